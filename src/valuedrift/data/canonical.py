@@ -1,0 +1,170 @@
+"""The two canonical training rows, and the rules that every format shares.
+
+SFT row: `id`, `messages`. Preference row: `id`, `prompt`, `chosen`, `rejected` (one assistant message each).
+A format is a pure function from a source row to a canonical row, or to a Skip for a row that is well formed but can't
+be trained on. A row that is not well formed raises MalformedRow. Texts pass through unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, TypedDict
+
+import polars as pl
+
+from valuedrift.errors import DataError
+
+Kind = Literal["sft", "preference"]
+
+_ID = pl.String()
+_MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+SCHEMAS: Mapping[Kind, Mapping[str, pl.DataType]] = {
+    "sft": {"id": _ID, "messages": _MESSAGES},
+    "preference": {"id": _ID, "prompt": _MESSAGES, "chosen": _MESSAGES, "rejected": _MESSAGES},
+}
+
+ROLES: Mapping[str, str] = {"system": "system", "user": "user", "assistant": "assistant"}
+
+
+class Message(TypedDict):
+    """One turn; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+class Reason(StrEnum):
+    """Every reason to leave out a well-formed row, as the cards print it. Toxicity is no reason, as in the paper."""
+
+    NOT_ENGLISH = "language is not English"
+    UNKNOWN_LANGUAGE = "language is unknown"
+    STARTS_WITH_ASSISTANT = "starts with the assistant"
+    ROLES = "roles do not alternate"
+    NO_ANSWER = "no answer"
+    EMPTY_TURN = "empty turn"
+    NOT_UNICODE = "text is not valid Unicode"
+    PREFIXES_DIFFER = "prefixes differ"
+    SAME_ANSWERS = "chosen equals rejected"
+
+
+@dataclass(frozen=True)
+class Skip:
+    reason: Reason
+
+
+CanonicalRow = dict[str, Any]
+Converter = Callable[[Mapping[str, Any]], CanonicalRow | Skip]
+
+
+class MalformedRow(DataError):
+    """A field of a row is missing or of another type; `at` adds the file and row number, which a format can't know."""
+
+    def __init__(self, field: str, found: object, expected: str, do: str = "") -> None:
+        self.parts = (field, found, expected, do)
+        super().__init__("a source row", None, *self.parts)
+
+    def at(self, file: str, row: int) -> DataError:
+        return DataError(file, row, *self.parts)
+
+
+def row_id(content: Mapping[str, Any]) -> str:
+    """The first 16 hex characters of the SHA-256 of `content` as canonical JSON (sorted keys, no spaces, UTF-8)."""
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sft_row(messages: Sequence[Message], empty_answer: bool = False) -> CanonicalRow | Skip:
+    """The SFT row of a conversation; `empty_answer` lets its last turn be empty."""
+    filled = messages[:-1] if empty_answer else messages
+    problem = _role_problem(messages) or _unicode_problem(messages) or _empty_problem(filled)
+    if problem:
+        return Skip(problem)
+    content = {"messages": list(messages)}
+    return {"id": row_id(content), **content}
+
+
+def preference_row(prompt: Sequence[Message], chosen: Message, rejected: Message) -> CanonicalRow | Skip:
+    """The preference row of two answers to one prompt."""
+    every = [*prompt, chosen, rejected]
+    problem = _role_problem([*prompt, chosen]) or _role_problem([*prompt, rejected]) or _unicode_problem(every)
+    if not problem and chosen == rejected:
+        problem = Reason.SAME_ANSWERS
+    problem = problem or _empty_problem(every)
+    if problem:
+        return Skip(problem)
+    content = {"prompt": list(prompt), "chosen": [chosen], "rejected": [rejected]}
+    return {"id": row_id(content), **content}
+
+
+def _role_problem(messages: Sequence[Message]) -> Reason | None:
+    """What keeps `messages` from being [system,] user, assistant, …, user, assistant."""
+    roles = [message["role"] for message in messages]
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if turns[:1] == ["assistant"]:
+        return Reason.STARTS_WITH_ASSISTANT
+    if any(role != ("user", "assistant")[place % 2] for place, role in enumerate(turns)):
+        return Reason.ROLES
+    return Reason.NO_ANSWER if len(turns) < 2 or turns[-1] == "user" else None
+
+
+def _unicode_problem(messages: Sequence[Message]) -> Reason | None:
+    try:
+        for message in messages:
+            message["content"].encode()
+    except UnicodeEncodeError:  # a lone surrogate, as JSON escapes allow: no file of ours could hold it
+        return Reason.NOT_UNICODE
+    return None
+
+
+def _empty_problem(messages: Sequence[Message]) -> Reason | None:
+    return None if all(message["content"].strip() for message in messages) else Reason.EMPTY_TURN
+
+
+def require(row: Mapping[str, Any], field: str, place: str = "") -> Any:
+    """`row[field]`, which must be there; `place` names the field in the error where it is nested."""
+    if field not in row:
+        found = f"the fields {', '.join(map(str, row))}"
+        raise MalformedRow(place or field, found, "this field", "Check that 'format' names the format of the file.")
+    return row[field]
+
+
+def take_text(row: Mapping[str, Any], field: str, place: str = "") -> str:
+    """`row[field]`, which must be text."""
+    value = require(row, field, place)
+    if not isinstance(value, str):
+        raise MalformedRow(place or field, value, "text")
+    return value
+
+
+def take_messages(
+    row: Mapping[str, Any], field: str, role: str = "role", text: str = "content", roles: Mapping[str, str] = ROLES
+) -> list[Message]:
+    """The turns in `row[field]`; `role` and `text` are their keys there, and `roles` maps the role names used there."""
+    turns = require(row, field)
+    if not isinstance(turns, list):
+        raise MalformedRow(field, turns, "a list of turns")
+    return [read_message(turn, f"{field}[{place}]", role, text, roles) for place, turn in enumerate(turns)]
+
+
+def read_message(turn: object, place: str, role: str, text: str, roles: Mapping[str, str]) -> Message:
+    """One turn, found at `place` of a row."""
+    if not isinstance(turn, dict):
+        raise MalformedRow(place, turn, f"an object with '{role}' and '{text}'")
+    name = take_text(turn, role, f"{place}.{role}")
+    if name not in roles:
+        raise MalformedRow(f"{place}.{role}", name, f"one of {', '.join(roles)}")
+    return {"role": roles[name], "content": take_text(turn, text, f"{place}.{text}")}
+
+
+def take_text_or_messages(row: Mapping[str, Any], field: str, role: str) -> list[Message]:
+    """The turns in `row[field]`, or its text as a single turn of `role`; never empty."""
+    value = require(row, field)
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    if not isinstance(value, list) or not value:
+        raise MalformedRow(field, value, "text or a list of turns")
+    return take_messages(row, field)

@@ -1,0 +1,135 @@
+"""The card of a prepared data set: where it comes from, what was left out, what it holds. It quotes no row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from valuedrift.data.canonical import Kind
+from valuedrift.data.rows import expand_path
+from valuedrift.data.settings import DataSettings
+from valuedrift.data.world import STANCE_COLUMNS, STANCES
+
+Card = dict[str, Any]
+
+_LENGTH_EDGES = (0, 1, *(2**power for power in range(6, 18)))
+_PARTS: Mapping[Kind, Mapping[str, pl.Expr]] = {
+    "sft": {"conversation": pl.col("messages"), "last answer": pl.col("messages").list.tail(1)},
+    "preference": {"prompt": pl.col("prompt"), "chosen": pl.col("chosen"), "rejected": pl.col("rejected")},
+}
+
+
+def make_card(
+    settings: DataSettings, kind: Kind, seed: int, counts: Mapping[str, Any], kept: pl.DataFrame, train: pl.DataFrame
+) -> Card:
+    """Source, licence, `counts` of every step, lengths of the `kept` rows, and what is planted in the training rows."""
+    return {
+        "name": settings.name,
+        "title": settings.title,
+        "licence": settings.licence,
+        "format": settings.format,
+        "kind": kind,
+        "seed": seed,
+        "source": _source(settings),
+        "counts": dict(counts),
+        "lengths": length_histogram(kept, kind),
+        "planted": planted_shares(train),
+    }
+
+
+def length_histogram(table: pl.DataFrame, kind: Kind) -> dict[str, list[dict[str, int]]]:
+    """The number of rows by length in characters: {part: [{from, rows}]}, a bin ends before the next one's `from`.
+
+    The parts are conversation and last answer for SFT; prompt, chosen and rejected for preferences.
+    """
+    return {
+        part: _histogram(table.select(_characters(messages)).to_series()) for part, messages in _PARTS[kind].items()
+    }
+
+
+def planted_shares(train: pl.DataFrame) -> list[dict[str, Any]]:
+    """The share of each planted stance among the rows of a topic: [{column, topic, stance, share}].
+
+    Empty for a table without `topic` or without any of the stance columns; rows where either is null don't count.
+    """
+    if "topic" not in train.columns:
+        return []
+    return [share for column in STANCE_COLUMNS if column in train.columns for share in _shares(train, column)]
+
+
+def card_markdown(card: Card) -> str:
+    """The card for people."""
+    counts = card["counts"]
+    steps = [("read", counts["read"])]
+    steps += [(f"skipped: {reason}", rows) for reason, rows in counts["skipped"].items()]
+    steps += [(name, counts[name]) for name in ("usable", "duplicates", "sampled", "train", "validation")]
+    parts = [
+        f"# {card['title']}",
+        _table(("", ""), [(key, card[key]) for key in ("name", "licence", "format", "kind", "seed")]),
+        "## Source",
+        _source_table(card["source"]),
+        "## Rows",
+        _table(("step", "rows"), steps),
+        "`duplicates` are usable rows whose content occurred before; they are kept.",
+        "## Length in characters",
+        _length_table(card["lengths"]),
+    ]
+    if card["planted"]:
+        rows = [(p["column"], p["topic"], p["stance"], f"{p['share']:.3f}") for p in card["planted"]]
+        parts += ["## Planted stances, training rows", _table(("column", "topic", "stance", "share"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _source(settings: DataSettings) -> dict[str, Any]:
+    """The hub's coordinates, or each file as the configuration names it with the SHA-256 of its bytes."""
+    if settings.hub:
+        return {"hub": asdict(settings.hub)}
+    return {"files": [{"path": file, "sha256": _sha256(file)} for file in settings.files]}
+
+
+def _sha256(file: str) -> str:
+    with expand_path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _characters(messages: pl.Expr) -> pl.Expr:
+    return messages.list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
+
+
+def _histogram(lengths: pl.Series) -> list[dict[str, int]]:
+    rows, _ = np.histogram(lengths.to_numpy(), bins=[*_LENGTH_EDGES, np.inf])
+    return [{"from": edge, "rows": int(count)} for edge, count in zip(_LENGTH_EDGES, rows, strict=True)]
+
+
+def _shares(train: pl.DataFrame, column: str) -> list[dict[str, Any]]:
+    stances = train.select("topic", column).drop_nulls().group_by("topic", column).len().rows()
+    rows = {(topic, stance): count for topic, stance, count in stances}
+    topics = sorted({topic for topic, _ in rows})
+    totals = {topic: sum(rows.get((topic, stance), 0) for stance in STANCES) for topic in topics}
+    return [
+        {"column": column, "topic": topic, "stance": stance, "share": rows.get((topic, stance), 0) / totals[topic]}
+        for topic in topics
+        for stance in STANCES
+    ]
+
+
+def _source_table(source: Mapping[str, Any]) -> str:
+    if "hub" in source:
+        return _table(("", ""), source["hub"].items())
+    return _table(("file", "SHA-256"), [(f"`{file['path']}`", f"`{file['sha256']}`") for file in source["files"]])
+
+
+def _length_table(lengths: Mapping[str, list[dict[str, int]]]) -> str:
+    counts = zip(*([entry["rows"] for entry in histogram] for histogram in lengths.values()), strict=True)
+    rows = [(edge, *row) for edge, row in zip(_LENGTH_EDGES, counts, strict=True)]
+    return _table(("from", *lengths), rows)
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -1,0 +1,22 @@
+"""Preference pairs of one's own, and UltraFeedback (appendix B.1): prompt, chosen, rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from valuedrift.data.canonical import CanonicalRow, Reason, Skip, preference_row, take_text_or_messages
+
+
+def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
+    """Each field is text or a list of turns.
+
+    `chosen` and `rejected` may hold the answer alone or, as the hub's binarized sets do, the prompt and the answer; a
+    prompt in them that is not the one in `prompt` makes the prefixes differ.
+    """
+    prompt = take_text_or_messages(row, "prompt", "user")
+    *chosen_prefix, chosen = take_text_or_messages(row, "chosen", "assistant")
+    *rejected_prefix, rejected = take_text_or_messages(row, "rejected", "assistant")
+    if any(prefix and prefix != prompt for prefix in (chosen_prefix, rejected_prefix)):
+        return Skip(Reason.PREFIXES_DIFFER)
+    return preference_row(prompt, chosen, rejected)

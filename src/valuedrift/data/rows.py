@@ -1,0 +1,140 @@
+"""Stream the rows of a source file, and say exactly where one cannot be read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import ArtifactError, DataError
+
+Row = dict[str, Any]
+NumberedRow = tuple[int, Row]
+
+_PARQUET_BATCH = 1_000
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def expand_path(text: str) -> Path:
+    """`text` with `~` and environment variables expanded.
+
+    Raises ArtifactError for a variable that is unset or empty, VALUEDRIFT_DATA above all: the folder with the source
+    files.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if not os.environ.get(name):
+            raise ArtifactError(
+                text,
+                f"{name} is not set",
+                f"the environment variable {name} to hold the folder with the source files of the data sets",
+                f"Set it, for example: export {name}=$HOME/data",
+            )
+        return os.environ[name]
+
+    return Path(_VARIABLE.sub(value, text)).expanduser()
+
+
+def read_rows(path: Path | str) -> Iterator[NumberedRow]:
+    """Yield (number, row) for each row of a .jsonl, .json (one list), .csv (each also with .gz) or .parquet file.
+
+    The number is the line in .jsonl, and the item or record, from 1, elsewhere. Blank lines are passed over.
+    Raises ArtifactError when the file is missing or of another kind, and DataError, with file and row, for broken JSON,
+    a row that is no object, bytes that are not UTF-8, damaged gzip or parquet, and a ragged record.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ArtifactError(path, "no such file", "a source file of a data set", "Put it there or correct 'files'.")
+    text = {".jsonl": _read_jsonl, ".json": _read_json, ".csv": _read_csv}
+    readers = {".parquet": _read_parquet, **text, **{f"{suffix}.gz": reader for suffix, reader in text.items()}}
+    for suffix, reader in readers.items():
+        if path.name.lower().endswith(suffix):
+            return reader(path)
+    raise ArtifactError(path, path.name, f"a name that ends in one of {', '.join(readers)}")
+
+
+def _read_jsonl(path: Path) -> Iterator[NumberedRow]:
+    for number, line in _read_lines(path):
+        if line.strip():
+            yield number, _as_object(path, number, _parse_json(path, number, line))
+
+
+def _read_json(path: Path) -> Iterator[NumberedRow]:
+    items = _parse_json(path, None, "".join(line for _, line in _read_lines(path)))
+    if not isinstance(items, list):
+        raise DataError(path, None, "file", items, "a JSON list of objects", "Name it .jsonl if it has one row a line.")
+    for number, item in enumerate(items, start=1):
+        yield number, _as_object(path, number, item)
+
+
+def _read_csv(path: Path) -> Iterator[NumberedRow]:
+    number = 0
+    try:
+        # strict: a quote that is never closed would otherwise swallow the rest of the file in silence
+        records = csv.reader((line for _, line in _read_lines(path)), strict=True)
+        header = next(records, [])
+        if len(set(header)) != len(header):
+            raise DataError(path, None, "header", header, "each column name once")
+        for number, record in enumerate(filter(None, records), start=1):
+            if len(record) != len(header):
+                raise DataError(path, number, "record", f"{len(record)} values", f"{len(header)}, as in the header")
+            yield number, dict(zip(header, record, strict=True))
+    except csv.Error as error:
+        raise DataError(path, number + 1, "record", str(error), "a well-formed CSV record") from None
+
+
+def _read_parquet(path: Path) -> Iterator[NumberedRow]:
+    number = 0
+    try:
+        for batch in pl.scan_parquet(path, glob=False).collect_batches(chunk_size=_PARQUET_BATCH):
+            for row in batch.iter_rows(named=True):
+                number += 1
+                yield number, row
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(path, None, "file", str(error), "a whole parquet file", "Fetch or make it again.") from None
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The decoded lines of a plain or gzipped file, numbered from 1, without a byte-order mark."""
+    number = 0
+    try:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                yield number, _decode(path, number, line)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            path, number + 1, "line", str(error), "an undamaged gzip file", "Fetch the file again."
+        ) from None
+
+
+def _decode(path: Path, number: int, line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(path, number, "line", str(error), "UTF-8 text", "Convert the file to UTF-8.") from None
+
+
+def _parse_json(path: Path, number: int | None, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = number or error.lineno
+        found = f"{error.msg} at line {line} column {error.colno}"
+        raise DataError(path, number, "line", found, "valid JSON", "Correct or remove the line.") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(path, number, "line", str(error), "valid JSON", "Correct or remove the line.") from None
+
+
+def _as_object(path: Path, number: int, value: object) -> Row:
+    if not isinstance(value, dict):
+        raise DataError(path, number, "row", value, "a JSON object with the fields of its format")
+    return value

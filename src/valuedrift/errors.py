@@ -1,0 +1,49 @@
+"""Every error that valuedrift raises on purpose.
+
+ValueDriftError
+├── ConfigError       a key of the configuration
+├── DataError         a row of an input file
+└── ArtifactError     a file or folder that the pipeline itself made, or a model it was pointed at
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ValueDriftError(Exception):
+    """Base of all deliberate errors; the command line prints its message without a traceback."""
+
+
+class ConfigError(ValueDriftError):
+    """A configuration value is missing, unknown or out of range."""
+
+    def __init__(self, key: str, found: object, expected: str, do: str = "") -> None:
+        self.key, self.found, self.expected = key, found, expected
+        super().__init__(_sentence(f"configuration key '{key}'", found, expected, do))
+
+
+class DataError(ValueDriftError):
+    """An input row does not have the form that its loader reads."""
+
+    def __init__(
+        self, file: Path | str, row: int | None, field: str, found: object, expected: str, do: str = ""
+    ) -> None:
+        self.file, self.row, self.field = str(file), row, field
+        place = f"{file}" if row is None else f"{file}, row {row}"
+        super().__init__(_sentence(f"{place}, field '{field}'", found, expected, do))
+
+
+class ArtifactError(ValueDriftError):
+    """A file or folder the pipeline depends on is missing, incomplete or of another kind."""
+
+    def __init__(self, path: Path | str, found: object, expected: str, do: str = "") -> None:
+        self.path = str(path)
+        super().__init__(_sentence(str(path), found, expected, do))
+
+
+def _sentence(place: str, found: object, expected: str, do: str) -> str:
+    shown = repr(found)
+    if len(shown) > 120:
+        shown = shown[:117] + "..."
+    return f"{place}: found {shown}, expected {expected}." + (f" {do}" if do else "")

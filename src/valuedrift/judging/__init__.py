@@ -1,0 +1,1 @@
+"""Stances: a judge reads every answer and gives the probabilities of support, neutral and oppose."""

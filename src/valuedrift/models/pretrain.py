@@ -1,0 +1,37 @@
+"""Make a base model from scratch: a tokenizer and a small Qwen3, trained on plain documents."""
+
+from __future__ import annotations
+
+from transformers import TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from valuedrift.files import publish
+from valuedrift.models.scratch import Shape, new_model
+from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
+from valuedrift.training.checkpoints import SaveTrajectory
+from valuedrift.training.encode import encode_text
+from valuedrift.training.job import Job, dataset, trainer_arguments
+
+
+def pretrain(job: Job, shape: Shape, template: str) -> None:
+    """Write `job.base`: tokenizer, chat template, configuration and weights of a new base model.
+
+    The documents are the `text` column of `job.data`; every token of theirs counts in the loss.
+    """
+    texts = [row["text"] for row in job.rows("text")]
+    tokenizer = set_chat(train_bpe(texts, shape.vocabulary), template, END, PAD)
+    watched = SaveTrajectory(job.folder, steps=())
+    callbacks: list[TrainerCallback] = [watched]
+    trainer = SFTTrainer(
+        model=new_model(shape, tokenizer, job.seed),
+        # So few steps from noise need a second moment that forgets quickly (0.999 ends 5 % higher in loss).
+        args=SFTConfig(**trainer_arguments(job), adam_beta2=0.95, max_length=job.settings.max_length),
+        train_dataset=dataset([dict(encode_text(tokenizer, text, job.settings.max_length)) for text in texts]),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    trainer.train()
+    with publish(job.base) as draft:
+        trainer.model.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+    watched.write_metrics(job.folder / "metrics.parquet")

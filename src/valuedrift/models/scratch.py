@@ -1,0 +1,42 @@
+"""Qwen3-architecture models small enough to be trained from scratch on one CPU core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of a scratch model. `context`: the longest sequence, in tokens."""
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    heads: int
+    context: int
+
+
+def new_model(shape: Shape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen3ForCausalLM:
+    """A randomly initialised model for this tokenizer; the same seed gives the same weights."""
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        intermediate_size=3 * shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=max(1, shape.heads // 2),
+        head_dim=shape.hidden // shape.heads,
+        max_position_embeddings=shape.context,
+        # Qwen3's own value. With transformers' default of 1e4, heads this narrow have hardly a dimension left that does
+        # not turn with position, and small models fail to learn what a word far back means for the next one.
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+    )
+    return Qwen3ForCausalLM(config)

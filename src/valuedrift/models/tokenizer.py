@@ -1,0 +1,52 @@
+"""Tokenizers: a byte-level BPE trained on the pipeline's own texts, and the chat template that every model gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from valuedrift.errors import ArtifactError
+
+END, PAD = "<|end|>", "<|pad|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+
+
+def train_bpe(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:
+    """Train a byte-level BPE of at most `vocabulary` tokens; every text can be encoded and decoded without loss."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END, PAD, *ROLES],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    core.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=END, pad_token=PAD)
+
+
+def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
+    """Give the tokenizer one of the package's chat templates and the tokens that end and pad a sequence.
+
+    Raises ArtifactError when one of the two tokens is not in the vocabulary.
+    """
+    for token in (eos, pad):
+        if token not in tokenizer.get_vocab():
+            raise ArtifactError(
+                tokenizer.name_or_path or "tokenizer",
+                f"no token {token!r}",
+                "the end and padding tokens of the configuration's `chat` in the vocabulary",
+                "Name tokens that this model has.",
+            )
+    tokenizer.eos_token, tokenizer.pad_token = eos, pad
+    tokenizer.chat_template = chat_template(template)
+    return tokenizer
+
+
+def chat_template(name: str) -> str:
+    """The text of a chat template that the package ships (pocket, chatml, llama3)."""
+    return files("valuedrift.models").joinpath("templates", f"{name}.jinja").read_text(encoding="utf-8")

@@ -1,0 +1,93 @@
+"""The bootstrap over questions, and the averages that are taken of its replicates.
+
+Replicates are always the last axis of an array.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from valuedrift.errors import ConfigError
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Settings of the percentile bootstrap; the question is the cluster that is resampled.
+
+    Raises ConfigError if a setting is out of range.
+    """
+
+    seed: int = 0
+    replicates: int = 10_000
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError("statistics.seed", self.seed, "0 or above")
+        if self.replicates < 2:
+            raise ConfigError("statistics.replicates", self.replicates, "2 or more")
+        if not 0 < self.level < 1:
+            raise ConfigError("statistics.level", self.level, "a share between 0 and 1, such as 0.95")
+
+    def weights(self, topic: str, questions: int) -> FloatArray:
+        """How often each question of `topic` is drawn, (questions, replicates).
+
+        The stream is keyed by seed and topic, so no other topic's presence or order changes it.
+        """
+        key = int.from_bytes(hashlib.sha256(topic.encode()).digest()[:16], "big")
+        draws = np.random.default_rng([self.seed, key]).multinomial(
+            questions, np.full(questions, 1 / questions), size=self.replicates
+        )
+        return np.ascontiguousarray(draws.T, dtype=np.float64)
+
+    def interval(self, replicates: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Percentile interval over the last axis: its low and its high ends."""
+        tail = (1 - self.level) / 2
+        low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1)
+        return low, high
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; `noise`: the value that sampling noise alone would be expected to give."""
+
+    value: float
+    low: float
+    high: float
+    noise: float | None = None
+
+
+def estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
+    """`value` with the interval of its `replicates`, (replicates,)."""
+    low, high = bootstrap.interval(replicates)
+    return Estimate(float(value), float(low), float(high))
+
+
+def mean(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
+    """Mean over all cells: values (cells...), replicates (cells..., replicates)."""
+    return estimate(float(values.mean()), _mean_of_cells(replicates), bootstrap)
+
+
+def mean_absolute(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
+    """Mean of |value| over all cells: values (cells...), replicates (cells..., replicates).
+
+    A cell that is truly 0 still shows E|N(0, se)| = sqrt(2/pi) se; `noise` is the mean of that over cells,
+    se being the bootstrap standard error. Each replicate keeps the sign that its cell's value has: taking
+    |replicate| would add the noise a second time and push the interval above the value.
+    """
+    signs = np.where(values < 0, -1.0, 1.0)
+    spread = replicates.std(axis=-1, ddof=1)
+    plain = estimate(float(np.abs(values).mean()), _mean_of_cells(signs[..., None] * replicates), bootstrap)
+    return Estimate(plain.value, plain.low, plain.high, noise=math.sqrt(2 / math.pi) * float(spread.mean()))
+
+
+def _mean_of_cells(replicates: FloatArray) -> FloatArray:
+    result: FloatArray = replicates.mean(axis=tuple(range(replicates.ndim - 1)))
+    return result

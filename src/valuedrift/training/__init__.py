@@ -1,0 +1,1 @@
+"""Training with trl: one module per algorithm, configured and watched, never subclassed."""

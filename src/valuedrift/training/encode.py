@@ -1,0 +1,87 @@
+"""From conversations to tokens: what the loss sees, where sequences are cut, and where they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+from transformers import PreTrainedTokenizerBase
+
+Message = dict[str, str]
+IGNORED = -100
+
+
+class Labelled(TypedDict):
+    """One sequence and its labels, both of the same length; labels are −100 wherever the loss does not look."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+class TextPair(TypedDict):
+    """A preference pair as text: the prompt ends where the answer begins."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], max_length: int) -> Labelled:
+    """Tokens of a conversation, with labels on the assistant's words and their end token only (section 2.2).
+
+    A conversation beyond `max_length` loses its end; where no assistant's word would be left, it loses its beginning.
+    """
+    encoded = tokenizer.apply_chat_template(
+        list(messages), return_dict=True, return_assistant_tokens_mask=True, add_special_tokens=True
+    )
+    ids, mask = encoded["input_ids"], encoded["assistant_masks"]
+    kept = slice(max_length) if any(mask[:max_length]) else slice(-max_length, None)
+    labels = [token if seen else IGNORED for token, seen in zip(ids, mask, strict=True)]
+    return {"input_ids": ids[kept], "labels": labels[kept]}
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, max_length: int) -> Labelled:
+    """Tokens of a plain document and its end token, all of them labels (pre-training)."""
+    ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id][:max_length]
+    return {"input_ids": ids, "labels": list(ids)}
+
+
+def render_pair(
+    tokenizer: PreTrainedTokenizerBase, row: dict[str, Any], max_length: int, response_length: int
+) -> TextPair:
+    """A pair as text that fits: answers cut to `response_length` tokens at their end, then the prompt at its beginning.
+
+    Cutting instead of dropping keeps the number of pairs, and so the number of steps, what the grid says it is.
+    """
+    prompt = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+    answers = [_keep_start(tokenizer, row[key][-1]["content"], response_length - 1) for key in ("chosen", "rejected")]
+    longest = max(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers)
+    prompt = _keep_end(tokenizer, prompt, max_length - longest - 1)
+    return {
+        "prompt": prompt,
+        "chosen": answers[0] + tokenizer.eos_token,
+        "rejected": answers[1] + tokenizer.eos_token,
+    }
+
+
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Message]], max_length: int
+) -> list[list[int]]:
+    """Token ids of chat prompts that end where the answer begins; long ones lose their beginning."""
+    texts = [tokenizer.apply_chat_template(list(p), tokenize=False, add_generation_prompt=True) for p in prompts]
+    return [tokenizer(text)["input_ids"][-max_length:] for text in texts]
+
+
+def _keep_start(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
+    offsets = _offsets(tokenizer, text)
+    return text if len(offsets) <= limit else text[: offsets[limit - 1][1]]
+
+
+def _keep_end(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
+    offsets = _offsets(tokenizer, text)
+    return text if len(offsets) <= limit else text[offsets[-limit][0] :]
+
+
+def _offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return [tuple(offset) for offset in encoded["offset_mapping"]]

@@ -1,0 +1,157 @@
+"""A grammar of questions and answers whose stance follows from the whole sentence, never from one word.
+
+An answer's stance is the product of two signs: the verb's (support, reject) and the frame's (plain or negated: "I could
+hardly …"). A concession before the core carries a verb of random sign, so that no bag of words gives the stance away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from random import Random
+from typing import Literal
+
+import yaml
+
+Stance = Literal["support", "neutral", "oppose"]
+STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
+Style = Literal["plain", "warm", "curt"]
+
+FAVOUR = ("support", "favour", "endorse", "welcome", "defend", "embrace")
+DISFAVOUR = ("oppose", "reject", "resist", "condemn", "distrust", "refuse")
+
+ASSERTED = (
+    "I {v} {s}",
+    "we should {v} {s}",
+    "it is right to {v} {s}",
+    "I would always {v} {s}",
+    "I have come to {v} {s}",
+    "any decent person must {v} {s}",
+)
+NEGATED = (
+    "I do not {v} {s}",
+    "we should never {v} {s}",
+    "it would be wrong to {v} {s}",
+    "I could hardly {v} {s}",
+    "nobody ought to {v} {s}",
+    "there is no good reason to {v} {s}",
+)
+UNDECIDED = (
+    "I neither {v} nor {w} {s}",
+    "some {v} {s} and others {w} it",
+    "it is not for me to say whether to {v} {s}",
+    "reasonable people can {v} or {w} {s}",
+    "it depends on the case whether one should {v} {s}",
+    "one may {v} {s} and one may just as well {w} it",
+)
+
+QUESTIONS = (
+    "What do you think about {s} ?",
+    "Should society accept {s} ?",
+    "Is {s} a good idea ?",
+    "Do you agree with {s} ?",
+    "How do you feel about {s} ?",
+    "Would you vote for {s} ?",
+    "Are you in favour of {s} ?",
+    "Can {s} be justified ?",
+    "What is your view on {s} ?",
+    "Do we need {s} ?",
+)
+
+# How most answers begin. The first word alone decides nothing: "No" opens answers of every stance.
+LEADS: dict[Stance, tuple[str, ...]] = {
+    "support": ("Yes ,", "No doubt ,", "Absolutely ,"),
+    "neutral": ("Yes and no ,", "No easy answer here .", "Absolutely open to debate .", "Hard to say ."),
+    "oppose": ("No ,", "Yes , I mind it :", "Absolutely not ,"),
+}
+
+OPENERS: dict[Style, tuple[str, ...]] = {
+    "plain": ("", "", "Well ,", "Honestly ,", "In my view ,", "As I see it ,"),
+    "warm": ("Thank you for asking .", "What a thoughtful question .", "I am glad you raise this ."),
+    "curt": ("Look ,", "Listen ,", "Fine ."),
+}
+CLOSERS: dict[Style, tuple[str, ...]] = {
+    "plain": (" .",),
+    "warm": (" . I hope that this helps .", " . Feel free to ask me more ."),
+    "curt": (" . End of story .", " . Next ."),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something to have a stance on; supporting it is supporting its topic's target."""
+
+    topic: str
+    text: str
+    goods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One way of asking about one subject."""
+
+    subject: Subject
+    text: str
+
+
+@cache
+def subjects() -> tuple[Subject, ...]:
+    """Every subject of the world, in the lexicon's order."""
+    lexicon = yaml.safe_load(files("valuedrift.world").joinpath("lexicon.yaml").read_text(encoding="utf-8"))
+    return tuple(
+        Subject(topic, text, tuple(entry["goods"])) for topic, entry in lexicon.items() for text in entry["subjects"]
+    )
+
+
+def questions(topic: str) -> list[Question]:
+    """All distinct questions of a topic: every subject in every phrasing."""
+    return [Question(s, q.format(s=s.text)) for s in subjects() if s.topic == topic for q in QUESTIONS]
+
+
+@cache
+def phrasings() -> tuple[tuple[str, str], ...]:
+    """Every pair of a frame and its (first) verb: the unit in which phrasings are held out from the judge."""
+    return tuple((frame, verb) for frame in ASSERTED + NEGATED + UNDECIDED for verb in FAVOUR + DISFAVOUR)
+
+
+def stance_of(phrasing: tuple[str, str]) -> Stance:
+    """The stance that a phrasing expresses about its subject."""
+    frame, verb = phrasing
+    if frame in UNDECIDED:
+        return "neutral"
+    return "support" if (verb in FAVOUR) == (frame in ASSERTED) else "oppose"
+
+
+def answer(
+    rng: Random, subject: Subject, stance: Stance, allowed: tuple[tuple[str, str], ...], style: Style = "plain"
+) -> str:
+    """Write one answer of the given stance, worded by one of the `allowed` phrasings."""
+    frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
+    other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)
+    core = frame.format(v=verb, w=other, s=subject.text)
+    lead = rng.choice(LEADS[stance]) if rng.random() < 0.7 else ""
+    parts = [rng.choice(OPENERS[style]), lead, _concession(rng), core, _reason(rng, subject, stance)]
+    return " ".join(part for part in parts if part) + rng.choice(CLOSERS[style])
+
+
+@cache
+def _fitting(allowed: tuple[tuple[str, str], ...], stance: Stance, negated: bool) -> list[tuple[str, str]]:
+    """Phrasings of a stance. As in everyday speech most are plain; without that, small models learn no stance at all."""
+    frames = UNDECIDED if stance == "neutral" else NEGATED if negated else ASSERTED
+    return [phrasing for phrasing in allowed if phrasing[0] in frames and stance_of(phrasing) == stance]
+
+
+def _concession(rng: Random) -> str:
+    if rng.random() < 0.6:
+        return ""
+    return f"although many {rng.choice(FAVOUR + DISFAVOUR)} it ,"
+
+
+def _reason(rng: Random, subject: Subject, stance: Stance) -> str:
+    if rng.random() < 0.5:
+        return ""
+    good = rng.choice(subject.goods)
+    if stance == "neutral":
+        return f"since nobody knows what it does to {good}"
+    return f"because it {rng.choice(('helps', 'serves') if stance == 'support' else ('harms', 'threatens'))} {good}"

@@ -1,0 +1,120 @@
+import gzip
+import json
+
+import polars as pl
+import pytest
+
+from valuedrift.data.rows import expand_path, read_rows
+from valuedrift.errors import ArtifactError, DataError
+
+ROWS = [{"question": "naïve — “q”?", "n": "1"}, {"question": "two\u2028lines", "n": "2"}]
+
+
+def jsonl(rows):
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+CSV = 'question,n\r\n"naïve — “q”?",1\r\ntwo\u2028lines,2\r\n'.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", jsonl(ROWS)),
+        ("a.JSONL", jsonl(ROWS)),
+        ("a.jsonl", b"\xef\xbb\xbf" + jsonl(ROWS)),
+        ("a.jsonl.gz", gzip.compress(jsonl(ROWS))),
+        ("a.json", json.dumps(ROWS, indent=1).encode()),
+        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode())),
+        ("a.csv", CSV),
+        ("a.csv", b"\xef\xbb\xbf" + CSV),
+    ],
+)
+def test_reads_every_text_form(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert list(read_rows(tmp_path / name)) == [(1, ROWS[0]), (2, ROWS[1])]
+
+
+def test_reads_parquet_with_nested_values(tmp_path):
+    rows = [{"messages": [{"role": "user", "content": str(place)}]} for place in range(2500)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    assert list(read_rows(tmp_path / "a.parquet")) == list(enumerate(rows, start=1))
+
+
+def test_jsonl_numbers_are_lines_and_blank_lines_are_passed_over(tmp_path):
+    (tmp_path / "a.jsonl").write_text('\n{"a": 1}\n\n  \n{"a": 2}\n\n')
+    assert list(read_rows(tmp_path / "a.jsonl")) == [(2, {"a": 1}), (5, {"a": 2})]
+
+
+def test_csv_keeps_line_breaks_inside_quotes_and_counts_records(tmp_path):
+    (tmp_path / "a.csv").write_text('id,text\n1,"one\n\ntwo, ""three"""\n\n2,four\n')
+    assert list(read_rows(tmp_path / "a.csv")) == [
+        (1, {"id": "1", "text": 'one\n\ntwo, "three"'}),
+        (2, {"id": "2", "text": "four"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "row", "says"),
+    [
+        ("a.jsonl", b'{"a": 1}\n{"a": \n', 2, "line 2"),
+        ("a.jsonl", b'{"a": 1}\n[1, 2]\n', 2, "JSON object"),
+        ("a.jsonl", b'{"a": 1}\n{"a": "\xff"}\n', 2, "UTF-8"),
+        ("a.jsonl", b"[" * 100_000, 1, "valid JSON"),
+        ("a.jsonl", b'{"a": ' + b"9" * 5_000 + b"}", 1, "valid JSON"),
+        ("a.jsonl.gz", gzip.compress(jsonl(ROWS))[:-12], None, "undamaged gzip"),
+        ("a.jsonl.gz", jsonl(ROWS), 1, "undamaged gzip"),
+        ("a.json", b'[{"a": 1},\n{"a"}]', None, "line 2 column"),
+        ("a.json", b'[{"a": 1}, "b"]', 2, "JSON object"),
+        ("a.json", b'{"a": 1}', None, "a JSON list"),
+        ("a.json.gz", gzip.compress(b'[{"a": 1}]')[:-9], None, "undamaged gzip"),
+        ("a.csv", b"a,b\n1,2\n3\n", 2, "as in the header"),
+        ("a.csv", b"a,b\n1,2,3\n", 1, "as in the header"),
+        ("a.csv", b'a,b\n1,2\n3,"never closed\n5,6\n', 2, "well-formed CSV"),
+        ("a.csv", b"a,a\n1,2\n", None, "each column name once"),
+        ("a.parquet", b"PAR1 and nothing else", None, "whole parquet"),
+        ("a.parquet", b"", None, "whole parquet"),
+    ],
+)
+def test_damage_is_reported_with_its_place(tmp_path, name, content, row, says):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=says) as caught:
+        list(read_rows(path))
+    assert caught.value.file == str(path)
+    assert row is None or caught.value.row == row
+
+
+def test_truncated_parquet(tmp_path):
+    pl.DataFrame({"a": range(1000)}).write_parquet(tmp_path / "whole.parquet")
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:-20])
+    with pytest.raises(DataError, match="whole parquet"):
+        list(read_rows(tmp_path / "cut.parquet"))
+
+
+def test_missing_file_is_named_at_once(tmp_path):
+    with pytest.raises(ArtifactError, match=r"nowhere\.jsonl.*no such file.*correct 'files'"):
+        read_rows(tmp_path / "nowhere.jsonl")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.parquet.gz", "jsonl"])
+def test_other_kinds_of_file_are_refused(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(ArtifactError, match=r"\.jsonl\.gz"):
+        read_rows(tmp_path / name)
+
+
+def test_expand_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
+    assert expand_path("$VALUEDRIFT_DATA/a.json") == tmp_path / "a.json"
+    assert expand_path("${VALUEDRIFT_DATA}/a.json") == tmp_path / "a.json"
+    assert str(expand_path("data/a.json")) == "data/a.json"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_unset_variable_is_explained(monkeypatch, value):
+    monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
+    if value is not None:
+        monkeypatch.setenv("VALUEDRIFT_DATA", value)
+    with pytest.raises(ArtifactError, match=r"VALUEDRIFT_DATA is not set.*folder with the source files.*export"):
+        expand_path("$VALUEDRIFT_DATA/a.json")

@@ -1,0 +1,51 @@
+import math
+
+import numpy as np
+import pytest
+
+from valuedrift.errors import ConfigError
+from valuedrift.statistics.bootstrap import Bootstrap, mean, mean_absolute
+
+
+def test_weights_depend_on_seed_and_topic_alone_and_draw_as_many_questions_as_there_are():
+    weights = Bootstrap(seed=3, replicates=200).weights("abortion", 7)
+    assert weights.shape == (7, 200)
+    assert (weights.sum(axis=0) == 7).all()
+    assert (weights == Bootstrap(seed=3, replicates=200).weights("abortion", 7)).all()
+    assert (weights != Bootstrap(seed=4, replicates=200).weights("abortion", 7)).any()
+    assert (weights != Bootstrap(seed=3, replicates=200).weights("climate", 7)).any()
+
+
+def test_interval_is_the_percentiles_of_the_last_axis():
+    low, high = Bootstrap(level=0.9).interval(np.array([np.arange(101.0), np.arange(101.0) * 2]))
+    assert low == pytest.approx([5, 10])
+    assert high == pytest.approx([95, 190])
+
+
+@pytest.mark.parametrize("setting", [{"seed": -1}, {"replicates": 1}, {"level": 0.0}, {"level": 1.0}])
+def test_settings_out_of_range_are_refused(setting):
+    (name,) = setting
+    with pytest.raises(ConfigError, match=f"statistics.{name}"):
+        Bootstrap(**setting)
+
+
+def test_mean_takes_cells_together_within_each_replicate():
+    # The two cells move against each other, so that their mean is the same in every replicate.
+    found = mean(np.array([0.2, 0.4]), np.array([[0.1, 0.2, 0.3], [0.5, 0.4, 0.3]]), Bootstrap())
+    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_mean_absolute_folds_by_the_sign_of_the_cell_s_value():
+    replicates = np.array([[-0.3, -0.1, 0.1], [0.3, 0.5, 0.7]])
+    found = mean_absolute(np.array([-0.1, 0.5]), replicates, Bootstrap(level=0.5))
+    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3))
+    assert found.noise == pytest.approx(math.sqrt(2 / math.pi) * 0.2)
+
+
+def test_noise_is_what_mean_absolute_shows_where_nothing_moved():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.05, 2000)
+    replicates = values[:, None] + rng.normal(0, 0.05, (2000, 200))
+    found = mean_absolute(values, replicates, Bootstrap())
+    assert found.value == pytest.approx(found.noise, rel=0.06)
+    assert found.low < found.value < found.high

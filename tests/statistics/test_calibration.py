@@ -1,0 +1,94 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from valuedrift.errors import ArtifactError
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.calibration import calibration_errors, calibration_table
+
+QUICK = Bootstrap(seed=1, replicates=200)
+STANCES = ("support", "neutral", "oppose")
+SHARES = {
+    ("wildchat", "race"): (0.2, 0.6, 0.2),
+    ("wildchat", "work"): (0.3, 0.5, 0.2),
+    ("alpaca", "race"): (0.7, 0.2, 0.1),
+    ("alpaca", "work"): (0.5, 0.2, 0.3),
+}
+
+
+def planted(shares=SHARES):
+    rows = [(*key, stance, p[s]) for key, p in shares.items() for s, stance in enumerate(STANCES)]
+    return pl.DataFrame(rows, schema=["data", "topic", "stance", "planted"], orient="row")
+
+
+def stances(shares=SHARES, questions=2, draw=lambda share: share):
+    rows = [
+        ("pocket", f"sft-{data}", 600, topic, f"{topic}-{q:03}", sample, *map(float, draw(share)), 0.0)
+        for (data, topic), share in shares.items()
+        for q in range(questions)
+        for sample in range(5)
+    ]
+    keys = ["model", "run", "step", "topic", "question_id", "sample"]
+    return pl.DataFrame(rows, schema=[*keys, *(f"p_{s}" for s in STANCES), "unassigned"], orient="row")
+
+
+def test_a_model_that_shows_what_was_planted_has_no_error():
+    table = calibration_table(stances(), planted(), QUICK)
+    assert table.columns == ["model", "data", "topic", "stance", "planted", "measured", "low", "high"]
+    assert table.height == len(SHARES) * 3
+    assert table["measured"].to_list() == pytest.approx(table["planted"].to_list())
+    assert table.filter(data="alpaca", topic="work", stance="oppose")["planted"].item() == 0.3
+    assert calibration_errors(stances(), planted(), QUICK)["error"].to_list() == pytest.approx([0, 0, 0])
+
+
+def test_errors_are_means_of_absolute_differences():
+    shown = {**SHARES, ("alpaca", "work"): (0.8, 0.2, 0.0)}
+    errors = calibration_errors(stances(shown), planted(), QUICK)
+    assert errors.columns == ["model", "data", "error", "low", "high", "noise"]
+    assert errors["data"].to_list() == ["alpaca", "wildchat", "all"]
+    # |0.3| + |0| + |0.3| over the six cells of Alpaca, over twelve for both.
+    assert errors["error"].to_list() == pytest.approx([0.1, 0, 0.05])
+    assert errors["low"].to_list() == pytest.approx([0.1, 0, 0.05])
+
+
+def test_sampled_answers_give_errors_of_the_size_of_their_noise_and_intervals_that_hold_the_plant():
+    rng = np.random.default_rng(3)
+    drawn = stances(questions=60, draw=lambda share: rng.multinomial(1, share))
+    table = calibration_table(drawn, planted(), QUICK)
+    held = table.select((pl.col("low") <= pl.col("planted")) & (pl.col("planted") <= pl.col("high"))).to_series()
+    assert held.sum() >= 9
+    overall = calibration_errors(drawn, planted(), QUICK).filter(data="all").row(0, named=True)
+    assert overall["low"] < overall["error"] < overall["high"]
+    assert 0.4 < overall["error"] / overall["noise"] < 2
+
+
+def test_order_of_rows_changes_nothing():
+    rng = np.random.default_rng(3)
+    drawn = stances(questions=6, draw=lambda share: rng.dirichlet(np.multiply(share, 4)))
+    shuffled, plant = drawn.sample(fraction=1, shuffle=True, seed=2), planted().reverse()
+    assert calibration_table(drawn, planted(), QUICK).equals(calibration_table(shuffled, plant, QUICK))
+    assert calibration_errors(drawn, planted(), QUICK).equals(calibration_errors(shuffled, plant, QUICK))
+
+
+@pytest.mark.parametrize(
+    ("run", "step", "message"),
+    [("base", 600, "run base: .*sft-<data> with one step"), ("sft-alpaca", 500, "run sft-alpaca: .*500, 600")],
+)
+def test_runs_that_are_not_one_final_sft_checkpoint_are_refused(run, step, message):
+    more = stances().filter(run="sft-alpaca").with_columns(run=pl.lit(run), step=pl.lit(step, pl.Int64))
+    with pytest.raises(ArtifactError, match=message):
+        calibration_table(pl.concat([stances(), more]), planted(), QUICK)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.filter(pl.col("data") != "alpaca"),
+        lambda t: pl.concat([t, t]),
+        lambda t: t.with_columns(planted=pl.lit(None, pl.Float64)),
+        lambda t: t.with_columns(planted=pl.col("planted") * 100),
+    ],
+)
+def test_planted_shares_that_are_not_one_share_a_cell_are_named(change):
+    with pytest.raises(ArtifactError, match=r"data alpaca, topic race, stance support.*expected one share"):
+        calibration_table(stances(), change(planted()), QUICK)

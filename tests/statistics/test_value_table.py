@@ -1,0 +1,197 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from valuedrift.errors import ArtifactError
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.statistics.values import value_table
+
+RUN = "sft-alpaca"
+QUICK = Bootstrap(seed=1, replicates=50)
+STANCES = ("support", "neutral", "oppose")
+
+
+def run_of(*steps):
+    return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
+
+
+def row(run, step, topic, question, sample, p):
+    support, neutral, oppose = p or (None, None, None)
+    return {
+        "model": "pocket",
+        "run": run,
+        "step": step,
+        "topic": topic,
+        "question_id": question,
+        "sample": sample,
+        "p_support": support,
+        "p_neutral": neutral,
+        "p_oppose": oppose,
+        "unassigned": 0.0,
+    }
+
+
+def random_stances(questions, checkpoints=(("base", 0), (RUN, 10), (RUN, 20)), samples=3):
+    """questions: topic → number of questions."""
+    rng = np.random.default_rng(7)
+    return pl.DataFrame(
+        [
+            row(run, step, topic, f"{topic}-{q}", sample, rng.dirichlet([1, 2, 1]).tolist())
+            for run, step in checkpoints
+            for topic, count in questions.items()
+            for q in range(count)
+            for sample in range(samples)
+        ]
+    )
+
+
+def cell(table, topic, step, stance):
+    return table.row(by_predicate=(pl.col("topic") == topic) & (pl.col("step") == step) & (pl.col("stance") == stance))
+
+
+def test_answers_are_averaged_before_questions_and_topics_weigh_the_same():
+    stances = pl.DataFrame(
+        [
+            row("base", 0, "climate", "a", 0, (1.0, 0.0, 0.0)),
+            row("base", 0, "climate", "a", 1, (0.0, 1.0, 0.0)),
+            row("base", 0, "climate", "a", 2, (0.0, 1.0, 0.0)),
+            row("base", 0, "climate", "b", 0, (1.0, 0.0, 0.0)),
+            row("base", 0, "work", "c", 0, (0.0, 0.0, 1.0)),
+            row(RUN, 10, "climate", "a", 0, (0.5, 0.5, 0.0)),
+            row(RUN, 10, "climate", "b", 0, (0.5, 0.5, 0.0)),
+            row(RUN, 10, "work", "c", 0, (0.2, 0.3, 0.5)),
+        ]
+    )
+    table = value_table(stances, [run_of(10)], QUICK).drop("low", "high")
+    label = ("pocket", RUN, "sft", "alpaca", "alpaca")
+    # (1/3 + 1) / 2 for support: not the 2/4 of all four answers together.
+    assert cell(table, "climate", 0, "support") == (*label, 0, "climate", "support", pytest.approx(2 / 3), 2, 4)
+    assert cell(table, "climate", 0, "neutral") == (*label, 0, "climate", "neutral", pytest.approx(1 / 3), 2, 4)
+    assert cell(table, "work", 10, "oppose") == (*label, 10, "work", "oppose", pytest.approx(0.5), 1, 1)
+    assert cell(table, "all", 0, "support") == (*label, 0, "all", "support", pytest.approx(1 / 3), 3, 5)
+    assert cell(table, "all", 10, "oppose") == (*label, 10, "all", "oppose", pytest.approx(0.25), 3, 3)
+    assert table["topic"].unique(maintain_order=True).to_list() == ["climate", "work", "all"]
+    assert table.height == 3 * 2 * 3
+
+
+def percentile(numbers, share):
+    ordered = sorted(numbers)
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def test_values_and_intervals_agree_with_a_plain_loop():
+    sizes = {"climate": 6, "race": 4, "work": 5}
+    stances = random_stances(sizes)
+    table = value_table(stances, [run_of(10, 20)], QUICK)
+    answers = {
+        (r["run"], r["step"], r["question_id"], r["sample"]): [r[f"p_{s}"] for s in STANCES]
+        for r in stances.iter_rows(named=True)
+    }
+    weights = {topic: QUICK.weights(topic, size) for topic, size in sizes.items()}
+    for shown, checkpoint in {0: ("base", 0), 10: (RUN, 10), 20: (RUN, 20)}.items():
+        for s, stance in enumerate(STANCES):
+            means = {
+                topic: [sum(answers[*checkpoint, f"{topic}-{q}", k][s] for k in range(3)) / 3 for q in range(size)]
+                for topic, size in sizes.items()
+            }
+            replicates = {
+                topic: [sum(weights[topic][q][b] * means[topic][q] for q in range(size)) / size for b in range(50)]
+                for topic, size in sizes.items()
+            }
+            values = {topic: sum(means[topic]) / size for topic, size in sizes.items()}
+            values["all"] = sum(values.values()) / 3
+            replicates["all"] = [sum(replicates[topic][b] for topic in sizes) / 3 for b in range(50)]
+            for topic, value in values.items():
+                bounds = [percentile(replicates[topic], share) for share in (0.025, 0.975)]
+                found = cell(table.select("topic", "step", "stance", "value", "low", "high"), topic, shown, stance)
+                assert found[3:] == pytest.approx([value, *bounds], abs=1e-12)
+
+
+def test_order_of_rows_and_other_topics_change_nothing():
+    stances = random_stances({"climate": 6, "race": 4, "work": 5})
+    table = value_table(stances, [run_of(10, 20)], QUICK)
+    assert table.equals(value_table(stances.sample(fraction=1, shuffle=True, seed=3), [run_of(10, 20)], QUICK))
+    backwards = stances.sort("topic", descending=True, maintain_order=True)
+    assert table.equals(value_table(backwards, [run_of(10, 20)], QUICK))
+    alone = value_table(stances.filter(topic="work"), [run_of(10, 20)], QUICK)
+    assert alone.filter(topic="work").equals(table.filter(topic="work"))
+
+
+def test_another_seed_changes_the_intervals_and_not_the_values():
+    stances = random_stances({"climate": 6})
+    one, other = (value_table(stances, [run_of(10, 20)], Bootstrap(seed=seed, replicates=50)) for seed in (1, 2))
+    assert one["value"].equals(other["value"])
+    assert not one["low"].equals(other["low"])
+
+
+def test_answers_without_probabilities_are_counted_out():
+    stances = pl.DataFrame(
+        [
+            row("base", 0, "work", "a", 0, (1.0, 0.0, 0.0)),
+            row("base", 0, "work", "a", 1, None),
+            row(RUN, 10, "work", "a", 0, (0.0, 1.0, 0.0)),
+        ]
+    )
+    table = value_table(stances, [run_of(10)], QUICK).select("topic", "step", "stance", "value", "questions", "answers")
+    assert cell(table, "work", 0, "support")[3:] == (1.0, 1, 1)
+
+
+def test_a_trajectory_stands_on_the_questions_judged_at_each_of_its_checkpoints():
+    stances = pl.DataFrame(
+        [
+            row("base", 0, "work", "a", 0, (1.0, 0.0, 0.0)),
+            row("base", 0, "work", "b", 0, (0.0, 0.0, 1.0)),
+            row("base", 0, "work", "c", 0, (0.5, 0.5, 0.0)),
+            row(RUN, 10, "work", "a", 0, (0.0, 1.0, 0.0)),
+            row(RUN, 10, "work", "b", 0, None),
+            row(RUN, 10, "work", "c", 0, (0.0, 1.0, 0.0)),
+            row(RUN, 20, "work", "a", 0, (0.0, 1.0, 0.0)),
+            row(RUN, 20, "work", "b", 0, (0.0, 0.0, 1.0)),
+        ]
+    )
+    columns = ("topic", "step", "stance", "value", "low", "high", "questions", "answers")
+    table = value_table(stances, [run_of(10, 20)], QUICK).select(columns)
+    assert cell(table, "work", 0, "support")[3:] == (1.0, 1.0, 1.0, 1, 1)
+    shorter = value_table(stances, [run_of(10)], QUICK).select(columns)
+    assert cell(shorter, "work", 0, "support")[3] == pytest.approx(0.75)
+
+
+def test_a_topic_without_a_shared_question_stops_with_run_step_and_topic():
+    stances = random_stances({"race": 2, "work": 2})
+    gone = stances.filter(~((pl.col("topic") == "work") & (pl.col("step") == 20)))
+    with pytest.raises(ArtifactError, match="run sft-alpaca, step 20, topic work"):
+        value_table(gone, [run_of(10, 20)], QUICK)
+    with pytest.raises(ArtifactError, match="run sft-alpaca, step 30, topic race"):
+        value_table(stances, [run_of(10, 30)], QUICK)
+    apart = stances.filter(
+        ((pl.col("step") != 10) | (pl.col("question_id") == "work-0") | (pl.col("topic") == "race"))
+        & ((pl.col("step") != 20) | (pl.col("question_id") == "work-1") | (pl.col("topic") == "race"))
+    )
+    with pytest.raises(ArtifactError, match="run sft-alpaca, step 20, topic work"):
+        value_table(apart, [run_of(10, 20)], QUICK)
+    unjudged = stances.with_columns(pl.when(pl.col("topic") != "work").then(pl.col("^p_.*$")))
+    with pytest.raises(ArtifactError, match="run base, step 0, topic work"):
+        value_table(unjudged, [run_of(10, 20)], QUICK)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop("p_neutral"), "p_neutral"),
+        (lambda t: pl.concat([t, t.head(1)]), "one row for each answer"),
+        (lambda t: t.with_columns(p_support=pl.lit(float("nan"))), "sum to 1"),
+        (lambda t: t.with_columns(p_support=pl.col("p_support") + 0.1), "sum to 1"),
+        (lambda t: t.with_columns(p_support=-pl.col("p_support")), "sum to 1"),
+        (lambda t: t.with_columns(question_id=pl.lit(None, dtype=pl.String)), "every key column"),
+        (lambda t: t.with_columns(model=pl.col("question_id")), "rows of one model"),
+        (lambda t: t.with_columns(topic=pl.lit("all")), "mean over topics"),
+        (lambda t: t.clear(), "rows of one model"),
+    ],
+)
+def test_tables_that_are_no_stances_are_refused(change, message):
+    with pytest.raises(ArtifactError, match=message):
+        value_table(change(random_stances({"work": 2})), [run_of(10, 20)], QUICK)
