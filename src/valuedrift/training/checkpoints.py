@@ -65,3 +65,11 @@ def require_model(folder: Path) -> None:
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise ArtifactError(folder / "config.json", str(error), "JSON", "Remove the folder and run again.") from error
+
+
+def step_of(folder: Path) -> int:
+    """The step that a checkpoint's folder is named after; raises ArtifactError for any other name."""
+    name, _, number = folder.name.partition("-")
+    if name != "step" or not number.isdigit():
+        raise ArtifactError(folder, folder.name, "a folder named like step-000100")
+    return int(number)

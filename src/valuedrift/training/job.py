@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ class Job:
         if table.is_empty():
             raise ArtifactError(self.data, "no rows", "at least one row to train on")
         return table.to_dicts()
+
+
+def scratch_job(settings: Settings, seed: int, data: Path, out: Path) -> Job:
+    """The job of a model that starts from noise: `out` is written whole at the end, metrics beside it."""
+    rows = pl.scan_parquet(data).select(pl.len()).collect().item()
+    steps = (ceil(rows / settings.batch_size) * settings.epochs,)
+    return Job("pretrain", settings, seed, base=out, init=out, data=data, folder=out.parent, steps=steps)
 
 
 def dataset(rows: list[dict[str, Any]]) -> Dataset:

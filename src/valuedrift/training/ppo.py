@@ -29,6 +29,7 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
             response_length=settings.response_length,
             stop_token="eos",
             num_ppo_epochs=settings.ppo_epochs,
+            local_rollout_forward_batch_size=settings.device_batch_size,
             num_sample_generations=0,
         ),
         processing_class=tokenizer,

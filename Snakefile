@@ -1,0 +1,24 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "workflow_config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/models.smk"
+include: "rules/training.smk"
+include: "rules/answers.smk"
+include: "rules/results.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/drift/{model}", model=config["report"]["models"]),
+        "results/tables",
+        "results/figures",
+        "results/report",
+    localrule: True

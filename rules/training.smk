@@ -1,0 +1,33 @@
+# One rule per run of the grid, because every checkpoint is an output and runs differ in how many they have.
+
+for run in (run for model in MODELS for run in RUNS[model].values()):
+
+    rule:
+        name:
+            run.rule
+        input:
+            base=checkpoint(run.model, "base", 0),
+            init=run.start,
+            reward=run.reward_model or [],
+            data=f"results/data/{run.suite}/{run.data}/train.parquet",
+        output:
+            [directory(path) for path in run.checkpoints],
+            metrics=f"results/checkpoints/{run.model}/{run.lineage}/metrics.parquet",
+        params:
+            algorithm=run.algorithm,
+            settings=run.settings,
+            seed=SEED,
+            steps=list(run.steps),
+            reward=f"--reward-model {run.reward_model}" if run.reward_model else "",
+            folder=f"results/checkpoints/{run.model}/{run.lineage}",
+        log:
+            f"results/logs/training/{run.model}/{run.lineage}.log",
+        benchmark:
+            f"results/benchmarks/{run.algorithm}/{run.model}/{run.lineage}.tsv"
+        priority: {"sft": 80, "reward": 70, "ppo": 60}.get(run.algorithm, 50)
+        conda:
+            "../envs/training.yaml"
+        shell:
+            "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"
+            " --base {input.base} --init {input.init} --data {input.data} {params.reward}"
+            " --out {params.folder} --steps {params.steps} > {log} 2>&1"

@@ -1,0 +1,7 @@
+"""`python -m valuedrift` is the `valuedrift` command."""
+
+import sys
+
+from valuedrift.cli import main
+
+sys.exit(main())

@@ -1,0 +1,39 @@
+"""Bring a model of the hub, or of a local folder, into the results: weights in safetensors, tokenizer, chat format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import publish
+from valuedrift.models.tokenizer import set_chat
+
+
+def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
+    """Write `out`: configuration, weights and tokenizer; with `chat`, its template and end and padding tokens.
+
+    source: {"hub": {"name", "revision"}} or {"folder": path}. Code that a repository brings along is never run.
+    """
+    name, revision = (source["folder"], None) if "folder" in source else (source["hub"]["name"], source["hub"]["revision"])
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, revision=revision, dtype=torch.bfloat16, trust_remote_code=False, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{name}" + (f" at {revision}" if revision else ""),
+            str(error).splitlines()[0],
+            "a model that can be loaded",
+            "Check the name, your access to it (HF_TOKEN for gated models) and the network, or use `folder:`.",
+        ) from error
+    if chat:
+        set_chat(tokenizer, chat["template"], chat["eos"], chat["pad"])
+        model.generation_config.eos_token_id = tokenizer.eos_token_id
+    with publish(out) as draft:
+        model.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)

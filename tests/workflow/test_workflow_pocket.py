@@ -1,0 +1,103 @@
+"""The shortened pocket pipeline: its artifacts, and what an edit of one configuration value makes run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from conftest import SHORT, snakemake, wanted
+
+pytestmark = pytest.mark.workflow
+
+RUNS = 11
+STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1}
+CONFIGURATION = {"configuration": 1}
+
+
+def test_nothing_is_left_to_do(finished: Path) -> None:
+    assert wanted(snakemake(finished, options=("-n",))) == {}
+
+
+def test_every_checkpoint_is_configuration_and_safetensors(finished: Path) -> None:
+    steps = sorted((finished / "results/checkpoints/pocket").glob("**/step-*"))
+    assert len(steps) > 2 * 3 + 9 * 2
+    assert all((step / "model.safetensors").is_file() and (step / "config.json").is_file() for step in steps)
+
+
+def test_each_answer_has_a_stance(finished: Path) -> None:
+    answers = pl.read_parquet(finished / "results/generations/pocket/**/shard-*.parquet")
+    stances = pl.concat([pl.read_parquet(path) for path in (finished / "results/stances").glob("**/*.parquet")])
+    key = ["run", "step", "question_id", "sample"]
+    assert answers.select(key).sort(key).equals(stances.select(key).sort(key))
+    total = stances.select(pl.sum_horizontal("p_support", "p_neutral", "p_oppose"))
+    assert total.to_series().is_between(1 - 1e-6, 1 + 1e-6).all()
+
+
+def test_summary_holds_what_machines_read(finished: Path) -> None:
+    summary = json.loads((finished / "results/report/summary.json").read_text())
+    assert [finding["name"] for finding in summary["findings"]] == [
+        "sft_sets_values_early",
+        "small_gap_barely_moves",
+        "wide_gap_separates_algorithms",
+    ]
+    assert 0 <= summary["calibration"]["mae"] <= 1
+    assert 0 <= summary["judge"]["accuracy"] <= 1
+    assert {"pretrain", "sft", "ppo", "generate", "stances"} <= {stage["stage"] for stage in summary["stages"]}
+    assert all(stage["wall_seconds"] > 0 for stage in summary["stages"])
+    assert summary["configuration"]["suites"]["pocket"]["generation"]["answers"] == 2
+
+
+def test_tables_and_figures_are_there(finished: Path) -> None:
+    results = finished / "results"
+    assert {path.suffix for path in (results / "tables").iterdir()} == {".md", ".csv", ".tex"}
+    assert {path.name for path in (results / "figures").iterdir()} >= {"figure_03.svg", "figure_04.svg", "figure_07.svg"}
+    assert (results / "drift/pocket/drift.parquet").is_file()
+    assert (results / "report/index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        pytest.param(
+            {"judges": {"pocket": {"batch_size": 100}}},
+            {"judge_quality": 1, "stances": RUNS + 1, "stances_calibration": 2, "calibration": 1, **STATISTICS},
+            id="judge",
+        ),
+        pytest.param(
+            {"suites": {"pocket": {"generation": {"temperature": 0.8}}}},
+            {"generate": 1 + 2 * 2 + 9, "stances": RUNS + 1, **STATISTICS},
+            id="generation",
+        ),
+        pytest.param(
+            {"suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}},
+            {
+                **{f"train_pocket_sft_wildchat_dpo_{data}": 1 for data in ("synthetic_oppose", "synthetic_support")},
+                "train_pocket_sft_wildchat_dpo_ultrafeedback": 1,
+                "generate": 3,
+                "stances": 3,
+                **STATISTICS,
+            },
+            id="one algorithm",
+        ),
+        pytest.param({"report": {"figure_columns": 2}}, {"drift": 1, "figures": 1, "report": 1}, id="figures"),
+        pytest.param({"statistics": {"replicates": 300}}, {"calibration": 1, **STATISTICS}, id="statistics"),
+    ],
+)
+def test_an_edit_reruns_what_it_touches(
+    finished: Path, tmp_path: Path, edit: dict[str, object], expected: dict[str, int]
+) -> None:
+    overlay = tmp_path / "edit.yaml"
+    overlay.write_text(yaml.safe_dump(edit))
+    assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {**expected, **CONFIGURATION}
+
+
+def test_a_wrong_value_stops_before_any_job(tmp_path: Path) -> None:
+    overlay = tmp_path / "edit.yaml"
+    overlay.write_text(yaml.safe_dump({"suites": {"pocket": {"generation": {"temperatur": 1}}}}))
+    run = snakemake(tmp_path, overlays=(SHORT, overlay))
+    assert run.returncode != 0
+    assert "suites.pocket.generation.temperatur" in run.stdout + run.stderr
+    assert not (tmp_path / "results").exists()
