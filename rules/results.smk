@@ -54,7 +54,7 @@ rule statistics:
         "../envs/analysis.yaml"
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
-        " --cards {params.cards:q} --statistics {params.statistics:q} --seed {params.seed} --out {params.folder} 2> {log}"
+        " --cards {params.cards:q} --statistics-settings {params.statistics:q} --seed {params.seed} --out {params.folder} 2> {log}"
 
 
 rule calibration:
@@ -76,7 +76,7 @@ rule calibration:
     conda:
         "../envs/analysis.yaml"
     shell:
-        "valuedrift calibrate --stances {input.stances} --cards {params.cards:q} --statistics {params.statistics:q}"
+        "valuedrift calibrate --stances {input.stances} --cards {params.cards:q} --statistics-settings {params.statistics:q}"
         " --seed {params.seed} --out {params.folder} 2> {log}"
 
 

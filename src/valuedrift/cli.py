@@ -13,13 +13,22 @@ from valuedrift.errors import ValueDriftError
 
 Handler = Callable[[argparse.Namespace], None]
 
+# What each option takes, in every command that has it. Settings are JSON, so that a rule passes them as they are.
+TYPES: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("algorithm", "model", "run", "prompt", "template"), str),
+    **dict.fromkeys(("seed", "steps"), int),
+    **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
+    **dict.fromkeys(("trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads),
+    **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
+    **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors are printed without a traceback and end with status 1."""
     parser = argparse.ArgumentParser(prog="valuedrift", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_data_commands, _model_commands, _answer_commands, _result_commands):
-        add(commands)
+    _add_commands(commands)
     given = parser.parse_args(arguments)
     try:
         given.handler(given)
@@ -29,103 +38,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _command(commands: Any, name: str, handler: Handler, *options: str, **typed: Callable[[str], Any]) -> None:
-    """Add a command whose options are all required, but for those ending in `?`; `typed` gives their types."""
-    parser = commands.add_parser(name, help=(handler.__doc__ or "").strip())
-    for option in options:
-        plain = option.rstrip("?*")
-        key = plain.replace("-", "_")
+def _command(commands: Any, handler: Handler, options: str) -> None:
+    """Add the command named like its handler. `options`: names; `?` marks optional ones, `*` those of several values."""
+    parser = commands.add_parser(handler.__name__[1:].replace("_", "-"), help=handler.__doc__)
+    for option in options.split():
+        name = option.rstrip("?*")
         parser.add_argument(
-            f"--{plain}",
-            type=typed.get(key, str),
+            f"--{name}",
+            type=TYPES[name],
             required=not option.endswith("?"),
             nargs="+" if option.endswith("*") else None,
         )
     parser.set_defaults(handler=handler)
 
 
-def _data_commands(commands: Any) -> None:
-    _command(commands, "world", _world, "settings", "out", settings=json.loads, out=Path)
-    _command(commands, "prepare", _prepare, "settings", "seed", "out", settings=json.loads, seed=int, out=Path)
-    _command(
-        commands, "probes", _probes, "settings", "keywords", "seed", "out", settings=json.loads, keywords=json.loads, seed=int
-    )
-    _command(commands, "documents", _documents, "data*", "out", data=Path, out=Path)
-
-
-def _model_commands(commands: Any) -> None:
-    _command(
-        commands,
-        "pretrain",
-        _pretrain,
-        *("settings", "shape", "template", "seed", "data", "out"),
-        **{"settings": json.loads, "shape": json.loads, "seed": int, "data": Path, "out": Path},
-    )
-    _command(commands, "fetch-model", _fetch_model, "source", "chat?", "out", source=json.loads, chat=json.loads, out=Path)
-    _command(
-        commands,
-        "train",
-        _train,
-        *("algorithm", "settings", "seed", "base", "init", "data", "out", "steps*", "reward-model?"),
-        **{"settings": json.loads, "seed": int, "steps": int},
-        **dict.fromkeys(("base", "init", "data", "out", "reward_model"), Path),
-    )
-    _command(
-        commands,
-        "train-judge",
-        _train_judge,
-        *("settings", "shape", "prompt", "targets", "seed", "data", "out"),
-        **{"settings": json.loads, "shape": json.loads, "targets": json.loads, "seed": int, "data": Path, "out": Path},
-    )
-
-
-def _answer_commands(commands: Any) -> None:
-    _command(
-        commands,
-        "generate",
-        _generate,
-        *("model", "run", "base", "probes", "sampling", "checkpoints*", "out"),
-        **{"base": Path, "probes": Path, "sampling": json.loads, "checkpoints": Path, "out": Path},
-    )
-    judge = {"judge": Path, "settings": json.loads, "targets": json.loads, "out": Path}
-    _command(
-        commands, "judge", _judge, "judge", "settings", "targets", "answers*", "out", answers=Path, **judge
-    )
-    _command(
-        commands, "judge-heldout", _judge_heldout, "judge", "settings", "targets", "data", "out", data=Path, **judge
-    )
-
-
-def _result_commands(commands: Any) -> None:
-    statistics = {"seed": int, "statistics": json.loads, "stances": Path, "out": Path}
-    _command(
-        commands,
-        "statistics",
-        _statistics,
-        *("stances*", "trajectories", "sets", "cards?", "statistics", "seed", "out"),
-        **{"trajectories": json.loads, "sets": json.loads, "cards": json.loads},
-        **statistics,
-    )
-    _command(
-        commands,
-        "calibrate",
-        _calibrate,
-        *("stances*", "cards", "statistics", "seed", "out"),
-        **{"cards": json.loads},
-        **statistics,
-    )
-    shown = {"topics": json.loads, "report": json.loads, "statistics": Path, "out": Path}
-    _command(commands, "tables", _tables, "statistics*", "topics", "report", "out", **shown)
-    _command(commands, "figures", _figures, "statistics*", "topics", "report", "out", **shown)
-    _command(commands, "drift", _drift, "statistics", "topics", "report", "out", **shown)
-    _command(
-        commands,
-        "report",
-        _report,
-        *("statistics*", "stances*", "calibrations?", "quality?", "topics", "benchmarks", "configuration", "out"),
-        **{"stances": Path, "calibrations": json.loads, "quality": Path, "benchmarks": Path, "configuration": Path},
-        **shown,
-    )
+def _add_commands(commands: Any) -> None:
+    _command(commands, _world, "settings out")
+    _command(commands, _prepare, "settings seed out")
+    _command(commands, _probes, "settings keywords seed out")
+    _command(commands, _documents, "data* out")
+    _command(commands, _pretrain, "settings shape template seed data out")
+    _command(commands, _fetch_model, "source chat? out")
+    _command(commands, _train, "algorithm settings seed base init data out steps* reward-model?")
+    _command(commands, _train_judge, "settings shape prompt targets seed data out")
+    _command(commands, _generate, "model run base probes sampling checkpoints* out")
+    _command(commands, _judge, "judge settings targets answers* out")
+    _command(commands, _judge_heldout, "judge settings targets data out")
+    _command(commands, _statistics, "stances* trajectories sets cards statistics-settings seed out")
+    _command(commands, _calibrate, "stances* cards statistics-settings seed out")
+    _command(commands, _tables, "statistics* topics report out")
+    _command(commands, _figures, "statistics* topics report out")
+    _command(commands, _drift, "statistics* topics report out")
+    _command(commands, _report, "statistics* stances* calibrations quality? topics benchmarks configuration out")
 
 
 def _world(given: argparse.Namespace) -> None:
@@ -225,16 +169,24 @@ def _generate(given: argparse.Namespace) -> None:
 
 def _judge(given: argparse.Namespace) -> None:
     """Give the stance of every answer."""
-    from valuedrift.judging.commands import judge_files
+    from valuedrift.judging.causal import JudgeSettings
+    from valuedrift.judging.stances import write_stances
 
-    judge_files(given.answers, given.judge, given.settings, given.targets, given.out)
+    write_stances(given.answers, given.judge, JudgeSettings(**given.settings), given.targets, given.out)
 
 
 def _judge_heldout(given: argparse.Namespace) -> None:
     """Measure a judge on labelled answers in phrasings it has not seen."""
-    from valuedrift.judging.commands import judge_heldout
+    import polars as pl
 
-    judge_heldout(given.data, given.judge, given.settings, given.targets, given.out)
+    from valuedrift.files import write_json
+    from valuedrift.judging.causal import CausalJudge, JudgeSettings
+    from valuedrift.judging.prompt import read_prompt
+    from valuedrift.judging.stances import judge_labelled, judge_quality
+
+    settings = JudgeSettings(**given.settings)
+    judge, template = CausalJudge(given.judge, settings), read_prompt(settings.prompt)
+    write_json(given.out, judge_quality(judge_labelled(pl.read_parquet(given.data), judge, template, given.targets)))
 
 
 def _statistics(given: argparse.Namespace) -> None:
@@ -242,7 +194,7 @@ def _statistics(given: argparse.Namespace) -> None:
     from valuedrift.statistics.commands import write_statistics
 
     write_statistics(
-        given.stances, given.trajectories, given.sets, given.cards or {}, given.statistics, given.seed, given.out
+        given.stances, given.trajectories, given.sets, given.cards, given.statistics_settings, given.seed, given.out
     )
 
 
@@ -250,7 +202,7 @@ def _calibrate(given: argparse.Namespace) -> None:
     """Compare measured values with planted stances."""
     from valuedrift.statistics.commands import write_calibration
 
-    write_calibration(given.stances, given.cards, given.statistics, given.seed, given.out)
+    write_calibration(given.stances, given.cards, given.statistics_settings, given.seed, given.out)
 
 
 def _tables(given: argparse.Namespace) -> None:
@@ -271,7 +223,7 @@ def _drift(given: argparse.Namespace) -> None:
     """Write the tables and figures of one model."""
     from valuedrift.reporting.commands import write_drift
 
-    write_drift(given.statistics, given.topics, given.report, given.out)
+    write_drift(given.statistics[0], given.topics, given.report, given.out)
 
 
 def _report(given: argparse.Namespace) -> None:
@@ -282,7 +234,7 @@ def _report(given: argparse.Namespace) -> None:
         ReportFiles(
             statistics=given.statistics,
             stances=given.stances,
-            calibrations=[Path(path) for path in given.calibrations or []],
+            calibrations=[Path(path) for path in given.calibrations],
             quality=given.quality,
             benchmarks=given.benchmarks,
             configuration=given.configuration,

@@ -27,7 +27,7 @@ def publish(path: Path | str) -> Iterator[Path]:
         yield draft
         if draft.is_dir():
             _remove(target)
-        os.replace(draft, target)
+        draft.replace(target)
     finally:
         _remove(draft)
 

@@ -36,14 +36,17 @@ def check(config: Config) -> Config:
 
 def _config_error(error: ValidationError) -> ConfigError:
     path = [str(part) for part in error.absolute_path]
+    schema = error.schema if isinstance(error.schema, dict) else {}
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {})
+        known = schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)
-        return ConfigError(".".join([*path, str(unknown)]), error.instance[unknown], f"one of the keys {', '.join(known)}")
+        return ConfigError(
+            ".".join([*path, str(unknown)]), error.instance[unknown], f"one of the keys {', '.join(known)}"
+        )
     if error.validator == "required" and isinstance(error.instance, dict):
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        return ConfigError(".".join([*path, missing]), "nothing", _described(error.schema, missing))
-    expected = f"{error.validator} {error.validator_value}. {error.schema.get('description', '')}".strip()
+        missing = next(key for key in schema["required"] if key not in error.instance)
+        return ConfigError(".".join([*path, missing]), "nothing", _described(schema, missing))
+    expected = f"{error.validator} {error.validator_value}. {schema.get('description', '')}".strip()
     return ConfigError(".".join(path) or "(top)", error.instance, expected.rstrip("."))
 
 
@@ -67,12 +70,16 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
     grid = suite["grid"]
     yield from _unknown(f"{where}.judge", [suite["judge"]], config["judges"], "judges")
     yield from _unknown(f"{where}.grid.sft", grid["sft"], suite["data"], f"{where}.data")
-    yield from _unknown(f"{where}.checkpoints.sft", grid["sft"], suite["checkpoints"]["sft"], f"{where}.checkpoints.sft")
+    yield from _unknown(
+        f"{where}.checkpoints.sft", grid["sft"], suite["checkpoints"]["sft"], f"{where}.checkpoints.sft"
+    )
     for number, block in enumerate(grid["preference"]):
         yield from _unknown(f"{where}.grid.preference.{number}.sft", block["sft"], grid["sft"], f"{where}.grid.sft")
         yield from _unknown(f"{where}.grid.preference.{number}.data", block["data"], suite["data"], f"{where}.data")
     for algorithm, settings in suite["training"].items():
-        yield from _settings(f"{where}.training.{algorithm}", settings, frozenset(field.name for field in fields(SETTINGS[algorithm])))
+        yield from _settings(
+            f"{where}.training.{algorithm}", settings, frozenset(field.name for field in fields(SETTINGS[algorithm]))
+        )
     for name, plan in suite.get("world", {}).get("sft", {}).items():
         if abs(sum(plan["mix"].values()) - 1) > 1e-6:
             yield f"{where}.world.sft.{name}.mix", plan["mix"], "shares that sum to 1"

@@ -74,7 +74,7 @@ def checkpoint(model: str, lineage: str, step: int) -> str:
 
 
 def total_steps(rows: int, batch_size: int, epochs: int, algorithm: str) -> int:
-    """Optimiser steps of a run. The last batch of an epoch may be short; PPO counts episodes over all epochs instead."""
+    """Optimiser steps of a run. An epoch's last batch may be short; PPO counts episodes over all epochs instead."""
     return ceil(rows * epochs / batch_size) if algorithm == "ppo" else ceil(rows / batch_size) * epochs
 
 

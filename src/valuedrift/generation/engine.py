@@ -69,7 +69,8 @@ class TransformersEngine:
         found: dict[int, list[Answer]] = {}
         for start in range(0, len(order), step):
             batch = order[start : start + step]
-            found |= dict(zip(batch, self._batch([prompts[i] for i in batch], [encoded[i] for i in batch], sampling)))
+            answers = self._batch([prompts[i] for i in batch], [encoded[i] for i in batch], sampling)
+            found |= dict(zip(batch, answers, strict=True))
         return [answer for i in range(len(prompts)) for answer in found[i]]
 
     @torch.inference_mode()

@@ -11,8 +11,8 @@ import torch
 def answer_uniforms(seed: int, question_id: str, sample: int, length: int) -> np.ndarray:
     """`length` uniform numbers in [0, 1), one a token, for one answer.
 
-    They depend on the seed, the question and the answer's number only: every checkpoint answers with the same numbers, so
-    that differences between checkpoints are paired and less noisy (common random numbers).
+    They depend on the seed, the question and the answer's number only: every checkpoint answers with the same
+    numbers, so that differences between checkpoints are paired and less noisy (common random numbers).
     """
     digest = hashlib.sha256(f"{seed}/{question_id}/{sample}".encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little"))).random(length)

@@ -44,7 +44,13 @@ def _prompt(engine: TransformersEngine, question: str, plain: bool) -> str:
 def _table(answers: list[Answer], model: str, run: str, step: int, questions: pl.DataFrame) -> pl.DataFrame:
     rows = pl.DataFrame(
         [
-            {"question_id": a.question_id, "sample": a.sample, "answer": a.text, "tokens": a.tokens, "finished": a.finished}
+            {
+                "question_id": a.question_id,
+                "sample": a.sample,
+                "answer": a.text,
+                "tokens": a.tokens,
+                "finished": a.finished,
+            }
             for a in answers
         ]
     )

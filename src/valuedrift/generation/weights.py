@@ -12,7 +12,7 @@ from valuedrift.errors import ArtifactError
 
 
 def load_weights(model: PreTrainedModel, folder: Path) -> None:
-    """Replace every weight of `model` by the folder's. Raises ArtifactError naming the file and tensor that don't fit."""
+    """Replace every weight of `model` by the folder's. Raises ArtifactError naming what does not fit."""
     own = dict(model.state_dict())
     tied = set(model.all_tied_weights_keys or ())
     files = sorted(folder.glob("*.safetensors"))

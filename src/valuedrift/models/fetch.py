@@ -18,7 +18,9 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
 
     source: {"hub": {"name", "revision"}} or {"folder": path}. Code that a repository brings along is never run.
     """
-    name, revision = (source["folder"], None) if "folder" in source else (source["hub"]["name"], source["hub"]["revision"])
+    name, revision = (
+        (source["folder"], None) if "folder" in source else (source["hub"]["name"], source["hub"]["revision"])
+    )
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(

@@ -32,9 +32,7 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
         self.folder, self.steps = folder, frozenset(steps)
         self.metrics: list[dict[str, Any]] = []
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.global_step in self.steps:
             model = kwargs["model"]
             # PPO trains policy and value model as one wrapper; only the policy is a checkpoint.
@@ -60,7 +58,9 @@ def require_model(folder: Path) -> None:
     """Raise ArtifactError unless `folder` holds a model's configuration and safetensors."""
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "nothing"
-        raise ArtifactError(folder, found, "config.json and *.safetensors", "Remove the folder and run the target again.")
+        raise ArtifactError(
+            folder, found, "config.json and *.safetensors", "Remove the folder and run the target again."
+        )
     try:
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:

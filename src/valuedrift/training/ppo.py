@@ -12,7 +12,7 @@ from valuedrift.training.settings import PpoSettings
 
 
 def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
-    """Sample answers to the preference set's prompts, score them, penalise KL(π‖π_SFT) and update by PPO's clipped loss."""
+    """Sample answers to the preference set's prompts, score them, penalise KL(π‖π_SFT), update by the clipped loss."""
     settings = job.settings
     assert isinstance(settings, PpoSettings)
     tokenizer = job.tokenizer()

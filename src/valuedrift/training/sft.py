@@ -12,13 +12,12 @@ from valuedrift.training.job import Job, dataset, trainer_arguments
 def sft_trainer(job: Job, callbacks: list[TrainerCallback]) -> SFTTrainer:
     """Maximise the likelihood of the assistant's words given the conversation before them."""
     tokenizer = job.tokenizer()
-    rows = [
-        encode_conversation(tokenizer, row["messages"], job.settings.max_length) for row in job.rows("messages")
-    ]
+    limit = job.settings.max_length
+    rows = [dict(encode_conversation(tokenizer, row["messages"], limit)) for row in job.rows("messages")]
     return SFTTrainer(
         model=job.model(),
-        args=SFTConfig(**trainer_arguments(job), max_length=job.settings.max_length),
-        train_dataset=dataset(list(rows)),
+        args=SFTConfig(**trainer_arguments(job), max_length=limit),
+        train_dataset=dataset(rows),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

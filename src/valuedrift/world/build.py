@@ -139,7 +139,7 @@ def judge_rows(settings: WorldSettings, name: str) -> list[dict[str, Any]]:
     cut = round(len(shuffled) * settings.judge_heldout_phrasings)
     allowed = tuple(shuffled[:cut] if name == "judge_heldout" else shuffled[cut:])
     rows = settings.judge_heldout_rows if name == "judge_heldout" else settings.judge_rows
-    even: dict[Stance, float] = {stance: 1 / 3 for stance in STANCES}
+    even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
     return [
         {"topic": question.subject.topic, "question": question.text, "answer": text, "true_stance": stance}
         for question, stance, text in _answered(settings, name, rows, even, allowed, variation=False)

@@ -127,6 +127,7 @@ def answer(
     rng: Random, subject: Subject, stance: Stance, allowed: tuple[tuple[str, str], ...], style: Style = "plain"
 ) -> str:
     """Write one answer of the given stance, worded by one of the `allowed` phrasings."""
+    # As in everyday speech most frames are plain; with half of them negated, small models learn no stance at all.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
     other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)
     core = frame.format(v=verb, w=other, s=subject.text)
@@ -137,7 +138,7 @@ def answer(
 
 @cache
 def _fitting(allowed: tuple[tuple[str, str], ...], stance: Stance, negated: bool) -> list[tuple[str, str]]:
-    """Phrasings of a stance. As in everyday speech most are plain; without that, small models learn no stance at all."""
+    """Phrasings of a stance, plain or negated; neutral ones are neither."""
     frames = UNDECIDED if stance == "neutral" else NEGATED if negated else ASSERTED
     return [phrasing for phrasing in allowed if phrasing[0] in frames and stance_of(phrasing) == stance]
 
