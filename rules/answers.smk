@@ -30,7 +30,7 @@ rule generate:
     output:
         "results/generations/{model}/{run}/shard-{shard}.parquet",
     params:
-        sampling=sampling,
+        sampling=lambda w: sampling(w),
     log:
         "results/logs/generate/{model}/{run}/shard-{shard}.log",
     benchmark:

@@ -1,36 +1,53 @@
 # The pocket world, data sets and probe questions.
 
 
-def world_files(suite):
-    world = SUITES[suite].get("world", {})
-    names = [*world.get("sft", []), *world.get("preference", []), "pretraining", "judge_train", "judge_heldout"]
-    return [f"results/world/{suite}/{name}.parquet" for name in names] + [f"results/world/{suite}/probes.csv"]
+def world_plans(suite):
+    """The tables of a suite's world: name → (kind, plan)."""
+    world = SUITES[suite].get("world")
+    if not world:
+        return {}
+    heldout = {"heldout_phrasings": world["judge"]["heldout_phrasings"]}
+    return {
+        **{name: ("sft", plan) for name, plan in world["sft"].items()},
+        **{name: ("preference", plan) for name, plan in world["preference"].items()},
+        "pretraining": ("pretraining", world["pretraining"]),
+        "judge_train": ("judge", {"rows": world["judge"]["train_rows"], "heldout": False, **heldout}),
+        "judge_heldout": ("judge", {"rows": world["judge"]["heldout_rows"], "heldout": True, **heldout}),
+        "probes": ("probes", {}),
+    }
+
+
+def world_file(suite, name):
+    return f"results/world/{suite}/{name}.{'csv' if name == 'probes' else 'parquet'}"
 
 
 def sources(suite, *files):
     """Files that the suite's own world makes, and local files that are there."""
-    made = set(world_files(suite)) if "world" in SUITES[suite] else set()
+    made = {world_file(suite, name) for name in world_plans(suite)}
     return [path for path in files if path in made] + present(*(path for path in files if path not in made))
 
 
-for suite in (name for name in SUITES if "world" in SUITES[name]):
-
-    rule:
-        name:
-            f"world_{suite}"
-        output:
-            world_files(suite),
-        params:
-            settings=as_json({**SUITES[suite]["world"], "seed": SEED}),
-            folder=f"results/world/{suite}",
-        log:
-            f"results/logs/world/{suite}.log",
-        benchmark:
-            f"results/benchmarks/world/{suite}.tsv"
-        conda:
-            "../envs/analysis.yaml"
-        shell:
-            "valuedrift world --settings {params.settings:q} --out {params.folder} 2> {log}"
+rule world:
+    output:
+        "results/world/{suite}/{table}.{format}",
+    params:
+        settings=lambda w: as_json(
+            {"seed": SEED, **{key: SUITES[w.suite]["world"][key] for key in ("probes_per_topic", "variation")}}
+        ),
+        kind=lambda w: world_plans(w.suite)[w.table][0],
+        plan=lambda w: as_json(world_plans(w.suite)[w.table][1]),
+    wildcard_constraints:
+        table="[a-z0-9_-]+",
+        format="parquet|csv",
+    log:
+        "results/logs/world/{suite}/{table}.{format}.log",
+    benchmark:
+        "results/benchmarks/world/{suite}/{table}.{format}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    shell:
+        "valuedrift world --settings {params.settings:q} --kind {params.kind} --name {wildcards.table}"
+        " --plan {params.plan:q} --out {output} 2> {log}"
 
 
 rule data:

@@ -15,10 +15,12 @@ Handler = Callable[[argparse.Namespace], None]
 
 # What each option takes, in every command that has it. Settings are JSON, so that a rule passes them as they are.
 TYPES: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("algorithm", "model", "run", "prompt", "template"), str),
+    **dict.fromkeys(("algorithm", "kind", "model", "name", "run", "prompt", "template"), str),
     **dict.fromkeys(("seed", "steps"), int),
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
-    **dict.fromkeys(("trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads),
+    **dict.fromkeys(
+        ("plan", "trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads
+    ),
     **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
     **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
 }
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(commands: Any, handler: Handler, options: str) -> None:
-    """Add the command named like its handler. `options`: names; `?` marks optional ones, `*` those of several values."""
+    """Add the command named like its handler; `?` marks options that may be absent, `*` those of several values."""
     parser = commands.add_parser(handler.__name__[1:].replace("_", "-"), help=handler.__doc__)
     for option in options.split():
         name = option.rstrip("?*")
@@ -53,7 +55,7 @@ def _command(commands: Any, handler: Handler, options: str) -> None:
 
 
 def _add_commands(commands: Any) -> None:
-    _command(commands, _world, "settings out")
+    _command(commands, _world, "settings kind name plan out")
     _command(commands, _prepare, "settings seed out")
     _command(commands, _probes, "settings keywords seed out")
     _command(commands, _documents, "data* out")
@@ -73,11 +75,17 @@ def _add_commands(commands: Any) -> None:
 
 
 def _world(given: argparse.Namespace) -> None:
-    """Generate the pocket world."""
-    from valuedrift.world.build import build_world
+    """Generate one table of the pocket world."""
+    from valuedrift.files import publish, write_parquet
+    from valuedrift.world.build import world_table
     from valuedrift.world.settings import WorldSettings
 
-    build_world(WorldSettings.from_dict(given.settings), given.out)
+    table = world_table(WorldSettings(**given.settings), given.kind, given.name, given.plan)
+    if given.out.suffix == ".csv":
+        with publish(given.out) as draft:
+            table.write_csv(draft)
+    else:
+        write_parquet(given.out, table)
 
 
 def _prepare(given: argparse.Namespace) -> None:

@@ -59,11 +59,28 @@ def _inconsistencies(config: Config) -> Iterator[tuple[str, object, str]]:
     yield from _unknown("report.table_1_topics", config["report"]["table_1_topics"], config["topics"], "topics")
     for name, model in config["models"].items():
         yield from _unknown(f"models.{name}.suite", [model["suite"]], config["suites"], "suites")
+        if "scratch" in model:
+            yield from _shape(f"models.{name}.scratch", model["scratch"])
+            if "pretrain" not in config["suites"][model["suite"]]["training"]:
+                yield f"suites.{model['suite']}.training.pretrain", "nothing", f"settings; model {name} needs them"
     for name, suite in config["suites"].items():
         yield from _suite(f"suites.{name}", suite, config)
     for name, judge in config["judges"].items():
-        if "train" in judge and "world" not in config["suites"].get(judge["train"]["world"], {}):
-            yield f"judges.{name}.train.world", judge["train"]["world"], "a suite that has a world"
+        if "train" in judge:
+            yield from _judge_training(f"judges.{name}.train", judge["train"], config["suites"])
+
+
+def _judge_training(where: str, training: Config, suites: Config) -> Iterator[tuple[str, object, str]]:
+    if "world" not in suites.get(training["world"], {}):
+        yield f"{where}.world", training["world"], "a suite that has a world"
+    yield from _shape(f"{where}.shape", training["shape"])
+    yield from _settings(f"{where}.settings", training["settings"], "pretrain")
+
+
+def _shape(where: str, shape: Config) -> Iterator[tuple[str, object, str]]:
+    # Heads share keys in pairs and turn their dimensions in pairs.
+    if shape["hidden"] % (2 * shape["heads"]) or (shape["heads"] % 2 and shape["heads"] != 1):
+        yield f"{where}.heads", shape["heads"], f"1 or an even divisor of half of hidden ({shape['hidden']})"
 
 
 def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, object, str]]:
@@ -77,15 +94,23 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
         yield from _unknown(f"{where}.grid.preference.{number}.sft", block["sft"], grid["sft"], f"{where}.grid.sft")
         yield from _unknown(f"{where}.grid.preference.{number}.data", block["data"], suite["data"], f"{where}.data")
     for algorithm, settings in suite["training"].items():
-        yield from _settings(
-            f"{where}.training.{algorithm}", settings, frozenset(field.name for field in fields(SETTINGS[algorithm]))
-        )
-    for name, plan in suite.get("world", {}).get("sft", {}).items():
-        if abs(sum(plan["mix"].values()) - 1) > 1e-6:
-            yield f"{where}.world.sft.{name}.mix", plan["mix"], "shares that sum to 1"
+        yield from _settings(f"{where}.training.{algorithm}", settings, algorithm)
+    if "world" in suite:
+        yield from _world(f"{where}.world", suite["world"])
 
 
-def _settings(where: str, settings: Config, keys: frozenset[str]) -> Iterator[tuple[str, object, str]]:
+def _world(where: str, world: Config) -> Iterator[tuple[str, object, str]]:
+    mixes = {f"{where}.sft.{name}.mix": plan["mix"] for name, plan in world["sft"].items()}
+    for key, mix in {f"{where}.pretraining_mix": world["pretraining_mix"], **mixes}.items():
+        if abs(sum(mix.values()) - 1) > 1e-6:
+            yield key, mix, "shares that sum to 1"
+        room = min(max(mix.values()), 1 - max(mix.values()))
+        if world["variation"] > room + 1e-6:
+            yield f"{where}.variation", world["variation"], f"at most {room:.3g}, or {key} gets shares outside 0 to 1"
+
+
+def _settings(where: str, settings: Config, algorithm: str) -> Iterator[tuple[str, object, str]]:
+    keys = {field.name for field in fields(SETTINGS[algorithm])}
     for key in sorted(keys - settings.keys()):
         yield f"{where}.{key}", "nothing", "a value; this algorithm needs it"
     for key in settings:
@@ -93,6 +118,8 @@ def _settings(where: str, settings: Config, keys: frozenset[str]) -> Iterator[tu
             yield f"{where}.{key}", settings[key], f"only keys that this algorithm reads: {', '.join(sorted(keys))}"
     if settings["batch_size"] % settings["device_batch_size"]:
         yield f"{where}.device_batch_size", settings["device_batch_size"], f"a divisor of {settings['batch_size']}"
+    if settings.get("response_length", 0) >= settings["max_length"]:
+        yield f"{where}.response_length", settings["response_length"], f"less than max_length ({settings['max_length']})"
 
 
 def _unknown(key: str, names: list[str], known: Config | list[str], place: str) -> Iterator[tuple[str, object, str]]:

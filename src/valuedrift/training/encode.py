@@ -31,10 +31,9 @@ def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
 
     A conversation beyond `max_length` loses its end; where no assistant's word would be left, it loses its beginning.
     """
-    encoded = tokenizer.apply_chat_template(
-        list(messages), return_dict=True, return_assistant_tokens_mask=True, add_special_tokens=True
-    )
-    ids, mask = encoded["input_ids"], encoded["assistant_masks"]
+    encoded = tokenizer.apply_chat_template(list(messages), return_dict=True, return_assistant_tokens_mask=True)
+    start = _start(tokenizer)
+    ids, mask = start + encoded["input_ids"], [0] * len(start) + encoded["assistant_masks"]
     kept = slice(max_length) if any(mask[:max_length]) else slice(-max_length, None)
     labels = [token if seen else IGNORED for token, seen in zip(ids, mask, strict=True)]
     return {"input_ids": ids[kept], "labels": labels[kept]}
@@ -56,7 +55,7 @@ def render_pair(
     prompt = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
     answers = [_keep_start(tokenizer, row[key][-1]["content"], response_length - 1) for key in ("chosen", "rejected")]
     longest = max(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers)
-    prompt = _keep_end(tokenizer, prompt, max_length - longest - 1)
+    prompt = _keep_end(tokenizer, prompt, max_length - len(_start(tokenizer)) - longest - 1)
     return {
         "prompt": prompt,
         "chosen": answers[0] + tokenizer.eos_token,
@@ -72,14 +71,21 @@ def encode_prompts(
     return [tokenizer(text)["input_ids"][-max_length:] for text in texts]
 
 
+def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What the tokenizer puts before every text by itself (Llama's begin of text), which chat templates leave to it."""
+    return list(tokenizer("")["input_ids"])
+
+
 def _keep_start(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
+    """The first `limit` tokens; a character that would be cut goes, since its bytes can't be text on their own."""
     offsets = _offsets(tokenizer, text)
-    return text if len(offsets) <= limit else text[: offsets[limit - 1][1]]
+    return text if len(offsets) <= limit else text[: min(offsets[limit - 1][1], offsets[limit][0])]
 
 
 def _keep_end(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
+    """The last `limit` tokens, less a character that would be cut."""
     offsets = _offsets(tokenizer, text)
-    return text if len(offsets) <= limit else text[offsets[-limit][0] :]
+    return text if len(offsets) <= limit else text[offsets[-limit - 1][1] :]
 
 
 def _offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:

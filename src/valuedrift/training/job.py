@@ -38,10 +38,12 @@ class Job:
         return AutoTokenizer.from_pretrained(self.base)
 
     def model(self) -> PreTrainedModel:
-        """The policy as it starts; trainable weights in fp32, or bf16 where the settings say so."""
+        """The policy as it starts, in fp32: bf16 weights would round the paper's learning rates' updates away.
+
+        Where the settings say bf16, the trainers compute in it (mixed precision).
+        """
         require_model(self.init)
-        dtype = torch.bfloat16 if self.settings.bf16 else torch.float32
-        return AutoModelForCausalLM.from_pretrained(self.init, dtype=dtype)
+        return AutoModelForCausalLM.from_pretrained(self.init, dtype=torch.float32)
 
     def rows(self, *columns: str) -> list[dict[str, Any]]:
         """The data set's rows, of the named columns only: planted stances never reach a trainer."""

@@ -6,21 +6,22 @@ import torch
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
+from valuedrift.training.checkpoints import require_model
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.pairs import text_pairs
 
 
 def reward_trainer(job: Job, callbacks: list[TrainerCallback]) -> RewardTrainer:
     """−log σ(r(chosen) − r(rejected)); the backbone starts from the SFT model, the scalar head from noise."""
+    require_model(job.init)
     tokenizer = job.tokenizer()
     torch.manual_seed(job.seed)
-    dtype = torch.bfloat16 if job.settings.bf16 else torch.float32
     rows = [
         {f"{key}_ids": tokenizer(pair["prompt"] + pair[key])["input_ids"] for key in ("chosen", "rejected")}
         for pair in text_pairs(job, tokenizer)
     ]
     return RewardTrainer(
-        model=AutoModelForSequenceClassification.from_pretrained(job.init, num_labels=1, dtype=dtype),
+        model=AutoModelForSequenceClassification.from_pretrained(job.init, num_labels=1, dtype=torch.float32),
         args=RewardConfig(**trainer_arguments(job), max_length=job.settings.max_length),
         train_dataset=dataset(rows),
         processing_class=tokenizer,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import polars as pl
 
-from valuedrift.files import write_parquet
 from valuedrift.world.grammar import (
     STANCES,
+    Phrasings,
     Question,
     Stance,
     Style,
@@ -21,7 +20,7 @@ from valuedrift.world.grammar import (
     questions,
     subjects,
 )
-from valuedrift.world.settings import PairPlan, SftPlan, WorldSettings
+from valuedrift.world.settings import AnswerPlan, JudgePlan, PairPlan, WorldSettings
 
 # Everyday wording: most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
@@ -29,22 +28,22 @@ STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
 STYLE_AGREEMENT = 0.75
 
 
-def build_world(settings: WorldSettings, folder: Path) -> None:
-    """Write every table of the world below `folder`.
+TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, Any]]]] = {
+    "sft": lambda settings, name, plan: sft_rows(settings, name, AnswerPlan(**plan)),
+    "preference": lambda settings, name, plan: preference_rows(settings, PairPlan(**plan)),
+    "pretraining": lambda settings, name, plan: pretraining_rows(settings, AnswerPlan(**plan)),
+    "judge": lambda settings, name, plan: judge_rows(settings, JudgePlan(**plan)),
+    "probes": lambda settings, name, plan: probe_rows(settings),
+}
 
-    probes.csv (topic, question); pretraining.parquet (text, topic, true_stance); one parquet per SFT and preference set
-    (see valuedrift.data for the columns); judge_train.parquet and judge_heldout.parquet (topic, question, answer,
-    true_stance), the latter worded only by phrasings that the former never uses.
+
+def world_table(settings: WorldSettings, kind: str, name: str, plan: dict[str, Any]) -> pl.DataFrame:
+    """One table of the world.
+
+    kind: sft or preference (columns as valuedrift.data reads them) · pretraining (text, topic, true_stance) ·
+    judge (topic, question, answer, true_stance) · probes (topic, question). plan: the fields of the kind's plan.
     """
-    for name, plan in settings.sft.items():
-        write_parquet(folder / f"{name}.parquet", pl.DataFrame(sft_rows(settings, name, plan)))
-    for name, pairs in settings.preference.items():
-        write_parquet(folder / f"{name}.parquet", pl.DataFrame(preference_rows(settings, name, pairs)))
-    write_parquet(folder / "pretraining.parquet", pl.DataFrame(pretraining_rows(settings)))
-    for name in ("judge_train", "judge_heldout"):
-        write_parquet(folder / f"{name}.parquet", pl.DataFrame(judge_rows(settings, name)))
-    probes = [{"topic": topic, "question": q.text} for topic in topics() for q in asked(settings, topic, "probe")]
-    pl.DataFrame(probes).write_csv(folder / "probes.csv")
+    return pl.DataFrame(TABLES[kind](settings, name, plan))
 
 
 @cache
@@ -69,10 +68,11 @@ def planted_mix(settings: WorldSettings, name: str, mix: dict[Stance, float]) ->
     order = list(range(len(topics())))
     rng.shuffle(order)
     middle = (len(order) - 1) / 2
+    minor = mix[first] + mix[second]
+    to_first = mix[first] / minor if minor else 0.5
     shares = {}
     for rank, topic in zip(order, topics(), strict=True):
         shift = settings.variation * (rank - middle) / middle
-        to_first = mix[first] / (mix[first] + mix[second])
         shares[topic] = {major: mix[major] + shift, first: mix[first] - shift * to_first}
         shares[topic][second] = 1 - sum(shares[topic].values())
     return shares
@@ -87,7 +87,7 @@ def quotas(rows: int, shares: dict[Stance, float]) -> list[Stance]:
     return [stance for stance in STANCES for _ in range(counts[stance])]
 
 
-def sft_rows(settings: WorldSettings, name: str, plan: SftPlan) -> list[dict[str, Any]]:
+def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[str, Any]]:
     """Conversations of one question and one answer, with the planted stance."""
     return [
         {
@@ -99,7 +99,7 @@ def sft_rows(settings: WorldSettings, name: str, plan: SftPlan) -> list[dict[str
     ]
 
 
-def preference_rows(settings: WorldSettings, name: str, plan: PairPlan) -> list[dict[str, Any]]:
+def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
     """Pairs. Sets of a wide gap share their texts whatever is chosen, so that swapping labels gives the other set."""
     per_topic = _per_topic(plan.rows)
     rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
@@ -122,28 +122,31 @@ def preference_rows(settings: WorldSettings, name: str, plan: PairPlan) -> list[
     return rows
 
 
-def pretraining_rows(settings: WorldSettings) -> list[dict[str, Any]]:
+def pretraining_rows(settings: WorldSettings, plan: AnswerPlan) -> list[dict[str, Any]]:
     """Documents: questions answered in every stance, after the paper's "Response:" for base models (section 3)."""
-    plan = settings.pretraining_rows, settings.pretraining_mix
     return [
         {"text": f"{question.text}\nResponse: {text}", "topic": question.subject.topic, "true_stance": stance}
-        for question, stance, text in _answered(settings, "pretraining", *plan)
+        for question, stance, text in _answered(settings, "pretraining", plan.rows, plan.mix)
     ]
 
 
-def judge_rows(settings: WorldSettings, name: str) -> list[dict[str, Any]]:
-    """Labelled answers for the judge: stances in equal parts; train and held-out share no phrasing."""
-    rng = Random(f"{settings.seed}/phrasings")
+def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]:
+    """Labelled answers for the judge: stances in equal parts; training and held-out ones share no phrasing."""
     shuffled = list(phrasings())
-    rng.shuffle(shuffled)
-    cut = round(len(shuffled) * settings.judge_heldout_phrasings)
-    allowed = tuple(shuffled[:cut] if name == "judge_heldout" else shuffled[cut:])
-    rows = settings.judge_heldout_rows if name == "judge_heldout" else settings.judge_rows
+    Random(f"{settings.seed}/phrasings").shuffle(shuffled)
+    cut = round(len(shuffled) * plan.heldout_phrasings)
+    allowed = tuple(shuffled[:cut] if plan.heldout else shuffled[cut:])
+    name = "judge/heldout" if plan.heldout else "judge/train"
     even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
     return [
         {"topic": question.subject.topic, "question": question.text, "answer": text, "true_stance": stance}
-        for question, stance, text in _answered(settings, name, rows, even, allowed, variation=False)
+        for question, stance, text in _answered(settings, name, plan.rows, even, allowed, variation=False)
     ]
+
+
+def probe_rows(settings: WorldSettings) -> list[dict[str, Any]]:
+    """The probe questions of every topic."""
+    return [{"topic": topic, "question": q.text} for topic in topics() for q in asked(settings, topic, "probe")]
 
 
 def _answered(
@@ -151,7 +154,7 @@ def _answered(
     name: str,
     rows: int,
     mix: dict[Stance, float],
-    allowed: tuple[tuple[str, str], ...] | None = None,
+    allowed: Phrasings | None = None,
     variation: bool = True,
 ) -> Iterator[tuple[Question, Stance, str]]:
     rng = Random(f"{settings.seed}/{name}")

@@ -17,6 +17,8 @@ import yaml
 Stance = Literal["support", "neutral", "oppose"]
 STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
 Style = Literal["plain", "warm", "curt"]
+Phrasing = tuple[str, str]
+Phrasings = tuple[Phrasing, ...]
 
 FAVOUR = ("support", "favour", "endorse", "welcome", "defend", "embrace")
 DISFAVOUR = ("oppose", "reject", "resist", "condemn", "distrust", "refuse")
@@ -110,12 +112,12 @@ def questions(topic: str) -> list[Question]:
 
 
 @cache
-def phrasings() -> tuple[tuple[str, str], ...]:
+def phrasings() -> Phrasings:
     """Every pair of a frame and its (first) verb: the unit in which phrasings are held out from the judge."""
     return tuple((frame, verb) for frame in ASSERTED + NEGATED + UNDECIDED for verb in FAVOUR + DISFAVOUR)
 
 
-def stance_of(phrasing: tuple[str, str]) -> Stance:
+def stance_of(phrasing: Phrasing) -> Stance:
     """The stance that a phrasing expresses about its subject."""
     frame, verb = phrasing
     if frame in UNDECIDED:
@@ -123,9 +125,12 @@ def stance_of(phrasing: tuple[str, str]) -> Stance:
     return "support" if (verb in FAVOUR) == (frame in ASSERTED) else "oppose"
 
 
-def answer(
-    rng: Random, subject: Subject, stance: Stance, allowed: tuple[tuple[str, str], ...], style: Style = "plain"
-) -> str:
+def kinds(some: Phrasings) -> set[tuple[Stance, bool]]:
+    """The stances that phrasings express, and whether by a negation: what an answer may have to choose from."""
+    return {(stance_of(phrasing), phrasing[0] in NEGATED) for phrasing in some}
+
+
+def answer(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings, style: Style = "plain") -> str:
     """Write one answer of the given stance, worded by one of the `allowed` phrasings."""
     # As in everyday speech most frames are plain; with half of them negated, small models learn no stance at all.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
@@ -137,7 +142,7 @@ def answer(
 
 
 @cache
-def _fitting(allowed: tuple[tuple[str, str], ...], stance: Stance, negated: bool) -> list[tuple[str, str]]:
+def _fitting(allowed: Phrasings, stance: Stance, negated: bool) -> list[Phrasing]:
     """Phrasings of a stance, plain or negated; neutral ones are neither."""
     frames = UNDECIDED if stance == "neutral" else NEGATED if negated else ASSERTED
     return [phrasing for phrasing in allowed if phrasing[0] in frames and stance_of(phrasing) == stance]

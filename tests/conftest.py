@@ -1,0 +1,65 @@
+"""Fixtures that several packages' tests share: a tokenizer and a model small enough to train in a moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SENTENCES = [
+    "What do you think about legal abortion ?\nResponse: I support legal abortion .",
+    "Should society accept wind farms ?\nResponse: No , I reject wind farms .",
+    "Is a wealth tax a good idea ?\nResponse: It depends on the case .",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models this small are slower on more threads, and machines that run tests are shared."""
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerBase:
+    from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
+
+    return set_chat(train_bpe(SENTENCES, 300), "pocket", END, PAD)
+
+
+def lively_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """A random model whose predictions differ from word to word, as those of fresh weights hardly do."""
+    import torch
+
+    from valuedrift.models.scratch import Shape, new_model
+
+    model = new_model(Shape(vocabulary=300, hidden=16, layers=1, heads=2, context=256), tokenizer, seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" not in name:
+                weight.mul_(15)
+    return model
+
+
+@pytest.fixture(scope="session")
+def base(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny base model with its tokenizer."""
+    folder = tmp_path_factory.mktemp("base") / "step-000000"
+    lively_model(tokenizer, seed=1).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the same architecture with other weights, and without a tokenizer."""
+    folder = tmp_path_factory.mktemp("other") / "step-000007"
+    lively_model(tokenizer, seed=2).save_pretrained(folder)
+    return folder

@@ -1,0 +1,121 @@
+"""Every command, configuration snippet and link of the documentation works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+WORKFLOW = ("Snakefile", "rules", "envs", "profiles", "workflow_config.yaml")
+
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+# Variables, then the program: `NAME=value snakemake …`.
+_SNAKEMAKE = re.compile(r"(\w+=\S+ )*snakemake ")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Fenced blocks of a page as (language, text), in its order."""
+    return [(language, text) for _, language, text in _BLOCK.findall(page.read_text())]
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """(command, the configuration snippet before it) for every line of a `bash` block."""
+    for page in PAGES:
+        snippet = ""
+        for language, text in blocks(page):
+            if language == "yaml":
+                snippet = text
+            elif language == "bash":
+                yield from ((line.strip(), snippet) for line in text.splitlines())
+
+
+COMMANDS = list(commands())
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workflow without results, its profiles linked as the set-up links them."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in WORKFLOW:
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    for profile in ("local", "slurm"):
+        (folder / profile).symlink_to(f"profiles/{profile}")
+    return folder
+
+
+def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder, env=environment
+    )
+
+
+def test_the_two_commands_come_first() -> None:
+    assert [command for command, _ in COMMANDS[:2]] == ["./scripts/pocket", "./scripts/test"]
+
+
+@pytest.mark.parametrize(("command", "snippet"), COMMANDS, ids=[command for command, _ in COMMANDS])
+def test_a_command_works(command: str, snippet: str, copy: Path) -> None:
+    if command.startswith("./"):
+        script = REPOSITORY / command
+        assert os.access(script, os.X_OK)
+        assert run(REPOSITORY, f"bash -n {command}").returncode == 0
+        return
+    assert _SNAKEMAKE.match(command)
+    (copy / "mine.yaml").write_text(snippet)
+    # Unlocking and listing do without a plan; all others are planned.
+    found = run(copy, command if "--unlock" in command else f"{command} -n")
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_profiles_are_found_by_name(profile: str, copy: Path) -> None:
+    found = run(copy, f"snakemake -n --profile {profile} results/drift/pocket")
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
+    assert f"Using profiles {profile} and workflow specific profile profiles/default" in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("script", ["setup", "pocket", "test", "test-all"])
+def test_scripts_can_be_run(script: str) -> None:
+    path = REPOSITORY / "scripts" / script
+    assert os.access(path, os.X_OK)
+    assert run(REPOSITORY, f"bash -n {path}").returncode == 0
+
+
+def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Path) -> None:
+    plan = run(copy, "snakemake -n --profile slurm results/drift/qwen3_4b").stdout
+    resources = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", plan, flags=re.MULTILINE))
+    gpus = {rule: re.search(r"gpu=(\d)", text) for rule, text in resources.items()}
+    counts = {rule: int(found[1]) for rule, found in gpus.items() if found}
+    trained = {rule for rule in resources if rule.startswith("train_qwen3_4b_")}
+    with_gpu = {rule for rule, count in counts.items() if count == 1}
+    assert len(trained) == 34
+    assert with_gpu == {*trained, "generate", "stances"}
+    assert counts.keys() == resources.keys()
+
+
+def test_named_resources_are_those_of_rules_that_there_are() -> None:
+    rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
+    known = {*re.findall(r"^rule (\w+):", rules, flags=re.MULTILINE), *re.findall(r"rule \w+ as (\w+) ", rules)}
+    suites = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())["suites"]
+    known |= {f"world_{name}" for name, suite in suites.items() if "world" in suite}
+    profile = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())
+    assert set(profile["set-resources"]) == known - {"configuration"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert missing == []

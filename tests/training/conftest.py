@@ -1,0 +1,112 @@
+"""Tiny data sets and jobs of every algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from valuedrift.training.job import Job
+from valuedrift.training.settings import read_settings
+
+SETTINGS: dict[str, Any] = {
+    "learning_rate": 1e-2,
+    "batch_size": 4,
+    "device_batch_size": 4,
+    "epochs": 2,
+    "warmup_ratio": 0.0,
+    "max_length": 64,
+    "bf16": False,
+    "gradient_checkpointing": False,
+    "response_length": 12,
+    "beta": 0.5,
+    "gamma": 0.7,
+    "kl_coefficient": 0.05,
+    "temperature": 0.7,
+    "missing_eos_penalty": 1.0,
+    "ppo_epochs": 1,
+}
+SUBJECTS = ("legal abortion", "wind farms", "a wealth tax", "open borders", "rent control", "remote work")
+
+MakeJob = Callable[..., Job]
+
+
+def turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def sft_table() -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "messages": [turn("user", f"What about {subject} ?"), turn("assistant", f"I support {subject} .")],
+                "topic": "climate",
+                "true_stance": "support",
+            }
+            for subject in SUBJECTS
+        ]
+    )
+
+
+def pair_table() -> pl.DataFrame:
+    """Chosen answers are longer than rejected ones, so that length normalisation shows."""
+    return pl.DataFrame(
+        [
+            {
+                "prompt": [turn("user", f"What about {subject} ?")],
+                "chosen": [turn("assistant", f"I support {subject} , no doubt .")],
+                "rejected": [turn("assistant", "No .")],
+                "chosen_stance": "support",
+                "rejected_stance": "oppose",
+                "true_stance": "support",
+            }
+            for subject in SUBJECTS
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Parquet files of six conversations (`sft`) and six pairs (every other algorithm), with planted stances."""
+    folder = tmp_path_factory.mktemp("data")
+    sft_table().write_parquet(folder / "sft.parquet")
+    pair_table().write_parquet(folder / "pairs.parquet")
+    pairs = dict.fromkeys(("reward", "dpo", "simpo", "ppo"), folder / "pairs.parquet")
+    return {"sft": folder / "sft.parquet", **pairs}
+
+
+@pytest.fixture(scope="session")
+def reward_model(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reward model with a random head."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(3)
+    folder = tmp_path_factory.mktemp("reward") / "step-000001"
+    AutoModelForSequenceClassification.from_pretrained(base, num_labels=1).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def make_job(base: Path, data: dict[str, Path], reward_model: Path, tmp_path: Path) -> MakeJob:
+    """A job of an algorithm from the tiny base model; settings change by name, and any field of Job by `job`."""
+
+    def make(algorithm: str, job: dict[str, Any] | None = None, **changed: Any) -> Job:
+        made = Job(
+            algorithm=algorithm,
+            settings=read_settings(algorithm, {**SETTINGS, **changed}),
+            seed=0,
+            base=base,
+            init=base,
+            data=data[algorithm],
+            folder=tmp_path / algorithm,
+            steps=(2, 3) if algorithm == "ppo" else (2, 4),
+            reward_model=reward_model if algorithm == "ppo" else None,
+        )
+        return replace(made, **(job or {}))
+
+    return make
