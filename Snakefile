@@ -17,7 +17,7 @@ include: "rules/results.smk"
 rule all:
     default_target: True
     input:
-        expand("results/drift/{model}", model=config["report"]["models"]),
+        FLOW.reported_files("results/drift/{model}"),
         "results/tables",
         "results/figures",
         "results/report",

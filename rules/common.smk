@@ -1,32 +1,14 @@
 import os
 import sys
-from pathlib import Path
 
-from valuedrift.config.check import check
-from valuedrift.config.grid import as_json, checkpoint, runs_of, shards, traced
+from valuedrift.config.grid import as_json, checkpoint
+from valuedrift.config.workflow import STATISTICS, Workflow, folders
 
-# Jobs call the command line of the very environment that runs Snakemake, whether it was activated or not.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+FLOW = Workflow.read(config)
+SEED = config["seed"]
 
-check(config)
-SEED, TOPICS, MODELS, SUITES, JUDGES = (
-    config[key] for key in ("seed", "topics", "models", "suites", "judges")
-)
-RUNS = {model: {run.lineage: run for run in runs_of(config, model)} for model in MODELS}
-TARGETS = as_json({key: topic["target"] for key, topic in TOPICS.items()})
-
-
-def suite_of(wildcards):
-    return SUITES[MODELS[wildcards.model]["suite"]]
-
-
-def base_of(wildcards):
-    return checkpoint(wildcards.model, "base", 0)
-
-
-def present(*files):
-    """Local source files as inputs, so that changing one is seen; absent ones are explained by the job that reads them."""
-    return [path for path in map(os.path.expandvars, files) if "$" not in path and os.path.exists(path)]
+# Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.
+shell.prefix(f'PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
 
 
 wildcard_constraints:
@@ -34,5 +16,7 @@ wildcard_constraints:
     suite="[a-z0-9_]+",
     judge="[a-z0-9_]+",
     data="[a-z0-9-]+",
+    table="[a-z0-9_-]+",
+    format="parquet|csv",
     shard="[0-9]+",
     run="[a-z0-9-]+(/[a-z0-9-]+)?",

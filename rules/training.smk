@@ -1,6 +1,6 @@
 # One rule per run of the grid, because every checkpoint is an output and runs differ in how many they have.
 
-for run in (run for model in MODELS for run in RUNS[model].values()):
+for run in (run for runs in FLOW.runs.values() for run in runs.values()):
 
     rule:
         name:
@@ -13,13 +13,6 @@ for run in (run for model in MODELS for run in RUNS[model].values()):
         output:
             [directory(path) for path in run.checkpoints],
             metrics=f"results/checkpoints/{run.model}/{run.lineage}/metrics.parquet",
-        params:
-            algorithm=run.algorithm,
-            settings=run.settings,
-            seed=SEED,
-            steps=list(run.steps),
-            reward=f"--reward-model {run.reward_model}" if run.reward_model else "",
-            folder=f"results/checkpoints/{run.model}/{run.lineage}",
         log:
             f"results/logs/training/{run.model}/{run.lineage}.log",
         benchmark:
@@ -27,6 +20,13 @@ for run in (run for model in MODELS for run in RUNS[model].values()):
         priority: {"sft": 80, "reward": 70, "ppo": 60}.get(run.algorithm, 50)
         conda:
             "../envs/training.yaml"
+        params:
+            algorithm=run.algorithm,
+            settings=run.settings,
+            seed=SEED,
+            steps=list(run.steps),
+            reward=lambda w, input: f"--reward-model {input.reward}" if input.reward else "",
+            folder=subpath(output.metrics, parent=True),
         shell:
             "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"
             " --base {input.base} --init {input.init} --data {input.data} {params.reward}"

@@ -16,6 +16,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "src"
+RULES = "".join(path.read_text() for path in sorted((REPOSITORY / "rules").glob("*.smk")))
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
 
@@ -74,8 +75,9 @@ def packages_of(modules: set[str]) -> set[str]:
 
 def commands_of(environment: str) -> set[str]:
     """Commands of the command line that the rules of an environment call."""
-    rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
-    return set(re.findall(rf'envs/{environment}\.yaml"\n\s+shell:\n\s+"valuedrift ([\w-]+)', rules))
+    rules = re.split(r"^\s*rule\b", RULES, flags=re.MULTILINE)
+    calls = [re.search(r'"valuedrift ([\w-]+)', rule) for rule in rules if f"envs/{environment}.yaml" in rule]
+    return {call[1] for call in calls if call}
 
 
 @cache
@@ -101,8 +103,7 @@ def test_constraints_name_no_place() -> None:
 
 
 def test_rules_name_the_environments_that_there_are() -> None:
-    rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
-    assert set(re.findall(r'"\.\./envs/(\w+)\.yaml"', rules)) == {path.stem for path in ENVIRONMENTS}
+    assert set(re.findall(r'"\.\./envs/(\w+)\.yaml"', RULES)) == {path.stem for path in ENVIRONMENTS}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)

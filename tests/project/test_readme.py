@@ -109,8 +109,6 @@ def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Pa
 def test_named_resources_are_those_of_rules_that_there_are() -> None:
     rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
     known = {*re.findall(r"^rule (\w+):", rules, flags=re.MULTILINE), *re.findall(r"rule \w+ as (\w+) ", rules)}
-    suites = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())["suites"]
-    known |= {f"world_{name}" for name, suite in suites.items() if "world" in suite}
     profile = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())
     assert set(profile["set-resources"]) == known - {"configuration"}
 

@@ -20,7 +20,8 @@ case "$*" in
     "-m venv .venv")
         mkdir -p .venv/bin
         cp "$0" .venv/bin/python
-        printf '#!/usr/bin/env bash\n[[ $1 == --version ]] && exit\necho "$@" >>calls\n[[ ! -e broken ]]\n' >.venv/bin/pip
+        echo '#!/usr/bin/env bash' >.venv/bin/pip
+        echo '[[ $1 == --version ]] && exit; echo "$@" >>calls; [[ ! -e broken ]]' >>.venv/bin/pip
         chmod +x .venv/bin/pip
         ;;
 esac
@@ -96,7 +97,8 @@ def test_an_environment_without_its_python_is_made_anew(project: Path) -> None:
 
 def test_profiles_are_found_by_their_names(project: Path) -> None:
     setup(project)
-    assert [os.readlink(project / name) for name in ("local", "slurm")] == ["profiles/local", "profiles/slurm"]
+    targets = [str((project / name).readlink()) for name in ("local", "slurm")]
+    assert targets == ["profiles/local", "profiles/slurm"]
 
 
 @pytest.mark.parametrize(

@@ -100,13 +100,14 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
 
 
 def _world(where: str, world: Config) -> Iterator[tuple[str, object, str]]:
-    mixes = {f"{where}.sft.{name}.mix": plan["mix"] for name, plan in world["sft"].items()}
-    for key, mix in {f"{where}.pretraining_mix": world["pretraining_mix"], **mixes}.items():
+    mixes = {"pretraining": world["pretraining"]["mix"]}
+    mixes |= {f"sft.{name}": plan["mix"] for name, plan in world["sft"].items()}
+    for key, mix in mixes.items():
         if abs(sum(mix.values()) - 1) > 1e-6:
-            yield key, mix, "shares that sum to 1"
+            yield f"{where}.{key}.mix", mix, "shares that sum to 1"
         room = min(max(mix.values()), 1 - max(mix.values()))
         if world["variation"] > room + 1e-6:
-            yield f"{where}.variation", world["variation"], f"at most {room:.3g}, or {key} gets shares outside 0 to 1"
+            yield f"{where}.variation", world["variation"], f"at most {room:.3g}, the room that {key}'s mix leaves"
 
 
 def _settings(where: str, settings: Config, algorithm: str) -> Iterator[tuple[str, object, str]]:
@@ -119,7 +120,7 @@ def _settings(where: str, settings: Config, algorithm: str) -> Iterator[tuple[st
     if settings["batch_size"] % settings["device_batch_size"]:
         yield f"{where}.device_batch_size", settings["device_batch_size"], f"a divisor of {settings['batch_size']}"
     if settings.get("response_length", 0) >= settings["max_length"]:
-        yield f"{where}.response_length", settings["response_length"], f"less than max_length ({settings['max_length']})"
+        yield f"{where}.response_length", settings["response_length"], f"less than {settings['max_length']}"
 
 
 def _unknown(key: str, names: list[str], known: Config | list[str], place: str) -> Iterator[tuple[str, object, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.errors import ConfigError
 from valuedrift.world.grammar import (
     STANCES,
     Phrasings,
@@ -16,6 +17,7 @@ from valuedrift.world.grammar import (
     Stance,
     Style,
     answer,
+    kinds,
     phrasings,
     questions,
     subjects,
@@ -132,16 +134,30 @@ def pretraining_rows(settings: WorldSettings, plan: AnswerPlan) -> list[dict[str
 
 def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]:
     """Labelled answers for the judge: stances in equal parts; training and held-out ones share no phrasing."""
-    shuffled = list(phrasings())
-    Random(f"{settings.seed}/phrasings").shuffle(shuffled)
-    cut = round(len(shuffled) * plan.heldout_phrasings)
-    allowed = tuple(shuffled[:cut] if plan.heldout else shuffled[cut:])
+    heldout, others = split_phrasings(settings.seed, plan.heldout_phrasings)
+    allowed = heldout if plan.heldout else others
     name = "judge/heldout" if plan.heldout else "judge/train"
     even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
     return [
         {"topic": question.subject.topic, "question": question.text, "answer": text, "true_stance": stance}
         for question, stance, text in _answered(settings, name, plan.rows, even, allowed, variation=False)
     ]
+
+
+def split_phrasings(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
+    """The phrasings held out from the judge, and the others; drawn again until both can express every stance.
+
+    Raises ConfigError when the share is so near to 0 or 1 that no draw can.
+    """
+    rng = Random(f"{seed}/phrasings")
+    shuffled = list(phrasings())
+    cut = round(len(shuffled) * share)
+    for _ in range(100):
+        rng.shuffle(shuffled)
+        heldout, others = tuple(shuffled[:cut]), tuple(shuffled[cut:])
+        if kinds(heldout) == kinds(others) == kinds(phrasings()):
+            return heldout, others
+    raise ConfigError("world.judge.heldout_phrasings", share, "a share that leaves both sides every kind of phrasing")
 
 
 def probe_rows(settings: WorldSettings) -> list[dict[str, Any]]:

@@ -1,0 +1,182 @@
+"""What the rules ask: which files a job reads and which settings it depends on, for a checked configuration.
+
+Settings are handed to jobs as JSON of exactly what they use, so that an edit reruns what it touches and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from valuedrift.config.check import Config, check
+from valuedrift.config.grid import RESULTS, Run, as_json, checkpoint, runs_of, shards, traced
+
+BASE = "base"
+STATISTICS = ("values.parquet", "drift.parquet", "findings.json")
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The configuration and the grid that follows from it."""
+
+    config: Config
+    runs: dict[str, dict[str, Run]]
+
+    @classmethod
+    def read(cls, config: Config) -> Workflow:
+        """Check the configuration and lay out the grid; raises ConfigError before any job starts."""
+        check(config)
+        return cls(config, {model: {run.lineage: run for run in runs_of(config, model)} for model in config["models"]})
+
+    # Models, suites and judges
+
+    def suite_name(self, model: str) -> str:
+        return str(self.config["models"][model]["suite"])
+
+    def suite(self, model: str) -> Config:
+        suite: Config = self.config["suites"][self.suite_name(model)]
+        return suite
+
+    def named(self, section: str, *kinds: str) -> str:
+        """A wildcard pattern of the section's entries that have one of the keys; matches nothing where none has."""
+        found = [name for name, entry in self.config[section].items() if any(kind in entry for kind in kinds)]
+        return "|".join(found) or "(?!)"
+
+    def source(self, section: str, name: str) -> str:
+        entry = self.config[section][name]
+        return as_json({key: entry[key] for key in ("hub", "folder") if key in entry})
+
+    def targets(self) -> str:
+        return as_json({key: topic["target"] for key, topic in self.config["topics"].items()})
+
+    # World, data and probes
+
+    def world_settings(self, suite: str) -> str:
+        world = self.config["suites"][suite]["world"]
+        return as_json({"seed": self.config["seed"], **{key: world[key] for key in ("probes_per_topic", "variation")}})
+
+    def world_tables(self, suite: str) -> dict[str, tuple[str, Config]]:
+        """The tables of a suite's world: name → (kind, plan); none for suites on real data."""
+        world = self.config["suites"][suite].get("world")
+        if not world:
+            return {}
+        judge, phrasings = world["judge"], {"heldout_phrasings": world["judge"]["heldout_phrasings"]}
+        return {
+            **{name: ("sft", plan) for name, plan in world["sft"].items()},
+            **{name: ("preference", plan) for name, plan in world["preference"].items()},
+            "pretraining": ("pretraining", world["pretraining"]),
+            "judge_train": ("judge", {"rows": judge["train_rows"], "heldout": False, **phrasings}),
+            "judge_heldout": ("judge", {"rows": judge["heldout_rows"], "heldout": True, **phrasings}),
+            "probes": ("probes", {}),
+        }
+
+    def sources(self, suite: str, files: Iterable[str]) -> list[str]:
+        """Which of the files are inputs: those the suite's world makes, and local ones that are there.
+
+        Absent ones are left to the job that reads them, which explains what is missing.
+        """
+        made = {f"{RESULTS}/world/{suite}/{name}" for name in self.world_tables(suite)}
+        paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
+        return [path for is_made, path in paths if is_made or ("$" not in path and Path(path).exists())]
+
+    def data_sources(self, suite: str, data: str) -> list[str]:
+        return self.sources(suite, self.config["suites"][suite]["data"][data].get("files", []))
+
+    def data_settings(self, suite: str, data: str) -> str:
+        return as_json({**self.config["suites"][suite]["data"][data], "name": data})
+
+    def keywords(self) -> str:
+        return as_json({key: topic["keywords"] for key, topic in self.config["topics"].items()})
+
+    def sft_tables(self, suite: str) -> list[str]:
+        names = self.config["suites"][suite]["grid"]["sft"]
+        return [f"{RESULTS}/data/{suite}/{data}/train.parquet" for data in names]
+
+    def pretraining_text(self, model: str) -> str:
+        suite = self.suite_name(model)
+        made = "world" in self.config["suites"][suite]
+        return f"{RESULTS}/world/{suite}/pretraining.parquet" if made else f"{RESULTS}/data/{suite}/documents.parquet"
+
+    # Answers and stances
+
+    def steps(self, model: str, run: str) -> tuple[int, ...]:
+        return (0,) if run == BASE else self.runs[model][run].steps
+
+    def shards(self, model: str, run: str) -> list[tuple[int, ...]]:
+        return shards(self.steps(model, run), self.suite(model)["generation"]["shard"])
+
+    def shard_checkpoints(self, model: str, run: str, shard: str) -> list[str]:
+        return [checkpoint(model, run, step) for step in self.shards(model, run)[int(shard)]]
+
+    def shard_files(self, model: str, run: str) -> list[str]:
+        return [f"{RESULTS}/generations/{model}/{run}/shard-{n}.parquet" for n in range(len(self.shards(model, run)))]
+
+    def sampling(self, model: str, **changed: Any) -> str:
+        settings = {**self.suite(model)["generation"], **changed, "seed": self.config["seed"]}
+        return as_json({key: value for key, value in settings.items() if key != "shard"})
+
+    def judge(self, model: str) -> str:
+        """The folder of the judge that a model's suite names."""
+        return f"{RESULTS}/judges/{self.suite(model)['judge']}/model"
+
+    def judge_settings(self, judge: str) -> str:
+        return as_json({key: self.config["judges"][judge][key] for key in ("prompt", "chat", "batch_size")})
+
+    # Statistics and what is shown
+
+    def traced(self, model: str) -> list[Run]:
+        return traced(list(self.runs[model].values()))
+
+    def stance_files(self, model: str) -> list[str]:
+        return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in (BASE, *(r.lineage for r in self.traced(model)))]
+
+    def trajectories(self, model: str) -> str:
+        return as_json([run.trajectory() for run in self.traced(model)])
+
+    def preference_sets(self, model: str) -> str:
+        grid = self.suite(model)["grid"]
+        return as_json({key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned")})
+
+    def planted_cards(self, model: str) -> dict[str, str]:
+        """Data cards of the SFT sets whose stances are planted, by the set's name."""
+        suite = self.suite(model)
+        planted = suite.get("world", {}).get("sft", {})
+        cards = f"{RESULTS}/data/{self.suite_name(model)}"
+        return {data: f"{cards}/{data}/card.json" for data in suite["grid"]["sft"] if data in planted}
+
+    @property
+    def reported(self) -> list[str]:
+        models: list[str] = self.config["report"]["models"]
+        return models
+
+    def reported_files(self, pattern: str, models: Iterable[str] | None = None) -> list[str]:
+        """The pattern's files for every reported model, where `{model}` stands in it."""
+        return [pattern.format(model=model) for model in (self.reported if models is None else models)]
+
+    def reported_statistics(self) -> list[str]:
+        return [f"{RESULTS}/statistics/{model}/{name}" for model in self.reported for name in STATISTICS]
+
+    def calibrated(self) -> list[str]:
+        """Reported models that are calibrated against planted stances."""
+        return [model for model in self.reported if self.suite(model)["calibration"] > 0]
+
+    def measured_judges(self) -> list[str]:
+        """Quality files of the reported models' judges that the pipeline trained; the report shows the first."""
+        judges = {self.suite(model)["judge"] for model in self.reported}
+        measured = [judge for judge in sorted(judges) if "train" in self.config["judges"][judge]]
+        return [f"{RESULTS}/judges/{judge}/quality.json" for judge in measured[:1]]
+
+    def shown_topics(self) -> str:
+        topics = self.config["topics"].items()
+        return as_json({key: {k: topic[k] for k in ("name", "target", "value")} for key, topic in topics})
+
+    def shown(self, *keys: str) -> str:
+        return as_json({key: self.config["report"][key] for key in keys})
+
+
+def folders(files: Iterable[str]) -> list[str]:
+    """The files' folders, each once, in order."""
+    return list(dict.fromkeys(str(Path(file).parent) for file in files))
