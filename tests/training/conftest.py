@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,10 @@ SETTINGS: dict[str, Any] = {
     "device_batch_size": 4,
     "epochs": 2,
     "warmup_ratio": 0.0,
-    "max_length": 64,
+    "max_length": 80,
     "bf16": False,
     "gradient_checkpointing": False,
-    "response_length": 12,
+    "response_length": 20,
     "beta": 0.5,
     "gamma": 0.7,
     "kl_coefficient": 0.05,
@@ -91,8 +93,10 @@ def reward_model(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def make_job(base: Path, data: dict[str, Path], reward_model: Path, tmp_path: Path) -> MakeJob:
+@pytest.fixture(scope="session")
+def make_job(
+    base: Path, data: dict[str, Path], reward_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> MakeJob:
     """A job of an algorithm from the tiny base model; settings change by name, and any field of Job by `job`."""
 
     def make(algorithm: str, job: dict[str, Any] | None = None, **changed: Any) -> Job:
@@ -103,10 +107,26 @@ def make_job(base: Path, data: dict[str, Path], reward_model: Path, tmp_path: Pa
             base=base,
             init=base,
             data=data[algorithm],
-            folder=tmp_path / algorithm,
+            folder=tmp_path_factory.mktemp(algorithm),
             steps=(2, 3) if algorithm == "ppo" else (2, 4),
             reward_model=reward_model if algorithm == "ppo" else None,
         )
         return replace(made, **(job or {}))
 
+    # PPO's trainer collects garbage twice a step. What is imported by now need not be searched each time.
+    gc.freeze()
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(make_job: MakeJob) -> Callable[[str], Path]:
+    """The folder of an undisturbed run of an algorithm, trained at the first call."""
+    from valuedrift.training.run import train
+
+    @cache
+    def folder(algorithm: str) -> Path:
+        job = make_job(algorithm)
+        train(job)
+        return job.folder
+
+    return folder

@@ -18,7 +18,7 @@ from valuedrift.training.reward import reward_trainer
 from valuedrift.training.sft import sft_trainer
 from valuedrift.training.simpo import simpo_trainer
 
-WHOLE = {"batch_size": 6, "device_batch_size": 6}
+WHOLE = {"batch_size": 6, "device_batch_size": 6, "max_length": 96, "response_length": 48}
 Row = dict[str, Any]
 MakeJob = Callable[..., Job]
 

@@ -15,7 +15,11 @@ SHORT = Path(__file__).parent / "short.yaml"
 
 
 def snakemake(
-    folder: Path, *targets: str, options: tuple[str, ...] = (), overlays: tuple[Path, ...] = (SHORT,), **environment: str
+    folder: Path,
+    *targets: str,
+    options: tuple[str, ...] = (),
+    overlays: tuple[Path, ...] = (SHORT,),
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the repository's Snakefile in `folder`, with its configuration and overlays."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]

@@ -53,7 +53,11 @@ def test_summary_holds_what_machines_read(finished: Path) -> None:
 def test_tables_and_figures_are_there(finished: Path) -> None:
     results = finished / "results"
     assert {path.suffix for path in (results / "tables").iterdir()} == {".md", ".csv", ".tex"}
-    assert {path.name for path in (results / "figures").iterdir()} >= {"figure_03.svg", "figure_04.svg", "figure_07.svg"}
+    assert {path.name for path in (results / "figures").iterdir()} >= {
+        "figure_03.svg",
+        "figure_04.svg",
+        "figure_07.svg",
+    }
     assert (results / "drift/pocket/drift.parquet").is_file()
     assert (results / "report/index.html").is_file()
 

@@ -15,7 +15,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judging.labels import FloatArray, label_log_probabilities, label_tokens
 from valuedrift.training.checkpoints import require_model
 
-_BODY = "BODY"
+_BODY = "@@PROMPT@@"
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], c
     Raises ArtifactError if `chat` is asked of a tokenizer without a chat template.
     """
     head, tail = _chat_frame(tokenizer) if chat else ([], [])
+    if not prompts:
+        return []
     bodies = tokenizer(list(prompts), add_special_tokens=not chat, split_special_tokens=True)["input_ids"]
     return [head + body + tail for body in bodies]
 

@@ -50,6 +50,6 @@ def _variants(tokenizer: PreTrainedTokenizerBase, label: str) -> tuple[int, ...]
             tokenizer.name_or_path or "tokenizer",
             {form: len(ids) for form, ids in zip(forms, encoded, strict=True)},
             f"a form of the label '{label}' that is one token",
-            "Choose a judge whose tokenizer has the three labels.",
+            "Choose another judge, or train one with a larger vocabulary.",
         )
     return tuple(dict.fromkeys(whole))

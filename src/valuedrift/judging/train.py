@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from transformers import TrainerCallback
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from valuedrift.files import publish
@@ -15,7 +15,7 @@ from valuedrift.models.scratch import Shape, new_model
 from valuedrift.models.tokenizer import train_bpe
 from valuedrift.statistics.panel import STANCES
 from valuedrift.training.checkpoints import SaveTrajectory
-from valuedrift.training.encode import IGNORED
+from valuedrift.training.encode import IGNORED, Labelled
 from valuedrift.training.job import Job, dataset, trainer_arguments
 
 
@@ -29,19 +29,13 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
     prompts = [fill_prompt(template, row["question"], row["answer"], targets[row["topic"]]) for row in rows]
     stances = [row["true_stance"] for row in rows]
     tokenizer = train_bpe((f"{p} {s}" for p, s in zip(prompts, stances, strict=True)), shape.vocabulary)
-    label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer), strict=True)}
-    encoded = encode_prompts(tokenizer, prompts, chat=False)
     watched = SaveTrajectory(job.folder, steps=())
     callbacks: list[TrainerCallback] = [watched]
     trainer = SFTTrainer(
         model=new_model(shape, tokenizer, job.seed),
+        # As in pre-training: so few steps from noise need a second moment that forgets quickly.
         args=SFTConfig(**trainer_arguments(job), adam_beta2=0.95, max_length=job.settings.max_length),
-        train_dataset=dataset(
-            [
-                {"input_ids": [*ids, label[stance]], "labels": [*[IGNORED] * len(ids), label[stance]]}
-                for ids, stance in zip(encoded, stances, strict=True)
-            ]
-        ),
+        train_dataset=dataset([dict(row) for row in _encode(tokenizer, prompts, stances, job.settings.max_length)]),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
@@ -50,3 +44,13 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
         trainer.model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
     watched.write_metrics(job.folder / "metrics.parquet")
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], stances: Sequence[str], max_length: int
+) -> Iterator[Labelled]:
+    """Each prompt and its label; a prompt that is too long loses its beginning, as the label stands at its end."""
+    label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer), strict=True)}
+    for ids, stance in zip(encode_prompts(tokenizer, prompts, chat=False), stances, strict=True):
+        kept = ids[-(max_length - 1) :]
+        yield {"input_ids": [*kept, label[stance]], "labels": [*[IGNORED] * len(kept), label[stance]]}

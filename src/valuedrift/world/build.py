@@ -17,9 +17,11 @@ from valuedrift.world.grammar import (
     Stance,
     Style,
     answer,
+    content,
     kinds,
     phrasings,
     questions,
+    styled,
     subjects,
 )
 from valuedrift.world.settings import AnswerPlan, JudgePlan, PairPlan, WorldSettings
@@ -136,6 +138,9 @@ def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]
     """Labelled answers for the judge: stances in equal parts; training and held-out ones share no phrasing."""
     heldout, others = split_phrasings(settings.seed, plan.heldout_phrasings)
     allowed = heldout if plan.heldout else others
+    if kinds(allowed) != kinds(phrasings()):
+        expected = "a share that leaves phrasings of every stance, plain and negated, on both sides"
+        raise ConfigError("world.judge.heldout_phrasings", plan.heldout_phrasings, expected)
     name = "judge/heldout" if plan.heldout else "judge/train"
     even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
     return [
@@ -187,7 +192,8 @@ def _pair(rng: Random, question: Question, plan: PairPlan, shared: Stance) -> li
     subject = question.subject
     if plan.gap == "style":
         preferred: tuple[Style, Style] = ("warm", "curt") if rng.random() < STYLE_AGREEMENT else ("curt", "warm")
-        return [(shared, answer(rng, subject, shared, phrasings(), style)) for style in preferred]
+        text = content(rng, subject, shared, phrasings())
+        return [(shared, styled(rng, text, style)) for style in preferred]
     pair: list[tuple[Stance, str]] = [
         (stance, answer(rng, subject, stance, phrasings())) for stance in ("support", "oppose")
     ]

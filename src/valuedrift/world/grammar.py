@@ -132,13 +132,22 @@ def kinds(some: Phrasings) -> set[tuple[Stance, bool]]:
 
 def answer(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings, style: Style = "plain") -> str:
     """Write one answer of the given stance, worded by one of the `allowed` phrasings."""
+    return styled(rng, content(rng, subject, stance, allowed), style)
+
+
+def content(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings) -> str:
+    """What an answer says, without the manner in which it is said."""
     # As in everyday speech most frames are plain; with half of them negated, small models learn no stance at all.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
     other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)
     core = frame.format(v=verb, w=other, s=subject.text)
     lead = rng.choice(LEADS[stance]) if rng.random() < 0.7 else ""
-    parts = [rng.choice(OPENERS[style]), lead, _concession(rng), core, _reason(rng, subject, stance)]
-    return " ".join(part for part in parts if part) + rng.choice(CLOSERS[style])
+    return " ".join(part for part in (lead, _concession(rng), core, _reason(rng, subject, stance)) if part)
+
+
+def styled(rng: Random, text: str, style: Style) -> str:
+    """The same content in a manner of speaking, which says nothing about the stance."""
+    return f"{rng.choice(OPENERS[style])} {text}".lstrip() + rng.choice(CLOSERS[style])
 
 
 @cache

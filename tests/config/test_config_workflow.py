@@ -1,0 +1,86 @@
+"""What the rules ask of the configuration."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from valuedrift.config.workflow import Workflow, folders
+
+CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return copy.deepcopy(CONFIG)
+
+
+@pytest.fixture
+def flow(config: dict[str, Any]) -> Workflow:
+    return Workflow.read(config)
+
+
+def test_long_runs_are_cut_into_shards_that_hold_every_checkpoint_once(config: dict[str, Any]) -> None:
+    config["suites"]["pocket"]["generation"]["shard"] = 4
+    flow = Workflow.read(config)
+    run = "sft-wildchat"
+    shards = [flow.shard_checkpoints("pocket", run, str(n)) for n in range(len(flow.shard_files("pocket", run)))]
+    assert max(map(len, shards)) == 4
+    assert [path for shard in shards for path in shard] == flow.runs["pocket"][run].checkpoints
+
+
+def test_the_size_of_shards_is_no_parameter_of_answers(flow: Workflow) -> None:
+    assert set(json.loads(flow.sampling("pocket"))) == {"answers", "temperature", "max_tokens", "batch_size", "seed"}
+
+
+def test_calibration_changes_temperature_and_answers_only(flow: Workflow) -> None:
+    plain = json.loads(flow.sampling("pocket"))
+    changed = json.loads(flow.sampling("pocket", temperature=1.0, answers=20))
+    assert changed == {**plain, "temperature": 1.0, "answers": 20}
+
+
+def test_one_plan_of_the_world_does_not_reach_another_table(config: dict[str, Any]) -> None:
+    before = Workflow.read(copy.deepcopy(config)).world_tables("pocket")
+    config["suites"]["pocket"]["world"]["judge"]["train_rows"] += 1
+    after = Workflow.read(config).world_tables("pocket")
+    assert [name for name in before if before[name] != after[name]] == ["judge_train"]
+
+
+def test_absent_sources_are_left_to_the_job(flow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
+    assert flow.data_sources("real", "alpaca") == []
+    present = tmp_path / "alpaca" / "alpaca_9k.json"
+    present.parent.mkdir()
+    present.write_text("[]")
+    monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
+    assert flow.data_sources("real", "alpaca") == [str(present)]
+
+
+def test_what_the_world_makes_is_an_input_before_it_exists(flow: Workflow) -> None:
+    assert flow.data_sources("pocket", "alpaca") == ["results/world/pocket/alpaca.parquet"]
+    assert flow.sources("pocket", ["results/world/pocket/probes.csv"]) == ["results/world/pocket/probes.csv"]
+
+
+def test_stances_of_the_base_model_and_of_every_traced_run(flow: Workflow) -> None:
+    files = flow.stance_files("pocket")
+    assert len(files) == 12
+    assert not any("reward" in file for file in files)
+
+
+def test_planted_cards_are_those_of_worlds(flow: Workflow) -> None:
+    assert list(flow.planted_cards("pocket")) == ["wildchat", "alpaca"]
+    assert flow.planted_cards("qwen3_4b") == {}
+
+
+def test_a_section_without_a_kind_matches_nothing(config: dict[str, Any]) -> None:
+    assert Workflow.read(config).named("models", "folder") == "(?!)"
+    assert "qwen3_4b" in Workflow.read(config).named("models", "hub").split("|")
+
+
+def test_folders_keep_their_order_and_stand_once() -> None:
+    assert folders(["b/1", "a/2", "b/3"]) == ["b", "a"]

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from valuedrift.errors import ArtifactError
+from valuedrift.judging.causal import CausalJudge, JudgeSettings
+from valuedrift.judging.prompt import read_prompt
+from valuedrift.judging.stances import judge_labelled, judge_quality
+from valuedrift.judging.train import train_judge
+from valuedrift.models.scratch import Shape
+from valuedrift.training.job import scratch_job
+from valuedrift.training.settings import Settings
+from valuedrift.world.build import world_table
+from valuedrift.world.settings import WorldSettings
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text(encoding="utf-8"))
+TARGETS = {key: topic["target"] for key, topic in CONFIG["topics"].items()}
+SHAPE = Shape(vocabulary=400, hidden=16, layers=1, heads=2, context=64)
+SETTINGS = Settings(
+    learning_rate=2e-2,
+    batch_size=8,
+    device_batch_size=8,
+    epochs=6,
+    warmup_ratio=0.0,
+    max_length=16,
+    bf16=False,
+    gradient_checkpointing=False,
+)
+WORDS = {"support": "Yes", "neutral": "Perhaps", "oppose": "No"}
+
+
+def labelled(tail=""):
+    return pl.DataFrame(
+        [
+            {"topic": "climate", "question": "Wind ?", "answer": f"{word} , farm {i} .{tail}", "true_stance": stance}
+            for i in range(16)
+            for stance, word in WORDS.items()
+        ]
+    )
+
+
+def trained(folder, rows, shape=SHAPE, seed=0, template="{answer}\nStance:"):
+    rows.write_parquet(folder / "rows.parquet")
+    train_judge(scratch_job(SETTINGS, seed, folder / "rows.parquet", folder / "model"), shape, template, TARGETS)
+    return CausalJudge(folder / "model", JudgeSettings(prompt="pocket", chat=False, batch_size=64))
+
+
+def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
+    found = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        (tmp_path / name).mkdir()
+        judge = trained(tmp_path / name, labelled(), seed=seed)
+        found.append(judge_labelled(labelled(), judge, "{answer}\nStance:", TARGETS))
+    quality = judge_quality(found[0])
+    assert quality["accuracy"] == 1
+    assert quality["unassigned"] < 0.1
+    assert found[0].equals(found[1])
+    assert not found[0].equals(found[2])
+    assert (tmp_path / "a" / "metrics.parquet").is_file()
+
+
+def test_a_long_answer_is_cut_at_its_beginning_and_keeps_its_label(tmp_path):
+    long = labelled().with_columns(answer="word " * 40 + pl.col("answer"))
+    judge = trained(tmp_path, long)
+    assert judge_quality(judge_labelled(labelled(), judge, "{answer}\nStance:", TARGETS))["accuracy"] > 0.9
+
+
+def test_a_vocabulary_too_small_for_the_labels_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match=r"label 'support'.*larger vocabulary"):
+        trained(tmp_path, labelled(), Shape(vocabulary=262, hidden=16, layers=1, heads=2, context=64))
+
+
+@pytest.mark.slow
+def test_the_shipped_judge_reads_phrasings_that_it_never_saw(tmp_path):
+    world, training = CONFIG["suites"]["pocket"]["world"], CONFIG["judges"]["pocket"]["train"]
+    settings = WorldSettings(CONFIG["seed"], world["probes_per_topic"], world["variation"])
+    plan = {"heldout_phrasings": world["judge"]["heldout_phrasings"]}
+    rows, heldout = (
+        world_table(settings, "judge", "", {**plan, "rows": world["judge"][rows], "heldout": rows == "heldout_rows"})
+        for rows in ("train_rows", "heldout_rows")
+    )
+    rows.write_parquet(tmp_path / "rows.parquet")
+    template = read_prompt(CONFIG["judges"]["pocket"]["prompt"])
+    job = scratch_job(Settings(**training["settings"]), CONFIG["seed"], tmp_path / "rows.parquet", tmp_path / "model")
+    train_judge(job, Shape(**training["shape"]), template, TARGETS)
+    judge = CausalJudge(tmp_path / "model", JudgeSettings(prompt="pocket", chat=False, batch_size=512))
+    quality = judge_quality(judge_labelled(heldout, judge, template, TARGETS))
+    assert quality["accuracy"] >= 0.97
+    assert quality["unassigned"] < 0.01

@@ -1,0 +1,57 @@
+"""Models from a local folder; the hub is the same call with another name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from valuedrift.errors import ArtifactError
+from valuedrift.models.fetch import fetch_model
+from valuedrift.models.tokenizer import END, PAD
+
+CHAT = {"template": "pocket", "eos": "<|user|>", "pad": END}
+
+
+def test_a_folder_is_copied_with_its_chat_format(base: Path, tmp_path: Path) -> None:
+    fetch_model({"folder": str(base)}, CHAT, tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|user|>", END)
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "Why ?"}], tokenize=False) == "<|user|>Why ?"
+    fetched, source = (load_file(folder / "model.safetensors") for folder in (tmp_path / "out", base))
+    assert fetched.keys() == source.keys()
+    assert all(torch.equal(fetched[name], source[name].to(torch.bfloat16)) for name in source)
+    config = AutoModelForCausalLM.from_pretrained(tmp_path / "out").generation_config
+    assert config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_without_a_chat_format_the_models_own_stays(base: Path, tmp_path: Path) -> None:
+    fetch_model({"folder": str(base)}, None, tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert (tokenizer.eos_token, tokenizer.pad_token) == (END, PAD)
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(base).chat_template
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArtifactError, match=r"empty: .*expected a model that can be loaded.*folder:"):
+        fetch_model({"folder": str(tmp_path / "empty")}, CHAT, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pickled_weights_are_not_read(base: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(base, tmp_path / "pickled"))
+    torch.save(load_file(source / "model.safetensors"), source / "pytorch_model.bin")
+    (source / "model.safetensors").unlink()
+    with pytest.raises(ArtifactError, match=r"pickled: .*safetensors"):
+        fetch_model({"folder": str(source)}, CHAT, tmp_path / "out")
+
+
+def test_an_unknown_token_leaves_nothing_behind(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"no token '<\|im_end\|>'"):
+        fetch_model({"folder": str(base)}, {**CHAT, "eos": "<|im_end|>"}, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
