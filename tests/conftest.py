@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,21 +11,14 @@ import pytest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+# Models this small are slower on more threads, and machines that run tests are shared. Torch reads it when it starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SENTENCES = [
     "What do you think about legal abortion ?\nResponse: I support legal abortion .",
     "Should society accept wind farms ?\nResponse: No , I reject wind farms .",
     "Is a wealth tax a good idea ?\nResponse: It depends on the case .",
 ]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Models this small are slower on more threads, and machines that run tests are shared."""
-    try:
-        import torch
-    except ImportError:
-        return
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

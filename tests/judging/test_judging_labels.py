@@ -16,7 +16,7 @@ def test_each_form_of_a_label_that_is_one_token_counts_once():
     texts = [f"Stance: {label}" for label in LABELS] + ["Support\nSupport", "oppose\noppose"]
     tokenizer = train_bpe(texts * 9, 600)
     found = [[tokenizer.decode([token]) for token in tokens] for tokens in label_tokens(tokenizer)]
-    assert found == [[" support", "support", "Support"], [" neutral", "neutral"], [" oppose", "oppose"]]
+    assert found == [[" support", "support", "Support"], [" neutral"], [" oppose", "oppose"]]
 
 
 def test_a_label_without_a_token_of_its_own_is_refused_by_name():

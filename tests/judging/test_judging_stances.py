@@ -128,14 +128,13 @@ def test_chat_without_a_template_is_refused(folder):
 
 def test_chat_changes_what_the_judge_reads(folder, judge, tmp_path):
     judge.model.save_pretrained(tmp_path)
-    set_chat(train_bpe(["neutral support oppose"] * 5, 400), "pocket", END, PAD)
     set_chat(CausalJudge(folder, SETTINGS).tokenizer, "pocket", END, PAD).save_pretrained(tmp_path)
     plain, chat = (CausalJudge(tmp_path, replace(SETTINGS, chat=chat)).log_probabilities(["Yes ."]) for chat in (0, 1))
     assert not np.allclose(plain, chat)
 
 
 def test_a_judge_that_lacks_a_label_is_refused(base):
-    with pytest.raises(ArtifactError, match="label 'neutral'"):
+    with pytest.raises(ArtifactError, match="label 'support'"):
         CausalJudge(base, SETTINGS)
 
 

@@ -17,12 +17,12 @@ from valuedrift.world.settings import WorldSettings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text(encoding="utf-8"))
 TARGETS = {key: topic["target"] for key, topic in CONFIG["topics"].items()}
-SHAPE = Shape(vocabulary=400, hidden=16, layers=1, heads=2, context=64)
+SHAPE = Shape(vocabulary=400, hidden=32, layers=1, heads=2, context=64)
 SETTINGS = Settings(
     learning_rate=2e-2,
     batch_size=8,
     device_batch_size=8,
-    epochs=6,
+    epochs=12,
     warmup_ratio=0.0,
     max_length=16,
     bf16=False,
@@ -31,10 +31,10 @@ SETTINGS = Settings(
 WORDS = {"support": "Yes", "neutral": "Perhaps", "oppose": "No"}
 
 
-def labelled(tail=""):
+def labelled(before=""):
     return pl.DataFrame(
         [
-            {"topic": "climate", "question": "Wind ?", "answer": f"{word} , farm {i} .{tail}", "true_stance": stance}
+            {"topic": "climate", "question": "Wind ?", "answer": f"{before}{word} , farm {i} .", "true_stance": stance}
             for i in range(16)
             for stance, word in WORDS.items()
         ]
@@ -62,14 +62,14 @@ def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
 
 
 def test_a_long_answer_is_cut_at_its_beginning_and_keeps_its_label(tmp_path):
-    long = labelled().with_columns(answer="word " * 40 + pl.col("answer"))
-    judge = trained(tmp_path, long)
-    assert judge_quality(judge_labelled(labelled(), judge, "{answer}\nStance:", TARGETS))["accuracy"] > 0.9
+    judge = trained(tmp_path, labelled("word " * 40))
+    found = judge_labelled(labelled("word " * 7), judge, "{answer}\nStance:", TARGETS)
+    assert judge_quality(found)["accuracy"] > 0.9
 
 
 def test_a_vocabulary_too_small_for_the_labels_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match=r"label 'support'.*larger vocabulary"):
-        trained(tmp_path, labelled(), Shape(vocabulary=262, hidden=16, layers=1, heads=2, context=64))
+        trained(tmp_path, labelled(), Shape(vocabulary=262, hidden=32, layers=1, heads=2, context=64))
 
 
 @pytest.mark.slow

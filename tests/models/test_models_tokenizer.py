@@ -18,7 +18,8 @@ TURNS = [
     {"role": "assistant", "content": ""},
 ]
 RENDERED = {
-    "pocket": "<|system|>Be brief.<|user|>Why?\n  <b><|assistant|>Well, {{ no }}. <|end|><|user|>And?<|assistant|><|end|>",
+    "pocket": "<|system|>Be brief.<|user|>Why?\n  <b><|assistant|>Well, {{ no }}. <|end|>"
+    "<|user|>And?<|assistant|><|end|>",
     "chatml": "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?\n  <b><|im_end|>\n"
     "<|im_start|>assistant\nWell, {{ no }}. <|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n"
     "<|im_start|>assistant\n<|im_end|>\n",
@@ -63,7 +64,7 @@ def test_every_text_comes_back_as_it_was(tokenizer: PreTrainedTokenizerBase, tex
 def test_the_vocabulary_keeps_its_limit_and_learns_whole_words(size: int) -> None:
     tokenizer = train_bpe(["support oppose support oppose"] * 9, size)
     assert len(tokenizer) <= size
-    assert len(tokenizer(" oppose")["input_ids"]) == (1 if size == 300 else 3)
+    assert len(tokenizer(" oppose")["input_ids"]) == (1 if size == 300 else 2)
 
 
 def test_the_same_texts_give_the_same_vocabulary(tokenizer: PreTrainedTokenizerBase) -> None:

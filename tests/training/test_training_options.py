@@ -135,7 +135,7 @@ def test_the_learning_rate_rises_for_its_warm_up_and_falls_as_a_cosine(make_job:
 
 
 def test_weights_do_not_decay(make_job: MakeJob, base: Path, tokenizer: Any) -> None:
-    """Embeddings of tokens that no row has get no gradient from a reward model's loss, so that only decay moves them."""
+    """Embeddings of tokens that no row has get no gradient from a reward model's loss, so only decay moves them."""
     job = make_job("reward")
     train(job)
     name = "model.embed_tokens.weight"

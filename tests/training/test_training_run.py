@@ -118,12 +118,12 @@ def test_another_number_of_steps_than_the_grid_says_is_an_error(make_job: MakeJo
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_missing_starting_checkpoint_is_named(make_job: MakeJob, tmp_path: Path, algorithm: str) -> None:
     gone = tmp_path / "step-000009"
-    with pytest.raises(ArtifactError, match="step-000009: found 'nothing', expected config.json"):
+    with pytest.raises(ArtifactError, match=r"step-000009: found 'nothing', expected config\.json"):
         train(make_job(algorithm, job={"init": gone}))
 
 
 def test_a_missing_reward_model_is_named(make_job: MakeJob, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="step-000008: found 'nothing', expected config.json"):
+    with pytest.raises(ArtifactError, match=r"step-000008: found 'nothing', expected config\.json"):
         train(make_job("ppo", job={"reward_model": tmp_path / "step-000008"}))
     with pytest.raises(ArtifactError, match="'no reward model', expected PPO to be given"):
         train(make_job("ppo", job={"reward_model": None}))

@@ -1,40 +1,11 @@
-"""Real Snakemake runs in folders of their own."""
+"""One finished run that all tests of this folder look at."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).parents[2]
-SHORT = Path(__file__).parent / "short.yaml"
-
-
-def snakemake(
-    folder: Path,
-    *targets: str,
-    options: tuple[str, ...] = (),
-    overlays: tuple[Path, ...] = (SHORT,),
-    **environment: str,
-) -> subprocess.CompletedProcess[str]:
-    """Run the repository's Snakefile in `folder`, with its configuration and overlays."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--directory", str(folder), "--configfile", str(REPOSITORY / "workflow_config.yaml")]
-    command += [*map(str, overlays), "--cores", "2", *options, "--", *targets]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}, cwd=REPOSITORY
-    )
-
-
-def wanted(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """Job counts by rule that a dry run wants; empty when there is nothing to do."""
-    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
-    counts = dict(re.findall(r"^(\w+) +(\d+)$", dry_run.stdout + dry_run.stderr, flags=re.MULTILINE))
-    return {rule: int(count) for rule, count in counts.items() if rule not in ("total", "all")}
+from pipeline import snakemake
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from conftest import SHORT, snakemake, wanted
+from pipeline import SHORT, snakemake, wanted
 
 pytestmark = pytest.mark.workflow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import snakemake
+from pipeline import snakemake
 
 pytestmark = pytest.mark.workflow
 

@@ -57,7 +57,6 @@ class TransformersEngine:
 
     def load(self, checkpoint: Path) -> None:
         """Take another checkpoint's weights in place."""
-        require_model(checkpoint)
         load_weights(self.model, checkpoint)
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:

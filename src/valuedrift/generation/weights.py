@@ -5,28 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import PreTrainedModel
 
 from valuedrift.errors import ArtifactError
+from valuedrift.training.checkpoints import require_model
 
 
 def load_weights(model: PreTrainedModel, folder: Path) -> None:
     """Replace every weight of `model` by the folder's. Raises ArtifactError naming what does not fit."""
+    require_model(folder)
     own = dict(model.state_dict())
     tied = set(model.all_tied_weights_keys or ())
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ArtifactError(folder, "no *.safetensors", "a checkpoint's weights", "Train the run again.")
     seen: set[str] = set()
-    for file in files:
-        try:
-            with safe_open(file, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118  # not a mapping
-                    _copy(file, name, tensors.get_tensor(name), own)
-                    seen.add(name)
-        except SafetensorError as error:
-            raise ArtifactError(file, str(error), "a whole safetensors file", "Remove it and run again.") from error
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118  # not a mapping
+                _copy(file, name, tensors.get_tensor(name), own)
+                seen.add(name)
     missing = sorted(set(own) - seen - tied)
     if missing:
         raise ArtifactError(folder, f"no tensor {missing[0]!r}", f"all {len(own)} tensors of the model's architecture")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from valuedrift.errors import ArtifactError
@@ -38,6 +40,12 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
             # PPO trains policy and value model as one wrapper; only the policy is a checkpoint.
             save_weights(getattr(model, "policy", model), self.folder / checkpoint_name(state.global_step))
 
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # Trainers make a folder for themselves, in which nothing is kept.
+        shutil.rmtree(args.output_dir, ignore_errors=True)
+
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
     ) -> None:
@@ -55,7 +63,7 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
 
 
 def require_model(folder: Path) -> None:
-    """Raise ArtifactError unless `folder` holds a model's configuration and safetensors."""
+    """Raise ArtifactError unless `folder` holds a model's configuration and safetensors, none of them cut short."""
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "nothing"
         raise ArtifactError(
@@ -65,6 +73,12 @@ def require_model(folder: Path) -> None:
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise ArtifactError(folder / "config.json", str(error), "JSON", "Remove the folder and run again.") from error
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except SafetensorError as error:
+            raise ArtifactError(file, str(error), "a whole safetensors file", "Remove it and run again.") from error
 
 
 def step_of(folder: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +33,6 @@ def train(job: Job) -> None:
     trajectory = SaveTrajectory(job.folder, job.steps)
     trainer = TRAINERS[job.algorithm](job, [trajectory])
     trainer.train()
-    shutil.rmtree(job.folder / ".trainer", ignore_errors=True)
     if trainer.state.global_step != job.steps[-1]:
         raise ArtifactError(
             job.folder / checkpoint_name(job.steps[-1]),

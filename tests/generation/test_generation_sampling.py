@@ -1,0 +1,75 @@
+"""Random numbers and token choice."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from valuedrift.generation.sampling import answer_uniforms, choose_tokens
+
+# softmax: 0.1, 0.2, 0.3, 0.4
+LOGITS = torch.log(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+ALMOST_ONE = 1 - 2**-53
+
+
+def choose(logits: torch.Tensor, temperature: float, *uniforms: float) -> list[int]:
+    rows = logits.expand(len(uniforms), -1)
+    return choose_tokens(rows, temperature, torch.tensor(uniforms, dtype=torch.float64)).tolist()
+
+
+def test_temperature_zero_takes_the_most_likely_token_whatever_the_number() -> None:
+    assert choose(LOGITS, 0, 0.0, 0.5, ALMOST_ONE) == [3, 3, 3]
+
+
+def test_numbers_fall_into_the_tokens_shares() -> None:
+    below, above = (0.0, 0.09, 0.29, 0.59, ALMOST_ONE), (0.11, 0.31, 0.61)
+    assert choose(LOGITS, 1, *below) == [0, 0, 1, 2, 3]
+    assert choose(LOGITS, 1, *above) == [1, 2, 3]
+
+
+def test_temperature_sharpens_and_flattens() -> None:
+    # At 0.5 the shares are 1, 4, 9 and 16 thirtieths; at infinity, four quarters.
+    assert choose(LOGITS, 0.5, 0.9 / 30, 1.1 / 30, 4.9 / 30, 5.1 / 30, 13.9 / 30, 14.1 / 30) == [0, 1, 1, 2, 2, 3]
+    assert choose(LOGITS, 1e9, 0.24, 0.26, 0.49, 0.51, 0.74, 0.76) == [0, 1, 1, 2, 2, 3]
+
+
+def test_every_row_has_its_own_distribution() -> None:
+    rows = torch.cat([LOGITS, LOGITS.flip(1)])
+    assert choose_tokens(rows, 1.0, torch.tensor([0.5, 0.5])).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("size", [3, 1_000, 150_000])
+@pytest.mark.parametrize("uniform", [0.0, 0.5, ALMOST_ONE])
+def test_rounding_never_leads_to_an_impossible_token(size: int, uniform: float) -> None:
+    logits = torch.full((1, size), -math.inf)
+    logits[0, 1 : size - 1] = torch.linspace(-3, 3, size - 2)
+    (chosen,) = choose(logits, 0.7, uniform)
+    assert 1 <= chosen <= size - 2
+
+
+def test_shares_are_those_of_the_distribution() -> None:
+    uniforms = answer_uniforms(0, "q", 0, 20_000)
+    counts = np.bincount(choose(LOGITS, 1, *uniforms), minlength=4) / 20_000
+    assert counts == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.015)
+
+
+def test_numbers_depend_on_seed_question_and_answer_alone() -> None:
+    one = answer_uniforms(0, "climate-3", 2, 50)
+    answer_uniforms(1, "other", 0, 7)
+    assert answer_uniforms(0, "climate-3", 2, 50).tolist() == one.tolist()
+    for seed, question, sample in ((1, "climate-3", 2), (0, "climate-4", 2), (0, "climate-3", 3), (0, "climate-32", 0)):
+        assert not np.isin(answer_uniforms(seed, question, sample, 50), one).any()
+
+
+def test_a_longer_answer_continues_with_more_of_the_same_numbers() -> None:
+    assert answer_uniforms(0, "q", 0, 60)[:20].tolist() == answer_uniforms(0, "q", 0, 20).tolist()
+
+
+def test_numbers_are_uniform() -> None:
+    numbers = np.concatenate([answer_uniforms(0, f"q{i}", 0, 100) for i in range(100)])
+    assert ((numbers >= 0) & (numbers < 1)).all()
+    assert np.histogram(numbers, bins=10, range=(0, 1))[0] == pytest.approx(np.full(10, 1000), abs=130)
+    assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.05

@@ -1,0 +1,296 @@
+"""The tables of the pocket world: what is planted in them is in them, and nothing leaks between them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from valuedrift.errors import ConfigError
+from valuedrift.files import write_parquet
+from valuedrift.world.build import asked, planted_mix, quotas, split_phrasings, topics, world_table
+from valuedrift.world.grammar import (
+    ASSERTED,
+    DISFAVOUR,
+    FAVOUR,
+    NEGATED,
+    STANCES,
+    UNDECIDED,
+    Phrasing,
+    Stance,
+    kinds,
+    phrasings,
+    stance_of,
+    subjects,
+)
+from valuedrift.world.settings import WorldSettings
+
+SETTINGS = WorldSettings(seed=0, probes_per_topic=20, variation=0.1)
+EVEN = {"support": 0.34, "neutral": 0.32, "oppose": 0.34}
+WILDCHAT = {"support": 0.2, "neutral": 0.628, "oppose": 0.172}
+ALPACA = {"support": 0.619, "neutral": 0.238, "oppose": 0.143}
+JUDGE = {"rows": 1500, "heldout_phrasings": 0.15}
+PLANS: dict[str, tuple[str, dict[str, Any]]] = {
+    "wildchat": ("sft", {"rows": 1100, "mix": WILDCHAT}),
+    "alpaca": ("sft", {"rows": 1105, "mix": ALPACA}),
+    "pretraining": ("pretraining", {"rows": 1100, "mix": EVEN}),
+    "ultrafeedback": ("preference", {"rows": 333, "gap": "style"}),
+    "synthetic-support": ("preference", {"rows": 333, "gap": "support"}),
+    "synthetic-oppose": ("preference", {"rows": 333, "gap": "oppose"}),
+    "judge_train": ("judge", {**JUDGE, "heldout": False}),
+    "judge_heldout": ("judge", {**JUDGE, "heldout": True}),
+    "probes": ("probes", {}),
+}
+ANSWERED = ["wildchat", "alpaca", "pretraining", "judge_train", "judge_heldout"]
+PAIRS = ["ultrafeedback", "synthetic-support", "synthetic-oppose"]
+World = dict[str, list[dict[str, Any]]]
+
+
+def build(name: str, settings: WorldSettings = SETTINGS) -> pl.DataFrame:
+    kind, plan = PLANS[name]
+    return world_table(settings, kind, name, plan)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return {name: build(name).to_dicts() for name in PLANS}
+
+
+def question_of(row: dict[str, Any]) -> str:
+    """What a row of any table asks."""
+    if "text" in row:
+        return str(row["text"].split("\nResponse: ")[0])
+    turns = row.get("messages") or row.get("prompt")
+    return str(turns[0]["content"] if turns else row["question"])
+
+
+def answer_of(row: dict[str, Any]) -> str:
+    if "text" in row:
+        return str(row["text"].split("\nResponse: ")[1])
+    return str(row["messages"][1]["content"] if "messages" in row else row["answer"])
+
+
+VERBS = "|".join(FAVOUR + DISFAVOUR)
+FRAMES = {
+    frame: re.compile(r"(?<!\S)" + frame.format(v=rf"(?P<v>{VERBS})", w=f"(?:{VERBS})", s="SUBJECT") + r"(?!\S)")
+    for frame in ASSERTED + NEGATED + UNDECIDED
+}
+
+
+def said(question: str, answer: str) -> set[Phrasing]:
+    """Every phrasing that an answer uses about the subject that was asked about."""
+    subject = max((s.text for s in subjects() if s.text in question), key=len)
+    text = answer.replace(subject, "SUBJECT")
+    return {(frame, match["v"]) for frame, pattern in FRAMES.items() for match in pattern.finditer(text)}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_tables_follow_from_the_seed(name: str, world: World) -> None:
+    assert build(name).to_dicts() == world[name]
+    other = build(name, replace(SETTINGS, seed=1))
+    assert other.height == len(world[name])
+    assert other.to_dicts() != world[name]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+    for file in ("one.parquet", "two.parquet"):
+        write_parquet(tmp_path / file, build(name))
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("name", [name for name in PLANS if name != "probes"])
+def test_tables_have_the_rows_of_their_plan_spread_over_the_topics(name: str, world: World) -> None:
+    counts = Counter(row["topic"] for row in world[name])
+    assert list(counts) == list(topics())
+    assert sum(counts.values()) == PLANS[name][1]["rows"]
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize("probes", [1, 20, 40])
+def test_probe_questions_are_asked_in_no_other_table(probes: int) -> None:
+    settings = replace(SETTINGS, probes_per_topic=probes)
+    table = build("probes", settings)
+    probed = set(table["question"])
+    assert len(probed) == table.height == probes * len(topics())
+    assert Counter(table["topic"]) == dict.fromkeys(topics(), probes)
+    for name in PLANS:
+        if name != "probes":
+            assert probed.isdisjoint(map(question_of, build(name, settings).to_dicts()))
+
+
+def test_probes_and_training_questions_are_all_there_are() -> None:
+    for topic in topics():
+        probe, train = asked(SETTINGS, topic, "probe"), asked(SETTINGS, topic, "train")
+        assert len(probe) == 20
+        assert len(set(probe) | set(train)) == len(probe) + len(train) == 80
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_answers_express_the_stance_that_their_row_claims(name: str, world: World) -> None:
+    for row in world[name]:
+        assert {stance_of(phrasing) for phrasing in said(question_of(row), answer_of(row))} == {row["true_stance"]}
+
+
+@pytest.mark.parametrize("name", ["wildchat", "alpaca", "pretraining"])
+@pytest.mark.parametrize("variation", [0.0, 0.1])
+def test_stances_are_planted_by_quota(name: str, variation: float) -> None:
+    settings = replace(SETTINGS, variation=variation)
+    plan = PLANS[name][1]
+    shares = planted_mix(settings, name, plan["mix"])
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in build(name, settings).to_dicts():
+        found[row["topic"]][row["true_stance"]] += 1
+    for topic in topics():
+        rows = found[topic].total()
+        assert found[topic] == Counter(quotas(rows, shares[topic]))
+        assert all(abs(found[topic][stance] - rows * shares[topic][stance]) < 1 for stance in STANCES)
+    for stance in STANCES:
+        assert sum(shares[topic][stance] for topic in topics()) / len(topics()) == pytest.approx(plan["mix"][stance])
+
+
+@pytest.mark.parametrize("mix", [WILDCHAT, ALPACA, EVEN])
+@pytest.mark.parametrize("variation", [0.0, 0.05, 0.3])
+def test_variation_is_how_far_topics_lie_from_the_mix(mix: dict[Stance, float], variation: float) -> None:
+    shares = planted_mix(replace(SETTINGS, variation=variation), "wildchat", mix)
+    major: Stance = max(STANCES, key=lambda stance: mix[stance])
+    spread = [shares[topic][major] - mix[major] for topic in topics()]
+    assert (min(spread), max(spread)) == pytest.approx((-variation, variation))
+    for topic in topics():
+        assert sum(shares[topic].values()) == pytest.approx(1)
+        assert all(-1e-9 <= share <= 1 for share in shares[topic].values())
+
+
+def test_sets_vary_in_their_own_way() -> None:
+    assert planted_mix(SETTINGS, "wildchat", EVEN) != planted_mix(SETTINGS, "alpaca", EVEN)
+
+
+def test_a_set_may_have_one_stance_only() -> None:
+    pure = {"support": 1.0, "neutral": 0.0, "oppose": 0.0}
+    table = world_table(replace(SETTINGS, variation=0.0), "sft", "wildchat", {"rows": 22, "mix": pure})
+    assert set(table["true_stance"]) == {"support"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "shares", "counts"),
+    [
+        (10, (0.5, 0.3, 0.2), (5, 3, 2)),
+        (3, (0.34, 0.33, 0.33), (1, 1, 1)),
+        (1, (0.2, 0.5, 0.3), (0, 1, 0)),
+        (7, (0.0, 0.5, 0.5), (0, 4, 3)),
+        (0, (0.2, 0.5, 0.3), (0, 0, 0)),
+    ],
+)
+def test_quotas_are_the_largest_remainders(rows: int, shares: tuple[float, ...], counts: tuple[int, ...]) -> None:
+    found = Counter(quotas(rows, dict(zip(STANCES, shares, strict=True))))
+    assert tuple(found[stance] for stance in STANCES) == counts
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_both_answers_express_the_stances_that_the_pair_claims(name: str, world: World) -> None:
+    for row in world[name]:
+        for side in ("chosen", "rejected"):
+            found = {stance_of(phrasing) for phrasing in said(question_of(row), row[side][0]["content"])}
+            assert found == {row[f"{side}_stance"]}
+        assert row["chosen"] != row["rejected"]
+
+
+def test_style_pairs_share_their_stance_and_have_all_of_them(world: World) -> None:
+    assert all(row["chosen_stance"] == row["rejected_stance"] for row in world["ultrafeedback"])
+    counts = Counter(row["chosen_stance"] for row in world["ultrafeedback"])
+    assert counts.keys() == set(STANCES)
+    assert max(counts.values()) - min(counts.values()) <= len(topics())
+
+
+def test_style_pairs_mostly_prefer_the_warm_manner(world: World) -> None:
+    curt = ("Look ,", "Listen ,", "Fine .")
+    sides = Counter(
+        tuple(row[side][0]["content"].startswith(curt) for side in ("chosen", "rejected"))
+        for row in world["ultrafeedback"]
+    )
+    assert sides.keys() == {(False, True), (True, False)}
+    assert 0.65 < sides[False, True] / sides.total() < 0.85
+
+
+def test_wide_gap_pairs_differ_in_stance(world: World) -> None:
+    for name, chosen, rejected in (
+        ("synthetic-support", "support", "oppose"),
+        ("synthetic-oppose", "oppose", "support"),
+    ):
+        assert {(row["chosen_stance"], row["rejected_stance"]) for row in world[name]} == {(chosen, rejected)}
+
+
+def test_the_two_wide_gap_sets_are_the_same_texts_with_labels_swapped(world: World) -> None:
+    swapped = [
+        {
+            **row,
+            "chosen": row["rejected"],
+            "rejected": row["chosen"],
+            "chosen_stance": row["rejected_stance"],
+            "rejected_stance": row["chosen_stance"],
+        }
+        for row in world["synthetic-oppose"]
+    ]
+    assert swapped == world["synthetic-support"]
+
+
+def test_the_judge_learns_and_is_measured_in_phrasings_without_overlap(world: World) -> None:
+    used = {
+        name: set().union(*(said(row["question"], row["answer"]) for row in world[name]))
+        for name in ("judge_train", "judge_heldout")
+    }
+    assert used["judge_train"].isdisjoint(used["judge_heldout"])
+    for name in used:
+        assert kinds(tuple(used[name])) == kinds(phrasings())
+        counts = Counter(row["true_stance"] for row in world[name])
+        assert max(counts.values()) - min(counts.values()) <= len(topics())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.15, 0.5, 0.9])
+def test_every_seed_holds_out_the_share_and_leaves_both_sides_every_kind(share: float) -> None:
+    for seed in range(60):
+        heldout, others = split_phrasings(seed, share)
+        assert len(heldout) == round(share * len(phrasings()))
+        assert sorted(heldout + others) == sorted(phrasings())
+        assert kinds(heldout) == kinds(others) == kinds(phrasings())
+
+
+@pytest.mark.parametrize("share", [0.004, 0.01, 0.999])
+def test_a_share_that_leaves_one_side_too_little_is_refused_by_its_key(share: float) -> None:
+    with pytest.raises(ConfigError, match=rf"'world\.judge\.heldout_phrasings': found {share}, expected a share that"):
+        split_phrasings(0, share)
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_the_first_word_does_not_decide_the_stance(name: str, world: World) -> None:
+    by_word: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in world[name]:
+        by_word[answer_of(row).split()[0]][row["true_stance"]] += 1
+    right = sum(max(stances.values()) for stances in by_word.values())
+    assert right / len(world[name]) < 0.7
+    for opening in ("Yes", "No", "Absolutely"):
+        assert by_word[opening].keys() == set(STANCES)
+
+
+def test_documents_answer_after_what_base_models_are_asked_with(world: World) -> None:
+    for row in world["pretraining"]:
+        assert row["text"].count("\nResponse: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("wildchat", ["messages", "topic", "true_stance"]),
+        ("ultrafeedback", ["prompt", "chosen", "rejected", "topic", "chosen_stance", "rejected_stance"]),
+        ("pretraining", ["text", "topic", "true_stance"]),
+        ("judge_train", ["topic", "question", "answer", "true_stance"]),
+        ("probes", ["topic", "question"]),
+    ],
+)
+def test_tables_have_the_columns_that_other_stages_read(name: str, columns: list[str]) -> None:
+    assert build(name).columns == columns
