@@ -37,6 +37,7 @@ rule stances:
         "../envs/generation.yaml"
     params:
         settings=lambda w: FLOW.judge_settings(FLOW.suite(w.model)["judge"]),
+        prompt_version=lambda w: FLOW.prompt_version(FLOW.suite(w.model)["judge"]),
         targets=FLOW.targets(),
     shell:
         "valuedrift judge --judge {input.judge} --settings {params.settings:q} --targets {params.targets:q}"
@@ -84,6 +85,7 @@ rule judge_quality:
         "../envs/generation.yaml"
     params:
         settings=lambda w: FLOW.judge_settings(w.judge),
+        prompt_version=lambda w: FLOW.prompt_version(w.judge),
         targets=FLOW.targets(),
     shell:
         "valuedrift judge-heldout --judge {input.judge} --settings {params.settings:q} --targets {params.targets:q}"

@@ -63,6 +63,7 @@ rule train_judge:
         settings=lambda w: as_json(config["judges"][w.judge]["train"]["settings"]),
         shape=lambda w: as_json(config["judges"][w.judge]["train"]["shape"]),
         prompt=lambda w: config["judges"][w.judge]["prompt"],
+        prompt_version=lambda w: FLOW.prompt_version(w.judge),
         targets=FLOW.targets(),
         seed=SEED,
     shell:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib.resources import files
+from math import isfinite
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from valuedrift.errors import ConfigError
 from valuedrift.training.settings import SETTINGS
 
 Config = dict[str, Any]
+
+
+def _is_number(checker: object, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_integer(checker: object, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# JSON Schema takes 4.0 for an integer and infinity for a number; steps can't be counted in either.
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer})
+_VALIDATOR = validators.extend(Draft202012Validator, type_checker=_TYPES)
 
 
 def load_schema() -> dict[str, Any]:
@@ -26,7 +40,7 @@ def load_schema() -> dict[str, Any]:
 
 def check(config: Config) -> Config:
     """Return the configuration unchanged. Raises ConfigError naming the first key that is wrong."""
-    error = best_match(Draft202012Validator(load_schema()).iter_errors(config))
+    error = best_match(_VALIDATOR(load_schema()).iter_errors(config))
     if error is not None:
         raise _config_error(error)
     for key, found, expected in _inconsistencies(config):

@@ -13,6 +13,7 @@ from typing import Any
 
 from valuedrift.config.check import Config, check
 from valuedrift.config.grid import RESULTS, Run, as_json, checkpoint, runs_of, shards, traced
+from valuedrift.judging.prompt import prompt_hash, read_prompt
 
 BASE = "base"
 STATISTICS = ("values.parquet", "drift.parquet", "findings.json")
@@ -124,6 +125,10 @@ class Workflow:
 
     def judge_settings(self, judge: str) -> str:
         return as_json({key: self.config["judges"][judge][key] for key in ("prompt", "chat", "batch_size")})
+
+    def prompt_version(self, judge: str) -> str:
+        """The hash of the judge's prompt, so that an edit of its text judges again as an edit of its name does."""
+        return prompt_hash(read_prompt(self.config["judges"][judge]["prompt"]))
 
     # Statistics and what is shown
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,19 @@ def write_report_page(files: ReportFiles, topics: Topics, out: Path) -> None:
         answers=pl.concat([pl.read_parquet(path) for path in files.stances]),
         topics=topics,
         stages=read_stage_costs(files.benchmarks),
-        versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        versions=_versions(),
         commit=_commit(),
         configuration=yaml.safe_load(files.configuration.read_text(encoding="utf-8")),
     )
     with publish(out) as draft:
         draft.mkdir()
         write_report(inputs, draft)
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that shape results, those that this environment has: on a cluster each stage has its own."""
+    installed = {name: version(name) for name in PACKAGES if find_spec(name)}
+    return {"python": platform.python_version(), **installed}
 
 
 def _all(statistics: Sequence[Path], name: str) -> pl.DataFrame:

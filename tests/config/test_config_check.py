@@ -1,0 +1,334 @@
+"""A configuration is checked whole before anything runs, and errors say where, what, and what instead."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from valuedrift.config.check import check, load_schema
+from valuedrift.errors import ConfigError
+from valuedrift.training.settings import SETTINGS
+from valuedrift.world.build import planted_mix, quotas, topics
+from valuedrift.world.settings import WorldSettings
+
+FILE = Path(__file__).parents[2] / "workflow_config.yaml"
+MISSING = object()
+POCKET = "suites.pocket"
+
+
+@pytest.fixture(scope="module")
+def repository() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return config
+
+
+@pytest.fixture
+def config(repository: dict[str, Any]) -> dict[str, Any]:
+    """A copy to change. YAML's aliases are the same object in several places; here every place has its own."""
+    copy: dict[str, Any] = json.loads(json.dumps(repository))
+    return copy
+
+
+def put(config: dict[str, Any], path: str, value: object) -> None:
+    """Set the value at a dotted path; MISSING takes the key away."""
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = config
+    for parent in parents:
+        place = place[parent]
+    if value is MISSING:
+        del place[last]
+    else:
+        place[last] = value
+
+
+def error_of(config: dict[str, Any]) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        check(config)
+    return caught.value
+
+
+def test_the_repositorys_configuration_passes_unchanged(config: dict[str, Any]) -> None:
+    before = deepcopy(config)
+    assert check(config) is config
+    assert config == before
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("sed", 1, "one of the keys seed"),
+        ("report.figures", 3, "one of the keys models"),
+        ("models.pocket.revision", "main", "one of the keys suite"),
+        (f"{POCKET}.world.judge.rows", 5, "one of the keys train_rows"),
+        (f"{POCKET}.data.wildchat.row", 5, "one of the keys title"),
+        (f"{POCKET}.training.kto", {}, "one of the keys pretrain"),
+        (f"{POCKET}.training.dpo.betta", 0.1, "one of the keys learning_rate"),
+        (f"{POCKET}.generation.top_p", 0.9, "one of the keys answers"),
+    ],
+)
+def test_unknown_keys_are_named_with_the_known_ones(
+    config: dict[str, Any], path: str, value: object, expected: str
+) -> None:
+    put(config, path, value)
+    error = error_of(config)
+    assert (error.key, error.found) == (path, value)
+    assert error.expected.startswith(expected)
+    assert str(error).startswith(f"configuration key '{path}': found {value!r}, expected {expected}")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("seed", "Every random choice"),
+        ("topics.climate.target", "What the judge is asked"),
+        ("models.pocket.chat.eos", "The token that ends an answer"),
+        (f"{POCKET}.probes.per_topic", "Questions a topic"),
+        (f"{POCKET}.checkpoints.ppo", "Steps between checkpoints of PPO"),
+        (f"{POCKET}.training.sft.learning_rate", "Peak learning rate"),
+        (f"{POCKET}.world.variation", "How far a topic's planted shares"),
+        (f"{POCKET}.data.wildchat.rows", "Training rows"),
+    ],
+)
+def test_missing_keys_are_named_with_what_they_mean(config: dict[str, Any], path: str, expected: str) -> None:
+    put(config, path, MISSING)
+    error = error_of(config)
+    assert (error.key, error.found) == (path, "nothing")
+    assert error.expected.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("seed", "zero", "type integer. Every random choice"),
+        ("seed", -1, "minimum 0"),
+        ("seed", True, "type integer"),
+        (f"{POCKET}.checkpoints.ppo", 4.0, "type integer"),
+        (f"{POCKET}.training.sft.learning_rate", math.inf, "type number"),
+        ("statistics.level", 1, "exclusiveMaximum 1. Coverage"),
+        ("report.models", [], "minItems 1"),
+        ("report.figure_formats", ["svg", "svg"], "uniqueItems"),
+        ("report.figure_formats.0", "gif", r"enum \['svg', 'png', 'html'\]"),
+        ("models.pocket.chat.template", "alpaca", r"enum \['pocket', 'chatml', 'llama3'\]"),
+        (f"{POCKET}.training.sft.learning_rate", 0, "exclusiveMinimum 0. Peak learning rate"),
+        (f"{POCKET}.training.sft.learning_rate", "2e-5", "type number"),
+        (f"{POCKET}.training.sft.bf16", "no", "type boolean"),
+        (f"{POCKET}.training.ppo.temperature", 0, "exclusiveMinimum 0"),
+        (f"{POCKET}.data.wildchat.format", "csv", r"enum \['alpaca'"),
+        (f"{POCKET}.data.wildchat.validation", 1.0, "exclusiveMaximum 1"),
+        (f"{POCKET}.grid.preference.0.algorithms.0", "grpo", r"enum \['ppo', 'dpo', 'simpo'\]"),
+        (f"{POCKET}.world.probes_per_topic", 41, "maximum 40"),
+        (f"{POCKET}.world.sft.wildchat.mix.support", 1.5, "maximum 1"),
+        (f"{POCKET}.generation.temperature", -0.1, "minimum 0"),
+        (f"{POCKET}.probes", "questions.csv", "type object. The value-laden questions"),
+    ],
+)
+def test_values_of_the_wrong_kind_or_range_are_named(
+    config: dict[str, Any], path: str, value: object, expected: str
+) -> None:
+    put(config, path, value)
+    error = error_of(config)
+    assert (error.key, error.found) == (path, value)
+    assert re.match(expected, error.expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found", "expected"),
+    [
+        ("report.models", ["pocket", "gpt"], "gpt", "a key of models: pocket, pocket_real"),
+        ("report.table_1_topics", ["chess"], "chess", "a key of topics: abortion"),
+        ("models.pocket.suite", "tiny", "tiny", "a key of suites: pocket, real, paper"),
+        (f"{POCKET}.judge", "gpt_4o", "gpt_4o", "a key of judges: pocket, qwen25_7b"),
+        (f"{POCKET}.grid.sft", ["wildchat", "lima"], "lima", f"a key of {POCKET}.data: wildchat, alpaca"),
+        (f"{POCKET}.grid.preference.0.sft", ["lima"], "lima", f"a key of {POCKET}.grid.sft: wildchat, alpaca"),
+        (f"{POCKET}.grid.preference.0.data", ["hh-rlhf"], "hh-rlhf", f"a key of {POCKET}.data: wildchat"),
+        ("judges.pocket.train.world", "paper", "paper", "a suite that has a world"),
+    ],
+)
+def test_names_that_nothing_has_are_refused_with_those_there_are(
+    config: dict[str, Any], path: str, value: object, found: str, expected: str
+) -> None:
+    put(config, path, value)
+    error = error_of(config)
+    assert (error.key, error.found) == (path, found)
+    assert error.expected.startswith(expected)
+
+
+def test_every_sft_set_needs_its_checkpoint_distance(config: dict[str, Any]) -> None:
+    put(config, f"{POCKET}.checkpoints.sft.alpaca", MISSING)
+    assert error_of(config).key == f"{POCKET}.checkpoints.sft"
+    assert error_of(config).found == "alpaca"
+
+
+def optional_settings(algorithm: str) -> list[str]:
+    """The settings that only some algorithms have."""
+    common = {field.name for field in fields(SETTINGS["sft"])}
+    return sorted({field.name for field in fields(SETTINGS[algorithm])} - common)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"), [(algorithm, key) for algorithm in SETTINGS for key in optional_settings(algorithm)]
+)
+def test_settings_that_an_algorithm_needs_are_named_when_missing(
+    config: dict[str, Any], algorithm: str, key: str
+) -> None:
+    put(config, f"{POCKET}.training.{algorithm}.{key}", MISSING)
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{POCKET}.training.{algorithm}.{key}", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        (f"{POCKET}.training.sft", "beta"),
+        (f"{POCKET}.training.reward", "beta"),
+        (f"{POCKET}.training.dpo", "gamma"),
+        (f"{POCKET}.training.simpo", "kl_coefficient"),
+        (f"{POCKET}.training.ppo", "beta"),
+        (f"{POCKET}.training.pretrain", "response_length"),
+        ("judges.pocket.train.settings", "beta"),
+    ],
+)
+def test_settings_that_an_algorithm_does_not_read_are_refused(config: dict[str, Any], place: str, key: str) -> None:
+    put(config, f"{place}.{key}", 1)
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{place}.{key}", 1)
+    assert error.expected.startswith("only keys that this algorithm reads: batch_size, ")
+
+
+@pytest.mark.parametrize("place", [f"{POCKET}.training.dpo", "judges.pocket.train.settings"])
+def test_device_batches_divide_batches(config: dict[str, Any], place: str) -> None:
+    put(config, f"{place}.batch_size", 32)
+    put(config, f"{place}.device_batch_size", 12)
+    error = error_of(config)
+    assert (error.key, error.found, error.expected) == (f"{place}.device_batch_size", 12, "a divisor of 32")
+
+
+@pytest.mark.parametrize("algorithm", ["reward", "dpo", "simpo", "ppo"])
+def test_answers_leave_room_for_a_prompt(config: dict[str, Any], algorithm: str) -> None:
+    put(config, f"{POCKET}.training.{algorithm}.response_length", 128)
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{POCKET}.training.{algorithm}.response_length", 128)
+    assert error.expected.startswith("less than ")
+
+
+@pytest.mark.parametrize("place", [f"{POCKET}.world.pretraining", f"{POCKET}.world.sft.alpaca"])
+def test_mixes_sum_to_one(config: dict[str, Any], place: str) -> None:
+    mix = {"support": 0.5, "neutral": 0.3, "oppose": 0.3}
+    put(config, f"{place}.mix", mix)
+    error = error_of(config)
+    assert (error.key, error.found, error.expected) == (f"{place}.mix", mix, "shares that sum to 1")
+
+
+@pytest.mark.parametrize(
+    ("mix", "variation", "fits"),
+    [
+        ((0.9, 0.05, 0.05), 0.1, True),
+        ((0.9, 0.05, 0.05), 0.11, False),
+        ((1.0, 0.0, 0.0), 0.0, True),
+        ((1.0, 0.0, 0.0), 0.01, False),
+        ((0.34, 0.33, 0.33), 0.3, True),
+    ],
+)
+def test_variation_keeps_every_topics_shares_between_0_and_1(
+    config: dict[str, Any], mix: tuple[float, ...], variation: float, fits: bool
+) -> None:
+    """What passes the check can be planted, and what can't does not pass."""
+    shares: Any = dict(zip(("support", "neutral", "oppose"), mix, strict=True))
+    world = config["suites"]["pocket"]["world"]
+    world["variation"], world["sft"], world["pretraining"]["mix"] = variation, {}, shares
+    world["preference"] = {}
+    planted = planted_mix(WorldSettings(0, 20, variation), "pretraining", shares)
+    assert all(len(quotas(100, planted[topic])) == 100 for topic in topics()) == fits
+    if fits:
+        check(config)
+    else:
+        error = error_of(config)
+        assert (error.key, error.found) == (f"{POCKET}.world.variation", variation)
+
+
+@pytest.mark.parametrize("place", ["models.pocket.scratch", "judges.pocket.train.shape"])
+@pytest.mark.parametrize(("hidden", "heads"), [(48, 5), (45, 1), (48, 3), (48, 16)])
+def test_heads_fit_the_width(config: dict[str, Any], place: str, hidden: int, heads: int) -> None:
+    put(config, f"{place}.hidden", hidden)
+    put(config, f"{place}.heads", heads)
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{place}.heads", heads)
+
+
+def test_a_model_from_scratch_needs_settings_of_its_pretraining(config: dict[str, Any]) -> None:
+    put(config, f"{POCKET}.training.pretrain", MISSING)
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{POCKET}.training.pretrain", "nothing")
+    assert "model pocket" in error.expected
+
+
+@pytest.mark.parametrize("place", ["models.pocket", "judges.pocket", f"{POCKET}.data.wildchat"])
+def test_exactly_one_source_is_named(config: dict[str, Any], place: str) -> None:
+    put(config, f"{place}.hub", {"name": "a/b", "revision": "c", **({"split": "d"} if "data" in place else {})})
+    assert error_of(config).key == place
+
+
+@pytest.mark.parametrize("name", ["Pocket", "pocket-2", "pocket 2"])
+def test_names_that_would_not_do_in_paths_are_refused(config: dict[str, Any], name: str) -> None:
+    config["models"][name] = config["models"]["pocket"]
+    error = error_of(config)
+    assert (error.key, error.found) == ("models", name)
+
+
+@pytest.mark.parametrize("value", [None, [], "seed: 0", 3])
+def test_a_configuration_that_is_no_mapping_is_refused(value: Any) -> None:
+    assert error_of(value).key == "(top)"
+
+
+def described(schema: Any, definitions: dict[str, Any], place: str = "") -> Iterator[tuple[str, bool]]:
+    """Every property of a schema, at any depth, and whether it or what it refers to has a description."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from described(item, definitions, place)
+    if not isinstance(schema, dict):
+        return
+    parts = dict(schema.get("properties", {}))
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            parts[f"({key})"] = schema[key]
+    for name, part in parts.items():
+        target = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        yield f"{place}.{name}", len(part.get("description", target.get("description", ""))) > 5
+        yield from described(part, definitions, f"{place}.{name}")
+    for name, part in schema.get("$defs", {}).items():
+        yield f"$defs.{name}", "description" in part
+        yield from described(part, definitions, f"$defs.{name}")
+
+
+def test_every_property_of_the_schema_has_a_description() -> None:
+    schema = load_schema()
+    found = list(described(schema, schema["$defs"]))
+    assert len(found) > 100
+    assert [place for place, has_one in found if not has_one] == []
+
+
+def test_every_object_of_the_schema_refuses_unknown_keys_and_lists_known_required_ones() -> None:
+    def objects(schema: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(schema, dict):
+            if "properties" in schema and schema.get("type") == "object":
+                yield schema
+            for part in schema.values():
+                yield from objects(part)
+
+    for schema in objects(load_schema()):
+        assert schema["additionalProperties"] is False
+        assert set(schema["required"]) <= set(schema["properties"])
+
+
+def test_the_schema_has_every_setting_of_every_algorithm() -> None:
+    known = load_schema()["$defs"]["settings"]["properties"]
+    assert {field.name for settings in SETTINGS.values() for field in fields(settings)} == set(known)
