@@ -25,8 +25,8 @@ def publish(path: Path | str) -> Iterator[Path]:
     _remove(draft)
     try:
         yield draft
-        if draft.is_dir():
-            _remove(target)
+        if draft.exists() and (draft.is_dir() or target.is_dir()):
+            _remove(target)  # only a file replaces a file in one step
         draft.replace(target)
     finally:
         _remove(draft)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib.resources import files
 from math import isfinite
@@ -28,7 +28,8 @@ def _is_integer(checker: object, value: object) -> bool:
 
 # JSON Schema takes 4.0 for an integer and infinity for a number; steps can't be counted in either.
 _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer})
-_VALIDATOR = validators.extend(Draft202012Validator, type_checker=_TYPES)
+_extend: Callable[..., type[Draft202012Validator]] = validators.extend
+_VALIDATOR = _extend(Draft202012Validator, type_checker=_TYPES)
 
 
 def load_schema() -> dict[str, Any]:

@@ -1,0 +1,207 @@
+"""The grid: how many steps runs take, which checkpoints they save, and what they start from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from valuedrift.config.grid import Run, as_json, checkpoint, runs_of, saved_steps, shards, total_steps, traced
+from valuedrift.training.settings import read_settings
+
+FILE = Path(__file__).parents[2] / "workflow_config.yaml"
+CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+PAPER = ["llama3_3b", "llama3_8b", "qwen3_4b", "qwen3_8b"]
+
+
+def grid(model: str) -> dict[str, Run]:
+    return {run.lineage: run for run in runs_of(CONFIG, model)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs", "algorithm", "steps"),
+    [
+        (255_751, 128, 3, "sft", 5_997),  # WildChat: 1,999 steps an epoch, the last one short
+        (46_801, 128, 3, "sft", 1_098),  # Alpaca
+        (60_908, 32, 3, "dpo", 5_712),  # UltraFeedback and HH-RLHF: 1,904 an epoch
+        (60_908, 32, 3, "ppo", 5_711),  # PPO counts episodes over all epochs
+        (60_908, 128, 1, "reward", 476),
+        (9_453, 32, 3, "simpo", 888),
+        (8, 4, 3, "sft", 6),
+        (9, 4, 3, "sft", 9),
+        (9, 4, 3, "ppo", 7),
+        (1, 128, 1, "sft", 1),
+    ],
+)
+def test_steps_follow_from_rows_batch_and_epochs(
+    rows: int, batch: int, epochs: int, algorithm: str, steps: int
+) -> None:
+    assert total_steps(rows, batch, epochs, algorithm) == steps
+
+
+def test_every_hundredth_step_and_the_last_are_saved() -> None:
+    steps = saved_steps(5_712, 100)
+    assert len(steps) == 58
+    assert steps[:2] == (100, 200)
+    assert steps[-2:] == (5_700, 5_712)
+
+
+@pytest.mark.parametrize(
+    ("total", "every", "steps"),
+    [(10, 5, (5, 10)), (11, 5, (5, 10, 11)), (4, 5, (4,)), (5, 5, (5,)), (3, 1, (1, 2, 3)), (9, None, (9,))],
+)
+def test_the_end_is_saved_once(total: int, every: int | None, steps: tuple[int, ...]) -> None:
+    assert saved_steps(total, every) == steps
+
+
+def test_a_papers_model_has_the_papers_grid() -> None:
+    algorithms = Counter(run.algorithm for run in grid("qwen3_4b").values())
+    assert algorithms == {"sft": 2, "reward": 8, "ppo": 8, "dpo": 8, "simpo": 8}
+    run = grid("qwen3_4b")["sft-wildchat/dpo-ultrafeedback"]
+    assert (run.steps[0], run.steps[-1], len(run.steps)) == (100, 5_712, 58)
+    assert grid("qwen3_4b")["sft-wildchat"].steps == (*range(500, 5_997, 500), 5_997)
+    assert grid("qwen3_4b")["sft-alpaca"].steps == (*range(100, 1_098, 100), 1_098)
+
+
+def test_models_of_a_suite_share_their_grid() -> None:
+    lineages = [list(grid(model)) for model in PAPER]
+    assert all(found == lineages[0] for found in lineages)
+
+
+def test_lineages_are_paths_of_data_sets_and_algorithms() -> None:
+    assert list(grid("pocket")) == [
+        "sft-wildchat",
+        "sft-alpaca",
+        *(
+            f"sft-wildchat/{algorithm}-{data}"
+            for data in ("ultrafeedback", "synthetic-support", "synthetic-oppose")
+            for algorithm in ("reward", "ppo", "dpo", "simpo")
+        ),
+    ]
+
+
+@pytest.mark.parametrize("model", CONFIG["models"])
+def test_runs_start_from_the_last_checkpoint_of_their_parent(model: str) -> None:
+    runs = grid(model)
+    for run in runs.values():
+        if run.algorithm == "sft":
+            assert (run.parent, run.parent_step) == ("base", 0)
+            assert run.start == f"results/checkpoints/{model}/base/step-000000"
+        else:
+            assert run.lineage.startswith(f"{run.parent}/")
+            assert runs[run.parent].algorithm == "sft"
+            assert run.parent_step == runs[run.parent].steps[-1]
+            assert run.start == runs[run.parent].checkpoints[-1]
+
+
+@pytest.mark.parametrize("model", CONFIG["models"])
+def test_ppo_alone_has_a_reward_model_trained_on_its_parent_and_data(model: str) -> None:
+    runs = grid(model)
+    for run in runs.values():
+        if run.algorithm == "ppo":
+            assert run.reward == f"{run.parent}/reward-{run.data}"
+            assert run.reward_model == runs[run.reward].checkpoints[-1]
+            assert list(runs).index(run.reward) < list(runs).index(run.lineage)
+        else:
+            assert (run.reward, run.reward_model) == (None, None)
+
+
+def test_reward_models_are_trained_for_ppo_only() -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config["suites"]["pocket"]["grid"]["preference"][0]["algorithms"] = ["dpo"]
+    assert Counter(run.algorithm for run in runs_of(config, "pocket")) == {"sft": 2, "dpo": 3}
+
+
+@pytest.mark.parametrize("model", CONFIG["models"])
+def test_runs_have_rules_and_checkpoints_of_their_own(model: str) -> None:
+    runs = list(grid(model).values())
+    assert len({run.rule for run in runs}) == len(runs)
+    assert all(run.rule.isidentifier() for run in runs)
+    paths = [path for run in runs for path in run.checkpoints]
+    assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("model", CONFIG["models"])
+def test_runs_carry_the_settings_that_their_algorithm_reads(model: str) -> None:
+    for run in grid(model).values():
+        settings = CONFIG["suites"][run.suite]["training"][run.algorithm]
+        assert json.loads(run.settings) == settings
+        read_settings(run.algorithm, json.loads(run.settings))
+
+
+@pytest.mark.parametrize("suite", ["pocket", "paper"])
+def test_learning_rates_keep_the_papers_ratios(suite: str) -> None:
+    """SFT : DPO : SimPO : PPO = 2e-5 : 1e-5 : 5e-7 : 5e-7 (appendix B)."""
+    training = CONFIG["suites"][suite]["training"]
+    rates = [training[name]["learning_rate"] / training["sft"]["learning_rate"] for name in ("dpo", "simpo", "ppo")]
+    assert rates == pytest.approx([1 / 2, 1 / 40, 1 / 40])
+
+
+def test_the_papers_hyper_parameters_stand_in_its_suite() -> None:
+    """Section 4.1 and appendix B."""
+    training = CONFIG["suites"]["paper"]["training"]
+    expected = {
+        "sft": (2e-5, 128, 3, 0.03),
+        "reward": (1e-5, 128, 1, 0),
+        "ppo": (5e-7, 32, 3, 0.1),
+        "dpo": (1e-5, 32, 3, 0.1),
+        "simpo": (5e-7, 32, 3, 0.1),
+    }
+    keys = ("learning_rate", "batch_size", "epochs", "warmup_ratio")
+    assert {name: tuple(training[name][key] for key in keys) for name in expected} == expected
+    assert {training[name]["max_length"] for name in expected} == {2048}
+    assert {training[name]["response_length"] for name in ("reward", "ppo", "dpo", "simpo")} == {1024}
+    assert training["dpo"]["beta"] == 0.1
+    assert (training["simpo"]["beta"], training["simpo"]["gamma"]) == (2.0, 0.5)
+    assert (training["ppo"]["kl_coefficient"], training["ppo"]["temperature"]) == (0.05, 0.7)
+    generation = CONFIG["suites"]["paper"]["generation"]
+    assert (generation["answers"], generation["temperature"], generation["max_tokens"]) == (5, 0.7, 256)
+
+
+@pytest.mark.parametrize("model", ["pocket", *PAPER])
+def test_every_traced_run_has_enough_checkpoints_to_show_a_trajectory(model: str) -> None:
+    runs = traced(list(grid(model).values()))
+    assert {run.algorithm for run in runs} == {"sft", "ppo", "dpo", "simpo"}
+    assert {run.lineage: len(run.steps) for run in runs if len(run.steps) < 8} == {}
+
+
+def test_reward_models_are_not_traced_and_saved_once() -> None:
+    runs = list(grid("pocket").values())
+    assert [run for run in runs if run not in traced(runs)] == [run for run in runs if run.algorithm == "reward"]
+    assert {len(run.steps) for run in runs if run.algorithm == "reward"} == {1}
+
+
+def test_trajectories_say_what_statistics_read() -> None:
+    run = grid("pocket")["sft-wildchat/ppo-synthetic-support"]
+    assert run.trajectory() == {
+        "run": "sft-wildchat/ppo-synthetic-support",
+        "algorithm": "ppo",
+        "data": "synthetic-support",
+        "sft": "wildchat",
+        "start_run": "sft-wildchat",
+        "start_step": grid("pocket")["sft-wildchat"].steps[-1],
+        "steps": list(run.steps),
+    }
+    assert grid("pocket")["sft-alpaca"].trajectory()["start_run"] == "base"
+
+
+def test_checkpoints_lie_below_their_model_and_lineage() -> None:
+    path = checkpoint("qwen3_4b", "sft-wildchat/dpo-ultrafeedback", 100)
+    assert path == "results/checkpoints/qwen3_4b/sft-wildchat/dpo-ultrafeedback/step-000100"
+
+
+@pytest.mark.parametrize(
+    ("steps", "size", "groups"),
+    [((1, 2, 3, 4, 5), 2, [(1, 2), (3, 4), (5,)]), ((1, 2), 2, [(1, 2)]), ((1,), 100, [(1,)])],
+)
+def test_shards_are_consecutive_and_complete(steps: tuple[int, ...], size: int, groups: list[tuple[int, ...]]) -> None:
+    assert shards(steps, size) == groups
+
+
+def test_json_depends_on_values_alone() -> None:
+    assert as_json({"b": 1, "a": {"d": "é", "c": 2}}) == as_json({"a": {"c": 2, "d": "é"}, "b": 1})
+    assert as_json({"b": 1, "a": "é"}) == '{"a": "é", "b": 1}'

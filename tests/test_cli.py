@@ -1,0 +1,210 @@
+"""The command line: every command's options, its errors, and what it hands on."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from valuedrift.cli import main
+
+COMMANDS = {
+    "world": "settings kind name plan out",
+    "prepare": "settings seed out",
+    "probes": "settings keywords seed out",
+    "documents": "data out",
+    "pretrain": "settings shape template seed data out",
+    "fetch-model": "source out",
+    "train": "algorithm settings seed base init data out steps",
+    "train-judge": "settings shape prompt targets seed data out",
+    "generate": "model run base probes sampling checkpoints out",
+    "judge": "judge settings targets answers out",
+    "judge-heldout": "judge settings targets data out",
+    "statistics": "stances trajectories sets cards statistics-settings seed out",
+    "calibrate": "stances cards statistics-settings seed out",
+    "tables": "statistics topics report out",
+    "figures": "statistics topics report out",
+    "drift": "statistics topics report out",
+    "report": "statistics stances calibrations topics benchmarks configuration out",
+}
+SETTINGS = {
+    "learning_rate": 1e-2,
+    "batch_size": 11,
+    "device_batch_size": 11,
+    "epochs": 1,
+    "warmup_ratio": 0.0,
+    "max_length": 64,
+    "bf16": False,
+    "gradient_checkpointing": False,
+}
+
+
+def run(command: str, **options: Any) -> int:
+    """Call a command; dictionaries go as JSON, lists as several values."""
+    arguments = [command]
+    for name, value in options.items():
+        values = value if isinstance(value, list) else [json.dumps(value) if isinstance(value, dict) else value]
+        arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return main(arguments)
+
+
+def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
+    """A table of a small world, made by the command."""
+    file = folder / f"{kind}.{'csv' if kind == 'probes' else 'parquet'}"
+    settings = {"seed": 0, "probes_per_topic": 1, "variation": 0.0}
+    assert run("world", settings=settings, kind=kind, name=kind, plan=plan, out=file) == 0
+    return file
+
+
+def test_the_commands_are_those_that_the_rules_call(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert {line.split()[0] for line in shown.splitlines() if re.match(r"    \w", line)} == COMMANDS.keys()
+    rules = "".join(path.read_text() for path in (Path(__file__).parents[1] / "rules").glob("*.smk"))
+    called = {line.split("valuedrift ")[1].split()[0] for line in rules.splitlines() if '"valuedrift ' in line}
+    assert called == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"--{option} " in shown for option in COMMANDS[command].split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_options_are_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([command])
+    required = ", ".join(f"--{option}" for option in COMMANDS[command].split())
+    assert f"the following arguments are required: {required}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["trane"], ["world", "--colour", "red"]])
+def test_unknown_commands_and_options_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: valuedrift" in capsys.readouterr().err
+
+
+def test_broken_json_is_refused_by_its_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("prepare", settings="{", seed=0, out=tmp_path)
+    assert "argument --settings: invalid loads value: '{'" in capsys.readouterr().err
+
+
+def test_a_deliberate_error_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    settings = {"name": "x", "title": "X", "licence": "none", "format": "a\nb", "rows": 1, "files": ["x.jsonl"]}
+    assert run("prepare", settings=settings, seed=0, out=tmp_path / "out") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(r"error: configuration key 'data.x.format': found 'a\nb', expected one of ")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "valuedrift", "prepare", "--seed", "0", "--out", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--settings", "{}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "error: configuration key 'data.name': found None, expected a text that is not empty.\n"
+
+
+def test_a_mistake_of_our_own_is_not_hidden(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        make_table(tmp_path, "sports", {})
+
+
+def test_world_tables_are_written_by_the_ending_of_their_name(tmp_path: Path) -> None:
+    answers = pl.read_parquet(
+        make_table(tmp_path, "sft", {"rows": 22, "mix": {"support": 0.2, "neutral": 0.6, "oppose": 0.2}})
+    )
+    assert (answers.height, answers.columns) == (22, ["messages", "topic", "true_stance"])
+    probes = pl.read_csv(make_table(tmp_path, "probes", {}))
+    assert (probes.height, probes.columns) == (11, ["topic", "question"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["probes.csv", "sft.parquet"]
+
+
+def test_documents_join_every_table_in_order(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        turns = [("user", f"{name} ?"), ("assistant", "Yes ."), ("user", "Sure ?"), ("assistant", "No .")]
+        messages = [{"role": role, "content": content} for role, content in turns]
+        pl.DataFrame({"messages": [messages]}).write_parquet(tmp_path / f"{name}.parquet")
+    data = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    assert run("documents", data=data, out=tmp_path / "documents.parquet") == 0
+    assert pl.read_parquet(tmp_path / "documents.parquet")["text"].to_list() == [
+        f"{name} ?\nResponse: Yes .\nSure ?\nResponse: No ." for name in ("one", "two")
+    ]
+
+
+def test_a_model_is_made_trained_and_asked(tmp_path: Path) -> None:
+    """From nothing to answers, by the commands that the rules call."""
+    mix = {"support": 0.4, "neutral": 0.2, "oppose": 0.4}
+    documents, sft = (make_table(tmp_path, kind, {"rows": 22, "mix": mix}) for kind in ("pretraining", "sft"))
+    pairs = make_table(tmp_path, "preference", {"rows": 22, "gap": "support"})
+    base = tmp_path / "base" / "step-000000"
+    shape = {"vocabulary": 300, "hidden": 8, "layers": 1, "heads": 1, "context": 64}
+    assert run("pretrain", settings=SETTINGS, shape=shape, template="pocket", seed=0, data=documents, out=base) == 0
+
+    common = {"seed": 0, "base": base}
+    tuned = tmp_path / "sft"
+    job = {"settings": SETTINGS, "init": base, "data": sft, "out": tuned, "steps": [1, 2]}
+    assert run("train", algorithm="sft", **common, **job) == 0
+    start = tuned / "step-000002"
+    rewarded = tmp_path / "reward"
+    limited = {**SETTINGS, "response_length": 6}
+    job = {"settings": limited, "init": start, "data": pairs, "out": rewarded, "steps": [2]}
+    assert run("train", algorithm="reward", **common, **job) == 0
+    ppo = {**limited, "kl_coefficient": 0.05, "temperature": 0.7, "missing_eos_penalty": 1.0, "ppo_epochs": 1}
+    job = {"settings": ppo, "init": start, "data": pairs, "out": tmp_path / "ppo", "steps": [2]}
+    assert run("train", algorithm="ppo", **common, **job, reward_model=rewarded / "step-000002") == 0
+
+    probes = tmp_path / "probes.parquet"
+    pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
+    sampling = {"answers": 2, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
+    checkpoints = [tuned / "step-000001", tuned / "step-000002"]
+    asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
+    assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "answers.parquet") == 0
+    answers = pl.read_parquet(tmp_path / "answers.parquet")
+    assert answers.select("step", "question_id", "sample").rows() == [(s, "work-0", n) for s in (1, 2) for n in (0, 1)]
+
+
+def test_a_training_that_ends_elsewhere_than_declared_is_status_1(
+    base: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = make_table(tmp_path, "sft", {"rows": 22, "mix": {"support": 1.0, "neutral": 0.0, "oppose": 0.0}})
+    job = {"settings": SETTINGS, "seed": 0, "base": base, "init": base, "data": data, "out": tmp_path / "run"}
+    assert run("train", algorithm="sft", **job, steps=[1, 5]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"error: {tmp_path / 'run' / 'step-000005'}: found '2 steps', expected 5 steps")
+
+
+def test_a_model_folder_becomes_a_base(base: Path, tmp_path: Path) -> None:
+    chat = {"template": "pocket", "eos": "<|end|>", "pad": "<|pad|>"}
+    assert run("fetch-model", source={"folder": str(base)}, chat=chat, out=tmp_path / "with") == 0
+    assert run("fetch-model", source={"folder": str(base)}, out=tmp_path / "without") == 0
+    for name in ("with", "without"):
+        assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (tmp_path / name).iterdir()}
+
+
+@pytest.mark.parametrize("source", ["questions", "prism"])
+def test_probes_are_read_from_their_source(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "source.csv"
+    prism = {"user_prompt": ["Is a wealth tax fair?"]}
+    questions = {"topic": ["economy"], "question": ["Is a wealth tax fair?"]}
+    pl.DataFrame(questions if source == "questions" else prism).write_csv(file)
+    settings = {"source": source, "file": str(file), "per_topic": 1}
+    status = run("probes", settings=settings, keywords={"economy": ["tax"]}, seed=0, out=tmp_path / "probes.parquet")
+    assert status == 0
+    assert pl.read_parquet(tmp_path / "probes.parquet").select("topic", "question").rows() == [
+        ("economy", "Is a wealth tax fair?")
+    ]
