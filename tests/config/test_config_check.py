@@ -91,7 +91,7 @@ def test_unknown_keys_are_named_with_the_known_ones(
         ("seed", "Every random choice"),
         ("topics.climate.target", "What the judge is asked"),
         ("models.pocket.chat.eos", "The token that ends an answer"),
-        (f"{POCKET}.probes.per_topic", "Questions a topic"),
+        (f"{POCKET}.probes.file", "The file"),
         (f"{POCKET}.checkpoints.ppo", "Steps between checkpoints of PPO"),
         (f"{POCKET}.training.sft.learning_rate", "Peak learning rate"),
         (f"{POCKET}.world.variation", "How far a topic's planted shares"),
@@ -160,6 +160,14 @@ def test_names_that_nothing_has_are_refused_with_those_there_are(
     error = error_of(config)
     assert (error.key, error.found) == (path, found)
     assert error.expected.startswith(expected)
+
+
+def test_only_questions_from_prism_are_counted_out_by_topic(config: dict[str, Any]) -> None:
+    put(config, f"{POCKET}.probes.per_topic", 5)
+    assert (error_of(config).key, error_of(config).found) == (f"{POCKET}.probes.per_topic", 5)
+    put(config, f"{POCKET}.probes.per_topic", MISSING)
+    put(config, "suites.real.probes.per_topic", MISSING)
+    assert (error_of(config).key, error_of(config).found) == ("suites.real.probes.per_topic", "nothing")
 
 
 def test_every_sft_set_needs_its_checkpoint_distance(config: dict[str, Any]) -> None:

@@ -108,6 +108,12 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
     for number, block in enumerate(grid["preference"]):
         yield from _unknown(f"{where}.grid.preference.{number}.sft", block["sft"], grid["sft"], f"{where}.grid.sft")
         yield from _unknown(f"{where}.grid.preference.{number}.data", block["data"], suite["data"], f"{where}.data")
+    if (suite["probes"]["source"] == "prism") != ("per_topic" in suite["probes"]):
+        yield (
+            f"{where}.probes.per_topic",
+            suite["probes"].get("per_topic", "nothing"),
+            "it with source prism, and only then",
+        )
     for algorithm, settings in suite["training"].items():
         yield from _settings(f"{where}.training.{algorithm}", settings, algorithm)
     if "world" in suite:

@@ -33,8 +33,8 @@ def train(job: Job) -> None:
     """
     trajectory = SaveTrajectory(job.folder, job.steps)
     trainer = TRAINERS[job.algorithm](job, [trajectory])
-    # PPO's trainer collects garbage twice a step, through all that torch and transformers have imported: 0.7 s each time
-    # at pocket size. What is there before the first step stays to the end anyway.
+    # PPO's trainer collects garbage twice a step, each time through all that torch and transformers have imported: at
+    # pocket size that takes longer than the step. What is there before the first step stays to the end anyway.
     gc.freeze()
     trainer.train()
     if trainer.state.global_step != job.steps[-1]:
