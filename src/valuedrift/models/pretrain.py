@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from transformers import TrainerCallback
+from collections.abc import Iterable
+
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from valuedrift.files import publish
 from valuedrift.models.scratch import Shape, new_model
 from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
 from valuedrift.training.checkpoints import SaveTrajectory
-from valuedrift.training.encode import encode_text
+from valuedrift.training.encode import Labelled, encode_text
 from valuedrift.training.job import Job, dataset, trainer_arguments
 
 
@@ -20,13 +22,19 @@ def pretrain(job: Job, shape: Shape, template: str) -> None:
     """
     texts = [row["text"] for row in job.rows("text")]
     tokenizer = set_chat(train_bpe(texts, shape.vocabulary), template, END, PAD)
+    limit = job.settings.max_length
+    train_from_noise(job, shape, tokenizer, [encode_text(tokenizer, text, limit) for text in texts])
+
+
+def train_from_noise(job: Job, shape: Shape, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Labelled]) -> None:
+    """Train a new model of this shape on encoded rows; write it with its tokenizer as `job.base`, metrics beside it."""
     watched = SaveTrajectory(job.folder, steps=())
     callbacks: list[TrainerCallback] = [watched]
     trainer = SFTTrainer(
         model=new_model(shape, tokenizer, job.seed),
         # So few steps from noise need a second moment that forgets quickly (0.999 ends 5 % higher in loss).
         args=SFTConfig(**trainer_arguments(job), adam_beta2=0.95, max_length=job.settings.max_length),
-        train_dataset=dataset([dict(encode_text(tokenizer, text, job.settings.max_length)) for text in texts]),
+        train_dataset=dataset([dict(row) for row in rows]),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
