@@ -1,0 +1,1 @@
+"""Sentence embeddings: computed once, kept memory-mapped, searched by blocked matrix products."""
