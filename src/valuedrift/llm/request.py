@@ -19,7 +19,8 @@ class Turn:
 class ChatRequest:
     """One question to a chat model.
 
-    temperature 0 is greedy · top_logprobs: how many alternatives of the first token to report (0: none; servers stop at 20)
+    temperature 0 is greedy
+    top_logprobs: how many alternatives of the first token to report (0: none; servers stop at 20)
     """
 
     turns: tuple[Turn, ...]
