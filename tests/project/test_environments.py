@@ -82,10 +82,11 @@ def commands_of(environment: str) -> set[str]:
 
 @cache
 def modules_by_command() -> dict[str, set[str]]:
-    """Command → modules that its handler in cli.py imports; handlers are named after their commands."""
-    functions = ast.parse((SOURCE / "valuedrift/cli.py").read_text()).body
+    """Command → modules that its handler imports; handlers are named after their commands."""
+    rooms = (SOURCE / "valuedrift/cli").glob("*.py")
+    functions = [node for room in rooms for node in ast.parse(room.read_text()).body]
     return {
-        node.name.strip("_").replace("_", "-"): {
+        node.name.replace("_", "-"): {
             inner.module for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom) and inner.module
         }
         for node in functions

@@ -1,0 +1,54 @@
+"""What every option of the command line takes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Handler = Callable[[argparse.Namespace], None]
+
+# Settings are JSON, so that a rule passes them as they are.
+TYPES: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("algorithm", "kind", "model", "name", "run", "prompt", "template"), str),
+    **dict.fromkeys(("seed", "steps"), int),
+    **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
+    **dict.fromkeys(
+        ("plan", "trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads
+    ),
+    **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
+    **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """`valuedrift <handler's name> --option …`; the handler's first line is its help.
+
+    options: names, each with a mark: `?` it may be absent, `*` it takes several values, `!` it has a place instead of
+    a name, `~` it is a flag
+    """
+
+    handler: Handler
+    options: str
+
+    def add_to(self, commands: Any) -> None:
+        name = self.handler.__name__.replace("_", "-")
+        parser = commands.add_parser(name, help=self.handler.__doc__)
+        for option in self.options.split():
+            _add_option(parser, option)
+        parser.set_defaults(handler=self.handler)
+
+
+def _add_option(parser: argparse.ArgumentParser, option: str) -> None:
+    name, mark = (option[:-1], option[-1]) if option[-1] in "?*!~" else (option, "")
+    if mark == "!":
+        parser.add_argument(name, type=TYPES[name], metavar=name.upper())
+    elif mark == "~":
+        parser.add_argument(f"--{name}", action="store_true")
+    else:
+        several = "+" if mark == "*" else None
+        parser.add_argument(f"--{name}", type=TYPES[name], required=mark != "?", nargs=several)

@@ -1,0 +1,73 @@
+"""Commands that compute and show drift."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from valuedrift.cli.options import Command
+
+
+def statistics(given: argparse.Namespace) -> None:
+    """Compute values, drifts and findings of a model."""
+    from valuedrift.statistics.commands import write_statistics
+
+    write_statistics(
+        given.stances, given.trajectories, given.sets, given.cards, given.statistics_settings, given.seed, given.out
+    )
+
+
+def calibrate(given: argparse.Namespace) -> None:
+    """Compare measured values with planted stances."""
+    from valuedrift.statistics.commands import write_calibration
+
+    write_calibration(given.stances, given.cards, given.statistics_settings, given.seed, given.out)
+
+
+def tables(given: argparse.Namespace) -> None:
+    """Write the paper's tables."""
+    from valuedrift.reporting.commands import write_paper_tables
+
+    write_paper_tables(given.statistics, given.topics, given.report, given.out)
+
+
+def figures(given: argparse.Namespace) -> None:
+    """Draw the paper's figures."""
+    from valuedrift.reporting.commands import write_paper_figures
+
+    write_paper_figures(given.statistics, given.topics, given.report, given.out)
+
+
+def drift(given: argparse.Namespace) -> None:
+    """Write the tables and figures of one model."""
+    from valuedrift.reporting.commands import write_drift
+
+    write_drift(given.statistics[0], given.topics, given.report, given.out)
+
+
+def report(given: argparse.Namespace) -> None:
+    """Write the report page and its summary."""
+    from valuedrift.reporting.commands import ReportFiles, write_report_page
+
+    write_report_page(
+        ReportFiles(
+            statistics=given.statistics,
+            stances=given.stances,
+            calibrations=[Path(path) for path in given.calibrations],
+            quality=given.quality,
+            benchmarks=given.benchmarks,
+            configuration=given.configuration,
+        ),
+        given.topics,
+        given.out,
+    )
+
+
+COMMANDS = (
+    Command(statistics, "stances* trajectories sets cards statistics-settings seed out"),
+    Command(calibrate, "stances* cards statistics-settings seed out"),
+    Command(tables, "statistics* topics report out"),
+    Command(figures, "statistics* topics report out"),
+    Command(drift, "statistics* topics report out"),
+    Command(report, "statistics* stances* calibrations quality? topics benchmarks configuration out"),
+)
