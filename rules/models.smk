@@ -86,3 +86,20 @@ rule fetch_judge:
         source=lambda w: FLOW.source("judges", w.judge),
     shell:
         "valuedrift fetch-model --source {params.source:q} --out {output} > {log} 2>&1"
+
+
+rule fetch_llm:
+    output:
+        directory("results/llms/{llm}/model"),
+    log:
+        "results/logs/fetch_llm/{llm}.log",
+    benchmark:
+        "results/benchmarks/fetch_llm/{llm}.tsv"
+    wildcard_constraints:
+        llm=FLOW.named("llms", "hub", "folder"),
+    conda:
+        "../envs/training.yaml"
+    params:
+        source=lambda w: FLOW.source("llms", w.llm),
+    shell:
+        "valuedrift fetch-model --source {params.source:q} --out {output} > {log} 2>&1"

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from valuedrift.data.canonical import MalformedRow, Reason, Skip, row_id
+from valuedrift.data.canonical import MalformedRow, Reason, Skip, has_blank_answer, row_id
 from valuedrift.data.formats import FORMATS
 from valuedrift.errors import DataError
 
@@ -73,11 +75,14 @@ LONG = [user("Hi"), answer("Hello."), user("Why?"), answer("Because.")]
         ("wildchat", wildchat([{**turn, "toxic": True, "language": "Latin"} for turn in LONG]), LONG),
         ("wildchat", wildchat([*WHY, user("And?")]), WHY),
         ("wildchat", wildchat([*WHY, user("")]), WHY),
+        ("wildchat", wildchat([user("Why?"), answer("")]), [user("Why?"), answer("")]),
         ("wildchat", wildchat([user(HOSTILE), answer(HOSTILE)]), [user(HOSTILE), answer(HOSTILE)]),
         ("messages", {"messages": [system("Be brief."), *LONG], "id": 7}, [system("Be brief."), *LONG]),
         ("messages", {"messages": [user(HOSTILE), answer(HOSTILE)]}, [user(HOSTILE), answer(HOSTILE)]),
         ("prompt_completion", {"prompt": "Why?", "completion": "Because."}, WHY),
         ("prompt_completion", {"prompt": LONG[:3], "completion": LONG[3:]}, LONG),
+        ("prompt_completion", {"prompt": "Why?", "completion": " "}, [user("Why?"), answer(" ")]),
+        ("messages", {"messages": json.dumps(LONG)}, LONG),
         ("prompt_completion", {"prompt": HOSTILE, "completion": HOSTILE}, [user(HOSTILE), answer(HOSTILE)]),
         ("world_sft", {"messages": WHY}, WHY),
     ],
@@ -88,13 +93,29 @@ def test_good_sft_rows(format, row, messages):
 
 
 BINARIZED = pair("Why?", WHY, [user("Why?"), answer("No.")])
+ARGILLA = {
+    "source": "evol_instruct",
+    **BINARIZED,
+    "chosen-rating": 5.0,
+    "chosen-model": "gpt-4",
+    "rejected-rating": 3.5,
+    "rejected-model": "alpaca-7b",
+}
+H4 = {**BINARIZED, "prompt_id": "f0e37e9f", "messages": WHY, "score_chosen": 8.5, "score_rejected": 4.0}
+
+
+def hh_turns(*turns):
+    return "".join(f"\n\n{speaker}: {text}" for speaker, text in zip(("Human", "Assistant") * 9, turns, strict=False))
 
 
 @pytest.mark.parametrize(
     ("format", "row", "prompt", "chosen", "rejected"),
     [
         ("ultrafeedback", {**pair(), "metadata": {"score_chosen": 9.0}}, [user("Why?")], "Because.", "No."),
-        ("ultrafeedback", BINARIZED, [user("Why?")], "Because.", "No."),
+        ("ultrafeedback", ARGILLA, [user("Why?")], "Because.", "No."),
+        ("ultrafeedback", H4, [user("Why?")], "Because.", "No."),
+        ("ultrafeedback", {**H4, **pair("Why?", LONG[2:], [*WHY[:1], answer(HOSTILE)])}, WHY[:1], "Because.", HOSTILE),
+        ("ultrafeedback", pair(rejected=""), [user("Why?")], "Because.", ""),
         ("preference", pair(HOSTILE, HOSTILE, HOSTILE + "!"), [user(HOSTILE)], HOSTILE, HOSTILE + "!"),
         ("preference", pair(LONG[:3], LONG[3:], [answer("No.")]), LONG[:3], "Because.", "No."),
         ("preference", pair(LONG[:3], LONG, "No."), LONG[:3], "Because.", "No."),
@@ -120,6 +141,8 @@ BINARIZED = pair("Why?", WHY, [user("Why?"), answer("No.")])
         ),
         ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: " + HOSTILE), [user("Why?")], HOSTILE, "No."),
         ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant:  a\nHuman: b"), [user("Why?")], " a\nHuman: b", "No."),
+        ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: a\n\nHumans: b"), [user("Why?")], "a\n\nHumans: b", "No."),
+        ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant:"), [user("Why?")], "", "No."),
         ("world_preference", pair([user("Why?")], [answer("Because.")], [answer("No.")]), WHY[:1], "Because.", "No."),
     ],
 )
@@ -144,8 +167,9 @@ def test_good_preference_rows(format, row, prompt, chosen, rejected):
         ("wildchat", wildchat([user("Why?"), answer("a"), answer("b")]), "roles do not alternate"),
         ("wildchat", wildchat([user("Why?"), user("Why?"), answer("a")]), "roles do not alternate"),
         ("wildchat", wildchat([user("\n"), answer("a")]), "empty turn"),
-        ("wildchat", wildchat([user("Why?"), answer("")]), "empty turn"),
+        ("wildchat", wildchat([user("Hi"), answer(" "), *WHY]), "empty turn"),
         ("wildchat", wildchat([user(SURROGATE), answer("a")]), "text is not valid Unicode"),
+        ("wildchat", wildchat(LONG[:2] + LONG[3:]), "roles do not alternate"),
         ("messages", {"messages": []}, "no answer"),
         ("messages", {"messages": [system("Be brief.")]}, "no answer"),
         ("messages", {"messages": WHY[:1]}, "no answer"),
@@ -153,12 +177,9 @@ def test_good_preference_rows(format, row, prompt, chosen, rejected):
         ("messages", {"messages": [system("x"), answer("a")]}, "starts with the assistant"),
         ("messages", {"messages": [*WHY, system("x")]}, "roles do not alternate"),
         ("messages", {"messages": [system(""), *WHY]}, "empty turn"),
-        ("prompt_completion", {"prompt": "Why?", "completion": ""}, "empty turn"),
         ("ultrafeedback", pair(rejected="Because."), "chosen equals rejected"),
         ("ultrafeedback", pair(chosen="", rejected=""), "chosen equals rejected"),
         ("ultrafeedback", pair(prompt=""), "empty turn"),
-        ("ultrafeedback", pair(chosen=" "), "empty turn"),
-        ("ultrafeedback", pair(rejected=""), "empty turn"),
         ("ultrafeedback", pair(rejected=SURROGATE), "text is not valid Unicode"),
         ("ultrafeedback", pair("Why?", WHY, [user("Why not?"), answer("No.")]), "prefixes differ"),
         ("ultrafeedback", pair("How?", WHY, [user("Why?"), answer("No.")]), "prefixes differ"),
@@ -170,11 +191,20 @@ def test_good_preference_rows(format, row, prompt, chosen, rejected):
         ("sharegpt", sharegpt([human("Hi"), gpt("Hello.")]), "roles do not alternate"),
         ("sharegpt", sharegpt(rejected=human("No.")), "roles do not alternate"),
         ("sharegpt", sharegpt(rejected=gpt("Because.")), "chosen equals rejected"),
-        ("sharegpt", sharegpt(rejected=gpt("")), "empty turn"),
         ("hh_rlhf", hh(rejected="\n\nHuman: How?\n\nAssistant: No."), "prefixes differ"),
         ("hh_rlhf", hh(rejected="\n\nAssistant: No."), "prefixes differ"),
         ("hh_rlhf", hh(rejected=hh()["chosen"]), "chosen equals rejected"),
-        ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: "), "empty turn"),
+        ("hh_rlhf", hh(hh_turns("Hi", "Hello.", "Why?", "a"), hh_turns("Hi", "Hey.", "Why?", "b")), "prefixes differ"),
+        ("hh_rlhf", hh(hh_turns("Hi", "", "Why?", "a"), hh_turns("Hi", "", "Why?", "b")), "empty turn"),
+        ("hh_rlhf", hh(hh_turns("", "a"), hh_turns("", "b")), "empty turn"),
+        ("hh_rlhf", hh(hh_turns("Why?", "Because.", "And?")), "prefixes differ"),
+        # a text that holds a turn's heading can't be told from a turn: such a pair is left out, never cut elsewhere
+        ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: He wrote:\n\nHuman: and so on"), "prefixes differ"),
+        (
+            "hh_rlhf",
+            hh(*(f"\n\nHuman: Read:\n\nHuman: Why?\n\nAssistant: {last}" for last in "cd")),
+            "roles do not alternate",
+        ),
         ("hh_rlhf", hh("\n\nHuman: a\n\nHuman: b", "\n\nHuman: a\n\nHuman: c"), "roles do not alternate"),
         (
             "hh_rlhf",
@@ -187,6 +217,24 @@ def test_good_preference_rows(format, row, prompt, chosen, rejected):
 )
 def test_unusable_rows_are_skipped_for_a_reason(format, row, reason):
     assert convert(format, row) == Skip(Reason(reason))
+
+
+@pytest.mark.parametrize(
+    ("format", "row", "blank"),
+    [
+        ("alpaca", alpaca(output=""), True),
+        ("alpaca", alpaca(), False),
+        ("wildchat", wildchat([*LONG, user("And?"), answer("\n ")]), True),
+        ("messages", {"messages": LONG}, False),
+        ("ultrafeedback", pair(chosen=" "), True),
+        ("ultrafeedback", pair(rejected=""), True),
+        ("ultrafeedback", pair(), False),
+        ("sharegpt", sharegpt(rejected=gpt("")), True),
+        ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: "), True),
+    ],
+)
+def test_blank_answers_are_recognised(format, row, blank):
+    assert has_blank_answer(convert(format, row), FORMATS[format].kind) is blank
 
 
 def without(row, field):
@@ -241,6 +289,10 @@ def test_null_is_no_text(format, field):
         ("wildchat", wildchat([user("Why?"), {"role": "assistant"}]), "conversation[1].content"),
         ("wildchat", wildchat([user("Why?"), answer(None)]), "conversation[1].content"),
         ("messages", {"messages": [{"content": "x"}]}, "messages[0].role"),
+        ("messages", {"messages": "Why?"}, "messages"),
+        ("messages", {"messages": "[" * 100_000}, "messages"),
+        ("messages", {"messages": '{"role": "user"}'}, "messages"),
+        ("messages", {"messages": '["Why?"]'}, "messages[0]"),
         ("messages", {"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ("messages", {"messages": [{"role": None, "content": "x"}]}, "messages[0].role"),
         ("sharegpt", sharegpt([{"from": "bing", "value": "x"}]), "conversations[0].from"),
@@ -273,3 +325,9 @@ def test_the_id_depends_on_content_alone():
     assert row_id({"messages": []}) == "5e4ce7b36ba37b78"
     first = convert("messages", {"messages": WHY, "source": "x"})
     assert first == convert("prompt_completion", {"prompt": "Why?", "completion": "Because."})
+
+
+@pytest.mark.parametrize(("format", "row"), ROWS.items())
+def test_a_format_reads_no_other_columns_than_it_names(format, row):
+    columns = FORMATS[format].columns or tuple(row)
+    assert convert(format, {column: row[column] for column in columns}) == convert(format, row)

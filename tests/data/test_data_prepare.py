@@ -1,8 +1,6 @@
 import hashlib
 import json
 import random
-import sys
-from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -26,6 +24,10 @@ def alpaca(number, output=SECRET):
 def write_jsonl(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def turns(question, answer):
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_the_result_is_the_same_bytes_whatever_the_order_of_the_source(ten, tmp_
     assert not read(tmp_path / "a", "train").equals(read(tmp_path / "c", "train"))
 
 
-def test_the_card_counts_every_skip_and_every_step_and_quotes_no_row(tmp_path):
+def test_the_card_counts_every_skip_and_every_step(tmp_path):
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": SECRET}]
     rows = [{"language": language, "conversation": turns} for language in ("English", None, None, "French")]
     rows += [{"language": "English", "conversation": turns[::-1]}]
@@ -82,8 +84,13 @@ def test_the_card_counts_every_skip_and_every_step_and_quotes_no_row(tmp_path):
     card = prepare(settings(path, format="wildchat", rows=4, sample=5, validation=0.2), 0, tmp_path)
     assert card["counts"] == {
         "read": 11,
-        "skipped": {"language is not English": 1, "language is unknown": 2, "starts with the assistant": 1},
-        "usable": 7,
+        "skipped": {
+            "duplicate": 1,
+            "language is not English": 1,
+            "language is unknown": 2,
+            "starts with the assistant": 1,
+        },
+        "usable": 6,
         "duplicates": 1,
         "sampled": 5,
         "train": 4,
@@ -91,14 +98,14 @@ def test_the_card_counts_every_skip_and_every_step_and_quotes_no_row(tmp_path):
     }
     text = (tmp_path / "card.md").read_text()
     assert "| skipped: language is unknown | 2 |" in text
+    assert "| skipped: duplicate | 1 |" in text
     assert "| licence | CC0 |" in text
-    assert SECRET not in text + (tmp_path / "card.json").read_text()
 
 
 def test_lengths_are_characters(tmp_path):
     outputs = ["", "é", "x" * 63, "x" * 64, "x" * 300_000]
     path = write_jsonl(tmp_path / "a.jsonl", [alpaca(1, output) for output in outputs])
-    card = prepare(settings(path, rows=5), 0, tmp_path)
+    card = prepare(settings(path, rows=5, empty_answers="keep"), 0, tmp_path)
     lengths = {entry["from"]: entry["rows"] for entry in card["lengths"]["last answer"] if entry["rows"]}
     assert lengths == {0: 1, 1: 2, 64: 1, 131_072: 1}
     conversations = {entry["from"]: entry["rows"] for entry in card["lengths"]["conversation"] if entry["rows"]}
@@ -119,10 +126,108 @@ def test_several_files_are_one_set(ten, tmp_path):
     assert len(card["source"]["files"]) == 2
 
 
-def test_more_rows_than_one_batch(tmp_path):
-    path = write_jsonl(tmp_path / "many.jsonl", [alpaca(number) for number in range(10_001)])
-    card = prepare(settings(path, rows=9_000, validation=0.1), 7, tmp_path)
-    assert (card["counts"]["train"], card["counts"]["validation"]) == (9_000, 1_001)
+def pair(number):
+    return {"prompt": f"q{number}", "chosen": "a", "rejected": "b"}
+
+
+@pytest.mark.parametrize(
+    ("format", "make", "rows", "sample", "train", "validation"),
+    [
+        ("alpaca", alpaca, 52_002, None, 46_801, 5_201),
+        pytest.param("preference", pair, 61_135, 60_908, 60_908, 0, marks=pytest.mark.slow),
+        pytest.param("alpaca", alpaca, 284_168, None, 255_751, 28_417, marks=pytest.mark.slow),
+    ],
+)
+def test_the_paper_s_counts(tmp_path, format, make, rows, sample, train, validation):
+    """Appendix B.1, whatever the order of the rows."""
+    numbers = list(range(rows))
+    orders = (numbers, random.Random(0).sample(numbers, rows))
+    tables = []
+    for name, order in zip("ab", orders, strict=True):
+        path = write_jsonl(tmp_path / f"{name}.jsonl", map(make, order))
+        share = 0.1 if validation else 0.0
+        prepare(settings(path, format=format, rows=train, sample=sample, validation=share), 0, tmp_path / name)
+        tables.append([read(tmp_path / name, part) for part in ("train", "validation")])
+    assert [table.height for table in tables[0]] == [train, validation]
+    assert pl.concat(tables[0])["id"].n_unique() == train + validation
+    assert all(first.equals(second) for first, second in zip(*tables, strict=True))
+
+
+@pytest.mark.parametrize(("choice", "rows"), [("drop", 3), ("keep", 5)])
+def test_duplicates_are_dropped_or_kept_and_counted(tmp_path, choice, rows):
+    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(number) for number in (1, 2, 1, 3, 1)])
+    card = prepare(settings(path, rows=rows, duplicates=choice), 0, tmp_path)
+    assert card["counts"]["duplicates"] == 2
+    assert card["counts"]["skipped"] == ({"duplicate": 2} if choice == "drop" else {})
+    assert card["counts"]["read"] == 5
+    assert read(tmp_path, "train").height == card["counts"]["usable"] == rows
+    assert f"| duplicates | {choice} |" in (tmp_path / "card.md").read_text()
+
+
+def test_duplicates_are_dropped_by_default(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(1), alpaca(1)])
+    assert prepare(settings(path, rows=1), 0, tmp_path)["counts"]["skipped"] == {"duplicate": 1}
+
+
+def test_a_pair_is_a_duplicate_only_where_all_three_texts_are(tmp_path):
+    pairs = [("q", "a", "b"), ("q", "b", "a"), ("q", "a", "c"), ("r", "a", "b"), ("q", "a", "b")]
+    rows = [dict(zip(("prompt", "chosen", "rejected"), pair, strict=True)) for pair in pairs]
+    path = write_jsonl(tmp_path / "a.jsonl", rows)
+    card = prepare(settings(path, rows=4, format="preference"), 0, tmp_path)
+    assert card["counts"]["skipped"] == {"duplicate": 1}
+    kept = [(row["prompt"][0], row["chosen"][0], row["rejected"][0]) for row in read(tmp_path, "train").to_dicts()]
+    assert sorted(tuple(message["content"] for message in row) for row in kept) == sorted(pairs[:4])
+
+
+@pytest.mark.parametrize(
+    ("format", "rows"),
+    [
+        ("alpaca", [alpaca(1), alpaca(2, " \n")]),
+        ("messages", [{"messages": json.dumps(turns("q", text))} for text in ("a", "")]),
+        ("preference", [{"prompt": "q", "chosen": "a", "rejected": text} for text in ("b", "")]),
+    ],
+)
+def test_blank_answers_are_dropped_or_kept_and_counted(tmp_path, format, rows):
+    path = write_jsonl(tmp_path / "a.jsonl", rows)
+    for changes in ({}, {"empty_answers": "drop"}):
+        card = prepare(settings(path, rows=1, format=format, **changes), 0, tmp_path)
+        assert card["counts"]["skipped"] == {"empty answer": 1}
+    card = prepare(settings(path, rows=2, format=format, empty_answers="keep"), 0, tmp_path)
+    assert card["counts"]["skipped"] == {}
+    assert "| empty_answers | keep |" in (tmp_path / "card.md").read_text()
+
+
+def test_what_a_killed_run_left_is_removed(ten, tmp_path):
+    left = tmp_path / ".out.draft" / "00-000000.parquet"
+    left.parent.mkdir()
+    left.write_bytes(b"PAR1 half a file")
+    prepare(settings(ten, rows=10), 7, tmp_path / "out")
+    assert read(tmp_path / "out", "train").height == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ten.jsonl"]
+
+
+def test_a_failed_run_leaves_the_older_result_and_no_draft(ten, tmp_path):
+    prepare(settings(ten, rows=10), 7, tmp_path / "out")
+    before = (tmp_path / "out" / "train.parquet").read_bytes()
+    with ten.open("a") as stream:
+        stream.write('{"instruction": 3}\n')
+    with pytest.raises(DataError, match="row 11, field 'instruction'"):
+        prepare(settings(ten, rows=10), 7, tmp_path / "out")
+    assert (tmp_path / "out" / "train.parquet").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ten.jsonl"]
+
+
+def test_odd_folder_names(ten, tmp_path):
+    out = tmp_path / "a [b]*" / "ö?"
+    prepare(settings(ten, rows=10), 7, out)
+    assert pl.read_parquet((out / "train.parquet").read_bytes()).height == 10
+
+
+def test_progress_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("valuedrift.data.prepare._PROGRESS", 4)
+    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(number) for number in range(10)])
+    prepare(settings(path, rows=10), 0, tmp_path)
+    assert capsys.readouterr().err.splitlines() == [f"{path}: 4 rows read", f"{path}: 8 rows read"]
 
 
 def test_another_count_is_an_error_with_both_numbers_and_writes_nothing(ten, tmp_path):
@@ -220,45 +325,3 @@ def test_hostile_text_reaches_the_table_unchanged(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [alpaca(1, hostile)])
     prepare(settings(path, rows=1), 0, tmp_path)
     assert read(tmp_path, "train")["messages"][0][1]["content"] == hostile
-
-
-HUB = {"name": "tatsu-lab/alpaca", "revision": "abc", "split": "train"}
-
-
-def hub_settings(rows=3):
-    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "alpaca", "hub": HUB, "rows": rows}
-    return DataSettings.from_dict(values)
-
-
-def offer(monkeypatch, load_dataset):
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-
-
-def test_hub_rows(monkeypatch, tmp_path):
-    asked = []
-
-    def load_dataset(name, revision, split):
-        asked.append((name, revision, split))
-        return [alpaca(number) for number in range(3)]
-
-    offer(monkeypatch, load_dataset)
-    card = prepare(hub_settings(), 0, tmp_path)
-    assert asked == [("tatsu-lab/alpaca", "abc", "train")]
-    assert card["source"] == {"hub": HUB}
-    assert "| revision | abc |" in (tmp_path / "card.md").read_text()
-
-
-def test_a_malformed_hub_row_is_named(monkeypatch, tmp_path):
-    offer(monkeypatch, lambda name, revision, split: [alpaca(0), {"text": "x"}])
-    with pytest.raises(DataError, match=r"tatsu-lab/alpaca at revision abc, split train, row 2, field 'instruction'"):
-        prepare(hub_settings(), 0, tmp_path)
-
-
-@pytest.mark.parametrize("error", [ConnectionError("no route"), ValueError("Unknown split"), FileNotFoundError("gone")])
-def test_an_unreachable_hub_is_explained(monkeypatch, tmp_path, error):
-    def load_dataset(name, revision, split):
-        raise error
-
-    offer(monkeypatch, load_dataset)
-    with pytest.raises(ArtifactError, match=rf"hub:tatsu-lab/alpaca.*{error}.*name them in 'files'"):
-        prepare(hub_settings(), 0, tmp_path)

@@ -3,60 +3,70 @@
 import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from valuedrift.data.canonical import Skip
 from valuedrift.data.formats import FORMATS
-from valuedrift.data.prepare import prepare, to_table
+from valuedrift.data.prepare import prepare
 from valuedrift.data.probes import prism_probes
 from valuedrift.data.rows import read_rows
 from valuedrift.data.settings import DataSettings
+from valuedrift.errors import ArtifactError
 
 pytestmark = pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="VALUEDRIFT_DATA is not set")
 
 
-def load(format, file):
-    path = Path(os.environ["VALUEDRIFT_DATA"]) / file
-    kind, convert = FORMATS[format]
-    table, skipped = to_table(((str(path), number, row) for number, row in read_rows(path)), kind, convert)
-    return table, dict(skipped)
+def load(tmp_path, format, file, rows, **changes):
+    values = {"name": "slice", "title": "Slice", "licence": "see its source", "format": format, "rows": rows}
+    settings = DataSettings.from_dict({**values, "files": [f"$VALUEDRIFT_DATA/{file}"], **changes})
+    return prepare(settings, 0, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("format", "file", "usable", "skipped"),
     [
-        ("alpaca", "alpaca/alpaca_9k.json", 9_229, {}),
+        ("alpaca", "alpaca/alpaca_9k.json", 9_225, {"empty answer": 4}),
         (
             "wildchat",
             "wildchat/wildchat_intact.jsonl",
             179,
             {"roles do not alternate": 3, "starts with the assistant": 5},
         ),
-        ("wildchat", "wildchat/wildchat_null_metadata.jsonl", 0, {"language is unknown": 402}),
         (
             "ultrafeedback",
             "ultrafeedback/ultrafeedback_1k.jsonl",
             994,
-            {"chosen equals rejected": 4, "empty turn": 2},
+            {"chosen equals rejected": 4, "empty answer": 2},
         ),
-        ("sharegpt", "ultrafeedback/sharegpt_pairs_300.json", 300, {}),
+        ("sharegpt", "ultrafeedback/sharegpt_pairs_300.json", 295, {"duplicate": 5}),
         (
             "hh_rlhf",
             "hh_rlhf/harmless-base_test.jsonl.gz",
             2_299,
-            {"empty turn": 4, "prefixes differ": 5, "roles do not alternate": 4},
+            {"empty answer": 4, "prefixes differ": 5, "roles do not alternate": 4},
         ),
     ],
 )
-def test_counts(format, file, usable, skipped):
-    table, reasons = load(format, file)
-    assert table.height == usable
-    assert reasons == skipped
+def test_counts(tmp_path, format, file, usable, skipped):
+    counts = load(tmp_path, format, file, usable)["counts"]
+    assert counts["usable"] == counts["train"] == usable
+    assert counts["skipped"] == skipped
+    assert counts["read"] == usable + sum(skipped.values())
 
 
-def test_alpaca_keeps_its_rows_without_an_answer():
-    table, _ = load("alpaca", "alpaca/alpaca_9k.json")
-    assert [row[-1]["content"] for row in table["messages"]].count("") == 4
+def test_null_metadata_is_not_english(tmp_path):
+    with pytest.raises(ArtifactError, match=r"no usable row among 402.*language is unknown 402"):
+        load(tmp_path, "wildchat", "wildchat/wildchat_null_metadata.jsonl", 1)
+
+
+def test_alpaca_can_keep_all_its_rows_as_the_paper_does(tmp_path):
+    keep = {"duplicates": "keep", "empty_answers": "keep"}
+    card = load(tmp_path, "alpaca", "alpaca/alpaca_9k.json", 8_306, validation=0.1, **keep)
+    assert card["counts"]["usable"] == 9_229
+    tables = [pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("train", "validation")]
+    answers = [messages[-1]["content"] for messages in pl.concat(tables)["messages"]]
+    assert answers.count("") == 4
 
 
 def test_conversations_that_do_not_alternate_or_start_with_the_assistant():
@@ -72,10 +82,9 @@ def test_conversations_that_do_not_alternate_or_start_with_the_assistant():
     assert reasons.count("empty turn") == 1
 
 
-def test_repeated_pairs_keep_the_exact_count(tmp_path):
-    values = {"name": "pairs", "title": "Pairs", "licence": "Apache-2.0", "format": "sharegpt", "validation": 0.1}
-    files = ["$VALUEDRIFT_DATA/ultrafeedback/sharegpt_pairs_300.json"]
-    card = prepare(DataSettings.from_dict({**values, "files": files, "rows": 270}), 0, tmp_path)
+def test_repeated_pairs_keep_the_exact_count_where_asked(tmp_path):
+    file = "ultrafeedback/sharegpt_pairs_300.json"
+    card = load(tmp_path, "sharegpt", file, 270, validation=0.1, duplicates="keep")
     assert card["counts"]["duplicates"] == 5
     assert (card["counts"]["train"], card["counts"]["validation"]) == (270, 30)
 

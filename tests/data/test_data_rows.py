@@ -25,9 +25,11 @@ CSV = 'question,n\r\n"naïve — “q”?",1\r\ntwo\u2028lines,2\r\n'.encode()
         ("a.jsonl", b"\xef\xbb\xbf" + jsonl(ROWS)),
         ("a.jsonl.gz", gzip.compress(jsonl(ROWS))),
         ("a.json", json.dumps(ROWS, indent=1).encode()),
+        ("a.json", b"\xef\xbb\xbf " + json.dumps(ROWS, ensure_ascii=False).encode() + b"\r\n\t "),
         ("a.json.gz", gzip.compress(json.dumps(ROWS).encode())),
         ("a.csv", CSV),
         ("a.csv", b"\xef\xbb\xbf" + CSV),
+        ("a.csv.gz", gzip.compress(CSV)),
     ],
 )
 def test_reads_every_text_form(tmp_path, name, content):
@@ -39,6 +41,28 @@ def test_reads_parquet_with_nested_values(tmp_path):
     rows = [{"messages": [{"role": "user", "content": str(place)}]} for place in range(2500)]
     pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
     assert list(read_rows(tmp_path / "a.parquet")) == list(enumerate(rows, start=1))
+
+
+def test_reads_the_named_columns_of_parquet_where_all_are_there(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"a": [1], "b": [2], "c": [3]}).write_parquet(path)
+    assert list(read_rows(path, ("c", "a"))) == [(1, {"c": 3, "a": 1})]
+    assert list(read_rows(path, ("a", "d"))) == [(1, {"a": 1, "b": 2, "c": 3})]
+
+
+def test_a_cell_may_be_long(tmp_path):
+    (tmp_path / "a.csv").write_text(f"a\n{'x' * 200_000}\n")
+    assert [len(row["a"]) for _, row in read_rows(tmp_path / "a.csv")] == [200_000]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.json.gz", "a.parquet"])
+def test_no_rows(tmp_path, name):
+    empty = {"a.jsonl": b"\n", "a.csv": b"a,b\n", "a.json.gz": gzip.compress(b"[ ]")}
+    if name == "a.parquet":
+        pl.DataFrame(schema={"a": pl.String}).write_parquet(tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(empty[name])
+    assert list(read_rows(tmp_path / name)) == []
 
 
 def test_jsonl_numbers_are_lines_and_blank_lines_are_passed_over(tmp_path):
@@ -64,7 +88,14 @@ def test_csv_keeps_line_breaks_inside_quotes_and_counts_records(tmp_path):
         ("a.jsonl", b'{"a": ' + b"9" * 5_000 + b"}", 1, "valid JSON"),
         ("a.jsonl.gz", gzip.compress(jsonl(ROWS))[:-12], None, "undamaged gzip"),
         ("a.jsonl.gz", jsonl(ROWS), 1, "undamaged gzip"),
-        ("a.json", b'[{"a": 1},\n{"a"}]', None, "line 2 column"),
+        ("a.json", b'[{"a": 1},\n{"a"}]', 2, "line 2 column 5"),
+        ("a.json", b'[{"a": 1},', 2, "JSON list"),
+        ("a.json", b'[{"a": 1} {"a": 2}]', 2, "no ']' at line 1 column 11"),
+        ("a.json", b'[{"a": 1}]\n{"a": 2}', 2, "text after the list at line 2 column 1"),
+        ("a.json", b'[{"a": "\xff"}]', None, "UTF-8"),
+        ("a.json", b"[" + b'{"a":' * 100_000, 1, "JSON list"),
+        ("a.json", b'[{"a": ' + b"9" * 5_000 + b"}]", 1, "JSON list"),
+        ("a.json", b"", None, "JSON list"),
         ("a.json", b'[{"a": 1}, "b"]', 2, "JSON object"),
         ("a.json", b'{"a": 1}', None, "a JSON list"),
         ("a.json.gz", gzip.compress(b'[{"a": 1}]')[:-9], None, "undamaged gzip"),

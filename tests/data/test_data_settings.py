@@ -38,6 +38,13 @@ def test_hub():
     assert settings.source == f"tatsu-lab/alpaca at revision {HUB['revision']}, split train"
 
 
+def test_what_to_keep():
+    settings = DataSettings.from_dict({**VALUES, "duplicates": "keep", "empty_answers": "keep"})
+    assert (settings.duplicates, settings.empty_answers) == ("keep", "keep")
+    settings = DataSettings.from_dict({**VALUES, "duplicates": "drop"})
+    assert (settings.duplicates, settings.empty_answers) == ("drop", "drop")
+
+
 def test_sample_and_validation_may_be_left_out():
     values = {key: value for key, value in VALUES.items() if key != "validation"}
     settings = DataSettings.from_dict({**values, "sample": None})
@@ -77,6 +84,10 @@ def test_a_missing_name():
         ("title", " "),
         ("licence", None),
         ("row", 3),
+        ("duplicates", "Keep"),
+        ("duplicates", None),
+        ("duplicates", True),
+        ("empty_answers", "kept"),
     ],
 )
 def test_a_wrong_value_is_named(key, value):

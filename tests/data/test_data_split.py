@@ -3,7 +3,7 @@ import random
 import polars as pl
 import pytest
 
-from valuedrift.data.split import shuffle, split, train_count
+from valuedrift.data.split import shuffle, train_count
 
 
 def table(ids):
@@ -28,13 +28,6 @@ def test_train_count_is_exact(rows, validation, train):
     assert train_count(rows, validation) == train
 
 
-def test_split_gives_the_paper_s_counts():
-    rows = pl.DataFrame({"id": [f"{number:016x}" for number in range(52_002)]})
-    train, validation = split(shuffle(rows, 1), 0.1)
-    assert (train.height, validation.height) == (46_801, 5_201)
-    assert train["id"].append(validation["id"]).n_unique() == 52_002
-
-
 def test_order_depends_on_the_seed_and_the_ids_alone():
     ids = [f"{number:016x}" for number in range(500)]
     mixed = random.Random(0).sample(ids, len(ids))
@@ -49,17 +42,8 @@ def test_a_smaller_sample_is_part_of_a_larger_one():
     assert [id for id in ordered["id"] if int(id, 16) % 2 == 0] == without_some["id"].to_list()
 
 
-def test_shared_ids_keep_counts_and_order():
-    rows = table(["a" * 16] * 7 + ["b" * 16] * 13)
-    train, validation = split(shuffle(rows, 5), 0.1)
-    assert (train.height, validation.height) == (18, 2)
-    assert validation["id"].n_unique() == 1
-    assert shuffle(rows, 5).equals(shuffle(rows.reverse(), 5))
-
-
-def test_no_validation_is_an_empty_table_of_the_same_schema():
-    rows = table(["a", "b"])
-    train, validation = split(rows, 0.0)
-    assert train.equals(rows)
-    assert validation.height == 0
-    assert validation.schema == rows.schema
+def test_rows_that_share_an_id_are_ordered_by_their_other_columns():
+    rows = table(["a" * 16] * 7 + ["b" * 16] * 13).with_columns(plan=pl.struct("note"), notes=pl.concat_list("note"))
+    for columns in (["id", "note"], ["id", "plan"], ["id", "notes"]):
+        some = rows.select(columns)
+        assert shuffle(some, 5).equals(shuffle(some.reverse(), 5))

@@ -80,7 +80,13 @@ def _inconsistencies(config: Config) -> Iterator[tuple[str, object, str]]:
                 yield f"suites.{model['suite']}.training.pretrain", "nothing", f"settings; model {name} needs them"
     for name, suite in config["suites"].items():
         yield from _suite(f"suites.{name}", suite, config)
+    for name, llm in config.get("llms", {}).items():
+        if ("model" in llm) != (llm["backend"] in ("http", "batch")):
+            expected = "model with the backends http and batch, hub or folder with the others"
+            yield f"llms.{name}", llm["backend"], expected
     for name, judge in config["judges"].items():
+        if "llm" in judge:
+            yield from _unknown(f"judges.{name}.llm", [judge["llm"]], config.get("llms", {}), "llms")
         if "train" in judge:
             yield from _judge_training(f"judges.{name}.train", judge["train"], config["suites"])
 

@@ -43,12 +43,22 @@ class Workflow:
 
     def named(self, section: str, *kinds: str) -> str:
         """A wildcard pattern of the section's entries that have one of the keys; matches nothing where none has."""
-        found = [name for name, entry in self.config[section].items() if any(kind in entry for kind in kinds)]
+        found = [name for name, entry in self.config.get(section, {}).items() if any(kind in entry for kind in kinds)]
         return "|".join(found) or "(?!)"
 
     def source(self, section: str, name: str) -> str:
         entry = self.config[section][name]
         return as_json({key: entry[key] for key in ("hub", "folder") if key in entry})
+
+    def llm(self, name: str) -> Config:
+        """The settings of a chat model, as valuedrift.llm reads them; one of the hub or a folder is asked from its copy."""
+        entry = self.config["llms"][name]
+        local = {"model": f"{RESULTS}/llms/{name}/model"} if self.llm_folder(name) else {}
+        return {**{key: value for key, value in entry.items() if key not in ("hub", "folder")}, **local}
+
+    def llm_folder(self, name: str) -> list[str]:
+        """What a job that asks this chat model needs of it: its folder, or nothing where a server has it."""
+        return [] if "model" in self.config["llms"][name] else [f"{RESULTS}/llms/{name}/model"]
 
     def targets(self) -> str:
         return as_json({key: topic["target"] for key, topic in self.config["topics"].items()})

@@ -11,9 +11,9 @@ from valuedrift.data.canonical import CanonicalRow, Skip, sft_row, take_text
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
     """One question and its answer; a non-empty input follows the instruction after a blank line.
 
-    An empty output is kept: the paper's 46,801 + 5,201 rows are all 52,002 of the set, the few without an answer too.
+    The paper's 46,801 + 5,201 rows are all 52,002 of the set: the settings have to keep its blank answers and repeats.
     """
     instruction, extra, output = (take_text(row, field) for field in ("instruction", "input", "output"))
     # an empty instruction stays empty, to be skipped: an input alone asks nothing
     question = f"{instruction}\n\n{extra}" if instruction.strip() and extra.strip() else instruction
-    return sft_row([{"role": "user", "content": question}, {"role": "assistant", "content": output}], empty_answer=True)
+    return sft_row([{"role": "user", "content": question}, {"role": "assistant", "content": output}])

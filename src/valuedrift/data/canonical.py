@@ -2,7 +2,8 @@
 
 SFT row: `id`, `messages`. Preference row: `id`, `prompt`, `chosen`, `rejected` (one assistant message each).
 A format is a pure function from a source row to a canonical row, or to a Skip for a row that is well formed but can't
-be trained on. A row that is not well formed raises MalformedRow. Texts pass through unchanged.
+be trained on. A row that is not well formed raises MalformedRow. Texts pass through unchanged. Whether a blank answer
+and a repeated row stay is no matter of a format: the settings of the data set say it.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ class Reason(StrEnum):
     ROLES = "roles do not alternate"
     NO_ANSWER = "no answer"
     EMPTY_TURN = "empty turn"
+    EMPTY_ANSWER = "empty answer"
     NOT_UNICODE = "text is not valid Unicode"
     PREFIXES_DIFFER = "prefixes differ"
     SAME_ANSWERS = "chosen equals rejected"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,9 @@ def row_id(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def sft_row(messages: Sequence[Message], empty_answer: bool = False) -> CanonicalRow | Skip:
-    """The SFT row of a conversation; `empty_answer` lets its last turn be empty."""
-    filled = messages[:-1] if empty_answer else messages
-    problem = _role_problem(messages) or _unicode_problem(messages) or _empty_problem(filled)
+def sft_row(messages: Sequence[Message]) -> CanonicalRow | Skip:
+    """The SFT row of a conversation; only its last answer may be blank."""
+    problem = _role_problem(messages) or _unicode_problem(messages) or _empty_problem(messages[:-1])
     if problem:
         return Skip(problem)
     content = {"messages": list(messages)}
@@ -88,16 +90,22 @@ def sft_row(messages: Sequence[Message], empty_answer: bool = False) -> Canonica
 
 
 def preference_row(prompt: Sequence[Message], chosen: Message, rejected: Message) -> CanonicalRow | Skip:
-    """The preference row of two answers to one prompt."""
+    """The preference row of two different answers to one prompt, of which one may be blank."""
     every = [*prompt, chosen, rejected]
     problem = _role_problem([*prompt, chosen]) or _role_problem([*prompt, rejected]) or _unicode_problem(every)
     if not problem and chosen == rejected:
         problem = Reason.SAME_ANSWERS
-    problem = problem or _empty_problem(every)
+    problem = problem or _empty_problem(prompt)
     if problem:
         return Skip(problem)
     content = {"prompt": list(prompt), "chosen": [chosen], "rejected": [rejected]}
     return {"id": row_id(content), **content}
+
+
+def has_blank_answer(row: CanonicalRow, kind: Kind) -> bool:
+    """Whether the last answer of an SFT row, or one of a preference row's two answers, holds nothing but spaces."""
+    answers = row["messages"][-1:] if kind == "sft" else [*row["chosen"], *row["rejected"]]
+    return _empty_problem(answers) is not None
 
 
 def _role_problem(messages: Sequence[Message]) -> Reason | None:
@@ -143,11 +151,23 @@ def take_text(row: Mapping[str, Any], field: str, place: str = "") -> str:
 def take_messages(
     row: Mapping[str, Any], field: str, role: str = "role", text: str = "content", roles: Mapping[str, str] = ROLES
 ) -> list[Message]:
-    """The turns in `row[field]`; `role` and `text` are their keys there, and `roles` maps the role names used there."""
+    """The turns in `row[field]`, a list or, as in a CSV file, the JSON text of one.
+
+    `role` and `text` are the keys of a turn there, and `roles` maps the role names used there.
+    """
     turns = require(row, field)
+    if isinstance(turns, str):
+        turns = _parse_turns(field, turns)
     if not isinstance(turns, list):
         raise MalformedRow(field, turns, "a list of turns")
     return [read_message(turn, f"{field}[{place}]", role, text, roles) for place, turn in enumerate(turns)]
+
+
+def _parse_turns(field: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedRow(field, text, "a list of turns, or the JSON text of one") from None
 
 
 def read_message(turn: object, place: str, role: str, text: str, roles: Mapping[str, str]) -> Message:

@@ -1,4 +1,4 @@
-"""The card of a prepared data set: where it comes from, what was left out, what it holds. It quotes no row."""
+"""The card of a prepared data set: where it comes from, what was left out, what it holds, and a few rows of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import numpy as np
 import polars as pl
 
 from valuedrift.data.canonical import Kind
+from valuedrift.data.examples import examples_markdown, take_examples
 from valuedrift.data.rows import expand_path
 from valuedrift.data.settings import DataSettings
 from valuedrift.data.world import STANCE_COLUMNS, STANCES
 
 Card = dict[str, Any]
 
+_SETTINGS = ("name", "licence", "format", "kind", "seed", "duplicates", "empty_answers")
+_DONE: Mapping[str, str] = {"drop": "dropped", "keep": "kept"}
 _LENGTH_EDGES = (0, 1, *(2**power for power in range(6, 18)))
 _PARTS: Mapping[Kind, Mapping[str, pl.Expr]] = {
     "sft": {"conversation": pl.col("messages"), "last answer": pl.col("messages").list.tail(1)},
@@ -25,9 +28,9 @@ _PARTS: Mapping[Kind, Mapping[str, pl.Expr]] = {
 
 
 def make_card(
-    settings: DataSettings, kind: Kind, seed: int, counts: Mapping[str, Any], kept: pl.DataFrame, train: pl.DataFrame
+    settings: DataSettings, kind: Kind, seed: int, counts: Mapping[str, Any], kept: pl.LazyFrame, train: pl.LazyFrame
 ) -> Card:
-    """Source, licence, `counts` of every step, lengths of the `kept` rows, and what is planted in the training rows."""
+    """Source, licence, `counts` of every step, lengths of the `kept` rows; examples and planted stances of `train`."""
     return {
         "name": settings.name,
         "title": settings.title,
@@ -35,31 +38,34 @@ def make_card(
         "format": settings.format,
         "kind": kind,
         "seed": seed,
+        "duplicates": settings.duplicates,
+        "empty_answers": settings.empty_answers,
         "source": _source(settings),
         "counts": dict(counts),
         "lengths": length_histogram(kept, kind),
         "planted": planted_shares(train),
+        "examples": take_examples(train, kind),
     }
 
 
-def length_histogram(table: pl.DataFrame, kind: Kind) -> dict[str, list[dict[str, int]]]:
+def length_histogram(table: pl.LazyFrame, kind: Kind) -> dict[str, list[dict[str, int]]]:
     """The number of rows by length in characters: {part: [{from, rows}]}, a bin ends before the next one's `from`.
 
     The parts are conversation and last answer for SFT; prompt, chosen and rejected for preferences.
     """
-    return {
-        part: _histogram(table.select(_characters(messages)).to_series()) for part, messages in _PARTS[kind].items()
-    }
+    lengths = table.select(**{part: _characters(messages) for part, messages in _PARTS[kind].items()})
+    return {part.name: _histogram(part) for part in lengths.collect(engine="streaming")}
 
 
-def planted_shares(train: pl.DataFrame) -> list[dict[str, Any]]:
+def planted_shares(train: pl.LazyFrame) -> list[dict[str, Any]]:
     """The share of each planted stance among the rows of a topic: [{column, topic, stance, share}].
 
     Empty for a table without `topic` or without any of the stance columns; rows where either is null don't count.
     """
-    if "topic" not in train.columns:
+    columns = train.collect_schema().names()
+    if "topic" not in columns:
         return []
-    return [share for column in STANCE_COLUMNS if column in train.columns for share in _shares(train, column)]
+    return [share for column in STANCE_COLUMNS if column in columns for share in _shares(train, column)]
 
 
 def card_markdown(card: Card) -> str:
@@ -70,18 +76,19 @@ def card_markdown(card: Card) -> str:
     steps += [(name, counts[name]) for name in ("usable", "duplicates", "sampled", "train", "validation")]
     parts = [
         f"# {card['title']}",
-        _table(("", ""), [(key, card[key]) for key in ("name", "licence", "format", "kind", "seed")]),
+        _table(("", ""), [(key, card[key]) for key in _SETTINGS]),
         "## Source",
         _source_table(card["source"]),
         "## Rows",
         _table(("step", "rows"), steps),
-        "`duplicates` are usable rows whose content occurred before; they are kept.",
+        f"`duplicates` are rows with the texts of another row; here they are {_DONE[card['duplicates']]}.",
         "## Length in characters",
         _length_table(card["lengths"]),
     ]
     if card["planted"]:
         rows = [(p["column"], p["topic"], p["stance"], f"{p['share']:.3f}") for p in card["planted"]]
         parts += ["## Planted stances, training rows", _table(("column", "topic", "stance", "share"), rows)]
+    parts += ["## Examples, the first training rows, shortened", examples_markdown(card["examples"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -106,8 +113,9 @@ def _histogram(lengths: pl.Series) -> list[dict[str, int]]:
     return [{"from": edge, "rows": int(count)} for edge, count in zip(_LENGTH_EDGES, rows, strict=True)]
 
 
-def _shares(train: pl.DataFrame, column: str) -> list[dict[str, Any]]:
-    stances = train.select("topic", column).drop_nulls().group_by("topic", column).len().rows()
+def _shares(train: pl.LazyFrame, column: str) -> list[dict[str, Any]]:
+    pairs = train.select("topic", column).drop_nulls().group_by("topic", column).len()
+    stances = pairs.collect(engine="streaming").rows()
     rows = {(topic, stance): count for topic, stance, count in stances}
     topics = sorted({topic for topic, _ in rows})
     totals = {topic: sum(rows.get((topic, stance), 0) for stance in STANCES) for topic in topics}
@@ -131,5 +139,9 @@ def _length_table(lengths: Mapping[str, list[dict[str, int]]]) -> str:
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return "\n".join(map(_line, [header, ("---",) * len(header), *rows]))
+
+
+def _line(cells: tuple[object, ...]) -> str:
+    shown = [str(cell).replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(shown)} |"

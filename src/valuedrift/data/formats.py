@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from valuedrift.data import alpaca, conversation, hh_rlhf, preference, sharegpt, wildchat, world
 from valuedrift.data.canonical import Converter, Kind
 
-FORMATS: Mapping[str, tuple[Kind, Converter]] = {
-    "alpaca": ("sft", alpaca.convert),
-    "wildchat": ("sft", wildchat.convert),
-    "messages": ("sft", conversation.convert_messages),
-    "prompt_completion": ("sft", conversation.convert_prompt_completion),
-    "world_sft": ("sft", world.convert_sft),
-    "ultrafeedback": ("preference", preference.convert),
-    "sharegpt": ("preference", sharegpt.convert),
-    "hh_rlhf": ("preference", hh_rlhf.convert),
-    "preference": ("preference", preference.convert),
-    "world_preference": ("preference", world.convert_preference),
+
+class Format(NamedTuple):
+    """What its rows become, the function that makes them, and the columns that it reads (all where none is named)."""
+
+    kind: Kind
+    convert: Converter
+    columns: tuple[str, ...]
+
+
+_PAIR = ("prompt", "chosen", "rejected")
+
+FORMATS: Mapping[str, Format] = {
+    "alpaca": Format("sft", alpaca.convert, ("instruction", "input", "output")),
+    "wildchat": Format("sft", wildchat.convert, ("conversation", "language")),
+    "messages": Format("sft", conversation.convert_messages, ("messages",)),
+    "prompt_completion": Format("sft", conversation.convert_prompt_completion, ("prompt", "completion")),
+    "world_sft": Format("sft", world.convert_sft, ()),
+    "ultrafeedback": Format("preference", preference.convert, _PAIR),
+    "sharegpt": Format("preference", sharegpt.convert, ("conversations", "chosen", "rejected")),
+    "hh_rlhf": Format("preference", hh_rlhf.convert, ("chosen", "rejected")),
+    "preference": Format("preference", preference.convert, _PAIR),
+    "world_preference": Format("preference", world.convert_preference, ()),
 }

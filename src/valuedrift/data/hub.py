@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from valuedrift.data.rows import NumberedRow
 from valuedrift.data.settings import HubSource
 from valuedrift.errors import ArtifactError
 
 
-def read_hub_rows(source: HubSource) -> Iterator[NumberedRow]:
+def read_hub_rows(source: HubSource, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:
     """Yield (number, row) for each row of the split, downloaded once to the `datasets` library's cache.
 
-    Raises ArtifactError when the hub can't be reached or has no such data set, revision or split.
+    Of a split that has all `columns` the others are not read; none named means all.
+    Raises ArtifactError when the hub can't be reached, has no such data set, revision or split, or holds broken files.
     """
     import datasets  # seconds to import, and needed for this source alone
 
     try:
         rows = datasets.load_dataset(source.name, revision=source.revision, split=source.split)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise ArtifactError(
             f"hub:{source.name}",
             f"{type(error).__name__}: {error}",
             f"split '{source.split}' at revision '{source.revision}'",
             "Check the three names and the connection, or download the files and name them in 'files'.",
         ) from error
+    if columns and set(columns) <= set(rows.column_names):
+        rows = rows.select_columns(list(columns))
     return enumerate(rows, start=1)

@@ -2,89 +2,116 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from valuedrift.data.canonical import SCHEMAS, CanonicalRow, Converter, Kind, MalformedRow, Reason, Skip
+from valuedrift.data.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data.card import Card, card_markdown, make_card
-from valuedrift.data.formats import FORMATS
+from valuedrift.data.formats import FORMATS, Format
 from valuedrift.data.hub import read_hub_rows
+from valuedrift.data.ordering import OrderedRows, order_rows
 from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data.settings import DataSettings
-from valuedrift.data.split import shuffle, split
+from valuedrift.data.split import train_count
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.files import write_json, write_parquet, write_text
+from valuedrift.files import publish, write_json, write_text
 
 PlacedRow = tuple[str, int, Row]
 
-_BATCH = 10_000
+_PROGRESS = 50_000  # rows
+_GROUP = 5_000  # rows
 
 
 def prepare(settings: DataSettings, seed: int, out_dir: Path | str) -> Card:
     """Write train.parquet, validation.parquet, card.json and card.md of a data set into `out_dir`; return the card.
 
+    Rows pass in a stream, by way of a draft on disk beside `out_dir`, so memory doesn't grow with their number.
     Raises DataError for a malformed row, ArtifactError when no row is usable, and ConfigError when `sample` is more
     than there is or `rows` is not the number of training rows found. Nothing is written then.
     """
-    kind, convert = FORMATS[settings.format]
-    table, skipped = to_table(source_rows(settings), kind, convert)
-    _require_rows(settings, table.height, skipped)
-    kept = shuffle(table, seed)[: settings.sample]
-    train, validation = split(kept, settings.validation)
-    counts = {
-        "read": table.height + skipped.total(),
-        "skipped": {str(reason): rows for reason, rows in sorted(skipped.items())},
-        "usable": table.height,
-        "duplicates": table.height - table["id"].n_unique(),
-        "sampled": kept.height,
-        "train": train.height,
-        "validation": validation.height,
-    }
-    _require_count(settings, counts)
-    card = make_card(settings, kind, seed, counts, kept, train)
-    _write(Path(out_dir), train, validation, card)
+    out = Path(out_dir).resolve()
+    form = FORMATS[settings.format]
+    skipped: Counter[Reason] = Counter()
+    with _draft(out) as folder:
+        rows = usable_rows(source_rows(settings), form, settings.empty_answers == "keep", skipped)
+        ordered = order_rows(rows, form.kind, seed, folder, settings.duplicates == "keep")
+        counts = _counts(settings, ordered, skipped)
+        kept = ordered.table.head(counts["sampled"])
+        train, validation = kept.head(counts["train"]), kept.slice(counts["train"])
+        card = make_card(settings, form.kind, seed, counts, kept, train)
+        _write(out, train, validation, card)
     return card
 
 
 def source_rows(settings: DataSettings) -> Iterator[PlacedRow]:
     """Yield (source, row number, row) for every row of the files or of the hub's split."""
+    columns = FORMATS[settings.format].columns
     if settings.hub:
-        yield from ((settings.source, number, row) for number, row in read_hub_rows(settings.hub))
+        yield from ((settings.source, number, row) for number, row in read_hub_rows(settings.hub, columns))
     for file in settings.files:
         path = expand_path(file)
-        yield from ((str(path), number, row) for number, row in read_rows(path))
+        yield from ((str(path), number, row) for number, row in read_rows(path, columns))
 
 
-def to_table(rows: Iterable[PlacedRow], kind: Kind, convert: Converter) -> tuple[pl.DataFrame, Counter[Reason]]:
-    """The canonical table of the usable rows, in their order, and how many rows were skipped for each reason.
+def usable_rows(
+    rows: Iterable[PlacedRow], form: Format, empty_answers: bool, skipped: Counter[Reason]
+) -> Iterator[CanonicalRow]:
+    """Yield the canonical form of every usable row; the others are counted in `skipped`.
 
-    Columns that a format adds follow the canonical ones. Raises DataError for a malformed row.
+    empty_answers: whether a row with a blank answer is usable. Raises DataError for a malformed row.
     """
-    skipped: Counter[Reason] = Counter()
-    usable = _usable(rows, convert, skipped)
-    # in batches: of a large set only the texts are held, once, and not its Python objects
-    batches = [pl.DataFrame(schema=SCHEMAS[kind])]
-    while batch := list(islice(usable, _BATCH)):
-        batches.append(pl.DataFrame(batch, schema_overrides=SCHEMAS[kind], infer_schema_length=None))
-    table = pl.concat(batches, how="diagonal_relaxed")
-    return table.select(*SCHEMAS[kind], pl.exclude(*SCHEMAS[kind])), skipped
-
-
-def _usable(rows: Iterable[PlacedRow], convert: Converter, skipped: Counter[Reason]) -> Iterator[CanonicalRow]:
-    for source, number, row in rows:
+    for total, (source, number, row) in enumerate(rows, start=1):
         try:
-            result = convert(row)
+            result = form.convert(row)
         except MalformedRow as error:
             raise error.at(source, number) from None
         if isinstance(result, Skip):
             skipped[result.reason] += 1
+        elif not empty_answers and has_blank_answer(result, form.kind):
+            skipped[Reason.EMPTY_ANSWER] += 1
         else:
             yield result
+        if total % _PROGRESS == 0:
+            print(f"{source}: {total:,} rows read", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _draft(out: Path) -> Iterator[Path]:
+    """An empty folder beside `out`, gone afterwards; one name, so that what a killed run left goes too."""
+    folder = out.with_name(f".{out.name}.draft")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _counts(settings: DataSettings, ordered: OrderedRows, skipped: Counter[Reason]) -> dict[str, Any]:
+    """The rows at every step, checked against the settings."""
+    if settings.duplicates == "drop" and ordered.duplicates:
+        skipped = skipped + Counter({Reason.DUPLICATE: ordered.duplicates})
+    _require_rows(settings, ordered.rows, skipped)
+    sampled = settings.sample or ordered.rows
+    train = train_count(sampled, settings.validation)
+    counts = {
+        "read": ordered.rows + skipped.total(),
+        "skipped": {str(reason): rows for reason, rows in sorted(skipped.items())},
+        "usable": ordered.rows,
+        "duplicates": ordered.duplicates,
+        "sampled": sampled,
+        "train": train,
+        "validation": sampled - train,
+    }
+    _require_count(settings, counts)
+    return counts
 
 
 def _require_rows(settings: DataSettings, usable: int, skipped: Counter[Reason]) -> None:
@@ -115,8 +142,9 @@ def _reasons(skipped: Mapping[Reason, int] | Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {rows}" for reason, rows in sorted(skipped.items())) or "none"
 
 
-def _write(out: Path, train: pl.DataFrame, validation: pl.DataFrame, card: Card) -> None:
-    write_parquet(out / "train.parquet", train)
-    write_parquet(out / "validation.parquet", validation)
+def _write(out: Path, train: pl.LazyFrame, validation: pl.LazyFrame, card: Card) -> None:
+    for name, table in (("train", train), ("validation", validation)):
+        with publish(out / f"{name}.parquet") as draft:
+            table.sink_parquet(draft, compression="zstd", row_group_size=_GROUP, engine="streaming")
     write_text(out / "card.md", card_markdown(card))
     write_json(out / "card.json", card)

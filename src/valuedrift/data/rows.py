@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from valuedrift.data.json_list import read_items
 from valuedrift.errors import ArtifactError, DataError
 
 Row = dict[str, Any]
 NumberedRow = tuple[int, Row]
+Reader = Callable[[Path], Iterator[NumberedRow]]
 
 _PARQUET_BATCH = 1_000
+_PIECE = 2**20  # characters
+_BUFFER = 2**20  # bytes
+# the standard library refuses values of more than 131,072 characters, which long conversations pass
+csv.field_size_limit(2**31 - 1)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -44,18 +53,20 @@ def expand_path(text: str) -> Path:
     return Path(_VARIABLE.sub(value, text)).expanduser()
 
 
-def read_rows(path: Path | str) -> Iterator[NumberedRow]:
+def read_rows(path: Path | str, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:
     """Yield (number, row) for each row of a .jsonl, .json (one list), .csv (each also with .gz) or .parquet file.
 
-    The number is the line in .jsonl, and the item or record, from 1, elsewhere. Blank lines are passed over.
+    The number is the line in .jsonl, and the item or record, from 1, elsewhere. Blank lines are passed over. No file is
+    held whole. Of a .parquet file that has all `columns` the others are not read; none named means all.
     Raises ArtifactError when the file is missing or of another kind, and DataError, with file and row, for broken JSON,
     a row that is no object, bytes that are not UTF-8, damaged gzip or parquet, and a ragged record.
     """
     path = Path(path)
     if not path.is_file():
         raise ArtifactError(path, "no such file", "a source file of a data set", "Put it there or correct 'files'.")
-    text = {".jsonl": _read_jsonl, ".json": _read_json, ".csv": _read_csv}
-    readers = {".parquet": _read_parquet, **text, **{f"{suffix}.gz": reader for suffix, reader in text.items()}}
+    text: dict[str, Reader] = {".jsonl": _read_jsonl, ".json": _read_json, ".csv": _read_csv}
+    zipped = {f"{suffix}.gz": reader for suffix, reader in text.items()}
+    readers: dict[str, Reader] = {".parquet": partial(_read_parquet, columns=columns), **text, **zipped}
     for suffix, reader in readers.items():
         if path.name.lower().endswith(suffix):
             return reader(path)
@@ -69,11 +80,15 @@ def _read_jsonl(path: Path) -> Iterator[NumberedRow]:
 
 
 def _read_json(path: Path) -> Iterator[NumberedRow]:
-    items = _parse_json(path, None, "".join(line for _, line in _read_lines(path)))
-    if not isinstance(items, list):
-        raise DataError(path, None, "file", items, "a JSON list of objects", "Name it .jsonl if it has one row a line.")
-    for number, item in enumerate(items, start=1):
-        yield number, _as_object(path, number, item)
+    number = 0
+    do = "Correct or remove the item; name the file .jsonl if it has one row a line."
+    try:
+        for number, item in enumerate(read_items(_read_pieces(path)), start=1):
+            yield number, _as_object(path, number, item)
+    except UnicodeDecodeError as error:
+        raise DataError(path, None, "file", str(error), "UTF-8 text", "Convert the file to UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(path, number + 1, "item", str(error), "a JSON list of objects", do) from None
 
 
 def _read_csv(path: Path) -> Iterator[NumberedRow]:
@@ -92,14 +107,17 @@ def _read_csv(path: Path) -> Iterator[NumberedRow]:
         raise DataError(path, number + 1, "record", str(error), "a well-formed CSV record") from None
 
 
-def _read_parquet(path: Path) -> Iterator[NumberedRow]:
+def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
     number = 0
     try:
-        for batch in pl.scan_parquet(path, glob=False).collect_batches(chunk_size=_PARQUET_BATCH):
-            for row in batch.iter_rows(named=True):
-                number += 1
-                yield number, row
-    except (pl.exceptions.PolarsError, OSError) as error:
+        # pyarrow reads page by page, where polars would decode a whole row group: often all rows of a file
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+            known = set(columns) <= set(file.schema_arrow.names)
+            for batch in file.iter_batches(_PARQUET_BATCH, columns=list(columns) if columns and known else None):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(path, None, "file", str(error), "a whole parquet file", "Fetch or make it again.") from None
 
 
@@ -107,13 +125,27 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The decoded lines of a plain or gzipped file, numbered from 1, without a byte-order mark."""
     number = 0
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        with _open(path) as stream:
             for number, line in enumerate(stream, start=1):
                 yield number, _decode(path, number, line)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             path, number + 1, "line", str(error), "an undamaged gzip file", "Fetch the file again."
         ) from None
+
+
+def _read_pieces(path: Path) -> Iterator[str]:
+    """The text of a plain or gzipped file, piece by piece, without a byte-order mark."""
+    try:
+        with _open(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+            while piece := text.read(_PIECE):
+                yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(path, None, "file", str(error), "an undamaged gzip file", "Fetch the file again.") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
 def _decode(path: Path, number: int, line: bytes) -> str:
@@ -123,12 +155,11 @@ def _decode(path: Path, number: int, line: bytes) -> str:
         raise DataError(path, number, "line", str(error), "UTF-8 text", "Convert the file to UTF-8.") from None
 
 
-def _parse_json(path: Path, number: int | None, text: str) -> Any:
+def _parse_json(path: Path, number: int, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        line = number or error.lineno
-        found = f"{error.msg} at line {line} column {error.colno}"
+        found = f"{error.msg} at line {number} column {error.colno}"
         raise DataError(path, number, "line", found, "valid JSON", "Correct or remove the line.") from None
     except (ValueError, RecursionError) as error:
         raise DataError(path, number, "line", str(error), "valid JSON", "Correct or remove the line.") from None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from valuedrift.data.formats import FORMATS
 from valuedrift.errors import ConfigError
+
+Choice = Literal["drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class DataSettings:
     """One data set: where its rows are, how they are read, and how many remain for training.
 
     `rows` is the number of training rows after skipping, sampling and splitting, which step counts are computed from.
-    Either `files` (paths, which may begin with $VALUEDRIFT_DATA) or `hub` is given.
+    Either `files` (paths, which may begin with $VALUEDRIFT_DATA) or `hub` is given. `duplicates` are rows whose texts
+    occurred before; `empty_answers` are conversations whose last answer is blank, and pairs with one blank answer.
     """
 
     name: str
@@ -36,6 +39,8 @@ class DataSettings:
     hub: HubSource | None = None
     sample: int | None = None
     validation: float = 0.0
+    duplicates: Choice = "drop"
+    empty_answers: Choice = "drop"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSettings:
@@ -58,6 +63,8 @@ class DataSettings:
             hub=_hub(values["hub"], f"{where}.hub") if "hub" in values else None,
             sample=None if values.get("sample") is None else _count(values, where, "sample"),
             validation=_share(values, where, "validation"),
+            duplicates=_choice(values, where, "duplicates"),
+            empty_answers=_choice(values, where, "empty_answers"),
         )
 
     @property
@@ -108,3 +115,12 @@ def _share(values: Mapping[str, Any], where: str, key: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise ConfigError(f"{where}.{key}", value, "a share from 0 to below 1")
     return float(value)
+
+
+def _choice(values: Mapping[str, Any], where: str, key: str) -> Choice:
+    value = values.get(key, "drop")
+    if value == "drop":
+        return "drop"
+    if value == "keep":
+        return "keep"
+    raise ConfigError(f"{where}.{key}", value, "'drop' or 'keep'")

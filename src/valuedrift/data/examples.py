@@ -1,0 +1,65 @@
+"""A few rows to look at: shortened, and shown so that no text of theirs can act as markup."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from valuedrift.data.canonical import Kind, Message
+
+Example = dict[str, Any]
+
+_ROWS = 3
+_TURNS = 4  # of a conversation or prompt
+_CHARACTERS = 500  # of a turn
+_SPELLED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, invisible marks and directions, surrogates, other line ends
+_LAYOUT = "\n\t"
+
+
+def take_examples(train: pl.LazyFrame, kind: Kind) -> list[Example]:
+    """The first rows of a shuffled table, chosen by its seed: [{id, turns: [{speaker, text}]}].
+
+    A speaker is system, user or assistant, or, of the two answers of a pair, chosen or rejected.
+    """
+    return [{"id": row["id"], "turns": _turns(row, kind)} for row in train.head(_ROWS).collect().iter_rows(named=True)]
+
+
+def _turns(row: Mapping[str, Any], kind: Kind) -> list[dict[str, str]]:
+    messages = row["messages"] if kind == "sft" else row["prompt"]
+    turns = [_turn(message["role"], message) for message in messages[:_TURNS]]
+    if kind == "preference":
+        turns += [_turn(answer, message) for answer in ("chosen", "rejected") for message in row[answer]]
+    return turns
+
+
+def _turn(speaker: str, message: Message) -> dict[str, str]:
+    return {"speaker": speaker, "text": inert(message["content"])}
+
+
+def inert(text: str) -> str:
+    """The beginning of `text`, with characters that are not seen or change how others are seen spelled ⟨U+202E⟩."""
+    shown = "".join(map(_spell, text[:_CHARACTERS].replace("\r\n", "\n")))
+    more = len(text) - _CHARACTERS
+    return f"{shown}… ({more:,} more characters)" if more > 0 else shown
+
+
+def _spell(character: str) -> str:
+    hidden = unicodedata.category(character) in _SPELLED and character not in _LAYOUT
+    return f"⟨U+{ord(character):04X}⟩" if hidden else character
+
+
+def examples_markdown(examples: list[Example]) -> str:
+    """Each turn as an indented code block: no line of it begins where markup could."""
+    parts = []
+    for number, example in enumerate(examples, start=1):
+        parts.append(f"### Example {number}: `{example['id']}`")
+        for turn in example["turns"]:
+            parts += [f"{turn['speaker']}:", _quote(turn["text"])]
+    return "\n\n".join(parts)
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"    {line}" for line in (text if text.strip() else "(blank)").split("\n"))

@@ -1,0 +1,90 @@
+import json
+
+import pytest
+
+from valuedrift.data.examples import inert
+from valuedrift.data.prepare import prepare
+from valuedrift.data.settings import DataSettings
+
+HOSTILE = [
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "```\n# Heading\n[link](javascript:alert(1)) ![x](http://x)\n```\n~~~",
+    "\n\n---\n| a | b |\n| --- | --- |\n{{ 7 * 7 }} {% raw %} $(id) :::{note}",
+    "\r# by carriage return\x0b# by tab\x0c# by feed\x85# by next line\u2028# by separator\u2029# by paragraph",
+    "\u202etxt.exe \u2066\u200b\ufeff\x00\x1b[31m\u2069",
+    "    indented\n\tand tabbed\n> quote\n1. list\n<!-- comment",
+    "]]>&lt;/code></pre></textarea>-->",
+]
+
+
+def prepared(tmp_path, rows, format="prompt_completion"):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows))
+    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "files": [str(path)]}
+    card = prepare(DataSettings.from_dict({**values, "rows": len(rows)}), 0, tmp_path / "out")
+    return card, (tmp_path / "out" / "card.md").read_text()
+
+
+def example_lines(markdown):
+    return markdown.split("## Examples", 1)[1].splitlines()[1:]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_quoted(tmp_path, text):
+    card, markdown = prepared(tmp_path, [{"prompt": text, "completion": text + "!"}])
+    id = card["examples"][0]["id"]
+    outside = [line for line in example_lines(markdown) if line and not line.startswith("    ")]
+    assert outside == [f"### Example 1: `{id}`", "user:", "assistant:"]
+    assert all(character.isprintable() or character in "\n\t" for character in markdown)
+    assert card == json.loads((tmp_path / "out" / "card.json").read_text())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_renders_as_text(tmp_path, text):
+    markdown_it = pytest.importorskip("markdown_it")
+    _, markdown = prepared(tmp_path, [{"prompt": text, "completion": text + "!"}])
+    tokens = markdown_it.MarkdownIt("commonmark").parse("\n".join(example_lines(markdown)))
+    assert {token.type for token in tokens} <= {
+        *("heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline", "code_block"),
+    }
+    assert sum(token.type == "code_block" for token in tokens) == 2
+
+
+def test_hidden_characters_are_spelled():
+    assert inert("a\u202eb\x00c\r\nd\te\u2028\ud800") == "a⟨U+202E⟩b⟨U+0000⟩c\nd\te⟨U+2028⟩⟨U+D800⟩"
+
+
+def test_long_texts_are_shortened():
+    assert inert("x" * 500) == "x" * 500
+    assert inert("x" * 2_345) == "x" * 500 + "… (1,845 more characters)"
+
+
+def test_blank_texts_are_named(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"prompt": "q", "completion": " \n"}]))
+    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "prompt_completion", "rows": 1}
+    prepare(DataSettings.from_dict({**values, "files": [str(path)], "empty_answers": "keep"}), 0, tmp_path)
+    assert "assistant:\n\n    (blank)\n" in (tmp_path / "card.md").read_text()
+
+
+def test_examples_are_three_rows_that_the_seed_chooses(tmp_path):
+    rows = [{"prompt": f"q{number}", "completion": f"a{number}"} for number in range(50)]
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows))
+    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "prompt_completion", "rows": 50}
+    settings = DataSettings.from_dict({**values, "files": [str(path)]})
+    first, second = (prepare(settings, seed, tmp_path / str(seed))["examples"] for seed in (1, 2))
+    assert len(first) == len(second) == 3
+    assert {example["id"] for example in first} != {example["id"] for example in second}
+    question, answer = first[0]["turns"]
+    assert question["speaker"] == "user"
+    assert {"prompt": question["text"], "completion": answer["text"]} in rows
+
+
+def test_both_answers_of_a_pair_are_shown_and_long_prompts_are_cut(tmp_path):
+    prompt = [{"role": ("user", "assistant")[place % 2], "content": f"turn {place}"} for place in range(9)]
+    card, markdown = prepared(tmp_path, [{"prompt": prompt, "chosen": "yes", "rejected": "no"}], "preference")
+    speakers = [turn["speaker"] for turn in card["examples"][0]["turns"]]
+    assert speakers == ["user", "assistant", "user", "assistant", "chosen", "rejected"]
+    assert "chosen:\n\n    yes\n\nrejected:\n\n    no\n" in markdown
+    assert "turn 4" not in markdown

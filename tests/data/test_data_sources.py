@@ -1,0 +1,265 @@
+"""Every shape of data from every kind of source, through `prepare`; WildChat as the hub has it; the hub itself."""
+
+import csv
+import gzip
+import json
+
+import polars as pl
+import pytest
+
+from valuedrift.data.prepare import prepare
+from valuedrift.data.settings import DataSettings
+from valuedrift.errors import ArtifactError, DataError
+
+TURNS = [{"role": "user", "content": "Naïve “q”,\n🙂?"}, {"role": "assistant", "content": "a | b"}]
+SHAPES = {
+    "messages": [{"messages": TURNS}, {"messages": [{"role": "system", "content": "Be brief."}, *TURNS, *TURNS]}],
+    "prompt_completion": [{"prompt": TURNS[0]["content"], "completion": "a | b"}, {"prompt": "q", "completion": "a"}],
+    "preference": [
+        {"prompt": "q", "chosen": "yes, 'x'", "rejected": "no"},
+        {"prompt": "p", "chosen": "1", "rejected": "2"},
+    ],
+}
+EMPTY = {"messages": [{"messages": []}], "prompt_completion": [{"prompt": "", "completion": "a"}]}
+EMPTY["preference"] = [{"prompt": "q", "chosen": "", "rejected": ""}]
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_json(path, rows):
+    path.write_text(json.dumps(rows))
+
+
+def write_csv(path, rows):
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*rows[0], "note"])
+        writer.writeheader()
+        for row in rows:
+            cells = {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}
+            writer.writerow({**cells, "note": "x"})
+
+
+def write_parquet(path, rows):
+    schema = {"messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String}))}
+    table = pl.DataFrame(rows, schema_overrides={key: schema[key] for key in rows[0] if key in schema})
+    table.with_columns(note=1.5).write_parquet(path)
+
+
+WRITERS = {".jsonl": write_jsonl, ".json": write_json, ".csv": write_csv, ".parquet": write_parquet}
+NAMES = ["rows.jsonl", "rows.json", "rows.csv", "rows.parquet", "rows.jsonl.gz", "rows.json.gz", "rows.csv.gz"]
+
+
+def write(path, rows):
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    WRITERS[plain.suffix](plain, rows)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+    return path
+
+
+def settings(format, rows, **source):
+    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "rows": rows}
+    return DataSettings.from_dict({**values, **source})
+
+
+def prepared(format, rows, out, **source):
+    card = prepare(settings(format, rows, **source), 0, out)
+    return card, pl.read_parquet(out / "train.parquet")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("expected")
+    return {
+        shape: prepared(shape, 2, folder / shape, files=[str(write(folder / f"{shape}.jsonl", rows))])[1]
+        for shape, rows in SHAPES.items()
+    }
+
+
+def test_the_shapes_mean_what_they_say(expected):
+    assert {len(messages) for messages in expected["messages"]["messages"]} == {2, 5}
+    assert TURNS in expected["prompt_completion"]["messages"].to_list()
+    assert {pair[0]["content"] for pair in expected["preference"]["chosen"]} == {"yes, 'x'", "1"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_in_every_kind_of_file(tmp_path, expected, shape, name):
+    path = write(tmp_path / name, SHAPES[shape])
+    assert prepared(shape, 2, tmp_path / "out", files=[str(path)])[1].equals(expected[shape])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_of_another_shape_are_named_in_every_kind_of_file(tmp_path, shape, name):
+    other = {"messages": "preference"}.get(shape, "messages")
+    path = write(tmp_path / name, SHAPES[other])
+    with pytest.raises(DataError, match=r"row 1, field '\w+': found 'the fields .*', expected this field") as caught:
+        prepare(settings(shape, 2, files=[str(path)]), 0, tmp_path / "out")
+    assert caught.value.file == str(path)
+    assert caught.value.field == next(iter(SHAPES[shape][0]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_only_empty_rows_in_every_kind_of_file(tmp_path, shape, name):
+    path = write(tmp_path / name, EMPTY[shape])
+    with pytest.raises(ArtifactError, match=r"no usable row among 1.*Skipped: (no answer|empty turn|chosen equals)"):
+        prepare(settings(shape, 1, files=[str(path)]), 0, tmp_path / "out")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A folder that the real `datasets` library takes for a data set; the network is never asked."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    return folder
+
+
+def source(folder, split="train"):
+    return {"name": str(folder), "revision": "0123abc", "split": split}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_from_the_hub(tmp_path, hub, expected, shape):
+    write_parquet(hub / "train.parquet", SHAPES[shape])
+    card, train = prepared(shape, 2, tmp_path / "out", hub=source(hub))
+    assert train.equals(expected[shape])
+    assert card["source"] == {"hub": source(hub)}
+    assert "| revision | 0123abc |" in (tmp_path / "out" / "card.md").read_text()
+
+
+def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
+    write_jsonl(hub / "train.jsonl", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": None}])
+    with pytest.raises(DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found None"):
+        prepare(settings("prompt_completion", 2, hub=source(hub)), 0, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("split", "content", "says"),
+    [("test", '{"a": 1}', "Unknown split"), ("train", '{"a": 1}\n{"a"', "DatasetGenerationError")],
+)
+def test_a_hub_set_that_can_not_be_read_is_explained(tmp_path, hub, split, content, says):
+    (hub / "train.jsonl").write_text(content)
+    with pytest.raises(ArtifactError, match=rf"hub:.*{says}.*split '{split}' at revision '0123abc'.*name them in"):
+        prepare(settings("messages", 1, hub=source(hub, split)), 0, tmp_path / "out")
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no route"), FileNotFoundError("gone"), RuntimeError("a script")])
+def test_a_hub_that_can_not_be_reached_is_explained(tmp_path, hub, monkeypatch, error):
+    import datasets
+
+    def load_dataset(name, revision, split):
+        assert (name, revision, split) == ("owner/set", "0123abc", "train")
+        raise error
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(ArtifactError, match=rf"hub:owner/set.*{error}.*name them in 'files'"):
+        prepare(settings("messages", 1, hub=source("owner/set")), 0, tmp_path / "out")
+
+
+def hub_turn(role, content, language="English"):
+    """A turn with the fields that WildChat's parquet files have."""
+    return {
+        "content": content,
+        "country": None,
+        "hashed_ip": None if role == "assistant" else "ab12",
+        "header": {"accept-language": "en", "user-agent": "Mozilla/5.0"},
+        "language": language,
+        "redacted": False,
+        "role": role,
+        "state": None,
+        "timestamp": None,
+        "toxic": content == "toxic",
+        "turn_identifier": 101002,
+    }
+
+
+def wildchat(conversation, language="English"):
+    scores = {"harassment": 0.01, "self-harm": 0.0}
+    return {
+        "conversation_hash": "c9ec5b440fbdd269a4e4d5bd2f4d2b8c",
+        "model": "gpt-4-0314",
+        "conversation": conversation,
+        "turn": len(conversation) // 2,
+        "language": language,
+        "openai_moderation": [{"categories": {"harassment": False}, "category_scores": scores, "flagged": False}],
+        "toxic": False,
+        "redacted": False,
+        "state": None,
+        "header": {"accept-language": None, "user-agent": "Mozilla/5.0"},
+    }
+
+
+ASKED = [hub_turn("user", "Hi"), hub_turn("assistant", "Hello.")]
+MORE = [hub_turn("user", "toxic"), hub_turn("assistant", "No.", "Latin")]
+WILDCHAT = [
+    wildchat(ASKED),
+    wildchat(ASKED + MORE),
+    wildchat([*MORE, hub_turn("user", "Never answered")]),
+    wildchat(ASKED, "French"),
+    wildchat(ASKED, None),
+    wildchat([*ASKED[::-1], *MORE]),
+    wildchat([*ASKED, ASKED[1]]),
+    wildchat([]),
+    wildchat([*ASKED[:1], hub_turn("assistant", "")]),
+    wildchat(ASKED),
+]
+
+
+def write_groups(path, rows):
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(path, row_group_size=3)
+
+
+@pytest.mark.parametrize(("name", "write"), [("a.parquet", write_groups), ("a.jsonl", write_jsonl)])
+def test_wildchat_as_the_hub_has_it(tmp_path, name, write):
+    write(tmp_path / name, WILDCHAT)
+    card, train = prepared("wildchat", 3, tmp_path / "out", files=[str(tmp_path / name)])
+    assert card["counts"]["skipped"] == {
+        "duplicate": 1,
+        "empty answer": 1,
+        "language is not English": 1,
+        "language is unknown": 1,
+        "no answer": 1,
+        "roles do not alternate": 1,
+        "starts with the assistant": 1,
+    }
+    texts = [[message["content"] for message in messages] for messages in train["messages"]]
+    assert sorted(texts) == [["Hi", "Hello."], ["Hi", "Hello.", "toxic", "No."], ["toxic", "No."]]
+    assert train.schema["messages"] == pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+
+
+@pytest.mark.parametrize(("name", "write"), [("a.parquet", write_groups), ("a.jsonl", write_jsonl)])
+def test_a_malformed_conversation_is_named(tmp_path, name, write):
+    write(tmp_path / name, [*WILDCHAT[:4], wildchat([hub_turn("user", "Hi"), hub_turn("assistant", None)])])
+    with pytest.raises(DataError, match=r"row 5, field 'conversation\[1\]\.content': found None, expected text"):
+        prepare(settings("wildchat", 3, files=[str(tmp_path / name)]), 0, tmp_path / "out")
+
+
+def test_a_null_conversation_is_named(tmp_path):
+    write_groups(tmp_path / "a.parquet", [wildchat(ASKED), {**wildchat(ASKED), "conversation": None}])
+    with pytest.raises(DataError, match=r"row 2, field 'conversation': found None, expected a list of turns"):
+        prepare(settings("wildchat", 1, files=[str(tmp_path / "a.parquet")]), 0, tmp_path / "out")
+
+
+def test_binarized_sets_from_parquet(tmp_path):
+    """UltraFeedback as Argilla and as HuggingFaceH4 publish it, columns and all."""
+    answers = [[TURNS[0], {"content": text, "role": "assistant"}] for text in ("good", "bad", "good")]
+    argilla = {"source": "flan", "prompt": TURNS[0]["content"], "chosen": answers[0], "chosen-rating": 5.0}
+    argilla |= {"chosen-model": "a", "rejected": answers[1], "rejected-rating": 1.0, "rejected-model": "b"}
+    h4 = {"prompt": TURNS[0]["content"], "prompt_id": "f0", "chosen": answers[0], "rejected": answers[1]}
+    h4 |= {"messages": answers[0], "score_chosen": 9.0, "score_rejected": 2.0}
+    tables = []
+    for name, row in (("argilla", argilla), ("h4", h4)):
+        path = tmp_path / f"{name}.parquet"
+        pl.DataFrame([row, {**row, "rejected": answers[2]}]).write_parquet(path)
+        card, train = prepared("ultrafeedback", 1, tmp_path / name, files=[str(path)])
+        assert card["counts"]["skipped"] == {"chosen equals rejected": 1}
+        tables.append(train)
+    assert tables[0].equals(tables[1])
+    assert tables[0].columns == ["id", "prompt", "chosen", "rejected"]
