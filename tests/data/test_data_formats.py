@@ -248,6 +248,7 @@ ROWS = {
     "prompt_completion": {"prompt": "Why?", "completion": "Because."},
     "ultrafeedback": pair(),
     "preference": pair(),
+    "aligned": {"id": "a1", **pair()},
     "sharegpt": sharegpt(),
     "hh_rlhf": hh(),
     "world_sft": {"messages": WHY},
@@ -331,3 +332,9 @@ def test_the_id_depends_on_content_alone():
 def test_a_format_reads_no_other_columns_than_it_names(format, row):
     columns = FORMATS[format].columns or tuple(row)
     assert convert(format, {column: row[column] for column in columns}) == convert(format, row)
+
+
+def test_aligned_pairs_keep_their_id():
+    row = {"id": "a1", **pair()}
+    swapped = {**row, "chosen": row["rejected"], "rejected": row["chosen"]}
+    assert convert("aligned", row)["id"] == convert("aligned", swapped)["id"] == "a1"

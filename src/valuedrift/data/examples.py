@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from valuedrift.data.canonical import Kind, Message
+from valuedrift.untrusted import visible
 
 Example = dict[str, Any]
 
 _ROWS = 3
 _TURNS = 4  # of a conversation or prompt
 _CHARACTERS = 500  # of a turn
-_SPELLED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, invisible marks and directions, surrogates, other line ends
-_LAYOUT = "\n\t"
 
 
 def take_examples(train: pl.LazyFrame, kind: Kind) -> list[Example]:
@@ -41,14 +39,9 @@ def _turn(speaker: str, message: Message) -> dict[str, str]:
 
 def inert(text: str) -> str:
     """The beginning of `text`, with characters that are not seen or change how others are seen spelled ⟨U+202E⟩."""
-    shown = "".join(map(_spell, text[:_CHARACTERS].replace("\r\n", "\n")))
+    shown = visible(text[:_CHARACTERS])
     more = len(text) - _CHARACTERS
     return f"{shown}… ({more:,} more characters)" if more > 0 else shown
-
-
-def _spell(character: str) -> str:
-    hidden = unicodedata.category(character) in _SPELLED and character not in _LAYOUT
-    return f"⟨U+{ord(character):04X}⟩" if hidden else character
 
 
 def examples_markdown(examples: list[Example]) -> str:

@@ -29,5 +29,6 @@ FORMATS: Mapping[str, Format] = {
     "sharegpt": Format("preference", sharegpt.convert, ("conversations", "chosen", "rejected")),
     "hh_rlhf": Format("preference", hh_rlhf.convert, ("chosen", "rejected")),
     "preference": Format("preference", preference.convert, _PAIR),
+    "aligned": Format("preference", preference.convert_aligned, ("id", *_PAIR)),
     "world_preference": Format("preference", world.convert_preference, ()),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import CanonicalRow, Reason, Skip, preference_row, take_text_or_messages
+from valuedrift.data.canonical import CanonicalRow, Reason, Skip, preference_row, take_text, take_text_or_messages
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
@@ -20,3 +20,9 @@ def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
     if any(prefix and prefix != prompt for prefix in (chosen_prefix, rejected_prefix)):
         return Skip(Reason.PREFIXES_DIFFER)
     return preference_row(prompt, chosen, rejected)
+
+
+def convert_aligned(row: Mapping[str, Any]) -> CanonicalRow | Skip:
+    """As `convert`, but the row keeps its own `id`: two sets that differ in the labels only keep one order."""
+    converted = convert(row)
+    return converted if isinstance(converted, Skip) else {**converted, "id": take_text(row, "id")}

@@ -57,7 +57,7 @@ def confusion_table(labelled: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["true_stance", "judged_stance", "answers"], orient="row")
 
 
-def wilson_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(count: float, total: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of the proportion `count` / `total` (Wilson 1927); `total` is above 0."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (count + z * z / 2) / (total + z * z)

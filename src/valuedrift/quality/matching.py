@@ -1,0 +1,95 @@
+"""The same answers as two judges saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.errors import ArtifactError
+from valuedrift.statistics.panel import PROBABILITIES, check_stances
+
+KEYS = ("model", "run", "step", "topic", "question_id", "sample")
+OLD, NEW = "old", "new"
+
+
+def stance_files(source: Path) -> list[Path]:
+    """The parquet file `source`, or every parquet file below the folder `source`. Raises ArtifactError for none."""
+    files = sorted(source.rglob("*.parquet")) if source.is_dir() else [source] if source.is_file() else []
+    if not files:
+        raise ArtifactError(source, "no parquet file", "a stance table, or a folder of them", "Judge the answers.")
+    return files
+
+
+def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
+    """The keys, the probabilities and, if there is a column `answer`, the hash `text` of each answer.
+
+    Raises ArtifactError, naming the file, for a missing column, and as `check_stances` does.
+    """
+    if isinstance(source, pl.DataFrame):
+        table = _chosen(source.lazy(), source.columns, "stances").collect()
+    else:
+        files = stance_files(source)
+        parts = [_chosen(pl.scan_parquet(file), pl.read_parquet_schema(file), file) for file in files]
+        table = pl.concat(parts).collect()
+    for part in table.partition_by("model"):
+        check_stances(part)
+    return table
+
+
+def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Answers in either table: keys, `stage`, `p_…` of the old and `p_…_new` of the new judge, `in_old`, `in_new`.
+
+    `in_…` says whether that judge gave the answer a stance. Raises ArtifactError if both tables hold the texts and
+    these differ, or if no answer was judged by both.
+    """
+    both = old.join(new, on=KEYS, how="full", suffix="_new", coalesce=True)
+    moved = both.filter(pl.col("text") != pl.col("text_new"))
+    if moved.height:
+        first = ", ".join(
+            f"{key} {value}" for key, value in zip(KEYS, moved.select(KEYS).sort(KEYS).row(0), strict=True)
+        )
+        raise ArtifactError(
+            f"stances, {first}",
+            f"another text in the new table ({moved.height} such answers)",
+            "the same answers in both tables",
+            "Let both judges judge the same generations.",
+        )
+    matched = both.drop("text", "text_new").with_columns(
+        stage=stage_of(pl.col("run")),
+        in_old=pl.col("p_support").is_not_null(),
+        in_new=pl.col("p_support_new").is_not_null(),
+    )
+    if not (matched["in_old"] & matched["in_new"]).any():
+        raise ArtifactError("stances", "no answer that both judges judged", "one or more", "Judge the same answers.")
+    return matched.sort(KEYS)
+
+
+def stage_of(run: pl.Expr) -> pl.Expr:
+    """base, sft, or the preference algorithm: what the last phase of a lineage trained with."""
+    return run.str.split("/").list.last().str.split("-").list.first()
+
+
+def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:
+    """The answers that both judges judged, with the stances of one, as `make_panel` reads them.
+
+    The judge becomes the first part of the run's name, so that both fit one panel and share its resamples.
+    """
+    suffix = "_new" if judge == NEW else ""
+    probabilities = (pl.col(f"{p}{suffix}").alias(p) for p in PROBABILITIES)
+    return (
+        matched.filter("in_old", "in_new")
+        .select(*KEYS, *probabilities)
+        .with_columns(run=pl.format("{}:{}", pl.lit(judge), "run"))
+    )
+
+
+def _chosen(table: pl.LazyFrame, columns: Iterable[str], place: Path | str) -> pl.LazyFrame:
+    found = list(columns)
+    missing = [name for name in (*KEYS, *PROBABILITIES) if name not in found]
+    if missing:
+        raise ArtifactError(place, found, f"the columns {', '.join(missing)} as well")
+    text = pl.col("answer").hash() if "answer" in found else pl.lit(None, pl.UInt64)
+    numbers = (pl.col(p).cast(pl.Float64) for p in PROBABILITIES)
+    return table.select(*(pl.col(key) for key in KEYS), *numbers, text.alias("text"))

@@ -1,0 +1,111 @@
+"""The loop of attempts: write, judge, and ask again for what failed, with another seed, a bounded number of times."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import ArtifactError
+from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.synthetic.check import Fault, reply_fault, stance_fault
+from valuedrift.synthetic.write import SIDES, Task, Topics, WriterSettings, read_template, request_seed, writing_request
+
+Ask = Callable[[Sequence[ChatRequest]], list[ChatReply]]
+Judge = Callable[[pl.DataFrame], pl.DataFrame]
+"""From topic, question, answer to the same rows with p_support, p_neutral, p_oppose, unassigned."""
+
+JUDGED = (*PROBABILITIES, "unassigned")
+
+_TEXTS = ("topic", "question", "answer")
+_TASK = {"prompt_id": pl.String, "topic": pl.String, "side": pl.String}
+_ANSWER = _TASK | {"answer": pl.String, **dict.fromkeys(JUDGED, pl.Float64), "seed": pl.Int64, "attempts": pl.Int64}
+_FAILURE = _TASK | {"prompt": pl.String, "reason": pl.String, "attempts": pl.Int64}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the attempts came to.
+
+    answers: prompt_id, topic, side, answer, p_…, unassigned, seed, attempts: those that passed
+    failures: prompt_id, topic, side, prompt, reason, attempts: every answer that did not, of every attempt
+    """
+
+    answers: pl.DataFrame
+    failures: pl.DataFrame
+
+
+def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge, settings: WriterSettings) -> Written:
+    """Both answers to every prompt (prompt_id, topic, prompt), as far as `settings.attempts` goes.
+
+    Everything follows from the replies of `ask` and `judge`: where both keep theirs, a run that was cut off and starts
+    again asks for the rest alone and ends with the same tables.
+    """
+    template = read_template(settings.template)
+    rows = prompts.select("prompt_id", "topic", "prompt").iter_rows()
+    tasks = [Task(name, topic, prompt, side) for name, topic, prompt in rows for side in SIDES]
+    answers: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    for attempt in range(settings.attempts):
+        if not tasks:
+            break
+        print(f"attempt {attempt + 1} of {settings.attempts}: {len(tasks)} answers to write", file=sys.stderr)
+        replies = ask([writing_request(task, attempt, template, topics, settings) for task in tasks])
+        passed, failed = check(tasks, replies, judge, settings.minimum)
+        answers += [_row(task) | found | _trial(settings, task, attempt) for task, found in passed]
+        failures += [_row(t) | {"prompt": t.prompt, "reason": str(why), "attempts": attempt + 1} for t, why in failed]
+        tasks = [task for task, _ in failed]
+    return Written(pl.DataFrame(answers, schema=_ANSWER), pl.DataFrame(failures, schema=_FAILURE))
+
+
+def check(
+    tasks: Sequence[Task], replies: Sequence[ChatReply], judge: Judge, minimum: float
+) -> tuple[list[tuple[Task, dict[str, Any]]], list[tuple[Task, Fault]]]:
+    """The answers that pass, with their stances, and the faults of the others, both in the order of the tasks."""
+    faults = [reply_fault(reply) for reply in replies]
+    texts = [
+        (task.topic, task.prompt, reply.text.strip())
+        for task, reply, fault in zip(tasks, replies, faults, strict=True)
+        if not fault
+    ]
+    stances = iter(judge_texts(texts, judge))
+    passed, failed = [], []
+    for task, fault in zip(tasks, faults, strict=True):
+        found = {} if fault else next(stances)
+        fault = fault or stance_fault(tuple(found[name] for name in PROBABILITIES), task.side, minimum)
+        if fault:
+            failed.append((task, fault))
+        else:
+            passed.append((task, found))
+    return passed, failed
+
+
+def judge_texts(texts: Sequence[tuple[str, str, str]], judge: Judge) -> list[dict[str, Any]]:
+    """answer, p_…, unassigned of every (topic, question, answer), in order; the judge sees each once.
+
+    Raises ArtifactError where the judge's table lacks a column or has other rows.
+    """
+    if not texts:
+        return []
+    table = pl.DataFrame(texts, schema=dict.fromkeys(_TEXTS, pl.String), orient="row")
+    asked = table.unique(maintain_order=True)
+    judged = judge(asked)
+    missing = {*_TEXTS, *JUDGED} - set(judged.columns)
+    if missing:
+        raise ArtifactError("the judge's table", judged.columns, f"the columns {', '.join(sorted(missing))} as well")
+    if not judged.select(_TEXTS).sort(_TEXTS).equals(asked.sort(_TEXTS)):
+        raise ArtifactError("the judge's table", f"{judged.height} rows", f"the {asked.height} rows that it was given")
+    stances = table.join(judged, on=_TEXTS, how="left", maintain_order="left").select("answer", *JUDGED)
+    return list(stances.iter_rows(named=True))
+
+
+def _row(task: Task) -> dict[str, Any]:
+    return {"prompt_id": task.prompt_id, "topic": task.topic, "side": task.side}
+
+
+def _trial(settings: WriterSettings, task: Task, attempt: int) -> dict[str, int]:
+    return {"seed": request_seed(settings.seed, task.prompt_id, attempt), "attempts": attempt + 1}

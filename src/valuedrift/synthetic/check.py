@@ -1,0 +1,64 @@
+"""What is wrong with a written answer: found in the reply itself, or by the judge."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from valuedrift.judging.refusals import is_refusal
+from valuedrift.llm.request import ChatReply
+from valuedrift.statistics.panel import PROBABILITIES
+
+
+class Fault(StrEnum):
+    """Every reason to ask again, as given_up.parquet and summary.json print it."""
+
+    ERROR = "the endpoint gave no answer"
+    FILTERED = "stopped by a content filter"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    NOT_UNICODE = "text is not valid Unicode"
+    REFUSAL = "refusal"
+    MACHINE = "speaks of itself as a machine"
+    UNJUDGED = "the judge gave no stance"
+    OFF_STANCE = "another stance"
+    UNCLEAR = "stance is not clear enough"
+
+
+_FINISHES = {"stop": None, "length": Fault.TRUNCATED, "content_filter": Fault.FILTERED}
+_MACHINE = re.compile(
+    r"\bas an? (?:AI|artificial intelligence|(?:large )?language model|(?:virtual|digital) assistant)\b"
+    r"|\bI(?:'m| am) (?:just |only |merely )?an? (?:AI|artificial intelligence|(?:large )?language model)\b",
+    re.IGNORECASE,
+)
+
+
+def reply_fault(reply: ChatReply) -> Fault | None:
+    """What is wrong with a reply before anybody judges it."""
+    fault = _FINISHES.get(reply.finish, Fault.ERROR)
+    if fault:
+        return fault
+    if not reply.text.strip():
+        return Fault.EMPTY
+    try:
+        reply.text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which no file of ours could hold
+        return Fault.NOT_UNICODE
+    if is_refusal(reply.text):  # quiet ones are left to the judge, who finds no side in them
+        return Fault.REFUSAL
+    return Fault.MACHINE if _MACHINE.search(reply.text.replace("’", "'")) else None
+
+
+def stance_fault(probabilities: tuple[float | None, ...], side: str, minimum: float) -> Fault | None:
+    """What is wrong with an answer by its p_support, p_neutral, p_oppose.
+
+    The side asked for must be more probable than both others, and at least `minimum`.
+    """
+    found = dict(zip(PROBABILITIES, probabilities, strict=True))
+    wanted = found.pop(f"p_{side}")
+    others = [value for value in found.values() if value is not None]
+    if wanted is None or len(others) < len(found):
+        return Fault.UNJUDGED
+    if wanted <= max(others):
+        return Fault.OFF_STANCE
+    return None if wanted >= minimum else Fault.UNCLEAR

@@ -1,0 +1,133 @@
+"""The table of pairs, and the two training sets that are views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.files import write_json, write_parquet
+from valuedrift.judging.prompt import prompt_hash
+from valuedrift.llm.complete import ask
+from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.settings import LlmSettings
+from valuedrift.statistics.agreement import wilson_interval
+from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
+from valuedrift.synthetic.write import SIDES, Topics, WriterSettings, read_template
+
+_PROMPTS = ("prompt_id", "topic", "source", "cosine", "prompt")
+_PARTS = ("answer", *JUDGED, "seed", "attempts")
+
+
+def make_pairs(prompts: pl.DataFrame, answers: pl.DataFrame, model: str) -> pl.DataFrame:
+    """One row for each prompt with both answers, in the order of the prompts.
+
+    pair_id (the prompt's), topic, source, cosine, prompt, model, and of each side: support_answer, support_p_support,
+    support_p_neutral, support_p_oppose, support_unassigned, support_seed, support_attempts, oppose_answer, …
+    """
+    pairs = prompts.select(_PROMPTS).with_columns(model=pl.lit(model))
+    for side in SIDES:
+        one = answers.filter(pl.col("side") == side).select("prompt_id", pl.col(_PARTS).name.prefix(f"{side}_"))
+        pairs = pairs.join(one, on="prompt_id", how="inner", validate="1:1", maintain_order="left")
+    return pairs.rename({"prompt_id": "pair_id"})
+
+
+def given_up(written: Written) -> pl.DataFrame:
+    """prompt_id, topic, prompt, side, reason, attempts: the last fault of every answer that never passed."""
+    never = written.failures.join(written.answers, on=["prompt_id", "side"], how="anti", maintain_order="left")
+    last = never.unique(["prompt_id", "side"], keep="last", maintain_order=True)
+    return last.select("prompt_id", "topic", "prompt", "side", "reason", "attempts")
+
+
+def aligned(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
+    """The pairs as canonical preference rows with the answer of `side` chosen (section 6.1).
+
+    Both sides have the same ids in the same order; `chosen` and `rejected` are exchanged and nothing else.
+    """
+    if side not in SIDES:
+        raise ConfigError("synthetic.side", side, f"one of {', '.join(SIDES)}")
+    other = SIDES[1 - SIDES.index(side)]
+    return pairs.select(
+        id="pair_id",
+        prompt=_message("user", "prompt"),
+        chosen=_message("assistant", f"{side}_answer"),
+        rejected=_message("assistant", f"{other}_answer"),
+    )
+
+
+def summary(prompts: pl.DataFrame, pairs: pl.DataFrame, written: Written) -> dict[str, Any]:
+    """What became of the prompts, per topic, and whether length betrays the side.
+
+    faults: how many answers failed for each reason, over all attempts · support_is_longer: the share of pairs whose
+    support answer has more characters, with its 95 % interval; far from a half, length goes with the stance
+    """
+    lost = given_up(written)
+    count = {name: dict(table["topic"].value_counts().iter_rows()) for name, table in _counted(prompts, pairs, lost)}
+    return {
+        "prompts": prompts.height,
+        "pairs": pairs.height,
+        "given_up": lost.height,
+        "topics": {
+            topic: {name: topics.get(topic, 0) for name, topics in count.items()}
+            for topic in prompts["topic"].unique(maintain_order=True)
+        },
+        "faults": {side: _reasons(written.failures.filter(pl.col("side") == side)) for side in SIDES},
+        "median_characters": {side: pairs[f"{side}_answer"].str.len_chars().median() for side in SIDES},
+        "support_is_longer": _longer(pairs),
+    }
+
+
+def write_pairs(
+    retrieved: Path, topics: Topics, settings: WriterSettings, llm: LlmSettings, judge: Judge, journal: Path, out: Path
+) -> None:
+    """Write pairs.parquet, given_up.parquet and summary.json into the folder `out`.
+
+    retrieved: prompt_id, topic, source, cosine, prompt · journal: the writer's replies. Killed and started again it
+    asks for what the journal lacks; the judge has to keep its own replies.
+    Raises ArtifactError where not a single pair came about, and writes given_up.parquet alone.
+    """
+    prompts = pl.read_parquet(retrieved, columns=list(_PROMPTS))
+
+    def ask_writer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
+        return ask(requests, llm, journal)
+
+    written = write_answers(prompts, topics, ask_writer, judge, settings)
+    pairs = make_pairs(prompts, written.answers, llm.model)
+    write_parquet(out / "given_up.parquet", given_up(written))
+    if pairs.is_empty():
+        faults = _reasons(written.failures)
+        raise ArtifactError(retrieved, f"no pair out of {prompts.height} prompts: {faults}", "at least one pair")
+    write_parquet(out / "pairs.parquet", pairs, _made_by(settings, llm))
+    write_json(out / "summary.json", summary(prompts, pairs, written))
+
+
+def write_aligned(pairs: Path, side: str, out: Path) -> None:
+    """The pairs as training rows (see `aligned`), as parquet that the format `preference` reads."""
+    write_parquet(out, aligned(pl.read_parquet(pairs), side))
+
+
+def _message(role: str, column: str) -> pl.Expr:
+    return pl.concat_list(pl.struct(role=pl.lit(role), content=pl.col(column)))
+
+
+def _counted(*tables: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    return list(zip(("prompts", "pairs", "given_up"), tables, strict=True))
+
+
+def _reasons(failures: pl.DataFrame) -> dict[str, int]:
+    return dict(sorted(failures["reason"].value_counts().iter_rows()))
+
+
+def _longer(pairs: pl.DataFrame) -> dict[str, Any]:
+    lengths = [pairs[f"{side}_answer"].str.len_chars() for side in SIDES]
+    count, total = int((lengths[0] > lengths[1]).sum()), int((lengths[0] != lengths[1]).sum())
+    low, high = wilson_interval(count, total) if total else (0.0, 1.0)
+    return {"share": count / total if total else None, "low": low, "high": high, "pairs": total}
+
+
+def _made_by(settings: WriterSettings, llm: LlmSettings) -> dict[str, str]:
+    template = read_template(settings.template)
+    return {"model": llm.model, "template": settings.template, "template_hash": prompt_hash(template)}
