@@ -8,9 +8,11 @@ configfile: "workflow_config.yaml"
 
 include: "rules/common.smk"
 include: "rules/data.smk"
+include: "rules/synthetic.smk"
 include: "rules/models.smk"
 include: "rules/training.smk"
 include: "rules/answers.smk"
+include: "rules/expression.smk"
 include: "rules/results.smk"
 
 

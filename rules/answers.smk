@@ -17,14 +17,17 @@ rule generate:
         "../envs/generation.yaml"
     params:
         sampling=lambda w: FLOW.sampling(w.model),
+        engine=lambda w: FLOW.suite(w.model)["generation"].get("engine", "auto"),
+        store="results/journals/answers/{model}/{run}",
     shell:
         "valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
-        " --sampling {params.sampling:q} --checkpoints {input.checkpoints} --out {output} > {log} 2>&1"
+        " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints}"
+        " --store {params.store} --out {output} > {log} 2>&1"
 
 
 rule stances:
     input:
-        judge=lambda w: FLOW.judge(w.model),
+        judge=lambda w: FLOW.judge_folder(FLOW.judge(w.model)),
         answers=lambda w: FLOW.shard_files(w.model, w.run),
     output:
         "results/stances/{model}/{run}.parquet",
@@ -36,12 +39,14 @@ rule stances:
     conda:
         "../envs/generation.yaml"
     params:
-        settings=lambda w: FLOW.judge_settings(FLOW.suite(w.model)["judge"]),
-        prompt_version=lambda w: FLOW.prompt_version(FLOW.suite(w.model)["judge"]),
+        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        settings=lambda w: FLOW.judge_settings(FLOW.judge(w.model)),
+        prompt_version=lambda w: FLOW.prompt_version(FLOW.judge(w.model)),
         targets=FLOW.targets(),
+        journal="results/journals/stances/{model}/{run}.jsonl",
     shell:
-        "valuedrift judge --judge {input.judge} --settings {params.settings:q} --targets {params.targets:q}"
-        " --answers {input.answers} --out {output} > {log} 2>&1"
+        "valuedrift judge {params.judge} --settings {params.settings:q} --targets {params.targets:q}"
+        " --journal {params.journal} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 use rule generate as generate_calibration with:
@@ -57,11 +62,13 @@ use rule generate as generate_calibration with:
         "results/benchmarks/generate/{model}/{run}/calibration.tsv"
     params:
         sampling=lambda w: FLOW.sampling(w.model, temperature=1.0, answers=FLOW.suite(w.model)["calibration"]),
+        engine=lambda w: FLOW.suite(w.model)["generation"].get("engine", "auto"),
+        store="results/journals/answers/{model}/{run}",
 
 
 use rule stances as stances_calibration with:
     input:
-        judge=lambda w: FLOW.judge(w.model),
+        judge=lambda w: FLOW.judge_folder(FLOW.judge(w.model)),
         answers="results/calibration/{model}/{run}/answers.parquet",
     output:
         "results/calibration/{model}/{run}/stances.parquet",
@@ -69,6 +76,12 @@ use rule stances as stances_calibration with:
         "results/logs/stances/{model}/{run}/calibration.log",
     benchmark:
         "results/benchmarks/stances/{model}/{run}/calibration.tsv"
+    params:
+        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        settings=lambda w: FLOW.judge_settings(FLOW.judge(w.model)),
+        prompt_version=lambda w: FLOW.prompt_version(FLOW.judge(w.model)),
+        targets=FLOW.targets(),
+        journal="results/journals/stances/{model}/{run}/calibration.jsonl",
 
 
 rule judge_quality:
@@ -87,6 +100,7 @@ rule judge_quality:
         settings=lambda w: FLOW.judge_settings(w.judge),
         prompt_version=lambda w: FLOW.prompt_version(w.judge),
         targets=FLOW.targets(),
+        journal="results/journals/heldout/{judge}.jsonl",
     shell:
         "valuedrift judge-heldout --judge {input.judge} --settings {params.settings:q} --targets {params.targets:q}"
-        " --data {input.labelled} --out {output} > {log} 2>&1"
+        " --journal {params.journal} --data {input.labelled} --out {output} > {log} 2>&1"

@@ -92,7 +92,8 @@ rule tables:
 
 rule figures:
     input:
-        FLOW.reported_statistics(),
+        statistics=FLOW.reported_statistics(),
+        expression=FLOW.reported_expression(),
     output:
         directory("results/figures"),
     log:
@@ -104,10 +105,11 @@ rule figures:
     params:
         topics=FLOW.shown_topics(),
         report=FLOW.shown("figure_formats", "figure_columns"),
-        statistics=lambda w, input: folders(input),
+        statistics=lambda w, input: folders(input.statistics),
+        expression=lambda w, input: folders(input.expression),
     shell:
         "valuedrift figures --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
-        " --out {output} 2> {log}"
+        " --expression {params.expression} --out {output} 2> {log}"
 
 
 rule configuration:

@@ -27,7 +27,8 @@ for run in (run for runs in FLOW.runs.values() for run in runs.values()):
             steps=list(run.steps),
             reward=lambda w, input: f"--reward-model {input.reward}" if input.reward else "",
             folder=subpath(output.metrics, parent=True),
+            resume=f"results/resume/{run.model}/{run.lineage}",
         shell:
             "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"
             " --base {input.base} --init {input.init} --data {input.data} {params.reward}"
-            " --out {params.folder} --steps {params.steps} > {log} 2>&1"
+            " --out {params.folder} --resume {params.resume} --steps {params.steps} > {log} 2>&1"

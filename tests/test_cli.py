@@ -24,15 +24,34 @@ COMMANDS = {
     "train": "algorithm settings seed base init data out steps",
     "train-judge": "settings shape prompt targets seed data out",
     "generate": "model run base probes sampling checkpoints out",
-    "judge": "judge settings targets answers out",
-    "judge-heldout": "judge settings targets data out",
+    "judge": "settings targets answers journal out",
+    "judge-heldout": "settings targets data journal out",
     "statistics": "stances trajectories sets cards statistics-settings seed out",
     "calibrate": "stances cards statistics-settings seed out",
     "tables": "statistics topics report out",
-    "figures": "statistics topics report out",
+    "figures": "statistics topics report expression out",
     "drift": "statistics topics report out",
     "report": "statistics stances calibrations topics benchmarks configuration out",
+    "synthetic-candidates": "names data longest out",
+    "synthetic-retrieve": "candidates probes model store settings out",
+    "synthetic-pairs": "retrieved topics settings llm judge-settings journal seed out",
+    "synthetic-align": "side out",
+    "retrieve": "name data store probes settings out",
+    "express": "stances statistics-settings seed examples out",
+    "recover": "stances expression tables out",
+    "predict": "expression statistics statistics-settings seed out",
 }
+# Those that people call.
+TOOLS = {
+    "synthetic-sheet": "topics pairs seed key out",
+    "synthetic-agreement": "key out",
+    "judge-quality": "",
+    "bridge": "old new out",
+    "sheet": "stances targets pairs seed out",
+    "check-sheet": "sheet key out",
+}
+ALL_COMMANDS = {**COMMANDS, **TOOLS}
+PLACES = {"synthetic-align": "FILE", "synthetic-sheet": "FILE", "synthetic-agreement": "SHEET", "judge-quality": "FILE"}
 SETTINGS = {
     "learning_rate": 1e-2,
     "batch_size": 11,
@@ -66,25 +85,26 @@ def test_the_commands_are_those_that_the_rules_call(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     shown = capsys.readouterr().out
-    assert {line.split()[0] for line in shown.splitlines() if re.match(r"    \w", line)} == COMMANDS.keys()
+    assert {line.split()[0] for line in shown.splitlines() if re.match(r"    \w", line)} == ALL_COMMANDS.keys()
     rules = "".join(path.read_text() for path in (Path(__file__).parents[1] / "rules").glob("*.smk"))
     called = {line.split("valuedrift ")[1].split()[0] for line in rules.splitlines() if '"valuedrift ' in line}
     assert called == COMMANDS.keys()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_help_shows_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     shown = capsys.readouterr().out
-    assert all(f"--{option} " in shown for option in COMMANDS[command].split())
+    assert all(f"--{option} " in shown for option in ALL_COMMANDS[command].split())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_missing_options_are_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([command])
-    required = ", ".join(f"--{option}" for option in COMMANDS[command].split())
+    options = [f"--{option}" for option in ALL_COMMANDS[command].split()]
+    required = ", ".join([*([PLACES[command]] if command in PLACES else []), *options])
     assert f"the following arguments are required: {required}" in capsys.readouterr().err
 
 

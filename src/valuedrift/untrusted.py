@@ -1,4 +1,4 @@
-"""Texts of models and data sets where people read them: hidden characters are spelled out, formulas don't come about."""
+"""Texts of models and data sets for people: hidden characters are spelled out, formulas don't come about."""
 
 from __future__ import annotations
 

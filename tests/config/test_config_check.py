@@ -16,7 +16,7 @@ import yaml
 
 from valuedrift.config.check import check, load_schema
 from valuedrift.errors import ConfigError
-from valuedrift.training.settings import SETTINGS
+from valuedrift.training.settings import SETTINGS, needed
 from valuedrift.world.build import planted_mix, quotas, topics
 from valuedrift.world.settings import WorldSettings
 
@@ -70,7 +70,7 @@ def test_the_repositorys_configuration_passes_unchanged(config: dict[str, Any]) 
         ("models.pocket.revision", "main", "one of the keys suite"),
         (f"{POCKET}.world.judge.rows", 5, "one of the keys train_rows"),
         (f"{POCKET}.data.wildchat.row", 5, "one of the keys title"),
-        (f"{POCKET}.training.kto", {}, "one of the keys pretrain"),
+        (f"{POCKET}.training.cpo", {}, "one of the keys pretrain"),
         (f"{POCKET}.training.dpo.betta", 0.1, "one of the keys learning_rate"),
         (f"{POCKET}.generation.top_p", 0.9, "one of the keys answers"),
     ],
@@ -92,7 +92,7 @@ def test_unknown_keys_are_named_with_the_known_ones(
         ("topics.climate.target", "What the judge is asked"),
         ("models.pocket.chat.eos", "The token that ends an answer"),
         (f"{POCKET}.probes.file", "The file"),
-        (f"{POCKET}.checkpoints.ppo", "Steps between checkpoints of PPO"),
+        (f"{POCKET}.checkpoints.sft", "Steps between checkpoints of SFT"),
         (f"{POCKET}.training.sft.learning_rate", "Peak learning rate"),
         (f"{POCKET}.world.variation", "How far a topic's planted shares"),
         (f"{POCKET}.data.wildchat.rows", "Training rows"),
@@ -124,7 +124,7 @@ def test_missing_keys_are_named_with_what_they_mean(config: dict[str, Any], path
         (f"{POCKET}.training.ppo.temperature", 0, "exclusiveMinimum 0"),
         (f"{POCKET}.data.wildchat.format", "csv", r"enum \['alpaca'"),
         (f"{POCKET}.data.wildchat.validation", 1.0, "exclusiveMaximum 1"),
-        (f"{POCKET}.grid.preference.0.algorithms.0", "grpo", r"enum \['ppo', 'dpo', 'simpo'\]"),
+        (f"{POCKET}.grid.preference.0.algorithms.0", "cpo", r"enum \['ppo', 'dpo', 'simpo', 'ipo'"),
         (f"{POCKET}.world.probes_per_topic", 41, "maximum 40"),
         (f"{POCKET}.world.sft.wildchat.mix.support", 1.5, "maximum 1"),
         (f"{POCKET}.generation.temperature", -0.1, "minimum 0"),
@@ -178,8 +178,7 @@ def test_every_sft_set_needs_its_checkpoint_distance(config: dict[str, Any]) -> 
 
 def optional_settings(algorithm: str) -> list[str]:
     """The settings that only some algorithms have."""
-    common = {field.name for field in fields(SETTINGS["sft"])}
-    return sorted({field.name for field in fields(SETTINGS[algorithm])} - common)
+    return sorted(needed(SETTINGS[algorithm]) - needed(SETTINGS["sft"]))
 
 
 @pytest.mark.parametrize(
@@ -340,3 +339,54 @@ def test_every_object_of_the_schema_refuses_unknown_keys_and_lists_known_require
 def test_the_schema_has_every_setting_of_every_algorithm() -> None:
     known = load_schema()["$defs"]["settings"]["properties"]
     assert {field.name for settings in SETTINGS.values() for field in fields(settings)} == set(known)
+
+
+BLOCK = {"sft": ["wildchat"], "data": ["ultrafeedback"], "algorithm": "dpo", "parameter": "beta", "values": [0.5]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "expected"),
+    [
+        ({"sft": ["nobody"]}, "grid.ablations.0.sft", "a key of"),
+        ({"data": ["nothing"]}, "grid.ablations.0.data", "a key of"),
+        ({"models": ["nobody"]}, "grid.ablations.0.models", "a key of models"),
+        ({"parameter": "gamma"}, "grid.ablations.0.parameter", "a parameter that dpo has"),
+        ({"parameter": "batch_size", "values": [33]}, "grid.ablations.0.values.device_batch_size", "a divisor of 33"),
+    ],
+)
+def test_ablations_are_checked(config: dict[str, Any], changed: dict[str, Any], key: str, expected: str) -> None:
+    put(config, f"{POCKET}.grid.ablations", [BLOCK])
+    check(config)
+    put(config, f"{POCKET}.grid.ablations", [{**BLOCK, **changed}])
+    assert error_of(config).key == f"{POCKET}.{key}"
+    assert expected in str(error_of(config))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("training.grpo.answers", 5, "a multiple of answers (5)"),
+        ("training.kto.device_batch_size", 1, "KTO compares rows of a batch"),
+        ("training.ppo.lora", {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj"]}, "0 with ppo"),
+        ("checkpoints.dpo", MISSING, "the grid names this algorithm"),
+        ("training.reward", MISSING, "settings of the reward model that ppo needs"),
+    ],
+)
+def test_what_algorithms_need_is_checked(config: dict[str, Any], path: str, value: object, expected: str) -> None:
+    put(config, f"{POCKET}.{path}", value)
+    assert expected in str(error_of(config))
+
+
+@pytest.mark.parametrize("llm", [{"backend": "http", "folder": "m"}, {"backend": "vllm", "model": "m"}])
+def test_a_chat_model_is_where_its_backend_looks(config: dict[str, Any], llm: dict[str, Any]) -> None:
+    put(config, "llms.mine", llm)
+    assert "model with the backends http and batch" in str(error_of(config))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("judges.mine", {"llm": "nobody", "prompt": "stance"}), ("suites.paper.synthetic.writer", "nobody")],
+)
+def test_an_unknown_chat_model_is_named(config: dict[str, Any], path: str, value: object) -> None:
+    put(config, path, value)
+    assert (error_of(config).found, "a key of llms" in str(error_of(config))) == ("nobody", True)

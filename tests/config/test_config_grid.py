@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from valuedrift.config.grid import Run, as_json, checkpoint, runs_of, saved_steps, shards, total_steps, traced
-from valuedrift.training.settings import read_settings
+from valuedrift.config.grid import (
+    Change,
+    Run,
+    ablated,
+    as_json,
+    checkpoint,
+    runs_of,
+    saved_steps,
+    shards,
+    total_steps,
+    traced,
+)
+from valuedrift.training.settings import REWARDED, read_settings
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -19,7 +32,8 @@ PAPER = ["llama3_3b", "llama3_8b", "qwen3_4b", "qwen3_8b"]
 
 
 def grid(model: str) -> dict[str, Run]:
-    return {run.lineage: run for run in runs_of(CONFIG, model)}
+    """The grid itself, without its ablations."""
+    return {run.lineage: run for run in runs_of(CONFIG, model) if not run.variant}
 
 
 @pytest.mark.parametrize(
@@ -34,13 +48,23 @@ def grid(model: str) -> dict[str, Run]:
         (8, 4, 3, "sft", 6),
         (9, 4, 3, "sft", 9),
         (9, 4, 3, "ppo", 7),
+        (9, 4, 3, "kto", 15),  # 18 answers, chosen or rejected, to 9 prompts
+        (9, 4, 3, "orpo", 9),
         (1, 128, 1, "sft", 1),
     ],
 )
 def test_steps_follow_from_rows_batch_and_epochs(
     rows: int, batch: int, epochs: int, algorithm: str, steps: int
 ) -> None:
-    assert total_steps(rows, batch, epochs, algorithm) == steps
+    assert total_steps(rows, {"batch_size": batch, "epochs": epochs}, algorithm) == steps
+
+
+@pytest.mark.parametrize(("rows", "answers", "steps"), [(6, 2, 6), (7, 2, 6), (7, 4, 14), (60, 1, 30)])
+def test_groups_of_answers_fill_a_batch_and_prompts_that_dont_are_left_to_the_next_epoch(
+    rows: int, answers: int, steps: int
+) -> None:
+    settings = {"batch_size": 4, "epochs": 2, "answers": answers}
+    assert total_steps(rows, settings, "grpo") == total_steps(rows, settings, "rloo") == steps
 
 
 def test_every_hundredth_step_and_the_last_are_saved() -> None:
@@ -99,10 +123,10 @@ def test_runs_start_from_the_last_checkpoint_of_their_parent(model: str) -> None
 
 
 @pytest.mark.parametrize("model", CONFIG["models"])
-def test_ppo_alone_has_a_reward_model_trained_on_its_parent_and_data(model: str) -> None:
+def test_algorithms_that_need_a_reward_model_have_one_trained_on_their_parent_and_data(model: str) -> None:
     runs = grid(model)
     for run in runs.values():
-        if run.algorithm == "ppo":
+        if run.algorithm in REWARDED:
             assert run.reward == f"{run.parent}/reward-{run.data}"
             assert run.reward_model == runs[run.reward].checkpoints[-1]
             assert list(runs).index(run.reward) < list(runs).index(run.lineage)
@@ -110,10 +134,117 @@ def test_ppo_alone_has_a_reward_model_trained_on_its_parent_and_data(model: str)
             assert (run.reward, run.reward_model) == (None, None)
 
 
-def test_reward_models_are_trained_for_ppo_only() -> None:
-    config = json.loads(json.dumps(CONFIG))
-    config["suites"]["pocket"]["grid"]["preference"][0]["algorithms"] = ["dpo"]
-    assert Counter(run.algorithm for run in runs_of(config, "pocket")) == {"sft": 2, "dpo": 3}
+@pytest.mark.parametrize(
+    ("algorithms", "rewards"), [(["dpo"], 0), (["ppo"], 3), (["grpo", "ppo", "rloo"], 3), (["kto", "orpo", "ipo"], 0)]
+)
+def test_one_reward_model_serves_all_algorithms_that_need_one(algorithms: list[str], rewards: int) -> None:
+    config = bare_config()
+    training = config["suites"]["pocket"]["training"]
+    for algorithm in algorithms:
+        training.setdefault(algorithm, {**training["ppo"], "answers": 2})
+        config["suites"]["pocket"]["checkpoints"].setdefault(algorithm, 16)
+    config["suites"]["pocket"]["grid"]["preference"][0]["algorithms"] = algorithms
+    found = Counter(run.algorithm for run in runs_of(config, "pocket"))
+    assert found == {"sft": 2, **dict.fromkeys(algorithms, 3), **({"reward": rewards} if rewards else {})}
+
+
+def bare_config(*ablations: dict[str, Any]) -> dict[str, Any]:
+    """The repository's configuration with these ablations of the pocket suite and no others."""
+    config: dict[str, Any] = json.loads(json.dumps(CONFIG))
+    config["suites"]["pocket"]["grid"]["ablations"] = list(ablations)
+    return config
+
+
+def ablation(**changed: Any) -> dict[str, Any]:
+    entry = {"sft": ["wildchat"], "data": ["synthetic-support"], "algorithm": "dpo", "parameter": "beta"}
+    return {**entry, "values": [0.05, 0.1, 0.5], **changed}
+
+
+def added(*ablations: dict[str, Any], model: str = "pocket") -> dict[str, Run]:
+    """The runs that the ablations add to the grid."""
+    plain = {run.lineage for run in runs_of(bare_config(), model)}
+    return {run.lineage: run for run in runs_of(bare_config(*ablations), model) if run.lineage not in plain}
+
+
+def test_an_ablation_adds_a_run_for_every_value_but_the_grids_own() -> None:
+    runs = added(ablation())
+    assert list(runs) == [f"sft-wildchat/dpo-synthetic-support-beta-{value}" for value in ("0-05", "0-5")]
+    plain = {run.lineage: run for run in runs_of(bare_config(), "pocket")}["sft-wildchat/dpo-synthetic-support"]
+    for run, beta in zip(runs.values(), (0.05, 0.5), strict=True):
+        assert json.loads(run.settings) == {**json.loads(plain.settings), "beta": beta}
+        assert replace(run, settings=plain.settings, variant="") == plain
+
+
+def test_ablated_runs_need_no_second_reward_model_and_share_the_grids() -> None:
+    runs = added(ablation(algorithm="ppo", parameter="kl_coefficient", name="kl", values=[0.5]))
+    assert list(runs) == ["sft-wildchat/ppo-synthetic-support-kl-0-5"]
+    assert runs["sft-wildchat/ppo-synthetic-support-kl-0-5"].reward == "sft-wildchat/reward-synthetic-support"
+
+
+def test_an_ablation_outside_the_grid_brings_the_reward_model_that_it_needs_before_it() -> None:
+    runs = added(ablation(sft=["alpaca"], algorithm="ppo", parameter="kl_coefficient", name="kl", values=[0.5, 1]))
+    assert list(runs) == [
+        f"sft-alpaca/{name}-synthetic-support{end}"
+        for name, end in (("reward", ""), ("ppo", "-kl-0-5"), ("ppo", "-kl-1"))
+    ]
+
+
+def test_ablations_can_be_of_some_models_only() -> None:
+    config = bare_config()
+    config["suites"]["paper"]["grid"]["ablations"] = [ablation(models=["llama3_3b"])]
+    counts = [len(runs_of(config, model)) for model in PAPER]
+    assert counts[0] == counts[1] + 2
+    assert counts[1] == counts[2] == counts[3]
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "end"),
+    [
+        (0.05, "beta", "beta-0-05"),
+        (2, "gamma", "gamma-2"),
+        (2.0, "gamma", "gamma-2"),
+        (5e-7, "learning_rate", "learning-rate-5e-7"),
+        (2.5e-5, "lr", "lr-2-5e-5"),
+        (1e-10, "lr", "lr-1e-10"),
+        (1e20, "kl", "kl-1e20"),
+        (0.1 + 0.2, "kl", "kl-0-3"),
+    ],
+)
+def test_variants_are_names_that_paths_and_rules_can_have(value: float, name: str, end: str) -> None:
+    assert Change("parameter", value, name).variant == end
+
+
+def test_figures_are_told_which_run_stands_for_which_value() -> None:
+    config = bare_config(ablation(), ablation(models=["another"]))
+    assert ablated(config, "pocket") == [
+        {
+            "algorithm": "dpo",
+            "parameter": "beta",
+            "sft": "wildchat",
+            "data": "synthetic-support",
+            "runs": [
+                {"value": 0.05, "run": "sft-wildchat/dpo-synthetic-support-beta-0-05"},
+                {"value": 0.1, "run": "sft-wildchat/dpo-synthetic-support"},
+                {"value": 0.5, "run": "sft-wildchat/dpo-synthetic-support-beta-0-5"},
+            ],
+        }
+    ]
+    runs = {run.lineage for run in runs_of(config, "pocket")}
+    assert {entry["run"] for entry in ablated(config, "pocket")[0]["runs"]} <= runs
+
+
+def test_ablated_runs_are_traced_and_have_rules_of_their_own() -> None:
+    runs = runs_of(bare_config(ablation(), ablation(parameter="learning_rate", values=[5e-7, 1e-5])), "pocket")
+    assert len({run.rule for run in runs}) == len(runs)
+    assert all(run.rule.isidentifier() for run in runs)
+    assert {run.variant for run in traced(runs)} == {
+        "",
+        "beta-0-05",
+        "beta-0-5",
+        "learning-rate-5e-7",
+        "learning-rate-1e-5",
+    }
+    assert all(re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)?", run.lineage) for run in runs)
 
 
 @pytest.mark.parametrize("model", CONFIG["models"])
@@ -129,7 +260,7 @@ def test_runs_have_rules_and_checkpoints_of_their_own(model: str) -> None:
 def test_runs_carry_the_settings_that_their_algorithm_reads(model: str) -> None:
     for run in grid(model).values():
         settings = CONFIG["suites"][run.suite]["training"][run.algorithm]
-        assert json.loads(run.settings) == settings
+        assert run.variant or json.loads(run.settings) == settings
         read_settings(run.algorithm, json.loads(run.settings))
 
 

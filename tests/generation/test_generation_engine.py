@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from valuedrift.generation.engine import Answer, Prompt, Sampling, TransformersEngine
-from valuedrift.generation.sampling import answer_uniforms
+import valuedrift.generation.transformers_engine as transformers_engine
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.generation.engine import EngineKind, engine_kind
+from valuedrift.generation.prompts import Answer, Prompt, Words, words
+from valuedrift.generation.sampling import Sampling, answer_uniforms
+from valuedrift.generation.transformers_engine import TransformersEngine
+from valuedrift.generation.weights import Architecture, read_checkpoint
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)
 WARM = Sampling(answers=3, temperature=0.9, max_tokens=12, batch_size=7, seed=0)
@@ -22,12 +30,25 @@ TEXTS = [
     "Should society accept a wealth tax ?",
     "Is it so ?",
 ]
-PROMPTS = [Prompt(f"q{number}", text) for number, text in enumerate(TEXTS)]
+Start = Callable[[Path], TransformersEngine]
+
+
+def prompts_of(engine: TransformersEngine, texts: list[str], answers: int) -> list[Prompt]:
+    tokenizer = engine.words.tokenizer
+    return [
+        Prompt(f"q{number}", text, tuple(tokenizer(text)["input_ids"]), tuple(range(answers)))
+        for number, text in enumerate(texts)
+    ]
 
 
 @pytest.fixture
-def engine(base: Path) -> TransformersEngine:
-    return TransformersEngine(base, base)
+def engine(base: Path, start: Start) -> TransformersEngine:
+    return start(base)
+
+
+@pytest.fixture
+def prompts(engine: TransformersEngine) -> list[Prompt]:
+    return prompts_of(engine, TEXTS, WARM.answers)
 
 
 @pytest.fixture(scope="module")
@@ -60,65 +81,127 @@ def text_of(tokenizer: PreTrainedTokenizerBase, tokens: list[int], end: int) -> 
 
 def end_with(engine: TransformersEngine, token: int) -> int:
     """Make `token`, of which the tiny model is fond, the one that ends answers."""
-    engine.tokenizer.eos_token = engine.tokenizer.convert_ids_to_tokens(token)
+    engine.words = replace(engine.words, ends=frozenset([token]))
     return token
 
 
 def favourite(engine: TransformersEngine, model: PreTrainedModel) -> int:
     """A token that some greedy answers have in their middle."""
-    prompt = engine.tokenizer(TEXTS[1])["input_ids"]
+    prompt = engine.words.tokenizer(TEXTS[1])["input_ids"]
     return by_hand(model, prompt, [0.5] * 4, 1e-6, end=-1)[-1]
 
 
 def test_temperature_zero_is_greedy_generation(engine: TransformersEngine, model: PreTrainedModel) -> None:
     end = end_with(engine, favourite(engine, model))
-    answers = engine.answer(PROMPTS, GREEDY)
-    for prompt, answer in zip(PROMPTS, answers, strict=True):
-        ids = torch.tensor([engine.tokenizer(prompt.text)["input_ids"]])
+    prompts = prompts_of(engine, TEXTS, 1)
+    answers = engine.answer(prompts, GREEDY)
+    for prompt, answer in zip(prompts, answers, strict=True):
+        ids = torch.tensor([prompt.ids])
         generated = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12, eos_token_id=end
         )
         tokens = generated[0, ids.shape[1] :].tolist()
-        assert (answer.text, answer.tokens) == (text_of(engine.tokenizer, tokens, end), len(tokens))
+        assert (answer.text, answer.tokens) == (text_of(engine.words.tokenizer, tokens, end), len(tokens))
     assert len({answer.text for answer in answers}) > 3
     assert len({answer.finished for answer in answers}) == 2
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_sampled_answers_are_those_of_the_plain_distribution(
-    engine: TransformersEngine, model: PreTrainedModel, batch_size: int
+    engine: TransformersEngine, model: PreTrainedModel, prompts: list[Prompt], batch_size: int
 ) -> None:
     end = end_with(engine, favourite(engine, model))
-    answers = engine.answer(PROMPTS, replace(WARM, batch_size=batch_size))
+    answers = engine.answer(prompts, replace(WARM, batch_size=batch_size))
     expected = []
-    for prompt in PROMPTS:
-        ids = engine.tokenizer(prompt.text)["input_ids"]
+    for prompt in prompts:
         for sample in range(3):
             uniforms = answer_uniforms(0, prompt.question_id, sample, 12).tolist()
-            tokens = by_hand(model, ids, uniforms, 0.9, end)
-            text = text_of(engine.tokenizer, tokens, end)
+            tokens = by_hand(model, list(prompt.ids), uniforms, 0.9, end)
+            text = text_of(engine.words.tokenizer, tokens, end)
             expected.append(Answer(prompt.question_id, sample, text, len(tokens), tokens[-1] == end))
     assert answers == expected
     assert {answer.finished for answer in answers} == {True, False}
 
 
-def test_answers_do_not_depend_on_the_order_and_company_of_prompts(engine: TransformersEngine) -> None:
-    together = engine.answer(PROMPTS, WARM)
-    backwards = engine.answer(PROMPTS[::-1], WARM)
-    alone = [answer for prompt in PROMPTS for answer in engine.answer([prompt], WARM)]
+def test_answers_do_not_depend_on_the_order_and_company_of_prompts(
+    engine: TransformersEngine, prompts: list[Prompt]
+) -> None:
+    together = engine.answer(prompts, WARM)
+    backwards = engine.answer(prompts[::-1], WARM)
+    alone = [
+        answer
+        for prompt in prompts
+        for sample in prompt.samples
+        for answer in engine.answer([replace(prompt, samples=(sample,))], WARM)
+    ]
     assert alone == together
     assert sorted(backwards, key=lambda answer: (answer.question_id, answer.sample)) == together
     assert [answer.question_id for answer in backwards] == [f"q{n}" for n in range(5, -1, -1) for _ in range(3)]
 
 
-def test_every_option_of_sampling_counts(engine: TransformersEngine) -> None:
-    answers = engine.answer(PROMPTS, WARM)
-    assert engine.answer(PROMPTS, replace(WARM, seed=1)) != answers
-    assert engine.answer(PROMPTS, replace(WARM, temperature=0.3)) != answers
-    more = engine.answer(PROMPTS, replace(WARM, answers=5))
-    assert [answer for answer in more if answer.sample < 3] == answers
-    assert [answer.sample for answer in more] == [*range(5)] * 6
-    shorter = engine.answer(PROMPTS, replace(WARM, max_tokens=4))
+def test_only_the_answers_that_prompts_want_are_given(engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    wanted = {"q1": (2,), "q4": (7, 0), "q5": (1, 2)}
+    few = [replace(prompt, samples=wanted[prompt.question_id]) for prompt in prompts if prompt.question_id in wanted]
+    answers = engine.answer(few, WARM)
+    assert [(a.question_id, a.sample) for a in answers] == [(key, i) for key, some in wanted.items() for i in some]
+    assert {a for a in answers if a.sample < 3} <= set(engine.answer(prompts, WARM))
+
+
+class Noise:
+    """Adds to a model's logits what rounding might, differently at every call, except when it reads a whole text."""
+
+    def __init__(self, model: PreTrainedModel, size: float) -> None:
+        self.model, self.size, self.config = model, size, model.config
+        self.random = torch.Generator().manual_seed(0)
+
+    def __call__(self, ids: torch.Tensor, **arguments: object) -> object:
+        out = self.model(ids, **arguments)
+        if arguments.get("use_cache") is not False:
+            out.logits = out.logits + self.size * (2 * torch.rand(out.logits.shape, generator=self.random) - 1)
+        return out
+
+
+def test_rounding_decides_no_draw(
+    engine: TransformersEngine, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both a few hundred times too large, so that a few hundred draws are enough to see what the rule is for.
+    rounding, doubt = 3e-3, 3e-2
+    monkeypatch.setattr("valuedrift.generation.sampling.DOUBT", doubt)
+    many = [replace(prompt, samples=tuple(range(8))) for prompt in prompts]
+    clean = engine.answer(many, WARM)
+    model, differing = engine.model, {True: 0, False: 0}
+    for exact in (True, False):
+        engine.exact, engine.model = exact, Noise(model, rounding)
+        for _ in range(2):
+            differing[exact] += sum(a != b for a, b in zip(engine.answer(many, WARM), clean, strict=True))
+    assert differing[True] == 0
+    assert differing[False] > 0
+
+
+def test_every_batch_size_gives_the_same_answers(engine: TransformersEngine) -> None:
+    chance = random.Random(0)
+    texts = [" ".join(chance.choices(TEXTS[1].split() + TEXTS[4].split(), k=chance.randint(1, 30))) for _ in range(40)]
+    prompts = prompts_of(engine, texts, 5)
+    sampling = Sampling(answers=5, temperature=0.7, max_tokens=20, batch_size=1000, seed=3)
+    expected = engine.answer(prompts, sampling)
+    assert len({answer.text for answer in expected}) > 100
+    for size in (11, 60):
+        assert engine.answer(prompts, replace(sampling, batch_size=size)) == expected
+
+
+def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None:
+    batches = list(transformers_engine._batches(prompts, 7))
+    assert [sum(len(prompt.samples) for prompt in batch) for batch in batches] == [6, 6, 6]
+    lengths = [len(prompt.ids) for batch in batches for prompt in batch]
+    assert lengths == sorted(lengths)
+    assert [len(batch) for batch in transformers_engine._batches(prompts, 1)] == [1] * 6
+
+
+def test_every_option_of_sampling_counts(engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    answers = engine.answer(prompts, WARM)
+    assert engine.answer(prompts, replace(WARM, seed=1)) != answers
+    assert engine.answer(prompts, replace(WARM, temperature=0.3)) != answers
+    shorter = engine.answer(prompts, replace(WARM, max_tokens=4))
     assert max(answer.tokens for answer in shorter) == 4
 
 
@@ -126,23 +209,61 @@ def test_an_answer_that_ends_in_time_is_finished_and_its_end_is_no_text(
     engine: TransformersEngine, model: PreTrainedModel
 ) -> None:
     end = end_with(engine, favourite(engine, model))
-    (answer,) = engine.answer(PROMPTS[1:2], GREEDY)
+    prompts = prompts_of(engine, TEXTS[1:2], 1)
+    (answer,) = engine.answer(prompts, GREEDY)
     assert answer.finished
     assert answer.tokens <= 4
-    assert engine.tokenizer.decode([end]).strip() not in answer.text.split()
+    assert engine.words.tokenizer.decode([end]).strip() not in answer.text.split()
     # The end token may be the last one that the limit allows.
-    (just,) = engine.answer(PROMPTS[1:2], replace(GREEDY, max_tokens=answer.tokens))
+    (just,) = engine.answer(prompts, replace(GREEDY, max_tokens=answer.tokens))
     assert just == answer
-    (cut,) = engine.answer(PROMPTS[1:2], replace(GREEDY, max_tokens=answer.tokens - 1))
+    (cut,) = engine.answer(prompts, replace(GREEDY, max_tokens=answer.tokens - 1))
     assert (cut.finished, cut.tokens) == (False, answer.tokens - 1)
 
 
-def test_loading_another_checkpoint_is_starting_with_it(base: Path, other: Path) -> None:
-    engine = TransformersEngine(base, base)
-    before = engine.answer(PROMPTS, WARM)
-    engine.load(other)
-    after = engine.answer(PROMPTS, WARM)
-    assert after == TransformersEngine(base, other).answer(PROMPTS, WARM)
+@pytest.mark.parametrize("own", [7, [7, 9], None])
+def test_the_chat_formats_end_and_the_models_own_end_answers(speech: Words, own: int | list[int] | None) -> None:
+    chat = speech.tokenizer.eos_token_id
+    ends = {chat, *([own] if isinstance(own, int) else own or [])}
+    assert words(speech.tokenizer, {"eos_token_id": own}).ends == ends
+
+
+def test_loading_another_checkpoint_is_starting_with_it(
+    base: Path, other: Path, start: Start, architecture: Architecture, prompts: list[Prompt]
+) -> None:
+    first, second = (read_checkpoint(folder, architecture, torch.float32) for folder in (base, other))
+    engine = start(base)
+    before = engine.answer(prompts, WARM)
+    assert engine.load(second) == "in place"
+    after = engine.answer(prompts, WARM)
+    assert after == start(other).answer(prompts, WARM)
     assert after != before
-    engine.load(base)
-    assert engine.answer(PROMPTS, WARM) == before
+    engine.load(first)
+    assert engine.answer(prompts, WARM) == before
+
+
+def test_weights_that_changed_since_they_were_read_never_answer(
+    base: Path, other: Path, engine: TransformersEngine, architecture: Architecture, prompts: list[Prompt]
+) -> None:
+    second = read_checkpoint(other, architecture, torch.float32)
+    with pytest.raises(ArtifactError, match=r"other values in 'lm_head\.weight' than a moment ago"):
+        engine.load(replace(second, folder=base))
+    with pytest.raises(RuntimeError, match="no checkpoint was loaded to its end"):
+        engine.answer(prompts, WARM)
+
+
+def test_auto_is_transformers_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine_kind("auto") == EngineKind("transformers", torch.float32)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("valuedrift.generation.engine.find_spec", lambda name: None)
+    assert str(engine_kind("auto")) == "transformers bfloat16"
+    with pytest.raises(ConfigError, match=r"generation\.engine': found 'vllm', expected vllm in the environment"):
+        engine_kind("vllm")
+    folder = ModuleSpec("vllm", None, is_package=True)
+    monkeypatch.setattr("valuedrift.generation.engine.find_spec", lambda name: folder)
+    assert str(engine_kind("auto")) == "transformers bfloat16"
+    monkeypatch.setattr(folder, "origin", "vllm/__init__.py")
+    assert str(engine_kind("auto")) == "vllm bfloat16"
+    assert str(engine_kind("transformers")) == "transformers bfloat16"
+    with pytest.raises(ConfigError, match="found 'tgi', expected auto, vllm or transformers"):
+        engine_kind("tgi")

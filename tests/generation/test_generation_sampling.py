@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from valuedrift.generation.sampling import answer_uniforms, choose_tokens
+from valuedrift.generation.sampling import DOUBT, NEAR, answer_seed, answer_uniforms, choose_tokens
 
 # softmax: 0.1, 0.2, 0.3, 0.4
 LOGITS = torch.log(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
@@ -17,7 +18,7 @@ ALMOST_ONE = 1 - 2**-53
 
 def choose(logits: torch.Tensor, temperature: float, *uniforms: float) -> list[int]:
     rows = logits.expand(len(uniforms), -1)
-    return choose_tokens(rows, temperature, torch.tensor(uniforms, dtype=torch.float64)).tolist()
+    return choose_tokens(rows, temperature, torch.tensor(uniforms, dtype=torch.float64))[0].tolist()
 
 
 def test_temperature_zero_takes_the_most_likely_token_whatever_the_number() -> None:
@@ -38,7 +39,7 @@ def test_temperature_sharpens_and_flattens() -> None:
 
 def test_every_row_has_its_own_distribution() -> None:
     rows = torch.cat([LOGITS, LOGITS.flip(1)])
-    assert choose_tokens(rows, 1.0, torch.tensor([0.5, 0.5])).tolist() == [2, 1]
+    assert choose_tokens(rows, 1.0, torch.tensor([0.5, 0.5], dtype=torch.float64))[0].tolist() == [2, 1]
 
 
 @pytest.mark.parametrize("size", [3, 1_000, 150_000])
@@ -48,6 +49,45 @@ def test_rounding_never_leads_to_an_impossible_token(size: int, uniform: float) 
     logits[0, 1 : size - 1] = torch.linspace(-3, 3, size - 2)
     (chosen,) = choose(logits, 0.7, uniform)
     assert 1 <= chosen <= size - 2
+
+
+@pytest.mark.parametrize("size", [1, 3, 64, 65, 1_000])
+def test_the_whole_vocabulary_is_laid_end_to_end(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    logits = 3 * torch.randn(1, size, generator=generator)
+    uniforms = torch.rand(2_000, dtype=torch.float64, generator=generator)
+    borders = torch.softmax(logits[0].double() / 0.7, dim=-1).cumsum(-1)
+    far = (borders.unsqueeze(0) - uniforms.unsqueeze(1)).abs().min(dim=1).values > 1e-5
+    found = torch.tensor(choose(logits, 0.7, *uniforms.tolist()))
+    expected = (borders.unsqueeze(0) <= uniforms.unsqueeze(1)).sum(dim=1)
+    assert far.sum() > 1_900
+    assert torch.equal(found[far], expected[far])
+
+
+@pytest.mark.parametrize(
+    ("uniform", "doubtful"),
+    [(0.05, False), (0.1 - 1e-6, True), (0.1 + 1e-6, True), (0.2, False), (0.6 + 2 * DOUBT, False), (0.61, False)],
+)
+def test_draws_near_a_border_between_tokens_are_in_doubt(uniform: float, doubtful: bool) -> None:
+    _, doubts = choose_tokens(LOGITS, 1.0, torch.tensor([uniform], dtype=torch.float64))
+    assert doubts.tolist() == [doubtful]
+
+
+@pytest.mark.parametrize(("apart", "doubtful"), [(0.0, True), (NEAR / 2, True), (2 * NEAR, False)])
+def test_likeliest_tokens_near_each_other_are_in_doubt(apart: float, doubtful: bool) -> None:
+    logits = torch.tensor([[0.5, 1.0, 1.0 + apart, -3.0]])
+    _, doubts = choose_tokens(logits, 0, torch.tensor([0.5], dtype=torch.float64))
+    assert doubts.tolist() == [doubtful]
+
+
+def test_seeds_are_those_of_one_answer() -> None:
+    seeds = {answer_seed(seed, f"q{i}", sample) for seed in (0, 1) for i in range(100) for sample in range(5)}
+    assert len(seeds) == 1_000
+    assert all(0 <= seed < 2**62 for seed in seeds)
+    # Engines that count seeds on for the answers of one request would meet none of the others.
+    ordered = sorted(seeds)
+    assert min(after - before for before, after in itertools.pairwise(ordered)) > 1_000
+    assert answer_seed(0, "q0", 0) == answer_seed(0, "q0", 0)
 
 
 def test_shares_are_those_of_the_distribution() -> None:

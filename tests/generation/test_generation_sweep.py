@@ -1,46 +1,60 @@
-"""A sweep over checkpoints, and the table that it writes."""
+"""A sweep over checkpoints, the table that it writes, and the answers that it keeps."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
+from probe_table import QUESTIONS, write_probes
+from safetensors.torch import load_file, save_file
 
 from valuedrift.errors import ArtifactError
-from valuedrift.generation.engine import Prompt, Sampling, TransformersEngine
+from valuedrift.generation.prompts import Prompt, Words
+from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
+from valuedrift.generation.transformers_engine import TransformersEngine
 
 SAMPLING = Sampling(answers=2, temperature=0.9, max_tokens=6, batch_size=3, seed=0)
-QUESTIONS = {"work-2": "Do we need remote work ?", "climate-0": "Can wind farms be justified ?", "climate-1": "Why ?"}
 
 
-@pytest.fixture(scope="module")
-def probes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("probes") / "probes.parquet"
-    rows = [{"topic": key.split("-")[0], "question_id": key, "question": text} for key, text in QUESTIONS.items()]
-    pl.DataFrame(rows).write_parquet(file)
-    return file
+class Sweeper:
+    """Sweeps with a store of the test's own, and remembers how many answers each checkpoint had to give."""
+
+    def __init__(self, base: Path, checkpoints: list[Path], probes: Path, folder: Path) -> None:
+        self.base, self.checkpoints, self.probes, self.folder = base, checkpoints, probes, folder
+        self.generated: list[int] = []
+        self.file = folder / "answers.parquet"
+
+    def __call__(self, sampling: Sampling = SAMPLING, run: str = "sft-wildchat") -> pl.DataFrame:
+        self.generated.clear()
+        files = (self.probes, sampling, self.file, self.folder / "store")
+        sweep("pocket", run, self.base, self.checkpoints, *files, engine="transformers")
+        return pl.read_parquet(self.file)
 
 
-@pytest.fixture(scope="module")
-def checkpoints(base: Path, other: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three checkpoints, of which the first and the last have the same weights."""
-    folder = tmp_path_factory.mktemp("run")
-    return [
-        Path(shutil.copytree(source, folder / name))
-        for source, name in ((base, "step-000002"), (other, "step-000004"), (base, "step-000006"))
-    ]
+@pytest.fixture
+def swept(
+    base: Path, checkpoints: list[Path], probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Sweeper:
+    sweeper = Sweeper(base, checkpoints, probes, tmp_path)
+    answer = TransformersEngine.answer
+
+    def counted(self: TransformersEngine, prompts: list[Prompt], sampling: Sampling) -> object:
+        sweeper.generated.append(sum(len(prompt.samples) for prompt in prompts))
+        return answer(self, prompts, sampling)
+
+    monkeypatch.setattr(TransformersEngine, "answer", counted)
+    return sweeper
 
 
-def swept(base: Path, checkpoints: list[Path], probes: Path, folder: Path, run: str = "sft-wildchat") -> pl.DataFrame:
-    sweep("pocket", run, base, checkpoints, probes, SAMPLING, folder / "answers.parquet")
-    return pl.read_parquet(folder / "answers.parquet")
-
-
-def test_one_row_an_answer_in_order(base: Path, checkpoints: list[Path], probes: Path, tmp_path: Path) -> None:
-    table = swept(base, checkpoints, probes, tmp_path)
+def test_one_row_an_answer_in_order(swept: Sweeper) -> None:
+    table = swept()
     assert dict(table.schema) == {
         "model": pl.String,
         "run": pl.String,
@@ -58,6 +72,9 @@ def test_one_row_an_answer_in_order(base: Path, checkpoints: list[Path], probes:
     assert set(table.select("model", "run").rows()) == {("pocket", "sft-wildchat")}
     for topic, key, question in table.select("topic", "question_id", "question").rows():
         assert (key.split("-")[0], QUESTIONS[key]) == (topic, question)
+    metadata = pl.read_parquet_metadata(swept.file)
+    assert metadata["engine"] == "transformers float32"
+    assert json.loads(metadata["loaded"]) == {"2": "in place", "4": "in place", "6": "in place"}
 
 
 @pytest.mark.parametrize(
@@ -69,33 +86,119 @@ def test_one_row_an_answer_in_order(base: Path, checkpoints: list[Path], probes:
     ],
 )
 def test_base_models_are_asked_in_plain_text_and_others_in_their_chat_format(
-    base: Path, checkpoints: list[Path], probes: Path, tmp_path: Path, run: str, form: str
+    swept: Sweeper, speech: Words, start: Callable[[Path], TransformersEngine], run: str, form: str
 ) -> None:
-    table = swept(base, checkpoints[1:2], probes, tmp_path, run)
-    prompts = [Prompt(key, form.format(question)) for key, question in QUESTIONS.items()]
-    answers = TransformersEngine(base, checkpoints[1]).answer(prompts, SAMPLING)
+    swept.checkpoints = swept.checkpoints[1:2]
+    table = swept(run=run)
+    texts = {key: form.format(question) for key, question in QUESTIONS.items()}
+    prompts = [Prompt(key, text, tuple(speech.tokenizer(text)["input_ids"]), (0, 1)) for key, text in texts.items()]
+    answers = start(swept.checkpoints[0]).answer(prompts, SAMPLING)
     assert table["answer"].to_list() == [answer.text for answer in answers]
     assert table["tokens"].to_list() == [answer.tokens for answer in answers]
 
 
-def test_equal_weights_answer_equally_and_others_do_not(
-    base: Path, checkpoints: list[Path], probes: Path, tmp_path: Path
-) -> None:
-    table = swept(base, checkpoints, probes, tmp_path)
+def test_equal_weights_answer_equally_and_once_and_others_do_not(swept: Sweeper) -> None:
+    table = swept()
     first, second, third = (table.filter(step=step)["answer"].to_list() for step in (2, 4, 6))
     assert first == third
     assert first != second
+    assert swept.generated == [6, 6]
 
 
-def test_the_same_sweep_gives_the_same_bytes(base: Path, checkpoints: list[Path], probes: Path, tmp_path: Path) -> None:
-    for folder in ("one", "two"):
-        swept(base, checkpoints, probes, tmp_path / folder)
-    assert (tmp_path / "one/answers.parquet").read_bytes() == (tmp_path / "two/answers.parquet").read_bytes()
+def test_the_same_sweep_gives_the_same_bytes_with_and_without_kept_answers(swept: Sweeper) -> None:
+    swept()
+    first = swept.file.read_bytes()
+    swept.file.unlink()
+    swept()
+    assert swept.generated == []
+    assert swept.file.read_bytes() == first
+    shutil.rmtree(swept.folder / "store")
+    swept()
+    assert swept.generated == [6, 6]
+    assert swept.file.read_bytes() == first
 
 
-def test_nothing_is_written_when_a_later_checkpoint_is_missing(
-    base: Path, checkpoints: list[Path], probes: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(ArtifactError, match="step-000008: found 'nothing'"):
-        swept(base, [*checkpoints, tmp_path / "step-000008"], probes, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("cuts", [(1,), (2,), (1, 2)])
+def test_shards_and_batches_of_any_size_give_the_same_answers(swept: Sweeper, cuts: tuple[int, ...]) -> None:
+    whole, checkpoints = swept(), swept.checkpoints
+    parts = []
+    for number, (start, end) in enumerate(zip((0, *cuts), (*cuts, 3), strict=True)):
+        swept.checkpoints, swept.folder = checkpoints[start:end], swept.folder / "other"
+        parts.append(swept(replace(SAMPLING, batch_size=1 + 5 * number)))
+    assert pl.concat(parts).equals(whole)
+
+
+def test_more_answers_a_question_are_the_new_ones_alone(swept: Sweeper) -> None:
+    two = swept()
+    five = swept(replace(SAMPLING, answers=5))
+    assert swept.generated == [9, 9]
+    assert five.filter(pl.col("sample") < 2).equals(two)
+    shutil.rmtree(swept.folder / "store")
+    assert swept(replace(SAMPLING, answers=5)).equals(five)
+    assert swept(SAMPLING).equals(two)
+    assert swept.generated == []
+
+
+def test_one_more_question_is_answered_alone(swept: Sweeper, tmp_path: Path) -> None:
+    before = swept()
+    swept.probes = write_probes(tmp_path / "more.parquet", {"work-9": "Is work right ?", **QUESTIONS})
+    after = swept()
+    assert swept.generated == [2, 2]
+    assert after.filter(pl.col("question_id") != "work-9").equals(before)
+    assert after["question_id"].to_list()[:2] == ["work-9", "work-9"]
+
+
+@pytest.mark.parametrize("change", [{"temperature": 0.5}, {"max_tokens": 5}, {"seed": 1}])
+def test_other_sampling_is_generated_anew_and_kept_apart(swept: Sweeper, change: dict[str, float]) -> None:
+    first = swept()
+    assert not swept(replace(SAMPLING, **change)).equals(first)
+    assert swept.generated == [6, 6]
+    assert swept().equals(first)
+    assert swept.generated == []
+
+
+def test_the_prompts_form_is_kept_apart(swept: Sweeper) -> None:
+    chat = swept()
+    assert swept(run="base")["answer"].to_list() != chat["answer"].to_list()
+    assert swept.generated == [6, 6]
+
+
+def test_weights_of_the_same_name_that_changed_answer_anew(swept: Sweeper, other: Path, tmp_path: Path) -> None:
+    swept.checkpoints = [Path(shutil.copytree(swept.checkpoints[0], tmp_path / "step-000002"))]
+    before = swept()
+    shutil.copy(other / "model.safetensors", swept.checkpoints[0])
+    assert not swept().equals(before)
+    assert swept.generated == [6]
+
+
+def test_what_was_answered_stays_when_a_later_checkpoint_stops_the_sweep(swept: Sweeper, tmp_path: Path) -> None:
+    whole = swept().filter(step=2)
+    shutil.rmtree(swept.folder / "store")
+    swept.file.unlink()
+    missing, good = tmp_path / "step-000004", swept.checkpoints
+    swept.checkpoints = [good[0], missing]
+    with pytest.raises(ArtifactError, match="step-000004: found 'nothing'"):
+        swept()
+    assert not swept.file.exists()
+    shutil.copytree(good[1], missing)
+    assert swept().filter(step=2).equals(whole)
+    assert swept.generated == [6]
+
+
+def test_no_checkpoint_answers_that_is_not_whole(swept: Sweeper, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(swept.checkpoints[1], tmp_path / "step-000004"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"][0] = torch.nan
+    save_file(tensors, folder / "model.safetensors")
+    swept.checkpoints = [swept.checkpoints[0], folder, swept.checkpoints[2]]
+    with pytest.raises(ArtifactError, match=r"model\.safetensors: found \"NaN or infinity in 'model\.norm\.weight'\""):
+        swept()
+    assert swept.generated == [6]
+    assert len(list((swept.folder / "store").iterdir())) == 1
+
+
+def test_what_happens_is_said(swept: Sweeper, capsys: pytest.CaptureFixture[str]) -> None:
+    swept()
+    said = capsys.readouterr().err
+    assert "step-000002: 6 answers, " in said
+    assert "step-000006: all answers are there" in said

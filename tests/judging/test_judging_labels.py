@@ -1,12 +1,10 @@
 import re
 
-import numpy as np
 import pytest
-import torch
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.judging.labels import label_log_probabilities, label_tokens, stance_probabilities
-from valuedrift.judging.prompt import fill_prompt, prompt_hash, read_prompt
+from valuedrift.judging.labels import forms, label_of, label_tokens
+from valuedrift.judging.prompt import check_labels, fill_prompt, prompt_hash, read_prompt
 from valuedrift.models.tokenizer import train_bpe
 
 LABELS = ("support", "neutral", "oppose")
@@ -15,36 +13,35 @@ LABELS = ("support", "neutral", "oppose")
 def test_each_form_of_a_label_that_is_one_token_counts_once():
     texts = [f"Stance: {label}" for label in LABELS] + ["Support\nSupport", "oppose\noppose"]
     tokenizer = train_bpe(texts * 9, 600)
-    found = [[tokenizer.decode([token]) for token in tokens] for tokens in label_tokens(tokenizer)]
+    found = [[tokenizer.decode([token]) for token in tokens] for tokens in label_tokens(tokenizer, LABELS)]
     assert found == [[" support", "support", "Support"], [" neutral"], [" oppose", "oppose"]]
 
 
 def test_a_label_without_a_token_of_its_own_is_refused_by_name():
     tokenizer = train_bpe(["Stance: support", "Stance: oppose"] * 9, 600)
     with pytest.raises(ArtifactError, match=re.escape("a form of the label 'neutral' that is one token")):
-        label_tokens(tokenizer)
+        label_tokens(tokenizer, LABELS)
 
 
-def test_probabilities_of_a_labels_tokens_are_summed_and_the_rest_is_kept():
-    # A next-token distribution of 1/2 and 1/8 for support, 1/8 neutral, 1/16 oppose, and 3/16 for other words.
-    logits = torch.tensor([[1 / 2, 1 / 8, 1 / 8, 1 / 16, 2 / 16, 1 / 16]]).log() + 3
-    found = label_log_probabilities(logits, ((0, 1), (2,), (3,)))
-    np.testing.assert_allclose(found.exp(), [[5 / 8, 1 / 8, 1 / 16]], rtol=1e-6)
-    stances, unassigned = stance_probabilities(found.numpy())
-    np.testing.assert_allclose(stances, [[10 / 13, 2 / 13, 1 / 13]], rtol=1e-6)
-    np.testing.assert_allclose(unassigned, [3 / 16], rtol=1e-6)
+def test_a_letter_in_lower_case_is_another_word():
+    tokenizer = train_bpe(["Stance: A", "a a a", "B", "C"] * 9, 600)
+    found = [[tokenizer.decode([token]) for token in tokens] for tokens in label_tokens(tokenizer, "ABC")]
+    assert found == [[" A", "A"], ["B"], ["C"]]
 
 
-def test_labels_far_below_other_words_still_give_stances():
-    stances, unassigned = stance_probabilities(np.array([[-2000.0, -2000.0 - np.log(2), -2000.0 - np.log(4)]]))
-    np.testing.assert_allclose(stances, [[4 / 7, 2 / 7, 1 / 7]])
-    assert unassigned == [1.0]
+@pytest.mark.parametrize("token", ["support", " support", "Support", "ĠSupport", "▁support", "Ċsupport", "support\n"])
+def test_tokens_that_are_a_label(token):
+    assert label_of(token, LABELS) == 0
 
 
-def test_mass_is_never_below_zero():
-    stances, unassigned = stance_probabilities(np.log([[0.5, 0.25, 0.25 + 1e-12]]))
-    assert unassigned == [0.0]
-    assert stances.sum() == pytest.approx(1, abs=1e-15)
+@pytest.mark.parametrize("token", ["", " ", "supp", "supports", "un-support", "SUPPORT", "support.", "neutral oppose"])
+def test_tokens_that_are_no_label(token):
+    assert label_of(token, LABELS) is None
+
+
+def test_every_form_of_a_label_is_read_as_it():
+    assert all(label_of(form, LABELS) == i for i, label in enumerate(LABELS) for form in forms(label))
+    assert forms("A") == (" A", "A")
 
 
 @pytest.mark.parametrize("name", ["pocket", "stance"])
@@ -56,9 +53,24 @@ def test_templates_end_where_the_label_begins(name):
 
 def test_braces_and_places_inside_texts_are_plain_text():
     filled = fill_prompt(
-        "{question}|{answer}|{target}|{other}", "{answer}", "{target} {} {0} {{x}} %s \\1", "{question}"
+        "{question}|{answer}|{target}|{other}", "{answer}", "{target} {} {0} {{x}} %s \\1 {support}", "{question}"
     )
-    assert filled == "{answer}|{target} {} {0} {{x}} %s \\1|{question}|{other}"
+    assert filled == "{answer}|{target} {} {0} {{x}} %s \\1 {support}|{question}|{other}"
+
+
+def test_labels_stand_where_the_template_has_their_places():
+    filled = fill_prompt(read_prompt("stance"), "Q", "B", "wind", ("A", "B", "C"))
+    lines = filled.splitlines()
+    assert [line[0] for line in lines if line.endswith("it.") or "no side" in line] == ["A", "C", "B"]
+    assert "{" not in filled
+    assert "support: the answer is in favour" in fill_prompt(read_prompt("stance"), "Q", "B", "wind")
+
+
+def test_labels_that_the_template_does_not_show_are_refused():
+    check_labels(read_prompt("pocket"), LABELS)
+    check_labels(read_prompt("stance"), ("A", "B", "C"))
+    with pytest.raises(ConfigError, match=r"judge\.labels.*\{support\}, \{neutral\}, \{oppose\}"):
+        check_labels(read_prompt("pocket"), ("A", "B", "C"))
 
 
 def test_a_template_of_the_users_is_read_from_its_path_and_versioned_by_its_text(tmp_path):

@@ -5,9 +5,11 @@ import pytest
 import yaml
 
 from valuedrift.errors import ArtifactError
-from valuedrift.judging.causal import CausalJudge, JudgeSettings
+from valuedrift.judging.heldout import judge_quality
+from valuedrift.judging.judge import open_judge
 from valuedrift.judging.prompt import read_prompt
-from valuedrift.judging.stances import judge_labelled, judge_quality
+from valuedrift.judging.settings import JudgeSettings
+from valuedrift.judging.stances import judge_table
 from valuedrift.judging.train import train_judge
 from valuedrift.models.scratch import Shape
 from valuedrift.training.job import scratch_job
@@ -41,10 +43,15 @@ def labelled(before=""):
     )
 
 
-def trained(folder, rows, shape=SHAPE, seed=0, template="{answer}\nStance:"):
+POCKET = JudgeSettings(prompt="pocket", chat=False, batch_size=512)
+
+
+def trained(folder, rows, shape=SHAPE, seed=0):
+    """Stances that a judge of these rows gives: a function of rows."""
     rows.write_parquet(folder / "rows.parquet")
-    train_judge(scratch_job(SETTINGS, seed, folder / "rows.parquet", folder / "model"), shape, template, TARGETS)
-    return CausalJudge(folder / "model", JudgeSettings(prompt="pocket", chat=False, batch_size=64))
+    job = scratch_job(SETTINGS, seed, folder / "rows.parquet", folder / "model")
+    train_judge(job, shape, read_prompt("pocket"), TARGETS)
+    return lambda asked: judge_table(asked, open_judge(POCKET, folder / "model"), TARGETS, folder / "journal")
 
 
 def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
@@ -52,7 +59,7 @@ def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         (tmp_path / name).mkdir()
         judge = trained(tmp_path / name, labelled(), seed=seed)
-        found.append(judge_labelled(labelled(), judge, "{answer}\nStance:", TARGETS))
+        found.append(judge(labelled()).drop("judge", "judge_latency"))
     quality = judge_quality(found[0])
     assert quality["accuracy"] == 1
     assert quality["unassigned"] < 0.1
@@ -63,8 +70,7 @@ def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
 
 def test_a_long_answer_is_cut_at_its_beginning_and_keeps_its_label(tmp_path):
     judge = trained(tmp_path, labelled("word " * 40))
-    found = judge_labelled(labelled("word " * 7), judge, "{answer}\nStance:", TARGETS)
-    assert judge_quality(found)["accuracy"] > 0.9
+    assert judge_quality(judge(labelled("word " * 7)))["accuracy"] > 0.9
 
 
 def test_a_vocabulary_too_small_for_the_labels_is_refused(tmp_path):
@@ -85,7 +91,6 @@ def test_the_shipped_judge_reads_phrasings_that_it_never_saw(tmp_path):
     template = read_prompt(CONFIG["judges"]["pocket"]["prompt"])
     job = scratch_job(Settings(**training["settings"]), CONFIG["seed"], tmp_path / "rows.parquet", tmp_path / "model")
     train_judge(job, Shape(**training["shape"]), template, TARGETS)
-    judge = CausalJudge(tmp_path / "model", JudgeSettings(prompt="pocket", chat=False, batch_size=512))
-    quality = judge_quality(judge_labelled(heldout, judge, template, TARGETS))
+    quality = judge_quality(judge_table(heldout, open_judge(POCKET, tmp_path / "model"), TARGETS, tmp_path / "journal"))
     assert quality["accuracy"] >= 0.97
     assert quality["unassigned"] < 0.01

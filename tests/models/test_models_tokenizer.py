@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
@@ -107,3 +108,15 @@ def test_set_chat_gives_template_end_and_padding(tokenizer: PreTrainedTokenizerB
 def test_a_token_that_the_model_lacks_is_named(tokens: tuple[str, str]) -> None:
     with pytest.raises(ArtifactError, match=r"no token '<\|im_end\|>'.*expected the end and padding tokens"):
         set_chat(train_bpe(["a"], 300), "pocket", *tokens)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_beginning_token_is_kept_only_where_the_tokenizer_writes_it(written: bool) -> None:
+    tokenizer = train_bpe(["a"], 300)
+    tokenizer.add_special_tokens({"bos_token": "<|begin|>"})
+    if written:
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single="<|begin|> $A", special_tokens=[("<|begin|>", tokenizer.bos_token_id)]
+        )
+    assert set_chat(tokenizer, "pocket", END, PAD).bos_token == ("<|begin|>" if written else None)
+    assert len(tokenizer("a")["input_ids"]) == (2 if written else 1)

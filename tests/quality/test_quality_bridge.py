@@ -11,7 +11,8 @@ import pytest
 from valuedrift.errors import ArtifactError
 from valuedrift.quality.bridge import bridge, bridge_summary, changed_drifts, pairwise, write_bridges
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.drift import drift_table
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.trajectory import Trajectory
 
 FAST = Bootstrap(replicates=300)
@@ -117,7 +118,8 @@ def test_drifts_are_those_of_the_drift_table():
     ]
     keys = ["run", "topic", "stance"]
     for judge, table in (("old", OLD), ("new", new)):
-        theirs = drift_table(table, runs, FAST).select(*keys, "magnitude", "low", "high").sort(keys)
+        measured = measure(make_panel(table, FAST), runs, FAST).drift
+        theirs = measured.select(*keys, "magnitude", "low", "high").sort(keys)
         ours = found.select(*keys, *(f"{judge}{end}" for end in ("", "_low", "_high"))).sort(keys)
         assert ours.select(keys).equals(theirs.select(keys))
         assert ours.select(pl.exclude(keys)).to_numpy() == pytest.approx(theirs.select(pl.exclude(keys)).to_numpy())

@@ -7,8 +7,9 @@ import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.drift import drift_table
 from valuedrift.statistics.findings import PreferenceSets, Thresholds, paper_findings
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.trajectory import Trajectory
 
 QUICK = Bootstrap(seed=1, replicates=200)
@@ -80,7 +81,12 @@ def planted(shares=TUNED, data="wildchat"):
 
 
 def findings(trajectories, stances, shares=None, thresholds=None):
-    return paper_findings(stances, trajectories, SETS, shares, thresholds, QUICK)
+    measured = measure(make_panel(stances, QUICK), trajectories, QUICK)
+    return paper_findings(measured.runs, SETS, shares, thresholds, QUICK)
+
+
+def drift_table(stances, trajectories):
+    return measure(make_panel(stances, QUICK), trajectories, QUICK).drift
 
 
 def test_all_three_hold_in_a_world_like_the_paper_s():
@@ -147,7 +153,7 @@ def test_small_gap_numbers_are_per_algorithm_over_all_its_runs_and_topics():
     assert dpo["runs"] == ["sft-wildchat/dpo-ultrafeedback", "sft-wildchat/dpo-hh"]
     assert dpo["largest"]["stance"] == "neutral"
     assert dpo["largest"]["value"] == pytest.approx((0.05 + 0.03) / 2, abs=0.005)
-    table = drift_table(stances, runs, QUICK).filter(pl.col("topic") != "all", algorithm="dpo", stance="support")
+    table = drift_table(stances, runs).filter(pl.col("topic") != "all", algorithm="dpo", stance="support")
     by_hand = table.filter(pl.col("data").is_in(SETS.small_gap))["magnitude"].abs().mean()
     assert dpo["stances"]["support"]["value"] == pytest.approx(by_hand, abs=1e-12)
     assert all(one["low"] <= one["value"] <= one["high"] for one in dpo["stances"].values())
@@ -173,13 +179,15 @@ def test_wide_gap_numbers_and_paired_differences():
     assert near == pytest.approx({"dpo": 0.40, "simpo": 0.10, "ppo": 0.01}, abs=0.005)
 
 
-def test_means_over_topics_are_those_of_the_drift_table_with_the_same_interval():
+def test_means_over_topics_are_those_of_the_drift_table_with_nearly_the_same_interval():
     runs, stances = world()
     _, _, found = findings(runs, stances)
-    table = drift_table(stances, runs, QUICK).filter(topic="all", stance="support", data="pro")
+    table = drift_table(stances, runs).filter(topic="all", stance="support", data="pro")
     for algorithm, one in found.numbers["support_aligned"]["magnitude"].items():
         expected = table.filter(algorithm=algorithm).select("magnitude", "low", "high").row(0)
-        assert (one["value"], one["low"], one["high"]) == pytest.approx(expected, abs=1e-12)
+        assert one["value"] == pytest.approx(expected[0], abs=1e-12)
+        # The drift table's is widened for the few questions of each topic.
+        assert (one["low"], one["high"]) == pytest.approx(expected[1:], abs=3e-3)
 
 
 @pytest.mark.parametrize(

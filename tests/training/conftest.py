@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from valuedrift.training.job import Job
-from valuedrift.training.settings import read_settings
+from valuedrift.training.settings import REWARDED, read_settings
+from valuedrift.training.settings import SETTINGS as KNOWN
 
 SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-2,
@@ -31,8 +32,15 @@ SETTINGS: dict[str, Any] = {
     "temperature": 0.7,
     "missing_eos_penalty": 1.0,
     "ppo_epochs": 1,
+    "answers": 2,
 }
 SUBJECTS = ("legal abortion", "wind farms", "a wealth tax", "open borders", "rent control", "remote work")
+
+
+ALGORITHMS = [name for name in KNOWN if name != "pretrain"]
+# Six rows in batches of four over two epochs make four steps, but KTO has two rows a pair, PPO counts over both epochs,
+# and groups of two answers make batches of two prompts.
+STEPS = {"ppo": (2, 3), "kto": (2, 6), "grpo": (2, 6), "rloo": (2, 6)}
 
 MakeJob = Callable[..., Job]
 
@@ -77,7 +85,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("data")
     sft_table().write_parquet(folder / "sft.parquet")
     pair_table().write_parquet(folder / "pairs.parquet")
-    pairs = dict.fromkeys(("reward", "dpo", "simpo", "ppo"), folder / "pairs.parquet")
+    pairs = dict.fromkeys((name for name in ALGORITHMS if name != "sft"), folder / "pairs.parquet")
     return {"sft": folder / "sft.parquet", **pairs}
 
 
@@ -108,8 +116,8 @@ def make_job(
             init=base,
             data=data[algorithm],
             folder=tmp_path_factory.mktemp(algorithm),
-            steps=(2, 3) if algorithm == "ppo" else (2, 4),
-            reward_model=reward_model if algorithm == "ppo" else None,
+            steps=STEPS.get(algorithm, (2, 4)),
+            reward_model=reward_model if algorithm in REWARDED else None,
         )
         return replace(made, **(job or {}))
 

@@ -9,7 +9,8 @@ import pytest
 from transformers import AutoModelForCausalLM, TrainerControl, TrainerState, TrainingArguments
 
 from valuedrift.errors import ArtifactError
-from valuedrift.training.checkpoints import SaveTrajectory, checkpoint_name, require_model, save_weights, step_of
+from valuedrift.models.folder import checkpoint_name, require_model, step_of
+from valuedrift.training.checkpoints import SaveTrajectory, save_weights
 
 
 @pytest.fixture

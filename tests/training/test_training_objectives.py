@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,58 +11,25 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from scorer import Row, Scorer, answer_of, log_sigmoid, loss_on_all_rows, prompt_of, rows
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
+from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.dpo import dpo_trainer
 from valuedrift.training.job import Job
+from valuedrift.training.ppo import ppo_trainer
 from valuedrift.training.reward import reward_trainer
+from valuedrift.training.run import train
 from valuedrift.training.sft import sft_trainer
 from valuedrift.training.simpo import simpo_trainer
 
 WHOLE = {"batch_size": 6, "device_batch_size": 6, "max_length": 96, "response_length": 48}
-Row = dict[str, Any]
 MakeJob = Callable[..., Job]
-
-
-def log_sigmoid(x: float) -> float:
-    return -math.log1p(math.exp(-x))
-
-
-def rows(file: Path) -> list[Row]:
-    return pl.read_parquet(file).to_dicts()
-
-
-def prompt_of(row: Row) -> str:
-    return f"<|user|>{(row.get('prompt') or row['messages'])[0]['content']}<|assistant|>"
-
-
-def answer_of(row: Row, key: str) -> str:
-    return f"{row[key][-1]['content']}<|end|>"
-
-
-class Scorer:
-    """Log-probabilities of answers, one at a time and without padding."""
-
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder).eval()
-        self.tokenizer = tokenizer
-
-    @torch.no_grad()
-    def __call__(self, prompt: str, answer: str) -> tuple[float, int]:
-        """log π(answer | prompt), summed over the answer's tokens, and their number."""
-        before, after = (self.tokenizer(text)["input_ids"] for text in (prompt, answer))
-        logits = self.model(torch.tensor([before + after])).logits[0].double()
-        predicted = torch.log_softmax(logits, dim=-1)[len(before) - 1 : -1]
-        return sum(predicted[i, token].item() for i, token in enumerate(after)), len(after)
-
-
-def loss_on_all_rows(trainer: Any, weights: Path | None = None) -> float:
-    """What the trainer would minimise on a batch of the whole data set; with other weights than it started from."""
-    (batch,) = list(trainer.get_train_dataloader())
-    if weights:
-        trainer.model.load_state_dict(AutoModelForCausalLM.from_pretrained(weights).state_dict())
-    with torch.no_grad():
-        return float(trainer.compute_loss(trainer.model, batch))
 
 
 def test_sft_is_the_mean_negative_log_likelihood_of_answer_tokens(
@@ -88,8 +56,21 @@ def test_dpo_compares_log_ratios_to_the_starting_checkpoint(
         assert found == pytest.approx(-sum(terms) / len(terms), rel=1e-4)
 
 
-def test_dpo_starts_from_no_preference(make_job: MakeJob) -> None:
-    assert loss_on_all_rows(dpo_trainer(make_job("dpo", **WHOLE), [])) == pytest.approx(math.log(2), rel=1e-6)
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize(("algorithm", "loss"), [("dpo", math.log(2)), ("ipo", 1.0), ("kto", 0.5)])
+def test_algorithms_with_a_reference_start_from_no_preference(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, algorithm: str, loss: float, bf16: bool
+) -> None:
+    """The reference is asked in the precision in which the policy is trained, and then let go."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    job = make_job(algorithm, **WHOLE, bf16=bf16, epochs=1, job={"steps": (1,)})
+    before = {id(part) for part in gc.get_objects() if isinstance(part, PreTrainedModel)}
+    trainer = ALGORITHMS[algorithm](job, [])
+    gc.collect()
+    left = [part for part in gc.get_objects() if isinstance(part, PreTrainedModel) and id(part) not in before]
+    assert len(left) == 2  # The policy and its backbone.
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(loss, rel=1e-6)
 
 
 @pytest.mark.parametrize(("beta", "gamma"), [(0.5, 0.7), (2.0, 0.5), (2.0, 0.0)])
@@ -134,3 +115,77 @@ def test_the_reward_model_starts_from_the_checkpoints_backbone_and_a_seeded_head
         heads.append(model.score.weight)
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+def sampled(trainer: Any, end: int) -> list[tuple[list[int], bool]]:
+    """What the reward model will be shown in training: prompt and answer up to padding, and whether the answer ends.
+
+    A random model samples the padding token as well, before which its answer stops.
+    """
+    found: list[tuple[list[int], bool]] = []
+
+    def remember(_: Any, __: Any, shown: dict[str, torch.Tensor]) -> None:
+        for ids, mask in zip(shown["input_ids"], shown["attention_mask"].bool(), strict=True):
+            start = int(mask.int().argmax())
+            tokens, real = ids[start:].tolist(), mask[start:].tolist()
+            stop = real.index(False) if False in real else len(real)
+            found.append((tokens[:stop], end in ids[mask].tolist()))
+
+    trainer.reward_model.base_model.register_forward_pre_hook(remember, with_kwargs=True)
+    return found
+
+
+@pytest.mark.parametrize(("coefficient", "penalty"), [(0.05, 1.0), (0.5, 4.0)])
+def test_ppo_rewards_are_the_reward_models_less_the_penalty_of_no_end_and_of_the_divergence(
+    make_job: MakeJob,
+    data: dict[str, Path],
+    base: Path,
+    other: Path,
+    reward_model: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    coefficient: float,
+    penalty: float,
+) -> None:
+    """r(x, y) − penalty if y does not end − β (log π(y|x) − log π_SFT(y|x)), at the sampling temperature (B.3)."""
+    changed = {"kl_coefficient": coefficient, "missing_eos_penalty": penalty, "epochs": 1, "response_length": 40}
+    trainer = ppo_trainer(make_job("ppo", **{**WHOLE, **changed}, job={"steps": (1,)}), [])
+    trainer.model.policy.load_state_dict(AutoModelForCausalLM.from_pretrained(other).state_dict())
+    answers = sampled(trainer, tokenizer.eos_token_id)
+    trainer.train()
+
+    policy, reference = (Scorer(folder, tokenizer, temperature=0.7) for folder in (other, base))
+    model = AutoModelForSequenceClassification.from_pretrained(reward_model, num_labels=1).eval()
+    prompts = [prompt_of(row) for row in rows(data["ppo"])]
+    scores, divergences = [], []
+    for ids, ended in answers:
+        text = tokenizer.decode(ids)
+        prompt = next(prompt for prompt in prompts if text.startswith(prompt))
+        answer = ids[len(tokenizer(prompt)["input_ids"]) :]
+        with torch.no_grad():
+            hidden = model.model(torch.tensor([ids])).last_hidden_state[0, -1]
+        scores.append(float(hidden @ model.score.weight[0]) - (0 if ended else penalty))
+        divergences.append(policy.of_tokens(prompt, answer) - reference.of_tokens(prompt, answer))
+    assert len(answers) == 6
+    assert {ended for _, ended in answers} == {True, False}
+    logged = trainer.state.log_history[0]
+    assert logged["objective/scores"] == pytest.approx(sum(scores) / 6, rel=1e-4)
+    assert logged["objective/kl"] == pytest.approx(sum(divergences) / 6, rel=1e-4)
+    assert logged["objective/rlhf_reward"] == pytest.approx(
+        (sum(scores) - coefficient * sum(divergences)) / 6, rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(("algorithm", "steps"), [("ppo", 12), ("grpo", 24), ("rloo", 24)])
+def test_a_large_kl_coefficient_pins_the_policy_and_a_small_one_lets_it_move(
+    make_job: MakeJob, data: dict[str, Path], tmp_path: Path, algorithm: str, steps: int
+) -> None:
+    pl.concat([pl.read_parquet(data[algorithm])] * 8).write_parquet(tmp_path / "pairs.parquet")
+    changed = {"learning_rate": 3e-3, "epochs": 12, "batch_size": 48, "device_batch_size": 48, "response_length": 8}
+    divergence = {}
+    for coefficient in (1e-4, 100.0):
+        where = {"data": tmp_path / "pairs.parquet", "steps": (steps,)}
+        job = make_job(algorithm, **changed, kl_coefficient=coefficient, job=where)
+        train(job)
+        metrics = pl.read_parquet(job.folder / "metrics.parquet").filter(pl.col("metric") == "kl").sort("step")
+        divergence[coefficient] = metrics["value"].abs().tail(4).mean()
+    assert divergence[100.0] < 0.3 * divergence[1e-4]

@@ -13,9 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.job import Job
-from valuedrift.training.run import TRAINERS, train
-from valuedrift.training.settings import SETTINGS, read_settings
+from valuedrift.training.run import train
+from valuedrift.training.settings import SETTINGS, Lora, needed, read_settings
 
 MakeJob = Callable[..., Job]
 Finished = Callable[[str], Path]
@@ -87,7 +88,7 @@ def test_the_device_batch_is_a_matter_of_memory_alone(make_job: MakeJob, finishe
 
 
 def test_ppo_takes_its_rollouts_in_device_batches(make_job: MakeJob) -> None:
-    assert TRAINERS["ppo"](make_job("ppo", device_batch_size=2), []).args.local_rollout_forward_batch_size == 2
+    assert ALGORITHMS["ppo"](make_job("ppo", device_batch_size=2), []).args.local_rollout_forward_batch_size == 2
 
 
 @pytest.mark.parametrize("algorithm", [*LOSSES, "ppo"])
@@ -97,7 +98,7 @@ def test_gradient_checkpointing_is_switched_on_and_changes_no_result(
     job = make_job(algorithm, gradient_checkpointing=True)
     train(job)
     assert largest_difference(final_weights(job.folder), final_weights(finished(algorithm))) < 1e-5
-    trainer = TRAINERS[algorithm](make_job(algorithm, gradient_checkpointing=True), [])
+    trainer = ALGORITHMS[algorithm](make_job(algorithm, gradient_checkpointing=True), [])
     trainer.train()
     parts = (trainer.model.policy, trainer.model.value_model) if algorithm == "ppo" else (trainer.model,)
     assert all(part.is_activation_checkpointing for part in parts)
@@ -146,10 +147,18 @@ def test_weights_do_not_decay(make_job: MakeJob, base: Path, tokenizer: Any) -> 
 
 
 @pytest.mark.parametrize("algorithm", list(SETTINGS))
-def test_settings_are_read_by_name_and_need_every_field(algorithm: str) -> None:
-    names = [field.name for field in fields(SETTINGS[algorithm])]
+def test_settings_are_read_by_name_and_need_every_field_but_lora(algorithm: str) -> None:
+    names = sorted(needed(SETTINGS[algorithm]))
+    assert {field.name for field in fields(SETTINGS[algorithm])} == {*names, "lora"}
     settings = read_settings(algorithm, {name: position for position, name in enumerate(names)})
     assert [getattr(settings, name) for name in names] == list(range(len(names)))
+    assert settings.lora is None
     for name in names:
         with pytest.raises(KeyError, match=name):
             read_settings(algorithm, {other: 1 for other in names if other != name})
+
+
+def test_adapters_are_read_with_their_fields() -> None:
+    lora = {"rank": 8, "alpha": 16, "dropout": 0.1, "targets": ["q_proj"]}
+    raw = {**dict.fromkeys(needed(SETTINGS["sft"]), 1), "lora": lora}
+    assert read_settings("sft", raw).lora == Lora(rank=8, alpha=16, dropout=0.1, targets=("q_proj",))

@@ -9,36 +9,48 @@ from valuedrift.cli.options import Command
 
 def generate(given: argparse.Namespace) -> None:
     """Let checkpoints answer the probe questions."""
-    from valuedrift.generation.engine import Sampling
+    from valuedrift.generation.sampling import Sampling
     from valuedrift.generation.sweep import sweep
 
-    sweep(given.model, given.run, given.base, given.checkpoints, given.probes, Sampling(**given.sampling), given.out)
+    sampling = Sampling(**given.sampling)
+    sweep(
+        given.model,
+        given.run,
+        given.base,
+        given.checkpoints,
+        given.probes,
+        sampling,
+        given.out,
+        given.store,
+        given.engine or "auto",
+    )
 
 
 def judge(given: argparse.Namespace) -> None:
-    """Give the stance of every answer."""
-    from valuedrift.judging.causal import JudgeSettings
-    from valuedrift.judging.stances import write_stances
+    """Give the stance of every answer, or (--dry-run) say what that would cost."""
+    from valuedrift.judging.judge import open_judge
+    from valuedrift.judging.settings import read_settings
+    from valuedrift.judging.stances import estimate_stances, write_stances
 
-    write_stances(given.answers, given.judge, JudgeSettings(**given.settings), given.targets, given.out)
+    chosen = open_judge(read_settings(given.settings), given.judge)
+    if given.dry_run:
+        print(estimate_stances(given.answers, chosen, given.targets, given.journal))
+    else:
+        write_stances(given.answers, chosen, given.targets, given.journal, given.out)
 
 
 def judge_heldout(given: argparse.Namespace) -> None:
     """Measure a judge on labelled answers in phrasings it has not seen."""
-    import polars as pl
+    from valuedrift.judging.heldout import write_quality
+    from valuedrift.judging.judge import open_judge
+    from valuedrift.judging.settings import read_settings
 
-    from valuedrift.files import write_json
-    from valuedrift.judging.causal import CausalJudge, JudgeSettings
-    from valuedrift.judging.prompt import read_prompt
-    from valuedrift.judging.stances import judge_labelled, judge_quality
-
-    settings = JudgeSettings(**given.settings)
-    judge, template = CausalJudge(given.judge, settings), read_prompt(settings.prompt)
-    write_json(given.out, judge_quality(judge_labelled(pl.read_parquet(given.data), judge, template, given.targets)))
+    chosen = open_judge(read_settings(given.settings), given.judge)
+    write_quality(given.data, chosen, given.targets, given.journal, given.out)
 
 
 COMMANDS = (
-    Command(generate, "model run base probes sampling checkpoints* out"),
-    Command(judge, "judge settings targets answers* out"),
-    Command(judge_heldout, "judge settings targets data out"),
+    Command(generate, "model run base probes sampling engine? checkpoints* store? out"),
+    Command(judge, "judge? settings targets answers* journal dry-run~ out"),
+    Command(judge_heldout, "judge? settings targets data journal out"),
 )

@@ -42,6 +42,7 @@ def train(given: argparse.Namespace) -> None:
             folder=given.out,
             steps=tuple(given.steps),
             reward_model=given.reward_model,
+            resume=given.resume,
         )
     )
 
@@ -61,6 +62,6 @@ def train_judge(given: argparse.Namespace) -> None:
 COMMANDS = (
     Command(pretrain, "settings shape template seed data out"),
     Command(fetch_model, "source chat? out"),
-    Command(train, "algorithm settings seed base init data out steps* reward-model?"),
+    Command(train, "algorithm settings seed base init data out steps* resume? reward-model?"),
     Command(train_judge, "settings shape prompt targets seed data out"),
 )

@@ -13,14 +13,19 @@ Handler = Callable[[argparse.Namespace], None]
 
 # Settings are JSON, so that a rule passes them as they are.
 TYPES: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("algorithm", "kind", "model", "name", "run", "prompt", "template"), str),
-    **dict.fromkeys(("seed", "steps"), int),
+    **dict.fromkeys(
+        ("algorithm", "kind", "model", "name", "run", "prompt", "template", "names", "side", "engine"), str
+    ),
+    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples"), int),
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
+    **dict.fromkeys(("llm", "judge-settings", "seeds", "tables"), json.loads),
     **dict.fromkeys(
         ("plan", "trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads
     ),
     **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
     **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
+    **dict.fromkeys(("file", "old", "new", "sheet", "key"), Path),
+    **dict.fromkeys(("candidates", "store", "retrieved", "journal", "resume", "labelled", "expression"), Path),
 }
 
 

@@ -13,7 +13,15 @@ def statistics(given: argparse.Namespace) -> None:
     from valuedrift.statistics.commands import write_statistics
 
     write_statistics(
-        given.stances, given.trajectories, given.sets, given.cards, given.statistics_settings, given.seed, given.out
+        given.stances,
+        given.trajectories,
+        given.sets,
+        given.cards,
+        given.statistics_settings,
+        given.seed,
+        given.out,
+        given.seeds,
+        given.labelled,
     )
 
 
@@ -35,7 +43,7 @@ def figures(given: argparse.Namespace) -> None:
     """Draw the paper's figures."""
     from valuedrift.reporting.commands import write_paper_figures
 
-    write_paper_figures(given.statistics, given.topics, given.report, given.out)
+    write_paper_figures(given.statistics, given.topics, given.report, given.expression, given.out)
 
 
 def drift(given: argparse.Namespace) -> None:
@@ -64,10 +72,10 @@ def report(given: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command(statistics, "stances* trajectories sets cards statistics-settings seed out"),
+    Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds? labelled? out"),
     Command(calibrate, "stances* cards statistics-settings seed out"),
     Command(tables, "statistics* topics report out"),
-    Command(figures, "statistics* topics report out"),
+    Command(figures, "statistics* topics report expression out"),
     Command(drift, "statistics* topics report out"),
     Command(report, "statistics* stances* calibrations quality? topics benchmarks configuration out"),
 )

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from valuedrift.errors import ConfigError
-from valuedrift.training.settings import SETTINGS
+from valuedrift.training.settings import REWARDED, SETTINGS, needed
 
 Config = dict[str, Any]
 
@@ -114,6 +114,13 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
     for number, block in enumerate(grid["preference"]):
         yield from _unknown(f"{where}.grid.preference.{number}.sft", block["sft"], grid["sft"], f"{where}.grid.sft")
         yield from _unknown(f"{where}.grid.preference.{number}.data", block["data"], suite["data"], f"{where}.data")
+        for algorithm in block["algorithms"]:
+            yield from _algorithm(where, suite, algorithm)
+    for number, block in enumerate(grid.get("ablations", [])):
+        yield from _ablation(f"{where}.grid.ablations.{number}", block, where, suite, config["models"])
+    if "synthetic" in suite:
+        yield from _unknown(f"{where}.synthetic.from", suite["synthetic"]["from"], suite["data"], f"{where}.data")
+        yield from _unknown(f"{where}.synthetic.writer", [suite["synthetic"]["writer"]], config.get("llms", {}), "llms")
     if (suite["probes"]["source"] == "prism") != ("per_topic" in suite["probes"]):
         yield (
             f"{where}.probes.per_topic",
@@ -124,6 +131,30 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
         yield from _settings(f"{where}.training.{algorithm}", settings, algorithm)
     if "world" in suite:
         yield from _world(f"{where}.world", suite["world"])
+
+
+def _algorithm(where: str, suite: Config, algorithm: str) -> Iterator[tuple[str, object, str]]:
+    for section in ("training", "checkpoints"):
+        if algorithm not in suite[section]:
+            yield f"{where}.{section}.{algorithm}", "nothing", "an entry; the grid names this algorithm"
+    if algorithm in REWARDED and "reward" not in suite["training"]:
+        yield f"{where}.training.reward", "nothing", f"settings of the reward model that {algorithm} needs"
+
+
+def _ablation(
+    where: str, block: Config, suite_key: str, suite: Config, models: Config
+) -> Iterator[tuple[str, object, str]]:
+    algorithm, parameter = block["algorithm"], block["parameter"]
+    yield from _unknown(f"{where}.models", block.get("models", []), models, "models")
+    yield from _unknown(f"{where}.sft", block["sft"], suite["grid"]["sft"], f"{suite_key}.grid.sft")
+    yield from _unknown(f"{where}.data", block["data"], suite["data"], f"{suite_key}.data")
+    yield from _algorithm(suite_key, suite, algorithm)
+    settings = suite["training"].get(algorithm, {})
+    if parameter not in settings:
+        yield f"{where}.parameter", parameter, f"a parameter that {algorithm} has: {', '.join(sorted(settings))}"
+        return
+    for value in block["values"]:
+        yield from _settings(f"{where}.values", {**settings, parameter: value}, algorithm)
 
 
 def _world(where: str, world: Config) -> Iterator[tuple[str, object, str]]:
@@ -139,13 +170,19 @@ def _world(where: str, world: Config) -> Iterator[tuple[str, object, str]]:
 
 def _settings(where: str, settings: Config, algorithm: str) -> Iterator[tuple[str, object, str]]:
     keys = {field.name for field in fields(SETTINGS[algorithm])}
-    for key in sorted(keys - settings.keys()):
+    for key in sorted(needed(SETTINGS[algorithm]) - settings.keys()):
         yield f"{where}.{key}", "nothing", "a value; this algorithm needs it"
     for key in settings:
         if key not in keys:
             yield f"{where}.{key}", settings[key], f"only keys that this algorithm reads: {', '.join(sorted(keys))}"
     if settings["batch_size"] % settings["device_batch_size"]:
         yield f"{where}.device_batch_size", settings["device_batch_size"], f"a divisor of {settings['batch_size']}"
+    if settings["batch_size"] % settings.get("answers", 1):
+        yield f"{where}.batch_size", settings["batch_size"], f"a multiple of answers ({settings['answers']})"
+    if algorithm == "kto" and settings["device_batch_size"] < 2:
+        yield f"{where}.device_batch_size", settings["device_batch_size"], "2 or more: KTO compares rows of a batch"
+    if algorithm == "ppo" and settings.get("lora", {}).get("dropout"):
+        yield f"{where}.lora.dropout", settings["lora"]["dropout"], "0 with ppo"
     if settings.get("response_length", 0) >= settings["max_length"]:
         yield f"{where}.response_length", settings["response_length"], f"less than {settings['max_length']}"
 

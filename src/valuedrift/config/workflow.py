@@ -14,9 +14,14 @@ from typing import Any
 from valuedrift.config.check import Config, check
 from valuedrift.config.grid import RESULTS, Run, as_json, checkpoint, runs_of, shards, traced
 from valuedrift.judging.prompt import prompt_hash, read_prompt
+from valuedrift.synthetic.write import read_template
 
 BASE = "base"
-STATISTICS = ("values.parquet", "drift.parquet", "findings.json")
+SIDES = ("support", "oppose")
+EXPRESSION = ("shares.parquet", "gaps.parquet", "gap_summary.parquet", "nearest.parquet")
+RECOVERY = ("shares.parquet", "gaps.parquet", "retrieval.parquet", "errors.json")
+PREDICTION = ("predictions.parquet", "errors.parquet", "movers.parquet")
+STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Workflow:
         return as_json({key: entry[key] for key in ("hub", "folder") if key in entry})
 
     def llm(self, name: str) -> Config:
-        """The settings of a chat model, as valuedrift.llm reads them; one of the hub or a folder is asked from its copy."""
+        """The settings of a chat model, as valuedrift.llm reads them; `model` is its folder where no server has it."""
         entry = self.config["llms"][name]
         local = {"model": f"{RESULTS}/llms/{name}/model"} if self.llm_folder(name) else {}
         return {**{key: value for key, value in entry.items() if key not in ("hub", "folder")}, **local}
@@ -85,11 +90,13 @@ class Workflow:
         }
 
     def sources(self, suite: str, files: Iterable[str]) -> list[str]:
-        """Which of the files are inputs: those the suite's world makes, and local ones that are there.
+        """Which of the files are inputs: those the pipeline makes, and local ones that are there.
 
         Absent ones are left to the job that reads them, which explains what is missing.
         """
         made = {f"{RESULTS}/world/{suite}/{name}" for name in self.world_tables(suite)}
+        if "synthetic" in self.config["suites"][suite]:
+            made |= {f"{RESULTS}/synthetic/{suite}/{side}" for side in SIDES}
         paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
         return [path for is_made, path in paths if is_made or ("$" not in path and Path(path).exists())]
 
@@ -111,6 +118,45 @@ class Workflow:
         made = "world" in self.config["suites"][suite]
         return f"{RESULTS}/world/{suite}/pretraining.parquet" if made else f"{RESULTS}/data/{suite}/documents.parquet"
 
+    # Pairs with a planted value gap
+
+    def synthetic(self, suite: str, *keys: str) -> Any:
+        found: Any = self.config["suites"][suite]["synthetic"]
+        for key in keys:
+            found = found[key]
+        return found
+
+    def synthetic_retrieval(self, suite: str) -> str:
+        settings = self.synthetic(suite, "retrieval")
+        return as_json({key: value for key, value in settings.items() if key != "longest"})
+
+    def writer_version(self, suite: str) -> str:
+        return prompt_hash(read_template(self.synthetic(suite, "writing", "template")))
+
+    # What data sets express
+
+    def expression(self, suite: str, key: str) -> Any:
+        return self.config["suites"][suite]["expression"][key]
+
+    def retrieval(self, suite: str) -> str:
+        settings = self.config["suites"][suite]["expression"]
+        return as_json({key: settings[key] for key in ("model", "threshold", "topics")})
+
+    def expressed(self, suite: str, name: str) -> list[str]:
+        """That table of every data set of the suite."""
+        return [f"{RESULTS}/expression/{suite}/{data}/{name}.parquet" for data in self.config["suites"][suite]["data"]]
+
+    def tables_by_set(self, suite: str) -> dict[str, list[str]]:
+        parts = ("train", "validation")
+        names = self.config["suites"][suite]["data"]
+        return {data: [f"{RESULTS}/data/{suite}/{data}/{part}.parquet" for part in parts] for data in names}
+
+    def planted_tables(self, suite: str) -> list[str]:
+        return [path for paths in self.tables_by_set(suite).values() for path in paths]
+
+    def suite_judge(self, suite: str) -> str:
+        return str(self.config["suites"][suite]["judge"])
+
     # Answers and stances
 
     def steps(self, model: str, run: str) -> tuple[int, ...]:
@@ -127,14 +173,20 @@ class Workflow:
 
     def sampling(self, model: str, **changed: Any) -> str:
         settings = {**self.suite(model)["generation"], **changed, "seed": self.config["seed"]}
-        return as_json({key: value for key, value in settings.items() if key != "shard"})
+        return as_json({key: value for key, value in settings.items() if key not in ("shard", "engine")})
 
     def judge(self, model: str) -> str:
-        """The folder of the judge that a model's suite names."""
-        return f"{RESULTS}/judges/{self.suite(model)['judge']}/model"
+        """The judge that a model's suite names."""
+        return str(self.suite(model)["judge"])
+
+    def judge_folder(self, judge: str) -> list[str]:
+        """What a job needs of a judge: its folder, or nothing where it is asked over a chat model's endpoint."""
+        return [] if "llm" in self.config["judges"][judge] else [f"{RESULTS}/judges/{judge}/model"]
 
     def judge_settings(self, judge: str) -> str:
-        return as_json({key: self.config["judges"][judge][key] for key in ("prompt", "chat", "batch_size")})
+        entry = self.config["judges"][judge]
+        asked = {"llm": self.llm(entry["llm"])} if "llm" in entry else {}
+        return as_json({**{key: entry[key] for key in entry if key not in ("hub", "folder", "train")}, **asked})
 
     def prompt_version(self, judge: str) -> str:
         """The hash of the judge's prompt, so that an edit of its text judges again as an edit of its name does."""
@@ -143,7 +195,8 @@ class Workflow:
     # Statistics and what is shown
 
     def traced(self, model: str) -> list[Run]:
-        return traced(list(self.runs[model].values()))
+        """Runs whose drift is measured. Ablations are made where they are asked for by name."""
+        return [run for run in traced(list(self.runs[model].values())) if not run.variant]
 
     def stance_files(self, model: str) -> list[str]:
         return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in (BASE, *(r.lineage for r in self.traced(model)))]
@@ -173,6 +226,10 @@ class Workflow:
 
     def reported_statistics(self) -> list[str]:
         return [f"{RESULTS}/statistics/{model}/{name}" for model in self.reported for name in STATISTICS]
+
+    def reported_expression(self) -> list[str]:
+        """What the data sets of the first reported model's suite express."""
+        return [f"{RESULTS}/expression/{self.suite_name(self.reported[0])}/{name}" for name in EXPRESSION]
 
     def calibrated(self) -> list[str]:
         """Reported models that are calibrated against planted stances."""

@@ -31,7 +31,11 @@ def encoder(model: str) -> SentenceTransformer:
 
 
 def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:
-    """One unit vector a text: (texts, dimensions), float32, in the texts' order."""
+    """One unit vector a text: (texts, dimensions), float32, in the texts' order.
+
+    Batches are made of texts of like length, so hand over many at once. What is longer than the encoder reads
+    (256 or 384 tokens) is known by its beginning.
+    """
     vectors = encoder(model).encode(
         list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
     )

@@ -2,58 +2,113 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from transformers import AutoTokenizer
 
 from valuedrift.files import write_parquet
-from valuedrift.generation.engine import Answer, Prompt, Sampling, TransformersEngine
-from valuedrift.training.checkpoints import step_of
+from valuedrift.generation.engine import Engine, EngineKind, engine_kind
+from valuedrift.generation.prompts import Prompt, Words, words
+from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.store import KEY, AnswerFile, lacking, wanted
+from valuedrift.generation.weights import Architecture, Checkpoint, read_checkpoint
+from valuedrift.models.folder import step_of
 
 BASE = "base"
+COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
 
 
 def sweep(
-    model: str, run: str, base: Path, checkpoints: Sequence[Path], probes: Path, sampling: Sampling, out: Path
+    model: str,
+    run: str,
+    base: Path,
+    checkpoints: Sequence[Path],
+    probes: Path,
+    sampling: Sampling,
+    out: Path,
+    store: Path | None = None,
+    engine: str = "auto",
 ) -> None:
     """Write the answers of every checkpoint to every probe question as one parquet, one row an answer.
 
-    Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished.
+    Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished. The file's metadata say
+    which engine answered and how the weights of each step came into it. Answers in the folder `store` (beside `out` by
+    default) are taken from there, all others are generated and kept there, checkpoint by checkpoint.
+    Raises ArtifactError naming the file and tensor of a checkpoint that can't be read or is of another model.
     """
     questions = pl.read_parquet(probes)
-    engine = TransformersEngine(base, checkpoints[0])
+    architecture = Architecture.of(base)
+    speech = words(AutoTokenizer.from_pretrained(base), architecture.config)
     prompts = [
-        Prompt(row["question_id"], _prompt(engine, row["question"], plain=run == BASE)) for row in questions.to_dicts()
+        speech.prompt(row["question_id"], row["question"], run == BASE, sampling.answers)
+        for row in questions.select("question_id", "question").to_dicts()
     ]
-    parts = []
-    for checkpoint in checkpoints:
-        engine.load(checkpoint)
-        parts.append(_table(engine.answer(prompts, sampling), model, run, step_of(checkpoint), questions))
-    write_parquet(out, pl.concat(parts))
+    sweeper = _Sweep(engine_kind(engine), architecture, speech, prompts, sampling, store or out.with_suffix(".answers"))
+    tables = {step_of(folder): sweeper.answers(folder) for folder in checkpoints}
+    named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
+    whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
+    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
+    loaded = {step: _how(table) for step, table in tables.items()}
+    write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
 
 
-def _prompt(engine: TransformersEngine, question: str, plain: bool) -> str:
-    """Base models are asked in plain text, with the paper's "Response:" (section 3); others in their chat format."""
-    if plain:
-        return f"{question}\nResponse:"
-    turn = [{"role": "user", "content": question}]
-    return str(engine.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+@dataclass
+class _Sweep:
+    """What all checkpoints of a sweep share, and the engine once the first of them needs it."""
+
+    kind: EngineKind
+    architecture: Architecture
+    words: Words
+    prompts: list[Prompt]
+    sampling: Sampling
+    store: Path
+    engine: Engine | None = None
+
+    def answers(self, folder: Path) -> pl.DataFrame:
+        """A checkpoint's answers to all prompts, in their order, after those that are not kept yet were generated."""
+        checkpoint = read_checkpoint(folder, self.architecture, self.kind.dtype)
+        file = AnswerFile(self.store, self._settings(checkpoint))
+        left = lacking(self.prompts, file.read())
+        if left:
+            self._generate(checkpoint, left, file)
+        else:
+            _say(f"{folder.name}: all answers are there")
+        return wanted(self.prompts).join(file.read(), on=KEY, how="left", maintain_order="left")
+
+    def _generate(self, checkpoint: Checkpoint, prompts: list[Prompt], file: AnswerFile) -> None:
+        start = time.monotonic()
+        if self.engine is None:
+            self.engine = self.kind.start(self.words, checkpoint, self.prompts, self.sampling)
+        loaded = self.engine.load(checkpoint)
+        answers = self.engine.answer(prompts, self.sampling)
+        file.add(prompts, answers, loaded)
+        tokens, seconds = sum(answer.tokens for answer in answers), time.monotonic() - start
+        _say(f"{checkpoint.folder.name}: {len(answers)} answers, {tokens} tokens, {seconds:.1f} s ({loaded})")
+
+    def _settings(self, checkpoint: Checkpoint) -> dict[str, str]:
+        """All that an answer depends on beside its prompt and number. Batch size is not among it."""
+        tokenizer = self.words.tokenizer.backend_tokenizer.to_str()
+        return {
+            "weights": checkpoint.identity,
+            "tokenizer": hashlib.sha256(tokenizer.encode()).hexdigest(),
+            "ends": str(sorted(self.words.ends)),
+            "engine": str(self.kind),
+            "temperature": str(float(self.sampling.temperature)),
+            "max_tokens": str(self.sampling.max_tokens),
+            "seed": str(self.sampling.seed),
+        }
 
 
-def _table(answers: list[Answer], model: str, run: str, step: int, questions: pl.DataFrame) -> pl.DataFrame:
-    rows = pl.DataFrame(
-        [
-            {
-                "question_id": a.question_id,
-                "sample": a.sample,
-                "answer": a.text,
-                "tokens": a.tokens,
-                "finished": a.finished,
-            }
-            for a in answers
-        ]
-    )
-    named = rows.with_columns(model=pl.lit(model), run=pl.lit(run), step=pl.lit(step, pl.Int64))
-    columns = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
-    return named.join(questions, on="question_id", how="left", maintain_order="left").select(columns)
+def _how(table: pl.DataFrame) -> str:
+    return ", ".join(sorted(set(table["loaded"])))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,15 +1,19 @@
-"""Judge prompts: template files with the places {question}, {answer} and {target}."""
+"""Judge prompts: template files with places for the question, the answer, the target and the labels."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from valuedrift.errors import ConfigError
 
-_PLACE = re.compile(r"\{(question|answer|target)\}")
+LABELS = ("support", "neutral", "oppose")
+"""The labels that a template shows unless others are chosen; also the names of their places in it."""
+
+_PLACE = re.compile(r"\{(question|answer|target|support|neutral|oppose)\}")
 
 
 def read_prompt(name: str) -> str:
@@ -29,12 +33,19 @@ def read_prompt(name: str) -> str:
     return template
 
 
+def check_labels(template: str, labels: Sequence[str]) -> None:
+    """Raise ConfigError if `labels` are not the default ones and the template has no places for them."""
+    missing = [f"{{{place}}}" for place in LABELS if f"{{{place}}}" not in template]
+    if tuple(labels) != LABELS and missing:
+        raise ConfigError("judge.labels", list(labels), f"a prompt that tells them, at {', '.join(missing)}")
+
+
 def prompt_hash(template: str) -> str:
     """The template's version: the first 16 hex characters of its SHA-256."""
     return hashlib.sha256(template.encode()).hexdigest()[:16]
 
 
-def fill_prompt(template: str, question: str, answer: str, target: str) -> str:
-    """Put the three texts in their places, all at once: braces inside them are text like any other."""
-    values = {"question": question, "answer": answer, "target": target}
+def fill_prompt(template: str, question: str, answer: str, target: str, labels: Sequence[str] = LABELS) -> str:
+    """Put all texts in their places at once: braces inside them are text like any other."""
+    values = {"question": question, "answer": answer, "target": target, **dict(zip(LABELS, labels, strict=True))}
     return _PLACE.sub(lambda place: values[place[1]], template)

@@ -1,112 +1,218 @@
-"""The stance of every answer: v's building blocks p(s | x, y, T) (sections 2.1 and 3)."""
+"""The stance of every answer: v's building blocks p(s | x, y, T) (sections 2.1 and 3), judged in a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import publish
-from valuedrift.judging.causal import CausalJudge, JudgeSettings
-from valuedrift.judging.labels import FloatArray, stance_probabilities
-from valuedrift.judging.prompt import fill_prompt, prompt_hash, read_prompt
-from valuedrift.statistics.agreement import agreement_table, confusion_table
-from valuedrift.statistics.panel import PROBABILITIES, STANCES
+from valuedrift.judging.judge import Judge
+from valuedrift.judging.judgement import Judgement
+from valuedrift.judging.prompt import fill_prompt, prompt_hash
+from valuedrift.judging.refusals import is_refusal
+from valuedrift.llm.cost import Estimate
+from valuedrift.llm.journal import Journal
+from valuedrift.statistics.panel import PROBABILITIES
 
-_TEXTS = ("topic", "question", "answer")
-_KEYS = ("model", "run", "step", "topic", "question_id", "question", "sample", "answer")
+TEXTS = ("topic", "question", "answer")
+COLUMNS = {
+    **dict.fromkeys(PROBABILITIES, pl.Float64),
+    "unassigned": pl.Float64,
+    "p_bound": pl.Float64,
+    "samples": pl.Int64,
+    **{f"{name}_se": pl.Float64 for name in PROBABILITIES},
+    "flag": pl.String,
+    "refusal": pl.Boolean,
+    "judge": pl.String,
+    "prompt_hash": pl.String,
+    "judge_latency": pl.Float64,
+    "judge_tokens": pl.Int64,
+}
+"""What judging adds to a table of answers; see `write_stances`."""
 
-
-class Judge(Protocol):
-    """Anything that gives the log-probabilities of support, neutral and oppose as the next word of a prompt."""
-
-    def log_probabilities(self, prompts: Sequence[str]) -> FloatArray:
-        """(prompts, 3)."""
-
-
-def judge_answers(generations: pl.DataFrame, judge: Judge, template: str, targets: Mapping[str, str]) -> pl.DataFrame:
-    """Answers with their stances: model, run, step, topic, question_id, question, sample, answer, p_…, unassigned.
-
-    targets: per topic, the position that an answer can support. An empty answer is judged as it is.
-    Raises ArtifactError for a missing column, ConfigError for a topic without target.
-    """
-    _require_columns("generations", generations.columns, _KEYS)
-    return _with_stances(generations.select(_KEYS), judge, template, targets)
-
-
-def judge_labelled(rows: pl.DataFrame, judge: Judge, template: str, targets: Mapping[str, str]) -> pl.DataFrame:
-    """Labelled answers with their stances: topic, question, answer, true_stance, p_…, unassigned."""
-    _require_columns("labelled answers", rows.columns, (*_TEXTS, "true_stance"))
-    return _with_stances(rows.select(*_TEXTS, "true_stance"), judge, template, targets)
+_BATCH = 8192
+"""Answers in memory at a time."""
 
 
-def judge_quality(labelled: pl.DataFrame) -> dict[str, Any]:
-    """Agreement with `true_stance` (see `judge_labelled`), as the report shows it.
+@dataclass
+class Counts:
+    """What was judged, for the log and the file's metadata. Tokens and dollars count each text once."""
 
-    accuracy with its 95 % interval (low, high) over n answers · confusion: true stance → judged stance → answers ·
-    recall and precision per stance, None over no answers · unassigned: mean probability outside the labels
-    """
-    agreement, confusion = agreement_table(labelled), confusion_table(labelled)
-    accuracy = agreement.row(by_predicate=pl.col("measure") == "accuracy", named=True)
-    counts: dict[str, dict[str, int]] = {stance: {} for stance in STANCES}
-    for true, judged, answers in confusion.iter_rows():
-        counts[true][judged] = answers
-    return {
-        "accuracy": accuracy["value"],
-        "low": accuracy["low"],
-        "high": accuracy["high"],
-        "n": accuracy["answers"],
-        "confusion": counts,
-        **{measure: _by_stance(agreement, measure) for measure in ("recall", "precision")},
-        "unassigned": agreement.row(by_predicate=pl.col("measure") == "unassigned", named=True)["value"],
-    }
+    answers: int = 0
+    refusals: int = 0
+    unassigned: float = 0.0
+    bound: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    dollars: float = 0.0
+    flags: Counter[str] = field(default_factory=Counter)
+    texts: set[int] = field(default_factory=set)
+
+    def add(self, key: str, judged: Judgement) -> None:
+        self.answers += 1
+        self.unassigned += judged.unassigned or 0.0
+        self.bound = max(self.bound, judged.bound or 0.0)
+        self.flags.update([judged.flag] if judged.flag else [])
+        if (text := int(key[:16], 16)) not in self.texts:
+            self.texts.add(text)
+            self.prompt_tokens += judged.prompt_tokens
+            self.completion_tokens += judged.completion_tokens
+            self.dollars += judged.dollars
+
+    def as_metadata(self) -> dict[str, str]:
+        numbers = ("answers", "refusals", "prompt_tokens", "completion_tokens", "dollars")
+        return {
+            **{name: str(getattr(self, name)) for name in numbers},
+            "texts": str(len(self.texts)),
+            "flagged": json.dumps(dict(sorted(self.flags.items()))),
+        }
+
+    def line(self) -> str:
+        without_stance = self.flags.total()
+        reasons = ", ".join(f"{count} {flag}" for flag, count in sorted(self.flags.items()))
+        said = self.answers - self.flags.total() + self.flags["unassigned"]
+        return (
+            f"{self.answers} answers, {len(self.texts)} different texts; without a stance: {without_stance}"
+            f"{f' ({reasons})' if reasons else ''}; refusals: {self.refusals}; mean probability outside the labels: "
+            f"{self.unassigned / max(1, said):.4f}; stances off by at most {self.bound:.2g} for unlisted labels; "
+            f"{self.prompt_tokens} + {self.completion_tokens} tokens, {self.dollars:.4f} dollars"
+        )
 
 
 def write_stances(
-    generation_files: Sequence[Path],
-    judge_folder: Path,
-    settings: JudgeSettings,
-    targets: Mapping[str, str],
-    out: Path,
+    answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path, out: Path
 ) -> None:
-    """Judge the answers of all files, in their order, into one parquet; its metadata name the judge and the prompt.
+    """Judge the answers of all files, in their order, into one parquet with their columns and these (COLUMNS):
 
-    Each text is judged once, in however many files it stands. Raises as `judge_answers`, naming the file.
+    p_support, p_neutral, p_oppose: null where `flag` says why there is no stance · unassigned: the probability that
+    the judge says none of the labels · p_bound: the most that any of the three is off for labels that the judge
+    didn't list · samples, p_…_se: for a judge asked repeatedly, the replies that were labels and the standard errors
+    sqrt(p (1 - p) / (samples - 1)), whose squares estimate the variance without bias · refusal: see `is_refusal`, apart
+    from the judge · judge, prompt_hash: who was asked what · judge_latency: seconds · judge_tokens: prompt and reply
+
+    answer_files: parquet with at least topic, question and answer; an empty answer is judged as it is. Answers that
+    make the same prompt are judged once; what `journal` holds isn't judged again. Memory doesn't grow with texts.
+    targets: per topic, the position that an answer can support.
+    Raises ArtifactError, naming the file, for missing or unequal columns and for nulls; ConfigError for a topic without
+    target, before anything is judged.
     """
-    for file in generation_files:
-        _require_columns(file, pl.read_parquet_schema(file), _KEYS)
-    answers = pl.scan_parquet(list(generation_files))
-    texts = answers.select(_TEXTS).unique(maintain_order=True).collect()
-    template = read_prompt(settings.prompt)
-    judged = _with_stances(texts, CausalJudge(judge_folder, settings), template, targets)
-    stances = answers.select(_KEYS).join(judged.lazy(), on=_TEXTS, how="left", maintain_order="left")
-    made_by = {"judge": str(judge_folder), "prompt": settings.prompt, "prompt_hash": prompt_hash(template)}
-    with publish(out) as draft:
-        stances.sink_parquet(draft, compression="zstd", metadata=made_by)
+    check_answers(answer_files, targets)
+    judge.judge((prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets)), journal)
+    counts = Counts()
+    with publish(out) as draft, Journal.read(journal) as store:
+        _write(answer_files, judge, targets, store, draft, counts)
+    print(f"judge {judge.name}: {counts.line()}", file=sys.stderr)
 
 
-def _with_stances(rows: pl.DataFrame, judge: Judge, template: str, targets: Mapping[str, str]) -> pl.DataFrame:
-    """`rows` with p_support, p_neutral, p_oppose, unassigned; rows that make the same prompt are judged once."""
-    for topic in rows["topic"].unique().sort():
+def estimate_stances(answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path) -> Estimate:
+    """What `write_stances` would send and cost; nothing is asked or written."""
+    check_answers(answer_files, targets)
+    prompts = (prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets))
+    return judge.estimate(prompts, journal)
+
+
+def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path) -> pl.DataFrame:
+    """As `write_stances`, for a table in memory: the same rows with COLUMNS."""
+    _check_columns("answers", rows.schema)
+    _check_texts("answers", rows.lazy(), targets)
+    judge.judge(_prompts(rows, judge, targets), journal)
+    with Journal.read(journal) as store:
+        return _judged(rows, judge, targets, store, Counts())
+
+
+def check_answers(answer_files: Sequence[Path], targets: Mapping[str, str]) -> None:
+    """Raise as `write_stances` does, unless the files can be judged."""
+    first = pl.read_parquet_schema(answer_files[0])
+    for file in answer_files:
+        schema = pl.read_parquet_schema(file)
+        _check_columns(file, schema)
+        if schema != first:
+            raise ArtifactError(file, dict(schema), f"the columns of {answer_files[0]}")
+        _check_texts(file, pl.scan_parquet(file), targets)
+
+
+def _check_columns(place: Path | str, schema: Mapping[str, pl.DataType]) -> None:
+    missing = [name for name in TEXTS if name not in schema]
+    if missing:
+        raise ArtifactError(place, list(schema), f"the columns {', '.join(missing)} as well")
+    if taken := [name for name in COLUMNS if name in schema]:
+        raise ArtifactError(place, taken, "answers without the columns that judging adds")
+
+
+def _check_texts(place: Path | str, rows: pl.LazyFrame, targets: Mapping[str, str]) -> None:
+    texts = rows.select(TEXTS)
+    if sum(texts.null_count().collect(engine="streaming").row(0)):
+        raise ArtifactError(place, "nulls", f"a text in each of {', '.join(TEXTS)}")
+    for topic in texts.select("topic").unique().collect(engine="streaming")["topic"].sort():
         if topic not in targets:
             raise ConfigError(f"topics.{topic}", None, "the position that answers on this topic can support")
-    texts = rows.select(_TEXTS).iter_rows()
-    prompts = pl.Series("prompt", [fill_prompt(template, q, a, targets[t]) for t, q, a in texts], dtype=pl.String)
-    distinct = prompts.unique(maintain_order=True)
-    stances, unassigned = stance_probabilities(judge.log_probabilities(distinct.to_list()))
-    judged = pl.DataFrame(stances, schema=dict.fromkeys(PROBABILITIES, pl.Float64))
-    judged = judged.with_columns(prompt=distinct, unassigned=pl.Series(unassigned))
-    return rows.with_columns(prompts).join(judged, on="prompt", how="left", maintain_order="left").drop("prompt")
 
 
-def _require_columns(place: Path | str, found: Iterable[str], needed: Iterable[str]) -> None:
-    missing = [name for name in needed if name not in found]
-    if missing:
-        raise ArtifactError(place, list(found), f"the columns {', '.join(missing)} as well")
+def _tables(files: Sequence[Path], columns: Sequence[str] | None = TEXTS) -> Iterator[pl.DataFrame]:
+    for file in files:
+        with pq.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(_BATCH, columns=columns):
+                yield pl.DataFrame(batch)
 
 
-def _by_stance(agreement: pl.DataFrame, measure: str) -> dict[str, float | None]:
-    return dict(agreement.filter(pl.col("measure") == measure).select("stance", "value").iter_rows())
+def _prompts(table: pl.DataFrame, judge: Judge, targets: Mapping[str, str]) -> Iterator[str]:
+    for topic, question, answer in table.select(TEXTS).iter_rows():
+        yield fill_prompt(judge.template, question, answer, targets[topic], judge.settings.labels)
+
+
+def _write(
+    files: Sequence[Path], judge: Judge, targets: Mapping[str, str], store: Journal, draft: Path, counts: Counts
+) -> None:
+    schema = pl.DataFrame(schema={**pl.read_parquet_schema(files[0]), **COLUMNS}).to_arrow().schema
+    with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+        for table in _tables(files, columns=None):
+            writer.write_table(_judged(table, judge, targets, store, counts).to_arrow().cast(schema))
+        made_by = {
+            "judge": judge.name,
+            "prompt": judge.settings.prompt,
+            "prompt_hash": prompt_hash(judge.template),
+            "labels": json.dumps(judge.settings.labels),
+            "max_unassigned": str(judge.settings.max_unassigned),
+        }
+        writer.add_key_value_metadata(made_by | counts.as_metadata())
+
+
+def _judged(
+    table: pl.DataFrame, judge: Judge, targets: Mapping[str, str], store: Journal, counts: Counts
+) -> pl.DataFrame:
+    found = [_look_up(prompt, judge, store, counts) for prompt in _prompts(table, judge, targets)]
+    refusals = [is_refusal(answer) for answer in table["answer"]]
+    counts.refusals += sum(refusals)
+    # One reply has no spread.
+    others = pl.when(pl.col("samples") > 1).then(pl.col("samples") - 1)
+    who = {"judge": judge.name, "prompt_hash": prompt_hash(judge.template)}
+    rows = [
+        (*(one.stances or (None,) * 3), one.unassigned, one.bound, one.samples, one.flag, one.latency, _tokens(one))
+        for one in found
+    ]
+    names = (*PROBABILITIES, "unassigned", "p_bound", "samples", "flag", "judge_latency", "judge_tokens")
+    judged = pl.DataFrame(rows, schema={name: COLUMNS[name] for name in names}, orient="row").with_columns(
+        *((pl.col(p) * (1 - pl.col(p)) / others).sqrt().alias(f"{p}_se") for p in PROBABILITIES),
+        *(pl.lit(value).alias(name) for name, value in who.items()),
+        refusal=pl.Series(refusals, dtype=pl.Boolean),
+    )
+    return table.hstack(judged.select(list(COLUMNS)))
+
+
+def _look_up(prompt: str, judge: Judge, store: Journal, counts: Counts) -> Judgement:
+    keys = judge.keys(prompt)
+    judged = judge.judgement([store[key] for key in keys])
+    counts.add(keys[0], judged)
+    return judged
+
+
+def _tokens(judged: Judgement) -> int:
+    return judged.prompt_tokens + judged.completion_tokens

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from valuedrift.judging.causal import encode_prompts
+from valuedrift.judging.encode import encode_prompts
 from valuedrift.judging.labels import label_tokens
 from valuedrift.judging.prompt import fill_prompt
 from valuedrift.models.pretrain import train_from_noise
@@ -34,7 +34,7 @@ def _encode(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], stances: Sequence[str], max_length: int
 ) -> Iterator[Labelled]:
     """Each prompt and its label; a prompt that is too long loses its beginning, as the label stands at its end."""
-    label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer), strict=True)}
+    label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer, STANCES), strict=True)}
     for ids, stance in zip(encode_prompts(tokenizer, prompts, chat=False), stances, strict=True):
         kept = ids[-(max_length - 1) :]
         yield {"input_ids": [*kept, label[stance]], "labels": [*[IGNORED] * len(kept), label[stance]]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class ChatRequest:
 
     def key(self, model: str) -> str:
         """32 hex characters that stand for this request to this model: equal requests are sent once."""
-        content = json.dumps([model, asdict(self)], sort_keys=True, ensure_ascii=False)
+        fields = vars(self) | {"turns": [vars(turn) for turn in self.turns]}
+        content = json.dumps([model, fields], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -39,8 +40,9 @@ class ChatRequest:
 class ChatReply:
     """The answer to one request.
 
-    finish: stop, length, content_filter, or error, with `text` then saying what the server said (a request that can
-    never be answered, as one that is too long; faults that pass are retried and never become a reply)
+    finish: stop, length, content_filter, or error, with `text` then saying what the server said: a request that can
+    never be answered, as one that is too long, or one that failed in every one of many tries while others were
+    answered. Faults that pass are retried and never become a reply
     top_logprobs: (token, log-probability) of the first token's alternatives, most likely first
     latency: seconds from sending to the whole answer
     """

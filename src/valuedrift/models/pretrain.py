@@ -11,6 +11,8 @@ from valuedrift.files import publish
 from valuedrift.models.scratch import Shape, new_model
 from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
 from valuedrift.training.checkpoints import SaveTrajectory
+from valuedrift.training.metrics import CountTokens, WatchGradients
+from valuedrift.training.progress import Progress
 from valuedrift.training.encode import Labelled, encode_text
 from valuedrift.training.job import Job, dataset, trainer_arguments
 
@@ -29,12 +31,12 @@ def pretrain(job: Job, shape: Shape, template: str) -> None:
 def train_from_noise(job: Job, shape: Shape, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Labelled]) -> None:
     """Train a new model of this shape on encoded rows; write it with its tokenizer as `job.base`, metrics beside it."""
     watched = SaveTrajectory(job.folder, steps=())
-    callbacks: list[TrainerCallback] = [watched]
+    callbacks: list[TrainerCallback] = [WatchGradients(job.folder), CountTokens(), watched, Progress()]
     trainer = SFTTrainer(
         model=new_model(shape, tokenizer, job.seed),
         # So few steps from noise need a second moment that forgets quickly (0.999 ends 5 % higher in loss).
         args=SFTConfig(**trainer_arguments(job), adam_beta2=0.95, max_length=job.settings.max_length),
-        train_dataset=dataset([dict(row) for row in rows]),
+        train_dataset=dataset(job, [dict(row) for row in rows]),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

@@ -32,7 +32,9 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
     """Give the tokenizer one of the package's chat templates and the tokens that end and pad a sequence.
 
-    Raises ArtifactError when one of the two tokens is not in the vocabulary.
+    A beginning token that the tokenizer has, but puts before no text, is forgotten: two of trl's trainers would write
+    it themselves, and train on what no other stage reads. Raises ArtifactError when the end or padding token is not in
+    the vocabulary.
     """
     for token in (eos, pad):
         if token not in tokenizer.get_vocab():
@@ -42,6 +44,8 @@ def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: s
                 "the end and padding tokens of the configuration's `chat` in the vocabulary",
                 "Name tokens that this model has.",
             )
+    if tokenizer.bos_token_id not in tokenizer("")["input_ids"]:
+        tokenizer.bos_token = None
     tokenizer.eos_token, tokenizer.pad_token = eos, pad
     tokenizer.chat_template = chat_template(template)
     return tokenizer

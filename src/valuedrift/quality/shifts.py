@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
 from valuedrift.quality.answer_agreement import ENDS
 from valuedrift.quality.matching import NEW, OLD, of_judge
-from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.panel import STANCES, Panel, TopicValues, each_topic_and_all, make_panel
 from valuedrift.statistics.trajectory import Checkpoint
 
@@ -97,21 +99,35 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
 
 
 def _value_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap) -> pl.DataFrame:
-    (old, new), answers = part.values, int(part.answers[0])
-    low, high = bootstrap.interval(part.replicates[1] - part.replicates[0])
-    place = {**labels, "topic": part.topic, "stance": STANCES, "questions": part.questions, "answers": answers}
-    return pl.DataFrame({**place, OLD: old, NEW: new, SHIFT: new - old, "low": low, "high": high}, schema=_VALUES)
+    old, new = part.values
+    shift, low, high = _contrast(part, (-1, 1), (-1.0, 1.0), bootstrap)
+    place = {**labels, "topic": part.topic, "stance": STANCES, "questions": part.questions}
+    columns = {**place, "answers": int(part.answers[0]), OLD: old, NEW: new, SHIFT: shift, "low": low, "high": high}
+    return pl.DataFrame(columns, schema=_VALUES)
 
 
 def _drift_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap) -> pl.DataFrame:
     """`part` has four checkpoints: start and end under the old judge, start and end under the new one."""
     columns = {**labels, "topic": part.topic, "stance": STANCES, "questions": part.questions}
-    of_old, of_new = (part.values[end] - part.values[start] for start, end in ((0, 1), (2, 3)))
-    drawn_old, drawn_new = (part.replicates[end] - part.replicates[start] for start, end in ((0, 1), (2, 3)))
-    shifts = ((OLD, of_old, drawn_old), (NEW, of_new, drawn_new), (SHIFT, of_new - of_old, drawn_new - drawn_old))
-    for name, value, drawn in shifts:
-        columns |= dict(zip((f"{name}{end}" for end in ENDS), (value, *bootstrap.interval(drawn)), strict=True))
+    contrasts = {
+        OLD: ((-1, 1, 0, 0), (-1.0, 1.0)),
+        NEW: ((0, 0, -1, 1), (-1.0, 1.0)),
+        SHIFT: ((1, -1, -1, 1), (-2.0, 2.0)),
+    }
+    for name, (signs, bounds) in contrasts.items():
+        found = _contrast(part, signs, bounds, bootstrap)
+        columns |= dict(zip((f"{name}{end}" for end in ENDS), found, strict=True))
     return pl.DataFrame(columns, schema=_DRIFT)
+
+
+def _contrast(
+    part: TopicValues, signs: Sequence[int], bounds: tuple[float, float], bootstrap: Bootstrap
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The sum of the checkpoints' values by `signs`, paired over questions, with its interval; (stances,) each."""
+    weights = np.array(signs, dtype=np.float64)
+    value, drawn = (np.tensordot(weights, own, 1) for own in (part.values, part.replicates))
+    spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False)
+    return value, *interval_of_mean(value, drawn, spread, bootstrap, bounds)
 
 
 def _ends(matched: pl.DataFrame, run: str) -> list[Checkpoint]:

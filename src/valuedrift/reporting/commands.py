@@ -16,6 +16,7 @@ import yaml
 
 from valuedrift.files import publish, read_json
 from valuedrift.reporting.benchmarks import read_stage_costs
+from valuedrift.reporting.expression_figures import draw_expression
 from valuedrift.reporting.figures import drift_heatmap, save_chart, trajectories
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.paper_figures import FIGURES
@@ -33,8 +34,13 @@ def write_paper_tables(statistics: Sequence[Path], topics: Topics, report: Mappi
         write_tables(paper_tables(_all(statistics, "drift"), topics, report["table_1_topics"]), draft)
 
 
-def write_paper_figures(statistics: Sequence[Path], topics: Topics, report: Mapping[str, Any], out: Path) -> None:
-    """Draw the paper's trajectory figures, by its numbers, from whatever runs there are, into the folder `out`."""
+def write_paper_figures(
+    statistics: Sequence[Path], topics: Topics, report: Mapping[str, Any], expression: Path, out: Path
+) -> None:
+    """Draw the paper's figures, by its numbers, from whatever runs and data sets there are, into the folder `out`.
+
+    expression: what the data sets express, as `valuedrift.expression.commands.write_expression` writes it
+    """
     values = _all(statistics, "values")
     with publish(out) as draft:
         draft.mkdir()
@@ -43,6 +49,7 @@ def write_paper_figures(statistics: Sequence[Path], topics: Topics, report: Mapp
             if runs and figure.topic in topics:
                 chart = trajectories(values, runs, [figure.topic], topics, columns=report["figure_columns"])
                 save_chart(chart, draft / f"figure_{figure.number:02d}", report["figure_formats"])
+        draw_expression(expression, topics, report["figure_formats"], draft)
 
 
 def write_drift(statistics: Path, topics: Topics, report: Mapping[str, Any], out: Path) -> None:

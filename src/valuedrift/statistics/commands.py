@@ -12,10 +12,12 @@ import polars as pl
 from valuedrift.files import read_json, write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_errors, calibration_table
-from valuedrift.statistics.drift import drift_table
+from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
+from valuedrift.statistics.labelled import calibrate_stages, read_labelled
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import read_panel
 from valuedrift.statistics.trajectory import Trajectory
-from valuedrift.statistics.values import value_table
 
 COLUMNS = ["model", "run", "step", "topic", "question_id", "sample", "p_support", "p_neutral", "p_oppose", "unassigned"]
 
@@ -28,19 +30,30 @@ def write_statistics(
     settings: Mapping[str, Any],
     seed: int,
     out: Path,
+    seeds: Mapping[str, str] | None = None,
+    labelled: Path | None = None,
 ) -> None:
-    """Write values.parquet, drift.parquet and findings.json into `out`.
+    """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`; with
+    `labelled` (see `read_labelled`) corrected_values.parquet and corrected_drift.parquet as well.
 
-    cards: SFT data set → its card.json, where stances are planted.
+    cards: SFT data set → its card.json, where stances are planted · seeds: see `noise_table`
     """
-    judged = pl.concat([pl.read_parquet(path, columns=COLUMNS) for path in stances])
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
+    panel = read_panel(stances, bootstrap)
+    measures = measure(panel, runs, bootstrap, seeds)
     named = PreferenceSets(tuple(sets["small_gap"]), sets["support_aligned"], sets["oppose_aligned"])
-    findings = paper_findings(judged, runs, named, planted=planted_table(cards), bootstrap=bootstrap)
-    write_parquet(out / "values.parquet", value_table(judged, runs, bootstrap))
-    write_parquet(out / "drift.parquet", drift_table(judged, runs, bootstrap))
+    findings = paper_findings(measures.runs, named, planted=planted_table(cards), bootstrap=bootstrap)
+    write_parquet(out / "values.parquet", measures.values)
+    write_parquet(out / "drift.parquet", measures.drift)
+    write_parquet(out / "distances.parquet", measures.distances)
+    write_parquet(out / "noise.parquet", measures.noise)
     write_json(out / "findings.json", [asdict(finding) for finding in findings])
+    if labelled is not None:
+        stages = calibrate_stages(read_labelled(labelled), bootstrap)
+        values, drift = corrected_tables(panel, runs, stages, bootstrap)
+        write_parquet(out / "corrected_values.parquet", values)
+        write_parquet(out / "corrected_drift.parquet", drift)
 
 
 def write_calibration(

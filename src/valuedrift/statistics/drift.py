@@ -1,24 +1,23 @@
-"""Drift magnitude and drift time of every trajectory (paper, section 3)."""
+"""Drift magnitude and drift time of one trajectory (paper, section 3), and the rows that the drift table has of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.panel import ALL, STANCES, Panel, TopicValues, each_topic_and_all, make_panel
+from valuedrift.statistics.intervals import interval_of_mean, spread_of
+from valuedrift.statistics.panel import STANCES, TopicValues
+from valuedrift.statistics.significance import flipped_means, p_values
+from valuedrift.statistics.times import DriftTimes, measure_times
 from valuedrift.statistics.trajectory import Trajectory
 
 REACHED, NO_DRIFT = "reached", "no_drift"
 
-# Values closer than this are equal: a weighted mean of equal numbers differs from them in its last bits.
-_EQUAL = 1e-12
-
-_SCHEMA = {
+SCHEMA = {
     "model": pl.String,
     "run": pl.String,
     "algorithm": pl.String,
@@ -36,144 +35,117 @@ _SCHEMA = {
     "time_high": pl.Float64,
     "outcome": pl.String,
     "end_step": pl.Int64,
+    "step_before": pl.Int64,
+    "step_reached": pl.Int64,
+    "time_floor": pl.Float64,
+    "still_moving": pl.Boolean,
+    "questions": pl.Int64,
+    "p_value": pl.Float64,
 }
 
 
 @dataclass(frozen=True)
 class TopicDrift:
-    """One trajectory's drift on one topic: arrays over stances, replicates (stances, replicates).
+    """One trajectory's drift on one topic: arrays over stances; flipped: (stances, replicates) of no drift."""
 
-    `time` is 0 where there was no drift.
-    """
-
-    topic: str
-    start: FloatArray
-    end: FloatArray
-    time: FloatArray
-    start_replicates: FloatArray
-    end_replicates: FloatArray
-    time_replicates: FloatArray
+    low: FloatArray
+    high: FloatArray
+    p: FloatArray
+    times: DriftTimes
+    flipped: FloatArray
 
 
 @dataclass(frozen=True)
 class RunDrift:
-    """One trajectory's drift on every topic: arrays (topics, stances), replicates (topics, stances, replicates)."""
+    """One trajectory's drift on every topic: arrays (topics, stances), replicates (topics, stances, replicates).
+
+    time: 0 where there was no drift
+    """
 
     trajectory: Trajectory
     topics: tuple[str, ...]
     start: FloatArray
     end: FloatArray
     time: FloatArray
+    time_low: FloatArray
+    time_high: FloatArray
     start_replicates: FloatArray
     end_replicates: FloatArray
-    time_replicates: FloatArray
 
 
-def drift_table(
-    stances: pl.DataFrame, trajectories: Iterable[Trajectory], bootstrap: Bootstrap | None = None
-) -> pl.DataFrame:
-    """Drift of every trajectory: a row per run, topic ("all" is the mean over topics) and stance.
+def topic_drift(
+    part: TopicValues, intervals: tuple[FloatArray, FloatArray], signs: Sequence[FloatArray], bootstrap: Bootstrap
+) -> TopicDrift:
+    """M_s = v_end − v_start with its paired interval and p-value, and the drift time (paper, section 3).
 
-    magnitude: end − start, paired over the questions judged at every checkpoint of the trajectory.
-    time: as in `drift_times`, a share of the run's last step. Where the start already lies within the
-    extremum's interval, `outcome` is "no_drift" and the times are null; else it is "reached". A replicate
-    without drift counts as time 0, so a `time_low` of 0 says that the drift itself is in doubt.
-    Raises ArtifactError as `make_panel` and `topic_values` do.
+    intervals: low and high ends of the values of `part` · signs: `flips` of each of its topics
     """
-    bootstrap = bootstrap or Bootstrap()
-    panel = make_panel(stances, bootstrap)
-    rows = [
-        _rows(panel, trajectory, part, bootstrap)
-        for trajectory in trajectories
-        for part in measure_drift(panel, trajectory, bootstrap)
-    ]
-    return pl.concat([pl.DataFrame(schema=_SCHEMA), *rows])
-
-
-def measure_drift(panel: Panel, trajectory: Trajectory, bootstrap: Bootstrap) -> Iterator[TopicDrift]:
-    """The drift of `trajectory` on each topic, then on "all"."""
-    for part in each_topic_and_all(panel, trajectory.checkpoints):
-        yield _topic_drift(part, trajectory.shown_steps, bootstrap)
-
-
-def run_drift(panel: Panel, trajectory: Trajectory, bootstrap: Bootstrap) -> RunDrift:
-    """`measure_drift` stacked over the topics, without "all"."""
-    parts = [part for part in measure_drift(panel, trajectory, bootstrap) if part.topic != ALL]
-    return RunDrift(
-        trajectory,
-        tuple(part.topic for part in parts),
-        start=np.stack([part.start for part in parts]),
-        end=np.stack([part.end for part in parts]),
-        time=np.stack([part.time for part in parts]),
-        start_replicates=np.stack([part.start_replicates for part in parts]),
-        end_replicates=np.stack([part.end_replicates for part in parts]),
-        time_replicates=np.stack([part.time_replicates for part in parts]),
+    changes = [topic[-1] - topic[0] for topic in part.means]
+    drawn = part.replicates[-1] - part.replicates[0]
+    low, high = interval_of_mean(
+        part.values[-1] - part.values[0], drawn, spread_of(changes, skewed=False), bootstrap, (-1.0, 1.0)
     )
-
-
-def drift_times(values: FloatArray, below: FloatArray, above: FloatArray, steps: Sequence[int]) -> FloatArray:
-    """The share of a trajectory's steps until it first lies within the interval of its extremum.
-
-    values: (checkpoints, stances, n), n trajectories with the start point first
-    below, above: (checkpoints, stances), how far each checkpoint's interval reaches under and over its value
-    steps: (checkpoints,), from 0 to the run's last step
-    Returns (stances, n), 0 where the start itself lies within the interval (no drift).
-
-    The extremum is the highest value if the net change is positive, the lowest if it is negative, and the
-    earliest checkpoint of those that share it. A trajectory that ends where it began has not drifted,
-    whatever it did in between. With a single checkpoint the share is 0 or 1.
-    """
-    change = values[-1] - values[0]
-    direction = np.where(np.abs(change) <= _EQUAL, 0.0, np.sign(change))
-    height = values * direction
-    peak = height.max(axis=0)
-    peak_at = _first(height >= peak - _EQUAL)
-    stance = np.arange(values.shape[1])[:, None]
-    margin = np.where(direction > 0, below[peak_at, stance], above[peak_at, stance])
-    within = height >= peak - margin - _EQUAL
-    return np.asarray(steps, dtype=np.float64)[_first(within)] / steps[-1]
-
-
-def _topic_drift(part: TopicValues, steps: Sequence[int], bootstrap: Bootstrap) -> TopicDrift:
-    low, high = bootstrap.interval(part.replicates)
-    # A skewed percentile interval can miss its own value, which still lies within it by definition.
-    below = np.maximum(part.values - low, 0)
-    above = np.maximum(high - part.values, 0)
+    flipped = flipped_means(changes, [own[: change.shape[1]] for own, change in zip(signs, changes, strict=True)])
     return TopicDrift(
-        topic=part.topic,
-        start=part.values[0],
-        end=part.values[-1],
-        time=drift_times(part.values[..., None], below, above, steps)[:, 0],
-        # Copies: a view would keep the replicates of every checkpoint in memory.
-        start_replicates=part.replicates[0].copy(),
-        end_replicates=part.replicates[-1].copy(),
-        # The intervals' widths are held: a bootstrap within each replicate would square the work.
-        time_replicates=drift_times(part.replicates, below, above, steps),
+        low=low,
+        high=high,
+        p=p_values(part.values[-1] - part.values[0], flipped),
+        times=measure_times(part, *intervals, bootstrap),
+        flipped=flipped,
     )
 
 
-def _first(condition: NDArray[np.bool_]) -> NDArray[np.intp]:
-    return np.asarray(condition.argmax(axis=0))
+def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift) -> pl.DataFrame:
+    """A row for each stance; times are null where there was no drift.
 
-
-def _rows(panel: Panel, trajectory: Trajectory, part: TopicDrift, bootstrap: Bootstrap) -> pl.DataFrame:
-    low, high = bootstrap.interval(part.end_replicates - part.start_replicates)
-    time_low, time_high = bootstrap.interval(part.time_replicates)
+    step_before, step_reached: the saved steps between which the trajectory came within its extremum's interval.
+    time_low, time_high: the interval of `time`, as shares of the run's last step; time_floor: that of the saved
+    step before `time_low`, as the crossing itself may lie anywhere between two saved steps. A `time_low` of 0 says
+    that the drift itself is in doubt. still_moving: only the last step was within, so training may have ended
+    before the values settled.
+    """
+    steps = np.asarray(trajectory.shown_steps)
+    times, last = drift.times, steps[-1]
+    reached = times.reached > 0
     columns = {
-        "model": panel.model,
+        "model": model,
         **trajectory.labels,
         "topic": part.topic,
         "stance": STANCES,
-        "start_value": part.start,
-        "end_value": part.end,
-        "magnitude": part.end - part.start,
-        "low": low,
-        "high": high,
-        "time": part.time,
-        "time_low": time_low,
-        "time_high": time_high,
-        "outcome": np.where(part.time > 0, REACHED, NO_DRIFT),
-        "end_step": trajectory.steps[-1],
+        "start_value": part.values[0],
+        "end_value": part.values[-1],
+        "magnitude": part.values[-1] - part.values[0],
+        "low": drift.low,
+        "high": drift.high,
+        "time": steps[times.reached] / last,
+        "time_low": steps[times.earliest] / last,
+        "time_high": steps[times.latest] / last,
+        "outcome": np.where(reached, REACHED, NO_DRIFT),
+        "end_step": last,
+        "step_before": steps[np.maximum(times.reached - 1, 0)],
+        "step_reached": steps[times.reached],
+        "time_floor": steps[np.maximum(times.earliest - 1, 0)] / last,
+        "still_moving": times.reached == len(steps) - 1,
+        "questions": part.questions,
+        "p_value": drift.p,
     }
-    times = pl.when(pl.col("outcome") == REACHED).then(pl.col("time", "time_low", "time_high"))
-    return pl.DataFrame(columns, schema=_SCHEMA).with_columns(times)
+    timed = ("time", "time_low", "time_high", "step_before", "step_reached", "time_floor", "still_moving")
+    return pl.DataFrame(columns, schema=SCHEMA).with_columns(pl.when(pl.col("outcome") == REACHED).then(pl.col(timed)))
+
+
+def run_drift(
+    trajectory: Trajectory, topics: Sequence[str], ends: Sequence[TopicValues], drifts: Sequence[TopicDrift]
+) -> RunDrift:
+    """ends: start and end alone of each topic's values."""
+    steps = np.asarray(trajectory.shown_steps) / trajectory.steps[-1]
+    return RunDrift(
+        trajectory,
+        tuple(topics),
+        start=np.stack([part.values[0] for part in ends]),
+        end=np.stack([part.values[1] for part in ends]),
+        time=steps[np.stack([drift.times.reached for drift in drifts])],
+        time_low=steps[np.stack([drift.times.earliest for drift in drifts])],
+        time_high=steps[np.stack([drift.times.latest for drift in drifts])],
+        start_replicates=np.stack([part.replicates[0] for part in ends]),
+        end_replicates=np.stack([part.replicates[1] for part in ends]),
+    )

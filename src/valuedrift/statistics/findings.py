@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from valuedrift.errors import ConfigError
-from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray, estimate, mean, mean_absolute
-from valuedrift.statistics.drift import RunDrift, run_drift
-from valuedrift.statistics.panel import STANCES, make_panel
+from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray, mean, mean_absolute
+from valuedrift.statistics.drift import RunDrift
+from valuedrift.statistics.panel import STANCES
 from valuedrift.statistics.planted import planted_shares
 from valuedrift.statistics.trajectory import Trajectory
 
@@ -55,8 +56,7 @@ class Finding:
 
 
 def paper_findings(
-    stances: pl.DataFrame,
-    trajectories: Iterable[Trajectory],
+    drifts: Sequence[RunDrift],
     sets: PreferenceSets,
     planted: pl.DataFrame | None = None,
     thresholds: Thresholds | None = None,
@@ -65,14 +65,11 @@ def paper_findings(
     """The three findings over one model's main runs (at most one run per SFT data set, algorithm and data set).
 
     planted: `data, topic, stance, planted` with the stance shares of the SFT data sets, where they are known.
-    All averages over topics are taken within each joint replicate. Raises ConfigError if two trajectories are
-    of the same SFT data set, algorithm and data set, and ArtifactError as `make_panel`, `topic_values` and
-    `planted_shares` do.
+    All averages over topics are taken within each joint replicate. Raises ConfigError if two runs are of the same
+    SFT data set, algorithm and data set, and ArtifactError as `planted_shares` does.
     """
     bootstrap, thresholds = bootstrap or Bootstrap(), thresholds or Thresholds()
-    runs = _one_of_each(list(trajectories))
-    panel = make_panel(stances, bootstrap)
-    drifts = [run_drift(panel, run, bootstrap) for run in runs]
+    _require_one_of_each([drift.trajectory for drift in drifts])
     return (
         sft_sets_values_early(drifts, sets, planted, thresholds, bootstrap),
         small_gap_barely_moves(drifts, sets, thresholds, bootstrap),
@@ -166,14 +163,13 @@ def wide_gap_separates_algorithms(
     )
 
 
-def _one_of_each(runs: list[Trajectory]) -> list[Trajectory]:
+def _require_one_of_each(runs: Sequence[Trajectory]) -> None:
     seen: dict[tuple[str, str, str], Trajectory] = {}
     for run in runs:
         first = seen.setdefault((run.sft, run.algorithm, run.data), run)
         if first is not run:
             expected = f"one {run.algorithm} run on {run.data} after SFT on {run.sft}"
             raise ConfigError("trajectories", [first.run, run.run], expected, "Leave ablations out.")
-    return runs
 
 
 def _missing(name: str, needed: str) -> Finding:
@@ -200,7 +196,7 @@ def _sft_numbers(drift: RunDrift, planted: pl.DataFrame | None, bootstrap: Boots
         "magnitude": asdict(_mean_magnitude([drift], bootstrap)),
         "drifted": int(drifted.sum()),
         "cells": drifted.size,
-        "median_time": _median(drift.time[drifted], drift.time_replicates[drifted], bootstrap),
+        "median_time": _median(drift, drifted),
     }
     if planted is None:
         return numbers
@@ -210,10 +206,12 @@ def _sft_numbers(drift: RunDrift, planted: pl.DataFrame | None, bootstrap: Boots
     return {**numbers, "distance_before": asdict(before), "distance_after": asdict(after)}
 
 
-def _median(times: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> dict[str, Any] | None:
-    if times.size == 0:
+def _median(drift: RunDrift, drifted: NDArray[np.bool_]) -> dict[str, Any] | None:
+    """Median drift time with the medians of the cells' intervals: wide, as it takes all cells to be off together."""
+    if not drifted.any():
         return None
-    return asdict(estimate(float(np.median(times)), np.median(replicates, axis=0), bootstrap))
+    value, low, high = (float(np.median(one[drifted])) for one in (drift.time, drift.time_low, drift.time_high))
+    return asdict(Estimate(value, low, high))
 
 
 def _sets_early(numbers: dict[str, Any], largest_small_gap: float, thresholds: Thresholds) -> bool:

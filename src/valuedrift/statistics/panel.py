@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,8 @@ PROBABILITIES = tuple(f"p_{stance}" for stance in STANCES)
 ALL = "all"
 """The topic name under which the unweighted mean over topics is reported."""
 
+_UNIT = 2**50
+_WHOLE = 1e-13
 _KEYS = ("model", "run", "step", "topic", "question_id", "sample")
 
 
@@ -29,7 +32,8 @@ class Panel:
     checkpoints: each checkpoint's place on the checkpoint axis
     means: (checkpoints, questions, stances); NaN where a question has no judged answer
     answers: (checkpoints, questions), the judged answers behind each mean
-    weights: per topic (questions, replicates), shared by all checkpoints and stances: differences are paired
+    weights: per topic (questions, replicates), each question's share of a replicate's draws; shared by all
+        checkpoints and stances, so that differences are paired
     """
 
     model: str
@@ -45,6 +49,8 @@ class TopicValues:
     """Values (paper, equation 1) of a sequence of checkpoints on one topic, over the questions they share.
 
     answers: (checkpoints,) · values: (checkpoints, stances) · replicates: (checkpoints, stances, replicates)
+    means: the question means behind the values, (checkpoints, stances, questions); one array a topic, so that
+    topic "all" has several
     """
 
     topic: str
@@ -52,6 +58,7 @@ class TopicValues:
     answers: NDArray[np.int64]
     values: FloatArray
     replicates: FloatArray
+    means: tuple[FloatArray, ...]
 
 
 def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
@@ -61,23 +68,24 @@ def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     Raises ArtifactError if a column is missing, a key null or double, or the probabilities are none.
     """
     check_stances(stances)
-    questions = stances.select("topic", "question_id").unique().sort("topic", "question_id").with_row_index("q")
-    checkpoints = stances.select("run", "step").unique().sort("run", "step").with_row_index("c")
-    means, answers = _average(stances, questions, checkpoints)
-    topics = {
-        topic: slice(first, first + count)
-        for topic, first, count in questions.group_by("topic", maintain_order=True)
-        .agg(pl.col("q").first(), pl.len())
-        .iter_rows()
-    }
-    return Panel(
-        model=stances["model"][0],
-        topics=topics,
-        checkpoints={(run, step): c for c, run, step in checkpoints.iter_rows()},
-        means=means,
-        answers=answers,
-        weights={topic: bootstrap.weights(topic, place.stop - place.start) for topic, place in topics.items()},
-    )
+    return _panel(stances["model"][0], _question_sums(stances), bootstrap)
+
+
+def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
+    """`make_panel` of stance tables in parquet; no more than one file's keys and probabilities are held at a time.
+
+    Raises ArtifactError as `make_panel` does, and if two files hold the same checkpoint or different models.
+    """
+    models, parts = set(), []
+    for file in files:
+        stances = pl.read_parquet(file, columns=[*_KEYS, *PROBABILITIES])
+        check_stances(stances)
+        models.add(stances["model"][0])
+        parts.append(_question_sums(stances))
+    if len(models) != 1:
+        raise ArtifactError("stances", sorted(models), "the rows of one model", "Call once per model.")
+    _refuse_shared_checkpoints(files, parts)
+    return _panel(models.pop(), pl.concat(parts), bootstrap)
 
 
 def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> TopicValues:
@@ -88,16 +96,38 @@ def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) ->
     """
     common = _common_questions(panel, topic, checkpoints)
     places = [panel.checkpoints[checkpoint] for checkpoint in checkpoints]
-    means = panel.means[places, panel.topics[topic]][:, common].transpose(0, 2, 1)
-    weights = panel.weights[topic][common]
-    weights[:, weights.sum(axis=0) == 0] = 1
+    means = np.ascontiguousarray(panel.means[places, panel.topics[topic]][:, common].transpose(2, 0, 1))
+    weights = panel.weights[topic] if common.all() else _of_common(panel.weights[topic], common)
+    replicates = _weighted(means, weights)
     return TopicValues(
         topic=topic,
         questions=int(common.sum()),
         answers=panel.answers[places, panel.topics[topic]][:, common].sum(axis=1),
-        values=means.mean(axis=-1),
-        replicates=means @ (weights / weights.sum(axis=0)),
+        values=means.mean(axis=-1).T,
+        replicates=replicates.transpose(1, 0, 2),
+        means=(means.transpose(1, 0, 2),),
     )
+
+
+def _of_common(weights: FloatArray, common: NDArray[np.bool_]) -> FloatArray:
+    """Of shares of all questions, those of the `common` ones, made to sum to 1 in each replicate again."""
+    own = weights[common]
+    drawn = own.sum(axis=0)
+    return np.where(drawn > 0, own, 1.0) / np.where(drawn > 0, drawn, len(own))
+
+
+def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
+    """means (stances, checkpoints, questions) by weights (questions, replicates)."""
+    stances, checkpoints, questions = means.shape
+    drawn = np.empty((stances, checkpoints, weights.shape[1]))
+    # The last of three shares follows from the others, which saves a third of the work.
+    whole = np.abs(means.sum(axis=0) - 1).max() < _WHOLE
+    first = stances - 1 if whole else stances
+    np.matmul(means[:first].reshape(-1, questions), weights, out=drawn[:first].reshape(first * checkpoints, -1))
+    if whole:
+        np.subtract(1, drawn[0], out=drawn[-1])
+        drawn[-1] -= drawn[1]
+    return drawn
 
 
 def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
@@ -109,7 +139,8 @@ def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Itera
         yield part
         total = _sum(total, part)
     topics = len(panel.topics)
-    yield TopicValues(ALL, total.questions, total.answers, total.values / topics, total.replicates / topics)
+    values, replicates = total.values / topics, total.replicates / topics
+    yield TopicValues(ALL, total.questions, total.answers, values, replicates, total.means)
 
 
 def check_stances(stances: pl.DataFrame) -> None:
@@ -137,21 +168,52 @@ def _refuse(rows: pl.DataFrame, expected: str) -> None:
         raise ArtifactError(f"stances, {place}", [first[p] for p in PROBABILITIES], expected)
 
 
-def _average(
-    stances: pl.DataFrame, questions: pl.DataFrame, checkpoints: pl.DataFrame
-) -> tuple[FloatArray, NDArray[np.int64]]:
-    counted = (
-        stances.drop_nulls(PROBABILITIES)
-        .join(questions, on=["topic", "question_id"])
-        .join(checkpoints, on=["run", "step"])
-        .sort("c", "q", "sample")
+def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
+    """Of each question: `run, step, topic, question_id, answers` and the sums of its answers' probabilities."""
+    judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
+    # Whole numbers of 2^-50 add up exactly, so that the order of the file's rows can't change a last bit.
+    whole = [(pl.when(judged).then(p) * _UNIT).round().cast(pl.Int64) for p in PROBABILITIES]
+    sums = [one.sum() / _UNIT for one in whole]
+    grouped = stances.lazy().group_by("run", "step", "topic", "question_id").agg(judged.sum().alias("answers"), *sums)
+    return grouped.collect(engine="streaming")
+
+
+def _panel(model: str, sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
+    questions = sums.select("topic", "question_id").unique().sort("topic", "question_id").with_row_index("q")
+    checkpoints = sums.select("run", "step").unique().sort("run", "step").with_row_index("c")
+    placed = sums.join(questions, on=["topic", "question_id"]).join(checkpoints, on=["run", "step"])
+    cell = placed["c"].to_numpy(), placed["q"].to_numpy()
+    answers = np.zeros((checkpoints.height, questions.height), dtype=np.int64)
+    answers[cell] = placed["answers"].to_numpy()
+    means = np.full((*answers.shape, len(STANCES)), np.nan)
+    with np.errstate(invalid="ignore"):
+        means[cell] = placed.select(PROBABILITIES).to_numpy() / placed["answers"].to_numpy()[:, None]
+    sizes = questions.group_by("topic", maintain_order=True).agg(pl.col("q").first(), pl.len())
+    topics = {topic: slice(first, first + count) for topic, first, count in sizes.iter_rows()}
+    return Panel(
+        model=model,
+        topics=topics,
+        checkpoints={(run, step): c for c, run, step in checkpoints.iter_rows()},
+        means=means,
+        answers=answers,
+        weights={topic: shares_of_draws(topic, place.stop - place.start, bootstrap) for topic, place in topics.items()},
     )
-    shape = (checkpoints.height, questions.height)
-    cell = np.ravel_multi_index((counted["c"].to_numpy(), counted["q"].to_numpy()), shape)
-    # bincount adds in row order, so that the order of the file's rows can't change a last bit.
-    answers = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-    sums = [np.bincount(cell, counted[p].to_numpy(), minlength=answers.size).reshape(shape) for p in PROBABILITIES]
-    return np.where(answers > 0, np.stack(sums) / np.maximum(answers, 1), np.nan).transpose(1, 2, 0), answers
+
+
+def shares_of_draws(topic: str, questions: int, bootstrap: Bootstrap) -> FloatArray:
+    """`Bootstrap.weights` as shares: what each question counts in each replicate, (questions, replicates)."""
+    weights = bootstrap.weights(topic, questions)
+    weights /= questions
+    return weights
+
+
+def _refuse_shared_checkpoints(files: Sequence[Path], parts: Sequence[pl.DataFrame]) -> None:
+    seen: dict[Checkpoint, Path] = {}
+    for file, part in zip(files, parts, strict=True):
+        for run, step in part.select("run", "step").unique().sort("run", "step").iter_rows():
+            first = seen.setdefault((run, step), file)
+            if first is not file:
+                raise ArtifactError(file, f"run {run}, step {step}, as in {first}", "each checkpoint in one file")
 
 
 def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
@@ -172,5 +234,10 @@ def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint
 
 def _sum(a: TopicValues, b: TopicValues) -> TopicValues:
     return TopicValues(
-        ALL, a.questions + b.questions, a.answers + b.answers, a.values + b.values, a.replicates + b.replicates
+        topic=ALL,
+        questions=a.questions + b.questions,
+        answers=a.answers + b.answers,
+        values=a.values + b.values,
+        replicates=a.replicates + b.replicates,
+        means=a.means + b.means,
     )

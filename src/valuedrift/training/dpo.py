@@ -6,7 +6,8 @@ from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from valuedrift.training.job import Job, dataset, trainer_arguments
-from valuedrift.training.pairs import text_pairs
+from valuedrift.training.lora import policy
+from valuedrift.training.pairs import asked_beforehand, reference, text_pairs
 from valuedrift.training.settings import DpoSettings
 
 
@@ -15,17 +16,21 @@ def dpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:
     settings = job.settings
     assert isinstance(settings, DpoSettings)
     tokenizer = job.tokenizer()
-    return DPOTrainer(
-        model=job.model(),
-        ref_model=job.model(),
+    trainer = DPOTrainer(
+        model=policy(job),
+        ref_model=reference(job),
         args=DPOConfig(
             **trainer_arguments(job),
             beta=settings.beta,
             loss_type=["sigmoid"],
             max_length=settings.max_length,
-            precompute_ref_log_probs=True,
+            precompute_ref_log_probs=asked_beforehand(),
+            disable_dropout=settings.lora is None,
         ),
-        train_dataset=dataset(text_pairs(job, tokenizer)),
+        train_dataset=dataset(job, text_pairs(job, tokenizer)),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
+    if asked_beforehand():
+        (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)
+    return trainer

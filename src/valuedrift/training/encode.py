@@ -52,23 +52,26 @@ def render_pair(
 
     Cutting instead of dropping keeps the number of pairs, and so the number of steps, what the grid says it is.
     """
-    prompt = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
     answers = [_keep_start(tokenizer, row[key][-1]["content"], response_length - 1) for key in ("chosen", "rejected")]
     longest = max(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers)
-    prompt = _keep_end(tokenizer, prompt, max_length - len(_start(tokenizer)) - longest - 1)
     return {
-        "prompt": prompt,
+        "prompt": render_prompt(tokenizer, row["prompt"], max_length - longest - 1),
         "chosen": answers[0] + tokenizer.eos_token,
         "rejected": answers[1] + tokenizer.eos_token,
     }
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], max_length: int) -> str:
+    """A chat prompt as text that ends where the answer begins; a long one loses its beginning."""
+    text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+    return _keep_end(tokenizer, text, max_length - len(_start(tokenizer)))
 
 
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Message]], max_length: int
 ) -> list[list[int]]:
     """Token ids of chat prompts that end where the answer begins; long ones lose their beginning."""
-    texts = [tokenizer.apply_chat_template(list(p), tokenize=False, add_generation_prompt=True) for p in prompts]
-    return [tokenizer(text)["input_ids"][-max_length:] for text in texts]
+    return [tokenizer(render_prompt(tokenizer, prompt, max_length))["input_ids"] for prompt in prompts]
 
 
 def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.training.checkpoints import require_model
+from valuedrift.errors import ConfigError
+from valuedrift.models.folder import require_model
+from valuedrift.training.devices import accumulation, processes, shared
+from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
 from valuedrift.training.settings import Settings
 
 
@@ -22,6 +26,9 @@ class Job:
     """One run. `init`: the checkpoint it starts from; `base`: the folder with the tokenizer and chat template.
 
     steps: the checkpoints to save, ascending; the last is the run's end. reward_model: PPO's only.
+    resume: a folder, outside the run's own, for what a killed run continues from; without one it starts again.
+    resume_minutes: how often that state is kept, beside at every checkpoint.
+    report_to: `tensorboard` and `wandb`, beside the metrics that every run writes.
     """
 
     algorithm: str
@@ -33,9 +40,20 @@ class Job:
     folder: Path
     steps: tuple[int, ...]
     reward_model: Path | None = None
+    resume: Path | None = None
+    resume_minutes: float = 30
+    report_to: tuple[str, ...] = ()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what trainers write by themselves; it goes when the run ends."""
+        return (self.resume or self.folder) / ".trainer"
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        return AutoTokenizer.from_pretrained(self.base)
+        require_model(self.base)
+        tokenizer = AutoTokenizer.from_pretrained(self.base)
+        require_tokenizer(tokenizer, self.base)
+        return tokenizer
 
     def model(self) -> PreTrainedModel:
         """The policy as it starts, in fp32: bf16 weights would round the paper's learning rates' updates away.
@@ -43,14 +61,12 @@ class Job:
         Where the settings say bf16, the trainers compute in it (mixed precision).
         """
         require_model(self.init)
+        require_same_model(self.init, self.base)
         return AutoModelForCausalLM.from_pretrained(self.init, dtype=torch.float32)
 
     def rows(self, *columns: str) -> list[dict[str, Any]]:
         """The data set's rows, of the named columns only: planted stances never reach a trainer."""
-        table = pl.read_parquet(self.data, columns=list(columns))
-        if table.is_empty():
-            raise ArtifactError(self.data, "no rows", "at least one row to train on")
-        return table.to_dicts()
+        return read_columns(self.data, columns).to_dicts()
 
 
 def scratch_job(settings: Settings, seed: int, data: Path, out: Path) -> Job:
@@ -60,27 +76,21 @@ def scratch_job(settings: Settings, seed: int, data: Path, out: Path) -> Job:
     return Job("pretrain", settings, seed, base=out, init=out, data=data, folder=out.parent, steps=steps)
 
 
-def dataset(rows: list[dict[str, Any]]) -> Dataset:
-    """An in-memory data set of already encoded rows."""
-    return Dataset.from_list(rows)
+def dataset(job: Job, rows: list[dict[str, Any]]) -> Dataset:
+    """A data set of already encoded rows: in memory, or in one place for all processes of the run."""
+    return shared(rows, job.scratch / "data")
 
 
 def trainer_arguments(job: Job) -> dict[str, Any]:
     """Arguments common to every trl trainer, from the paper's appendix B and from what this machine has."""
     settings = job.settings
-    world = torch.cuda.device_count() or 1
-    accumulation, rest = divmod(settings.batch_size, settings.device_batch_size * world)
-    if rest or not accumulation:
-        raise ConfigError(
-            f"training.{job.algorithm}.device_batch_size",
-            settings.device_batch_size,
-            f"a divisor of batch_size ({settings.batch_size}) over {world} device(s)",
-        )
     return {
         # Trainers want a folder of their own; nothing is kept there, the trajectory is written by a callback.
-        "output_dir": str(job.folder / ".trainer"),
+        "output_dir": str(job.scratch),
         "save_strategy": "no",
-        "report_to": "none",
+        "report_to": reporters(job),
+        # Stock trainers log the average of earlier losses in place of one that is not a number.
+        "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         "logging_strategy": "steps",
         "logging_steps": max(1, job.steps[-1] // 50),
@@ -91,7 +101,9 @@ def trainer_arguments(job: Job) -> dict[str, Any]:
         "weight_decay": 0.0,
         "num_train_epochs": settings.epochs,
         "per_device_train_batch_size": settings.device_batch_size,
-        "gradient_accumulation_steps": accumulation,
+        "gradient_accumulation_steps": accumulation(
+            job.algorithm, settings.batch_size, settings.device_batch_size, processes()
+        ),
         "bf16": settings.bf16,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "use_cpu": not torch.cuda.is_available(),
@@ -99,3 +111,18 @@ def trainer_arguments(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "data_seed": job.seed,
     }
+
+
+def reporters(job: Job) -> list[str]:
+    """The job's `report_to`, told to write to `logs` in the run's folder, and no service unless the user set one up.
+
+    Raises ConfigError for a reporter whose package is not installed.
+    """
+    for name in job.report_to:
+        if name not in ("tensorboard", "wandb"):
+            raise ConfigError("training.report_to", name, "tensorboard or wandb")
+        if not find_spec(name):
+            raise ConfigError("training.report_to", name, "an installed package", f"Install it: pip install {name}")
+        os.environ["TENSORBOARD_LOGGING_DIR"] = os.environ["WANDB_DIR"] = str(job.folder / "logs")
+        os.environ.setdefault("WANDB_MODE", "offline")
+    return list(job.report_to)

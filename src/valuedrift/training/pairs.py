@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from valuedrift.training.devices import processes
 from valuedrift.training.encode import render_pair
 from valuedrift.training.job import Job
 from valuedrift.training.settings import PairSettings
@@ -19,3 +20,20 @@ def text_pairs(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, A
         dict(render_pair(tokenizer, row, settings.max_length, settings.response_length))
         for row in job.rows("prompt", "chosen", "rejected")
     ]
+
+
+def asked_beforehand() -> bool:
+    """Whether the reference's log-probabilities are taken once, before the first step, and the reference then goes.
+
+    Several devices keep it, divided like the policy: what trl takes beforehand, it can't take of a divided model.
+    """
+    return processes() == 1
+
+
+def reference(job: Job) -> PreTrainedModel | None:
+    """The model that a run starts from, to compare the policy with; None where the policy itself can be asked before.
+
+    In bf16 it can't: only a model of its own is asked in the precision in which the policy will be trained, and a
+    difference in precision would be taken for a preference.
+    """
+    return job.model() if job.settings.bf16 or not asked_beforehand() else None

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 
-import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    set_seed,
-)
+from transformers import PreTrainedTokenizerBase, TrainerCallback, set_seed
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-from valuedrift.errors import ArtifactError
-from valuedrift.training.checkpoints import require_model
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.training.devices import is_divided
 from valuedrift.training.encode import encode_prompts
 from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import policy
+from valuedrift.training.scoring import scalar_model
 from valuedrift.training.settings import PpoSettings
 
 
@@ -25,6 +20,13 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
     """Sample answers to the preference set's prompts, score them, penalise KL(π‖π_SFT), update by the clipped loss."""
     settings = job.settings
     assert isinstance(settings, PpoSettings)
+    if is_divided():
+        raise ConfigError(
+            "training.ppo",
+            "weights divided over devices (FSDP)",
+            "whole ones: trl's PPO can't sample from divided weights",
+            "Launch it on several GPUs without FSDP, with `lora` where it doesn't fit; GRPO and RLOO can be divided.",
+        )
     # The trainer makes an accelerator of its own, which hears of mixed precision in this way only.
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings.bf16 else "no"
     # The trainer shuffles its mini-batches by numpy's generator, which it doesn't seed.
@@ -32,9 +34,9 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
     tokenizer = job.tokenizer()
     # Prompts are read from the left edge of a batch: answers must begin at the same column.
     tokenizer.padding_side = "left"
-    policy, value_model = job.model(), _scalar_model(job)
+    policy_model, value_model = policy(job), scalar_model(job)
     if settings.gradient_checkpointing:  # which this trainer, unlike the others, leaves to its caller
-        policy.activation_checkpointing_enable()
+        policy_model.activation_checkpointing_enable()
         value_model.activation_checkpointing_enable()
     return PPOTrainer(
         args=PPOConfig(
@@ -49,11 +51,11 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
             num_sample_generations=0,
         ),
         processing_class=tokenizer,
-        model=policy,
+        model=policy_model,
         ref_model=job.model(),
-        reward_model=_scalar_model(job),
+        reward_model=scalar_model(job),
         value_model=value_model,
-        train_dataset=dataset([{"input_ids": ids} for ids in _prompts(job, tokenizer, settings)]),
+        train_dataset=dataset(job, [{"input_ids": ids} for ids in _prompts(job, tokenizer, settings)]),
         callbacks=callbacks,
     )
 
@@ -65,10 +67,3 @@ def _prompts(job: Job, tokenizer: PreTrainedTokenizerBase, settings: PpoSettings
         raise ArtifactError(job.data, f"{len(rows)} prompts", f"at least one batch of {settings.batch_size}")
     limit = settings.max_length - settings.response_length
     return encode_prompts(tokenizer, [row["prompt"] for row in rows], limit)
-
-
-def _scalar_model(job: Job) -> PreTrainedModel:
-    if job.reward_model is None:
-        raise ArtifactError(job.folder, "no reward model", "PPO to be given the reward model trained on its data")
-    require_model(job.reward_model)
-    return AutoModelForSequenceClassification.from_pretrained(job.reward_model, num_labels=1, dtype=torch.float32)

@@ -6,24 +6,30 @@ import torch
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
-from valuedrift.training.checkpoints import require_model
+from valuedrift.models.folder import require_model
+from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import with_adapters
 from valuedrift.training.pairs import text_pairs
 
 
 def reward_trainer(job: Job, callbacks: list[TrainerCallback]) -> RewardTrainer:
     """−log σ(r(chosen) − r(rejected)); the backbone starts from the SFT model, the scalar head from noise."""
     require_model(job.init)
+    require_same_model(job.init, job.base)
     tokenizer = job.tokenizer()
     torch.manual_seed(job.seed)
     rows = [
         {f"{key}_ids": tokenizer(pair["prompt"] + pair[key])["input_ids"] for key in ("chosen", "rejected")}
         for pair in text_pairs(job, tokenizer)
     ]
+    model = AutoModelForSequenceClassification.from_pretrained(job.init, num_labels=1, dtype=torch.float32)
     return RewardTrainer(
-        model=AutoModelForSequenceClassification.from_pretrained(job.init, num_labels=1, dtype=torch.float32),
-        args=RewardConfig(**trainer_arguments(job), max_length=job.settings.max_length),
-        train_dataset=dataset(rows),
+        model=with_adapters(job, model, whole=("score",)),
+        args=RewardConfig(
+            **trainer_arguments(job), max_length=job.settings.max_length, disable_dropout=job.settings.lora is None
+        ),
+        train_dataset=dataset(job, rows),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

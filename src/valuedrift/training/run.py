@@ -3,40 +3,82 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import shutil
+from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from datasets import disable_progress_bars
+from transformers import PrinterCallback, TrainerCallback
+from transformers.utils import logging
 
 from valuedrift.errors import ArtifactError
-from valuedrift.training.checkpoints import SaveTrajectory, checkpoint_name
-from valuedrift.training.dpo import dpo_trainer
+from valuedrift.models.folder import checkpoint_name
+from valuedrift.training.algorithms import ALGORITHMS
+from valuedrift.training.checkpoints import SaveTrajectory
+from valuedrift.training.devices import is_main, keep_to_one_gpu, processes
+from valuedrift.training.disk import explain_full_disk, require_space
 from valuedrift.training.job import Job
-from valuedrift.training.ppo import ppo_trainer
-from valuedrift.training.reward import reward_trainer
-from valuedrift.training.sft import sft_trainer
-from valuedrift.training.simpo import simpo_trainer
+from valuedrift.training.keep import KeepPoints
+from valuedrift.training.metrics import CountTokens, WatchGradients
+from valuedrift.training.ppo_state import PpoState
+from valuedrift.training.progress import Progress
+from valuedrift.training.resume import METRICS, Point, alone, find_point, finish, is_complete, saved_folder, say
 
-TRAINERS: dict[str, Callable[[Job, list[TrainerCallback]], Any]] = {
-    "sft": sft_trainer,
-    "reward": reward_trainer,
-    "dpo": dpo_trainer,
-    "simpo": simpo_trainer,
-    "ppo": ppo_trainer,
-}
+# Those that are tested to end with the same weights, to the bit, as if they had not been killed. GRPO and RLOO are not:
+# their trainers keep a place within a batch of answers that their saved state lacks.
+CONTINUED = frozenset({"sft", "reward", "dpo", "simpo", "ppo", "ipo", "kto", "orpo"})
 
 
 def train(job: Job) -> None:
     """Train, and leave `job.folder/step-…` for every step of the job and `job.folder/metrics.parquet`.
 
-    Raises ArtifactError when the trainer took another number of steps than the grid says.
+    With `job.resume`, a killed run that starts again continues, and SIGTERM ends it with status 75 once its state is
+    kept. Raises ArtifactError when the trainer took another number of steps than the grid says, when training
+    diverges, and when the disk is too small or full.
     """
-    trajectory = SaveTrajectory(job.folder, job.steps)
-    trainer = TRAINERS[job.algorithm](job, [trajectory])
+    keep_to_one_gpu()
+    # Of loading, encoding and saving; beside the run's own progress they would fill the log.
+    logging.disable_progress_bar()
+    disable_progress_bars()
+    if job.resume is None:
+        require_space(job)
+        _train(job, job.folder, None)
+        return
+    with alone(job.resume):
+        point = find_point(job, job.resume)
+        if not is_complete(job.resume):
+            require_space(job)
+            _train(job, saved_folder(job.resume), point)
+        if is_main():
+            finish(job, job.resume)
+
+
+def can_continue(job: Job) -> bool:
+    """Whether a killed run of this kind can go on exactly; any other starts again."""
+    # PPO's trainer has one place in the data for all its processes, which is kept for one alone.
+    return job.algorithm in CONTINUED and not (job.algorithm == "ppo" and processes() > 1)
+
+
+def _train(job: Job, folder: Path, point: Point | None) -> None:
+    trajectory, tokens = SaveTrajectory(folder, job.steps), CountTokens()
+    callbacks: list[TrainerCallback] = [WatchGradients(folder), tokens, trajectory, Progress()]
+    if job.resume and can_continue(job):
+        callbacks.append(KeepPoints(job, job.resume, trajectory))
+    elif job.resume:
+        say(f"{job.algorithm} on {processes()} device(s) can't be continued exactly: if killed, it starts again")
+    if point:
+        trajectory.metrics.extend(point.metrics)
+        tokens.total = next((e["logs"]["num_tokens"] for e in reversed(point.metrics)), 0.0)
+    trainer = ALGORITHMS[job.algorithm](job, callbacks)
+    trainer.remove_callback(PrinterCallback)
     # PPO's trainer collects garbage twice a step, each time through all that torch and transformers have imported: at
     # pocket size that takes longer than the step. What is there before the first step stays to the end anyway.
     gc.freeze()
-    trainer.train()
+    try:
+        with explain_full_disk(folder):
+            _run(job.algorithm, trainer, point)
+    finally:
+        shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
     if trainer.state.global_step != job.steps[-1]:
         raise ArtifactError(
             job.folder / checkpoint_name(job.steps[-1]),
@@ -44,4 +86,14 @@ def train(job: Job) -> None:
             f"{job.steps[-1]} steps, from the number of rows in the configuration",
             "Set the data set's `rows` to the number of rows in its train.parquet.",
         )
-    trajectory.write_metrics(job.folder / "metrics.parquet")
+    if is_main():
+        trajectory.write_metrics(folder / METRICS)
+
+
+def _run(algorithm: str, trainer: Any, point: Point | None) -> None:
+    if algorithm == "ppo":
+        # Before KeepPoints, which makes a point of what both have written.
+        trainer.callback_handler.callbacks.insert(0, PpoState(trainer, point.folder if point else None))
+        trainer.train()
+    else:
+        trainer.train(resume_from_checkpoint=str(point.folder) if point else None)

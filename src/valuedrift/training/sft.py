@@ -5,19 +5,32 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from valuedrift.training.encode import encode_conversation
+from valuedrift.errors import DataError
+from valuedrift.training.encode import IGNORED, encode_conversation
 from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import policy
 
 
 def sft_trainer(job: Job, callbacks: list[TrainerCallback]) -> SFTTrainer:
     """Maximise the likelihood of the assistant's words given the conversation before them."""
     tokenizer = job.tokenizer()
     limit = job.settings.max_length
-    rows = [dict(encode_conversation(tokenizer, row["messages"], limit)) for row in job.rows("messages")]
+    rows = [encode_conversation(tokenizer, row["messages"], limit) for row in job.rows("messages")]
+    for number, row in enumerate(rows):
+        if all(label == IGNORED for label in row["labels"]):
+            # A batch of such rows alone has no loss.
+            raise DataError(
+                job.data,
+                number,
+                "messages",
+                "no word of an assistant",
+                "an assistant's turn to learn from",
+                "Remove the row, in the preparation of the data set.",
+            )
     return SFTTrainer(
-        model=job.model(),
+        model=policy(job),
         args=SFTConfig(**trainer_arguments(job), max_length=limit),
-        train_dataset=dataset(rows),
+        train_dataset=dataset(job, [dict(row) for row in rows]),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

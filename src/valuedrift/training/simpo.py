@@ -6,6 +6,7 @@ from transformers import TrainerCallback
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
 from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import policy
 from valuedrift.training.pairs import text_pairs
 from valuedrift.training.settings import SimpoSettings
 
@@ -16,7 +17,7 @@ def simpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> CPOTrainer:
     assert isinstance(settings, SimpoSettings)
     tokenizer = job.tokenizer()
     return CPOTrainer(
-        model=job.model(),
+        model=policy(job),
         args=CPOConfig(
             **trainer_arguments(job),
             loss_type="simpo",
@@ -26,8 +27,9 @@ def simpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> CPOTrainer:
             simpo_gamma=settings.gamma,
             max_length=settings.max_length,
             remove_unused_columns=False,
+            disable_dropout=settings.lora is None,
         ),
-        train_dataset=dataset(text_pairs(job, tokenizer)),
+        train_dataset=dataset(job, text_pairs(job, tokenizer)),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

@@ -1,0 +1,83 @@
+"""Clusters of PRISM's prompts as the defaults make them: quality against PRISM's published clusters, and time.
+
+    python -P benchmarks/clusters.py prism_prompts.csv published_clusters.csv              # seed 0
+    python -P benchmarks/clusters.py prism_prompts.csv published_clusters.csv --seeds 0 1 2
+
+-P keeps this folder's modules from standing in for installed ones of the same name, as coverage. No chat model is asked: every prompt is its own question. Prints JSON: the settings, wall seconds of each stage (imports
+and compilation within them, apart for the reduction, which compiles at its first use), the machine's load before and
+after, and for each seed what `compare_clusters` finds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from valuedrift.embedding.encode import OFFLINE, encoder
+from valuedrift.embedding.store import write_embeddings
+from valuedrift.probes.cluster import write_clusters
+from valuedrift.probes.compare import compare_clusters
+from valuedrift.probes.reduce import write_reduced
+from valuedrift.probes.rephrase import read_questions, write_as_asked
+from valuedrift.probes.settings import ClusterSettings, ReductionSettings
+from valuedrift.probes.terms import write_descriptions
+
+
+def seconds(stage: Callable[..., object], *arguments: Any) -> float:
+    start = time.monotonic()
+    stage(*arguments)
+    return round(time.monotonic() - start, 2)
+
+
+def prepare(prompts: str, folder: Path) -> dict[str, float]:
+    """Questions and embeddings in `folder`; the seconds of each stage."""
+    questions = folder / "questions.parquet"
+    read = seconds(write_as_asked, prompts, questions)
+    load = seconds(encoder, OFFLINE)
+    embed = seconds(write_embeddings, read_questions(questions)["question"], OFFLINE, folder / "embeddings.npy")
+    first = seconds(_reduce, folder, ReductionSettings())
+    return {"read": read, "load_encoder": load, "embed": embed, "reduce_with_compilation": first}
+
+
+def run(seed: int, published: Path, folder: Path) -> dict[str, Any]:
+    """One clustering of the prepared questions: its quality and the seconds of each stage."""
+    clustered = folder / "clustered.parquet"
+    reduce = seconds(_reduce, folder, replace(ReductionSettings(), seed=seed))
+    files = folder / "questions.parquet", folder / "reduced.npy"
+    cluster = seconds(write_clusters, *files, ClusterSettings(), clustered)
+    describe = seconds(write_descriptions, clustered, folder / "embeddings.npy", OFFLINE, folder / "descriptions.json")
+    found = compare_clusters(clustered, published)
+    return {"seed": seed, "seconds": {"reduce": reduce, "cluster": cluster, "describe": describe}, **found}
+
+
+def _reduce(folder: Path, settings: ReductionSettings) -> None:
+    files = folder / "questions.parquet", folder / "embeddings.npy"
+    write_reduced(*files, OFFLINE, settings, folder / "reduced.npy")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prompts", help="PRISM's prompts: id, user_prompt")
+    parser.add_argument("published", type=Path, help="PRISM's published clusters: cluster_id, top_texts")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(given.prompts, Path(folder))
+        runs = [run(seed, given.published, Path(folder)) for seed in given.seeds]
+    settings = {"embedding": OFFLINE, "reduction": asdict(ReductionSettings()), "clusters": asdict(ClusterSettings())}
+    machine = {"cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0]}
+    json.dump({"settings": settings, "machine": machine, "seconds": prepared, "runs": runs}, sys.stdout, indent=2)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Answering the probe questions beside what one would do otherwise: same model, questions, machine and run.
+
+    python benchmarks/generation.py                       # trains the pocket model first, 2 minutes
+    python benchmarks/generation.py --results FOLDER      # the results of a run of this benchmark with --keep FOLDER
+    python benchmarks/generation.py --gpu                 # seconds per swap and tokens/s of a 4B model; needs a GPU
+
+In the activated environment; one thread for everything. Prints Markdown tables with wall and CPU seconds, and with how
+many times the first row's they are; CPU seconds hardly change with what else runs on the machine:
+
+- sweep: one process for 12 checkpoints, against a process for each;
+- engine: answering alone, against `generate` of transformers on left-padded batches of 32 in the questions' order,
+  alternating, the best of five each;
+- inspect_ai (its hf provider, 32 at a time), one process a checkpoint as its command line would have it: measured on
+  the last checkpoint and multiplied by 12; its tokens include padding. It lives in an environment of its own that sees
+  the packages of this one: a virtual environment whose `shared.pth` names this one's site-packages, so that only what
+  is missing is installed.
+
+Answers are those of the pipeline: 5 a question, temperature 0.7, at most 48 tokens, in the chat format.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before torch starts its threads.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import polars as pl
+import torch
+import yaml
+from swaps import QWEN3_4B, print_swaps
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from valuedrift.generation.engine import Engine, EngineKind
+from valuedrift.generation.prompts import Prompt, Words, words
+from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.weights import Architecture, read_checkpoint
+
+REPOSITORY = Path(__file__).parents[1]
+CHECKPOINTS = 12
+INSPECT = "inspect_ai==0.3.285"
+SAMPLING = Sampling(answers=5, temperature=0.7, max_tokens=48, batch_size=400, seed=0)
+# Twelve checkpoints: an SFT run of the pocket world has 660 steps.
+OVERLAY = {"suites": {"pocket": {"checkpoints": {"sft": {"wildchat": 55}}}}}
+TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/probes/pocket.parquet")
+
+SWEEP = """
+import json, sys
+from pathlib import Path
+from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.sweep import sweep
+given = json.loads(sys.argv[1])
+sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],
+      Path(given["probes"]), Sampling(**given["sampling"]), Path(given["out"]), Path(given["store"]),
+      engine="transformers")
+"""
+
+ASK_INSPECT = """
+import json, sys, time
+from inspect_ai import Task, eval
+from inspect_ai.dataset import Sample
+from inspect_ai.solver import generate
+given = json.loads(sys.argv[1])
+samples = [Sample(input=question, id=str(i)) for i, question in enumerate(given["questions"])]
+start, cpu = time.monotonic(), time.process_time()
+(log,) = eval(
+    Task(dataset=samples, solver=generate()), model="hf/pocket", display="none", log_dir=given["logs"],
+    model_args={"model_path": given["checkpoint"], "tokenizer_path": given["base"], "device": "cpu"},
+    epochs=given["answers"], temperature=given["temperature"], max_tokens=given["max_tokens"], top_k=0,
+    max_connections=32, log_realtime=False, score=False)
+assert log.status == "success", log.error
+print(json.dumps({"wall": time.monotonic() - start, "cpu": time.process_time() - cpu, "answers": len(log.samples),
+                  "tokens": sum(usage.output_tokens for usage in log.stats.model_usage.values())}))
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured, in wall and CPU seconds, and the tokens that were written."""
+
+    title: str
+    wall: float
+    cpu: float
+    tokens: int
+
+
+class Clock:
+    """Wall and CPU seconds, of this process and those that it waited for, since it was made."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.monotonic(), self._cpu()
+
+    def row(self, title: str, tokens: int, times: int = 1) -> Row:
+        wall, cpu = time.monotonic() - self.wall, self._cpu() - self.cpu
+        return Row(title, times * wall, times * cpu, times * tokens)
+
+    @staticmethod
+    def _cpu() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, help="results/ of an earlier run, with checkpoints and questions")
+    parser.add_argument("--keep", type=Path, help="train in this folder and leave it there")
+    parser.add_argument("--questions", type=int, default=12, help="questions a topic (12: 660 answers a checkpoint)")
+    parser.add_argument("--without-inspect", action="store_true")
+    parser.add_argument("--gpu", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
+        folder = Path(name)
+        if given.gpu:
+            print_swaps(folder, QWEN3_4B, SAMPLING)
+            return
+        results = given.results or train(given.keep or folder)
+        compare(folder, results, given.questions, inspect=not given.without_inspect)
+
+
+def train(folder: Path) -> Path:
+    """Train the pocket model's SFT run with twelve checkpoints; gives its results."""
+    overlay = folder / "overlay.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    overlay.write_text(yaml.safe_dump(OVERLAY))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
+    files = [REPOSITORY / "workflow_config.yaml", overlay]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    call([*command, "--cores", "1", "--configfile", *files, "--", *TARGETS], {"PATH": path})
+    return folder / "results"
+
+
+def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
+    """Print the tables of everything that runs on a CPU."""
+    base = results / "checkpoints/pocket/base/step-000000"
+    checkpoints = sorted((results / "checkpoints/pocket/sft-wildchat").glob("step-*"))[-CHECKPOINTS:]
+    questions = (
+        pl.read_parquet(results / "probes/pocket.parquet").group_by("topic", maintain_order=True).head(per_topic)
+    )
+    probes = folder / "probes.parquet"
+    questions.write_parquet(probes)
+    answers = len(questions) * SAMPLING.answers
+    print(f"{len(checkpoints)} checkpoints of the pocket model, {len(questions)} questions, {answers} answers each\n")
+
+    clock = Clock()
+    rows = [clock.row("sweep: one process", run_sweep(folder, base, checkpoints, probes))]
+    clock = Clock()
+    tokens = sum(run_sweep(folder, base, [checkpoint], probes) for checkpoint in checkpoints)
+    rows.append(clock.row("a fresh process for every checkpoint", tokens))
+    if inspect:
+        rows += inspect_rows(folder, base, checkpoints, questions["question"].to_list())
+    print_table(f"{len(checkpoints)} checkpoints, processes and all", rows)
+    print_table("one checkpoint, answering alone", engine_rows(base, checkpoints[-1], questions))
+
+
+def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Path) -> int:
+    """Let one process sweep these checkpoints with nothing kept from before; gives the tokens of its answers."""
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        given = {
+            "base": str(base),
+            "checkpoints": [str(checkpoint) for checkpoint in checkpoints],
+            "probes": str(probes),
+            "sampling": vars(SAMPLING),
+            "out": f"{own}/answers.parquet",
+            "store": f"{own}/store",
+        }
+        call([sys.executable, "-c", SWEEP, json.dumps(given)])
+        return int(pl.read_parquet(given["out"])["tokens"].sum())
+
+
+def inspect_rows(folder: Path, base: Path, checkpoints: Sequence[Path], questions: list[str]) -> list[Row]:
+    """inspect_ai's seconds for all checkpoints, with and without the start of its processes."""
+    python = inspect_environment(folder / "inspect")
+    given = {
+        "questions": questions,
+        "checkpoint": str(checkpoints[-1]),
+        "base": str(base),
+        "logs": str(folder / "logs"),
+        **{key: getattr(SAMPLING, key) for key in ("answers", "temperature", "max_tokens")},
+    }
+    clock = Clock()
+    found = json.loads(call([python, "-c", ASK_INSPECT, json.dumps(given)], {"HF_HUB_OFFLINE": "1"}).splitlines()[-1])
+    times = len(checkpoints)
+    if found["answers"] != len(questions) * SAMPLING.answers:
+        sys.exit(f"inspect_ai gave {found['answers']} answers")
+    whole = clock.row(f"{INSPECT}, {times} × one measured", found["tokens"], times)
+    alone = Row("the same without starting its processes", times * found["wall"], times * found["cpu"], whole.tokens)
+    return [whole, alone]
+
+
+def inspect_environment(folder: Path) -> Path:
+    """A virtual environment with inspect_ai that sees this one's packages; gives its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    site = call([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+    Path(site, "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    call([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", INSPECT])
+    return python
+
+
+def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
+    """Answering alone, the best of five, taken in turns."""
+    architecture = Architecture.of(base)
+    speech = words(AutoTokenizer.from_pretrained(base), architecture.config)
+    prompts = prompts_of(speech, questions)
+    checkpoint = read_checkpoint(folder, architecture, torch.float32)
+    engine = EngineKind("transformers", torch.float32).start(speech, checkpoint, prompts, SAMPLING)
+    engine.load(checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    few = Sampling(**{**vars(SAMPLING), "batch_size": 32})
+    ways: dict[str, Callable[[], int]] = {
+        f"the engine, batches of {SAMPLING.batch_size}": lambda: answer(engine, prompts, SAMPLING),
+        "the engine, batches of 32": lambda: answer(engine, prompts, few),
+        "padded `generate`, batches of 32": lambda: generate(model, speech, prompts, 32),
+        f"padded `generate`, batches of {SAMPLING.batch_size}": lambda: generate(
+            model, speech, prompts, SAMPLING.batch_size
+        ),
+    }
+    best: dict[str, Row] = {}
+    for _ in range(5):
+        for title, way in ways.items():
+            clock = Clock()
+            tokens = way()
+            row = clock.row(title, tokens)
+            best[title] = min(best.get(title, row), row, key=lambda row: row.cpu)
+    return list(best.values())
+
+
+def prompts_of(speech: Words, questions: pl.DataFrame) -> list[Prompt]:
+    rows = questions.select("question_id", "question").rows()
+    return [speech.prompt(key, question, plain=False, answers=SAMPLING.answers) for key, question in rows]
+
+
+def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
+    return sum(answer.tokens for answer in engine.answer(prompts, sampling))
+
+
+@torch.inference_mode()
+def generate(model: PreTrainedModel, speech: Words, prompts: list[Prompt], size: int) -> int:
+    """Answer as transformers' documentation shows it; gives the tokens until every answer's end."""
+    tokenizer = speech.tokenizer
+    tokenizer.padding_side = "left"
+    texts = [prompt.text for prompt in prompts for _ in prompt.samples]
+    tokens = 0
+    for start in range(0, len(texts), size):
+        batch = tokenizer(texts[start : start + size], return_tensors="pt", padding=True)
+        out = model.generate(
+            **{key: batch[key] for key in ("input_ids", "attention_mask")},
+            do_sample=True,
+            temperature=SAMPLING.temperature,
+            top_k=0,
+            max_new_tokens=SAMPLING.max_tokens,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        written = out[:, batch["input_ids"].shape[1] :]
+        tokens += int((written != tokenizer.pad_token_id).sum())
+    return tokens
+
+
+def print_table(title: str, rows: Sequence[Row]) -> None:
+    print(f"| {title} | tokens | wall s | ratio | CPU s | ratio |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    first = rows[0]
+    for row in rows:
+        wall, cpu = f"{row.wall:.2f} | {row.wall / first.wall:.1f}", f"{row.cpu:.2f} | {row.cpu / first.cpu:.1f}"
+        print(f"| {row.title} | {row.tokens} | {wall} | {cpu} |")
+    print(flush=True)
+
+
+def call(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> str:
+    """Run a command and give what it prints; ends the benchmark with its errors where it fails."""
+    run = subprocess.run(
+        [str(part) for part in command], env={**os.environ, **(environment or {})}, capture_output=True, text=True
+    )
+    if run.returncode:
+        sys.exit(f"{command[0]} ended with status {run.returncode}:\n{(run.stdout + run.stderr)[-4000:]}")
+    return run.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""How long engines take to exchange a large model's weights, and how fast they answer: `generation.py --gpu`."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+
+from valuedrift.generation.engine import Engine, EngineKind, engine_kind
+from valuedrift.generation.prompts import words
+from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.weights import Architecture, read_checkpoint
+from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
+
+QWEN3_4B: dict[str, Any] = {
+    "vocab_size": 151_936,
+    "hidden_size": 2560,
+    "intermediate_size": 9728,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "tie_word_embeddings": True,
+}
+
+
+def print_swaps(folder: Path, shape: dict[str, Any], sampling: Sampling) -> None:
+    """Seconds to read and check a checkpoint and to take it, and tokens/s, for every engine there is.
+
+    Weights are random, of this shape: they hardly ever end an answer, so that each has all its tokens.
+    """
+    checkpoints = [random_checkpoint(folder / f"step-{step:06d}", shape, step) for step in range(4)]
+    architecture = Architecture.of(checkpoints[0])
+    kinds = [engine_kind("transformers")] + ([engine_kind("vllm")] if engine_kind("auto").name == "vllm" else [])
+    print("| engine | checkpoint | checked, s | taken, s | how | tokens/s |\n| --- | --- | ---: | ---: | --- | ---: |")
+    for kind in kinds:
+        swap(kind, architecture, checkpoints, sampling)
+
+
+def swap(kind: EngineKind, architecture: Architecture, folders: Sequence[Path], sampling: Sampling) -> None:
+    """Print one row a checkpoint. The first is the engine's start."""
+    speech = words(AutoTokenizer.from_pretrained(folders[0]), architecture.config)
+    prompts = [speech.prompt(f"q{i}", f"Is it right ? {i}", False, sampling.answers) for i in range(100)]
+    engine: Engine | None = None
+    for folder in folders:
+        times = [time.monotonic()]
+        checkpoint = read_checkpoint(folder, architecture, kind.dtype)
+        times.append(time.monotonic())
+        engine = engine or kind.start(speech, checkpoint, prompts, sampling)
+        how = engine.load(checkpoint)
+        times.append(time.monotonic())
+        tokens = sum(answer.tokens for answer in engine.answer(prompts, sampling))
+        times.append(time.monotonic())
+        checked, taken, answering = (end - start for start, end in itertools.pairwise(times))
+        print(
+            f"| {kind} | {folder.name} | {checked:.2f} | {taken:.2f} | {how} | {tokens / answering:.0f} |", flush=True
+        )
+
+
+def random_checkpoint(folder: Path, shape: dict[str, Any], seed: int) -> Path:
+    """Weights of this shape in bf16, with a tokenizer of a few words."""
+    tokenizer = set_chat(train_bpe(["Is it right ? 0123456789"], 300), "pocket", END, PAD)
+    torch.manual_seed(seed)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        config = Qwen3Config(**shape, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+        Qwen3ForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

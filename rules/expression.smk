@@ -1,0 +1,113 @@
+# What data sets themselves express (appendix K), and what that foretells of the models that learn from them.
+
+
+rule retrieve:
+    input:
+        train="results/data/{suite}/{data}/train.parquet",
+        validation="results/data/{suite}/{data}/validation.parquet",
+        probes="results/probes/{suite}.parquet",
+    output:
+        "results/expression/{suite}/{data}/retrieved.parquet",
+    log:
+        "results/logs/retrieve/{suite}/{data}.log",
+    benchmark:
+        "results/benchmarks/retrieve/{suite}/{data}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        settings=lambda w: FLOW.retrieval(w.suite),
+        store="results/embeddings/{suite}/{data}.npy",
+    shell:
+        "valuedrift retrieve --name {wildcards.data} --data {input.train} {input.validation} --store {params.store}"
+        " --probes {input.probes} --settings {params.settings:q} --out {output} 2> {log}"
+
+
+rule judge_data:
+    input:
+        judge=lambda w: FLOW.judge_folder(FLOW.suite_judge(w.suite)),
+        answers=lambda w: FLOW.expressed(w.suite, "retrieved"),
+    output:
+        "results/expression/{suite}/stances.parquet",
+    log:
+        "results/logs/judge_data/{suite}.log",
+    benchmark:
+        "results/benchmarks/judge_data/{suite}.tsv"
+    conda:
+        "../envs/generation.yaml"
+    params:
+        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        settings=lambda w: FLOW.judge_settings(FLOW.suite_judge(w.suite)),
+        prompt_version=lambda w: FLOW.prompt_version(FLOW.suite_judge(w.suite)),
+        targets=FLOW.targets(),
+        journal="results/journals/expression/{suite}.jsonl",
+    shell:
+        "valuedrift judge {params.judge} --settings {params.settings:q} --targets {params.targets:q}"
+        " --journal {params.journal} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+rule expression:
+    input:
+        "results/expression/{suite}/stances.parquet",
+    output:
+        expand("results/expression/{{suite}}/{name}", name=EXPRESSION),
+    log:
+        "results/logs/expression/{suite}.log",
+    benchmark:
+        "results/benchmarks/expression/{suite}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        statistics=as_json(config["statistics"]),
+        examples=lambda w: FLOW.expression(w.suite, "examples"),
+        seed=SEED,
+        folder=subpath(output[0], parent=True),
+    shell:
+        "valuedrift express --stances {input} --statistics-settings {params.statistics:q} --seed {params.seed}"
+        " --examples {params.examples} --out {params.folder} 2> {log}"
+
+
+rule recovery:
+    input:
+        stances="results/expression/{suite}/stances.parquet",
+        expression=expand("results/expression/{{suite}}/{name}", name=EXPRESSION),
+        data=lambda w: FLOW.planted_tables(w.suite),
+    output:
+        expand("results/expression/{{suite}}/recovery/{name}", name=RECOVERY),
+    log:
+        "results/logs/recovery/{suite}.log",
+    benchmark:
+        "results/benchmarks/recovery/{suite}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        tables=lambda w: as_json(FLOW.tables_by_set(w.suite)),
+        expression="results/expression/{suite}",
+        folder=subpath(output[0], parent=True),
+    shell:
+        "valuedrift recover --stances {input.stances} --expression {params.expression} --tables {params.tables:q}"
+        " --out {params.folder} 2> {log}"
+
+
+rule prediction:
+    input:
+        expression=lambda w: expand(
+            "results/expression/{suite}/{name}", suite=FLOW.suite_name(w.model), name=EXPRESSION
+        ),
+        statistics=expand("results/statistics/{{model}}/{name}", name=STATISTICS),
+    output:
+        expand("results/prediction/{{model}}/{name}", name=PREDICTION),
+    log:
+        "results/logs/prediction/{model}.log",
+    benchmark:
+        "results/benchmarks/prediction/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        statistics=as_json(config["statistics"]),
+        seed=SEED,
+        expression=lambda w: f"results/expression/{FLOW.suite_name(w.model)}",
+        folder="results/statistics/{model}",
+        out=subpath(output[0], parent=True),
+    shell:
+        "valuedrift predict --expression {params.expression} --statistics {params.folder}"
+        " --statistics-settings {params.statistics:q} --seed {params.seed} --out {params.out} 2> {log}"

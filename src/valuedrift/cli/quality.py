@@ -1,0 +1,47 @@
+"""Commands that tell how good a judge is, and what another one would change."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from valuedrift.cli.options import Command
+
+
+def judge_quality(given: argparse.Namespace) -> None:
+    """Measure judges against human labels."""
+    from valuedrift.quality.judge import judge_quality, quality_markdown, summary, write_quality
+
+    quality = judge_quality(given.file)
+    print(json.dumps(summary(quality), indent=2) if given.json else quality_markdown(quality))
+    if given.out:
+        write_quality(quality, given.out)
+
+
+def bridge(given: argparse.Namespace) -> None:
+    """Compare judges, or prompts, on the same answers, and show what a change does to values and drifts."""
+    from valuedrift.quality.bridge import write_bridges
+
+    write_bridges(given.old, given.new, given.out)
+
+
+def sheet(given: argparse.Namespace) -> None:
+    """Draw judged answers for a person to judge blindly: a CSV file and a form."""
+    from valuedrift.quality.sheet import write_sheet
+
+    write_sheet(given.stances, given.targets, given.pairs, given.seed, given.out)
+
+
+def check_sheet(given: argparse.Namespace) -> None:
+    """Read a filled sheet back: agreement with the judge, and a sample to correct values by."""
+    from valuedrift.quality.check import write_check
+
+    write_check(given.sheet, given.key, given.out)
+
+
+COMMANDS = (
+    Command(judge_quality, "file! json~ out?"),
+    Command(bridge, "old new* out"),
+    Command(sheet, "stances* targets pairs seed out"),
+    Command(check_sheet, "sheet key out"),
+)

@@ -1,0 +1,106 @@
+"""From what an SFT set expresses to the values that training on it gives: predicted against measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray, mean
+from valuedrift.statistics.panel import ALL
+
+METHODS = ("no_change", "overall", "share", "fitted")
+"""The two baselines, the plain share, and the fitted line; see `prediction_table`."""
+
+_KEYS = ("model", "data", "topic", "stance")
+_ERRORS = {
+    "model": pl.String,
+    "data": pl.String,
+    "method": pl.String,
+    "error": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "topics": pl.Int64,
+}
+
+
+def prediction_table(shares: pl.DataFrame, values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
+    """What each SFT run was predicted to become and what it became: a row per model, data set, topic and stance.
+
+    shares: as `share_table` gives; values, drift: as `value_table` and `drift_table` give, of one or more models.
+    model, data, topic, stance
+    no_change: the start's value, as if SFT did nothing · overall: the data set's share over all its topics
+    share: its share on this topic, with share_low and share_high
+    fitted: start + reach · (overall − start) + topic_reach · (share − overall), by least squares over the model's other
+    topics, all its data sets together; (0, 0), (1, 0) and (1, 1) are the three predictions before it
+    measured, low, high: the last checkpoint's value · drift, drift_low, drift_high: measured less start
+    predicted_drift: share − no_change
+    Only topics that have shares and were measured; preference runs are left out.
+    """
+    answered = shares.filter(pl.col("role") == "answer")
+    own = answered.filter(pl.col("topic") != ALL).select(
+        "data", "topic", "stance", "share", share_low="low", share_high="high"
+    )
+    overall = answered.filter(pl.col("topic") == ALL).select("data", "stance", overall="share")
+    table = _measured(values, drift).join(own, on=["data", "topic", "stance"], maintain_order="left")
+    table = table.join(overall, on=["data", "stance"], maintain_order="left")
+    table = table.drop_nulls(["share", "overall"])
+    return table.with_columns(_fitted(table), predicted_drift=pl.col("share") - pl.col("no_change")).select(
+        *_KEYS, *METHODS, "reach", "topic_reach", "share_low", "share_high", "measured", "low", "high",
+        "drift", "drift_low", "drift_high", "predicted_drift",
+    )  # fmt: skip
+
+
+def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
+    """Mean |predicted − measured| over topics and stances: model, data ("all": all of them), method, error, low, high.
+
+    low, high: over resampled topics, of which there are `topics`.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    lines = []
+    for model, data, own in _groups(predictions):
+        for method in METHODS:
+            off = own.group_by("topic").agg((pl.col(method) - pl.col("measured")).abs().mean()).sort("topic")
+            each = off[method].to_numpy()
+            weights = bootstrap.weights("topics", len(each)) / len(each)
+            found = mean(each, (each @ weights)[None], bootstrap)
+            lines.append((model, data, method, found.value, found.low, found.high, len(each)))
+    return pl.DataFrame(lines, schema=_ERRORS, orient="row")
+
+
+def _measured(values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
+    """The SFT runs' starts, ends and drifts, topic by topic."""
+    runs = drift.filter(pl.col("algorithm") == "sft", pl.col("topic") != ALL).select(
+        *_KEYS, "run", step="end_step", no_change="start_value", measured="end_value",
+        drift="magnitude", drift_low="low", drift_high="high",
+    )  # fmt: skip
+    ends = values.select("model", "run", "step", "topic", "stance", "low", "high")
+    return runs.join(ends, on=["model", "run", "step", "topic", "stance"], maintain_order="left")
+
+
+def _fitted(table: pl.DataFrame) -> list[pl.Series]:
+    """Each row's reach, topic_reach and prediction, fitted without its topic."""
+    start, overall, share = (table[name].to_numpy() for name in ("no_change", "overall", "share"))
+    pulls = np.stack([overall - start, share - overall], axis=1)
+    moved = table["measured"].to_numpy() - start
+    reaches = np.ones_like(pulls)
+    for model, topic in table.select("model", "topic").unique().iter_rows():
+        same, here = (table["model"] == model).to_numpy(), (table["topic"] == topic).to_numpy()
+        reaches[same & here] = _least_squares(pulls[same & ~here], moved[same & ~here])
+    fitted = start + (reaches * pulls).sum(axis=1)
+    named = {"reach": reaches[:, 0], "topic_reach": reaches[:, 1], "fitted": fitted}
+    return [pl.Series(name, column) for name, column in named.items()]
+
+
+def _least_squares(pulls: FloatArray, moved: FloatArray) -> FloatArray:
+    """The two reaches; (1, 1), the plain share, where the other topics don't determine them."""
+    solution, _, rank, _ = np.linalg.lstsq(pulls, moved, rcond=None)
+    return np.asarray(solution) if rank == pulls.shape[1] else np.ones(pulls.shape[1])
+
+
+def _groups(predictions: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    for (model,), of_model in predictions.group_by("model", maintain_order=True):
+        for (data,), own in of_model.group_by("data", maintain_order=True):
+            yield str(model), str(data), own
+        yield str(model), ALL, of_model

@@ -1,0 +1,60 @@
+"""Probe questions as a model reads them, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question in the model's format, as text and tokens, and the numbers of the answers wanted to it."""
+
+    question_id: str
+    text: str
+    ids: tuple[int, ...]
+    samples: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. `tokens` counts the token that ends it. `finished`: it ended by itself, not by the limit."""
+
+    question_id: str
+    sample: int
+    text: str
+    tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Words:
+    """A model's tokenizer, and the tokens that end an answer."""
+
+    tokenizer: PreTrainedTokenizerBase
+    ends: frozenset[int]
+
+    def prompt(self, question_id: str, question: str, plain: bool, answers: int) -> Prompt:
+        """The question in plain text with the paper's "Response:" (base models, section 3), or in the chat format."""
+        text = f"{question}\nResponse:" if plain else self._chat(question)
+        return Prompt(question_id, text, tuple(self.tokenizer(text)["input_ids"]), tuple(range(answers)))
+
+    def answer(self, question_id: str, sample: int, tokens: list[int]) -> Answer:
+        """The answer that a model's tokens spell, of which an end can only be the last."""
+        finished = bool(tokens) and tokens[-1] in self.ends
+        text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
+        return Answer(question_id, sample, text.strip(), len(tokens), finished)
+
+    def _chat(self, question: str) -> str:
+        turn = [{"role": "user", "content": question}]
+        return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+
+
+def words(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any]) -> Words:
+    """Answers end with the chat format's end, or with the one of pre-training: base models don't know the former."""
+    own = config.get("eos_token_id")
+    ends: Iterable[int] = own if isinstance(own, list) else [] if own is None else [own]
+    return Words(tokenizer, frozenset([tokenizer.eos_token_id, *ends]))

@@ -1,0 +1,153 @@
+"""The transformers engine: loads a model once, takes each checkpoint in place, and answers in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+
+from valuedrift.generation.prompts import Answer, Prompt, Words
+from valuedrift.generation.sampling import Sampling, answer_uniforms, choose_tokens
+from valuedrift.generation.weights import Checkpoint, load_weights
+
+# Answers that have ended stay in a batch until they are this share of it: leaving them out copies the others' cache.
+_ENDED = 0.1
+_NOTHING = -1
+
+
+class TransformersEngine:
+    """A causal model in memory whose weights are exchanged for another checkpoint's of the same architecture.
+
+    In fp32 an answer depends on the checkpoint, its prompt and its seed alone, not on what is answered with it: a draw
+    that rounding might decide is decided by reading that answer by itself. In bf16 (GPUs) rounding is too coarse.
+    """
+
+    def __init__(self, words: Words, first: Checkpoint, dtype: torch.dtype) -> None:
+        self.words, self.exact = words, dtype == torch.float32
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = AutoModelForCausalLM.from_pretrained(first.folder, dtype=dtype).to(self.device).eval()
+        self._whole = False
+
+    def load(self, checkpoint: Checkpoint) -> str:
+        """Take a checkpoint's weights in place, proven tensor by tensor."""
+        self._whole = False
+        load_weights(self.model, checkpoint)
+        self._whole = True
+        return "in place"
+
+    def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
+        """The answers that the prompts want, in their order."""
+        if not self._whole:
+            raise RuntimeError("no checkpoint was loaded to its end")
+        found: dict[Prompt, list[Answer]] = {}
+        for batch in _batches(prompts, sampling.batch_size):
+            rows = iter(self._sample(batch, sampling))
+            for prompt in batch:
+                found[prompt] = [self.words.answer(prompt.question_id, i, next(rows)) for i in prompt.samples]
+        return [answer for prompt in prompts for answer in found[prompt]]
+
+    @torch.inference_mode()
+    def _sample(self, prompts: list[Prompt], sampling: Sampling) -> list[list[int]]:
+        """Token rows, one an answer, in the prompts' order."""
+        uniforms = self._tensor(_uniforms(prompts, sampling))
+        ends = self._tensor(sorted(self.words.ends))
+        tokens = torch.full(uniforms.shape, _NOTHING, device=self.device)
+        rows = _Rows.read(self.model, *self._left_padded(prompts), self._tensor(_owners(prompts)))
+        for step in range(sampling.max_tokens):
+            chosen, doubtful = choose_tokens(rows.logits, sampling.temperature, uniforms[rows.numbers, step])
+            for i in (doubtful & ~rows.ended).nonzero().flatten().tolist() if self.exact else ():
+                row = rows.numbers[i]
+                ids = [*prompts[_owners(prompts)[row]].ids, *tokens[row, :step].tolist()]
+                chosen[i] = self._alone(ids, sampling.temperature, uniforms[row, step])
+            tokens[rows.numbers, step] = chosen.masked_fill(rows.ended, _NOTHING)
+            rows.ended |= torch.isin(chosen, ends)
+            if step + 1 == sampling.max_tokens or rows.ended.all():
+                break
+            rows.append(self.model, chosen)
+        return [row[: row.index(_NOTHING)] if row[-1] == _NOTHING else row for row in tokens.tolist()]
+
+    def _alone(self, ids: list[int], temperature: float, uniform: torch.Tensor) -> torch.Tensor:
+        """The next token of one answer, read without company, padding and cache."""
+        logits = self.model(self._tensor([ids]), logits_to_keep=1, use_cache=False).logits[:, -1]
+        return choose_tokens(logits, temperature, uniform.unsqueeze(0))[0]
+
+    def _left_padded(self, prompts: list[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
+        width = max(len(prompt.ids) for prompt in prompts)
+        ids = [[0] * (width - len(prompt.ids)) + list(prompt.ids) for prompt in prompts]
+        mask = [[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts]
+        return self._tensor(ids), self._tensor(mask)
+
+    def _tensor(self, values: object) -> torch.Tensor:
+        return torch.as_tensor(values, device=self.device)
+
+
+@dataclass
+class _Rows:
+    """The answers of a batch that are being written: their numbers in it, and what the model remembers of them."""
+
+    numbers: torch.Tensor
+    ended: torch.Tensor
+    mask: torch.Tensor
+    position: torch.Tensor
+    cache: DynamicCache
+    logits: torch.Tensor
+
+    @classmethod
+    def read(cls, model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, owners: torch.Tensor) -> _Rows:
+        """Read every prompt once, and repeat what is remembered for its answers. owners: the prompt of every answer."""
+        cache = DynamicCache(config=model.config)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        out = model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1)
+        cache.batch_select_indices(owners)
+        return cls(
+            numbers=torch.arange(len(owners), device=ids.device),
+            ended=torch.zeros(len(owners), dtype=torch.bool, device=ids.device),
+            mask=mask[owners],
+            position=positions[owners, -1:],
+            cache=cache,
+            logits=out.logits[owners, -1],
+        )
+
+    def append(self, model: PreTrainedModel, tokens: torch.Tensor) -> None:
+        """Read the token chosen for every answer, leaving answers out that have ended when they are many."""
+        if self.ended.float().mean() > _ENDED:
+            going = (~self.ended).nonzero().flatten()
+            self.cache.batch_select_indices(going)
+            tokens, self.numbers, self.ended = tokens[going], self.numbers[going], self.ended[going]
+            self.mask, self.position = self.mask[going], self.position[going]
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
+        self.position = self.position + 1
+        self.logits = model(
+            tokens.unsqueeze(1), attention_mask=self.mask, position_ids=self.position, past_key_values=self.cache
+        ).logits[:, -1]
+
+
+def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
+    """Prompts of like length together, so that they need little padding, with at most `size` answers if one fits."""
+    batch: list[Prompt] = []
+    for prompt in sorted(prompts, key=lambda prompt: (len(prompt.ids), prompt.text)):
+        if batch and sum(len(other.samples) for other in [*batch, prompt]) > size:
+            yield batch
+            batch = []
+        batch.append(prompt)
+    if batch:
+        yield batch
+
+
+def _owners(prompts: Sequence[Prompt]) -> list[int]:
+    """The prompt's number, for every answer."""
+    return [i for i, prompt in enumerate(prompts) for _ in prompt.samples]
+
+
+def _uniforms(prompts: Sequence[Prompt], sampling: Sampling) -> np.ndarray:
+    """[answers, tokens]"""
+    return np.stack(
+        [
+            answer_uniforms(sampling.seed, prompt.question_id, sample, sampling.max_tokens)
+            for prompt in prompts
+            for sample in prompt.samples
+        ]
+    )

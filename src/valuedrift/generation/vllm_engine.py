@@ -1,0 +1,168 @@
+"""The vLLM engine: weights exchanged in place where that is proven to work, and a fresh engine where it isn't."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from valuedrift.errors import ArtifactError
+from valuedrift.generation.prompts import Answer, Prompt, Words
+from valuedrift.generation.sampling import Sampling, answer_seed
+from valuedrift.generation.weights import Checkpoint, differing
+
+# The prompts, and the tokens a prompt, whose greedy answers are compared with a fresh engine's.
+_WITNESSES, _WITNESS_TOKENS = 8, 24
+
+
+class VllmEngine:
+    """A vLLM engine on one GPU, or on the CPU where there is none.
+
+    The first exchange of weights in place is proven twice over: every tensor, as the engine holds it, against the file,
+    and greedy answers against a fresh engine's. Later ones are proven by their tensors. Once a proof fails, this and
+    every later checkpoint get a fresh engine, and a line on stderr says so.
+    Every answer has its own seed. Yet vLLM's rounding depends on what is answered together, so that another batch
+    may change an answer.
+    """
+
+    def __init__(self, words: Words, dtype: torch.dtype, prompts: Sequence[Prompt], sampling: Sampling) -> None:
+        self.words, self.dtype, self.batch_size = words, dtype, sampling.batch_size
+        self.context = max(len(prompt.ids) for prompt in prompts) + sampling.max_tokens
+        self.witnesses = prompts[:: -(-len(prompts) // _WITNESSES)]
+        self.llm: Any = None
+        self.exchanges: bool | None = None  # whether weights can be exchanged in place; None until it was tried
+
+    def load(self, checkpoint: Checkpoint) -> str:
+        """Hold exactly this checkpoint's weights, and say how: "in place" or "fresh engine"."""
+        if self.llm is None:
+            self.start(checkpoint)
+        elif self.exchanges is None:
+            self._try_exchange(checkpoint)
+        elif self.exchanges and self._proven(self.exchange(checkpoint)):
+            return "in place"
+        else:
+            self.start(checkpoint)
+        return "fresh engine"
+
+    def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
+        """The answers that the prompts want, in their order."""
+        rows = [(prompt, sample) for prompt in prompts for sample in prompt.samples]
+        seeds = [answer_seed(sampling.seed, prompt.question_id, sample) for prompt, sample in rows]
+        tokens = self._generate([p for p, _ in rows], sampling.temperature, sampling.max_tokens, seeds)
+        return [self.words.answer(p.question_id, i, row) for (p, i), row in zip(rows, tokens, strict=True)]
+
+    def start(self, checkpoint: Checkpoint) -> None:
+        """A fresh engine. Raises ArtifactError if what it shows of its weights isn't what was read before."""
+        self.close()
+        self.llm = _engine(checkpoint, self.dtype, self.context, self.batch_size)
+        held = self._held(checkpoint)
+        wrong = [name for name in differing(held, checkpoint) if name in held]
+        if wrong:
+            self.close()
+            found = f"other values in {wrong[0]!r} than a fresh engine's"
+            raise ArtifactError(checkpoint.folder, found, "files that nothing writes to", "Run the target again.")
+
+    def exchange(self, checkpoint: Checkpoint) -> list[str]:
+        """Have the running engine read the checkpoint in place; gives reasons to doubt that it did."""
+        try:
+            self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(checkpoint.folder)})
+        except Exception as error:  # whatever vLLM stumbles over, a fresh engine may not
+            return [f"reload_weights failed: {error}"]
+        # What was computed with the old weights must not serve the new.
+        doubts = [] if self.llm.reset_prefix_cache() else ["the prefix cache was not reset"]
+        wrong = differing(self._held(checkpoint), checkpoint)
+        if wrong:
+            doubts.append(f"{len(wrong)} of {len(checkpoint.digests)} tensors are not the file's, such as {wrong[0]}")
+        return doubts
+
+    def greedy(self) -> list[list[int]]:
+        """The likeliest tokens after some of the prompts."""
+        return self._generate(self.witnesses, 0.0, _WITNESS_TOKENS, [0] * len(self.witnesses))
+
+    def close(self) -> None:
+        """End the engine and free its memory."""
+        if self.llm is not None:
+            self.llm.llm_engine.engine_core.shutdown()
+            self.llm = None
+            gc.collect()
+
+    def _try_exchange(self, checkpoint: Checkpoint) -> None:
+        """Exchange weights for the first time, then compare with a fresh engine, which stays."""
+        doubts = self.exchange(checkpoint)
+        exchanged = self.greedy()
+        self.start(checkpoint)
+        if exchanged != self.greedy():
+            doubts.append("greedy answers differ from a fresh engine's")
+        self._proven(doubts)
+
+    def _proven(self, doubts: list[str]) -> bool:
+        self.exchanges = not doubts
+        if doubts:
+            print(
+                f"vLLM: weights can't be exchanged in place ({'; '.join(doubts)}): a fresh engine for every checkpoint",
+                file=sys.stderr,
+                flush=True,
+            )
+        return not doubts
+
+    def _held(self, checkpoint: Checkpoint) -> dict[str, str]:
+        """Digests of the weights as the engine holds them, by the checkpoint's names."""
+        shapes = {name: list(shape) for name, shape in checkpoint.shapes.items()}
+        held: dict[str, str]
+        (held,) = self.llm.collective_rpc("held_digests", kwargs={"shapes": shapes})
+        return held
+
+    def _generate(
+        self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seeds: Sequence[int]
+    ) -> list[list[int]]:
+        from vllm import SamplingParams
+        from vllm.inputs import TokensPrompt
+
+        params = [
+            # One answer a request: with n > 1 vLLM counts seeds on, and neighbours could meet.
+            SamplingParams(
+                n=1,
+                temperature=temperature,
+                top_k=0,
+                top_p=1.0,
+                max_tokens=max_tokens,
+                seed=seed,
+                stop_token_ids=sorted(self.words.ends),
+                detokenize=False,
+            )
+            for seed in seeds
+        ]
+        outputs = self.llm.generate(
+            [TokensPrompt(prompt_token_ids=list(prompt.ids)) for prompt in prompts], params, use_tqdm=False
+        )
+        return [list(output.outputs[0].token_ids) for output in outputs]
+
+
+def _engine(checkpoint: Checkpoint, dtype: torch.dtype, context: int, batch_size: int) -> Any:
+    """vLLM on a checkpoint. On GPUs it runs in a process of its own, whose end frees all memory."""
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    gpu = torch.cuda.is_available()
+    if not gpu:
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    from vllm import LLM
+
+    return LLM(
+        model=str(checkpoint.folder),
+        dtype=str(dtype).removeprefix("torch."),
+        skip_tokenizer_init=True,  # tokens go in and out, so that all engines read and write alike
+        generation_config="vllm",  # the model's own defaults of sampling are not the paper's
+        max_model_len=context,
+        max_num_seqs=batch_size,
+        # Seeded requests that are split over steps crash vLLM's CPU build.
+        enable_chunked_prefill=False,
+        max_num_batched_tokens=max(8192, context, batch_size),
+        enforce_eager=not gpu,
+        worker_extension_cls="valuedrift.generation.vllm_worker.HeldWeights",
+        disable_log_stats=True,
+        seed=0,
+    )

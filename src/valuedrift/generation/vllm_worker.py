@@ -1,0 +1,57 @@
+"""What vLLM's worker process is asked beside vLLM's own methods: which weights it holds. Only digests leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from valuedrift.generation.weights import digest
+
+Location = tuple[torch.Tensor, int]
+
+
+class HeldWeights:
+    """vLLM mixes this into its worker class, by name (`worker_extension_cls`)."""
+
+    def held_digests(self, shapes: dict[str, list[int]]) -> dict[str, str]:
+        """Digest of every tensor of a checkpoint, as the model holds it; shapes: tensor → its shape in the file.
+
+        Layers that vLLM packs into one (query, key and value; gate and up) are taken apart, and rows that it appends to
+        the vocabulary are left out. Tensors that the model doesn't show, as when it keeps another form of them, are
+        absent. Parameters that no tensor accounts for appear under their own names.
+        """
+        model: Any = self.get_model()  # type: ignore[attr-defined]  # the worker has it
+        held: dict[str, torch.Tensor] = dict(model.named_parameters(remove_duplicate=False))
+        found = {name: location(name, shapes, held, model.packed_modules_mapping) for name in shapes}
+        digests = {name: digest(rows) for name in shapes if (rows := _rows(found[name], shapes[name])) is not None}
+        known = {id(place[0]) for place in found.values() if place}
+        return digests | {name: digest(tensor) for name, tensor in held.items() if id(tensor) not in known}
+
+
+def location(
+    name: str, shapes: dict[str, list[int]], held: Mapping[str, torch.Tensor], packed: Mapping[str, list[str]]
+) -> Location | None:
+    """The parameter that holds a checkpoint's tensor, and the row that it begins at; None where there is none.
+
+    held: the model's parameters by name; packed: a packed layer's name → the layers it is made of, in their order.
+    """
+    if name in held:
+        return held[name], 0
+    module, _, kind = name.rpartition(".")
+    parent, _, layer = module.rpartition(".")
+    for whole, parts in packed.items():
+        if layer in parts and f"{parent}.{whole}.{kind}" in held:
+            before = parts[: parts.index(layer)]
+            return held[f"{parent}.{whole}.{kind}"], sum(shapes[f"{parent}.{part}.{kind}"][0] for part in before)
+    return None
+
+
+def _rows(place: Location | None, shape: list[int]) -> torch.Tensor | None:
+    """The rows of a parameter that are the tensor of this shape; None where it hasn't got them."""
+    if place is None:
+        return None
+    tensor, start = place
+    rows = tensor[start : start + shape[0]] if tensor.ndim else tensor
+    return rows if list(rows.shape) == list(shape) else None

@@ -1,0 +1,37 @@
+"""Prompts as a local judge reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from valuedrift.errors import ArtifactError
+
+_BODY = "@@PROMPT@@"
+
+
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], chat: bool) -> list[list[int]]:
+    """Token ids of every prompt. What looks like a special token inside a prompt is read as plain text.
+
+    Raises ArtifactError if `chat` is asked of a tokenizer without a chat template.
+    """
+    head, tail = _chat_frame(tokenizer) if chat else ([], [])
+    if not prompts:
+        return []
+    bodies = tokenizer(list(prompts), add_special_tokens=not chat, split_special_tokens=True)["input_ids"]
+    return [head + body + tail for body in bodies]
+
+
+def _chat_frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """Tokens before and after a user's turn, up to where the assistant's answer begins."""
+    if not tokenizer.chat_template:
+        raise ArtifactError(
+            tokenizer.name_or_path, "no chat template", "a judge with one", "Set the judge's `chat` to false."
+        )
+    turn: list[dict[str, Any]] = [{"role": "user", "content": _BODY}]
+    # A judge that would think first has to be told to answer at once; other templates ignore the word.
+    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    head, tail = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in text.split(_BODY))
+    return head, tail

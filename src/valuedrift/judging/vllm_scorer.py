@@ -1,0 +1,47 @@
+"""The vLLM engine of a judge in a folder: exact log-probabilities of the labels' tokens, however unlikely."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from vllm import LLM, SamplingParams
+
+from valuedrift.judging.labels import LabelTokens
+
+FloatArray = NDArray[np.float64]
+
+
+class VllmScorer:
+    """A model in vLLM, in this process: fp32 on a CPU, bf16 on a GPU."""
+
+    def __init__(self, folder: Path, labels: LabelTokens) -> None:
+        self.labels = labels
+        self.engine = LLM(
+            model=str(folder),
+            dtype="bfloat16" if torch.cuda.is_available() else "float32",
+            skip_tokenizer_init=True,
+            # Before temperature and penalties, of which the model's own generation_config could bring some.
+            logprobs_mode="raw_logprobs",
+            generation_config="vllm",
+        )
+        self.sampling = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            logprob_token_ids=[token for tokens in labels for token in tokens],
+            detokenize=False,
+        )
+
+    def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
+        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts: (prompts, 3)."""
+        prompts = [{"prompt_token_ids": row} for row in encoded]
+        outputs = self.engine.generate(prompts, self.sampling, use_tqdm=False)
+        listed = [output.outputs[0].logprobs[0] for output in outputs]
+        return np.array(
+            [
+                [np.logaddexp.reduce([found[token].logprob for token in tokens]) for tokens in self.labels]
+                for found in listed
+            ]
+        )

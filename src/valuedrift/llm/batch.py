@@ -1,0 +1,247 @@
+"""Backend batch: OpenAI's Batch API, at half the price and within a day.
+
+Beside the journal lies a folder with a pair of files for each batch that is not collected: its requests (NAME.jsonl)
+and, once it is created, its id at the server (NAME.json). NAME goes with the batch as metadata. So a run that was
+killed finds its batches again: by their ids, or by their names where it was killed before it wrote the id down.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from valuedrift.files import read_json, write_json
+from valuedrift.llm.batch_api import BatchApi
+from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_verdicts, write_batch_file
+from valuedrift.llm.client import place, refusal
+from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
+from valuedrift.llm.faults import Answered, EndpointError, Failed, Refused, Verdict
+from valuedrift.llm.journal import Journal
+from valuedrift.llm.progress import Progress
+from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.settings import LlmSettings
+from valuedrift.llm.wire import NO_LOGPROBS, lacks_logprobs
+
+_ROUNDS = 4
+_ENDED = ("completed", "failed", "expired", "cancelled")
+_QUEUE_FULL = "token_limit_exceeded"
+
+
+def complete_batch(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
+    """Get every reply that the journal lacks from the Batch API, and wait for it: minutes to a day a batch.
+
+    Batches hold at most `batch_requests`, `batch_bytes` and `batch_tokens`; at most `batches_in_flight` and
+    `batch_tokens` are enqueued at a time. What a batch leaves unanswered goes into another one, three times at most.
+    EndpointError, BudgetError: the journal keeps what came, and a restart goes on.
+    """
+    progress = Progress(requests, settings)
+    try:
+        with BatchApi(settings) as api:
+            _Job(settings, journal, progress, api).run(iter(requests))
+    finally:
+        progress.close()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A batch that isn't collected. tokens: the input that it enqueues, by the rule of `input_tokens`."""
+
+    id: str
+    requests: Path
+    tokens: int
+
+    @property
+    def note(self) -> Path:
+        return self.requests.with_suffix(".json")
+
+
+class _Job:
+    """The state of one run: the batches that are out, and what is to be submitted again."""
+
+    def __init__(self, settings: LlmSettings, journal: Journal, progress: Progress, api: BatchApi) -> None:
+        self.settings, self.journal, self.progress, self.api = settings, journal, progress, api
+        self.folder = journal.path.with_name(journal.path.name + ".batches")
+        self.spending = Spending(settings, journal, BATCH_DISCOUNT)
+        self.out: list[_Batch] = []
+        self.asked: set[bytes] = set()
+        self.again: deque[ChatRequest] = deque()
+        self.failures: Counter[str] = Counter()
+        self.unanswered: Counter[str] = Counter()
+        self.error: Exception | None = None
+        self.queue_full = False
+        self.answers, self.last_answer = 0, time.monotonic()
+
+    def run(self, requests: Iterator[ChatRequest]) -> None:
+        self.folder.mkdir(exist_ok=True)
+        self._recover()
+        while not self.error:
+            while self._has_room() and (chosen := self._choose(requests)):
+                self._submit(chosen)
+            if not self.out:
+                break
+            self._collect_ended()
+        if not self.out:
+            shutil.rmtree(self.folder)
+        if self.error:
+            raise self.error  # batches that are out go on, and the next run finds them
+        if self.unanswered:
+            raise self._leftover()
+
+    def _recover(self) -> None:
+        """Take up the batches of a run that was killed."""
+        for note in self.folder.glob("*.json"):
+            if not note.with_suffix(".jsonl").exists():
+                note.unlink()  # collected: only this was left to do
+        for path in sorted(self.folder.glob("*.jsonl")):
+            tokens = 0
+            for key, request in read_batch_file(path):
+                self.asked.add(bytes.fromhex(key))
+                self.spending.reserve(request)
+                tokens += input_tokens(request)
+            note = path.with_suffix(".json")
+            found = read_json(note)["id"] if note.exists() else self.api.find(path)
+            self._start(path, tokens, found)
+
+    def _next(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
+        """What is to be submitted next: first what a batch left unanswered, then what was never asked."""
+        if self.again:
+            return self.again.popleft()
+        for request in requests:
+            key = request.key(self.settings.model)
+            if key in self.journal or bytes.fromhex(key) in self.asked:
+                self.progress.skip(self.spending.spent)
+            else:
+                self.asked.add(bytes.fromhex(key))
+                return request
+        return None
+
+    def _has_room(self) -> bool:
+        most = self.settings.batch_tokens
+        enqueued = sum(batch.tokens for batch in self.out)
+        return (
+            len(self.out) < self.settings.batches_in_flight
+            and not (self.queue_full and self.out)
+            and (most is None or enqueued < most)
+        )
+
+    def _choose(self, requests: Iterator[ChatRequest]) -> list[ChatRequest]:
+        """The next batch: as many requests as file, queue and budget have room for."""
+        chosen: list[ChatRequest] = []
+        size, tokens = 0, sum(batch.tokens for batch in self.out)
+        while request := self._next(requests):
+            size += len(batch_line(request, self.settings.model))
+            tokens += input_tokens(request)
+            affordable = self.spending.fits(request)
+            if not affordable or self._is_full(len(chosen), size, tokens):
+                self.again.appendleft(request)
+                if not affordable and not chosen and not self.out:
+                    self.error = self.spending.error(request)
+                return chosen
+            self.spending.reserve(request)
+            chosen.append(request)
+        return chosen
+
+    def _is_full(self, chosen: int, size: int, tokens: int) -> bool:
+        """Whether the next request is one too many; a first one is let through, for the server to judge."""
+        most = self.settings.batch_tokens
+        too_large = size > self.settings.batch_bytes or (most is not None and tokens > most)
+        return chosen >= self.settings.batch_requests or (too_large and bool(chosen or self.out))
+
+    def _submit(self, chosen: list[ChatRequest]) -> None:
+        path = self.folder / f"{uuid.uuid4().hex}.jsonl"
+        write_batch_file(chosen, self.settings.model, path)
+        self._start(path, sum(map(input_tokens, chosen)), None)
+
+    def _start(self, path: Path, tokens: int, batch_id: str | None) -> None:
+        batch = _Batch(batch_id or self.api.create(path), path, tokens)
+        write_json(batch.note, {"id": batch.id})
+        self.out.append(batch)
+
+    def _collect_ended(self) -> None:
+        """Look at every batch; collect those that ended, wait a while where none has."""
+        before = len(self.out)
+        for batch in list(self.out):
+            state = self.api.state(batch.id)
+            if state.status in _ENDED:
+                self._collect(batch, state.files, state.errors)
+                self.out.remove(batch)
+        if len(self.out) == before:
+            self.progress.waiting(f"{before} batches under way", time.monotonic() - self.last_answer)
+            time.sleep(self.settings.batch_poll)
+
+    def _collect(self, batch: _Batch, files: list[str], errors: list[tuple[str, str]]) -> None:
+        """Move a batch's replies to the journal, and what it didn't answer to what is submitted again."""
+        wanted = {key: request.top_logprobs > 0 for key, request in read_batch_file(batch.requests)}
+        causes: dict[str, str] = {}
+        for file in files:
+            output = batch.requests.with_suffix(".output")
+            self.api.download(file, output)
+            for key, verdict in read_batch_verdicts(output, self.api.redact):
+                if key in wanted and key not in self.journal and (cause := self._settle(key, verdict, wanted[key])):
+                    causes[key] = cause
+            output.unlink()
+        full = any(code == _QUEUE_FULL for code, _ in errors)
+        if errors and not full:
+            self._stop(Refused(400, "; ".join(f"{code}: {message}" for code, message in errors[:3]), ""))
+        self.queue_full = full
+        if full and len(self.out) == 1:
+            time.sleep(self.settings.batch_poll)  # another job fills the queue
+        for key, request in read_batch_file(batch.requests):
+            self.spending.release(request)
+            if key in self.journal:
+                self.asked.discard(bytes.fromhex(key))
+            else:
+                self._ask_again(key, request, causes.get(key), full and len(self.out) > 1)
+        batch.requests.unlink()
+        batch.note.unlink()
+
+    def _settle(self, key: str, verdict: Verdict, wants_logprobs: bool) -> str | None:
+        """Journal a reply; otherwise the cause for which there is none."""
+        match verdict:
+            case Answered(reply) if wants_logprobs and lacks_logprobs(reply):
+                self.spending.spent += self._price(reply)
+                return NO_LOGPROBS
+            case Answered(reply):
+                cost = self._price(reply)
+                self.journal.append(key, value_of(reply, cost))
+                self.spending.spent += cost
+                self.answers += 1
+                self.last_answer = time.monotonic()
+                self.progress.reply(self.spending.spent)
+                return None
+            case Refused():
+                self._stop(verdict)
+                return verdict.message
+            case Failed(cause) if cause.startswith("no response"):
+                return None
+        return verdict.cause
+
+    def _price(self, reply: ChatReply) -> float:
+        return self.spending.price(reply.prompt_tokens, reply.completion_tokens)
+
+    def _ask_again(self, key: str, request: ChatRequest, cause: str | None, free: bool) -> None:
+        """cause: what the server said about this request, None where the batch ended without it."""
+        self.failures[key] += not free
+        if self.failures[key] < _ROUNDS:
+            self.again.append(request)
+        elif cause and self.answers:
+            text = f"given up after {_ROUNDS} batches: {cause}"
+            self.journal.append(key, value_of(ChatReply(text, "error", 0, 0, 0.0), 0.0))
+            self.progress.give_up(cause)
+        else:
+            self.unanswered[cause or "the batch ended without it"] += 1
+
+    def _stop(self, refused: Refused) -> None:
+        self.error = self.error or refusal(refused, self.settings)
+
+    def _leftover(self) -> EndpointError:
+        causes = "; ".join(f"{count} × {cause}" for cause, count in self.unanswered.most_common(3))
+        return EndpointError(
+            f"{place(self.settings)}: {self.unanswered.total()} requests have no reply after {_ROUNDS} batches "
+            f"({causes}); expected one each. The journal keeps the replies that came; run again to go on."
+        )

@@ -1,0 +1,135 @@
+"""The calls of OpenAI's Batch API that a job needs, each repeated until it gets through or the patience ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx2
+from openai import APIError, APIStatusError, OpenAI
+
+from valuedrift.llm.batch_files import ROUTE
+from valuedrift.llm.client import OPENAI, Redaction, check_url, place, refusal, secret_of
+from valuedrift.llm.faults import Answered, EndpointError, Overloaded, Refused, Response, judge
+from valuedrift.llm.settings import LlmSettings
+
+_TAG = "valuedrift"
+_SHORTEST_UPLOAD_TIMEOUT = 600.0
+_DAY = 86400.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BatchState:
+    """status as the server says it; files: output and error files; errors: (code, message) of the batch as a whole."""
+
+    status: str
+    files: list[str]
+    errors: list[tuple[str, str]]
+
+
+class BatchApi:
+    """Raises EndpointError where the server refuses a call, or none gets through for as long as the patience lasts."""
+
+    def __init__(self, settings: LlmSettings) -> None:
+        key = secret_of(settings)
+        check_url(settings)
+        self.settings, self.redact = settings, Redaction(key)
+        timeout = max(settings.timeout, _SHORTEST_UPLOAD_TIMEOUT)
+        self._client = OpenAI(base_url=settings.url or OPENAI, api_key=key, timeout=timeout, max_retries=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def create(self, requests: Path) -> str:
+        """Upload a file of requests and start a batch of it, once: the file's name, which it carries, tells."""
+        file = self._call(lambda: self._client.files.create(file=requests, purpose="batch"))
+        found, failures, start = None, 0, time.monotonic()
+        while found is None:
+            # Whether a call that failed has made a batch can't be known from its failure: look before the next one.
+            try:
+                found = self._client.batches.create(
+                    input_file_id=file.id, endpoint=ROUTE, completion_window="24h", metadata={_TAG: requests.stem}
+                ).id
+            except APIError as error:
+                failure = self._response(error)
+            if found is None:
+                self._wait_after(failure, failures, start)
+                failures += 1
+                found = self.find(requests)
+        return found
+
+    def find(self, requests: Path) -> str | None:
+        """The id of the batch that was started from this file, None where there is none."""
+        oldest = requests.stat().st_mtime - _DAY
+
+        def look() -> str | None:
+            for batch in self._client.batches.list(limit=100):  # newest first
+                if (batch.metadata or {}).get(_TAG) == requests.stem:
+                    return batch.id
+                if batch.created_at < oldest:
+                    break
+            return None
+
+        return self._call(look)
+
+    def state(self, batch_id: str) -> BatchState:
+        batch = self._call(lambda: self._client.batches.retrieve(batch_id))
+        files = [file for file in (batch.output_file_id, batch.error_file_id) if file]
+        listed = batch.errors.data if batch.errors and batch.errors.data else []
+        errors = [(each.code or "", self._clean(each.message or "")) for each in listed]
+        return BatchState(batch.status, files, errors)
+
+    def download(self, file_id: str, path: Path) -> None:
+        def load() -> None:
+            with self._client.files.with_streaming_response.content(file_id) as answer, path.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+
+        self._call(load)
+
+    def _call(self, action: Callable[[], T]) -> T:
+        start, failures = time.monotonic(), 0
+        while True:
+            try:
+                return action()
+            except (APIError, httpx2.HTTPError) as error:
+                response = self._response(error)
+            self._wait_after(response, failures, start)
+            failures += 1
+
+    def _wait_after(self, response: Response, failures: int, start: float) -> None:
+        """Wait after a failed call that may be repeated. Errors are raised here, where none is being handled: an
+        exception of the client holds the request, and with it the key."""
+        verdict = judge(response, wants_logprobs=False)
+        if isinstance(verdict, Refused):
+            raise refusal(verdict, self.settings)
+        if isinstance(verdict, Answered):
+            raise refusal(Refused(response.status, verdict.reply.text, ""), self.settings)
+        asked = verdict.wait if isinstance(verdict, Overloaded) else None
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) if asked is None else asked
+        if time.monotonic() - start + pause > self.settings.patience:
+            raise EndpointError(
+                f"{place(self.settings)}: found {verdict.cause} whenever the Batch API was called; expected an answer "
+                f"within the setting 'patience', {self.settings.patience:g} s. Run again to go on."
+            )
+        time.sleep(pause)
+
+    def _response(self, error: Exception) -> Response:
+        if isinstance(error, APIStatusError):
+            raw = error.response
+            return Response(raw.status_code, raw.headers, self.redact.error(raw.content), 0.0, 0.0)
+        return Response(0, {}, b"", 0.0, 0.0, f"the connection failed ({type(error).__name__})", unreachable=True)
+
+    def _clean(self, text: str) -> str:
+        return self.redact.error(text.encode("utf-8", "replace")).decode("utf-8", "replace")

@@ -1,0 +1,86 @@
+"""OpenAI's batch format, one JSON object a line: for the Batch API, and for `vllm run-batch`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import publish
+from valuedrift.llm.faults import Answered, Failed, Response, Verdict, judge
+from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.wire import body_of, request_of
+
+ROUTE: Final = "/v1/chat/completions"
+
+
+def batch_line(request: ChatRequest, model: str) -> bytes:
+    """One request as a line; its custom_id is its key."""
+    line = {"custom_id": request.key(model), "method": "POST", "url": ROUTE, "body": body_of(request, model)}
+    return json.dumps(line).encode("ascii") + b"\n"
+
+
+def write_batch_file(requests: Iterable[ChatRequest], model: str, path: Path | str) -> None:
+    """Write the requests in OpenAI's batch format; equal requests once."""
+    seen: set[str] = set()
+    with publish(path) as draft, draft.open("wb") as file:
+        for request in requests:
+            if (key := request.key(model)) not in seen:
+                seen.add(key)
+                file.write(batch_line(request, model))
+
+
+def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
+    """The keys and requests of a file that `write_batch_file` wrote."""
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            entry = _object(line)
+            try:
+                yield entry["custom_id"], request_of(entry["body"])
+            except (KeyError, TypeError):
+                raise ArtifactError(
+                    f"{path}, line {number}", line[:80], "a request in OpenAI's batch format", "Remove the file."
+                ) from None
+
+
+def read_batch_output(path: Path | str) -> Iterator[tuple[str, ChatReply]]:
+    """(key, reply) for every request that an output or error file answers.
+
+    Requests that failed in a way that another try may not are left out, and so are lines that aren't whole.
+    """
+    for key, verdict in read_batch_verdicts(path):
+        if isinstance(verdict, Answered):
+            yield key, verdict.reply
+
+
+def read_batch_verdicts(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Verdict]]:
+    """(key, what its line means), for OpenAI's output and error files and for what `vllm run-batch` writes.
+
+    clean: applied to every line before it is read
+    """
+    with Path(path).open("rb") as file:
+        for line in file:
+            entry = _object(clean(line))
+            if isinstance(entry.get("custom_id"), str):
+                yield entry["custom_id"], _verdict(entry)
+
+
+def _verdict(entry: dict[str, Any]) -> Verdict:
+    response = entry.get("response")
+    if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
+        return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # as of requests in an expired batch
+    # vLLM leaves the body empty where a request failed and puts the error beside it.
+    body = response.get("body") or entry.get("error")
+    if isinstance(body, str):
+        body = {"message": body}
+    return judge(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0), wants_logprobs=False)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,164 @@
+"""An append-only store of replies on disk: what is in it is never asked for again, whatever happens to the process."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from valuedrift.errors import ArtifactError
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+class Journal:
+    """JSON lines `{"key": 32 hex characters, "value": object}`; in memory is where each key's line begins, no more.
+
+    Every `append` is one write(2). What it wrote outlives the process even under kill -9, because the kernel holds it;
+    only a crash of the machine could lose it, and replies lost that way are asked for again, so nothing waits for
+    fsync. A kill in the middle of a write leaves a line without its end, which the next opening cuts off.
+
+    Opening raises ArtifactError for a damaged line, and where another process holds the journal open.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.path)
+        try:
+            self._open("a+b")
+            os.ftruncate(self._file.fileno(), self._end)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Open for reading alone, beside a process that writes: no lock, and a torn last line stays as it is."""
+        journal = cls.__new__(cls)
+        journal.path = Path(path)
+        journal._lock = -1
+        if not journal.path.is_file():
+            raise ArtifactError(path, "no such file", "a journal of replies")
+        journal._open("rb")
+        return journal
+
+    def _open(self, mode: str) -> None:
+        self._file = self.path.open(mode)
+        self._offsets: dict[bytes, int] = {}
+        self._end = 0
+        try:
+            for number, offset, line in _whole_lines(self._file):
+                key = bytes.fromhex(_parse(self.path, number, line)[0])
+                self._offsets.setdefault(key, offset)  # without locks two writers may both have asked: the first holds
+                self._end = offset + len(line)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __contains__(self, key: str) -> bool:
+        return bytes.fromhex(key) in self._offsets
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """The value of a key. KeyError where the journal doesn't hold it."""
+        offset = self._offsets.get(bytes.fromhex(key))
+        if offset is None:
+            raise KeyError(key)
+        self._file.seek(offset)
+        return _parse(self.path, None, self._file.readline())[1]
+
+    def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All keys and values in the order of writing, one at a time."""
+        for key in list(self._offsets):
+            yield key.hex(), self[key.hex()]
+
+    def append(self, key: str, value: dict[str, Any]) -> None:
+        """Write a new key. ValueError where the key is there already, or isn't 32 lower-case hex characters."""
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{self.path}: found key {key!r}, expected 32 hex characters.")
+        if key in self:
+            raise ValueError(f"{self.path}: key {key} is there already; a journal holds each key once.")
+        # ASCII escapes hold lone surrogates, which a model may answer with and UTF-8 can't write.
+        line = (json.dumps({"key": key, "value": value}, allow_nan=False) + "\n").encode("ascii")
+        try:
+            _write(self._file.fileno(), line)
+        except OSError:
+            os.ftruncate(self._file.fileno(), self._end)  # half a line on a full disk must not precede a whole one
+            raise
+        self._offsets[bytes.fromhex(key)] = self._end
+        self._end += len(line)
+
+
+def _lock(path: Path) -> int:
+    """An exclusive lock on a file beside the journal, which holds the writer's process id."""
+    beside = path.with_name(path.name + ".lock")
+    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise ArtifactError(
+                path, f"a journal that process {holder} is writing", "one writer at a time", "Wait for it, or stop it."
+            ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _whole_lines(file: Any) -> Iterator[tuple[int, int, bytes]]:
+    """Number (from 1), offset and bytes of every line that has its end."""
+    offset = 0
+    file.seek(0)
+    for number, line in enumerate(file, start=1):
+        if not line.endswith(b"\n"):
+            return
+        yield number, offset, line
+        offset += len(line)
+
+
+def _parse(path: Path, number: int | None, line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        entry = json.loads(line)
+        key, value = entry["key"], entry["value"]
+        if _KEY.fullmatch(key) and isinstance(value, dict):
+            return key, value
+    except (ValueError, KeyError, TypeError):
+        pass
+    place = path if number is None else f"{path}, line {number}"
+    raise ArtifactError(
+        place,
+        line[:80],
+        'a line {"key": 32 hex characters, "value": {...}}',
+        "Remove the line: what it answered is asked again.",
+    )
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,129 @@
+"""How many requests are in flight: as many as the server bears, found by what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 60.0
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Pace:
+    """Admits requests: at most `limit` in flight, and none during a pause.
+
+    The limit is halved when the server is overloaded and grows by one with every `limit` replies, up to `most`, as TCP
+    does it: the rate settles near what the server takes. A refusal counts once per round, that is not again for
+    requests that were in flight when the limit was halved.
+    """
+
+    def __init__(self, most: int, seed: str) -> None:
+        self.most, self.limit, self.in_flight = most, float(most), 0
+        self._random = random.Random(seed)
+        self._pause_end = self._halved_at = 0.0
+        self._refusals = 0
+        self._change = asyncio.Condition()
+        self._stop = asyncio.Event()
+
+    async def enter(self) -> bool:
+        """Wait until one more request may be sent; its place is taken then. False: the job stops, send nothing."""
+        while not self._stop.is_set():
+            pause = self._pause_end - time.monotonic()
+            if pause > 0:
+                await self.sleep(pause)
+            elif self.in_flight < int(self.limit):
+                self.in_flight += 1
+                return True
+            else:
+                async with self._change:
+                    await self._change.wait()
+        return False
+
+    async def leave(self) -> None:
+        self.in_flight -= 1
+        await self._wake(1)
+
+    async def answered(self, headers: Mapping[str, str], tokens: float) -> None:
+        """A reply came. tokens: what a request takes on average, to compare with the server's token limit."""
+        self._refusals = 0
+        before, self.limit = int(self.limit), min(float(self.most), self.limit + 1 / self.limit)
+        needs = {"requests": 1.0, "tokens": tokens}
+        short = max(shortage(headers, unit, self.in_flight, each) for unit, each in needs.items())
+        if short:
+            self._pause_end = max(self._pause_end, time.monotonic() + short)
+        if int(self.limit) > before:
+            await self._wake(1)
+
+    def overloaded(self, sent_at: float, wait: float | None) -> float:
+        """The server refused a request. Returns the seconds without sending: those it asked for, or a back-off."""
+        now = time.monotonic()
+        if sent_at >= self._halved_at:
+            self.limit = max(1.0, self.limit / 2)
+            self._halved_at = now
+            self._refusals += 1
+        pause = wait or self.back_off(self._refusals)  # asked to wait for 0 s, a client would only hammer
+        self._pause_end = max(self._pause_end, now + pause)
+        return self._pause_end - now
+
+    def back_off(self, failures: int) -> float:
+        """Seconds to wait after so many failures: doubling, with jitter so that clients don't come back together."""
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) * self._random.uniform(0.5, 1.0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than the job goes on."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+
+    async def stop(self) -> None:
+        self._stop.set()
+        async with self._change:
+            self._change.notify_all()
+
+    async def _wake(self, sleepers: int) -> None:
+        async with self._change:
+            self._change.notify(sleepers)
+
+
+@dataclass(frozen=True)
+class _Allowance:
+    limit: float
+    remaining: float
+    reset: float
+
+
+def shortage(headers: Mapping[str, str], unit: str, in_flight: int, each: float) -> float:
+    """Seconds until the x-ratelimit headers' allowance covers what is in flight and one request more; 0 without them.
+
+    The reset header says when the whole allowance is back, so it refills with (limit - remaining) / reset.
+    """
+    allowance = _allowance(headers, unit)
+    missing = (in_flight + 1) * each - allowance.remaining if allowance else 0.0
+    if not allowance or missing <= 0:
+        return 0.0
+    used = allowance.limit - allowance.remaining
+    return min(allowance.reset, allowance.reset * missing / used) if used > 0 else 0.0
+
+
+def _allowance(headers: Mapping[str, str], unit: str) -> _Allowance | None:
+    try:
+        limit, remaining = (float(headers[f"x-ratelimit-{kind}-{unit}"]) for kind in ("limit", "remaining"))
+        return _Allowance(limit, remaining, seconds(headers[f"x-ratelimit-reset-{unit}"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def seconds(span: str) -> float:
+    """The seconds in a span as rate-limit headers write it: 120ms, 6m0s, 1.5s, 3. ValueError for other text."""
+    parts = _SPAN.findall(span)
+    if "".join(number + unit for number, unit in parts) == span.strip() and parts:
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return float(span)

@@ -1,0 +1,99 @@
+"""OpenAI's chat format, as endpoints and batch files speak it: bodies of requests out, bodies of responses in."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+
+NO_LOGPROBS = "the completion has no log-probabilities"
+_FINISHED = ("stop", "length", "content_filter")
+
+
+class Malformed(Exception):
+    """A response that isn't the chat completion that was asked for; its text says in which respect."""
+
+    def __init__(self, message: str, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+        super().__init__(message)
+        self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
+
+
+def body_of(request: ChatRequest, model: str, limit: str = "max_completion_tokens") -> dict[str, Any]:
+    """The body of a chat completion request.
+
+    limit: the name of the token limit; older servers know it as max_tokens
+    temperature is always sent, since servers differ in their defaults; reasoning models take 1 alone.
+    """
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": turn.role, "content": _sendable(turn.content)} for turn in request.turns],
+        limit: request.max_tokens,
+        "temperature": request.temperature,
+    }
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.top_logprobs:
+        body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+    return body
+
+
+def _sendable(text: str) -> str:
+    """The text with lone surrogates, which no encoding of the web holds, as question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def request_of(body: dict[str, Any]) -> ChatRequest:
+    """The request that `body_of` made this body from."""
+    turns = tuple(Turn(turn["role"], turn["content"]) for turn in body["messages"])
+    return ChatRequest(
+        turns, body["max_completion_tokens"], body["temperature"], body.get("seed"), body.get("top_logprobs", 0)
+    )
+
+
+def parse_reply(content: bytes | str, latency: float, wants_logprobs: bool) -> ChatReply:
+    """The reply in a response's JSON text. Malformed where it holds none, or no log-probabilities though asked for."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        raise Malformed("the body is not JSON") from None
+    return reply_of(body, latency, wants_logprobs)
+
+
+def reply_of(body: Any, latency: float, wants_logprobs: bool) -> ChatReply:
+    """The reply in a response's body; see `parse_reply`. Tokens are 0 where a server doesn't count them."""
+    try:
+        choice = body["choices"][0]
+        text = choice["message"].get("content") or choice["message"].get("refusal") or ""
+        finish = choice["finish_reason"]
+        usage = body.get("usage") or {}
+        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        top = _first_token(choice.get("logprobs"))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
+        raise Malformed("the body is not a chat completion") from None
+    if not isinstance(text, str) or finish not in _FINISHED:
+        raise Malformed(f"the completion has finish_reason {str(finish)[:40]!r}", *tokens)
+    reply = ChatReply(text, finish, *tokens, latency, top)
+    if wants_logprobs and lacks_logprobs(reply):
+        raise Malformed(NO_LOGPROBS, *tokens)
+    return reply
+
+
+def lacks_logprobs(reply: ChatReply) -> bool:
+    """Whether log-probabilities could be there and aren't: a filtered or empty answer has none."""
+    return bool(reply.text) and not reply.top_logprobs and reply.finish in ("stop", "length")
+
+
+def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
+    """(token, log-probability) of the first token's alternatives, most likely first.
+
+    vLLM puts the sampled token first, so the server's order says nothing.
+    """
+    tokens = (logprobs or {}).get("content") or (logprobs or {}).get("refusal")
+    if not tokens:
+        return ()
+    top = [(str(each["token"]), float(each["logprob"])) for each in tokens[0]["top_logprobs"]]
+    if not all(math.isfinite(logprob) for _, logprob in top):
+        raise ValueError("a log-probability is not finite")
+    return tuple(sorted(top, key=lambda each: -each[1]))

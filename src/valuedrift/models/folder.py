@@ -1,0 +1,51 @@
+"""Folders with a model's weights: what they are named, and whether one is whole. Imports no training library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from valuedrift.errors import ArtifactError
+
+PRUNED = "pruned.json"
+
+
+def checkpoint_name(step: int) -> str:
+    """The folder of a step's weights, such as `step-000100`."""
+    return f"step-{step:06d}"
+
+
+def require_model(folder: Path) -> None:
+    """Raise ArtifactError unless `folder` holds a model's configuration and safetensors, none of them cut short."""
+    if (folder / PRUNED).is_file():
+        raise ArtifactError(
+            folder,
+            f"a checkpoint without its weights ({PRUNED})",
+            "weights, which went when its answers existed (`keep` in the configuration)",
+            "Set `keep: all`, remove the run's folder and train it again.",
+        )
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "nothing"
+        raise ArtifactError(
+            folder, found, "config.json and *.safetensors", "Remove the folder and run the target again."
+        )
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(folder / "config.json", str(error), "JSON", "Remove the folder and run again.") from error
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except SafetensorError as error:
+            raise ArtifactError(file, str(error), "a whole safetensors file", "Remove it and run again.") from error
+
+
+def step_of(folder: Path) -> int:
+    """The step that a checkpoint's folder is named after; raises ArtifactError for any other name."""
+    name, _, number = folder.name.partition("-")
+    if name != "step" or not number.isdigit():
+        raise ArtifactError(folder, folder.name, "a folder named like step-000100")
+    return int(number)

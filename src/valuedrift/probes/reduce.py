@@ -1,0 +1,75 @@
+"""Embeddings to few dimensions with UMAP (appendix A.1), from exact nearest neighbours; the same bytes for one seed."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from valuedrift.embedding.encode import FloatMatrix
+from valuedrift.embedding.store import read_embeddings
+from valuedrift.errors import ConfigError
+from valuedrift.files import publish
+from valuedrift.probes.rephrase import read_questions
+from valuedrift.probes.settings import ReductionSettings
+
+_BLOCK = 1024
+
+
+def nearest(vectors: FloatMatrix, count: int) -> tuple[NDArray[np.int32], FloatMatrix]:
+    """Of each unit vector the places of its `count` nearest by cosine, itself first, and their distances 1 - cosine.
+
+    Two arrays (vectors, count). Exact: all products are taken, in blocks of rows, which for some thousand vectors is
+    faster than the approximate search that UMAP would make.
+    """
+    places = np.empty((len(vectors), count), dtype=np.int32)
+    distances = np.empty((len(vectors), count), dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        block = 1 - vectors[start : start + _BLOCK] @ vectors.T
+        rows = np.arange(len(block))
+        block[
+            rows, start + rows
+        ] = -np.inf  # a duplicate may be nearer than itself by rounding; UMAP wants itself first
+        found = np.argpartition(block, count - 1, axis=1)[:, :count]
+        found = np.take_along_axis(found, np.argsort(np.take_along_axis(block, found, 1), axis=1, kind="stable"), 1)
+        places[start : start + _BLOCK] = found
+        distances[start : start + _BLOCK] = np.maximum(np.take_along_axis(block, found, 1), 0)
+    return places, distances
+
+
+def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
+    """UMAP of unit vectors: (vectors, dimensions), float32.
+
+    One thread, whatever the machine has: UMAP is reproducible only so, and sums then come in one order.
+    Raises ConfigError where there are not more vectors than neighbours and dimensions ask for.
+    """
+    least = max(settings.neighbours, settings.dimensions + 1)
+    if len(vectors) <= least:
+        raise ConfigError("neighbours and dimensions", least, f"fewer than there are questions ({len(vectors)})")
+    from threadpoolctl import threadpool_limits
+    from umap import UMAP
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # a search index for new points: none come
+        reducer = UMAP(
+            n_neighbors=settings.neighbours,
+            n_components=settings.dimensions,
+            metric="cosine",
+            min_dist=settings.min_distance,
+            n_epochs=settings.epochs,
+            random_state=settings.seed,
+            n_jobs=1,
+            precomputed_knn=(*nearest(vectors, settings.neighbours), None),
+            force_approximation_algorithm=True,  # takes the neighbours as given for small inputs too
+        )
+        return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
+
+
+def write_reduced(questions: Path, embeddings: Path, model: str, settings: ReductionSettings, out: Path) -> None:
+    """Reduce the embeddings of the questions to `out` (.npy): row i belongs to the table's row i."""
+    vectors = read_embeddings(embeddings, read_questions(questions)["question"], model)
+    reduced = reduce(vectors, settings)
+    with publish(out) as draft, draft.open("wb") as stream:
+        np.save(stream, reduced, allow_pickle=False)

@@ -1,0 +1,99 @@
+"""What each cluster is about: its n-grams by class-based TF-IDF (appendix A.1), and its most central questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from valuedrift.embedding.encode import FloatMatrix
+from valuedrift.embedding.store import read_embeddings
+from valuedrift.files import read_json, write_json
+from valuedrift.probes.cluster import NOISE, clustering_hash, read_clusters
+
+TERMS = 10
+EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Description:
+    """One cluster. size: its questions by soft assignment, `core` of them by hard assignment.
+
+    terms: n-grams that set it apart, strongest first · examples: questions nearest to its centre, nearest first
+    """
+
+    cluster: int
+    size: int
+    core: int
+    terms: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """tf(t, c) · log(1 + A / f(t)): tf the share of term t in class c, f its count in all, A the mean count of a class.
+
+    Counts (classes, terms) to weights of the same shape. Grootendorst 2022 (BERTopic, arXiv 2203.05794), equation 2.
+    """
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.asarray(counts / np.maximum(totals, 1) * np.log1p(totals.mean() / np.maximum(counts.sum(axis=0), 1)))
+
+
+def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int = TERMS) -> list[tuple[str, ...]]:
+    """Of each cluster 0, 1, … the `count` 1- to 3-grams of largest weight, strongest first, without stop words."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer = CountVectorizer(ngram_range=(1, 3), stop_words="english")
+    try:
+        # n-grams are counted in each question by itself, so that none spans two of them
+        found = vectorizer.fit_transform(questions)
+    except ValueError:  # all words are stop words
+        return [() for _ in range(clusters.max() + 1)]
+    counts = np.stack([np.asarray(found[clusters == each].sum(axis=0))[0] for each in range(clusters.max() + 1)])
+    weights, names = class_tf_idf(counts.astype(np.float64)), vectorizer.get_feature_names_out()
+    best = np.argsort(-weights, axis=1, kind="stable")[:, :count]
+    return [tuple(str(names[term]) for term in row if weights[each, term] > 0) for each, row in enumerate(best)]
+
+
+def centres(vectors: FloatMatrix, clusters: NDArray[np.int64]) -> FloatMatrix:
+    """The unit mean vector of each cluster 0, 1, …: (clusters, dimensions)."""
+    means = np.stack([vectors[clusters == cluster].mean(axis=0) for cluster in range(clusters.max() + 1)])
+    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), dtype=np.float32)
+
+
+def describe(clustered: pl.DataFrame, vectors: FloatMatrix) -> list[Description]:
+    """Each cluster's description by soft assignment; `vectors` are the questions' embeddings, row for row."""
+    soft, hard = clustered["soft_cluster"].to_numpy(), clustered["cluster"].to_numpy()
+    middle = centres(vectors, soft)
+    members = [np.flatnonzero(soft == cluster) for cluster in range(len(middle))]
+    terms = top_terms(clustered["question"].to_list(), soft)
+    descriptions = []
+    for cluster, places in enumerate(members):
+        nearest = places[np.argsort(-(vectors[places] @ middle[cluster]), kind="stable")[:EXAMPLES]]
+        examples = tuple(clustered["question"].gather(nearest))
+        core = int((hard == cluster).sum())
+        descriptions.append(Description(cluster, len(places), core, terms[cluster], examples))
+    return descriptions
+
+
+def write_descriptions(clustered: Path, embeddings: Path, model: str, out: Path) -> None:
+    """Describe the clusters into `out` (.json), with the hash of the clustering and the number of noise questions."""
+    table = read_clusters(clustered)
+    vectors = read_embeddings(embeddings, table["question"], model)
+    noise = {name: int((table[name] == NOISE).sum()) for name in ("cluster", "soft_cluster")}
+    described: list[dict[str, Any]] = [asdict(each) for each in describe(table, vectors)]
+    write_json(out, {"clustering": clustering_hash(table), "noise": noise, "clusters": described})
+
+
+def read_descriptions(path: Path) -> tuple[str, list[Description]]:
+    """What `write_descriptions` wrote: the clustering's hash, and each cluster's description."""
+    content = read_json(path)
+    return str(content["clustering"]), [_description(each) for each in content["clusters"]]
+
+
+def _description(values: dict[str, Any]) -> Description:
+    return Description(**{**values, "terms": tuple(values["terms"]), "examples": tuple(values["examples"])})

@@ -1,0 +1,58 @@
+"""The questions of the chosen topics that are value-laden, as a chat model sees them (appendix A.1)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.files import write_parquet
+from valuedrift.llm.settings import LlmSettings
+from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
+from valuedrift.probes.cluster import NOISE, clustering_hash, read_clusters
+from valuedrift.probes.templates import fill
+from valuedrift.probes.topics import read_choice
+
+_MAX_TOKENS = 8
+_WORD = re.compile(r"\W*(yes|no)\b(?!\W*\b(?:yes|no)\b)", re.IGNORECASE)
+
+
+def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataFrame:
+    """The questions whose soft cluster was chosen for a topic: id, prompt, question, topic. See `read_choice`."""
+    table = read_clusters(clustered)
+    clusters = set(table["soft_cluster"].unique()) - {NOISE}
+    topic_of = read_choice(choice, clustering_hash(table), clusters, topics)
+    named = table.with_columns(
+        topic=pl.col("soft_cluster").replace_strict(topic_of, default=None, return_dtype=pl.String)
+    )
+    return named.drop_nulls("topic").select("id", "prompt", "question", "topic")
+
+
+def write_value_laden(
+    clustered: Path, choice: Path, topics: Collection[str], template: str, llm: LlmSettings, journal: Path, out: Path
+) -> None:
+    """Ask of every question on a topic whether it is value-laden; those with a yes go to `out` (.parquet).
+
+    Columns: id, prompt, question, topic. Replies that are neither yes nor no are unusable, and their questions are
+    dropped. Beside it (.json): per topic how many were asked and kept, and each unusable reply.
+    Raises the errors of `read_choice` and `complete`, and ArtifactError where more replies are unusable than
+    `asking.MOST_UNUSABLE`.
+    """
+    table = on_topic(clustered, choice, topics)
+    replies = ask_each([fill(template, question=text) for text in table["question"]], _MAX_TOKENS, llm, journal, True)
+    answers = [_read_answer(reply) for reply in replies]
+    kept = table.filter(pl.Series([answer is True for answer in answers], dtype=pl.Boolean))
+    counts = {name: dict(Counter(each["topic"])) for name, each in (("on_topic", table), ("value_laden", kept))}
+    write_counts(out.with_suffix(".json"), dict(zip(table["id"], answers, strict=True)), counts)
+    write_parquet(out, kept)
+
+
+def _read_answer(reply: str | Unusable) -> bool | Unusable:
+    """Whether a reply begins with yes, or with no; "Yes/No" is neither."""
+    if isinstance(reply, Unusable):
+        return reply
+    word = _WORD.match(reply)
+    return word[1].casefold() == "yes" if word else unusable("neither yes nor no", reply)

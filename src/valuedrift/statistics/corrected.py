@@ -1,0 +1,233 @@
+"""Values and drifts corrected for the judge's errors, beside the raw ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from scipy.special import ndtr, stdtrit
+
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.intervals import interval_of_mean, spread_of
+from valuedrift.statistics.labelled import STAGES, Confusion, Rectifier, StageCalibration
+from valuedrift.statistics.panel import ALL, STANCES, Panel, TopicValues, each_topic_and_all
+from valuedrift.statistics.trajectory import Trajectory
+
+CONFUSION, POWERED = "inverse_confusion", "prediction_powered"
+
+_LABELS = dict.fromkeys(("model", "run", "algorithm", "data", "sft", "topic", "method"), pl.String)
+_NUMBERS = dict.fromkeys(("raw", "raw_low", "raw_high", "value", "low", "high"), pl.Float64)
+_VALUES = {**_LABELS, "step": pl.Int64, "stage": pl.String, "stance": pl.String, **_NUMBERS, "refused": pl.String}
+_DRIFT = {**_LABELS, "stance": pl.String, **_NUMBERS, "refused": pl.String}
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    """Some checkpoints on one topic; arrays (checkpoints, stances), replicates (checkpoints, stances, replicates).
+
+    values: NaN where refused · both: replicates of answers and labels · answers: of the answers alone
+    questions: (checkpoints,), labelled ones · refused: (checkpoints,), why there is no value, or None
+    """
+
+    values: FloatArray
+    both: FloatArray
+    answers: FloatArray
+    questions: FloatArray
+    refused: tuple[str | None, ...]
+
+
+def corrected_tables(
+    panel: Panel,
+    trajectories: Iterable[Trajectory],
+    stages: Mapping[str, StageCalibration],
+    bootstrap: Bootstrap | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Corrected values `model, run, algorithm, data, sft, topic, method, step, stage, stance, raw, raw_low, raw_high,
+    value, low, high, refused`, and drifts from start to end, the same without `step` and `stage`.
+
+    stages: see `calibrate_stages`. A checkpoint's stage is base, sft or preference; the judge's errors are taken to
+    be those of its stage, since how answers are phrased changes with it.
+    Method inverse_confusion: true shares t solve v = Cᵀ t by least squares among shares, C the stage's confusion over
+    all topics (each true stance is judged alike in all of them). Method prediction_powered: v plus the mean of
+    (true − judged) over the labelled answers of the stage and topic (Angelopoulos et al. 2023), which are taken to
+    stand for each checkpoint of the stage. Intervals redraw answers and labels, independently of each other.
+    `refused` says why a correction isn't there; its numbers are null.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    inverses = {s: _inverses(c.confusion) for s, c in stages.items() if isinstance(c.confusion, Confusion)}
+    values, drifts = [pl.DataFrame(schema=_VALUES)], [pl.DataFrame(schema=_DRIFT)]
+    for trajectory in trajectories:
+        for part in each_topic_and_all(panel, trajectory.checkpoints):
+            topics = list(panel.topics) if part.topic == ALL else [part.topic]
+            at = _stages_of(trajectory)
+            found = {
+                CONFUSION: _by_confusion(part, at, stages, inverses),
+                POWERED: _by_rectifier(part, at, stages, topics),
+            }
+            labels = {"model": panel.model, **trajectory.labels, "topic": part.topic}
+            values += _value_rows(labels, trajectory, part, found, bootstrap)
+            drifts += _drift_rows(labels, part, found, bootstrap)
+    return pl.concat(values), pl.concat(drifts)
+
+
+def nearest_shares(matrix: FloatArray, values: FloatArray) -> FloatArray:
+    """The shares t (..., 3), none negative and of sum 1, with the smallest |matrixᵀ t − values|; values (..., 3)."""
+    candidates = [values @ np.linalg.inv(matrix)]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        edge = matrix[one] - matrix[other]
+        share = np.clip((values - matrix[other]) @ edge / max(float(edge @ edge), 1e-300), 0, 1)
+        point = np.zeros(values.shape)
+        point[..., one], point[..., other] = share, 1 - share
+        candidates.append(point)
+    points = np.stack(candidates)
+    off = np.square(points @ matrix - values).sum(axis=-1) + np.where(points.min(axis=-1) < 0, np.inf, 0)
+    return np.asarray(np.take_along_axis(points, off.argmin(axis=0)[None, ..., None], axis=0)[0])
+
+
+def _stages_of(trajectory: Trajectory) -> list[str]:
+    start, own = STAGES[:2] if trajectory.algorithm == STAGES[1] else STAGES[1:]
+    return [start, *(own for _ in trajectory.steps)]
+
+
+def _inverses(confusion: Confusion) -> tuple[FloatArray, FloatArray]:
+    """The inverse (3, 3) and its replicates (3, 3, replicates); of a singular replicate, the inverse itself."""
+    inverse, drawn = np.linalg.inv(confusion.matrix), confusion.replicates.transpose(2, 0, 1)
+    singular = np.abs(np.linalg.det(drawn)) < 1e-6
+    drawn = np.where(singular[:, None, None], confusion.matrix, drawn)
+    inverses = np.ascontiguousarray(np.linalg.inv(drawn).transpose(1, 2, 0), dtype=np.float64)
+    return np.asarray(inverse, dtype=np.float64), inverses
+
+
+def _by_confusion(
+    part: TopicValues,
+    at: Sequence[str],
+    stages: Mapping[str, StageCalibration],
+    inverses: Mapping[str, tuple[FloatArray, FloatArray]],
+) -> _Corrected:
+    found = _nothing(part)
+    drawn, refused = _widened(part), list(found.refused)
+    for c, stage in enumerate(at):
+        confusion = stages[stage].confusion if stage in stages else f"no labelled answers of stage {stage}"
+        if isinstance(confusion, str):
+            refused[c] = confusion
+            continue
+        inverse, inverses_drawn = inverses[stage]
+        means = np.stack([topic[c].mean(axis=-1) for topic in part.means])
+        found.values[c] = nearest_shares(confusion.matrix, means).mean(axis=0)
+        found.both[c] = np.einsum("jb,jtb->tb", drawn[c], inverses_drawn)
+        found.answers[c] = inverse.T @ drawn[c]
+        found.questions[c] = confusion.questions
+    return replace(found, refused=tuple(refused))
+
+
+def _by_rectifier(
+    part: TopicValues, at: Sequence[str], stages: Mapping[str, StageCalibration], topics: Sequence[str]
+) -> _Corrected:
+    found = _nothing(part)
+    drawn, refused = _widened(part), list(found.refused)
+    for c, stage in enumerate(at):
+        rectifiers = [
+            stages[stage].rectifiers.get(topic, f"stage {stage}, topic {topic}: no labelled answers")
+            if stage in stages
+            else f"no labelled answers of stage {stage}"
+            for topic in topics
+        ]
+        known = [one for one in rectifiers if isinstance(one, Rectifier)]
+        if len(known) < len(topics):
+            refused[c] = next(one for one in rectifiers if isinstance(one, str))
+            continue
+        found.values[c] = part.values[c] + np.mean([one.value for one in known], axis=0)
+        found.both[c] = drawn[c] + sum(one.replicates for one in known) / len(known)
+        found.answers[c] = drawn[c]
+        found.questions[c] = sum(one.questions for one in known)
+    return replace(found, refused=tuple(refused))
+
+
+def _nothing(part: TopicValues) -> _Corrected:
+    replicates = part.replicates.shape
+    nan = np.full(part.values.shape, np.nan)
+    return _Corrected(nan, np.empty(replicates), np.empty(replicates), np.ones(len(nan)), (None,) * len(nan))
+
+
+def _widened(part: TopicValues) -> FloatArray:
+    """Replicates of `part` with the variance that its values have; a bootstrap's is smaller by (n − 1) / n."""
+    spread = spread_of(part.means)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wider = np.where(spread.drawn > 0, np.sqrt(spread.variance / spread.drawn), 1.0)
+    return np.asarray(part.values[..., None] + wider[..., None] * (part.replicates - part.values[..., None]))
+
+
+def _interval(
+    values: FloatArray,
+    both: FloatArray,
+    answers: FloatArray,
+    freedom: tuple[FloatArray, FloatArray],
+    bootstrap: Bootstrap,
+    lowest: float,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """`values` and their low and high ends within [lowest, 1]; NaN where values are. All but replicates (..., stances).
+
+    freedom: degrees of freedom of the answers' variance and of the labels'; Welch and Satterthwaite's of both widens
+    the percentiles to those of a t distribution.
+    """
+    low, high = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    for cell in np.argwhere(~np.isnan(values)):
+        at = tuple(cell)
+        total, own = float(both[at].var()), float(answers[at].var())
+        if not 0 < total < np.inf:
+            low[at], high[at] = (values[at], values[at]) if total == 0 else (lowest, 1.0)
+            continue
+        labels = max(total - own, 0.0)
+        degrees = total**2 / (own**2 / freedom[0][at] + labels**2 / freedom[1][at])
+        share = float(ndtr(-stdtrit(degrees, (1 + bootstrap.level) / 2)))
+        low[at], high[at] = np.quantile(both[at], [share, 1 - share])
+    clipped = np.clip(values, lowest, 1)
+    return clipped, np.minimum(np.maximum(low, lowest), clipped), np.maximum(np.minimum(high, 1), clipped)
+
+
+def _value_rows(
+    labels: Mapping[str, str],
+    trajectory: Trajectory,
+    part: TopicValues,
+    found: Mapping[str, _Corrected],
+    bootstrap: Bootstrap,
+) -> Iterator[pl.DataFrame]:
+    spread = spread_of(part.means)
+    low, high = interval_of_mean(part.values, part.replicates, spread, bootstrap, (0.0, 1.0))
+    steps, at = trajectory.shown_steps, _stages_of(trajectory)
+    for method, one in found.items():
+        freedom = spread.freedom, np.broadcast_to(np.maximum(one.questions - 1, 1)[:, None], part.values.shape)
+        numbers = (part.values, low, high, *_interval(one.values, one.both, one.answers, freedom, bootstrap, 0.0))
+        columns = {
+            **labels,
+            "method": method,
+            "step": np.repeat(steps, len(STANCES)),
+            "stage": np.repeat(at, len(STANCES)),
+            "stance": STANCES * len(steps),
+            **{name: number.ravel() for name, number in zip(_NUMBERS, numbers, strict=True)},
+            "refused": [why for why in one.refused for _ in STANCES],
+        }
+        yield pl.DataFrame(columns, schema=_VALUES).with_columns(pl.col(_NUMBERS).fill_nan(None))
+
+
+def _drift_rows(
+    labels: Mapping[str, str], part: TopicValues, found: Mapping[str, _Corrected], bootstrap: Bootstrap
+) -> Iterator[pl.DataFrame]:
+    spread = spread_of([topic[-1] - topic[0] for topic in part.means], skewed=False)
+    raw = part.values[-1] - part.values[0]
+    raw_ends = interval_of_mean(raw, part.replicates[-1] - part.replicates[0], spread, bootstrap, (-1.0, 1.0))
+    for method, one in found.items():
+        labelled = max(float(min(one.questions[0], one.questions[-1])) - 1, 1.0)
+        value, both, answers = (ends[-1] - ends[0] for ends in (one.values, one.both, one.answers))
+        freedom = spread.freedom, np.full(len(STANCES), labelled)
+        numbers = _interval(value, both, answers, freedom, bootstrap, -1.0)
+        columns = {
+            **labels,
+            "method": method,
+            "stance": STANCES,
+            **dict(zip(_NUMBERS, (raw, *raw_ends, *numbers), strict=True)),
+            "refused": one.refused[0] or one.refused[-1],
+        }
+        yield pl.DataFrame(columns, schema=_DRIFT).with_columns(pl.col(_NUMBERS).fill_nan(None))

@@ -1,0 +1,109 @@
+"""How far the whole stance vector moved: total variation and Jensen–Shannon distance between start and end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.intervals import interval_of_mean, spread_of
+
+TOTAL_VARIATION, JENSEN_SHANNON = "total_variation", "jensen_shannon"
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance with its interval; null: the upper `level` quantile of what no drift at all would show."""
+
+    measure: str
+    value: float
+    low: float
+    high: float
+    null: float
+    p_value: float
+
+
+def total_variation(start: FloatArray, end: FloatArray) -> FloatArray:
+    """Half the summed absolute differences, between stance vectors on axis 0; 0 to 1."""
+    return np.asarray(np.abs(end - start).sum(axis=0) / 2)
+
+
+def jensen_shannon(start: FloatArray, end: FloatArray) -> FloatArray:
+    """Square root of the Jensen–Shannon divergence in bits (Endres and Schindelin 2003), on axis 0; 0 to 1."""
+    middle = (start + end) / 2
+    divergence = (_relative(start, middle) + _relative(end, middle)).sum(axis=0) / 2
+    return np.asarray(np.sqrt(np.maximum(divergence, 0)))
+
+
+def measure_distances(
+    ends: tuple[Sequence[FloatArray], Sequence[FloatArray]],
+    replicates: tuple[FloatArray, FloatArray],
+    flipped: FloatArray,
+    bootstrap: Bootstrap,
+) -> tuple[Distance, Distance]:
+    """Both distances between start and end.
+
+    ends: each topic's question means at start and at end, (stances, questions)
+    replicates: of start and end, (stances, replicates) · flipped: mean changes without drift (`flipped_means`)
+
+    A distance can't be negative, so noise alone makes it positive, and its plain bootstrap adds the noise a second
+    time. Therefore the interval is that of the distance's linear approximation at the values found (its gradient
+    with respect to the question means), and its low end is 0 unless the distance exceeds `null`.
+    """
+    before, after = (np.mean([topic.mean(axis=-1) for topic in end], axis=0) for end in ends)
+    middle = ((before + after) / 2)[:, None]
+    swapped = np.clip(middle - flipped / 2, 0, 1), np.clip(middle + flipped / 2, 0, 1)
+    change = after - before
+    measures = (
+        (TOTAL_VARIATION, total_variation, (-np.sign(change) / 2, np.sign(change) / 2)),
+        (JENSEN_SHANNON, jensen_shannon, _slopes(before, after)),
+    )
+    first, second = (
+        _distance(name, float(measure(before, after)), measure(*swapped), slopes, ends, replicates, bootstrap)
+        for name, measure, slopes in measures
+    )
+    return first, second
+
+
+def _distance(
+    name: str,
+    value: float,
+    null: FloatArray,
+    slopes: tuple[FloatArray, FloatArray],
+    ends: tuple[Sequence[FloatArray], Sequence[FloatArray]],
+    replicates: tuple[FloatArray, FloatArray],
+    bootstrap: Bootstrap,
+) -> Distance:
+    linear = [slopes[0] @ start + slopes[1] @ end for start, end in zip(*ends, strict=True)]
+    centre = np.asarray(np.mean([topic.mean() for topic in linear]))
+    drawn = slopes[0] @ replicates[0] + slopes[1] @ replicates[1]
+    low, high = interval_of_mean(centre, drawn, spread_of(linear, skewed=False), bootstrap)
+    threshold = float(np.quantile(null, bootstrap.level))
+    p = (1 + int((null >= value - 1e-12).sum())) / (1 + null.size)
+    shift = value - float(centre)
+    told = p <= 1 - bootstrap.level
+    return Distance(
+        name,
+        value,
+        low=max(0.0, float(low) + shift) if told else 0.0,
+        high=min(1.0, float(high) + shift),
+        null=threshold,
+        p_value=p,
+    )
+
+
+def _relative(p: FloatArray, middle: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(p > 0, p * np.log2(p / middle), 0.0))
+
+
+def _slopes(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The gradient of `jensen_shannon` with respect to start and end, (stances,) each; 0 where they are equal."""
+    middle, distance = (start + end) / 2, float(jensen_shannon(start, end))
+    if distance < 1e-9:
+        return np.zeros(len(start)), np.zeros(len(end))
+    # A stance that no question shows at one end is there in no resample either: its slope meets zeros only.
+    slopes = [np.log2(np.where(p > 0, p / np.where(middle > 0, middle, 1), 1)) / (4 * distance) for p in (start, end)]
+    return slopes[0], slopes[1]

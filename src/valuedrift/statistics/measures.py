@@ -1,0 +1,107 @@
+"""All that is measured of one model's trajectories, in one pass over its joint replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.distances import measure_distances
+from valuedrift.statistics.drift import SCHEMA as DRIFT_SCHEMA
+from valuedrift.statistics.drift import RunDrift, TopicDrift, drift_rows, run_drift, topic_drift
+from valuedrift.statistics.intervals import interval_of_mean, spread_of
+from valuedrift.statistics.noise import noise_table, with_noise
+from valuedrift.statistics.panel import ALL, Panel, TopicValues, each_topic_and_all
+from valuedrift.statistics.significance import flips, q_values
+from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.statistics.values import SCHEMA as VALUE_SCHEMA
+from valuedrift.statistics.values import value_rows
+
+_DISTANCE_SCHEMA = {
+    **dict.fromkeys(("model", "run", "algorithm", "data", "sft", "topic", "measure"), pl.String),
+    **dict.fromkeys(("value", "low", "high", "null", "p_value"), pl.Float64),
+}
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of one model. values, drift, distances, noise: tables (see `measure`) · runs: for `paper_findings`."""
+
+    values: pl.DataFrame
+    drift: pl.DataFrame
+    distances: pl.DataFrame
+    noise: pl.DataFrame
+    runs: tuple[RunDrift, ...]
+
+
+def measure(
+    panel: Panel,
+    trajectories: Iterable[Trajectory],
+    bootstrap: Bootstrap | None = None,
+    seeds: Mapping[str, str] | None = None,
+) -> Measures:
+    """Values, drifts, distances and noise of every trajectory; topic "all" is the unweighted mean over topics.
+
+    A question's answers are averaged first, then the questions. All that is said of a trajectory stands on the
+    questions judged at each of its checkpoints; its differences are paired over them.
+
+    values: `model, run, algorithm, data, sft, step, topic, stance, value, low, high, questions, answers`; step 0 is
+        the trajectory's start point (paper, equation 1)
+    drift: a row per run, topic and stance (paper, section 3): the columns of `drift_rows`, then `q_value` (Benjamini
+        and Hochberg's over all runs, topics and stances; the rows of "all" are a family of their own), `real`
+        (q_value at most 1 − level), `noise_floor` and `exceeds_noise` (see `with_noise`)
+    distances: `…, topic, measure, value, low, high, null, p_value` between whole stance vectors at start and end
+    noise: see `noise_table`, which `seeds` is for
+
+    Raises ArtifactError as `topic_values` does.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    signs = {topic: flips(topic, place.stop - place.start, bootstrap) for topic, place in panel.topics.items()}
+    values, drift, distances = [pl.DataFrame(schema=VALUE_SCHEMA)], [pl.DataFrame(schema=DRIFT_SCHEMA)], []
+    runs = []
+    for trajectory in trajectories:
+        ends, drifts = [], []
+        for part in each_topic_and_all(panel, trajectory.checkpoints):
+            own = [signs[part.topic]] if part.topic != ALL else list(signs.values())
+            intervals = interval_of_mean(part.values, part.replicates, spread_of(part.means), bootstrap, (0.0, 1.0))
+            found = topic_drift(part, intervals, own, bootstrap)
+            values.append(value_rows(panel.model, trajectory, part, intervals))
+            drift.append(drift_rows(panel.model, trajectory, part, found))
+            distances += _distance_rows(panel.model, trajectory, part, found, bootstrap)
+            if part.topic != ALL:
+                ends.append(_ends(part))
+                drifts.append(found)
+        runs.append(run_drift(trajectory, [part.topic for part in ends], ends, drifts))
+    shown = pl.concat(values)
+    noise = noise_table(shown, bootstrap.level, seeds)
+    return Measures(
+        values=shown,
+        drift=with_noise(_with_q(pl.concat(drift), bootstrap.level), noise),
+        distances=pl.DataFrame(distances, schema=_DISTANCE_SCHEMA),
+        noise=noise,
+        runs=tuple(runs),
+    )
+
+
+def _ends(part: TopicValues) -> TopicValues:
+    """Start and end alone, copied: a view would keep the replicates of every checkpoint in memory."""
+    return replace(part, values=part.values[[0, -1]], replicates=part.replicates[[0, -1]])
+
+
+def _distance_rows(
+    model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift, bootstrap: Bootstrap
+) -> list[dict[str, object]]:
+    ends = [topic[0] for topic in part.means], [topic[-1] for topic in part.means]
+    found = measure_distances(ends, (part.replicates[0], part.replicates[-1]), drift.flipped, bootstrap)
+    return [{"model": model, **trajectory.labels, "topic": part.topic, **asdict(one)} for one in found]
+
+
+def _with_q(drift: pl.DataFrame, level: float) -> pl.DataFrame:
+    p, together = drift["p_value"].to_numpy(), (drift["topic"] == ALL).to_numpy()
+    q = np.empty(len(p))
+    for family in (together, ~together):
+        q[family] = q_values(p[family])
+    return drift.with_columns(q_value=q, real=q <= 1 - level)

@@ -1,0 +1,84 @@
+"""The noise floor: how far values differ where nothing is supposed to have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from valuedrift.statistics.panel import ALL
+
+NEIGHBOURS, SEEDS = "neighbours", "seeds"
+CONVERGED = 0.75
+"""The share of a run's steps after which it is taken to have converged."""
+
+_SCHEMA = {
+    "model": pl.String,
+    "source": pl.String,
+    "scope": pl.String,
+    "stance": pl.String,
+    "differences": pl.Int64,
+    "median": pl.Float64,
+    "floor": pl.Float64,
+}
+
+
+def noise_table(values: pl.DataFrame, level: float = 0.95, seeds: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """`model, source, scope, stance, differences, median, floor`: the noise floor of each stance.
+
+    values: a value table · seeds: run → a name that it shares with the runs that differ from it in the seed alone
+
+    A floor is the `level` quantile of |difference| over all runs, and over all topics (scope "topic") or of their
+    mean (scope "all"). Source "neighbours": between neighbouring saved steps of the last quarter of each run, where
+    learning rates are low; a run that still moves there raises the floor. Source "seeds": between the last steps of
+    every two runs that share a name; this has the noise of training in it too. Sources without a pair have no row.
+    """
+    found = [_neighbours(values), _seeds(values, seeds or {})]
+    scope = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic")).alias("scope")
+    size = pl.col("difference").abs()
+    table = (
+        pl.concat(found)
+        .group_by("model", "source", scope, "stance", maintain_order=True)
+        .agg(
+            pl.len().cast(pl.Int64).alias("differences"),
+            size.median().alias("median"),
+            size.quantile(level, "linear").alias("floor"),
+        )
+    )
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), table])
+
+
+def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:
+    """`drift` with `noise_floor`, the highest of its stance, and `exceeds_noise` of |magnitude|; null without floor."""
+    highest = noise.group_by("model", "scope", "stance").agg(pl.col("floor").max().alias("noise_floor"))
+    scope = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic"))
+    return (
+        drift.with_columns(scope=scope)
+        .join(highest, on=["model", "scope", "stance"], how="left", maintain_order="left")
+        .drop("scope")
+        .with_columns(exceeds_noise=pl.col("magnitude").abs() > pl.col("noise_floor"))
+    )
+
+
+def _neighbours(values: pl.DataFrame) -> pl.DataFrame:
+    cell = ("model", "run", "topic", "stance")
+    last = pl.col("step").max().over(cell)
+    return (
+        values.filter(pl.col("step") > 0, pl.col("step") >= CONVERGED * last)
+        .sort(*cell, "step")
+        .with_columns(difference=pl.col("value").diff().over(cell))
+        .drop_nulls("difference")
+        .select("model", pl.lit(NEIGHBOURS).alias("source"), "topic", "stance", "difference")
+    )
+
+
+def _seeds(values: pl.DataFrame, seeds: Mapping[str, str]) -> pl.DataFrame:
+    names = pl.DataFrame({"run": list(seeds), "shared": list(seeds.values())}, {"run": pl.String, "shared": pl.String})
+    ends = values.filter(pl.col("step") == pl.col("step").max().over("model", "run")).join(names, on="run")
+    pairs = ends.join(ends, on=["model", "shared", "topic", "stance"], suffix="_other")
+    return (
+        pairs.filter(pl.col("run") < pl.col("run_other"))
+        .sort("model", "shared", "topic", "stance", "run", "run_other")
+        .with_columns(difference=pl.col("value") - pl.col("value_other"))
+        .select("model", pl.lit(SEEDS).alias("source"), "topic", "stance", "difference")
+    )

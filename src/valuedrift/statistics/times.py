@@ -1,0 +1,98 @@
+"""Drift time: when a trajectory first comes within the interval of its extremum (paper, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.intervals import spread_of
+from valuedrift.statistics.panel import TopicValues
+
+# Values closer than this are equal: a weighted mean of equal numbers differs from them in its last bits.
+_EQUAL = 1e-12
+
+
+@dataclass(frozen=True)
+class DriftTimes:
+    """One trajectory on one topic: arrays over stances of places on its checkpoint axis (0 is the start point).
+
+    reached: the first checkpoint within the extremum's interval; 0: the start itself is (no drift)
+    earliest, latest: its interval
+    """
+
+    reached: NDArray[np.intp]
+    earliest: NDArray[np.intp]
+    latest: NDArray[np.intp]
+
+
+def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstrap: Bootstrap) -> DriftTimes:
+    """Drift times of `part` with their intervals; low, high: (checkpoints, stances), the intervals of its values.
+
+    Resampling the trajectory and timing it again is no interval: a resample is noisier than the sample, so its
+    extremum is more extreme and its time later. Instead each checkpoint c is asked whether it can be told from
+    being within the extremum's margin, by d = |extremum − v_c| − margin, paired over questions:
+    `earliest` is the first checkpoint whose d is not clearly above 0, `latest` the first whose d is clearly below
+    0 (or where the extremum lies), each at (1 − level) / 2. For `earliest`, d is lowered by how far the joint
+    bootstrap lifts the extremum (the highest of many noisy values is too high).
+    """
+    below, above = np.maximum(part.values - low, 0), np.maximum(high - part.values, 0)
+    reached = first_within(part.values[..., None], below, above)[:, 0]
+    direction, at = _extremum(part.values[..., None])
+    direction, at = direction[:, 0], at[:, 0]
+    stance = np.arange(len(at))
+    margin = np.where(direction > 0, below[at, stance], above[at, stance])
+    away = direction * (part.values[at, stance] - part.values) - margin
+    spread = spread_of([(topic[at, stance][None] - topic) * direction[:, None] for topic in part.means])
+    reach = stdtrit(spread.freedom, (1 + bootstrap.level) / 2) * np.sqrt(spread.variance)
+    lifted = (direction[:, None] * part.replicates).max(axis=0).mean(axis=-1)
+    lift = np.maximum(lifted - direction * part.values[at, stance], 0)
+    # The extremum itself has a paired difference of 0 to itself, without any doubt.
+    reach = np.where(np.arange(len(part.values))[:, None] == at, 0, reach)
+    return DriftTimes(
+        reached=reached,
+        earliest=np.minimum(_first(away - lift - reach <= _EQUAL), reached),
+        latest=np.maximum(_first(away + reach <= _EQUAL), reached),
+    )
+
+
+def drift_times(values: FloatArray, below: FloatArray, above: FloatArray, steps: Sequence[int]) -> FloatArray:
+    """The share of a trajectory's steps until it first lies within the interval of its extremum.
+
+    values: (checkpoints, stances, n), n trajectories with the start point first
+    below, above: (checkpoints, stances), how far each checkpoint's interval reaches under and over its value
+    steps: (checkpoints,), from 0 to the run's last step
+    Returns (stances, n), 0 where the start itself lies within the interval (no drift).
+
+    The extremum is the highest value if the net change is positive, the lowest if it is negative, and the
+    earliest checkpoint of those that share it. A trajectory that ends where it began has not drifted,
+    whatever it did in between. With a single checkpoint the share is 0 or 1. A time always exists: the
+    extremum lies within its own interval.
+    """
+    return np.asarray(steps, dtype=np.float64)[first_within(values, below, above)] / steps[-1]
+
+
+def first_within(values: FloatArray, below: FloatArray, above: FloatArray) -> NDArray[np.intp]:
+    """As `drift_times`, as places on the checkpoint axis."""
+    direction, at = _extremum(values)
+    height = values * direction
+    stance = np.arange(values.shape[1])[:, None]
+    margin = np.where(direction > 0, below[at, stance], above[at, stance])
+    peak = height.max(axis=0)
+    return _first(height >= peak - margin - _EQUAL)
+
+
+def _extremum(values: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Direction of the net change (1, −1, or 0 where there is none) and the extremum's place, (stances, n) each."""
+    change = values[-1] - values[0]
+    direction = np.where(np.abs(change) <= _EQUAL, 0.0, np.sign(change))
+    height = values * direction
+    return direction, _first(height >= height.max(axis=0) - _EQUAL)
+
+
+def _first(condition: NDArray[np.bool_]) -> NDArray[np.intp]:
+    return np.asarray(condition.argmax(axis=0))

@@ -1,0 +1,95 @@
+"""One run on several devices: how its batch is divided, and what only one of its processes does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset, load_from_disk
+from torch.distributed.tensor import DTensor
+
+from valuedrift.errors import ConfigError
+
+
+def processes() -> int:
+    """Processes of this run, one a device, as `accelerate launch` or `torchrun` started them; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main() -> bool:
+    """Whether this process writes the run's files."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_divided() -> bool:
+    """Whether the run's weights are divided over its devices (FSDP)."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def keep_to_one_gpu() -> None:
+    """Hide all GPUs but the first from a run of a single process.
+
+    Trainers would otherwise split every batch over all that they see, and the effective batch would grow with them.
+    """
+    if processes() == 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+
+
+def accumulation(algorithm: str, batch_size: int, device_batch_size: int, devices: int) -> int:
+    """Forward passes per device and optimiser step, so that batch_size = device_batch_size × devices × accumulation.
+
+    The paper's batch sizes hold on any number of devices (appendix B). Raises ConfigError where they can't.
+    """
+    found, rest = divmod(batch_size, device_batch_size * devices)
+    if rest or not found:
+        raise ConfigError(
+            f"training.{algorithm}.device_batch_size",
+            device_batch_size,
+            f"{device_batch_size} × {devices} device(s) = {device_batch_size * devices} rows a forward pass to divide"
+            f" batch_size ({batch_size})",
+            f"With {devices} device(s) it can be {_choices(batch_size, devices)}.",
+        )
+    return found
+
+
+def _choices(batch_size: int, devices: int) -> str:
+    share, rest = divmod(batch_size, devices)
+    if rest:
+        return f"nothing: {devices} does not divide {batch_size}"
+    return ", ".join(str(n) for n in range(1, share + 1) if share % n == 0)
+
+
+def whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights in full, from those that are divided over devices (FSDP). Every process must call it.
+
+    They are gathered one at a time and kept by the main process, in its memory; the others get nothing. Weights that
+    are one (embeddings and output layer, where they are tied) stay one.
+    """
+    gathered: dict[str, torch.Tensor] = {}
+    seen: dict[tuple[int, torch.Size], torch.Tensor] = {}
+    for name, tensor in state.items():
+        full = held = tensor
+        if isinstance(tensor, DTensor):
+            full, held = tensor.full_tensor(), tensor.to_local()
+        if is_main():
+            gathered[name] = seen.setdefault((held.data_ptr(), tensor.shape), full.detach().cpu())
+    return gathered
+
+
+def shared(rows: list[dict[str, Any]], folder: Path) -> Dataset:
+    """A data set of encoded rows; one file below `folder` where several processes read it.
+
+    What trainers derive from it, such as tokens, is then made by the main process and found by the others beside that
+    file.
+    """
+    if processes() == 1:
+        return Dataset.from_list(rows)
+    with PartialState().main_process_first():
+        if is_main():
+            Dataset.from_list(rows).save_to_disk(folder)
+        return load_from_disk(folder)

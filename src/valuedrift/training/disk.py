@@ -1,0 +1,159 @@
+"""Disk space: what a run will need, an answer to a full disk, and weights that can go."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.files import write_json
+from valuedrift.models.folder import PRUNED, checkpoint_name, require_model
+from valuedrift.training.devices import processes
+from valuedrift.training.job import Job
+from valuedrift.training.settings import Lora
+
+_FLOAT = 4  # bytes: weights are trained and saved in fp32
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAID = ("No space left", "quota exceeded", "File too large", "PytorchStreamWriter failed", "unexpected pos")
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a run writes: `checkpoints` of `checkpoint` bytes, and a resume point, twice while a new one comes."""
+
+    checkpoints: int
+    checkpoint: int
+    point: int
+
+    @property
+    def total(self) -> int:
+        return self.checkpoints * self.checkpoint + 2 * self.point
+
+    def __str__(self) -> str:
+        points = f" + 2 × {size(self.point)} to continue from" if self.point else ""
+        return f"{size(self.total)} of disk: {self.checkpoints} checkpoints × {size(self.checkpoint)}{points}"
+
+
+def predict(job: Job) -> Need:
+    """What a run will need at its peak, from the shapes of the model that it starts from.
+
+    A resume point is the trained weights with Adam's two moments, of the policy and, for PPO, of the value model.
+    """
+    weights = _shapes(job.init)
+    parameters = sum(map(_count, weights.values()))
+    point = 0
+    if job.resume:
+        # Trainers of divided weights keep them a second time, in FSDP's own form.
+        copies = 3 if processes() == 1 else 4
+        point = copies * _FLOAT * (_adapters(weights, job.settings.lora) if job.settings.lora else parameters)
+        if job.reward_model and job.algorithm == "ppo":
+            point += 3 * _FLOAT * sum(map(_count, _shapes(job.reward_model).values()))
+    return Need(len(job.steps), parameters * _FLOAT, point)
+
+
+def require_space(job: Job) -> None:
+    """Print what the run will need; raises ArtifactError where the disk has less, counting what the run has already."""
+    need = predict(job)
+    place = job.resume or job.folder
+    existing = next(path for path in (place, *place.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    used = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) if job.resume else 0
+    print(f"disk: this run needs {need}; {size(free)} free", file=sys.stderr, flush=True)
+    if free + used < need.total:
+        raise ArtifactError(
+            place,
+            f"{size(free)} free",
+            f"at least {size(need.total - used)}",
+            "Free space, save fewer checkpoints, or let those of finished runs go (`keep: final`).",
+        )
+
+
+@contextmanager
+def explain_full_disk(folder: Path) -> Iterator[None]:
+    """Turn the errors of a full disk into an ArtifactError that says what is whole and what to do."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if getattr(error, "errno", None) not in _FULL and not any(text in str(error) for text in _SAID):
+            raise
+        kept = sorted(path.name for path in folder.glob("step-*"))
+        raise ArtifactError(
+            folder,
+            str(error).splitlines()[0],
+            "room for the next checkpoint",
+            f"The disk or a quota is full. {kept[-1] if kept else 'No checkpoint'} is the newest that was saved, and"
+            " whole. Free space and run again.",
+        ) from error
+
+
+def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
+    """The checkpoints whose weights stay once their answers exist; the last always does, since other runs start there.
+
+    keep: `all`, `every_nth` (the nth, the 2nth, … of the run) or `final`. Raises ConfigError for anything else.
+    """
+    if nth < 1:
+        raise ConfigError("training.nth", nth, "a number from 1 on")
+    chosen = {"all": steps, "every_nth": steps[nth - 1 :: nth], "final": ()}
+    if keep not in chosen:
+        raise ConfigError("training.keep", keep, f"one of {', '.join(chosen)}")
+    return frozenset((*chosen[keep], steps[-1]))
+
+
+def prune(run: Path, steps: Sequence[int], keep: str, nth: int = 1) -> int:
+    """Remove the weights of a finished run's checkpoints that `keep` lets go; gives the bytes that were freed.
+
+    A folder stays, with its configuration and a marker, and with the time stamp that its users were made after: nothing
+    runs again. Where its weights are asked for once more, `require_model` says why they are gone.
+    """
+    freed = 0
+    for step in sorted(set(steps) - kept_steps(steps, keep, nth)):
+        folder = run / checkpoint_name(step)
+        if (folder / PRUNED).is_file():
+            continue
+        require_model(folder)
+        weights = sorted(folder.glob("*.safetensors"))
+        found = sum(path.stat().st_size for path in weights)
+        write_json(folder / PRUNED, {"step": step, "keep": keep, "bytes": found})
+        for path in weights:
+            path.unlink()
+        freed += found
+    return freed
+
+
+def size(count: float) -> str:
+    """Bytes as people say them: `16.4 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _shapes(folder: Path) -> dict[str, list[int]]:
+    """Every tensor's shape, from the files' headers alone."""
+    require_model(folder)
+    shapes: dict[str, list[int]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            shapes.update({name: tensors.get_slice(name).get_shape() for name in tensors.keys()})  # noqa: SIM118
+    return shapes
+
+
+def _count(shape: Sequence[int]) -> int:
+    whole = 1
+    for extent in shape:
+        whole *= extent
+    return whole
+
+
+def _adapters(weights: dict[str, list[int]], lora: Lora) -> int:
+    """Parameters of A (rank × in) and B (out × rank) beside every target."""
+    targets = tuple(f".{target}.weight" for target in lora.targets)
+    return sum(lora.rank * sum(shape) for name, shape in weights.items() if name.endswith(targets))

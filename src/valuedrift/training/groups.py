@@ -1,0 +1,75 @@
+"""Algorithms that compare several answers to one prompt by a reward model: GRPO and RLOO."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.training.encode import render_prompt
+from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import policy
+from valuedrift.training.scoring import reward
+from valuedrift.training.settings import GroupSettings
+
+
+def grpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> GRPOTrainer:
+    """Group-relative policy optimisation (Shao et al., 2024).
+
+    An answer's advantage is its reward less its group's mean, over the group's standard deviation; KL(π‖π_SFT) is part
+    of the loss. Every answer weighs the same, whatever its length.
+    """
+    tokenizer = job.tokenizer()
+    arguments = GRPOConfig(**_arguments(job), loss_type="grpo", use_bias_correction_kl=False)
+    return GRPOTrainer(**_parts(job, tokenizer), args=arguments, callbacks=callbacks)
+
+
+def rloo_trainer(job: Job, callbacks: list[TrainerCallback]) -> RLOOTrainer:
+    """REINFORCE leave-one-out (Ahmadian et al., 2024).
+
+    An answer's advantage is its reward, less its KL penalty, less the mean of the group's other answers.
+    """
+    tokenizer = job.tokenizer()
+    return RLOOTrainer(**_parts(job, tokenizer), args=RLOOConfig(**_arguments(job)), callbacks=callbacks)
+
+
+def _arguments(job: Job) -> dict[str, Any]:
+    settings = _settings(job)
+    return {
+        **trainer_arguments(job),
+        "beta": settings.kl_coefficient,
+        "temperature": settings.temperature,
+        "num_generations": settings.answers,
+        "max_completion_length": settings.response_length,
+    }
+
+
+def _parts(job: Job, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    return {
+        "model": policy(job),
+        "reward_funcs": reward(job, tokenizer),
+        "train_dataset": dataset(job, [{"prompt": prompt} for prompt in _prompts(job, tokenizer)]),
+        "processing_class": tokenizer,
+    }
+
+
+def _prompts(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    settings, rows = _settings(job), job.rows("prompt")
+    if len(rows) * settings.answers < settings.batch_size:
+        # The trainer drops prompts that fill no batch, and would end after no step.
+        needed = settings.batch_size // settings.answers
+        raise ArtifactError(job.data, f"{len(rows)} prompts", f"at least the {needed} prompts of one batch")
+    limit = settings.max_length - settings.response_length
+    return [render_prompt(tokenizer, row["prompt"], limit) for row in rows]
+
+
+def _settings(job: Job) -> GroupSettings:
+    settings = job.settings
+    assert isinstance(settings, GroupSettings)
+    if settings.batch_size % settings.answers:
+        raise ConfigError(
+            f"training.{job.algorithm}.answers", settings.answers, f"a divisor of batch_size ({settings.batch_size})"
+        )
+    return settings

@@ -1,0 +1,74 @@
+"""Keep resume points while a trainer runs, and stop in time when the machine asks for it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from valuedrift.training.checkpoints import SaveTrajectory
+from valuedrift.training.devices import is_main, processes
+from valuedrift.training.job import Job
+from valuedrift.training.resume import say, write_point
+
+# EX_TEMPFAIL of sysexits.h: nothing is wrong, try again.
+PREEMPTED = 75
+
+
+class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Keep a point at each checkpoint but the last, every so many minutes, and at SIGTERM, which then ends the run.
+
+    The trainer writes its state by its own means; this decides when, and makes a point of it.
+    """
+
+    def __init__(self, job: Job, folder: Path, trajectory: SaveTrajectory) -> None:
+        self.folder, self.trajectory = folder, trajectory
+        self._steps, self._end = frozenset(job.steps), job.steps[-1]
+        self._every = job.resume_minutes * 60
+        self._kept = 0.0
+        self._stop = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._kept = time.monotonic()
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        due = self._stop or time.monotonic() - self._kept >= self._every
+        if state.global_step < self._end and (state.global_step in self._steps or _any_process(due)):
+            # A new stretch of metrics begins after each point, so that none is half in one process and half in another.
+            control.should_save = control.should_log = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        stop = _any_process(self._stop)  # which also waits for every process to have written its part
+        if is_main():
+            draft = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            write_point(draft, self.folder, state.global_step, self.trajectory.metrics)
+        self._kept = time.monotonic()
+        if _any_process(stop):
+            say(f"told to stop; step {state.global_step} of {self._end} is kept, the next start continues from it")
+            raise SystemExit(PREEMPTED)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
+
+
+def _any_process(flag: bool) -> bool:
+    """Whether the flag is up in any process of the run: all must decide alike, and clocks and signals differ."""
+    if processes() == 1:
+        return flag
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    raised = torch.tensor(int(flag), device=device)
+    torch.distributed.all_reduce(raised, torch.distributed.ReduceOp.MAX)
+    return bool(raised.item())

@@ -1,0 +1,58 @@
+"""Kahneman-Tversky optimisation (Ethayarajh et al., 2024): answers that are good or bad, not compared with another."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from transformers import TrainerCallback
+from trl import KTOConfig, KTOTrainer
+
+from valuedrift.errors import ConfigError
+from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import policy
+from valuedrift.training.pairs import asked_beforehand, reference, text_pairs
+from valuedrift.training.settings import KtoSettings
+
+
+def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
+    """1 − σ(β(r − z)) for chosen answers, 1 − σ(β(z − r)) for rejected ones, with r = log π/π_ref.
+
+    z is the batch's estimate of KL(π‖π_ref), from answers paired with their neighbour's prompt in the device batch: the
+    one algorithm whose result depends on `device_batch_size` beyond rounding.
+    """
+    settings = job.settings
+    assert isinstance(settings, KtoSettings)
+    if settings.device_batch_size < 2:
+        raise ConfigError(
+            "training.kto.device_batch_size", settings.device_batch_size, "at least 2: KL is estimated within it"
+        )
+    tokenizer = job.tokenizer()
+    trainer = KTOTrainer(
+        model=policy(job),
+        ref_model=reference(job),
+        args=KTOConfig(
+            **trainer_arguments(job),
+            beta=settings.beta,
+            max_length=settings.max_length,
+            precompute_ref_log_probs=asked_beforehand(),
+            disable_dropout=settings.lora is None,
+        ),
+        train_dataset=dataset(job, _unpaired(text_pairs(job, tokenizer), job.seed)),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    if asked_beforehand():
+        (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)
+    return trainer
+
+
+def _unpaired(pairs: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """Two rows a pair, in an order of the seed's: the trainer reads its rows as they come."""
+    rows = [
+        {"prompt": pair["prompt"], "completion": pair[key], "label": key == "chosen"}
+        for pair in pairs
+        for key in ("chosen", "rejected")
+    ]
+    Random(seed).shuffle(rows)
+    return rows

@@ -1,0 +1,83 @@
+"""Low-rank adapters by configuration, and the plain weights that they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import PreTrainedModel
+
+from valuedrift.errors import ConfigError
+from valuedrift.training.job import Job
+from valuedrift.training.settings import Lora
+
+State = dict[str, torch.Tensor]
+_PREFIX = "base_model.model."
+
+
+def policy(job: Job) -> PreTrainedModel | PeftModel:
+    """The model that a run trains: the checkpoint it starts from, with adapters where the settings ask for them."""
+    return with_adapters(job, job.model())
+
+
+def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ()) -> PreTrainedModel | PeftModel:
+    """The model with adapters that start as nothing (B = 0); unchanged where the job has no `lora`.
+
+    whole: modules that are trained in full beside the adapters, such as a reward model's new head. Raises ConfigError
+    where a target names no linear layer of the model, and for dropout that the algorithm would not apply.
+    """
+    lora = job.settings.lora
+    if lora is None:
+        return model
+    if job.algorithm == "ppo" and lora.dropout:
+        raise ConfigError("training.ppo.lora.dropout", lora.dropout, "0: PPO's trainer switches dropout off")
+    _require_targets(job.algorithm, lora, model)
+    torch.manual_seed(job.seed)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        modules_to_save=list(whole) or None,
+    )
+    return get_peft_model(model, config)
+
+
+def merged(model: PeftModel, state: Mapping[str, torch.Tensor]) -> State:
+    """Plain weights, by their plain names, from a state dictionary of a model with adapters.
+
+    Computed beside the model: merging in place and undoing it would leave rounding errors in what is trained on.
+    """
+    config = model.peft_config["default"]
+    scaling = config.lora_alpha / config.r
+    found: State = {}
+    for name, tensor in state.items():
+        plain = name.removeprefix(_PREFIX)
+        if ".base_layer." in plain:
+            layer = name.split(".base_layer.")[0]
+            delta = state[f"{layer}.lora_B.default.weight"].float() @ state[f"{layer}.lora_A.default.weight"].float()
+            weight = plain.endswith(".weight")
+            found[plain.replace(".base_layer", "")] = (
+                (tensor.float() + scaling * delta).to(tensor.dtype) if weight else tensor
+            )
+        elif ".modules_to_save.default." in plain:
+            found[plain.replace(".modules_to_save.default", "")] = tensor
+        elif ".lora_" not in plain and ".original_module." not in plain:
+            found[plain] = tensor
+    return found
+
+
+def _require_targets(algorithm: str, lora: Lora, model: PreTrainedModel) -> None:
+    # Checkpoints of models whose output layer is their embeddings have no place for an output layer of its own.
+    tied = model.get_output_embeddings() if model.config.tie_word_embeddings else None
+    linear = {
+        name.rpartition(".")[2]
+        for name, part in model.named_modules()
+        if isinstance(part, torch.nn.Linear) and part is not tied
+    }
+    unknown = [target for target in lora.targets if target not in linear]
+    if unknown:
+        raise ConfigError(
+            f"training.{algorithm}.lora.targets", unknown, f"linear layers of the model: {', '.join(sorted(linear))}"
+        )

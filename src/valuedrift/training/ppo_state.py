@@ -1,0 +1,99 @@
+"""What PPO's trainer lacks to be continued: its value model, its place in the data, and a way back in."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from valuedrift.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from trl.experimental.ppo import PPOTrainer
+
+POSITION, TRAINED = "position.json", "trained.safetensors"
+
+
+class Batches:
+    """A data loader that knows its place: epochs are shuffled by torch's generator, as it stands when they begin."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader, self.taken = loader, 0
+        self.start = torch.get_rng_state()
+        self._skip = False
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self._skip:
+            self.start, self.taken = torch.get_rng_state(), 0
+            batches = iter(self.loader)
+        else:
+            batches = self._again()
+        for batch in batches:
+            self.taken += 1
+            yield batch
+
+    def place(self) -> dict[str, Any]:
+        """The epoch's beginning and the batches taken since, as JSON."""
+        return {"taken": self.taken, "generator": base64.b64encode(self.start.numpy().tobytes()).decode()}
+
+    def go_to(self, place: dict[str, Any]) -> None:
+        """Let the next iteration go on from a place."""
+        self.taken = place["taken"]
+        self.start = torch.frombuffer(bytearray(base64.b64decode(place["generator"])), dtype=torch.uint8)
+        self._skip = True
+
+    def _again(self) -> Iterator[Any]:
+        """The rest of the epoch; torch's generator is left as it was found."""
+        self._skip = False
+        now = torch.get_rng_state()
+        torch.set_rng_state(self.start)
+        batches: Iterator[Any] = iter(self.loader)
+        for _ in range(self.taken):
+            next(batches)
+        torch.set_rng_state(now)
+        return batches
+
+
+class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Complete what the trainer saves, and put it back, generators last, before the loop begins."""
+
+    def __init__(self, trainer: PPOTrainer, point: Path | None) -> None:
+        self.trainer, self.point = trainer, point
+        self.batches = trainer.dataloader = Batches(trainer.dataloader)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self.point is None:
+            return
+        place = read_json(self.point / POSITION)
+        self.batches.go_to(place["batches"])
+        _put_back(self.trainer.model, self.point / TRAINED)
+        for name, part in (("optimizer.pt", self.trainer.optimizer), ("scheduler.pt", self.trainer.lr_scheduler)):
+            # Onto the CPU, since the optimiser itself moves its state to where its parameters are.
+            part.load_state_dict(torch.load(self.point / name, map_location="cpu", weights_only=True))
+        state.global_step, state.episode = place["step"], place["step"] * args.batch_size
+        # Where the loop reads how often it turns. The schedule and the log know the whole number by now.
+        args.num_total_batches -= place["step"]
+        self.trainer._load_rng_state(str(self.point))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        draft = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        for policy in draft.glob("*.safetensors"):
+            policy.unlink()
+        trained = {name: p.detach() for name, p in self.trainer.model.named_parameters() if p.requires_grad}
+        save_file(trained, draft / TRAINED)
+        write_json(draft / POSITION, {"step": state.global_step, "batches": self.batches.place()})
+
+
+def _put_back(model: torch.nn.Module, file: Path) -> None:
+    trained = load_file(file)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.copy_(trained[name])

@@ -1,0 +1,253 @@
+"""Resume points: what a killed run continues from, and the checkpoints that it had already saved.
+
+A run's resume folder holds, until the run is complete:
+
+    run.json          what the run is made from; another run's folder is emptied
+    saved/step-…      checkpoints, which become hard links in the run's own folder at the end
+    point-000120/     the newest full state: weights, optimiser, schedule, generators, data position, metrics
+
+Workflow engines remove the outputs of a failed job, so nothing of this lies in the run's own folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import publish, read_json, write_json
+from valuedrift.models.folder import checkpoint_name, require_model
+from valuedrift.training.devices import is_main, processes
+from valuedrift.training.job import Job
+from valuedrift.training.metrics import Entry
+
+MANIFEST = "resume.json"
+METRICS = "metrics.parquet"
+_PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "tokenizers", "peft", "numpy", "valuedrift")
+_OWN = ("saved", "point-*", "run.json", ".trainer", ".*.tmp")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A state that was read and found whole: the step it was kept at, its folder, and the metrics up to it."""
+
+    step: int
+    folder: Path
+    metrics: tuple[Entry, ...]
+
+
+def say(text: str) -> None:
+    """A line of the run's log."""
+    if is_main():
+        print(f"resume: {text}", file=sys.stderr, flush=True)
+
+
+def saved_folder(resume: Path) -> Path:
+    """Where a run with a resume folder keeps its checkpoints until it is complete."""
+    return resume / "saved"
+
+
+def fingerprint(job: Job) -> dict[str, Any]:
+    """What decides a run's weights: equal fingerprints are the same run, and any other can't be continued."""
+    tokenizer = [job.base / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
+    return {
+        "algorithm": job.algorithm,
+        "settings": asdict(job.settings),
+        "seed": job.seed,
+        "steps": list(job.steps),
+        "data": _digest([job.data]),
+        "starting checkpoint": _digest(_model_files(job.init)),
+        "tokenizer": _digest([path for path in tokenizer if path.is_file()]),
+        "reward model": _digest(_model_files(job.reward_model)) if job.reward_model else None,
+        "versions": {package: version(package) for package in _PACKAGES},
+        "processes": processes(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on a run's resume folder; raises ArtifactError while another process trains the run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not is_main():
+        yield
+        return
+    lock = folder / ".lock"
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ArtifactError(
+                folder, "another process that trains this run", "none", "Wait for it, or end it."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.unlink()
+            with suppress(OSError):  # of a run that is to be continued, or with another's folder inside
+                folder.rmdir()
+
+
+def find_point(job: Job, folder: Path) -> Point | None:
+    """The newest whole point of this run, or None. Says what it finds; leaves nothing else in the folder.
+
+    A point that was cut short, was changed or belongs to another run is explained and removed, never continued from.
+    """
+    if is_main():
+        _discard(folder, ".trainer", ".*.tmp")
+        _empty_if_foreign(folder, fingerprint(job))
+    _wait()
+    for path in sorted(folder.glob("point-*"), reverse=True):
+        try:
+            point = _read_point(path)
+            for step in (step for step in job.steps if step <= point.step):
+                require_model(saved_folder(folder) / checkpoint_name(step))
+        except (ArtifactError, OSError) as error:
+            say(f"can't continue from {path}: {error}")
+            continue
+        say(f"continues from step {point.step} of {job.steps[-1]} ({path})")
+        return point
+    if not is_complete(folder):
+        _wait()
+        if is_main():
+            _discard(folder, "saved", "point-*")
+        say(f"starts at step 0; what it could continue from is kept in {folder}")
+    return None
+
+
+def write_point(draft: Path, folder: Path, step: int, metrics: Sequence[Entry]) -> None:
+    """Make the full state in `draft` the newest point of a run; it appears whole, and older ones go then."""
+    # Trainers leave their arguments there as a pickle, and a card, which nobody reads.
+    for name in ("training_args.bin", "README.md"):
+        (draft / name).unlink(missing_ok=True)
+    write_json(draft / "metrics.json", list(metrics))
+    files = sorted(path for path in draft.rglob("*") if path.is_file())
+    write_json(draft / MANIFEST, {"step": step, "files": _manifest(draft, files)})
+    point = folder / f"point-{step:06d}"
+    if point.exists():
+        shutil.rmtree(point)
+    draft.replace(point)
+    for old in folder.glob("point-*"):
+        if old != point:
+            shutil.rmtree(old)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run took its last step, so that only its outputs are to be put in place."""
+    return (saved_folder(folder) / METRICS).is_file()
+
+
+def finish(job: Job, folder: Path) -> None:
+    """Put a complete run's checkpoints and metrics where they belong, and empty its resume folder."""
+    saved = saved_folder(folder)
+    for step in job.steps:
+        with publish(job.folder / checkpoint_name(step)) as draft:
+            shutil.copytree(saved / checkpoint_name(step), draft, copy_function=_link)
+    with publish(job.folder / METRICS) as draft:
+        shutil.copyfile(saved / METRICS, draft)
+    _discard(folder, *_OWN)
+
+
+def _read_point(folder: Path) -> Point:
+    """Raises ArtifactError naming the first file that is missing or not what was written."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+        metrics = read_json(folder / "metrics.json")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(folder, str(error), f"a whole {MANIFEST} and metrics.json") from error
+    for name, expected in manifest["files"].items():
+        if not (folder / name).is_file():
+            raise ArtifactError(folder / name, "nothing", "a file that was kept here")
+        size = (folder / name).stat().st_size
+        if size != expected["bytes"]:
+            raise ArtifactError(folder / name, f"{size} bytes", f"{expected['bytes']} bytes")
+    paths = [folder / name for name in manifest["files"]]
+    for name, found in _manifest(folder, paths).items():
+        if found != manifest["files"][name]:
+            raise ArtifactError(folder / name, "other content", "what was written; the disk or someone changed it")
+    return Point(manifest["step"], folder, tuple(metrics))
+
+
+def _empty_if_foreign(folder: Path, mine: dict[str, Any]) -> None:
+    try:
+        found = read_json(folder / "run.json")
+    except FileNotFoundError:
+        found = None
+    except ValueError:
+        found = {"run.json": "unreadable"}
+    mine = json.loads(json.dumps(mine))
+    if found != mine:
+        if found is not None:
+            say(f"what is in {folder} belongs to another run, and goes: {'; '.join(_differences(found, mine))}")
+        _discard(folder, *_OWN)
+        write_json(folder / "run.json", mine)
+
+
+def _differences(found: dict[str, Any], mine: dict[str, Any]) -> list[str]:
+    lines = []
+    for key in sorted(found.keys() | mine.keys()):
+        old, new = found.get(key), mine.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += [f"{key}: {line}" for line in _differences(old, new)]
+        elif old != new:
+            lines.append(f"{key} was {str(old)[:40]}, is {str(new)[:40]}")
+    return lines
+
+
+def _manifest(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
+    with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter free, and the files are large
+        digests = list(pool.map(lambda path: _digest([path]), files))
+    return {
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": digest}
+        for path, digest in zip(files, digests, strict=True)
+    }
+
+
+def _digest(files: Sequence[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as handle:
+            whole.update(hashlib.file_digest(handle, "sha256").digest())
+    return whole.hexdigest()
+
+
+def _model_files(folder: Path) -> list[Path]:
+    require_model(folder)
+    return [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)
+    return target
+
+
+def _discard(folder: Path, *patterns: str) -> None:
+    """Remove these entries of a resume folder; other runs' folders may lie inside it, and stay."""
+    for path in (path for pattern in patterns for path in folder.glob(pattern)):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _wait() -> None:
+    """Until every process of the run is here."""
+    if processes() > 1:
+        PartialState().wait_for_everyone()

@@ -1,0 +1,62 @@
+"""Rewards of answers, for the algorithms whose trainers ask a function for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from valuedrift.errors import ArtifactError
+from valuedrift.models.folder import require_model
+from valuedrift.training.inputs import require_same_model
+from valuedrift.training.job import Job
+from valuedrift.training.settings import RolloutSettings
+
+Reward = Callable[..., list[float]]
+
+
+def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The run's reward model. Raises ArtifactError where none was given or its folder is not whole."""
+    if job.reward_model is None:
+        raise ArtifactError(
+            job.folder, "no reward model", f"{job.algorithm.upper()} to be given the reward model trained on its data"
+        )
+    require_model(job.reward_model)
+    require_same_model(job.reward_model, job.base)
+    return AutoModelForSequenceClassification.from_pretrained(job.reward_model, num_labels=1, dtype=dtype)
+
+
+def reward(job: Job, tokenizer: PreTrainedTokenizerBase) -> Reward:
+    """r(x, y) of prompts and answers, less the penalty of answers that do not end (the EOS trick).
+
+    trl would score the answers' text, from which it takes the end token away, at which the reward model learned to give
+    its score. So it is given the tokens themselves.
+    """
+    settings = job.settings
+    assert isinstance(settings, RolloutSettings)
+    model = scalar_model(job, torch.bfloat16 if settings.bf16 else torch.float32).to(PartialState().device).eval()
+
+    def score(prompts: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
+        sequences = [tokenizer(prompt)["input_ids"] + ids for prompt, ids in zip(prompts, completion_ids, strict=True)]
+        found: list[float] = []
+        for start in range(0, len(sequences), settings.device_batch_size):
+            found += _scores(model, sequences[start : start + settings.device_batch_size], tokenizer.pad_token_id)
+        ended = [ids[-1] == tokenizer.eos_token_id for ids in completion_ids]
+        return [r if end else r - settings.missing_eos_penalty for r, end in zip(found, ended, strict=True)]
+
+    return score
+
+
+@torch.no_grad()
+def _scores(model: PreTrainedModel, sequences: list[list[int]], padding: int) -> list[float]:
+    """The score at each sequence's last token, in the order given."""
+    longest = max(map(len, sequences))
+    ids = torch.tensor([s + [padding] * (longest - len(s)) for s in sequences], device=model.device)
+    mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences], device=model.device)
+    hidden = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
+    last = hidden[torch.arange(len(sequences)), mask.sum(dim=1) - 1]
+    scores: list[float] = model.score(last)[:, 0].float().tolist()
+    return scores

@@ -1,0 +1,133 @@
+import csv
+import hashlib
+import json
+import random
+
+import polars as pl
+import pytest
+
+from valuedrift.errors import ArtifactError, ConfigError, DataError
+from valuedrift.probes.questions import hand_made_probes, prism_probes, question_id, write_probes
+
+TOPICS = ("abortion", "climate")
+KEYWORDS = {"abortion": ["abortion", "pro-life", "unborn child"], "climate": ["climate change", "C++"]}
+
+
+def write_csv(path, header, rows):
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return str(path)
+
+
+def hand_made(tmp_path, rows):
+    return write_csv(tmp_path / "probes.csv", ["topic", "question"], rows)
+
+
+def prism(tmp_path, prompts):
+    rows = [(f"prism-{number}", prompt, 1) for number, prompt in enumerate(prompts)]
+    return write_csv(tmp_path / "prism.csv", ["id", "user_prompt", "n_duplicates"], rows)
+
+
+def test_hand_made_questions_keep_their_order(tmp_path):
+    file = hand_made(tmp_path, [("climate", "Is it warm?"), ("abortion", " Is it right? ")])
+    probes = hand_made_probes(file, TOPICS)
+    digest = hashlib.sha256(b"Is it warm?").hexdigest()[:8]
+    assert probes.table.rows() == [
+        (f"climate-{digest}", "climate", "Is it warm?"),
+        (question_id("abortion", "Is it right?"), "abortion", "Is it right?"),
+    ]
+    assert probes.table.columns == ["question_id", "topic", "question"]
+    assert probes.counts == {"read": 2, "duplicates": 0, "questions": {"climate": 1, "abortion": 1}}
+
+
+def test_hand_made_jsonl(tmp_path):
+    (tmp_path / "probes.jsonl").write_text('{"topic": "climate", "question": "Is it warm?", "by": "me"}\n')
+    assert hand_made_probes(str(tmp_path / "probes.jsonl"), TOPICS).table["question"].to_list() == ["Is it warm?"]
+
+
+def test_duplicates_are_dropped_and_counted(tmp_path):
+    rows = [("climate", "Is it warm?"), ("climate", "is it  WARM?"), ("climate", "Is it warm?"), ("climate", "Cold?")]
+    probes = hand_made_probes(hand_made(tmp_path, rows), TOPICS)
+    assert probes.table["question"].to_list() == ["Is it warm?", "Cold?"]
+    assert probes.counts["duplicates"] == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "says"),
+    [
+        (("weather", "Is it warm?"), "topic", "weather.*one of abortion, climate"),
+        (("climate", "  "), "question", "not empty"),
+        (("", "Is it warm?"), "topic", "not empty"),
+    ],
+)
+def test_a_wrong_row_is_named_by_file_row_and_field(tmp_path, row, field, says):
+    file = hand_made(tmp_path, [("climate", "Is it hot?"), row])
+    with pytest.raises(DataError, match=rf"probes\.csv, row 2, field '{field}'.*{says}"):
+        hand_made_probes(file, TOPICS)
+
+
+def test_a_missing_column_is_named(tmp_path):
+    file = write_csv(tmp_path / "probes.csv", ["topic", "text"], [("climate", "Is it warm?")])
+    with pytest.raises(DataError, match=r"probes\.csv, row 1, field 'question'"):
+        hand_made_probes(file, TOPICS)
+
+
+def test_no_questions_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="at least one question"):
+        hand_made_probes(hand_made(tmp_path, []), TOPICS)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match="nowhere"):
+        hand_made_probes(str(tmp_path / "nowhere.csv"), TOPICS)
+
+
+def test_prism_topics_by_whole_words_in_any_case(tmp_path):
+    on_abortion = ["Is ABORTION right?", "Pro-Life or not?", "Has an unborn\nchild rights?", "abortion."]
+    on_climate = ["Climate  change?", "Learn C++?"]
+    neither = ["Are abortionists real?", "The climate of change", "Hello", "Is C+ fine?", "pro-lifer"]
+    both = ["Abortion and climate change?"]
+    file = prism(tmp_path, [*on_abortion, *on_climate, *neither, *both, "is abortion RIGHT?"])
+    probes = prism_probes(file, KEYWORDS, 2, seed=1)
+    assert probes.counts == {
+        "read": 13,
+        "duplicates": 1,
+        "no_topic": 5,
+        "several_topics": 1,
+        "matched": {"abortion": 4, "climate": 2},
+        "seed": 1,
+        "questions": {"abortion": 2, "climate": 2},
+    }
+    chosen = probes.table.group_by("topic").agg("question").to_dicts()
+    by_topic = {entry["topic"]: set(entry["question"]) for entry in chosen}
+    assert by_topic["climate"] == set(on_climate)
+    assert by_topic["abortion"] < set(on_abortion)
+
+
+def test_prism_choice_depends_on_the_seed_and_not_on_the_order(tmp_path):
+    prompts = [f"Is abortion right in case {number}?" for number in range(200)]
+    keywords = {"abortion": ["abortion"]}
+    first = prism_probes(prism(tmp_path, prompts), keywords, 50, seed=1).table
+    mixed = random.Random(0).sample(prompts, len(prompts))
+    assert prism_probes(prism(tmp_path, mixed), keywords, 50, seed=1).table.equals(first)
+    assert not prism_probes(prism(tmp_path, prompts), keywords, 50, seed=2).table.equals(first)
+    assert first["question_id"].n_unique() == 50
+
+
+def test_too_few_prompts_name_topic_found_and_wanted(tmp_path):
+    file = prism(tmp_path, ["Is abortion right?", "Is abortion wrong?", "Is climate change real?"])
+    with pytest.raises(DataError, match=r"prism\.csv.*expected 2 a topic.*climate: 1"):
+        prism_probes(file, KEYWORDS, 2, seed=1)
+
+
+@pytest.mark.parametrize("words", [[], ["abortion", " "]])
+def test_empty_keywords_are_refused(tmp_path, words):
+    with pytest.raises(ConfigError, match="'abortion'"):
+        prism_probes(prism(tmp_path, ["x"]), {"abortion": words}, 1, seed=1)
+
+
+def test_write_probes(tmp_path):
+    probes = hand_made_probes(hand_made(tmp_path, [("climate", "Is it warm?")]), TOPICS)
+    write_probes(probes, tmp_path / "out" / "probes.parquet")
+    assert pl.read_parquet(tmp_path / "out" / "probes.parquet").equals(probes.table)
+    assert json.loads((tmp_path / "out" / "probes.json").read_text()) == probes.counts

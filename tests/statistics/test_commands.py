@@ -1,0 +1,60 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from valuedrift.files import read_json
+from valuedrift.statistics.commands import write_statistics
+from valuedrift.statistics.simulation import Regime, labelled_answers
+
+SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}
+RUNS = [
+    {"run": run, "algorithm": "sft", "data": run, "sft": run, "start_run": "base", "start_step": 0, "steps": [10, 20]}
+    for run in ("sft-w", "sft-w-again")
+]
+
+
+@pytest.fixture
+def stances(tmp_path):
+    rng = np.random.default_rng(0)
+    files = []
+    for run, steps in (("base", [0]), ("sft-w", [10, 20]), ("sft-w-again", [10, 20])):
+        rows = [
+            ("pocket", run, step, "topic-00000", f"q{q}", k, *rng.dirichlet([1, 2, 1]).tolist(), 0.0)
+            for step in steps
+            for q in range(8)
+            for k in range(2)
+        ]
+        names = ["model", "run", "step", "topic", "question_id", "sample", "p_support", "p_neutral", "p_oppose"]
+        files.append(tmp_path / f"{run}.parquet")
+        pl.DataFrame(rows, schema=[*names, "unassigned"], orient="row").write_parquet(files[-1])
+    return files
+
+
+def test_the_tables_of_a_model_are_written(stances, tmp_path):
+    out = tmp_path / "out"
+    seeds = {"sft-w": "w", "sft-w-again": "w"}
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out, seeds)
+    names = {"values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json"}
+    assert {file.name for file in out.iterdir()} == names
+    assert pl.read_parquet(out / "values.parquet").height == 2 * 3 * 2 * 3
+    drift = pl.read_parquet(out / "drift.parquet")
+    assert {"p_value", "q_value", "real", "noise_floor", "exceeds_noise", "step_before"} <= set(drift.columns)
+    assert pl.read_parquet(out / "distances.parquet").height == 2 * 2 * 2
+    assert set(pl.read_parquet(out / "noise.parquet")["source"]) == {"seeds"}
+    assert [finding["holds"] for finding in read_json(out / "findings.json")] == [None] * 3
+
+
+def test_a_calibration_sample_adds_corrected_tables(stances, tmp_path):
+    judges = {stage: np.eye(3) * 0.7 + 0.1 for stage in ("base", "sft")}
+    sample = labelled_answers(Regime(""), judges, 20, np.random.default_rng(0))
+    sample.write_parquet(tmp_path / "labelled.parquet")
+    out = tmp_path / "out"
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out, labelled=tmp_path / "labelled.parquet")
+    values = pl.read_parquet(out / "corrected_values.parquet")
+    assert values.height == 2 * 2 * 3 * 2 * 3
+    raw = pl.read_parquet(out / "values.parquet").join(values, on=["run", "topic", "step", "stance"], suffix="_new")
+    assert raw.height == values.height
+    for name in ("value", "low", "high"):
+        other = "raw" if name == "value" else f"raw_{name}"
+        assert raw[name].to_list() == pytest.approx(raw[other].to_list())
+    assert pl.read_parquet(out / "corrected_drift.parquet").height == 2 * 2 * 2 * 3

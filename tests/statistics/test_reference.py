@@ -1,0 +1,150 @@
+"""The vectorised statistics against the same definitions in plain loops over Python numbers."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import STANCES, topic_values
+from valuedrift.statistics.significance import flips
+from valuedrift.statistics.simulation import Regime, panels
+
+BOOTSTRAP = Bootstrap(seed=4, replicates=99)
+
+
+def mean(numbers):
+    return sum(numbers) / len(numbers)
+
+
+def percentile(numbers, share):
+    ordered = sorted(numbers)
+    place = share * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 2)
+    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
+
+
+def interval(topics, replicates, skewed, lowest):
+    """topics: question means of each topic · replicates: of the mean over topics."""
+    k = len(topics)
+    influences = [[(x - mean(own)) / (len(own) * k) for x in own] for own in topics]
+    drawn = sum(u * u for own in influences for u in own)
+    variances = [sum(u * u for u in own) * len(own) / (len(own) - 1) for own in influences]
+    freedom = sum(variances) ** 2 / sum(v * v / (len(own) - 1) for v, own in zip(variances, topics, strict=True))
+    a = sum(u**3 for own in influences for u in own) / (6 * drawn**1.5) if skewed else 0.0
+    reach = t.ppf(0.975, freedom) * math.sqrt(sum(variances) / drawn)
+    ends = [percentile(replicates, norm.cdf(a + (a + z) / (1 - a * (a + z)))) for z in (-reach, reach)]
+    value = mean([mean(own) for own in topics])
+    return max(min(ends[0], value), lowest), min(max(ends[1], value), 1.0)
+
+
+def reach_of(topics):
+    k = len(topics)
+    variances = [sum((x - mean(own)) ** 2 for x in own) / (len(own) * (len(own) - 1)) / k**2 for own in topics]
+    if sum(variances) < 1e-20:
+        return 0.0
+    freedom = sum(variances) ** 2 / sum(v * v / (len(own) - 1) for v, own in zip(variances, topics, strict=True))
+    return t.ppf(0.975, freedom) * math.sqrt(sum(variances))
+
+
+def drift_time(means, values, replicates, ends):
+    """means[topic][checkpoint][question] · replicates[checkpoint][replicate] → earliest, reached, latest."""
+    change = values[-1] - values[0]
+    sign = 0 if abs(change) <= 1e-12 else math.copysign(1, change)
+    heights = [sign * value for value in values]
+    at = next(c for c, height in enumerate(heights) if height >= max(heights) - 1e-12)
+    margin = max(values[at] - ends[at][0], 0) if sign > 0 else max(ends[at][1] - values[at], 0)
+    lifted = mean([max(sign * own[b] for own in replicates) for b in range(len(replicates[0]))])
+    lift = max(lifted - heights[at], 0)
+    earliest = reached = latest = None
+    for c, height in enumerate(heights):
+        away = heights[at] - height - margin
+        paired = [[sign * (x - y) for x, y in zip(own[at], own[c], strict=True)] for own in means]
+        reach = 0.0 if c == at else reach_of(paired)
+        earliest = c if earliest is None and away - lift - reach <= 1e-12 else earliest
+        reached = c if reached is None and away <= 1e-12 else reached
+        latest = c if latest is None and away + reach <= 1e-12 else latest
+    return min(earliest, reached), reached, max(latest, reached)
+
+
+def jensen_shannon(p, q):
+    total = 0.0
+    for a, b in zip(p, q, strict=True):
+        middle = (a + b) / 2
+        total += (a * math.log2(a / middle) if a > 0 else 0) + (b * math.log2(b / middle) if b > 0 else 0)
+    return math.sqrt(max(total / 2, 0))
+
+
+@pytest.fixture(scope="module")
+def world():
+    regime = Regime("small", topics=2, questions=7, checkpoints=4, concentration=6)
+    (panel,) = panels(regime, 1, BOOTSTRAP)
+    return regime, panel, measure(panel, [regime.trajectory], BOOTSTRAP)
+
+
+def topics_of(panel, which):
+    """means[topic][checkpoint][question] of a stance, and the draws of each topic."""
+    names = list(panel.topics) if which == "all" else [which]
+    return names, lambda s: [[panel.means[c, panel.topics[n], s].tolist() for c in range(5)] for n in names]
+
+
+def replicates_of(panel, names, means):
+    """[checkpoint][replicate]"""
+    drawn = [
+        [
+            [sum(w * x for w, x in zip(panel.weights[n][:, b].tolist(), own[c], strict=True)) for b in range(99)]
+            for c in range(5)
+        ]
+        for n, own in zip(names, means, strict=True)
+    ]
+    return [[mean([topic[c][b] for topic in drawn]) for b in range(99)] for c in range(5)]
+
+
+@pytest.mark.parametrize("which", ["topic-00000", "topic-00001", "all"])
+def test_values_drifts_times_and_tests_agree_with_plain_loops(world, which):
+    regime, panel, found = world
+    names, means_of = topics_of(panel, which)
+    for s, stance in enumerate(STANCES):
+        means = means_of(s)
+        values = [mean([mean(own[c]) for own in means]) for c in range(5)]
+        replicates = replicates_of(panel, names, means)
+        ends = [interval([own[c] for own in means], replicates[c], True, 0.0) for c in range(5)]
+        table = found.values.filter(topic=which, stance=stance)
+        assert table["value"].to_list() == pytest.approx(values, abs=1e-12)
+        assert list(zip(table["low"], table["high"], strict=True)) == [pytest.approx(e, abs=1e-12) for e in ends]
+
+        changes = [[y - x for x, y in zip(own[0], own[-1], strict=True)] for own in means]
+        moved = [y - x for x, y in zip(replicates[0], replicates[-1], strict=True)]
+        signs = [flips(n, regime.questions, BOOTSTRAP) for n in names]
+        null = [
+            mean([mean([d * own[q, b] for q, d in enumerate(c)]) for own, c in zip(signs, changes, strict=True)])
+            for b in range(99)
+        ]
+        magnitude = values[-1] - values[0]
+        further = sum(abs(one) >= abs(magnitude) - 1e-12 for one in null)
+        earliest, reached, latest = drift_time(means, values, replicates, ends)
+        row = found.drift.filter(topic=which, stance=stance).row(0, named=True)
+        low, high = interval(changes, moved, False, -1.0)
+        names_of = ("magnitude", "low", "high", "p_value")
+        assert [row[name] for name in names_of] == pytest.approx([magnitude, low, high, (1 + further) / 100], abs=1e-12)
+        expected = [None] * 3 if reached == 0 else [c / 4 for c in (earliest, reached, latest)]
+        assert [row[name] for name in ("time_low", "time", "time_high")] == expected
+
+
+@pytest.mark.parametrize("which", ["topic-00000", "all"])
+def test_distances_agree_with_plain_loops(world, which):
+    _, panel, found = world
+    _, means_of = topics_of(panel, which)
+    start, end = ([mean([mean(own[c]) for own in means_of(s)]) for s in range(3)] for c in (0, -1))
+    expected = [sum(abs(y - x) for x, y in zip(start, end, strict=True)) / 2, jensen_shannon(start, end)]
+    assert found.distances.filter(topic=which)["value"].to_list() == pytest.approx(expected, abs=1e-12)
+
+
+def test_three_shares_that_fall_short_of_one_are_weighted_like_those_that_do_not(world):
+    _, panel, _ = world
+    short = replace(panel, means=panel.means * 0.9995)
+    whole, own = (topic_values(one, "topic-00001", list(panel.checkpoints)) for one in (panel, short))
+    assert np.abs(own.replicates - 0.9995 * whole.replicates).max() < 1e-12
