@@ -23,4 +23,5 @@ rule all:
         "results/tables",
         "results/figures",
         "results/report",
+        FLOW.foretold(),
     localrule: True

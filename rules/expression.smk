@@ -81,7 +81,7 @@ rule recovery:
         "../envs/analysis.yaml"
     params:
         tables=lambda w: as_json(FLOW.tables_by_set(w.suite)),
-        expression="results/expression/{suite}",
+        expression=lambda w, input: folders(input.expression),
         folder=subpath(output[0], parent=True),
     shell:
         "valuedrift recover --stances {input.stances} --expression {params.expression} --tables {params.tables:q}"
@@ -105,8 +105,8 @@ rule prediction:
     params:
         statistics=as_json(config["statistics"]),
         seed=SEED,
-        expression=lambda w: f"results/expression/{FLOW.suite_name(w.model)}",
-        folder="results/statistics/{model}",
+        expression=lambda w, input: folders(input.expression),
+        folder=lambda w, input: folders(input.statistics),
         out=subpath(output[0], parent=True),
     shell:
         "valuedrift predict --expression {params.expression} --statistics {params.folder}"

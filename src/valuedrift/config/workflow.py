@@ -231,6 +231,13 @@ class Workflow:
         """What the data sets of the first reported model's suite express."""
         return [f"{RESULTS}/expression/{self.suite_name(self.reported[0])}/{name}" for name in EXPRESSION]
 
+    def foretold(self) -> list[str]:
+        """What SFT data foretells of the reported models, and how well the measured data sets fit what was planted."""
+        suites = dict.fromkeys(self.suite_name(model) for model in self.reported)
+        worlds = [suite for suite in suites if "world" in self.config["suites"][suite]]
+        recovered = [f"{RESULTS}/expression/{suite}/recovery/{name}" for suite in worlds for name in RECOVERY]
+        return recovered + [f"{RESULTS}/prediction/{model}/{name}" for model in self.reported for name in PREDICTION]
+
     def calibrated(self) -> list[str]:
         """Reported models that are calibrated against planted stances."""
         return [model for model in self.reported if self.suite(model)["calibration"] > 0]
