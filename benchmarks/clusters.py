@@ -1,11 +1,11 @@
 """Clusters of PRISM's prompts as the defaults make them: quality against PRISM's published clusters, and time.
 
-    python -P benchmarks/clusters.py prism_prompts.csv published_clusters.csv              # seed 0
-    python -P benchmarks/clusters.py prism_prompts.csv published_clusters.csv --seeds 0 1 2
+    python benchmarks/clusters.py prism_prompts.csv published_clusters.csv              # seed 0
+    python benchmarks/clusters.py prism_prompts.csv published_clusters.csv --seeds 0 1 2
 
--P keeps this folder's modules from standing in for installed ones of the same name, as coverage. No chat model is asked: every prompt is its own question. Prints JSON: the settings, wall seconds of each stage (imports
-and compilation within them, apart for the reduction, which compiles at its first use), the machine's load before and
-after, and for each seed what `compare_clusters` finds.
+-P keeps this folder's modules from standing in for installed ones of the same name. No chat model is asked: each prompt
+is its own question. Prints JSON: the settings, wall seconds of each stage (imports within them; the first reduction
+compiles besides), the machine's load before and after, and for each seed what `compare_clusters` finds.
 """
 
 from __future__ import annotations

@@ -81,6 +81,14 @@ def test_a_table_without_clusters_is_refused(tmp_path: Path) -> None:
         compare_clusters(tmp_path / "c.parquet", published(tmp_path, [(0, ["a"])]))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"no parquet at all"])
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "c.parquet").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"c\.parquet.*a parquet file of clustered questions"):
+        compare_clusters(tmp_path / "c.parquet", published(tmp_path, [(0, ["a"])]))
+
+
 @pytest.mark.parametrize(
     ("row", "field"),
     [

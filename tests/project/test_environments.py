@@ -69,7 +69,7 @@ def packages_of(modules: set[str]) -> set[str]:
         seen.add(module)
         modules = modules | {name for name in imported(module) if name.startswith("valuedrift.")}
     foreign = {name.split(".")[0] for module in seen for name in imported(module)}
-    # vLLM lives in environments of its own, and trackers are the user's: both are imported only where they are asked for.
+    # vLLM lives in environments of its own, trackers are the user's: imported only where they are asked for.
     foreign -= {*sys.stdlib_module_names, "valuedrift", "vllm", "wandb", "tensorboard"}
     return {normal(distributions()[name][0]) for name in foreign}
 

@@ -102,7 +102,7 @@ def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Pa
     trained = {rule for rule in resources if rule.startswith("train_qwen3_4b_")}
     with_gpu = {rule for rule, count in counts.items() if count == 1}
     assert len(trained) == 34
-    assert with_gpu == {*trained, "generate", "stances"}
+    assert with_gpu == {*trained, "generate", "stances", "synthetic_retrieve"}
     assert counts.keys() == resources.keys()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,8 @@ from pipeline import SHORT, snakemake, wanted
 pytestmark = pytest.mark.workflow
 
 RUNS = 11
-STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1}
+STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1, "prediction": 1}
+EXPRESSION = {"expression": 1, "recovery": 1}
 CONFIGURATION = {"configuration": 1}
 
 
@@ -34,6 +36,31 @@ def test_each_answer_has_a_stance(finished: Path) -> None:
     assert answers.select(key).sort(key).equals(stances.select(key).sort(key))
     total = stances.select(pl.sum_horizontal("p_support", "p_neutral", "p_oppose"))
     assert total.to_series().is_between(1 - 1e-6, 1 + 1e-6).all()
+
+
+def test_what_data_sets_express_is_beside_what_was_planted(finished: Path) -> None:
+    folder = finished / "results/expression/pocket"
+    shares = pl.read_parquet(folder / "recovery/shares.parquet")
+    assert set(shares["data"]) == {"wildchat", "alpaca"}
+    assert shares["measured"].is_between(0, 1).all()
+    assert set(pl.read_parquet(folder / "gap_summary.parquet")["data"]) == {
+        "ultrafeedback",
+        "synthetic-support",
+        "synthetic-oppose",
+    }
+    foretold = pl.read_parquet(finished / "results/prediction/pocket/predictions.parquet")
+    assert set(foretold["run"]) == {"sft-wildchat", "sft-alpaca"}
+
+
+def test_nothing_is_judged_twice(finished: Path, tmp_path: Path) -> None:
+    """Outputs that went come back from the journals, with nothing asked."""
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    stances = folder / "results/stances/pocket/base.parquet"
+    journal = folder / "results/journals/stances/pocket/base.jsonl"
+    before = (stances.read_bytes(), journal.read_bytes())
+    stances.unlink()
+    assert snakemake(folder, "results/stances/pocket/base.parquet").returncode == 0
+    assert (stances.read_bytes(), journal.read_bytes()) == before
 
 
 def test_summary_holds_what_machines_read(finished: Path) -> None:
@@ -57,6 +84,8 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
         "figure_03.svg",
         "figure_04.svg",
         "figure_07.svg",
+        "figure_19.svg",
+        "figure_20.svg",
     }
     assert (results / "drift/pocket/drift.parquet").is_file()
     assert (results / "report/index.html").is_file()
@@ -67,7 +96,15 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
     [
         pytest.param(
             {"judges": {"pocket": {"batch_size": 100}}},
-            {"judge_quality": 1, "stances": RUNS + 1, "stances_calibration": 2, "calibration": 1, **STATISTICS},
+            {
+                "judge_quality": 1,
+                "stances": RUNS + 1,
+                "stances_calibration": 2,
+                "calibration": 1,
+                "judge_data": 1,
+                **EXPRESSION,
+                **STATISTICS,
+            },
             id="judge",
         ),
         pytest.param(
@@ -87,7 +124,9 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
             id="one algorithm",
         ),
         pytest.param({"report": {"figure_columns": 2}}, {"drift": 1, "figures": 1, "report": 1}, id="figures"),
-        pytest.param({"statistics": {"replicates": 300}}, {"calibration": 1, **STATISTICS}, id="statistics"),
+        pytest.param(
+            {"statistics": {"replicates": 300}}, {"calibration": 1, **EXPRESSION, **STATISTICS}, id="statistics"
+        ),
     ],
 )
 def test_an_edit_reruns_what_it_touches(

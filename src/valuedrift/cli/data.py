@@ -31,7 +31,7 @@ def prepare(given: argparse.Namespace) -> None:
 
 def probes(given: argparse.Namespace) -> None:
     """Collect the probe questions."""
-    from valuedrift.data.probes import hand_made_probes, prism_probes, write_probes
+    from valuedrift.probes.questions import hand_made_probes, prism_probes, write_probes
 
     source, file = given.settings["source"], given.settings["file"]
     if source == "questions":

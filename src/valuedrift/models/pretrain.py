@@ -11,10 +11,10 @@ from valuedrift.files import publish
 from valuedrift.models.scratch import Shape, new_model
 from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
 from valuedrift.training.checkpoints import SaveTrajectory
-from valuedrift.training.metrics import CountTokens, WatchGradients
-from valuedrift.training.progress import Progress
 from valuedrift.training.encode import Labelled, encode_text
 from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.metrics import CountTokens, WatchGradients
+from valuedrift.training.progress import Progress
 
 
 def pretrain(job: Job, shape: Shape, template: str) -> None:

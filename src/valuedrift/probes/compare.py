@@ -29,7 +29,7 @@ def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
     PRISM's outliers besides, as one published cluster more. `without_noise` leaves out both, and rates only what we
     put somewhere. `clusters` and `noise` (questions) are those of the whole table.
     """
-    table = pl.read_parquet(clustered)
+    table = _read_table(clustered)
     rows = _rows_by_text(clustered, table)
     examples = [(label, rows.get(same_text(text))) for label, text in read_examples(published)]
     matched = [(label, row) for label, row in examples if row is not None]
@@ -77,6 +77,13 @@ def _scores(truth: Labels, found: Labels) -> dict[str, float | int | None]:
         return {"examples_rated": 0, "nmi": None, "purity": None}
     nmi = float(normalized_mutual_info_score(truth, found))
     return {"examples_rated": len(truth), "nmi": nmi, "purity": purity(truth, found)}
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(path, str(error), "a parquet file of clustered questions", "Cluster first.") from None
 
 
 def _rows_by_text(path: Path, table: pl.DataFrame) -> dict[str, int]:

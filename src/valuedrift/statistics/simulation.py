@@ -87,7 +87,7 @@ REGIMES = (
     Regime("no drift", moved=0.5, target=(0.35, 0.4, 0.25)),
     Regime("3 topics of 10 questions", topics=3, questions=10),
 )
-"""What `benchmarks/coverage.py` runs; `RARE` shows where no interval can hold."""
+"""What `benchmarks/interval_coverage.py` runs; `RARE` shows where no interval can hold."""
 
 RARE = Regime("10 questions, a rare stance", questions=10, base=(0.03, 0.94, 0.03), target=(0.03, 0.9, 0.07))
 

@@ -1,6 +1,6 @@
 """How often the intervals hold the truth, in simulated experiments, and the power of the paired test, as Markdown.
 
-    .venv/bin/python benchmarks/coverage.py --experiments 500 --out coverage.md
+    .venv/bin/python benchmarks/interval_coverage.py --experiments 500 --out coverage.md
 
 The tables of docs/statistics.md are this output; 1,000 experiments take about ten minutes of one core.
 """

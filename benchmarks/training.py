@@ -1,0 +1,202 @@
+"""Tokens per second, memory and final loss of training beside stock trl, on one device in one run, as Markdown.
+
+    python benchmarks/training.py --results results                 # pocket size, on one core
+    python benchmarks/training.py --results results --steps 20 --repeats 1 --algorithms sft dpo
+    python benchmarks/training.py --results results --gpu --peak-tflops 989 --steps 10 --repeats 1
+
+In the activated environment. `--results` is the workflow's folder of results, of which the pocket base model and two
+data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
+
+Three ways to train, from the same model on the same rows in as many steps of the same batches, by the same schedule of
+the learning rate: `ours` is `valuedrift.training.run.train` as the workflow calls it; `stock` is what trl's scripts do
+(`SFTTrainer`, `DPOTrainer`, `CPOTrainer` with `loss_type="simpo"`, `PPOTrainer`), every other setting trl's own, which
+means bf16 and gradient checkpointing; `matched` is stock with our precision and checkpointing. PPO's printed samples
+are off in all. The three take turns, each time in a process of its own, and medians are compared.
+
+Tokens are those of training, padding aside. Three clocks: `train` is the trainer's loop alone; `job` has loading,
+encoding, a reference's log-probabilities and saving as well, but no imports; `process` has imports too. `CPU` is the
+job's processor time, which other work on the machine disturbs less. Losses are means over the last steps (PPO: the
+reward less the KL penalty, a sampled quantity).
+
+`--gpu` trains a randomly initialised Qwen3-4B on 2,048 tokens a row by the paper's settings (SFT and DPO unless told
+otherwise) and adds the model FLOP utilisation of the trainer's loop, by 6 × parameters + 12 × layers × width × length
+a token (PaLM, appendix B), of the card's bf16 peak; passes of DPO's reference are not counted. This part has not been
+run on a card yet. It needs about 100 GB of GPU memory and 40 GB of disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+WAYS = ("ours", "stock", "matched")
+ALGORITHMS = ("sft", "dpo", "simpo", "ppo")
+DATA = {"sft": "wildchat"}
+PAIRS = "synthetic-support"
+_CLOCKS = ("train", "job", "process", "cpu")
+_CHILD = Path(__file__).with_name("training_once.py")
+
+
+def rows_for(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """The first `count` rows, from the beginning again where there are fewer."""
+    return [rows[number % len(rows)] for number in range(count)]
+
+
+def flops_per_token(parameters: int, layers: int, width: int, length: int) -> float:
+    """Model FLOPs of a trained token; what gradient checkpointing computes again is not counted (PaLM, appendix B)."""
+    return float(6 * parameters + 12 * layers * width * length)
+
+
+def medians(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """Of each way's runs: tokens per second by each clock, MiB of memory, loss and the share of padding."""
+    found = {clock: statistics.median(run["tokens"] / run[clock] for run in runs) for clock in _CLOCKS}
+    plain = {key: statistics.median(run[key] for run in runs) for key in ("peak_mib", "loss", "padding")}
+    return found | plain
+
+
+def table(algorithm: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """One line a way, ratios of `ours` to it in brackets."""
+    found = {way: medians(own) for way, own in runs.items()}
+    lines = []
+    for way, own in found.items():
+        cells = [f"{own[clock]:,.0f} ({found['ours'][clock] / own[clock]:.2f})" for clock in _CLOCKS]
+        losses = [run["loss"] for run in runs[way]]
+        spread = f"{own['loss']:.4f} ({min(losses):.4f} to {max(losses):.4f})"
+        cells += [f"{own['peak_mib']:,.0f}", f"{own['padding']:.0%}", spread]
+        utilisation = runs[way][0].get("utilisation")
+        cells.append(f"{utilisation:.1%}" if utilisation else "–")
+        lines.append(f"| {algorithm} | {way} | {' | '.join(cells)} |")
+    return lines
+
+
+def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a process to its end and give its report, with its seconds; ends the benchmark where it fails."""
+    folder.mkdir(parents=True)
+    report = folder / "report.json"
+    told = json.dumps({**spec, "folder": str(folder), "report": str(report)})
+    began = time.perf_counter()
+    run = subprocess.run([sys.executable, str(_CHILD), told], capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - began
+    if run.returncode:
+        sys.exit(f"{told}\nended with status {run.returncode}:\n{run.stderr[-4000:]}")
+    return {**json.loads(report.read_text()), "process": seconds}
+
+
+def long_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose answers fill any length: the same words again and again, until they are cut."""
+    for key in row.keys() & {"messages", "chosen", "rejected"}:
+        *before, answer = row[key]
+        row = {**row, key: [*before, {**answer, "content": answer["content"] * (20_000 // len(answer["content"]) + 1)}]}
+    return row
+
+
+def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path) -> Path:
+    """Rows for the wanted number of steps, of the pocket suite's data."""
+    import polars as pl
+
+    name = DATA.get(algorithm, PAIRS)
+    columns = ["messages"] if algorithm == "sft" else ["prompt", "chosen", "rejected"]
+    source = pl.read_parquet(given.results / f"data/pocket/{name}/train.parquet", columns=columns)
+    rows = rows_for(source.to_dicts(), count)
+    if given.gpu:
+        rows = [long_row(row) for row in rows]
+    pl.DataFrame(rows, schema=source.schema).write_parquet(path)
+    return path
+
+
+def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Path) -> dict[str, Any]:
+    """What all ways of an algorithm are given: the suite's settings, and as many rows as the steps need."""
+    import yaml
+
+    suites = yaml.safe_load((Path(__file__).parents[1] / "workflow_config.yaml").read_text())["suites"]
+    settings = dict(suites["paper" if given.gpu else "pocket"]["training"][algorithm])
+    if given.gpu:
+        settings |= {"batch_size": given.batch_size, "device_batch_size": given.batch_size}
+        # Each answer of 2,048 tokens less its prompt, so that rows are full.
+        settings |= {"response_length": settings["max_length"] - 256} if algorithm != "sft" else {}
+    # A step of PPO samples and learns from 176 answers at pocket size.
+    an_epoch = max(1, (given.steps // 10 if algorithm == "ppo" else given.steps) // settings["epochs"])
+    data = write_rows(given, algorithm, an_epoch * settings["batch_size"], folder / f"{algorithm}.parquet")
+    plain = {
+        "algorithm": algorithm,
+        "settings": settings,
+        "steps": an_epoch * settings["epochs"],
+        "seed": 0,
+        "gpu": given.gpu,
+    }
+    return plain | {"model": str(model.resolve()), "data": str(data), "reward": None}
+
+
+def utilisation(given: argparse.Namespace, run: dict[str, Any], made: dict[str, Any], length: int) -> float:
+    needed = flops_per_token(made["parameters"], made["layers"], made["width"], length)
+    return float(run["tokens"] / run["train"] * needed / (given.peak_tflops * 1e12))
+
+
+def compare(given: argparse.Namespace, folder: Path) -> None:
+    model = given.results / "checkpoints/pocket/base/step-000000"
+    if given.gpu:
+        made = start({"way": "model", "base": str(model.resolve())}, folder / "model")
+        model = folder / "model"
+    for algorithm in given.algorithms:
+        spec = spec_for(given, algorithm, model, folder)
+        if algorithm == "ppo":
+            reward = spec_for(given, "reward", model, folder)
+            start(reward | {"way": "ours"}, folder / "reward")
+            spec["reward"] = str(folder / f"reward/run/step-{reward['steps']:06d}")
+        runs: dict[str, list[dict[str, Any]]] = {way: [] for way in given.ways}
+        for repeat in range(given.repeats):
+            for way in given.ways:
+                with tempfile.TemporaryDirectory(dir=folder) as place:
+                    run = start(spec | {"way": way}, Path(place) / "work")
+                if given.gpu:
+                    run["utilisation"] = utilisation(given, run, made, spec["settings"]["max_length"])
+                runs[way].append(run)
+                print(f"{algorithm} {repeat + 1}/{given.repeats} {way}: {run}", file=sys.stderr, flush=True)
+        print("\n".join(table(algorithm, runs)), flush=True)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument(
+        "--steps", type=int, default=90, help="steps of SFT, DPO and SimPO, in whole epochs; PPO takes a tenth"
+    )
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--algorithms", nargs="+", choices=ALGORITHMS)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--gpu", action="store_true", help="Qwen3-4B on a GPU; not run on one yet")
+    parser.add_argument("--batch-size", type=int, default=8, help="rows of a forward pass and of a step, with --gpu")
+    parser.add_argument("--peak-tflops", type=float, default=989, help="the card's dense bf16 peak, with --gpu")
+    given = parser.parse_args()
+    given.algorithms = given.algorithms or (("sft", "dpo") if given.gpu else ALGORITHMS)
+    if "ours" not in given.ways:
+        parser.error("--ways needs `ours`, to which the others are compared")
+    return given
+
+
+def main() -> None:
+    given = options()
+    os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+    if not given.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load over 1, 5 and 15 minutes {load} at the start\n")
+    clocks = " | ".join(f"tokens/s, {name} (ours is × as fast)" for name in ("train", "job", "process", "CPU"))
+    print(f"| algorithm | way | {clocks} | peak MiB | padding | loss (range) | utilisation |")
+    print(f"| --- | --- {'| ---: ' * 8}|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
+        compare(given, Path(name))
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"\nload at the end {load}")
+
+
+if __name__ == "__main__":
+    main()
