@@ -8,6 +8,7 @@ configfile: "workflow_config.yaml"
 
 include: "rules/common.smk"
 include: "rules/data.smk"
+include: "rules/probes.smk"
 include: "rules/synthetic.smk"
 include: "rules/models.smk"
 include: "rules/training.smk"

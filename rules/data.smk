@@ -51,6 +51,8 @@ rule probes:
         "results/logs/probes/{suite}.log",
     benchmark:
         "results/benchmarks/probes/{suite}.tsv"
+    wildcard_constraints:
+        suite=FLOW.suites_with_probes("questions", "prism"),
     conda:
         "../envs/analysis.yaml"
     params:

@@ -32,6 +32,15 @@ COMMANDS = {
     "figures": "statistics topics report expression out",
     "drift": "statistics topics report out",
     "report": "statistics stances calibrations topics benchmarks configuration out",
+    "vprism-questions": "source journal out",
+    "vprism-embed": "questions model out",
+    "vprism-reduce": "questions embeddings model settings seed out",
+    "vprism-cluster": "questions reduced settings out",
+    "vprism-describe": "clustered embeddings model out",
+    "vprism-name": "descriptions journal out",
+    "vprism-propose": "clustered embeddings model descriptions names-file topics out",
+    "vprism-filter": "clustered choice topics journal out",
+    "vprism-sample": "value-laden topics per-topic seed out",
     "synthetic-candidates": "names data longest out",
     "synthetic-retrieve": "candidates probes model store settings out",
     "synthetic-pairs": "retrieved topics settings llm judge-settings journal seed out",
@@ -43,6 +52,7 @@ COMMANDS = {
 }
 # Those that people call.
 TOOLS = {
+    "compare-clusters": "",
     "synthetic-sheet": "topics pairs seed key out",
     "synthetic-agreement": "key out",
     "judge-quality": "",
@@ -51,7 +61,13 @@ TOOLS = {
     "check-sheet": "sheet key out",
 }
 ALL_COMMANDS = {**COMMANDS, **TOOLS}
-PLACES = {"synthetic-align": "FILE", "synthetic-sheet": "FILE", "synthetic-agreement": "SHEET", "judge-quality": "FILE"}
+PLACES = {
+    "compare-clusters": "CLUSTERED, PUBLISHED",
+    "synthetic-align": "FILE",
+    "synthetic-sheet": "FILE",
+    "synthetic-agreement": "SHEET",
+    "judge-quality": "FILE",
+}
 SETTINGS = {
     "learning_rate": 1e-2,
     "batch_size": 11,

@@ -9,10 +9,10 @@ import pytest
 from valuedrift.data.canonical import Skip
 from valuedrift.data.formats import FORMATS
 from valuedrift.data.prepare import prepare
-from valuedrift.data.probes import prism_probes
 from valuedrift.data.rows import read_rows
 from valuedrift.data.settings import DataSettings
 from valuedrift.errors import ArtifactError
+from valuedrift.probes.questions import prism_probes
 
 pytestmark = pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="VALUEDRIFT_DATA is not set")
 

@@ -12,9 +12,9 @@ import pytest
 
 from valuedrift.data.canonical import SCHEMAS
 from valuedrift.data.hh_rlhf import convert
-from valuedrift.data.probes import prism_probes
 from valuedrift.data.rows import read_rows
 from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.probes.questions import prism_probes
 from valuedrift.synthetic.retrieve import (
     RetrievalSettings,
     candidate_prompts,

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from valuedrift.cli import answers, data, expression, models, quality, results, synthetic
+from valuedrift.cli import answers, data, expression, models, probes, quality, results, synthetic
 from valuedrift.errors import ValueDriftError
 
 
@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors are printed without a traceback and end with status 1."""
     parser = argparse.ArgumentParser(prog="valuedrift", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (data, synthetic, expression, models, answers, quality, results):
+    for room in (data, probes, synthetic, expression, models, answers, quality, results):
         for command in room.COMMANDS:
             command.add_to(commands)
     given = parser.parse_args(arguments)

@@ -16,8 +16,10 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(
         ("algorithm", "kind", "model", "name", "run", "prompt", "template", "names", "side", "engine"), str
     ),
-    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples"), int),
+    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples", "per-topic"), int),
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
+    **dict.fromkeys(("questions", "embeddings", "reduced", "clustered", "published"), Path),
+    **dict.fromkeys(("descriptions", "names-file", "choice", "value-laden"), Path),
     **dict.fromkeys(("llm", "judge-settings", "seeds", "tables"), json.loads),
     **dict.fromkeys(
         ("plan", "trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads

@@ -121,16 +121,30 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
     if "synthetic" in suite:
         yield from _unknown(f"{where}.synthetic.from", suite["synthetic"]["from"], suite["data"], f"{where}.data")
         yield from _unknown(f"{where}.synthetic.writer", [suite["synthetic"]["writer"]], config.get("llms", {}), "llms")
-    if (suite["probes"]["source"] == "prism") != ("per_topic" in suite["probes"]):
-        yield (
-            f"{where}.probes.per_topic",
-            suite["probes"].get("per_topic", "nothing"),
-            "it with source prism, and only then",
-        )
+    yield from _probes(f"{where}.probes", suite["probes"], config)
     for algorithm, settings in suite["training"].items():
         yield from _settings(f"{where}.training.{algorithm}", settings, algorithm)
     if "world" in suite:
         yield from _world(f"{where}.world", suite["world"])
+
+
+_PROBE_KEYS = {
+    "questions": set[str](),
+    "prism": {"per_topic"},
+    "vprism": {"per_topic", "embedding", "choice", "reduction", "clusters"},
+}
+
+
+def _probes(where: str, probes: Config, config: Config) -> Iterator[tuple[str, object, str]]:
+    source = probes["source"]
+    optional = {"llm"} if source == "vprism" else set()
+    for key in sorted({"per_topic", "llm", *_PROBE_KEYS["vprism"]}):
+        if (key in _PROBE_KEYS[source]) > (key in probes):
+            yield f"{where}.{key}", "nothing", f"it with source {source}"
+        if key in probes and key not in _PROBE_KEYS[source] | optional:
+            yield f"{where}.{key}", probes[key], f"nothing with source {source}"
+    if "llm" in probes:
+        yield from _unknown(f"{where}.llm", [probes["llm"]], config.get("llms", {}), "llms")
 
 
 def _algorithm(where: str, suite: Config, algorithm: str) -> Iterator[tuple[str, object, str]]:

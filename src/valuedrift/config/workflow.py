@@ -6,6 +6,7 @@ Settings are handed to jobs as JSON of exactly what they use, so that an edit re
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from valuedrift.config.check import Config, check
 from valuedrift.config.grid import RESULTS, Run, as_json, checkpoint, runs_of, shards, traced
 from valuedrift.judging.prompt import prompt_hash, read_prompt
+from valuedrift.probes.templates import read_template as read_probe_template
+from valuedrift.probes.templates import template_hash
 from valuedrift.synthetic.write import read_template
 
 BASE = "base"
@@ -117,6 +120,33 @@ class Workflow:
         suite = self.suite_name(model)
         made = "world" in self.config["suites"][suite]
         return f"{RESULTS}/world/{suite}/pretraining.parquet" if made else f"{RESULTS}/data/{suite}/documents.parquet"
+
+    # The probe set
+
+    def suites_with_probes(self, *sources: str) -> str:
+        """A wildcard pattern of the suites whose probes come from one of these sources; matches nothing without one."""
+        suites = self.config["suites"].items()
+        return "|".join(name for name, suite in suites if suite["probes"]["source"] in sources) or "(?!)"
+
+    def vprism(self, suite: str, key: str) -> Any:
+        return self.config["suites"][suite]["probes"][key]
+
+    def vprism_llm(self, suite: str) -> str:
+        """The option that names the chat model, or none where the suite has none."""
+        name = self.config["suites"][suite]["probes"].get("llm")
+        return f"--llm {shlex.quote(as_json(self.llm(name)))}" if name else ""
+
+    def vprism_llm_folder(self, suite: str) -> list[str]:
+        name = self.config["suites"][suite]["probes"].get("llm")
+        return self.llm_folder(name) if name else []
+
+    def vprism_choice(self, suite: str) -> list[str]:
+        """The reviewed choice of topics, once there is one; the job that reads it explains what is missing."""
+        path = Path(self.vprism(suite, "choice"))
+        return [str(path)] if path.exists() else []
+
+    def template_version(self, step: str) -> str:
+        return template_hash(read_probe_template(step))
 
     # Pairs with a planted value gap
 
