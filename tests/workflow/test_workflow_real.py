@@ -8,11 +8,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from pipeline import snakemake
+
+from valuedrift.probes.compare import compare_clusters
 
 pytestmark = pytest.mark.workflow
 
 SHORT_REAL = Path(__file__).parent / "short_real.yaml"
+VPRISM = Path(__file__).parent / "vprism.yaml"
 
 
 def test_absent_data_is_explained(tmp_path: Path) -> None:
@@ -38,3 +42,19 @@ def test_every_algorithm_runs_on_real_rows(tmp_path: Path) -> None:
     assert card["counts"]["skipped"]["chosen equals rejected"] == 4
     summary = json.loads((results / "report/summary.json").read_text())
     assert summary["calibration"]["mae"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("VALUEDRIFT_DATA"), reason="VALUEDRIFT_DATA names no folder of real slices")
+def test_the_probe_set_is_built_from_prism_as_far_as_no_chat_model_is_needed(tmp_path: Path) -> None:
+    """The clusters are PRISM's own, and what only a chat model or a person can say is asked for."""
+    run = snakemake(tmp_path, "results/probes/real.parquet", overlays=(SHORT_REAL, VPRISM))
+    assert run.returncode != 0
+    assert "a key of llms" in (tmp_path / "results/logs/vprism_filter/real.log").read_text()
+    folder = tmp_path / "results/vprism/real"
+    proposal = yaml.safe_load((folder / "topics.yaml").read_text())
+    assert len(proposal["topics"]) == 11
+    published = Path(os.environ["VALUEDRIFT_DATA"]) / "prism/published_clusters.csv"
+    soft = compare_clusters(folder / "clustered.parquet", published)["soft"]
+    assert 20 <= soft["clusters"] <= 32
+    assert soft["nmi"] > 0.93
