@@ -70,7 +70,7 @@ def launch(jobs: dict[str, Job], folder: Path, *configuration: str) -> dict[str,
         timeout=200,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.returncode == 0, done.stderr
     return {name: job.folder for name, job in both.items()}
 
 

@@ -41,7 +41,7 @@ def test_each_answer_has_a_stance(finished: Path) -> None:
 def test_what_data_sets_express_is_beside_what_was_planted(finished: Path) -> None:
     folder = finished / "results/expression/pocket"
     shares = pl.read_parquet(folder / "recovery/shares.parquet")
-    assert set(shares["data"]) == {"wildchat", "alpaca"}
+    assert {"wildchat", "alpaca"} < set(shares["data"])
     assert shares["measured"].is_between(0, 1).all()
     assert set(pl.read_parquet(folder / "gap_summary.parquet")["data"]) == {
         "ultrafeedback",

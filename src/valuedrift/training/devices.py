@@ -81,6 +81,12 @@ def whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return gathered
 
 
+def wait_for_all() -> None:
+    """Go on when every process of the run has come here."""
+    if processes() > 1:
+        PartialState().wait_for_everyone()
+
+
 def shared(rows: list[dict[str, Any]], folder: Path) -> Dataset:
     """A data set of encoded rows; one file below `folder` where several processes read it.
 

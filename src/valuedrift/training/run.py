@@ -15,7 +15,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.models.folder import checkpoint_name
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.checkpoints import SaveTrajectory
-from valuedrift.training.devices import is_main, keep_to_one_gpu, processes
+from valuedrift.training.devices import is_main, keep_to_one_gpu, processes, wait_for_all
 from valuedrift.training.disk import explain_full_disk, require_space
 from valuedrift.training.job import Job
 from valuedrift.training.keep import KeepPoints
@@ -77,6 +77,7 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
     try:
         with explain_full_disk(folder):
             _run(job.algorithm, trainer, point)
+        wait_for_all()  # before what they share goes
     finally:
         shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
     if trainer.state.global_step != job.steps[-1]:
