@@ -104,6 +104,7 @@ def losses(folder: Path) -> list[float]:
     return metrics["value"].to_list()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["launched", "divided"])
 @pytest.mark.parametrize("algorithm", SAME)
 def test_two_processes_have_the_losses_and_the_weights_of_one(
@@ -118,6 +119,7 @@ def test_two_processes_have_the_losses_and_the_weights_of_one(
         assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
 
 
+@pytest.mark.slow
 def test_answers_are_sampled_from_divided_weights(divided: dict[str, Path], jobs: dict[str, Job], base: Path) -> None:
     end = load_file(divided["grpo"] / f"step-{jobs['grpo'].steps[-1]:06d}" / "model.safetensors")
     start = load_file(base / "model.safetensors")
@@ -131,6 +133,7 @@ def test_ppo_refuses_divided_weights(make_job: MakeJob, monkeypatch: pytest.Monk
         ALGORITHMS["ppo"](make_job("ppo"), [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_one_process_writes_the_run_and_nothing_is_left_over(
     jobs: dict[str, Job], launched: dict[str, Path], algorithm: str
