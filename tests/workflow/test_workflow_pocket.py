@@ -49,7 +49,7 @@ def test_what_data_sets_express_is_beside_what_was_planted(finished: Path) -> No
         "synthetic-oppose",
     }
     foretold = pl.read_parquet(finished / "results/prediction/pocket/predictions.parquet")
-    assert set(foretold["run"]) == {"sft-wildchat", "sft-alpaca"}
+    assert set(foretold["data"]) == {"wildchat", "alpaca"}
 
 
 def test_nothing_is_judged_twice(finished: Path, tmp_path: Path) -> None:
