@@ -1,4 +1,4 @@
-"""Direct preference optimisation (section 2.3)."""
+"""Direct preference optimisation (section 2.3), and the trainer that it shares with its kin."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from valuedrift.training.settings import DpoSettings
 
 def dpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:
     """−log σ(β log π/π_ref(chosen) − β log π/π_ref(rejected)); the reference is the checkpoint the run starts from."""
-    settings = job.settings
-    assert isinstance(settings, DpoSettings)
-    tokenizer = job.tokenizer()
+    assert isinstance(job.settings, DpoSettings)
+    return reference_trainer(job, callbacks, job.settings.beta, "sigmoid")
+
+
+def reference_trainer(job: Job, callbacks: list[TrainerCallback], beta: float, loss: str) -> DPOTrainer:
+    """trl's DPO trainer with one of its losses, on log π/π_ref of chosen and rejected answers."""
+    settings, tokenizer = job.settings, job.tokenizer()
     trainer = DPOTrainer(
         model=policy(job),
         ref_model=reference(job),
         args=DPOConfig(
             **trainer_arguments(job),
-            beta=settings.beta,
-            loss_type=["sigmoid"],
+            beta=beta,
+            loss_type=[loss],
             max_length=settings.max_length,
             precompute_ref_log_probs=asked_beforehand(),
             disable_dropout=settings.lora is None,
