@@ -2,7 +2,8 @@ import os
 import sys
 
 from valuedrift.config.grid import as_json, checkpoint
-from valuedrift.config.workflow import EXPRESSION, PREDICTION, RECOVERY, STATISTICS, Workflow, folders
+from valuedrift.config.workflow import STATISTICS, Workflow, folders
+from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 
 FLOW = Workflow.read(config)
 SEED = config["seed"]

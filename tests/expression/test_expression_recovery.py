@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from expression_rows import judged, pairs, sft, turns
 
-from valuedrift.expression.commands import EXPRESSION, RECOVERY, write_expression, write_recovery
+from valuedrift.expression import EXPRESSION, RECOVERY
+from valuedrift.expression.commands import write_expression, write_recovery
 from valuedrift.expression.gaps import gap_summary, gap_table
 from valuedrift.expression.recovery import (
     gap_recovery,

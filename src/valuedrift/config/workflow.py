@@ -14,16 +14,13 @@ from typing import Any
 
 from valuedrift.config.check import Config, check
 from valuedrift.config.grid import RESULTS, Run, as_json, checkpoint, runs_of, shards, traced
+from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.judging.prompt import prompt_hash, read_prompt
 from valuedrift.probes.templates import read_template as read_probe_template
-from valuedrift.probes.templates import template_hash
 from valuedrift.synthetic.write import read_template
 
 BASE = "base"
 SIDES = ("support", "oppose")
-EXPRESSION = ("shares.parquet", "gaps.parquet", "gap_summary.parquet", "nearest.parquet")
-RECOVERY = ("shares.parquet", "gaps.parquet", "retrieval.parquet", "errors.json")
-PREDICTION = ("predictions.parquet", "errors.parquet", "movers.parquet")
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
 
 
@@ -146,7 +143,7 @@ class Workflow:
         return [str(path)] if path.exists() else []
 
     def template_version(self, step: str) -> str:
-        return template_hash(read_probe_template(step))
+        return prompt_hash(read_probe_template(step))
 
     # Pairs with a planted value gap
 

@@ -23,10 +23,6 @@ from valuedrift.expression.shares import share_table
 from valuedrift.files import write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 
-EXPRESSION = ("shares.parquet", "gaps.parquet", "gap_summary.parquet", "nearest.parquet")
-RECOVERY = ("shares.parquet", "gaps.parquet", "retrieval.parquet", "errors.json")
-PREDICTION = ("predictions.parquet", "errors.parquet", "movers.parquet")
-
 
 def write_expression(judged: Sequence[Path], settings: Mapping[str, Any], seed: int, examples: int, out: Path) -> None:
     """Write EXPRESSION into the folder `out`: what each data set expresses, with `examples` nearest rows a stance."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -31,11 +30,6 @@ def read_template(step: str, file: str = "") -> str:
     if not all(place in template for place in places):
         raise ConfigError(f"template of '{step}'", template, f"a text with {' and '.join(places)}")
     return template
-
-
-def template_hash(template: str) -> str:
-    """The template's version: the first 16 hex characters of its SHA-256."""
-    return hashlib.sha256(template.encode()).hexdigest()[:16]
 
 
 def fill(template: str, **texts: str) -> str:
