@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from chat_model import reply
+from doubles.endpoint import endpoint
 from pipeline import snakemake
 
 from valuedrift.probes.compare import compare_clusters
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.workflow
 
 SHORT_REAL = Path(__file__).parent / "short_real.yaml"
 VPRISM = Path(__file__).parent / "vprism.yaml"
+SYNTHETIC = Path(__file__).parent / "synthetic.yaml"
 
 
 def test_absent_data_is_explained(tmp_path: Path) -> None:
@@ -58,3 +61,34 @@ def test_the_probe_set_is_built_from_prism_as_far_as_no_chat_model_is_needed(tmp
     soft = compare_clusters(folder / "clustered.parquet", published)["soft"]
     assert 20 <= soft["clusters"] <= 32
     assert soft["nmi"] > 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("VALUEDRIFT_DATA"), reason="VALUEDRIFT_DATA names no folder of real slices")
+def test_probe_set_and_synthetic_pairs_are_built_with_a_chat_model(tmp_path: Path) -> None:
+    """Every stage of appendices A and E: the chat model is a scripted endpoint, the choice of topics a file."""
+    targets = [f"results/data/real/synthetic-{side}/train.parquet" for side in ("support", "oppose")]
+    with endpoint(reply) as url:
+        chat = tmp_path / "chat.yaml"
+        chat.write_text(yaml.safe_dump({"llms": {"chat": {"backend": "http", "model": "scripted", "url": url}}}))
+        overlays = (SHORT_REAL, VPRISM, SYNTHETIC, chat)
+        unchosen = snakemake(tmp_path, *targets, overlays=overlays, OPENAI_API_KEY="none")
+        assert unchosen.returncode != 0
+        assert "Copy the proposal there" in (tmp_path / "results/logs/vprism_filter/real.log").read_text()
+        choose_topics(tmp_path / "results/vprism/real/topics.yaml", tmp_path / "vprism_topics.yaml")
+        run = snakemake(tmp_path, *targets, overlays=overlays, OPENAI_API_KEY="none")
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+    probes = pl.read_parquet(tmp_path / "results/probes/real.parquet")
+    assert probes.group_by("topic").len()["len"].to_list() == [5] * 11
+    support, oppose = (pl.read_parquet(tmp_path / target) for target in targets)
+    assert support.height == oppose.height == 8
+    assert support["chosen"].to_list() == oppose["rejected"].to_list()
+
+
+def choose_topics(proposal: Path, choice: Path) -> None:
+    """Sign the proposal, as a person would, and give topics without a cluster one that no topic has."""
+    content = yaml.safe_load(proposal.read_text())
+    taken = {cluster for clusters in content["topics"].values() for cluster in clusters}
+    spare = [each["cluster"] for each in content["evidence"] if each["cluster"] not in taken]
+    topics = {topic: clusters or [spare.pop()] for topic, clusters in content["topics"].items()}
+    choice.write_text(yaml.safe_dump({**content, "reviewed": "a test", "topics": topics}))
