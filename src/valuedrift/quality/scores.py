@@ -5,7 +5,6 @@ Confusions are (labels, labels, ...): truth first, what was found second, bootst
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -57,10 +56,7 @@ def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
     rows = counts.sum()
     if rows == 0:
         return np.zeros((*counts.shape, bootstrap.replicates))
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
-    draws = np.random.default_rng([bootstrap.seed, key]).multinomial(
-        int(rows), counts.ravel() / rows, size=bootstrap.replicates
-    )
+    draws = bootstrap.stream(name).multinomial(int(rows), counts.ravel() / rows, size=bootstrap.replicates)
     return np.ascontiguousarray(draws.T, dtype=np.float64).reshape(*counts.shape, -1)
 
 

@@ -39,13 +39,17 @@ class Bootstrap:
         if not 0 < self.level < 1:
             raise ConfigError("statistics.level", self.level, "a share between 0 and 1, such as 0.95")
 
+    def stream(self, name: str) -> np.random.Generator:
+        """Random numbers of their own for whatever `name` says, keyed by seed and name alone."""
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
+        return np.random.default_rng([self.seed, key])
+
     def weights(self, topic: str, questions: int) -> FloatArray:
         """How often each question of `topic` is drawn, (questions, replicates).
 
         The stream is keyed by seed and topic, so no other topic's presence or order changes it.
         """
-        key = int.from_bytes(hashlib.sha256(topic.encode()).digest()[:16], "big")
-        random, kind = np.random.default_rng([self.seed, key]), np.min_scalar_type(questions - 1)
+        random, kind = self.stream(topic), np.min_scalar_type(questions - 1)
         counts = np.empty((questions, self.replicates))
         for first in range(0, self.replicates, _BLOCK):
             size = min(_BLOCK, self.replicates - first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,10 +13,8 @@ _EQUAL = 1e-12
 
 def flips(topic: str, questions: int, bootstrap: Bootstrap) -> FloatArray:
     """Signs +1 and −1, (questions, replicates); the stream is keyed by seed and topic, as `Bootstrap.weights`."""
-    key = int.from_bytes(hashlib.sha256(f"signs of {topic}".encode()).digest()[:16], "big")
-    drawn = np.random.default_rng([bootstrap.seed, key]).integers(
-        0, 2, size=(questions, bootstrap.replicates), dtype=np.int8
-    )
+    random = bootstrap.stream(f"signs of {topic}")
+    drawn = random.integers(0, 2, size=(questions, bootstrap.replicates), dtype=np.int8)
     return np.asarray(2.0 * drawn - 1.0)
 
 

@@ -7,7 +7,7 @@ from trl import DPOConfig, DPOTrainer
 
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
-from valuedrift.training.pairs import asked_beforehand, reference, text_pairs
+from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs
 from valuedrift.training.settings import DpoSettings
 
 
@@ -35,6 +35,5 @@ def reference_trainer(job: Job, callbacks: list[TrainerCallback], beta: float, l
         processing_class=tokenizer,
         callbacks=callbacks,
     )
-    if asked_beforehand():
-        (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)
+    free_reference(trainer)
     return trainer

@@ -11,7 +11,7 @@ from trl import KTOConfig, KTOTrainer
 from valuedrift.errors import ConfigError
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
-from valuedrift.training.pairs import asked_beforehand, reference, text_pairs
+from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs
 from valuedrift.training.settings import KtoSettings
 
 
@@ -42,8 +42,7 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
         processing_class=tokenizer,
         callbacks=callbacks,
     )
-    if asked_beforehand():
-        (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)
+    free_reference(trainer)
     return trainer
 
 

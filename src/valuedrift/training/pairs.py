@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -10,6 +10,9 @@ from valuedrift.training.devices import processes
 from valuedrift.training.encode import render_pair
 from valuedrift.training.job import Job
 from valuedrift.training.settings import PairSettings
+
+if TYPE_CHECKING:
+    from trl import DPOTrainer, KTOTrainer
 
 
 def text_pairs(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
@@ -37,3 +40,9 @@ def reference(job: Job) -> PreTrainedModel | None:
     difference in precision would be taken for a preference.
     """
     return job.model() if job.settings.bf16 or not asked_beforehand() else None
+
+
+def free_reference(trainer: DPOTrainer | KTOTrainer) -> None:
+    """Let go of the reference once it has been asked beforehand: it would lie in memory beside the policy."""
+    if asked_beforehand():
+        (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)
