@@ -1,7 +1,7 @@
 import os
 import sys
 
-from valuedrift.config.grid import as_json, checkpoint
+from valuedrift.config.grid import ablated, as_json, checkpoint
 from valuedrift.config.workflow import STATISTICS, Workflow, folders
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "tables": "statistics topics report out",
     "figures": "statistics topics report expression out",
     "drift": "statistics topics report out",
+    "ablations": "stances ablated topics report statistics-settings seed out",
     "report": "statistics stances calibrations topics benchmarks configuration out",
     "vprism-questions": "source journal out",
     "vprism-embed": "questions model out",

@@ -145,6 +145,7 @@ def test_values_of_the_wrong_kind_or_range_are_named(
     [
         ("report.models", ["pocket", "gpt"], "gpt", "a key of models: pocket, pocket_real"),
         ("report.table_1_topics", ["chess"], "chess", "a key of topics: abortion"),
+        ("report.ablation_topics", ["chess"], "chess", "a key of topics: abortion"),
         ("models.pocket.suite", "tiny", "tiny", "a key of suites: pocket, real, paper"),
         (f"{POCKET}.judge", "gpt_4o", "gpt_4o", "a key of judges: pocket, qwen25_7b"),
         (f"{POCKET}.grid.sft", ["wildchat", "lima"], "lima", f"a key of {POCKET}.data: wildchat, alpaca"),
@@ -351,6 +352,9 @@ BLOCK = {"sft": ["wildchat"], "data": ["ultrafeedback"], "algorithm": "dpo", "pa
         ({"data": ["nothing"]}, "grid.ablations.0.data", "a key of"),
         ({"models": ["nobody"]}, "grid.ablations.0.models", "a key of models"),
         ({"parameter": "gamma"}, "grid.ablations.0.parameter", "a parameter that dpo has"),
+        ({"settings": {"gamma": 1}}, "grid.ablations.0.settings.gamma", "a parameter that dpo has"),
+        ({"settings": {"beta": 1}}, "grid.ablations.0.settings.beta", "the parameter that varies"),
+        ({"settings": {"batch_size": 33}}, "grid.ablations.0.values.device_batch_size", "a divisor of 33"),
         ({"parameter": "batch_size", "values": [33]}, "grid.ablations.0.values.device_batch_size", "a divisor of 33"),
     ],
 )

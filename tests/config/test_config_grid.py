@@ -18,12 +18,14 @@ from valuedrift.config.grid import (
     ablated,
     as_json,
     checkpoint,
+    grid_runs,
     runs_of,
     saved_steps,
     shards,
     total_steps,
     traced,
 )
+from valuedrift.errors import ConfigError
 from valuedrift.training.settings import REWARDED, read_settings
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
@@ -33,7 +35,7 @@ PAPER = ["llama3_3b", "llama3_8b", "qwen3_4b", "qwen3_8b"]
 
 def grid(model: str) -> dict[str, Run]:
     """The grid itself, without its ablations."""
-    return {run.lineage: run for run in runs_of(CONFIG, model) if not run.variant}
+    return {run.lineage: run for run in grid_runs(CONFIG, model)}
 
 
 @pytest.mark.parametrize(
@@ -216,21 +218,66 @@ def test_variants_are_names_that_paths_and_rules_can_have(value: float, name: st
 
 def test_figures_are_told_which_run_stands_for_which_value() -> None:
     config = bare_config(ablation(), ablation(models=["another"]))
+    runs = {run.lineage: run for run in runs_of(config, "pocket")}
+    names = {0.05: "-beta-0-05", 0.1: "", 0.5: "-beta-0-5"}
     assert ablated(config, "pocket") == [
         {
-            "algorithm": "dpo",
             "parameter": "beta",
-            "sft": "wildchat",
-            "data": "synthetic-support",
-            "runs": [
-                {"value": 0.05, "run": "sft-wildchat/dpo-synthetic-support-beta-0-05"},
-                {"value": 0.1, "run": "sft-wildchat/dpo-synthetic-support"},
-                {"value": 0.5, "run": "sft-wildchat/dpo-synthetic-support-beta-0-5"},
-            ],
+            "value": value,
+            "own": value == 0.1,
+            "settings": {},
+            "trajectory": runs[f"sft-wildchat/dpo-synthetic-support{end}"].trajectory(),
         }
+        for value, end in names.items()
     ]
-    runs = {run.lineage for run in runs_of(config, "pocket")}
-    assert {entry["run"] for entry in ablated(config, "pocket")[0]["runs"]} <= runs
+
+
+def test_runs_of_an_ablation_can_share_other_settings() -> None:
+    config = bare_config(
+        ablation(values=[0.1, 0.5], settings={"learning_rate": 5e-7}),
+        ablation(parameter="learning_rate", values=[5e-7, 1e-6], settings={"beta": 0.5}),
+    )
+    found = {(row["parameter"], row["value"]): row for row in ablated(config, "pocket")}
+    start = "sft-wildchat/dpo-synthetic-support"
+    runs = {key: row["trajectory"]["run"].removeprefix(start) for key, row in found.items()}
+    assert runs == {
+        ("beta", 0.1): "-learning-rate-5e-7",
+        ("beta", 0.5): "-beta-0-5-learning-rate-5e-7",
+        ("learning_rate", 5e-7): "-beta-0-5-learning-rate-5e-7",
+        ("learning_rate", 1e-6): "-beta-0-5-learning-rate-1e-6",
+    }
+    assert found["beta", 0.1]["settings"] == {"learning_rate": 5e-7}
+    settings = {run.lineage: json.loads(run.settings) for run in runs_of(config, "pocket")}
+    assert settings[f"{start}-beta-0-5-learning-rate-5e-7"].items() >= {"beta": 0.5, "learning_rate": 5e-7}.items()
+
+
+def test_a_model_without_ablations_is_told_where_they_stand() -> None:
+    with pytest.raises(ConfigError, match=r"suites\.pocket\.grid\.ablations.*none for pocket"):
+        ablated(bare_config(), "pocket")
+
+
+def test_the_grid_itself_holds_no_run_that_only_an_ablation_asks_for() -> None:
+    config = bare_config(ablation(sft=["alpaca"]))
+    assert "sft-alpaca/dpo-synthetic-support" in {run.lineage for run in runs_of(config, "pocket")}
+    assert grid_runs(config, "pocket") == runs_of(bare_config(), "pocket")
+
+
+@pytest.mark.parametrize("model", ["pocket", "llama3_3b"])
+def test_the_shipped_ablations_are_those_of_the_paper_and_equal_learning_rates(model: str) -> None:
+    """Appendix J varies one parameter an algorithm, after SFT on WildChat; DPO and SimPO differ in their rates."""
+    rows = ablated(CONFIG, model)
+    varied = {(row["trajectory"]["algorithm"], row["parameter"]) for row in rows}
+    paper = {("ppo", "kl_coefficient"), ("dpo", "beta"), ("simpo", "gamma")}
+    assert varied == paper | {(algorithm, "learning_rate") for algorithm in ("ppo", "dpo", "simpo")}
+    assert {row["trajectory"]["sft"] for row in rows} == {"wildchat"}
+    training = CONFIG["suites"][CONFIG["models"][model]["suite"]]["training"]
+    rates: dict[tuple[str, str], set[float]] = {}
+    for row in rows:
+        if row["parameter"] == "learning_rate":
+            run = row["trajectory"]
+            rates.setdefault((run["algorithm"], run["data"]), set()).add(row["value"])
+    assert all(own == {training[name]["learning_rate"] for name in ("dpo", "simpo")} for own in rates.values())
+    assert {data for _, data in rates} == {"synthetic-support", "synthetic-oppose"}
 
 
 def test_ablated_runs_are_traced_and_have_rules_of_their_own() -> None:
@@ -260,7 +307,7 @@ def test_runs_have_rules_and_checkpoints_of_their_own(model: str) -> None:
 def test_runs_carry_the_settings_that_their_algorithm_reads(model: str) -> None:
     for run in grid(model).values():
         settings = CONFIG["suites"][run.suite]["training"][run.algorithm]
-        assert run.variant or json.loads(run.settings) == settings
+        assert json.loads(run.settings) == settings
         read_settings(run.algorithm, json.loads(run.settings))
 
 

@@ -84,3 +84,14 @@ def test_a_section_without_a_kind_matches_nothing(config: dict[str, Any]) -> Non
 
 def test_folders_keep_their_order_and_stand_once() -> None:
     assert folders(["b/1", "a/2", "b/3"]) == ["b", "a"]
+
+
+def test_ablations_need_the_stances_of_their_runs_and_of_what_those_start_from(flow: Workflow) -> None:
+    files = flow.ablation_stances("pocket")
+    assert files[0] == "results/stances/pocket/sft-wildchat.parquet"
+    assert {
+        "results/stances/pocket/sft-wildchat/dpo-synthetic-support.parquet",
+        "results/stances/pocket/sft-wildchat/dpo-synthetic-support-beta-0-5.parquet",
+    } < set(files)
+    assert len(set(files)) == len(files)
+    assert not any("beta" in file or "learning-rate" in file for file in flow.stance_files("pocket"))

@@ -22,7 +22,8 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("descriptions", "names-file", "choice", "value-laden"), Path),
     **dict.fromkeys(("llm", "judge-settings", "seeds", "tables"), json.loads),
     **dict.fromkeys(
-        ("plan", "trajectories", "sets", "cards", "report", "calibrations", "statistics-settings"), json.loads
+        ("plan", "trajectories", "ablated", "sets", "cards", "report", "calibrations", "statistics-settings"),
+        json.loads,
     ),
     **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
     **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),

@@ -53,6 +53,15 @@ def drift(given: argparse.Namespace) -> None:
     write_drift(given.statistics[0], given.topics, given.report, given.out)
 
 
+def ablations(given: argparse.Namespace) -> None:
+    """Compare the runs of a model's ablations."""
+    from valuedrift.reporting.ablations import write_ablations
+
+    write_ablations(
+        given.stances, given.ablated, given.topics, given.report, given.statistics_settings, given.seed, given.out
+    )
+
+
 def report(given: argparse.Namespace) -> None:
     """Write the report page and its summary."""
     from valuedrift.reporting.commands import ReportFiles, write_report_page
@@ -77,5 +86,6 @@ COMMANDS = (
     Command(tables, "statistics* topics report out"),
     Command(figures, "statistics* topics report expression out"),
     Command(drift, "statistics* topics report out"),
+    Command(ablations, "stances* ablated topics report statistics-settings seed out"),
     Command(report, "statistics* stances* calibrations quality? topics benchmarks configuration out"),
 )

@@ -71,7 +71,8 @@ def _described(schema: dict[str, Any], key: str) -> str:
 
 def _inconsistencies(config: Config) -> Iterator[tuple[str, object, str]]:
     yield from _unknown("report.models", config["report"]["models"], config["models"], "models")
-    yield from _unknown("report.table_1_topics", config["report"]["table_1_topics"], config["topics"], "topics")
+    for key in ("table_1_topics", "ablation_topics"):
+        yield from _unknown(f"report.{key}", config["report"][key], config["topics"], "topics")
     for name, model in config["models"].items():
         yield from _unknown(f"models.{name}.suite", [model["suite"]], config["suites"], "suites")
         if "scratch" in model:
@@ -116,14 +117,14 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
         yield from _unknown(f"{where}.grid.preference.{number}.data", block["data"], suite["data"], f"{where}.data")
         for algorithm in block["algorithms"]:
             yield from _algorithm(where, suite, algorithm)
-    for number, block in enumerate(grid.get("ablations", [])):
-        yield from _ablation(f"{where}.grid.ablations.{number}", block, where, suite, config["models"])
     if "synthetic" in suite:
         yield from _unknown(f"{where}.synthetic.from", suite["synthetic"]["from"], suite["data"], f"{where}.data")
         yield from _unknown(f"{where}.synthetic.writer", [suite["synthetic"]["writer"]], config.get("llms", {}), "llms")
     yield from _probes(f"{where}.probes", suite["probes"], config)
     for algorithm, settings in suite["training"].items():
         yield from _settings(f"{where}.training.{algorithm}", settings, algorithm)
+    for number, block in enumerate(grid.get("ablations", [])):
+        yield from _ablation(f"{where}.grid.ablations.{number}", block, where, suite, config["models"])
     if "world" in suite:
         yield from _world(f"{where}.world", suite["world"])
 
@@ -163,12 +164,15 @@ def _ablation(
     yield from _unknown(f"{where}.sft", block["sft"], suite["grid"]["sft"], f"{suite_key}.grid.sft")
     yield from _unknown(f"{where}.data", block["data"], suite["data"], f"{suite_key}.data")
     yield from _algorithm(suite_key, suite, algorithm)
-    settings = suite["training"].get(algorithm, {})
-    if parameter not in settings:
-        yield f"{where}.parameter", parameter, f"a parameter that {algorithm} has: {', '.join(sorted(settings))}"
-        return
+    settings, common = suite["training"].get(algorithm, {}), block.get("settings", {})
+    for key, name in [("parameter", parameter), *((f"settings.{name}", name) for name in common)]:
+        if name not in settings:
+            yield f"{where}.{key}", name, f"a parameter that {algorithm} has: {', '.join(sorted(settings))}"
+            return
+    if parameter in common:
+        yield f"{where}.settings.{parameter}", common[parameter], "nothing: it is the parameter that varies"
     for value in block["values"]:
-        yield from _settings(f"{where}.values", {**settings, parameter: value}, algorithm)
+        yield from _settings(f"{where}.values", {**settings, **common, parameter: value}, algorithm)
 
 
 def _world(where: str, world: Config) -> Iterator[tuple[str, object, str]]:

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 from valuedrift.config.check import Config
+from valuedrift.errors import ConfigError
 from valuedrift.training.settings import REWARDED
 
 RESULTS = "results"
@@ -39,13 +40,16 @@ class Change:
         return f"{self.name.replace('_', '-')}-{number}"
 
 
+Changes = tuple[Change, ...]
+
+
 @dataclass(frozen=True)
 class Run:
     """One training run. `parent` is the lineage of the run that it starts from, `base` for SFT.
 
     steps: the checkpoints that are saved, ascending; the last one ends the run.
     reward: the lineage of the reward model, of algorithms that need one.
-    variant: what an ablation changed, such as `beta-0-5`; empty for the runs of the grid itself.
+    variant: what an ablation changed, such as `beta-0-5`; empty with the suite's settings.
     """
 
     model: str
@@ -63,7 +67,7 @@ class Run:
     @property
     def lineage(self) -> str:
         """The run's path below its model, such as `sft-wildchat/dpo-ultrafeedback-beta-0-5`."""
-        own = "-".join(part for part in (self.algorithm, self.data, self.variant) if part)
+        own = _name(self.algorithm, self.data, self.variant)
         return own if self.parent == "base" else f"{self.parent}/{own}"
 
     @property
@@ -124,8 +128,8 @@ def saved_steps(total: int, every: int | None) -> tuple[int, ...]:
     return (*range(every, total, every), total) if every else (total,)
 
 
-def runs_of(config: Config, model: str) -> list[Run]:
-    """Every run of a model, each after those that it needs; ablations after the grid itself."""
+def grid_runs(config: Config, model: str) -> list[Run]:
+    """Every run of a model's grid, each after those that it needs; no ablation."""
     suite_name = config["models"][model]["suite"]
     suite = config["suites"][suite_name]
     found: dict[str, Run] = {}
@@ -135,9 +139,16 @@ def runs_of(config: Config, model: str) -> list[Run]:
     for block in suite["grid"]["preference"]:
         for sft, data, algorithm in product(block["sft"], block["data"], block["algorithms"]):
             _add(found, suite, f"sft-{sft}", data, algorithm)
+    return list(found.values())
+
+
+def runs_of(config: Config, model: str) -> list[Run]:
+    """Every run of a model, each after those that it needs; ablations after the grid itself."""
+    suite = config["suites"][config["models"][model]["suite"]]
+    found = {run.lineage: run for run in grid_runs(config, model)}
     for block in ablations_of(config, model):
         for sft, data, value in product(block["sft"], block["data"], block["values"]):
-            _add(found, suite, f"sft-{sft}", data, block["algorithm"], changed(suite, block, value))
+            _add(found, suite, f"sft-{sft}", data, block["algorithm"], changes(suite, block, value))
     return list(found.values())
 
 
@@ -148,44 +159,46 @@ def ablations_of(config: Config, model: str) -> list[Config]:
 
 
 def ablated(config: Config, model: str) -> list[dict[str, Any]]:
-    """What the figures of appendix J compare: a row per ablation, start and data set, with its runs by value.
+    """What the figures of appendix J compare: a row per run of an ablation, with the value that it stands for.
 
-    A value that is the suite's own stands for the run of the grid itself.
+    own: whether that value is the suite's · settings: what else the ablation's runs have in common
+    Raises ConfigError for a model without ablations.
     """
-    suite = config["suites"][config["models"][model]["suite"]]
+    suite_name = config["models"][model]["suite"]
+    suite, blocks = config["suites"][suite_name], ablations_of(config, model)
+    if not blocks:
+        key = f"suites.{suite_name}.grid.ablations"
+        raise ConfigError(key, f"none for {model}", "one or more", "docs/ablations.md says how to add one.")
+    runs = {run.lineage: run for run in runs_of(config, model)}
     return [
         {
-            "algorithm": block["algorithm"],
             "parameter": block["parameter"],
-            "sft": sft,
-            "data": data,
-            "runs": [
-                {"value": value, "run": f"sft-{sft}/{_name(block['algorithm'], data, changed(suite, block, value))}"}
-                for value in block["values"]
-            ],
+            "value": value,
+            "own": value == suite["training"][block["algorithm"]][block["parameter"]],
+            "settings": block.get("settings", {}),
+            "trajectory": runs[f"sft-{sft}/{_name(block['algorithm'], data, variant)}"].trajectory(),
         }
-        for block in ablations_of(config, model)
-        for sft, data in product(block["sft"], block["data"])
+        for block in blocks
+        for sft, data, value in product(block["sft"], block["data"], block["values"])
+        for variant in [_variant(changes(suite, block, value))]
     ]
 
 
-def _add(
-    found: dict[str, Run], suite: Config, parent: str, data: str, algorithm: str, change: Change | None = None
-) -> None:
+def _add(found: dict[str, Run], suite: Config, parent: str, data: str, algorithm: str, changed: Changes = ()) -> None:
     """Add a run, and before it the reward model that it needs, unless the grid has them."""
     start = found[parent].as_start()
     reward = None
     if algorithm in REWARDED:
         made = _run(suite, start, "reward", data)
         reward = found.setdefault(made.lineage, made)
-    run = _run(suite, start, algorithm, data, reward, change)
+    run = _run(suite, start, algorithm, data, reward, changed)
     found.setdefault(run.lineage, run)
 
 
 def _run(
-    suite: Config, start: Start, algorithm: str, data: str, reward: Run | None = None, change: Change | None = None
+    suite: Config, start: Start, algorithm: str, data: str, reward: Run | None = None, changed: Changes = ()
 ) -> Run:
-    settings = {**suite["training"][algorithm], **({change.parameter: change.value} if change else {})}
+    settings = {**suite["training"][algorithm], **{change.parameter: change.value for change in changed}}
     total = total_steps(suite["data"][data]["rows"], settings, algorithm)
     every = suite["checkpoints"].get(algorithm)
     return Run(
@@ -199,18 +212,27 @@ def _run(
         settings=as_json(settings),
         reward=reward.lineage if reward else None,
         reward_step=reward.steps[-1] if reward else 0,
-        variant=change.variant if change else "",
+        variant=_variant(changed),
     )
 
 
-def changed(suite: Config, block: Config, value: float) -> Change | None:
-    """What an ablation changes at one of its values; nothing where that is the suite's own."""
-    own = suite["training"][block["algorithm"]][block["parameter"]]
-    return None if value == own else Change(block["parameter"], value, block.get("name") or block["parameter"])
+def changes(suite: Config, block: Config, value: float) -> Changes:
+    """What an ablation changes at one of its values: nothing where all is the suite's own.
+
+    Their order is that of their names, so that runs with the same settings are one run, whichever ablation has them.
+    """
+    own, parameter = suite["training"][block["algorithm"]], block["parameter"]
+    wanted = {**block.get("settings", {}), parameter: value}
+    names = {parameter: block.get("name") or parameter}
+    return tuple(Change(key, wanted[key], names.get(key, key)) for key in sorted(wanted) if wanted[key] != own[key])
 
 
-def _name(algorithm: str, data: str, change: Change | None) -> str:
-    return "-".join((algorithm, data, change.variant) if change else (algorithm, data))
+def _name(algorithm: str, data: str, variant: str) -> str:
+    return "-".join(part for part in (algorithm, data, variant) if part)
+
+
+def _variant(changed: Changes) -> str:
+    return "-".join(change.variant for change in changed)
 
 
 def as_json(value: object) -> str:

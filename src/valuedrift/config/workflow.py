@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.config.check import Config, check
-from valuedrift.config.grid import RESULTS, Run, as_json, checkpoint, runs_of, shards, traced
+from valuedrift.config.grid import RESULTS, Run, ablated, as_json, checkpoint, grid_runs, runs_of, shards, traced
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.judging.prompt import prompt_hash, read_prompt
 from valuedrift.probes.templates import read_template as read_probe_template
@@ -222,14 +222,20 @@ class Workflow:
     # Statistics and what is shown
 
     def traced(self, model: str) -> list[Run]:
-        """Runs whose drift is measured. Ablations are made where they are asked for by name."""
-        return [run for run in traced(list(self.runs[model].values())) if not run.variant]
+        """Runs of the grid whose drift is measured; ablations are made where they are asked for by name."""
+        return traced(grid_runs(self.config, model))
 
     def stance_files(self, model: str) -> list[str]:
         return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in (BASE, *(r.lineage for r in self.traced(model)))]
 
     def trajectories(self, model: str) -> str:
         return as_json([run.trajectory() for run in self.traced(model)])
+
+    def ablation_stances(self, model: str) -> list[str]:
+        """Stances of what ablations compare, and of what those runs start from."""
+        trajectories = [entry["trajectory"] for entry in ablated(self.config, model)]
+        names = dict.fromkeys(run for key in ("start_run", "run") for run in (entry[key] for entry in trajectories))
+        return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in names]
 
     def preference_sets(self, model: str) -> str:
         grid = self.suite(model)["grid"]

@@ -1,0 +1,24 @@
+# Runs that differ from the grid's in one setting (appendix J), compared with it. Nothing else asks for them.
+
+
+rule ablations:
+    input:
+        lambda w: FLOW.ablation_stances(w.model),
+    output:
+        directory("results/ablations/{model}"),
+    log:
+        "results/logs/ablations/{model}.log",
+    benchmark:
+        "results/benchmarks/ablations/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        ablated=lambda w: as_json(ablated(config, w.model)),
+        topics=FLOW.shown_topics(),
+        report=FLOW.shown("ablation_topics", "figure_formats"),
+        statistics=as_json(config["statistics"]),
+        seed=SEED,
+    shell:
+        "valuedrift ablations --stances {input} --ablated {params.ablated:q} --topics {params.topics:q}"
+        " --report {params.report:q} --statistics-settings {params.statistics:q} --seed {params.seed}"
+        " --out {output} 2> {log}"
