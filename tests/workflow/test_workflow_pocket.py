@@ -144,3 +144,19 @@ def test_a_wrong_value_stops_before_any_job(tmp_path: Path) -> None:
     assert run.returncode != 0
     assert "suites.pocket.generation.temperatur" in run.stdout + run.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_an_ablation_is_trained_and_drawn_by_name(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    block = {"algorithm": "dpo", "parameter": "beta", "values": [0.1, 0.5]}
+    block |= {"sft": ["wildchat"], "data": ["synthetic-support"]}
+    overlay = tmp_path / "ablation.yaml"
+    overlay.write_text(yaml.safe_dump({"suites": {"pocket": {"grid": {"ablations": [block]}}}}))
+    run = snakemake(folder, "results/ablations/pocket", overlays=(SHORT, overlay))
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+    out = folder / "results/ablations/pocket"
+    assert {path.name for path in out.iterdir()} >= {"figure_16.svg", "ablations.md", "values.parquet"}
+    drift = pl.read_parquet(out / "drift.parquet")
+    start = "sft-wildchat/dpo-synthetic-support"
+    assert set(drift["run"]) == {start, f"{start}-beta-0-5"}

@@ -12,6 +12,7 @@ import polars as pl
 from valuedrift.reporting import style
 from valuedrift.reporting.ablated import LEARNING_RATE, Ablated, algorithm_order, magnitudes, parameter_title
 from valuedrift.reporting.labels import Topics, algorithm_title, data_title, model_title, topic_name
+from valuedrift.statistics.panel import ALL
 
 FIGURES = {("ppo", "kl_coefficient"): "15", ("dpo", "beta"): "16", ("simpo", "gamma"): "17"}
 """(algorithm, parameter) → number of the paper's figure."""
@@ -48,7 +49,7 @@ def ablation_charts(
             [point for point in varied if (point.algorithm, point.parameter) == key],
             values,
             topics,
-            [topic for topic in report["ablation_topics"] if topic in set(values["topic"])],
+            [topic for topic in (*report["ablation_topics"], ALL) if topic in set(values["topic"])],
             level,
         )
         for key in keys
@@ -62,7 +63,8 @@ def trajectory_figure(
 ) -> alt.VConcatChart:
     """v_t(support) against the step, a line for each value of one algorithm's parameter (figures 15 to 17).
 
-    A row of panels for each place, a column for each topic. Each value has one look in all rows.
+    A row of panels for each place, a column for each topic, and their mean last, whose bands are narrow enough to tell
+    lines apart. Each value has one look in all rows.
     """
     labels = list(dict.fromkeys(point.shown for point in sorted(points, key=lambda point: point.value)))
     rows = []
@@ -160,7 +162,7 @@ def _rate_panel(
 
 def _key(labels: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
     """A legend that shows each label's dash and point shape together, which a chart's own legend can't."""
-    step = 90
+    step = 100
     rows = [{"shown": label, "x": place * step, "end": place * step + 36} for place, label in enumerate(labels)]
     base = alt.Chart(pl.DataFrame(rows)).encode(y=alt.value(8))
     scale = alt.Scale(domain=[0, len(labels) * step])

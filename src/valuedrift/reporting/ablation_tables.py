@@ -23,7 +23,7 @@ def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float)
             "Start": [f"SFT on {data_title(point.trajectory.sft)}" for point in points],
             "Data": [data_title(point.trajectory.data) for point in points],
             "Algorithm": [algorithm_title(point.algorithm) for point in points],
-            "Settings": [point.shown_settings for point in points],
+            "Settings": [point.shown_settings or None for point in points],
             "Parameter": [parameter_title(point.parameter) for point in points],
             "Value": [point.shown for point in points],
             "Steps": found["end_step"],
@@ -84,6 +84,8 @@ def _of_one(contrasts: Sequence[Contrast]) -> str:
     name = algorithm_title(own.other)
     told = f"At {_rates(own)} DPO moved the rewarded stance by {_told(own.furthest)} and {name} by {_told(own.moved)}"
     shares = {_rates(one): one.share for one in equal if one.share}
+    if not equal:
+        return f"{told}; there are no runs of both at equal rates."
     if not shares:
         return f"{told}: no difference of which a share could remain."
     parts = [
