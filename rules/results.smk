@@ -123,7 +123,7 @@ rule configuration:
     params:
         text=as_json(config),
     shell:
-        "printf '%s\n' {params.text:q} > {output} 2> {log}"
+        "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 
 
 rule report:

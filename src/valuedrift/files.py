@@ -5,12 +5,42 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+PROVENANCE = "provenance"
+"""The key of a parquet file's metadata under which its origin stands, as JSON."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """What is being made: where it comes from, as JSON, and the paths that were published so far."""
+
+    origin: Callable[[], str]
+    published: list[Path] = field(default_factory=list)
+
+
+_making: ContextVar[Making | None] = ContextVar("making", default=None)
+
+
+@contextmanager
+def made_from(origin: Callable[[], str]) -> Iterator[list[Path]]:
+    """Within, parquet files say where they come from, and the list that this yields grows by what is published.
+
+    origin: asked when something is first written, so that commands that write nothing don't pay for it
+    """
+    making = Making(origin)
+    token = _making.set(making)
+    try:
+        yield making.published
+    finally:
+        _making.reset(token)
 
 
 @contextmanager
@@ -28,6 +58,8 @@ def publish(path: Path | str) -> Iterator[Path]:
         if draft.exists() and (draft.is_dir() or target.is_dir()):
             _remove(target)  # only a file replaces a file in one step
         draft.replace(target)
+        if making := _making.get():
+            making.published.append(target)
     finally:
         _remove(draft)
 
@@ -45,10 +77,19 @@ def read_json(path: Path | str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_parquet(path: Path | str, table: pl.DataFrame, metadata: dict[str, str] | None = None) -> None:
-    """Write `table` as parquet; the same table and metadata give the same bytes."""
+def write_parquet(path: Path | str, table: pl.DataFrame, own: Mapping[str, str] | None = None) -> None:
+    """Write `table` as parquet; the same table, metadata and origin give the same bytes.
+
+    own: metadata beside the origin
+    """
     with publish(path) as draft:
-        table.write_parquet(draft, compression="zstd", statistics=True, metadata=metadata)
+        table.write_parquet(draft, compression="zstd", statistics=True, metadata=parquet_metadata(own))
+
+
+def parquet_metadata(own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The key-value metadata of a parquet file: its own, and its origin where a command makes it."""
+    making = _making.get()
+    return {**(own or {}), **({PROVENANCE: making.origin()} if making else {})}
 
 
 def _remove(path: Path) -> None:

@@ -25,7 +25,8 @@ PROMPTS = [fill_prompt(TEMPLATE, "Wind farms ?", answer, "") for answer in (*ANS
 
 def scores(folder, prompts, **changes):
     """Log-probabilities by a judge's own batches, in the prompts' order: (prompts, 3)."""
-    records = dict(open_folder(folder, replace(SETTINGS, **changes), TEMPLATE).records(prompts))
+    batches = open_folder(folder, replace(SETTINGS, **changes), TEMPLATE).records(prompts)
+    records = {i: record for batch in batches for i, record in batch.items()}
     return np.array([records[i]["log_probabilities"] for i in range(len(prompts))])
 
 

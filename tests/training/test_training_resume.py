@@ -30,7 +30,6 @@ from valuedrift.training.run import train
 
 MakeJob = Callable[..., Job]
 ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]
-TIMED = ("tokens_per_second", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
 
 # A server that has imported everything once; its children are processes of their own, which can be killed.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -46,8 +45,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 
 
 def measured(folder: Path) -> list[tuple[Any, ...]]:
-    table = pl.read_parquet(folder / "metrics.parquet").filter(~pl.col("metric").is_in(TIMED))
-    return table.sort("step", "metric").rows()
+    return pl.read_parquet(folder / "metrics.parquet").rows()
 
 
 def points(job: Job) -> list[str]:

@@ -70,7 +70,7 @@ def test_metrics_are_a_long_table_up_to_the_last_step(make_job: MakeJob, finishe
     assert metrics.schema == {"step": pl.Int64, "metric": pl.String, "value": pl.Float64}
     per_step = metrics.group_by("step", "metric").len()
     assert metrics["step"].max() == make_job(algorithm).steps[-1]
-    names = {"loss", "grad_norm", "learning_rate", "num_tokens", "tokens_per_second"}
+    names = {"loss", "grad_norm", "learning_rate", "num_tokens"}
     names |= {"ppo": {"kl"}, "sft": set()}.get(algorithm, {"reward_margin"})
     for name in names:
         steps = per_step.filter(pl.col("metric") == name)["step"].sort().to_list()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from functools import cache
 
-from valuedrift.cli import answers, data, expression, models, probes, quality, results, synthetic
+from valuedrift.cli import answers, data, expression, models, probes, provenance, quality, results, synthetic
 from valuedrift.errors import ValueDriftError
 
 
@@ -14,13 +16,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors are printed without a traceback and end with status 1."""
     parser = argparse.ArgumentParser(prog="valuedrift", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (data, probes, synthetic, expression, models, answers, quality, results):
+    for room in (data, probes, synthetic, expression, models, answers, quality, results, provenance):
         for command in room.COMMANDS:
             command.add_to(commands)
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = parser.parse_args(words)
     try:
-        given.handler(given)
+        _run(given, words)
     except ValueDriftError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _run(given: argparse.Namespace, words: Sequence[str]) -> None:
+    """Run the command, with the origin of what it writes in parquet files' metadata and in records."""
+    from valuedrift.files import made_from
+    from valuedrift.provenance.origin import origin
+    from valuedrift.provenance.records import leave_records
+
+    options = {name: value for name, value in vars(given).items() if name != "handler"}
+    come_from = cache(lambda: json.dumps(origin(words, options), sort_keys=True, ensure_ascii=False))
+    with made_from(come_from) as published:
+        given.handler(given)
+    if published:
+        leave_records(published, come_from())

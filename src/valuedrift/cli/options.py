@@ -28,6 +28,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
     **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
     **dict.fromkeys(("file", "old", "new", "sheet", "key"), Path),
+    **dict.fromkeys(("paths", "archive"), Path),
     **dict.fromkeys(("candidates", "store", "retrieved", "journal", "resume", "labelled", "expression"), Path),
 }
 
@@ -37,7 +38,7 @@ class Command:
     """`valuedrift <handler's name> --option …`; the handler's first line is its help.
 
     options: names, each with a mark: `?` it may be absent, `*` it takes several values, `!` it has a place instead of
-    a name, `~` it is a flag
+    a name, `@` it has a place and takes any number of values, `~` it is a flag
     """
 
     handler: Handler
@@ -52,9 +53,11 @@ class Command:
 
 
 def _add_option(parser: argparse.ArgumentParser, option: str) -> None:
-    name, mark = (option[:-1], option[-1]) if option[-1] in "?*!~" else (option, "")
+    name, mark = (option[:-1], option[-1]) if option[-1] in "?*!@~" else (option, "")
     if mark == "!":
         parser.add_argument(name, type=TYPES[name], metavar=name.upper())
+    elif mark == "@":
+        parser.add_argument(name, type=TYPES[name], metavar=name.upper().removesuffix("S"), nargs="*")
     elif mark == "~":
         parser.add_argument(f"--{name}", action="store_true")
     else:

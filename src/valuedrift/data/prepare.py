@@ -21,7 +21,7 @@ from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data.settings import DataSettings
 from valuedrift.data.split import train_count
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.files import publish, write_json, write_text
+from valuedrift.files import parquet_metadata, publish, write_json, write_text
 
 PlacedRow = tuple[str, int, Row]
 
@@ -145,6 +145,8 @@ def _reasons(skipped: Mapping[Reason, int] | Mapping[str, int]) -> str:
 def _write(out: Path, train: pl.LazyFrame, validation: pl.LazyFrame, card: Card) -> None:
     for name, table in (("train", train), ("validation", validation)):
         with publish(out / f"{name}.parquet") as draft:
-            table.sink_parquet(draft, compression="zstd", row_group_size=_GROUP, engine="streaming")
+            table.sink_parquet(
+                draft, compression="zstd", row_group_size=_GROUP, engine="streaming", metadata=parquet_metadata()
+            )
     write_text(out / "card.md", card_markdown(card))
     write_json(out / "card.json", card)

@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,8 @@ from valuedrift.llm.settings import LlmSettings
 from valuedrift.models.folder import require_model
 
 _CHUNK = 4096
-"""Prompts that are sorted by length together, so that a batch pads little."""
+"""Prompts that are sorted by length together, so that a batch pads little. Counted over all prompts, judged or not, so
+that after a kill the rest is batched as it would have been: other batches round differently."""
 
 _FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 Record = dict[str, Any]
@@ -85,42 +86,47 @@ class FolderJudge:
         with Journal(journal) as store:
             for chunk in self._missing(iter(prompts), store):
                 keys = list(chunk)
-                for i, record in self.records(list(chunk.values())):
-                    store.append(keys[i], record)
+                for records in self.records(list(chunk.values())):
+                    store.append_all({keys[i]: record for i, record in records.items()})
                 print(f"judge: {len(store)} texts judged, {time.monotonic() - start:.0f} s", file=sys.stderr)
 
-    def records(self, prompts: Sequence[str]) -> Iterator[tuple[int, Record]]:
-        """Place and record of every prompt, batch by batch.
+    def records(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
+        """Place → record of all prompts, batch by batch.
 
         Raises ArtifactError if the model's output is not a number.
         """
         encoded = encode_prompts(self.tokenizer, prompts, self.settings.chat)
         for i, ids in enumerate(encoded):
             if len(ids) > self.context:
-                yield i, {"error": f"a prompt of {len(ids)} tokens; this judge reads {self.context}"}
+                yield {i: {"error": f"a prompt of {len(ids)} tokens; this judge reads {self.context}"}}
         for batch in _batches(encoded, self.context, self.settings.batch_size):
             start = time.monotonic()
             scores = self._scorer.log_probabilities([encoded[i] for i in batch])
             latency = (time.monotonic() - start) / len(batch)
-            for i, row in zip(batch, scores.tolist(), strict=True):
+            rows = dict(zip(batch, scores.tolist(), strict=True))
+            for row in rows.values():
                 if not all(map(math.isfinite, row)):
                     raise ArtifactError(self.folder, row, "finite log-probabilities", "Are the judge's weights whole?")
-                yield i, {"log_probabilities": row, "tokens": len(encoded[i]), "latency": latency}
+            yield {
+                i: {"log_probabilities": row, "tokens": len(encoded[i]), "latency": latency} for i, row in rows.items()
+            }
 
     def judgement(self, records: Sequence[Mapping[str, Any]]) -> Judgement:
         (record,) = records
         if "error" in record:
-            return judgement([ChatReply(record["error"], ERROR, 0, 0, 0.0)], Masses(()), 0.0)
+            found = judgement([ChatReply(record["error"], ERROR, 0, 0, 0.0)], Masses(()), 0.0)
+            return replace(found, latency=None)
         reply = ChatReply("", "stop", record["tokens"], 1, record["latency"])
         masses = Masses(tuple(math.exp(p) for p in record["log_probabilities"]))
-        return judgement([reply], masses, self.settings.max_unassigned)
+        # A batch has a latency, which the journal keeps, its prompts have none: equal runs have equal tables.
+        return replace(judgement([reply], masses, self.settings.max_unassigned), latency=None)
 
     def _missing(self, prompts: Iterator[str], store: Journal) -> Iterator[dict[str, str]]:
-        """Key and text of prompts that the journal lacks, many at a time."""
+        """Key → text of the prompts that the journal lacks, many at a time."""
         keyed = ((self.keys(prompt)[0], prompt) for prompt in prompts)
-        missing = ((key, prompt) for key, prompt in keyed if key not in store)
-        while chunk := dict(islice(missing, _CHUNK)):
-            yield chunk
+        while chunk := list(islice(keyed, _CHUNK)):
+            if missing := {key: prompt for key, prompt in chunk if key not in store}:
+                yield missing
 
 
 def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJudge:

@@ -27,7 +27,7 @@ class Judgement:
     bound: the most that any of the three can be off because the judge lists its likeliest tokens alone; None with them
     samples: the replies behind the shares, for a judge that is asked repeatedly
     flag: why there are no stances (see UNASSIGNED, CONTENT_FILTER, ERROR)
-    latency: seconds · dollars: what the replies cost when they came
+    latency: seconds; None for a judge that answers in batches · dollars: what the replies cost when they came
     """
 
     stances: tuple[float, ...] | None
@@ -35,7 +35,7 @@ class Judgement:
     bound: float | None
     samples: int | None
     flag: str | None
-    latency: float
+    latency: float | None
     prompt_tokens: int
     completion_tokens: int
     dollars: float

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.files import publish
+from valuedrift.files import parquet_metadata, publish
 from valuedrift.judging.judge import Judge
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.prompt import fill_prompt, prompt_hash
@@ -96,7 +96,8 @@ def write_stances(
     the judge says none of the labels · p_bound: the most that any of the three is off for labels that the judge
     didn't list · samples, p_…_se: for a judge asked repeatedly, the replies that were labels and the standard errors
     sqrt(p (1 - p) / (samples - 1)), whose squares estimate the variance without bias · refusal: see `is_refusal`, apart
-    from the judge · judge, prompt_hash: who was asked what · judge_latency: seconds · judge_tokens: prompt and reply
+    from the judge · judge, prompt_hash: who was asked what · judge_latency: seconds, null for judges that answer in
+    batches · judge_tokens: prompt and reply
 
     answer_files: parquet with at least topic, question and answer; an empty answer is judged as it is. Answers that
     make the same prompt are judged once; what `journal` holds isn't judged again. Memory doesn't grow with texts.
@@ -182,7 +183,7 @@ def _write(
             "labels": json.dumps(judge.settings.labels),
             "max_unassigned": str(judge.settings.max_unassigned),
         }
-        writer.add_key_value_metadata(made_by | counts.as_metadata())
+        writer.add_key_value_metadata(parquet_metadata(made_by | counts.as_metadata()))
 
 
 def _judged(

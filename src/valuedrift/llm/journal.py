@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -98,19 +98,28 @@ class Journal:
 
     def append(self, key: str, value: dict[str, Any]) -> None:
         """Write a new key. ValueError where the key is there already, or isn't 32 lower-case hex characters."""
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"{self.path}: found key {key!r}, expected 32 hex characters.")
-        if key in self:
-            raise ValueError(f"{self.path}: key {key} is there already; a journal holds each key once.")
+        self.append_all({key: value})
+
+    def append_all(self, values: Mapping[str, dict[str, Any]]) -> None:
+        """Write new keys at once, so that a kill finds all of them or none. ValueError as for `append`."""
+        for key in values:
+            if not _KEY.fullmatch(key):
+                raise ValueError(f"{self.path}: found key {key!r}, expected 32 hex characters.")
+            if key in self:
+                raise ValueError(f"{self.path}: key {key} is there already; a journal holds each key once.")
         # ASCII escapes hold lone surrogates, which a model may answer with and UTF-8 can't write.
-        line = (json.dumps({"key": key, "value": value}, allow_nan=False) + "\n").encode("ascii")
+        lines = {
+            key: (json.dumps({"key": key, "value": value}, allow_nan=False) + "\n").encode("ascii")
+            for key, value in values.items()
+        }
         try:
-            _write(self._file.fileno(), line)
+            _write(self._file.fileno(), b"".join(lines.values()))
         except OSError:
             os.ftruncate(self._file.fileno(), self._end)  # half a line on a full disk must not precede a whole one
             raise
-        self._offsets[bytes.fromhex(key)] = self._end
-        self._end += len(line)
+        for key, line in lines.items():
+            self._offsets[bytes.fromhex(key)] = self._end
+            self._end += len(line)
 
 
 def _lock(path: Path) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.errors import ArtifactError
-from valuedrift.files import publish, write_json, write_text
+from valuedrift.files import publish, write_json, write_parquet, write_text
 from valuedrift.quality.answer_agreement import ENDS, MEASURES, agreement_table
 from valuedrift.quality.matching import NEW, OLD, match, read_stances
 from valuedrift.quality.scores import spelled
@@ -85,7 +85,7 @@ def write_bridges(
             print(f"bridge: {names[0]} against {name}", file=sys.stderr)
             _write_bridge(bridge(old, sources[name], bootstrap), names[0], name, draft / name, formats)
         pairs = pairwise(sources, bootstrap)
-        pairs.write_parquet(draft / "pairwise.parquet")
+        write_parquet(draft / "pairwise.parquet", pairs)
         write_json(draft / "pairwise.json", pairs.to_dicts())
         write_text(draft / "pairwise.md", markdown(Table("pairwise", "Agreement of every two judges", _cells(pairs))))
 
@@ -118,7 +118,7 @@ def _write_bridge(found: Bridge, old: str, new: str, out: Path, formats: Sequenc
     out.mkdir(parents=True)
     tables = {"agreement": found.agreement, "values": found.values, "drift": found.drift}
     for name, table in tables.items():
-        table.write_parquet(out / f"{name}.parquet")
+        write_parquet(out / f"{name}.parquet", table)
     rows = {name: table.to_dicts() for name, table in tables.items()}
     write_json(out / "bridge.json", {OLD: old, NEW: new, "summary": bridge_summary(found), **rows})
     write_text(out / "bridge.md", bridge_markdown(found, old, new))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from valuedrift.files import publish, write_json, write_text
+from valuedrift.files import publish, write_json, write_parquet, write_text
 from valuedrift.quality.matching import KEYS
 from valuedrift.quality.scores import cohen_kappa, defined_estimate, number, spelled, wilson
 from valuedrift.quality.sheet import read_sheet
@@ -68,8 +68,8 @@ def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None =
         draft.mkdir()
         write_json(draft / "check.json", check_json(checked, table, apart))
         write_text(draft / "check.md", check_markdown(checked, table, apart))
-        apart.write_parquet(draft / "disagreements.parquet")
-        calibration_sample(sheet, key).write_parquet(draft / "calibration.parquet")
+        write_parquet(draft / "disagreements.parquet", apart)
+        write_parquet(draft / "calibration.parquet", calibration_sample(sheet, key))
 
 
 def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> dict[str, Any]:

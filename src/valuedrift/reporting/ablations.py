@@ -50,8 +50,8 @@ def write_ablations(
     tables = [ablation_table(points, measures.drift, bootstrap.level)]
     with publish(out) as draft:
         draft.mkdir()
-        measures.values.write_parquet(draft / "values.parquet")
-        measures.drift.write_parquet(draft / "drift.parquet")
+        write_parquet(draft / "values.parquet", measures.values)
+        write_parquet(draft / "drift.parquet", measures.drift)
         charts = ablation_charts(points, measures.values, measures.drift, topics, report, bootstrap.level)
         for name, chart in charts.items():
             save_chart(chart, draft / name, report["figure_formats"])

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from valuedrift.files import publish, read_json
+from valuedrift.files import publish, read_json, write_parquet
 from valuedrift.reporting.benchmarks import read_stage_costs
 from valuedrift.reporting.expression_figures import draw_expression
 from valuedrift.reporting.figures import drift_heatmap, save_chart, trajectories
@@ -57,8 +57,8 @@ def write_drift(statistics: Path, topics: Topics, report: Mapping[str, Any], out
     values, drift = (pl.read_parquet(statistics / f"{name}.parquet") for name in ("values", "drift"))
     with publish(out) as draft:
         draft.mkdir()
-        values.write_parquet(draft / "values.parquet")
-        drift.write_parquet(draft / "drift.parquet")
+        write_parquet(draft / "values.parquet", values)
+        write_parquet(draft / "drift.parquet", drift)
         write_tables(paper_tables(drift, topics, report["table_1_topics"]), draft / "tables")
         _draw(values, statistics.name, topics, report, draft / "figures")
         save_chart(drift_heatmap(drift, topics), draft / "figures" / "drift", report["figure_formats"])

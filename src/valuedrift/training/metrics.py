@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -25,8 +26,9 @@ NAMES = {
     "margin": "reward_margin",
     "rewards/margins": "reward_margin",
 }
-# PPO's episodes per second, since a start that a continued run did not have; tokens per second say the same.
-_LEFT_OUT = ("eps",)
+# Durations and speeds, which the log shows and benchmarks keep: equal runs have equal tables. `train_loss` is a mean
+# since a start that a continued run did not have.
+_LEFT_OUT = re.compile(r"eps|train_loss|.*_per_second|.*_runtime")
 Entry = dict[str, Any]
 
 
@@ -35,7 +37,7 @@ def entry(step: int, logs: Mapping[str, Any]) -> Entry:
     numbers = {
         NAMES.get(name, name): float(value)
         for name, value in logs.items()
-        if isinstance(value, int | float) and isfinite(value) and name not in _LEFT_OUT
+        if isinstance(value, int | float) and isfinite(value) and not _LEFT_OUT.fullmatch(name)
     }
     return {"step": step, "logs": numbers}
 

@@ -1,0 +1,87 @@
+"""The program and the kind of machine that make an artifact: nothing that names a person, a host or a place."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+from typing import Any
+
+import valuedrift
+
+_PACKAGE = Path(valuedrift.__file__).parent
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+@cache
+def program() -> dict[str, Any]:
+    """Version and commit of this package; `dirty` where its files differ from the commit's.
+
+    commit: None where it was not installed from a checkout
+    """
+    tracked = _git("ls-files", "--error-unmatch", "__init__.py")
+    status = _git("status", "--porcelain=v2", "--branch", "--untracked-files=all", "--", ".") if tracked else ""
+    commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", status, flags=re.MULTILINE)
+    changed = any(not line.startswith("#") for line in status.splitlines())
+    return {"version": valuedrift.__version__, "commit": commit[1] if commit else None, "dirty": changed}
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """Operating system, Python, processor and GPUs, each by its kind."""
+    models = {_field(file, "Model") for file in sorted(_GPUS.glob("*/information"))}
+    return {
+        "os": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "cpu": _field(Path("/proc/cpuinfo"), "model name") or "unknown",
+        "gpus": sorted(models - {""}),
+    }
+
+
+@cache
+def packages() -> dict[str, str]:
+    """The versions of the packages that this one asks for, as far as the environment has them: stages have their own.
+
+    They are read from the names of the folders that installers leave, which takes a hundredth of asking for each.
+    """
+    found: dict[str, str] = {}
+    for place in sys.path:
+        for folder in Path(place or ".").glob("*.dist-info"):
+            name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+            found.setdefault(_normal(name), version)
+    try:
+        asked = [line for line in requires("valuedrift") or [] if "extra ==" not in line]
+    except PackageNotFoundError:  # run from its source, without being installed
+        return dict(sorted(found.items()))
+    names = sorted(_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in asked)
+    return {name: found[name] for name in names if name in found}
+
+
+def _git(*arguments: str) -> str:
+    """What git says, or nothing where it fails or isn't there. It takes no lock: jobs run beside each other."""
+    command = ["git", "-C", str(_PACKAGE), *arguments]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _field(file: Path, name: str) -> str:
+    """The first value of a `name : value` line; empty where there is none."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    found = re.search(rf"^{re.escape(name)}\s*:\s*(.*)$", text, flags=re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,84 @@
+"""A record beside the results for every artifact: the digests of its files, and where they come from.
+
+    results/stances/pocket/base.parquet  →  results/provenance/stances/pocket/base.parquet.json
+
+They lie in a tree of their own, so that artifacts hold nothing but their content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import read_json, write_json
+from valuedrift.provenance.digests import all_files, file_digest, file_digests
+
+RESULTS = Path("results")
+RECORDS = RESULTS / "provenance"
+BESIDE = frozenset({"provenance", "logs", "benchmarks", "journals", "resume", "embeddings"})
+"""Folders of `results/` without artifacts: what was said, measured or kept on the way proves itself or nothing."""
+
+
+def place(path: Path) -> Path | None:
+    """An artifact's path from the working directory on, or None for what is no artifact below `results/`."""
+    try:
+        inside = path.resolve().relative_to(RESULTS.resolve())
+    except ValueError:
+        return None
+    return RESULTS / inside if inside.parts and inside.parts[0] not in BESIDE else None
+
+
+def record_file(artifact: Path) -> Path:
+    """Where the record of an artifact (`results/…`) lies."""
+    inside = artifact.relative_to(RESULTS)
+    return RECORDS / inside.parent / f"{inside.name}.json"
+
+
+def leave_records(published: Iterable[Path], origin: str) -> None:
+    """Write the records of what a command published, drafts and what lies elsewhere than below `results/` aside.
+
+    origin: as JSON, see `valuedrift.provenance.origin`
+    """
+    artifacts = {artifact for path in published if path.exists() and (artifact := place(path))}
+    for artifact in sorted(artifacts):
+        digests = file_digests(all_files(artifact))
+        files = {str(path): {"sha256": digest, "bytes": path.stat().st_size} for path, digest in digests.items()}
+        write_json(record_file(artifact), {"artifact": str(artifact), "files": files, **json.loads(origin)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Raises ArtifactError for a file that isn't a record."""
+    try:
+        record = read_json(path)
+        whole = {
+            isinstance(record["artifact"], str),
+            all(isinstance(file["sha256"], str) for file in record["files"].values()),
+            all(isinstance(digest, str) for digest in record["inputs"].values()),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(path, str(error), "the record of an artifact", "Make the artifact again.") from error
+    if whole != {True}:
+        raise ArtifactError(path, "other types", "the record of an artifact", "Make the artifact again.")
+    return dict(record)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file: as recorded where it has not been written since the record was, else of its content.
+
+    So weights are not read again by every job that starts from them.
+    """
+    for record in _records_about(path):
+        if (entry := record.get(str(place(path)))) and entry["bytes"] == path.stat().st_size:
+            return str(entry["sha256"])
+    return file_digest(path)
+
+
+def _records_about(path: Path) -> Iterator[Mapping[str, Any]]:
+    artifact = place(path)
+    for candidate in (artifact, artifact.parent) if artifact else ():
+        file = record_file(candidate) if candidate != RESULTS else None
+        if file and file.is_file() and file.stat().st_mtime_ns >= path.stat().st_mtime_ns:
+            yield read_record(file)["files"]

@@ -1,0 +1,140 @@
+"""Whether artifacts are still what their jobs made, and were made from what is there now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import ArtifactError
+from valuedrift.models.folder import PRUNED
+from valuedrift.provenance.digests import all_files, file_digest, file_digests, files_in, listing_digest
+from valuedrift.provenance.masks import MASK
+from valuedrift.provenance.records import BESIDE, RECORDS, RESULTS, place, read_record
+
+ALTERED, MISSING, ADDED = "altered", "missing", "added"
+OUTDATED, UNRECORDED, UNREADABLE = "outdated", "unrecorded", "unreadable"
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """What is wrong with a file.
+
+    kind: `altered`, other content than its job wrote · `missing` · `added` to an artifact's folder · `outdated`, made
+    from an input that is another by now · `unrecorded`, no command's record knows it · `unreadable`, a damaged record
+    """
+
+    path: str
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind:<10} {self.path}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many files were hashed, and what was found wrong, by path."""
+
+    files: int
+    findings: tuple[Finding, ...]
+
+
+def verify(paths: Sequence[Path] = ()) -> Verified:
+    """Hash everything that has a record, at or below the paths (all of `results/` by default), and compare.
+
+    Raises ArtifactError for a path that isn't below `results/`, and where there is nothing to verify.
+    """
+    chosen = chosen_places(paths) or [RESULTS]
+    records, findings = read_records(chosen)
+    there = {path for artifact in records for path in _there(Path(artifact))}
+    loose = _unrecorded(chosen, there)
+    if not records and not loose:
+        raise ArtifactError(chosen[0], "nothing", "artifacts and their records", "Make the target first.")
+    digests = {str(path): digest for path, digest in file_digests(sorted(there)).items()}
+    for record in records.values():
+        findings += compared(record, digests, {name for name in digests if _within(name, record["artifact"])})
+        findings += _outdated(record, digests)
+    findings += [Finding(str(path), UNRECORDED, "no record says which command made it") for path in loose]
+    return Verified(len(digests), tuple(sorted(findings)))
+
+
+def chosen_places(paths: Iterable[Path]) -> list[Path]:
+    """The paths from the working directory on; raises ArtifactError for one that isn't at or below `results/`."""
+    found = []
+    for path in paths:
+        artifact = RESULTS if path.resolve() == RESULTS.resolve() else place(path)
+        if artifact is None:
+            raise ArtifactError(path, "a path elsewhere", f"artifacts below {RESULTS}/")
+        found.append(artifact)
+    return found
+
+
+def read_records(chosen: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """Artifact → record, of all artifacts at, below or around the chosen paths, and what is wrong with records."""
+    records, findings = {}, []
+    places = list(chosen)
+    for file in sorted(RECORDS.rglob("*.json")):
+        artifact = RESULTS / file.relative_to(RECORDS).with_suffix("")
+        if not any(_within(artifact, path) or _within(path, artifact) for path in places):
+            continue
+        try:
+            record = read_record(file)
+        except ArtifactError as error:
+            findings.append(Finding(str(file), UNREADABLE, str(error)))
+            continue
+        if record["artifact"] != str(artifact):
+            findings.append(Finding(str(file), UNREADABLE, f"it is the record of {record['artifact']!r}"))
+        else:
+            records[str(artifact)] = record
+    return records, findings
+
+
+def compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[str]) -> list[Finding]:
+    """What a record and the digests of the files that are `there` disagree on."""
+    recorded: Mapping[str, Any] = record["files"]
+    pruned = {str(Path(name).parent) for name in there if Path(name).name == PRUNED}
+    found = []
+    for name in sorted(recorded.keys() | there):
+        if name not in there:
+            if not (name.endswith(".safetensors") and str(Path(name).parent) in pruned):
+                found.append(Finding(name, MISSING, "it was made, and is gone"))
+        elif name not in recorded:
+            if Path(name).name != PRUNED:
+                found.append(Finding(name, ADDED, f"the command that made {record['artifact']} did not write it"))
+        elif digests[name] != recorded[name]["sha256"]:
+            expected = recorded[name]["sha256"][:12]
+            found.append(Finding(name, ALTERED, f"found {digests[name][:12]}…, recorded {expected}…"))
+    return found
+
+
+def _there(artifact: Path) -> list[Path]:
+    return all_files(artifact) if artifact.exists() else []
+
+
+def _unrecorded(chosen: Iterable[Path], recorded: set[Path]) -> list[Path]:
+    """Files at or below the chosen paths that belong to no record."""
+    found = {file for path in chosen if path.exists() for file in all_files(path)}
+    return sorted(file for file in found - recorded if file.relative_to(RESULTS).parts[0] not in BESIDE)
+
+
+def _outdated(record: Mapping[str, Any], digests: Mapping[str, str]) -> Iterator[Finding]:
+    """Inputs that are others by now than when they were read. Those that are gone, or lie where only `…` says, pass."""
+    for given, digest in sorted(record["inputs"].items()):
+        path = Path(os.path.expandvars(given))
+        if given.startswith(MASK) or not path.exists() or (path / PRUNED).exists():
+            continue
+        if _now(path, digests) != digest:
+            yield Finding(record["artifact"], OUTDATED, f"it was made from another {given} than there is now")
+
+
+def _now(path: Path, digests: Mapping[str, str]) -> str:
+    if path.is_dir():
+        return listing_digest({one.name: digests.get(str(one)) or file_digest(one) for one in files_in(path)})
+    return digests.get(str(path)) or file_digest(path)
+
+
+def _within(inner: Path | str, outer: Path | str) -> bool:
+    return Path(inner).is_relative_to(outer)
