@@ -1,12 +1,23 @@
 import os
 import sys
+from pathlib import Path
 
 from valuedrift.config.grid import ablated, as_json, checkpoint
 from valuedrift.config.workflow import STATISTICS, Workflow, folders
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.interrupted import prepare, share
 
 FLOW = Workflow.read(config)
 SEED = config["seed"]
+
+# Held until this Snakemake ends. Those that run single jobs belong to the one that started them.
+if workflow.is_main_process:
+    SHARED = share(Path(".snakemake"))
+
+
+onstart:
+    prepare(Path("results"))
+
 
 # Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.
 shell.prefix(f'PATH="$PATH:{os.path.dirname(sys.executable)}"; ')

@@ -1,0 +1,104 @@
+"""What a killed Snakemake leaves behind: its lock on the folder, and jobs that go on without it.
+
+Every Snakemake of a folder shares a lock of the kernel's on one file, which goes with the process however it ends. Who
+can have it alone is the only one there, and then Snakemake's own lock files are a dead one's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from valuedrift.errors import ArtifactError
+
+OWNER = "VALUEDRIFT_SNAKEMAKE"
+"""The environment variable that tells jobs' processes by: process and start of the Snakemake that started them."""
+
+_PROCESSES = Path("/proc")
+_PATIENCE = 30.0  # seconds
+
+
+def share(folder: Path) -> BinaryIO:
+    """Join the Snakemakes of a folder (`.snakemake`) for as long as what this gives is open.
+
+    Removes the lock files of one that was killed. Jobs that this process starts are known by it from now on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = (folder / "valuedrift.lock").open("wb")
+    locks = folder / "locks"
+    # File systems without locks: Snakemake's own remain, and `snakemake --unlock`.
+    with suppress(OSError):
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locks.is_dir() and any(locks.iterdir()):
+                print("The Snakemake that locked this folder was killed; its lock goes.", file=sys.stderr)
+                shutil.rmtree(locks)
+                locks.mkdir()
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    os.environ[OWNER] = f"{os.getpid()}:{_started(os.getpid())}"
+    return handle
+
+
+def prepare(results: Path) -> None:
+    """Before the first job: end the jobs of killed Snakemakes, and see that results can be written.
+
+    Raises ArtifactError where they can't.
+    """
+    end_orphans()
+    place = next(path for path in (results, *results.absolute().parents) if path.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ArtifactError(
+            place, "a place where nothing can be written", "a folder for results that can be written to"
+        )
+
+
+def end_orphans() -> None:
+    """Kill jobs in the working directory whose Snakemake is dead, and wait until they are gone.
+
+    They hold journals and write to the places of the jobs that are about to start; what they had done is kept as
+    after any kill. Jobs of a batch system are its own.
+    """
+    orphans = list(_orphans())
+    for process in orphans:
+        print(f"Process {process} is a job whose Snakemake was killed; it is ended.", file=sys.stderr)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    until = time.monotonic() + _PATIENCE
+    while any(_started(process) for process in orphans) and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _orphans() -> Iterator[int]:
+    for folder in _PROCESSES.glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+            here = (folder / "cwd").readlink() == Path.cwd()
+        except OSError:  # another user's, or gone
+            continue
+        values = dict(entry.partition(b"=")[::2] for entry in environment.split(b"\0"))
+        owner = values.get(OWNER.encode(), b"").decode("ascii", "replace")
+        if here and owner and b"SLURM_JOB_ID" not in values and not _is_alive(owner):
+            yield int(folder.name)
+
+
+def _is_alive(owner: str) -> bool:
+    process, _, started = owner.partition(":")
+    return process.isdigit() and _started(int(process)) == started
+
+
+def _started(process: int) -> str:
+    """When a process started, in the kernel's ticks; empty for one that is gone, or dead and not yet waited for."""
+    try:
+        fields = (_PROCESSES / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    except OSError:
+        return ""
+    state, *rest = fields.split()
+    return "" if state in "ZX" else rest[18]
