@@ -91,5 +91,5 @@ def test_results_that_cannot_be_written_are_named(folder: Path, monkeypatch: pyt
     prepare(Path("results"))
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "results")
     (folder / "results").mkdir()
-    with pytest.raises(ArtifactError, match="^results: found .* expected a folder for results"):
+    with pytest.raises(ArtifactError, match=r"^results: found .* expected a folder for results"):
         prepare(Path("results"))
