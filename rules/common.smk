@@ -16,7 +16,8 @@ if workflow.is_main_process:
 
 
 onstart:
-    prepare(Path("results"))
+    if not workflow.touch:
+        prepare(Path("results"))
 
 
 # Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.

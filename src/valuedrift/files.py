@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,12 @@ import polars as pl
 
 PROVENANCE = "provenance"
 """The key of a parquet file's metadata under which its origin stands, as JSON."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAID_FULL = (
+    *("No space left", "quota exceeded", "File too large"),
+    *("PytorchStreamWriter failed", "unexpected pos"),  # torch's words for a short write
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,11 @@ def parquet_metadata(own: Mapping[str, str] | None = None) -> dict[str, str]:
     """The key-value metadata of a parquet file: its own, and its origin where a command makes it."""
     making = _making.get()
     return {**(own or {}), **({PROVENANCE: making.origin()} if making else {})}
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk or a quota is full; libraries that write tell so in words of their own."""
+    return getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _SAID_FULL)
 
 
 def _remove(path: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ OWNER = "VALUEDRIFT_SNAKEMAKE"
 
 _PROCESSES = Path("/proc")
 _PATIENCE = 30.0  # seconds
+_TOLERANCE = 60.0  # seconds by which the clocks of machines that share files may differ
 
 
 def share(folder: Path) -> BinaryIO:
@@ -48,16 +50,31 @@ def share(folder: Path) -> BinaryIO:
 
 
 def prepare(results: Path) -> None:
-    """Before the first job: end the jobs of killed Snakemakes, and see that results can be written.
+    """Before the first job: end the jobs of killed Snakemakes, and see that results can be written and are of the past.
 
-    Raises ArtifactError where they can't.
+    Raises ArtifactError where they can't, or aren't: Snakemake removes what is made from a file of the future.
     """
     end_orphans()
+    _require_past(results)
     place = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not os.access(place, os.W_OK | os.X_OK):
         raise ArtifactError(
             place, "a place where nothing can be written", "a folder for results that can be written to"
         )
+
+
+def _require_past(results: Path) -> None:
+    now = time.time()
+    for folder, _, names in os.walk(results):
+        for file in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError):  # a job's of another Snakemake
+                if (made := file.stat().st_mtime) > now + _TOLERANCE:
+                    raise ArtifactError(
+                        file,
+                        f"made at {datetime.fromtimestamp(made):%Y-%m-%d %H:%M}",
+                        f"a time before now, {datetime.fromtimestamp(now):%Y-%m-%d %H:%M}",
+                        "A clock is wrong: set it; `snakemake --touch --forceall TARGET` then dates what is there anew.",
+                    )
 
 
 def end_orphans() -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from pipeline import snakemake
 
+PLANTED = "planted-key-4d1f7a"
+"""A secret in the run's environment, that must be in nothing it leaves."""
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the shortened pocket pipeline has run to its end."""
     folder = tmp_path_factory.mktemp("pocket")
-    run = snakemake(folder)
+    run = snakemake(folder, OPENAI_API_KEY=PLANTED)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
     return folder

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from pipeline import REPOSITORY
 
 # Kept on the way to results, in whatever order things happened.
 _BESIDE = ("journals", "resume", "embeddings", "provenance", "logs", "benchmarks")
@@ -30,7 +31,7 @@ def run_killed(
     with log.open("ab") as output:
         while starts < 5 * kills:
             starts += 1
-            main = subprocess.Popen(command, stdout=output, stderr=output)
+            main = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY)
             while main.poll() is None and done < kills:
                 with suppress(subprocess.TimeoutExpired):
                     main.wait(chance.uniform(*pauses))

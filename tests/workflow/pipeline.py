@@ -12,6 +12,15 @@ REPOSITORY = Path(__file__).parents[2]
 SHORT = Path(__file__).parent / "short.yaml"
 
 
+def command(
+    folder: Path, *targets: str, options: tuple[str, ...] = (), overlays: tuple[Path, ...] = (SHORT,)
+) -> list[str]:
+    """Snakemake on the repository's Snakefile in `folder`, with its configuration and overlays."""
+    line = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+    line += ["--directory", str(folder), "--configfile", str(REPOSITORY / "workflow_config.yaml")]
+    return [*line, *map(str, overlays), "--cores", "2", *options, "--", *targets]
+
+
 def snakemake(
     folder: Path,
     *targets: str,
@@ -19,12 +28,10 @@ def snakemake(
     overlays: tuple[Path, ...] = (SHORT,),
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the repository's Snakefile in `folder`, with its configuration and overlays."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--directory", str(folder), "--configfile", str(REPOSITORY / "workflow_config.yaml")]
-    command += [*map(str, overlays), "--cores", "2", *options, "--", *targets]
+    """Run it to its end."""
+    line = command(folder, *targets, options=options, overlays=overlays)
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}, cwd=REPOSITORY
+        line, capture_output=True, text=True, check=False, env={**os.environ, **environment}, cwd=REPOSITORY
     )
 
 

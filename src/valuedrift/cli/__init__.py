@@ -13,7 +13,7 @@ from valuedrift.errors import ValueDriftError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; deliberate errors are printed without a traceback and end with status 1."""
+    """Run one command; deliberate errors and a full disk are told without a traceback, and end with status 1."""
     parser = argparse.ArgumentParser(prog="valuedrift", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for room in (data, probes, synthetic, expression, models, answers, quality, results, provenance):
@@ -25,6 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run(given, words)
     except ValueDriftError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        from valuedrift.files import is_full
+
+        if not is_full(error):
+            raise
+        said = str(error).splitlines()[0]
+        print(
+            f"error: {said}. A disk or a quota is full. Free space and run again; what exists is whole.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

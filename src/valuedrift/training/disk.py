@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,15 +12,13 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.files import write_json
+from valuedrift.files import is_full, write_json
 from valuedrift.models.folder import PRUNED, checkpoint_name, require_model
 from valuedrift.training.devices import processes
 from valuedrift.training.job import Job
 from valuedrift.training.settings import Lora
 
 _FLOAT = 4  # bytes: weights are trained and saved in fp32
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SAID = ("No space left", "quota exceeded", "File too large", "PytorchStreamWriter failed", "unexpected pos")
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        if getattr(error, "errno", None) not in _FULL and not any(text in str(error) for text in _SAID):
+        if not is_full(error):
             raise
         kept = sorted(path.name for path in folder.glob("step-*"))
         raise ArtifactError(

@@ -1,0 +1,117 @@
+"""A full disk, a folder that can't be written, clocks that jump, two Snakemakes, a kill: a clear word and no damage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from killing import made
+from pipeline import REPOSITORY, command, snakemake
+
+pytestmark = pytest.mark.workflow
+
+# Two short jobs: a world's table, and the data set made from it.
+TARGET = "results/data/pocket/wildchat/train.parquet"
+SOURCE = "results/world/pocket/wildchat.parquet"
+LOG = "results/logs/data/pocket/wildchat.log"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert snakemake(folder, TARGET).returncode == 0
+    return made(folder, ".parquet")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 kB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"file systems can't be mounted here: {mounted.stderr.decode()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def remount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+
+
+def test_a_full_disk_is_said_and_space_is_all_it_needs(small_disk: Path, undisturbed: dict[str, str]) -> None:
+    run = snakemake(small_disk, TARGET)
+    assert run.returncode != 0
+    assert "A disk or a quota is full. Free space and run again" in run.stdout + run.stderr
+    assert not (small_disk / TARGET).exists()
+    remount(small_disk, "size=50m")
+    again = snakemake(small_disk, TARGET)
+    assert again.returncode == 0, again.stderr
+    assert made(small_disk, ".parquet") == undisturbed
+
+
+def test_results_that_cannot_be_written_are_named_before_any_job(small_disk: Path, undisturbed: dict[str, str]) -> None:
+    folder, results = small_disk.parent, small_disk.parent / "results"
+    results.symlink_to(small_disk)
+    remount(small_disk, "size=50m")
+    assert snakemake(folder, SOURCE).returncode == 0
+    before = made(folder, ".parquet")
+    remount(small_disk, "ro")
+    run = snakemake(folder, TARGET)
+    assert run.returncode != 0
+    assert "found 'a place where nothing can be written'" in run.stdout + run.stderr
+    assert made(folder, ".parquet") == before
+    remount(small_disk, "rw")
+    assert snakemake(folder, TARGET).returncode == 0
+    assert made(folder, ".parquet") == undisturbed
+
+
+def test_files_of_the_future_stop_the_run_before_any_job(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    assert snakemake(tmp_path, SOURCE).returncode == 0
+    tomorrow = time.time() + 86400
+    os.utime(tmp_path / SOURCE, (tomorrow, tomorrow))
+    run = snakemake(tmp_path, TARGET)
+    assert run.returncode != 0
+    assert f"{SOURCE}: found 'made at " in run.stdout + run.stderr
+    assert not (tmp_path / LOG).exists()
+    assert snakemake(tmp_path, TARGET, options=("--touch", "--forceall")).returncode == 0
+    assert snakemake(tmp_path, TARGET).returncode == 0
+    assert made(tmp_path, ".parquet") == undisturbed
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    """Snakemake in a session of its own, once it has locked the folder and started its first job."""
+    process = subprocess.Popen(command(folder, TARGET), stdout=-1, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY)
+    until = time.monotonic() + 120
+    while not any((folder / "results/logs").rglob("*.log")) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert process.poll() is None
+    return process
+
+
+def test_the_second_of_two_is_refused_and_the_first_goes_on(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    with start(tmp_path) as first:
+        first.send_signal(signal.SIGSTOP)  # so that it is still there
+        second = snakemake(tmp_path, TARGET)
+        first.send_signal(signal.SIGCONT)
+        assert second.returncode != 0
+        assert "Directory cannot be locked" in second.stdout + second.stderr
+        said, _ = first.communicate()
+        assert first.returncode == 0, said
+    assert made(tmp_path, ".parquet") == undisturbed
+
+
+def test_after_a_kill_the_same_command_is_enough(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    with start(tmp_path) as first:
+        first.send_signal(signal.SIGKILL)
+    again = snakemake(tmp_path, TARGET)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "its lock goes" in again.stdout + again.stderr
+    assert made(tmp_path, ".parquet") == undisturbed
