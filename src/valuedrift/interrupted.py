@@ -73,7 +73,7 @@ def _require_past(results: Path) -> None:
                         file,
                         f"made at {datetime.fromtimestamp(made):%Y-%m-%d %H:%M}",
                         f"a time before now, {datetime.fromtimestamp(now):%Y-%m-%d %H:%M}",
-                        "A clock is wrong: set it; `snakemake --touch --forceall TARGET` then dates what is there anew.",
+                        "Set the clock right; `snakemake --touch --forceall TARGET` then dates what is there anew.",
                     )
 
 

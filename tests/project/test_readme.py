@@ -51,6 +51,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     for profile in ("local", "slurm"):
         (folder / profile).symlink_to(f"profiles/{profile}")
+    # Something to verify and to pack.
+    made = run(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
+    assert made.returncode == 0, made.stderr
     return folder
 
 
