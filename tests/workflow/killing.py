@@ -18,13 +18,11 @@ from pipeline import REPOSITORY
 _BESIDE = ("journals", "resume", "embeddings", "provenance", "logs", "benchmarks")
 
 
-def run_killed(
-    command: Sequence[str], kills: int, seed: int, pauses: tuple[float, float], log: Path
-) -> tuple[int, int]:
+def run_killed(command: Sequence[str], kills: int, seed: int, pause: float, log: Path) -> tuple[int, int]:
     """Start a command again and again until it ends well, killing one of its processes each time; (kills, starts).
 
-    After every pause, a length of time drawn between the two given, kill -9 meets any process that the command has
-    started, itself as likely as the others; after so many kills it is left alone.
+    After every pause, of that many seconds on average, kill -9 meets any process that the command has started, itself
+    as likely as the others; after so many kills it is left alone.
     """
     chance = random.Random(seed)
     done, starts = 0, 0
@@ -34,7 +32,7 @@ def run_killed(
             main = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY)
             while main.poll() is None and done < kills:
                 with suppress(subprocess.TimeoutExpired):
-                    main.wait(chance.uniform(*pauses))
+                    main.wait(chance.uniform(0, 2 * pause))
                 done += main.poll() is None and kill_one(main.pid, chance)
             if main.wait() == 0:
                 return done, starts
@@ -49,6 +47,12 @@ def kill_one(main: int, chance: random.Random) -> bool:
         time.sleep(0.05)
         return True
     return False
+
+
+def job_seconds(folder: Path) -> float:
+    """Wall seconds of all jobs of a finished run."""
+    benchmarks = (folder / "results/benchmarks").rglob("*.tsv")
+    return sum(float(path.read_text().splitlines()[1].split("\t")[0]) for path in benchmarks)
 
 
 def made(folder: Path, *endings: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PLANTED
-from killing import made, run_killed
+from killing import job_seconds, made, run_killed
 from pipeline import command, snakemake, wanted
 
 from valuedrift.cli import main
@@ -29,8 +29,9 @@ def test_two_runs_make_the_same_tables_and_weights(finished: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_thirty_kills_change_nothing(finished: Path, tmp_path: Path) -> None:
-    line = command(tmp_path)
-    kills, starts = run_killed(line, KILLS, SEED, (2.0, 14.0), tmp_path / "log.txt")
+    # As far apart as spreads them over the whole run on two cores.
+    pause = job_seconds(finished) / 2 / KILLS
+    kills, starts = run_killed(command(tmp_path), KILLS, SEED, pause, tmp_path / "log.txt")
     assert kills >= KILLS
     assert starts > 1
     first, second = (made(folder, ".parquet", ".safetensors") for folder in (finished, tmp_path))
