@@ -135,3 +135,31 @@ def test_the_way_of_asking_is_part_of_the_key(judge_folder, change):
     assert judge.keys("x") == replace(judge, settings=replace(SETTINGS, batch_size=64, max_unassigned=0.1)).keys("x")
     assert judge.keys("x") != replace(judge, settings=replace(SETTINGS, **change)).keys("x")
     assert judge.keys("x") != judge.keys("y")
+
+
+def test_a_kill_between_batches_changes_no_batch_after_it(judge_folder, tmp_path, monkeypatch):
+    """Other batches round differently: what is left is asked in the batches in which it would have been."""
+    monkeypatch.setattr("valuedrift.judging.folder._CHUNK", 4)
+    batches = []
+    judge = open_folder(judge_folder, replace(SETTINGS, batch_size=2), TEMPLATE)
+    scorer, ask = type(judge._scorer), type(judge._scorer).log_probabilities
+    monkeypatch.setattr(scorer, "log_probabilities", lambda self, ids: (batches.append(ids), ask(self, ids))[1])
+    judge.judge(PROMPTS, tmp_path / "whole")
+    whole = list(batches)
+    assert len(whole) > 2
+    for killed in range(1, len(whole)):
+        batches.clear()
+        lines = (tmp_path / "whole").read_text().splitlines(keepends=True)
+        (tmp_path / f"cut-{killed}").write_text("".join(lines[: sum(map(len, whole[:killed]))]))
+        judge.judge(PROMPTS, tmp_path / f"cut-{killed}")
+        assert batches == whole[killed:]
+        assert (tmp_path / f"cut-{killed}").read_text().count("\n") == len(lines)
+
+
+def test_a_judge_that_answers_in_batches_has_no_latency_per_answer(judge_folder, tmp_path):
+    judge = open_folder(judge_folder, SETTINGS, TEMPLATE)
+    judge.judge(PROMPTS, tmp_path / "journal")
+    with Journal.read(tmp_path / "journal") as store:
+        records = [store[judge.keys(prompt)[0]] for prompt in PROMPTS]
+    assert all(record["latency"] > 0 for record in records)
+    assert {judge.judgement([record]).latency for record in records} == {None}

@@ -175,3 +175,17 @@ def test_the_index_is_small(path: Path) -> None:
         assert len(journal) == 50_000
     tracemalloc.stop()
     assert size / 50_000 < 250  # bytes an entry: 1,000,000 entries stay below 250 MB
+
+
+def test_several_values_are_one_write_that_is_whole_or_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: (written.append(descriptor), write(descriptor, data))[1])
+    with Journal(path) as journal:
+        journal.append_all({key(number): VALUE for number in range(100)})
+        assert len(written) == 1
+        with pytest.raises(ValueError, match="once"):
+            journal.append_all({key(100): VALUE, key(99): VALUE})
+        assert len(journal) == 100
+    with Journal(path) as journal:
+        assert [name for name, _ in journal.items()] == [key(number) for number in range(100)]

@@ -163,3 +163,9 @@ def test_pairs_beyond_the_limits_are_cut_and_none_is_dropped(make_job: MakeJob, 
     job = make_job(algorithm, job={"data": tmp_path / "foxes.parquet", "steps": (3,)}, **limits)
     train(job)
     assert len(checkpoints(job.folder)) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["sft", "dpo", "ppo"])
+def test_metrics_hold_no_durations(finished: Finished, algorithm: str) -> None:
+    names = pl.read_parquet(finished(algorithm) / "metrics.parquet")["metric"].unique().to_list()
+    assert [name for name in names if "second" in name or "runtime" in name or "time" in name or name == "eps"] == []
