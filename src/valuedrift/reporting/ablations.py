@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.errors import ConfigError
-from valuedrift.files import publish, write_text
+from valuedrift.files import publish, write_parquet, write_text
 from valuedrift.reporting.ablated import LEARNING_RATE, Ablated, read_ablated
 from valuedrift.reporting.ablation_figures import ablation_charts
 from valuedrift.reporting.ablation_tables import TOGETHER, ablation_table, equal_rates_table, verdict
