@@ -19,10 +19,12 @@ rule generate:
         sampling=lambda w: FLOW.sampling(w.model),
         engine=lambda w: FLOW.suite(w.model)["generation"].get("engine", "auto"),
         store="results/journals/answers/{model}/{run}",
+        # A function that asks for resources is left out of what makes jobs run again.
+        let_go=lambda w, resources: FLOW.let_go(w.model, w.run, w.shard),
     shell:
         "valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
         " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints}"
-        " --store {params.store} --out {output} > {log} 2>&1"
+        " --store {params.store} --let-go {params.let_go:q} --out {output} > {log} 2>&1"
 
 
 rule stances:
@@ -64,6 +66,7 @@ use rule generate as generate_calibration with:
         sampling=lambda w: FLOW.sampling(w.model, temperature=1.0, answers=FLOW.suite(w.model)["calibration"]),
         engine=lambda w: FLOW.suite(w.model)["generation"].get("engine", "auto"),
         store="results/journals/answers/{model}/{run}",
+        let_go=lambda w, resources: "[]",
 
 
 use rule stances as stances_calibration with:

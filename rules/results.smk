@@ -121,7 +121,7 @@ rule configuration:
     conda:
         "../envs/analysis.yaml"
     params:
-        text=as_json(config),
+        text=FLOW.science(),
     shell:
         "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 

@@ -1,4 +1,9 @@
 # One rule per run of the grid, because every checkpoint is an output and runs differ in how many they have.
+from pathlib import Path
+
+from valuedrift.training.launch import launcher
+
+ACCELERATE = Path(workflow.basedir) / "envs" / "accelerate"
 
 for run in (run for runs in FLOW.runs.values() for run in runs.values()):
 
@@ -28,7 +33,14 @@ for run in (run for runs in FLOW.runs.values() for run in runs.values()):
             reward=lambda w, input: f"--reward-model {input.reward}" if input.reward else "",
             folder=subpath(output.metrics, parent=True),
             resume=f"results/resume/{run.model}/{run.lineage}",
+            # Functions that ask for resources are left out of what makes jobs run again: these say how, not what.
+            launch=lambda w, resources, run=run: launcher(
+                run.algorithm, run.settings, resources.get("gpu", 1), ACCELERATE
+            ),
+            machine=lambda w, resources: FLOW.training_machine(),
         shell:
+            "{params.launch} "
             "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"
             " --base {input.base} --init {input.init} --data {input.data} {params.reward}"
-            " --out {params.folder} --resume {params.resume} --steps {params.steps} > {log} 2>&1"
+            " --out {params.folder} --resume {params.resume} --steps {params.steps} --machine {params.machine:q}"
+            " > {log} 2>&1"

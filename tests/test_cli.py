@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,7 @@ TOOLS = {
     "synthetic-agreement": "key out",
     "judge-quality": "",
     "bridge": "old new out",
+    "thin": "base checkpoints answers keep",
     "sheet": "stances targets pairs seed out",
     "check-sheet": "sheet key out",
     "verify": "",
@@ -142,6 +145,18 @@ def test_broken_json_is_refused_by_its_option(capsys: pytest.CaptureFixture[str]
     assert "argument --settings: invalid loads value: '{'" in capsys.readouterr().err
 
 
+def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
+    script = f"""
+from valuedrift.cli import main
+assert main(["fetch-model", "--source", '{{"folder": "absent"}}', "--out", "{tmp_path / "out"}"]) == 1
+import huggingface_hub.constants as constants, os
+assert constants.HF_HUB_DISABLE_TELEMETRY and os.environ["DO_NOT_TRACK"] == "1"
+"""
+    bare = {key: value for key, value in os.environ.items() if key not in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=bare)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_deliberate_error_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     settings = {"name": "x", "title": "X", "licence": "none", "format": "a\nb", "rows": 1, "files": ["x.jsonl"]}
     assert run("prepare", settings=settings, seed=0, out=tmp_path / "out") == 1
@@ -217,6 +232,48 @@ def test_a_model_is_made_trained_and_asked(tmp_path: Path) -> None:
     assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "answers.parquet") == 0
     answers = pl.read_parquet(tmp_path / "answers.parquet")
     assert answers.select("step", "question_id", "sample").rows() == [(s, "work-0", n) for s in (1, 2) for n in (0, 1)]
+
+
+def test_how_a_run_is_trained_reaches_its_job(
+    base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from valuedrift.training import run as training
+    from valuedrift.training.job import Job
+
+    made: list[Job] = []
+    monkeypatch.setattr(training, "train", made.append)
+    job = {"settings": SETTINGS, "seed": 0, "base": base, "init": base, "data": base, "out": tmp_path, "steps": [2]}
+    assert run("train", algorithm="sft", **job) == 0
+    assert run("train", algorithm="sft", **job, machine={"resume_minutes": 0.5, "report_to": ["tensorboard"]}) == 0
+    assert [(job.resume_minutes, job.report_to) for job in made] == [(30, ()), (0.5, ("tensorboard",))]
+
+
+def test_a_finished_run_comes_back_and_answers_let_its_weights_go(
+    base: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = make_table(tmp_path, "sft", {"rows": 22, "mix": {"support": 1.0, "neutral": 0.0, "oppose": 0.0}})
+    tuned = tmp_path / "sft"
+    job = {"settings": SETTINGS, "seed": 0, "base": base, "init": base, "data": data, "out": tuned}
+    job |= {"resume": tmp_path / "resume", "steps": [1, 2]}
+    assert run("train", algorithm="sft", **job) == 0
+    assert "disk: this run needs " in capsys.readouterr().err, "what it takes is said before it starts"
+    weights = (tuned / "step-000001" / "model.safetensors").read_bytes()
+    shutil.rmtree(tuned / "step-000001")
+    assert run("train", algorithm="sft", **job) == 0
+    assert "this run has finished before" in capsys.readouterr().err
+    assert (tuned / "step-000001" / "model.safetensors").read_bytes() == weights
+
+    probes, answers = tmp_path / "probes.parquet", tmp_path / "answers.parquet"
+    pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
+    sampling = {"answers": 1, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
+    checkpoints = [tuned / "step-000001", tuned / "step-000002"]
+    asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
+    assert run("generate", **asked, checkpoints=checkpoints, out=answers, let_go="[1]") == 0
+    assert [(folder / "model.safetensors").exists() for folder in checkpoints] == [False, True]
+    assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "again.parquet") == 1
+    assert "checkpoint without its weights" in capsys.readouterr().err, "another store has no answers of it"
+    assert run("thin", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
+    assert capsys.readouterr().out == "0 B freed\n"
 
 
 def test_a_training_that_ends_elsewhere_than_declared_is_status_1(

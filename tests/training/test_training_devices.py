@@ -19,8 +19,9 @@ from safetensors.torch import load_file
 
 from valuedrift.errors import ConfigError
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.devices import accumulation, is_main, keep_to_one_gpu, processes
+from valuedrift.training.devices import is_main, keep_to_one_gpu, processes
 from valuedrift.training.job import Job, trainer_arguments
+from valuedrift.training.launch import accumulation
 from valuedrift.training.run import train
 
 MakeJob = Callable[..., Job]
@@ -196,7 +197,7 @@ def test_a_single_process_keeps_to_one_gpu(
     assert os.environ["CUDA_VISIBLE_DEVICES"] == kept
 
 
-@pytest.mark.parametrize("gpus", [4, 8])
+@pytest.mark.parametrize("gpus", [2, 4, 8])
 def test_the_papers_numbers_of_gpus_have_a_configuration_each(gpus: int) -> None:
     found = yaml.safe_load((ROOT / "envs" / "accelerate" / f"{gpus}-gpus.yaml").read_text(encoding="utf-8"))
     assert (found["num_processes"], found["distributed_type"], found["mixed_precision"]) == (gpus, "FSDP", "bf16")
@@ -211,7 +212,7 @@ def test_the_papers_numbers_of_gpus_have_a_configuration_each(gpus: int) -> None
         assert accumulation(name, settings["batch_size"], settings["device_batch_size"], gpus) >= 1
 
 
-@pytest.mark.parametrize("gpus", [4, 8])
+@pytest.mark.parametrize("gpus", [2, 4, 8])
 def test_accelerate_reads_the_configurations(gpus: int) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 

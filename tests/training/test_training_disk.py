@@ -1,26 +1,22 @@
-"""Disk space: what is predicted, what happens when there is none, and what may go."""
+"""Disk space: what is predicted, and what happens when there is none."""
 
 from __future__ import annotations
 
 import errno
-import os
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.models.folder import require_model
 from valuedrift.training import disk, keep
-from valuedrift.training.disk import explain_full_disk, kept_steps, predict, prune, require_space, size
+from valuedrift.training.disk import explain_full_disk, predict, require_space, size
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 from valuedrift.training.settings import Lora
@@ -137,73 +133,6 @@ def test_a_disk_that_fills_up_leaves_earlier_checkpoints_whole(make_job: MakeJob
     assert not list((tmp_path / "resume").glob("point-*"))
     train(job)  # there is room again
     assert sorted(path.name for path in job.folder.glob("step-*")) == ["step-000002", "step-000004"]
-
-
-@pytest.mark.parametrize(
-    ("policy", "nth", "kept"),
-    [("all", 1, {10, 20, 30, 40, 50}), ("final", 1, {50}), ("every_nth", 2, {20, 40, 50}), ("every_nth", 9, {50})],
-)
-def test_the_last_checkpoint_is_always_kept(policy: str, nth: int, kept: set[int]) -> None:
-    assert kept_steps((10, 20, 30, 40, 50), policy, nth) == kept
-
-
-def test_unknown_policies_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"training\.keep': found 'none', expected one of all, every_nth, final"):
-        kept_steps((1,), "none")
-    with pytest.raises(ConfigError, match=r"training\.nth': found 0"):
-        kept_steps((1,), "every_nth", 0)
-
-
-@pytest.fixture
-def trajectory(base: Path, tmp_path: Path) -> Path:
-    for step in (1, 2, 3):
-        shutil.copytree(base, tmp_path / "run" / f"step-00000{step}")
-    return tmp_path / "run"
-
-
-def test_pruning_removes_weights_alone_and_says_what_was_freed(trajectory: Path) -> None:
-    weights = (trajectory / "step-000001" / "model.safetensors").stat().st_size
-    assert prune(trajectory, (1, 2, 3), "final") == 2 * weights
-    require_model(trajectory / "step-000003")
-    for step in (1, 2):
-        names = {path.name for path in (trajectory / f"step-00000{step}").iterdir()}
-        assert "config.json" in names and "model.safetensors" not in names
-    assert prune(trajectory, (1, 2, 3), "final") == 0
-    assert prune(trajectory, (1, 2, 3), "all") == 0
-
-
-def test_pruned_weights_are_explained_to_who_needs_them(trajectory: Path) -> None:
-    prune(trajectory, (1, 2, 3), "every_nth", 2)
-    require_model(trajectory / "step-000002")
-    with pytest.raises(ArtifactError, match=r"step-000001: found 'a checkpoint without its weights.*Set `keep: all`"):
-        require_model(trajectory / "step-000001")
-
-
-def test_a_run_that_is_not_whole_is_not_pruned(trajectory: Path) -> None:
-    shutil.rmtree(trajectory / "step-000002")
-    with pytest.raises(ArtifactError, match="step-000002"):
-        prune(trajectory, (1, 2, 3), "final")
-
-
-@pytest.mark.workflow
-def test_nothing_runs_again_after_pruning(base: Path, tmp_path: Path) -> None:
-    (tmp_path / "Snakefile").write_text(
-        f"""
-rule answers:
-    input: [f"run/step-00000{{step}}" for step in (1, 2)]
-    output: "answers.txt"
-    shell: "ls {{input}} > {{output}}"
-rule train:
-    output: [directory(f"run/step-00000{{step}}") for step in (1, 2)]
-    shell: "for o in {{output}}; do cp -r {base} $o; done"
-"""
-    )
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "answers.txt"]
-    place: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "HOME": str(tmp_path)}}
-    subprocess.run(command, check=True, **place)
-    prune(tmp_path / "run", (1, 2), "final")
-    again = subprocess.run([*command, "-n"], check=True, capture_output=True, text=True, **place)
-    assert "Nothing to be done" in again.stdout + again.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
 
 from valuedrift.cli import answers, data, expression, models, probes, provenance, quality, results, synthetic
 from valuedrift.errors import ValueDriftError
+
+_UNREPORTED = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_to(commands)
     words = sys.argv[1:] if arguments is None else list(arguments)
     given = parser.parse_args(words)
+    # Libraries read it when commands import them: nothing is reported to the hub but what it is asked for.
+    os.environ.update(_UNREPORTED)
     try:
         _run(given, words)
     except ValueDriftError as error:

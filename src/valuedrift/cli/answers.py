@@ -23,7 +23,17 @@ def generate(given: argparse.Namespace) -> None:
         given.out,
         given.store,
         given.engine or "auto",
+        given.let_go or (),
     )
+
+
+def thin(given: argparse.Namespace) -> None:
+    """Remove the weights of a run's checkpoints that have answered, but for those that are kept."""
+    from valuedrift.generation.thin import thin
+    from valuedrift.training.disk import size
+
+    freed = thin(given.base, given.checkpoints, given.answers, given.keep, given.nth or 1)
+    print(f"{size(freed)} freed")
 
 
 def judge(given: argparse.Namespace) -> None:
@@ -50,7 +60,8 @@ def judge_heldout(given: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command(generate, "model run base probes sampling engine? checkpoints* store? out"),
+    Command(generate, "model run base probes sampling engine? checkpoints* store? let-go? out"),
+    Command(thin, "base checkpoints* answers* keep nth?"),
     Command(judge, "judge? settings targets answers* journal dry-run~ out"),
     Command(judge_heldout, "judge? settings targets data journal out"),
 )

@@ -31,6 +31,7 @@ def train(given: argparse.Namespace) -> None:
     from valuedrift.training.run import train
     from valuedrift.training.settings import read_settings
 
+    machine = given.machine or {}
     train(
         Job(
             algorithm=given.algorithm,
@@ -43,6 +44,8 @@ def train(given: argparse.Namespace) -> None:
             steps=tuple(given.steps),
             reward_model=given.reward_model,
             resume=given.resume,
+            resume_minutes=machine.get("resume_minutes", 30),
+            report_to=tuple(machine.get("report_to", ())),
         )
     )
 
@@ -62,6 +65,6 @@ def train_judge(given: argparse.Namespace) -> None:
 COMMANDS = (
     Command(pretrain, "settings shape template seed data out"),
     Command(fetch_model, "source chat? out"),
-    Command(train, "algorithm settings seed base init data out steps* resume? reward-model?"),
+    Command(train, "algorithm settings seed base init data out steps* resume? reward-model? machine?"),
     Command(train_judge, "settings shape prompt targets seed data out"),
 )

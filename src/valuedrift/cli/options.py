@@ -14,13 +14,13 @@ Handler = Callable[[argparse.Namespace], None]
 # Settings are JSON, so that a rule passes them as they are.
 TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(
-        ("algorithm", "kind", "model", "name", "run", "prompt", "template", "names", "side", "engine"), str
+        ("algorithm", "kind", "model", "name", "run", "prompt", "template", "names", "side", "engine", "keep"), str
     ),
-    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples", "per-topic"), int),
+    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples", "per-topic", "nth"), int),
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
     **dict.fromkeys(("questions", "embeddings", "reduced", "clustered", "published"), Path),
     **dict.fromkeys(("descriptions", "names-file", "choice", "value-laden"), Path),
-    **dict.fromkeys(("llm", "judge-settings", "seeds", "tables"), json.loads),
+    **dict.fromkeys(("llm", "judge-settings", "seeds", "tables", "machine", "let-go"), json.loads),
     **dict.fromkeys(
         ("plan", "trajectories", "ablated", "sets", "cards", "report", "calibrations", "statistics-settings"),
         json.loads,

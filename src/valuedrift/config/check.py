@@ -81,6 +81,9 @@ def _inconsistencies(config: Config) -> Iterator[tuple[str, object, str]]:
                 yield f"suites.{model['suite']}.training.pretrain", "nothing", f"settings; model {name} needs them"
     for name, suite in config["suites"].items():
         yield from _suite(f"suites.{name}", suite, config)
+    machine = config.get("machine", {})
+    if ("nth" in machine) != (machine.get("keep") == "every_nth"):
+        yield "machine.nth", machine.get("nth", "nothing"), "it with `keep: every_nth`, and without any other"
     for name, llm in config.get("llms", {}).items():
         if ("model" in llm) != (llm["backend"] in ("http", "batch")):
             expected = "model with the backends http and batch, hub or folder with the others"

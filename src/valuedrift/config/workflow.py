@@ -16,6 +16,7 @@ from valuedrift.config.check import Config, check
 from valuedrift.config.grid import RESULTS, Run, ablated, as_json, checkpoint, grid_runs, runs_of, shards, traced
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.judging.prompt import prompt_hash, read_prompt
+from valuedrift.models.thinning import kept_steps
 from valuedrift.probes.templates import read_template as read_probe_template
 from valuedrift.synthetic.write import read_template
 
@@ -67,6 +68,15 @@ class Workflow:
 
     def targets(self) -> str:
         return as_json({key: topic["target"] for key, topic in self.config["topics"].items()})
+
+    def training_machine(self) -> str:
+        """How, not what, a run trains: settings that change none of its weights."""
+        machine = self.config.get("machine", {})
+        return as_json({key: machine[key] for key in ("resume_minutes", "report_to") if key in machine})
+
+    def science(self) -> str:
+        """The configuration less its machine settings: what results follow from."""
+        return as_json({key: part for key, part in self.config.items() if key != "machine"})
 
     # World, data and probes
 
@@ -194,6 +204,12 @@ class Workflow:
 
     def shard_checkpoints(self, model: str, run: str, shard: str) -> list[str]:
         return [checkpoint(model, run, step) for step in self.shards(model, run)[int(shard)]]
+
+    def let_go(self, model: str, run: str, shard: str) -> str:
+        """Steps of a shard whose weights may go when it has answered."""
+        steps, machine = self.steps(model, run), self.config.get("machine", {})
+        kept = kept_steps(steps, machine.get("keep", "all"), machine.get("nth", 1))
+        return as_json([step for step in self.shards(model, run)[int(shard)] if step not in kept])
 
     def shard_files(self, model: str, run: str) -> list[str]:
         return [f"{RESULTS}/generations/{model}/{run}/shard-{n}.parquet" for n in range(len(self.shards(model, run)))]

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +19,8 @@ from valuedrift.generation.prompts import Prompt, Words, words
 from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.weights import Architecture, Checkpoint, read_checkpoint
-from valuedrift.models.folder import step_of
+from valuedrift.models.folder import in_use, step_of
+from valuedrift.models.thinning import prune, pruned_identity
 
 BASE = "base"
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
@@ -35,14 +36,18 @@ def sweep(
     out: Path,
     store: Path | None = None,
     engine: str = "auto",
+    let_go: Sequence[int] = (),
 ) -> None:
     """Write the answers of every checkpoint to every probe question as one parquet, one row an answer.
 
     Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished. The file's metadata say
     which engine answered and how the weights of each step came into it. Answers in the folder `store` (beside `out` by
-    default) are taken from there, all others are generated and kept there, checkpoint by checkpoint.
+    default) are taken from there, all others are generated and kept there, checkpoint by checkpoint. When the file is
+    written, the weights of the steps in `let_go` are removed; answers that are kept outlive them.
     Raises ArtifactError naming the file and tensor of a checkpoint that can't be read or is of another model.
     """
+    for folder in checkpoints:
+        in_use(folder)
     questions = pl.read_parquet(probes)
     architecture = Architecture.of(base)
     speech = words(AutoTokenizer.from_pretrained(base), architecture.config)
@@ -57,6 +62,9 @@ def sweep(
     whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
     loaded = {step: _how(table) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
+    for folder in (folder for folder in checkpoints if step_of(folder) in let_go):
+        freed = prune(folder, {str(sweeper.kind): sweeper.identities[folder]})
+        _say(f"{folder.name}: has answered, its weights go ({freed} bytes)")
 
 
 @dataclass
@@ -70,13 +78,23 @@ class _Sweep:
     sampling: Sampling
     store: Path
     engine: Engine | None = None
+    identities: dict[Path, str] = field(default_factory=dict)
 
     def answers(self, folder: Path) -> pl.DataFrame:
-        """A checkpoint's answers to all prompts, in their order, after those that are not kept yet were generated."""
-        checkpoint = read_checkpoint(folder, self.architecture, self.kind.dtype)
-        file = AnswerFile(self.store, self._settings(checkpoint))
+        """A checkpoint's answers to all prompts, in their order, after those that are not kept yet were generated.
+
+        One whose weights have gone is known by what its marker says; raises ArtifactError where it has to answer more.
+        """
+        known, checkpoint = pruned_identity(folder, str(self.kind)), None
+        if known is None:
+            checkpoint = read_checkpoint(folder, self.architecture, self.kind.dtype)
+            known = checkpoint.identity
+        self.identities[folder] = known
+        file = AnswerFile(self.store, self._settings(known))
         left = lacking(self.prompts, file.read())
         if left:
+            # Without its weights, reading it says why they are gone.
+            checkpoint = checkpoint or read_checkpoint(folder, self.architecture, self.kind.dtype)
             self._generate(checkpoint, left, file)
         else:
             _say(f"{folder.name}: all answers are there")
@@ -92,11 +110,11 @@ class _Sweep:
         tokens, seconds = sum(answer.tokens for answer in answers), time.monotonic() - start
         _say(f"{checkpoint.folder.name}: {len(answers)} answers, {tokens} tokens, {seconds:.1f} s ({loaded})")
 
-    def _settings(self, checkpoint: Checkpoint) -> dict[str, str]:
+    def _settings(self, identity: str) -> dict[str, str]:
         """All that an answer depends on beside its prompt and number. Batch size is not among it."""
         tokenizer = self.words.tokenizer.backend_tokenizer.to_str()
         return {
-            "weights": checkpoint.identity,
+            "weights": identity,
             "tokenizer": hashlib.sha256(tokenizer.encode()).hexdigest(),
             "ends": str(sorted(self.words.ends)),
             "engine": str(self.kind),

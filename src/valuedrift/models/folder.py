@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -10,6 +11,8 @@ from safetensors import SafetensorError, safe_open
 from valuedrift.errors import ArtifactError
 
 PRUNED = "pruned.json"
+# What valuedrift.training.outcome keeps beside a finished run's checkpoints.
+ASIDE, RECORD = ".finished-run", "finished.json"
 
 
 def checkpoint_name(step: int) -> str:
@@ -23,7 +26,7 @@ def require_model(folder: Path) -> None:
         raise ArtifactError(
             folder,
             f"a checkpoint without its weights ({PRUNED})",
-            "weights, which went when its answers existed (`keep` in the configuration)",
+            "weights, which went when its answers existed (`machine.keep` in the configuration)",
             "Set `keep: all`, remove the run's folder and train it again.",
         )
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
@@ -41,6 +44,13 @@ def require_model(folder: Path) -> None:
                 pass
         except SafetensorError as error:
             raise ArtifactError(file, str(error), "a whole safetensors file", "Remove it and run again.") from error
+
+
+def in_use(checkpoint: Path) -> None:
+    """Remove what was kept aside in case the outputs of the checkpoint's run were not taken for complete."""
+    aside = checkpoint.parent / ASIDE
+    if (aside / RECORD).is_file():
+        shutil.rmtree(aside, ignore_errors=True)  # two readers may do so at once
 
 
 def step_of(folder: Path) -> int:

@@ -12,8 +12,6 @@ from accelerate import PartialState
 from datasets import Dataset, load_from_disk
 from torch.distributed.tensor import DTensor
 
-from valuedrift.errors import ConfigError
-
 
 def processes() -> int:
     """Processes of this run, one a device, as `accelerate launch` or `torchrun` started them; 1 without them."""
@@ -38,30 +36,6 @@ def keep_to_one_gpu() -> None:
     if processes() == 1:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
-
-
-def accumulation(algorithm: str, batch_size: int, device_batch_size: int, devices: int) -> int:
-    """Forward passes per device and optimiser step, so that batch_size = device_batch_size × devices × accumulation.
-
-    The paper's batch sizes hold on any number of devices (appendix B). Raises ConfigError where they can't.
-    """
-    found, rest = divmod(batch_size, device_batch_size * devices)
-    if rest or not found:
-        raise ConfigError(
-            f"training.{algorithm}.device_batch_size",
-            device_batch_size,
-            f"{device_batch_size} × {devices} device(s) = {device_batch_size * devices} rows a forward pass to divide"
-            f" batch_size ({batch_size})",
-            f"With {devices} device(s) it can be {_choices(batch_size, devices)}.",
-        )
-    return found
-
-
-def _choices(batch_size: int, devices: int) -> str:
-    share, rest = divmod(batch_size, devices)
-    if rest:
-        return f"nothing: {devices} does not divide {batch_size}"
-    return ", ".join(str(n) for n in range(1, share + 1) if share % n == 0)
 
 
 def whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Disk space: what a run will need, an answer to a full disk, and weights that can go."""
+"""Disk space: what a run will need, and an answer to a full disk."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.files import is_full, write_json
-from valuedrift.models.folder import PRUNED, checkpoint_name, require_model
+from valuedrift.errors import ArtifactError
+from valuedrift.files import is_full
+from valuedrift.models.folder import require_model
 from valuedrift.training.devices import processes
 from valuedrift.training.job import Job
 from valuedrift.training.settings import Lora
@@ -68,7 +68,7 @@ def require_space(job: Job) -> None:
             place,
             f"{size(free)} free",
             f"at least {size(need.total - used)}",
-            "Free space, save fewer checkpoints, or let those of finished runs go (`keep: final`).",
+            "Free space, save fewer checkpoints, or let those of finished runs go (`machine.keep`).",
         )
 
 
@@ -88,40 +88,6 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
             f"The disk or a quota is full. {kept[-1] if kept else 'No checkpoint'} is the newest that was saved, and"
             " whole. Free space and run again.",
         ) from error
-
-
-def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
-    """The checkpoints whose weights stay once their answers exist; the last always does, since other runs start there.
-
-    keep: `all`, `every_nth` (the nth, the 2nth, … of the run) or `final`. Raises ConfigError for anything else.
-    """
-    if nth < 1:
-        raise ConfigError("training.nth", nth, "a number from 1 on")
-    chosen = {"all": steps, "every_nth": steps[nth - 1 :: nth], "final": ()}
-    if keep not in chosen:
-        raise ConfigError("training.keep", keep, f"one of {', '.join(chosen)}")
-    return frozenset((*chosen[keep], steps[-1]))
-
-
-def prune(run: Path, steps: Sequence[int], keep: str, nth: int = 1) -> int:
-    """Remove the weights of a finished run's checkpoints that `keep` lets go; gives the bytes that were freed.
-
-    A folder stays, with its configuration and a marker, and with the time stamp that its users were made after: nothing
-    runs again. Where its weights are asked for once more, `require_model` says why they are gone.
-    """
-    freed = 0
-    for step in sorted(set(steps) - kept_steps(steps, keep, nth)):
-        folder = run / checkpoint_name(step)
-        if (folder / PRUNED).is_file():
-            continue
-        require_model(folder)
-        weights = sorted(folder.glob("*.safetensors"))
-        found = sum(path.stat().st_size for path in weights)
-        write_json(folder / PRUNED, {"step": step, "keep": keep, "bytes": found})
-        for path in weights:
-            path.unlink()
-        freed += found
-    return freed
 
 
 def size(count: float) -> str:

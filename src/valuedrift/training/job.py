@@ -16,8 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from valuedrift.errors import ConfigError
 from valuedrift.models.folder import require_model
-from valuedrift.training.devices import accumulation, processes, shared
+from valuedrift.training.devices import processes, shared
 from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
+from valuedrift.training.launch import accumulation
 from valuedrift.training.settings import Settings
 
 

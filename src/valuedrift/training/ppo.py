@@ -25,7 +25,8 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
             "training.ppo",
             "weights divided over devices (FSDP)",
             "whole ones: trl's PPO can't sample from divided weights",
-            "Launch it on several GPUs without FSDP, with `lora` where it doesn't fit; GRPO and RLOO can be divided.",
+            "Launch it with envs/accelerate/whole.yaml, as its rule does where the job has several GPUs, with `lora`"
+            " where it doesn't fit one; GRPO and RLOO can be divided.",
         )
     # The trainer makes an accelerator of its own, which hears of mixed precision in this way only.
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings.bf16 else "no"

@@ -34,6 +34,7 @@ from valuedrift.models.folder import checkpoint_name, require_model
 from valuedrift.training.devices import is_main, processes
 from valuedrift.training.job import Job
 from valuedrift.training.metrics import Entry
+from valuedrift.training.outcome import put_aside, take_back
 
 MANIFEST = "resume.json"
 METRICS = "metrics.parquet"
@@ -64,7 +65,7 @@ def saved_folder(resume: Path) -> Path:
 def fingerprint(job: Job) -> dict[str, Any]:
     """What decides a run's weights: equal fingerprints are the same run, and any other can't be continued."""
     tokenizer = [job.base / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
-    return {
+    found = {
         "algorithm": job.algorithm,
         "settings": asdict(job.settings),
         "seed": job.seed,
@@ -77,6 +78,8 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "processes": processes(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
+    as_read: dict[str, Any] = json.loads(json.dumps(found))  # to be compared with what was written
+    return as_read
 
 
 @contextmanager
@@ -109,7 +112,10 @@ def find_point(job: Job, folder: Path) -> Point | None:
     """
     if is_main():
         _discard(folder, ".trainer", ".*.tmp")
-        _empty_if_foreign(folder, fingerprint(job))
+        mine = fingerprint(job)
+        _empty_if_foreign(folder, mine)
+        if not is_complete(folder) and take_back(job.folder, saved_folder(folder), mine, job.steps):
+            say(f"this run has finished before; its {len(job.steps)} checkpoints come back, nothing is trained")
     _wait()
     for path in sorted(folder.glob("point-*"), reverse=True):
         try:
@@ -152,13 +158,17 @@ def is_complete(folder: Path) -> bool:
 
 
 def finish(job: Job, folder: Path) -> None:
-    """Put a complete run's checkpoints and metrics where they belong, and empty its resume folder."""
+    """Put a complete run's checkpoints and metrics where they belong, and empty its resume folder.
+
+    Until they are first used, they can come back: see valuedrift.training.outcome.
+    """
     saved = saved_folder(folder)
     for step in job.steps:
         with publish(job.folder / checkpoint_name(step)) as draft:
             shutil.copytree(saved / checkpoint_name(step), draft, copy_function=_link)
     with publish(job.folder / METRICS) as draft:
         shutil.copyfile(saved / METRICS, draft)
+    put_aside(saved, job.folder, read_json(folder / "run.json"))
     _discard(folder, *_OWN)
 
 
@@ -189,7 +199,6 @@ def _empty_if_foreign(folder: Path, mine: dict[str, Any]) -> None:
         found = None
     except ValueError:
         found = {"run.json": "unreadable"}
-    mine = json.loads(json.dumps(mine))
     if found != mine:
         if found is not None:
             say(f"what is in {folder} belongs to another run, and goes: {'; '.join(_differences(found, mine))}")

@@ -12,7 +12,7 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.folder import checkpoint_name
+from valuedrift.models.folder import checkpoint_name, in_use
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.devices import is_main, keep_to_one_gpu, processes, wait_for_all
@@ -40,13 +40,18 @@ def train(job: Job) -> None:
     # Of loading, encoding and saving; beside the run's own progress they would fill the log.
     logging.disable_progress_bar()
     disable_progress_bars()
+    for start in (job.init, job.reward_model):
+        if start and is_main():
+            in_use(start)
     if job.resume is None:
         require_space(job)
         _train(job, job.folder, None)
         return
     with alone(job.resume):
         point = find_point(job, job.resume)
-        if not is_complete(job.resume):
+        complete = is_complete(job.resume)
+        wait_for_all()  # before one of them moves what the others look at
+        if not complete:
             require_space(job)
             _train(job, saved_folder(job.resume), point)
         if is_main():

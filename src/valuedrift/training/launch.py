@@ -1,0 +1,54 @@
+"""How a training run is started: as one process, or as one a GPU. Imports no training library."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from valuedrift.errors import ConfigError
+
+
+def accumulation(algorithm: str, batch_size: int, device_batch_size: int, devices: int) -> int:
+    """Forward passes per device and optimiser step, so that batch_size = device_batch_size × devices × accumulation.
+
+    The paper's batch sizes hold on any number of devices (appendix B). Raises ConfigError where they can't.
+    """
+    found, rest = divmod(batch_size, device_batch_size * devices)
+    if rest or not found:
+        raise ConfigError(
+            f"training.{algorithm}.device_batch_size",
+            device_batch_size,
+            f"{device_batch_size} × {devices} device(s) = {device_batch_size * devices} rows a forward pass to divide"
+            f" batch_size ({batch_size})",
+            f"With {devices} device(s) it can be {_choices(batch_size, devices)}.",
+        )
+    return found
+
+
+def launcher(algorithm: str, settings: str, gpus: int, folder: Path) -> str:
+    """What stands before a run's command: nothing, or accelerate starting it once a GPU.
+
+    settings: the run's, as JSON. folder: accelerate's configurations, `4-gpus.yaml` and the like, which divide the
+    weights over that many GPUs, and `whole.yaml`, which gives each GPU all of them: trl's PPO can't sample from divided
+    ones. Raises ConfigError for a number of GPUs that has no configuration or does not divide the batch.
+    """
+    if gpus <= 1:
+        return ""
+    given = json.loads(settings)
+    accumulation(algorithm, given["batch_size"], given["device_batch_size"], gpus)
+    file = folder / ("whole.yaml" if algorithm == "ppo" else f"{gpus}-gpus.yaml")
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem.removesuffix("-gpus") for path in folder.glob("*-gpus.yaml")))
+        raise ConfigError("resources.gpu", gpus, f"1, {known}", f"Or write {file}, after one that is there.")
+    precision = "bf16" if given["bf16"] else "no"
+    # A free port: several runs may share a node.
+    options = f"--num_processes {gpus} --mixed_precision {precision} --main_process_port 0"
+    return f"accelerate launch --config_file {shlex.quote(str(file))} {options} -m"
+
+
+def _choices(batch_size: int, devices: int) -> str:
+    share, rest = divmod(batch_size, devices)
+    if rest:
+        return f"nothing: {devices} does not divide {batch_size}"
+    return ", ".join(str(n) for n in range(1, share + 1) if share % n == 0)
