@@ -171,6 +171,27 @@ def test_only_questions_from_prism_are_counted_out_by_topic(config: dict[str, An
     assert (error_of(config).key, error_of(config).found) == ("suites.real.probes.per_topic", "nothing")
 
 
+@pytest.mark.parametrize(
+    ("machine", "key"),
+    [
+        ({"keep": "every_nth"}, "machine.nth"),
+        ({"keep": "final", "nth": 2}, "machine.nth"),
+        ({"keep": "none"}, "machine.keep"),
+        ({"resume_minutes": -1}, "machine.resume_minutes"),
+        ({"report_to": ["mlflow"]}, "machine.report_to.0"),
+    ],
+)
+def test_machine_settings_that_say_nothing_are_refused(config: dict[str, Any], machine: Any, key: str) -> None:
+    config["machine"] = machine
+    assert error_of(config).key == key
+
+
+@pytest.mark.parametrize("machine", [{}, {"keep": "every_nth", "nth": 3}, {"keep": "final", "resume_minutes": 0.5}])
+def test_machine_settings_may_be_left_out(config: dict[str, Any], machine: dict[str, Any]) -> None:
+    config["machine"] = machine
+    assert check(config) is config
+
+
 def test_every_sft_set_needs_its_checkpoint_distance(config: dict[str, Any]) -> None:
     put(config, f"{POCKET}.checkpoints.sft.alpaca", MISSING)
     assert error_of(config).key == f"{POCKET}.checkpoints.sft"

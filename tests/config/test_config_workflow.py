@@ -38,6 +38,33 @@ def test_the_size_of_shards_is_no_parameter_of_answers(flow: Workflow) -> None:
     assert set(json.loads(flow.sampling("pocket"))) == {"answers", "temperature", "max_tokens", "batch_size", "seed"}
 
 
+@pytest.mark.parametrize(
+    ("machine", "stays"),
+    [
+        ({}, {80, 160, 240, 320, 400, 480, 560, 640, 660}),
+        ({"keep": "final"}, {660}),
+        ({"keep": "every_nth", "nth": 4}, {320, 640, 660}),
+    ],
+)
+def test_each_shard_lets_go_of_its_own_checkpoints_but_for_those_that_the_run_keeps(
+    config: dict[str, Any], machine: dict[str, Any], stays: set[int]
+) -> None:
+    config["machine"], config["suites"]["pocket"]["generation"]["shard"] = machine, 4
+    flow, run = Workflow.read(config), "sft-wildchat"
+    going = [json.loads(flow.let_go("pocket", run, str(shard))) for shard in range(3)]
+    shards = flow.shards("pocket", run)
+    assert all(set(own) <= set(shard) for own, shard in zip(going, shards, strict=True))
+    assert {step for shard in shards for step in shard} - {step for own in going for step in own} == stays
+    assert json.loads(flow.let_go("pocket", "base", "0")) == []
+
+
+def test_how_runs_are_trained_is_handed_on_and_no_part_of_the_science(config: dict[str, Any]) -> None:
+    config["machine"] = {"resume_minutes": 5, "report_to": ["wandb"], "keep": "final"}
+    flow = Workflow.read(config)
+    assert json.loads(flow.training_machine()) == {"resume_minutes": 5, "report_to": ["wandb"]}
+    assert json.loads(flow.science()) == {key: part for key, part in config.items() if key != "machine"}
+
+
 def test_calibration_changes_temperature_and_answers_only(flow: Workflow) -> None:
     plain = json.loads(flow.sampling("pocket"))
     changed = json.loads(flow.sampling("pocket", temperature=1.0, answers=20))

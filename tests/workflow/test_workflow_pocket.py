@@ -137,6 +137,46 @@ def test_an_edit_reruns_what_it_touches(
     assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {**expected, **CONFIGURATION}
 
 
+def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "edit.yaml"
+    machine = {"keep": "final", "resume_minutes": 3, "report_to": ["tensorboard"]}
+    overlay.write_text(yaml.safe_dump({"machine": machine}))
+    assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {}
+    gpus = ("-n", "--set-resources", "train_pocket_sft_wildchat:gpu=2", "--")
+    assert wanted(snakemake(finished, options=gpus)) == {}
+
+
+def test_a_jobs_gpus_are_its_processes(finished: Path) -> None:
+    def commands(run: str, gpus: int) -> str:
+        rule = f"train_pocket_sft_wildchat{run}"
+        options = ("-n", "-p", "--forcerun", rule, "--set-resources", f"{rule}:gpu={gpus}", "--")
+        plan = snakemake(finished, f"results/checkpoints/pocket/sft-wildchat{run}/metrics.parquet", options=options)
+        assert plan.returncode == 0, plan.stdout + plan.stderr
+        return plan.stdout
+
+    assert "Shell command:  valuedrift train --algorithm sft" in commands("", 1)
+    assert "envs/accelerate/2-gpus.yaml --num_processes 2 --mixed_precision no" in commands("", 2)
+
+
+def test_weights_that_went_let_nothing_run_again_and_answers_come_back(finished: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished, tmp_path / "copy", copy_function=shutil.copy2))
+    run, overlay = folder / "results/checkpoints/pocket/sft-alpaca", tmp_path / "keep.yaml"
+    overlay.write_text(yaml.safe_dump({"machine": {"keep": "final"}}))
+    answers = folder / "results/generations/pocket/sft-alpaca/shard-0.parquet"
+    before = answers.read_bytes()
+    assert (
+        snakemake(folder, str(answers.relative_to(folder)), options=("-f",), overlays=(SHORT, overlay)).returncode == 0
+    )
+    steps = sorted(path.name for path in run.glob("step-*"))
+    assert [name for name in steps if not (run / name / "model.safetensors").exists()] == steps[:2]
+    assert answers.read_bytes() == before
+    answers.unlink()
+    assert "train_" not in " ".join(wanted(snakemake(folder, options=("-n",), overlays=(SHORT, overlay))))
+    again = snakemake(folder, str(answers.relative_to(folder)), overlays=(SHORT, overlay))
+    assert again.returncode == 0, again.stderr
+    assert answers.read_bytes() == before
+
+
 def test_a_wrong_value_stops_before_any_job(tmp_path: Path) -> None:
     overlay = tmp_path / "edit.yaml"
     overlay.write_text(yaml.safe_dump({"suites": {"pocket": {"generation": {"temperatur": 1}}}}))

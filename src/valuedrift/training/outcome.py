@@ -1,8 +1,8 @@
 """A finished run's outcome, kept aside until its outputs are first used.
 
 Workflow engines that die just as a run finishes know nothing of it: they remove its outputs and start it again. So
-hard links of the checkpoints, which take no disk, stay beside the outputs, under a name that no engine has heard of. The
-first job that reads a checkpoint shows that the outputs were taken for complete, and removes them.
+hard links of the checkpoints, which take no disk, stay beside the outputs, under a name that no engine has heard of.
+The first job that reads a checkpoint shows that the outputs were taken for complete, and removes them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def put_aside(saved: Path, run: Path, made_from: dict[str, Any]) -> None:
 def take_back(run: Path, saved: Path, made_from: dict[str, Any], steps: Sequence[int]) -> bool:
     """Whether what was put aside is this run's whole outcome, made by this program; it is moved to `saved` then.
 
-    Anything else goes: the workflow does not know of edits of the program, and who forces a run after one wants it anew.
+    Anything else goes: the workflow knows nothing of an edit of the program, and who forces a run after one wants it
+    anew.
     """
     aside = run / ASIDE
     if not aside.exists():
