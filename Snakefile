@@ -6,6 +6,7 @@ min_version("9.27")
 configfile: "workflow_config.yaml"
 
 
+include: "rules/cluster.smk"
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/probes.smk"

@@ -3,7 +3,8 @@
 ValueDriftError
 ├── ConfigError       a key of the configuration
 ├── DataError         a row of an input file
-└── ArtifactError     a file or folder that the pipeline itself made, or a model it was pointed at
+├── ArtifactError     a file or folder that the pipeline itself made, or a model it was pointed at
+└── ClusterError      a batch system that doesn't answer or doesn't obey
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ class ArtifactError(ValueDriftError):
     def __init__(self, path: Path | str, found: object, expected: str, do: str = "") -> None:
         self.path = str(path)
         super().__init__(_sentence(str(path), found, expected, do))
+
+
+class ClusterError(ValueDriftError):
+    """The batch system does not answer, or does something else than it was asked for."""
+
+    def __init__(self, place: str, found: object, expected: str, do: str = "") -> None:
+        super().__init__(_sentence(place, found, expected, do))
 
 
 def _sentence(place: str, found: object, expected: str, do: str) -> str:

@@ -1,0 +1,94 @@
+"""One Slurm for all tests of this folder, and Snakemake on it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from slurm_cluster import Cluster, missing_programs, running_cluster, wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+TOY = Path(__file__).parent / "toy.smk"
+PROFILE = REPOSITORY / "profiles/slurm/config.yaml"
+# The profile's defaults suit jobs of hours.
+HASTE = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
+
+
+class Run:
+    """A Snakemake with the Slurm profile in a folder; its output goes to a file there."""
+
+    def __init__(self, cluster: Cluster, folder: Path, profile: Path, *arguments: str, snakefile: Path = TOY) -> None:
+        self.cluster, self.folder, self.output = cluster, folder, folder / "snakemake.txt"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--profile", str(profile)]
+        environment = {**cluster.environment, "PLANTED": "planted"}
+        with self.output.open("w") as file:
+            self.process = subprocess.Popen(
+                [*command, *HASTE, *arguments], cwd=folder, env=environment, stdout=file, stderr=file
+            )
+
+    def end(self, seconds: float = 120) -> tuple[int, str]:
+        """Its status and what it said."""
+        status = self.process.wait(seconds)
+        return status, self.output.read_text()
+
+    def wait_for(self, name: str, state: str = "RUNNING", seconds: float = 60) -> dict[str, str]:
+        """The newest job of this folder with this output, once it is in that state."""
+
+        def found() -> list[dict[str, str]]:
+            jobs = [job for job in self.jobs() if job["comment"].endswith(name)]
+            return [job for job in jobs[-1:] if job["state"] == state]
+
+        wait_until(lambda: bool(found()), seconds, lambda: f"{self.jobs()}\n{self.output.read_text()}")
+        return found()[0]
+
+    def jobs(self, states: str = "all") -> list[dict[str, str]]:
+        return [job for job in self.cluster.jobs(states) if Path(job["folder"]) == self.folder]
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if missing := missing_programs():
+        pytest.skip(f"no {', '.join(missing)}; on Debian: apt install slurmctld slurmd slurm-client")
+    with running_cluster(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, without jobs and with all nodes, before and after."""
+    yield shared_cluster
+    shared_cluster.clear()
+
+
+@pytest.fixture(scope="session")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The profile with the names of this cluster put in, where it says so."""
+    folder = tmp_path_factory.mktemp("profile") / "slurm"
+    shutil.copytree(PROFILE.parent, folder)
+    text = PROFILE.read_text().replace("my_account", "lab_account")
+    for line in ("slurm_account: lab_account", "slurm_partition: gpu", "slurm_partition: cpu"):
+        assert text.count(f"# {line}") == 1
+        text = text.replace(f"# {line}", line)
+    (folder / "config.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def start(cluster: Cluster, profile: Path, tmp_path: Path) -> Iterator[object]:
+    """Start Snakemake with these arguments in the test's folder, or in another; what still runs is killed at the end."""
+    runs: list[Run] = []
+
+    def begin(*arguments: str, folder: Path = tmp_path, snakefile: Path = TOY) -> Run:
+        folder.mkdir(exist_ok=True)
+        runs.append(Run(cluster, folder, profile, *arguments, snakefile=snakefile))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()

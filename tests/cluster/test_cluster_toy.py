@@ -1,0 +1,167 @@
+"""Faults of a cluster, met by jobs that only wait, on a real Slurm under the real profile."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from slurm_cluster import Cluster
+
+Start = Callable[..., Run]
+
+
+def test_jobs_get_what_the_profile_says(start: Start, tmp_path: Path) -> None:
+    """Two jobs side by side on one node have a GPU each, the third has none; all know the submitting environment."""
+    run = start("wait-8-a", "wait-8-b", "cpu-1-c")
+    status, said = run.end()
+    assert status == 0, said
+    gpus = {(tmp_path / f"wait-8-{name}").read_text() for name in "ab"}
+    assert gpus == {"0 planted\n", "1 planted\n"}
+    assert (tmp_path / "cpu-1-c").read_text() == "none planted\n"
+    jobs = {job["comment"]: job for job in run.jobs()}
+    assert {name: (job["partition"], job["gres"]) for name, job in jobs.items()} == {
+        "rule_wait_wildcards_8_a": ("gpu", "gres:gpu:1"),
+        "rule_wait_wildcards_8_b": ("gpu", "gres:gpu:1"),
+        "rule_world_wildcards_1_c": ("cpu", "N/A"),
+    }
+    wait = jobs["rule_wait_wildcards_8_a"]
+    assert (wait["memory"], wait["minutes"]) == ("96000M", "2-00:00:00")
+
+
+def test_a_failing_job_names_its_log_and_is_tried_with_more(start: Start, tmp_path: Path) -> None:
+    run = start("fail", "--retries", "1")
+    status, said = run.end()
+    assert status == 1
+    assert "Error in rule fail" in said
+    assert "logs/fail.log" in said
+    assert "the disk is on fire" in said
+    assert [(job["state"], job["memory"], job["minutes"]) for job in run.jobs()] == [
+        ("FAILED", "96000M", "2-00:00:00"),
+        ("FAILED", "192000M", "4-00:00:00"),
+    ]
+    assert not (tmp_path / "fail").exists()
+
+
+def test_what_no_node_has_is_refused_at_once_and_the_rest_goes_on(start: Start, tmp_path: Path) -> None:
+    run = start("impossible", "wait-0-a", "--retries", "0")
+    status, said = run.end()
+    assert status == 1
+    assert "SLURM sbatch failed" in said
+    assert "Requested node configuration is not available" in said
+    assert (tmp_path / "wait-0-a").exists()
+
+
+def test_what_a_killed_run_left_is_cancelled_before_anything_is_submitted(
+    start: Start, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Another folder's jobs and the user's others go on; the jobs are in the queue once."""
+    foreign = cluster.call("sbatch", "--parsable", "--wrap", "sleep 300", "--output=/dev/null", f"--chdir={tmp_path}")
+    elsewhere = start("wait-300-z", folder=tmp_path / "elsewhere")
+    killed = start("wait-300-a", "wait-2-b", folder=tmp_path / "here")
+    left = killed.wait_for("300_a")["id"]
+    elsewhere.wait_for("300_z")
+    killed.process.send_signal(signal.SIGKILL)
+    killed.process.wait()
+
+    locked, said = start("wait-2-a", folder=killed.folder).end()
+    assert locked == 1
+    assert "--unlock" in said
+    assert start("--unlock", folder=killed.folder).end()[0] == 0
+    started = start("wait-2-a", folder=killed.folder)
+    status, said = started.end()
+    assert status == 0, said
+    assert f"Cancelling jobs that an earlier run left in this folder: {left}" in said
+    assert next(job["state"] for job in killed.jobs() if job["id"] == left) == "CANCELLED"
+    assert killed.jobs("pending,running,completing") == []
+    running = {job["id"] for job in cluster.jobs("running")}
+    assert {foreign.strip(), elsewhere.wait_for("300_z")["id"]} == running
+
+
+@pytest.mark.slow
+def test_a_cancelled_job_is_submitted_again(start: Start, cluster: Cluster, tmp_path: Path) -> None:
+    run = start("wait-10-a")
+    cluster.call("scancel", run.wait_for("10_a")["id"])
+    status, said = run.end()
+    assert status == 0, said
+    assert "SLURM status is: 'CANCELLED'" in said
+    assert [job["state"] for job in run.jobs()] == ["CANCELLED", "COMPLETED"]
+
+
+@pytest.mark.slow
+def test_a_node_that_goes_down_has_its_jobs_queued_again(start: Start, cluster: Cluster, tmp_path: Path) -> None:
+    run = start("wait-10-a")
+    run.wait_for("10_a")
+    cluster.call("scontrol", "update", "NodeName=gpu1", "State=down", "Reason=test")
+    status, said = run.end()
+    assert status == 0, said
+    (job,) = run.jobs()
+    assert (job["state"], job["restarts"]) == ("COMPLETED", "1")
+
+
+@pytest.mark.slow
+def test_drained_nodes_finish_their_jobs_and_what_is_pending_waits(start: Start, cluster: Cluster) -> None:
+    run = start("after-6-a")
+    run.wait_for("rule_wait_wildcards_6_a")
+    for node in ("gpu1", "gpu2"):
+        cluster.call("scontrol", "update", f"NodeName={node}", "State=drain", "Reason=test")
+    run.wait_for("rule_after_wildcards_6_a", "PENDING")
+    for node in ("gpu1", "gpu2"):
+        cluster.call("scontrol", "update", f"NodeName={node}", "State=resume")
+    status, said = run.end()
+    assert status == 0, said
+    assert [job["state"] for job in run.jobs()] == ["COMPLETED", "COMPLETED"]
+
+
+@pytest.mark.slow
+def test_an_outage_of_the_controller_is_sat_out(start: Start, cluster: Cluster, tmp_path: Path) -> None:
+    """One job ends while the controller is away, and the next is submitted when it is back."""
+    run = start("after-6-a")
+    run.wait_for("rule_wait_wildcards_6_a")
+    cluster.stop("slurmctld")
+    time.sleep(15)
+    cluster.start("slurmctld")
+    status, said = run.end(180)
+    assert status == 0, said
+    assert [job["state"] for job in run.jobs()] == ["COMPLETED", "COMPLETED"]
+    assert (tmp_path / "starts-a").read_text() == "start\nstart\n"
+
+
+@pytest.mark.slow
+def test_submission_waits_for_a_controller_that_is_away(start: Start, cluster: Cluster, tmp_path: Path) -> None:
+    """For longer than Slurm's own patience, times the retries."""
+    run = start("after-0-a", "--retries", "0")
+    run.wait_for("rule_wait_wildcards_0_a", "COMPLETED")
+    cluster.stop("slurmctld")
+    time.sleep(40)
+    cluster.start("slurmctld")
+    status, said = run.end(180)
+    assert status == 0, said
+    assert [job["state"] for job in run.jobs()] == ["COMPLETED", "COMPLETED"]
+
+
+@pytest.mark.slow
+def test_a_preempted_job_is_queued_again(start: Start, cluster: Cluster, tmp_path: Path) -> None:
+    run = start("wait-10-a")
+    cluster.call("scontrol", "requeue", run.wait_for("10_a")["id"])
+    status, said = run.end()
+    assert status == 0, said
+    (job,) = run.jobs()
+    assert (job["state"], job["restarts"]) == ("COMPLETED", "1")
+
+
+@pytest.mark.slow
+def test_an_interrupt_cancels_the_jobs(start: Start, tmp_path: Path) -> None:
+    run = start("wait-300-a", "wait-300-b")
+    run.wait_for("300_b")
+    run.process.send_signal(signal.SIGINT)
+    status, _ = run.end(30)
+    assert status == 1
+    wait = [job["state"] for job in run.jobs() if job["state"] not in ("CANCELLED", "COMPLETING")]
+    assert wait == []
+    again = start("wait-0-a")
+    status, said = again.end()
+    assert status == 0, said

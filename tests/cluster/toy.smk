@@ -1,0 +1,54 @@
+# Jobs that only wait, under the rules and the profile of the real pipeline.
+include: "../../rules/cluster.smk"
+
+
+# `wait-3-a` takes three seconds; it notes each start, and what it was given.
+rule wait:
+    output:
+        "wait-{seconds}-{name}",
+    log:
+        "logs/wait-{seconds}-{name}.log",
+    resources:
+        gpu=1,
+    shell:
+        "echo start >> starts-{wildcards.name}; sleep {wildcards.seconds};"
+        " echo ${{CUDA_VISIBLE_DEVICES-none}} $PLANTED > {output} 2> {log}"
+
+
+use rule wait as world with:
+    output:
+        "cpu-{seconds}-{name}",
+    log:
+        "logs/cpu-{seconds}-{name}.log",
+    resources:
+        gpu=0,
+
+
+# Another job's successor, so that something is submitted late.
+use rule wait as after with:
+    input:
+        "wait-{seconds}-{name}",
+    output:
+        "after-{seconds}-{name}",
+    log:
+        "logs/after-{seconds}-{name}.log",
+
+
+rule fail:
+    output:
+        "fail",
+    log:
+        "logs/fail.log",
+    shell:
+        "echo the disk is on fire > {log}; touch {output}; exit 3"
+
+
+rule impossible:
+    output:
+        "impossible",
+    log:
+        "logs/impossible.log",
+    resources:
+        mem_mb=90000000,
+    shell:
+        "touch {output} 2> {log}"
