@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
 from valuedrift.statistics.commands import write_statistics
 from valuedrift.statistics.simulation import Regime, labelled_answers
@@ -32,16 +33,36 @@ def stances(tmp_path):
 
 def test_the_tables_of_a_model_are_written(stances, tmp_path):
     out = tmp_path / "out"
-    seeds = {"sft-w": "w", "sft-w-again": "w"}
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out, seeds)
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out)
     names = {"values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json"}
     assert {file.name for file in out.iterdir()} == names
     assert pl.read_parquet(out / "values.parquet").height == 2 * 3 * 2 * 3
     drift = pl.read_parquet(out / "drift.parquet")
     assert {"p_value", "q_value", "real", "noise_floor", "exceeds_noise", "step_before"} <= set(drift.columns)
     assert pl.read_parquet(out / "distances.parquet").height == 2 * 2 * 2
-    assert set(pl.read_parquet(out / "noise.parquet")["source"]) == {"seeds"}
+    assert pl.read_parquet(out / "noise.parquet").is_empty()
     assert [finding["holds"] for finding in read_json(out / "findings.json")] == [None] * 3
+
+
+def test_the_same_runs_with_another_seed_give_a_noise_floor(stances, tmp_path):
+    out = tmp_path / "out"
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, tmp_path / "here")
+    moved = pl.col("value") + 0.25
+    pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(moved).write_parquet(tmp_path / "there.parquet")
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out, [tmp_path / "there.parquet"])
+    noise = pl.read_parquet(out / "noise.parquet")
+    assert set(noise["source"]) == {"seeds"}
+    assert noise["floor"].to_list() == pytest.approx([0.25] * noise.height)
+    assert set(pl.read_parquet(out / "drift.parquet")["noise_floor"].round(6)) == {0.25}
+    assert set(pl.read_parquet(out / "values.parquet")["run"]) == {"sft-w", "sft-w-again"}
+
+
+def test_a_table_of_other_runs_is_no_other_seed(stances, tmp_path):
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, tmp_path / "here")
+    values = pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(model=pl.lit("mine"))
+    values.write_parquet(tmp_path / "there.parquet")
+    with pytest.raises(ArtifactError, match="there.parquet: .*runs of pocket"):
+        write_statistics(stances, RUNS, SETS, {}, {}, 0, tmp_path / "out", [tmp_path / "there.parquet"])
 
 
 def test_a_calibration_sample_adds_corrected_tables(stances, tmp_path):

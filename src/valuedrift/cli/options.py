@@ -20,15 +20,15 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
     **dict.fromkeys(("questions", "embeddings", "reduced", "clustered", "published"), Path),
     **dict.fromkeys(("descriptions", "names-file", "choice", "value-laden"), Path),
-    **dict.fromkeys(("llm", "judge-settings", "seeds", "tables", "machine", "let-go"), json.loads),
+    **dict.fromkeys(("llm", "judge-settings", "tables", "machine", "let-go", "prompts"), json.loads),
     **dict.fromkeys(
         ("plan", "trajectories", "ablated", "sets", "cards", "report", "calibrations", "statistics-settings"),
         json.loads,
     ),
     **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
     **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
-    **dict.fromkeys(("file", "old", "new", "sheet", "key"), Path),
-    **dict.fromkeys(("paths", "archive"), Path),
+    **dict.fromkeys(("file", "old", "new", "sheet", "key", "checkpoint", "aligned", "seeds"), Path),
+    **dict.fromkeys(("paths", "archive", "downstream", "ablations"), Path),
     **dict.fromkeys(("candidates", "store", "retrieved", "journal", "resume", "labelled", "expression"), Path),
 }
 
@@ -37,7 +37,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
 class Command:
     """`valuedrift <handler's name> --option …`; the handler's first line is its help.
 
-    options: names, each with a mark: `?` it may be absent, `*` it takes several values, `!` it has a place instead of
+    options: names, each with marks: `?` it may be absent, `*` it takes several values, `!` it has a place instead of
     a name, `@` it has a place and takes any number of values, `~` it is a flag
     """
 
@@ -53,13 +53,14 @@ class Command:
 
 
 def _add_option(parser: argparse.ArgumentParser, option: str) -> None:
-    name, mark = (option[:-1], option[-1]) if option[-1] in "?*!@~" else (option, "")
-    if mark == "!":
+    name = option.rstrip("?*!@~")
+    marks = option[len(name) :]
+    if "!" in marks:
         parser.add_argument(name, type=TYPES[name], metavar=name.upper())
-    elif mark == "@":
+    elif "@" in marks:
         parser.add_argument(name, type=TYPES[name], metavar=name.upper().removesuffix("S"), nargs="*")
-    elif mark == "~":
+    elif "~" in marks:
         parser.add_argument(f"--{name}", action="store_true")
     else:
-        several = "+" if mark == "*" else None
-        parser.add_argument(f"--{name}", type=TYPES[name], required=mark != "?", nargs=several)
+        several = "+" if "*" in marks else None
+        parser.add_argument(f"--{name}", type=TYPES[name], required="?" not in marks, nargs=several)

@@ -20,7 +20,7 @@ def statistics(given: argparse.Namespace) -> None:
         given.statistics_settings,
         given.seed,
         given.out,
-        given.seeds,
+        given.seeds or (),
         given.labelled,
     )
 
@@ -32,18 +32,35 @@ def calibrate(given: argparse.Namespace) -> None:
     write_calibration(given.stances, given.cards, given.statistics_settings, given.seed, given.out)
 
 
+def downstream(given: argparse.Namespace) -> None:
+    """Score a checkpoint on standard benchmarks."""
+    from valuedrift.downstream.evaluate import DownstreamSettings, write_scores
+
+    settings = DownstreamSettings(**given.settings)
+    write_scores(given.model, given.run, given.checkpoint, given.base, settings, given.out)
+
+
 def tables(given: argparse.Namespace) -> None:
     """Write the paper's tables."""
-    from valuedrift.reporting.commands import write_paper_tables
+    from valuedrift.reporting.commands import TableFiles, write_paper_tables
 
-    write_paper_tables(given.statistics, given.topics, given.report, given.out)
+    files = TableFiles(
+        statistics=given.statistics,
+        stances=given.stances,
+        probes=given.probes,
+        aligned=given.aligned,
+        expression=given.expression,
+        downstream=given.downstream or [],
+    )
+    write_paper_tables(files, given.topics, given.report, given.seed, given.out)
 
 
 def figures(given: argparse.Namespace) -> None:
     """Draw the paper's figures."""
-    from valuedrift.reporting.commands import write_paper_figures
+    from valuedrift.reporting.commands import FigureFiles, write_paper_figures
 
-    write_paper_figures(given.statistics, given.topics, given.report, given.expression, given.out)
+    files = FigureFiles(given.statistics, given.expression, given.ablations or [])
+    write_paper_figures(files, given.topics, given.report, given.prompts, given.out)
 
 
 def drift(given: argparse.Namespace) -> None:
@@ -81,10 +98,11 @@ def report(given: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds? labelled? out"),
+    Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds*? labelled? out"),
     Command(calibrate, "stances* cards statistics-settings seed out"),
-    Command(tables, "statistics* topics report out"),
-    Command(figures, "statistics* topics report expression out"),
+    Command(downstream, "model run checkpoint base settings out"),
+    Command(tables, "statistics* stances* probes aligned? expression downstream*? topics report seed out"),
+    Command(figures, "statistics* topics report expression prompts ablations*? out"),
     Command(drift, "statistics* topics report out"),
     Command(ablations, "stances* ablated topics report statistics-settings seed out"),
     Command(report, "statistics* stances* calibrations quality? topics benchmarks configuration out"),

@@ -116,7 +116,7 @@ def report_page(inputs: ReportInputs) -> str:
 def _page_table(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
-        "caption": table.caption,
+        "caption": " ".join((table.caption, *table.notes)),
         "header": header_rows(table.frame.columns),
         "numeric": is_numeric(table),
         "rows": body_rows(table),

@@ -15,49 +15,40 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.files import write_text
+from valuedrift.reporting.latex import latex_text
+from valuedrift.untrusted import spreadsheet_cell, visible
 
 MISSING = "—"
 LEVEL = " / "
 """Between the levels of a grouped column name, outermost first: `WildChat / support / M`."""
 
 _ROWS_PER_PAGE = 45
-_LONG_CELL = 40
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "^": r"\textasciicircum{}",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "%": r"\%",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "[": "{[}",
-    "]": "{]}",
-    "−": r"$-$",
-    "η": r"$\eta$",
-    "—": "---",
-}
+_LONG_CELL, _SHORT_CELL = 40, 12
+_PROSE_WIDTH, _LABEL_WIDTH = 0.68, 0.14
+_PACKAGES = "array,booktabs,graphicx,longtable,pdflscape"
+_ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$#!:@]")
 
 
 @dataclass(frozen=True)
 class Table:
-    """`name` is the file's stem; numbers in `frame` are shown to three decimals, null as `—`."""
+    """`name` is the file's stem; numbers in `frame` are shown to three decimals, null as `—`.
+
+    notes: set below the table · prose: columns of texts that models or data sets wrote, which are shown as they
+    are, with hidden characters spelled out, and mean nothing to Markdown, LaTeX or a spreadsheet
+    """
 
     name: str
     caption: str
     frame: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    prose: tuple[str, ...] = ()
 
 
 def write_tables(tables: Iterable[Table], folder: Path | str) -> list[Path]:
     """Write `<name>.md`, `<name>.csv` and `<name>.tex` for each table; returns the paths."""
     written = []
     for table in tables:
-        for suffix, text in ((".md", markdown(table)), (".csv", table.frame.write_csv()), (".tex", latex(table))):
+        for suffix, text in ((".md", markdown(table)), (".csv", _csv(table)), (".tex", latex(table))):
             path = Path(folder) / f"{table.name}{suffix}"
             write_text(path, text)
             written.append(path)
@@ -73,8 +64,12 @@ def header_rows(columns: Iterable[str]) -> list[list[tuple[str, int]]]:
 
 
 def body_rows(table: Table) -> list[list[str]]:
-    """The cells as shown: numbers to three decimals, null as `—`, a real minus sign."""
-    return [[shown(value) for value in row] for row in table.frame.iter_rows()]
+    """The cells as shown: numbers to three decimals, null as `—`, a real minus sign; prose with nothing hidden."""
+    prose = [name in table.prose for name in table.frame.columns]
+    return [
+        [_prose(value) if is_prose else shown(value) for value, is_prose in zip(row, prose, strict=True)]
+        for row in table.frame.iter_rows()
+    ]
 
 
 def is_numeric(table: Table) -> list[bool]:
@@ -94,19 +89,44 @@ def markdown(table: Table) -> str:
     """A GitHub-flavoured table below its caption."""
     header = [_markdown_text(name.replace(LEVEL, " · ")) for name in table.frame.columns]
     rule = ["---:" if numeric else "---" for numeric in is_numeric(table)]
-    body = [[_markdown_text(cell) for cell in row] for row in body_rows(table)]
+    escapes = [_markdown_prose if name in table.prose else _markdown_text for name in table.frame.columns]
+    body = [[escape(cell) for escape, cell in zip(escapes, row, strict=True)] for row in body_rows(table)]
     lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *body)]
-    return "\n".join([f"**{_markdown_text(table.caption)}**", "", *lines]) + "\n"
+    notes = [line for note in table.notes for line in ("", _markdown_text(note))]
+    return "\n".join([f"**{_markdown_text(table.caption)}**", "", *lines, *notes]) + "\n"
 
 
 def latex(table: Table) -> str:
-    """A fragment to \\input: a float, or a long table on turned pages where the rows don't fit one page."""
-    return _latex_pages(table) if table.frame.height > _ROWS_PER_PAGE else _latex_float(table)
+    """A fragment to \\input: a float, or a long table where the rows don't fit one page, turned unless it is prose."""
+    if table.prose:
+        return _latex_long(table, r"\begingroup\footnotesize", r"\endgroup")
+    if table.frame.height > _ROWS_PER_PAGE:
+        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{2pt}", r"\end{landscape}")
+    return _latex_float(table)
 
 
-def latex_text(text: str) -> str:
-    """`text` with LaTeX's special characters escaped and control characters dropped."""
-    return "".join(_LATEX.get(character, character) for character in text if character.isprintable())
+def latex_document(names: Iterable[str]) -> str:
+    """A document that inputs the fragments `<name>.tex` beside it."""
+    lines = [
+        "% All tables of this folder: pdflatex tables.tex",
+        r"\documentclass[a4paper]{article}",
+        r"\usepackage[margin=2cm]{geometry}",
+        rf"\usepackage{{{_PACKAGES}}}",
+        r"\begin{document}",
+        *(rf"\input{{{name}}}\clearpage" for name in names),
+        r"\end{document}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _prose(value: object) -> str:
+    return MISSING if value is None else " ".join(visible(str(value)).split())
+
+
+def _csv(table: Table) -> str:
+    """Prose as it is, line breaks included, but never a formula."""
+    cells = pl.col(table.prose).map_elements(spreadsheet_cell, return_dtype=pl.String)
+    return table.frame.with_columns(cells).write_csv() if table.prose else table.frame.write_csv()
 
 
 def _spans(padded: list[list[str]], level: int) -> list[tuple[str, int]]:
@@ -120,10 +140,15 @@ def _markdown_text(text: str) -> str:
     return text
 
 
+def _markdown_prose(text: str) -> str:
+    """What means something to Markdown or HTML as entities, so that links, pictures and mark-up stay text."""
+    return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
 def _latex_float(table: Table) -> str:
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs,graphicx}",
+            rf"% needs \usepackage{{{_PACKAGES}}}",
             r"\begin{table}[tbp]",
             r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{latex_text(table.caption)}}}",
@@ -134,18 +159,21 @@ def _latex_float(table: Table) -> str:
             *_latex_body(table),
             r"\bottomrule",
             r"\end{tabular}}",
+            *(
+                rf"\par\smallskip\begin{{minipage}}{{\linewidth}}{latex_text(note)}\end{{minipage}}"
+                for note in table.notes
+            ),
             r"\end{table}",
             "",
         ]
     )
 
 
-def _latex_pages(table: Table) -> str:
+def _latex_long(table: Table, begin: str, end: str) -> str:
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs,longtable,pdflscape}",
-            r"\begin{landscape}",
-            r"\tiny\setlength{\tabcolsep}{2pt}",
+            rf"% needs \usepackage{{{_PACKAGES}}}",
+            begin,
             rf"\begin{{longtable}}{{{_latex_columns(table)}}}",
             rf"\caption{{{latex_text(table.caption)}}}\label{{tab:{_label(table)}}}\\",
             *_latex_header(table),
@@ -153,7 +181,8 @@ def _latex_pages(table: Table) -> str:
             *_latex_body(table),
             r"\bottomrule",
             r"\end{longtable}",
-            r"\end{landscape}",
+            *(rf"\noindent {latex_text(note)}\par" for note in table.notes),
+            end,
             "",
         ]
     )
@@ -164,14 +193,21 @@ def _label(table: Table) -> str:
 
 
 def _latex_columns(table: Table) -> str:
-    return "".join(
-        "r" if numeric else "p{0.3\\linewidth}" if _is_long(table.frame[name]) else "l"
-        for name, numeric in zip(table.frame.columns, is_numeric(table), strict=True)
-    )
+    columns = zip(table.frame.get_columns(), is_numeric(table), strict=True)
+    return "".join("r" if numeric else _latex_column(table, cells) for cells, numeric in columns)
 
 
-def _is_long(cells: pl.Series) -> bool:
-    return any(len(shown(cell)) > _LONG_CELL for cell in cells)
+def _latex_column(table: Table, cells: pl.Series) -> str:
+    longest = max((len(shown(cell)) for cell in cells), default=0)
+    if table.prose:
+        share = _PROSE_WIDTH / len(table.prose) if cells.name in table.prose else _LABEL_WIDTH
+        return "l" if share == _LABEL_WIDTH and longest <= _SHORT_CELL else _paragraphs(share)
+    return _paragraphs(0.3) if longest > _LONG_CELL else "l"
+
+
+def _paragraphs(share: float) -> str:
+    """A column of that share of the line, ragged on the right."""
+    return rf">{{\raggedright\arraybackslash}}p{{{share:.3g}\linewidth}}"
 
 
 def _latex_header(table: Table) -> list[str]:

@@ -30,13 +30,13 @@ def write_statistics(
     settings: Mapping[str, Any],
     seed: int,
     out: Path,
-    seeds: Mapping[str, str] | None = None,
+    seeds: Sequence[Path] = (),
     labelled: Path | None = None,
 ) -> None:
     """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`; with
     `labelled` (see `read_labelled`) corrected_values.parquet and corrected_drift.parquet as well.
 
-    cards: SFT data set → its card.json, where stances are planted · seeds: see `noise_table`
+    cards: SFT data set → its card.json, where stances are planted · seeds: values.parquet of the same runs with other seeds
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)

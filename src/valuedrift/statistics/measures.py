@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from valuedrift.statistics.distances import measure_distances
 from valuedrift.statistics.drift import SCHEMA as DRIFT_SCHEMA
 from valuedrift.statistics.drift import RunDrift, TopicDrift, drift_rows, run_drift, topic_drift
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
-from valuedrift.statistics.noise import noise_table, with_noise
+from valuedrift.statistics.noise import noise_with_seeds, with_noise
 from valuedrift.statistics.panel import ALL, Panel, TopicValues, each_topic_and_all
 from valuedrift.statistics.significance import flips, q_values
 from valuedrift.statistics.trajectory import Trajectory
@@ -41,7 +42,7 @@ def measure(
     panel: Panel,
     trajectories: Iterable[Trajectory],
     bootstrap: Bootstrap | None = None,
-    seeds: Mapping[str, str] | None = None,
+    seeds: Sequence[Path] = (),
 ) -> Measures:
     """Values, drifts, distances and noise of every trajectory; topic "all" is the unweighted mean over topics.
 
@@ -54,9 +55,9 @@ def measure(
         and Hochberg's over all runs, topics and stances; the rows of "all" are a family of their own), `real`
         (q_value at most 1 − level), `noise_floor` and `exceeds_noise` (see `with_noise`)
     distances: `…, topic, measure, value, low, high, null, p_value` between whole stance vectors at start and end
-    noise: see `noise_table`, which `seeds` is for
+    noise: see `noise_with_seeds`, which `seeds`, value tables of other seeds, is for
 
-    Raises ArtifactError as `topic_values` does.
+    Raises ArtifactError as `topic_values` and `noise_with_seeds` do.
     """
     bootstrap = bootstrap or Bootstrap()
     signs = {topic: flips(topic, place.stop - place.start, bootstrap) for topic, place in panel.topics.items()}
@@ -76,7 +77,7 @@ def measure(
                 drifts.append(found)
         runs.append(run_drift(trajectory, [part.topic for part in ends], ends, drifts))
     shown = pl.concat(values)
-    noise = noise_table(shown, bootstrap.level, seeds)
+    noise = noise_with_seeds(shown, seeds, bootstrap.level)
     return Measures(
         values=shown,
         drift=with_noise(_with_q(pl.concat(drift), bootstrap.level), noise),

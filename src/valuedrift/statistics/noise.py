@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import polars as pl
 
+from valuedrift.errors import ArtifactError
 from valuedrift.statistics.panel import ALL
 
 NEIGHBOURS, SEEDS = "neighbours", "seeds"
@@ -46,6 +48,22 @@ def noise_table(values: pl.DataFrame, level: float = 0.95, seeds: Mapping[str, s
         )
     )
     return pl.concat([pl.DataFrame(schema=_SCHEMA), table])
+
+
+def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float) -> pl.DataFrame:
+    """`noise_table` of a model's value table and of those that the same runs have with other seeds.
+
+    others: values.parquet of the same model, each made with a seed of its own. Raises ArtifactError for a table
+    without a run of `values`.
+    """
+    tables = [values]
+    for number, path in enumerate(others, start=1):
+        other = pl.read_parquet(path).join(values.select("model", "run").unique(), on=["model", "run"], how="semi")
+        if other.is_empty():
+            raise ArtifactError(path, "none", f"runs of {values['model'][0]} that are traced here, with another seed")
+        tables.append(other.select(values.columns).with_columns(run=pl.format("{}@{}", "run", pl.lit(number))))
+    together = pl.concat(tables)
+    return noise_table(together, level, {run: run.partition("@")[0] for run in together["run"].unique()})
 
 
 def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:

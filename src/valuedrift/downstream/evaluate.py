@@ -1,0 +1,108 @@
+"""One checkpoint's scores on tasks of lm-evaluation-harness (appendix I)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.files import write_json
+
+HARNESS = "lm_eval"
+
+
+@dataclass(frozen=True)
+class DownstreamSettings:
+    """tasks: the harness's names, or those of YAML files in `include_path` · shots: solved examples in each prompt
+    · limit: questions of each task, all where it is None · dtype: of the weights while they score; auto: as saved"""
+
+    tasks: list[str]
+    shots: int
+    batch_size: int
+    include_path: str | None = None
+    limit: int | None = None
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric (such as acc, acc_norm) of a task over `questions` questions; stderr is None where there is none."""
+
+    task: str
+    metric: str
+    value: float
+    stderr: float | None
+    questions: int | None
+
+
+def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: DownstreamSettings, out: Path) -> None:
+    """Score the checkpoint of `run` and write `{model, run, step, settings, harness, scores}` as JSON.
+
+    base: the folder of the base model, whose tokenizer the checkpoint shares. Raises ArtifactError where the harness
+    isn't installed or the checkpoint's folder isn't named `step-…`, and ConfigError for tasks that it doesn't know.
+    """
+    name, _, step = checkpoint.name.partition("-")
+    if name != "step" or not step.isdigit():
+        raise ArtifactError(checkpoint, checkpoint.name, "a folder named step-000100")
+    scores = evaluate(checkpoint, base, settings)
+    write_json(
+        out,
+        {
+            "model": model,
+            "run": run,
+            "step": int(step),
+            "settings": asdict(settings),
+            "harness": f"{HARNESS} {version(HARNESS)}",
+            "scores": [asdict(score) for score in scores],
+        },
+    )
+
+
+def evaluate(checkpoint: Path, base: Path, settings: DownstreamSettings) -> list[Score]:
+    """The tasks' scores in the order of the settings, every metric that a task reports. See `write_scores`."""
+    if find_spec(HARNESS) is None:
+        do = "Install envs/downstream.yaml's packages, or use --sdm conda; see docs/tables.md."
+        raise ArtifactError(HARNESS, "no such package", "lm-evaluation-harness", do)
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(include_path=settings.include_path)
+    unknown = [task for task in settings.tasks if task not in manager.all_tasks]
+    if unknown:
+        raise ConfigError("downstream.tasks", unknown, "tasks that the harness or include_path has")
+    found = simple_evaluate(
+        model="hf",
+        model_args={"pretrained": str(checkpoint), "tokenizer": str(base), "dtype": settings.dtype},
+        tasks=settings.tasks,
+        num_fewshot=settings.shots,
+        batch_size=settings.batch_size,
+        device=_device(),
+        limit=settings.limit,
+        log_samples=False,
+        task_manager=manager,
+    )
+    return [score for task in settings.tasks for score in _scores(task, found)]
+
+
+def _scores(task: str, found: Mapping[str, Any]) -> list[Score]:
+    """The harness names a metric `acc,none`, its standard error `acc_stderr,none` ("N/A" where there is none)."""
+    results = found["results"][task]
+    samples = found["n-samples"].get(task, {}).get("effective")
+    scores = []
+    for name, value in results.items():
+        metric, comma, filtered = name.partition(",")
+        if comma and not metric.endswith("_stderr") and isinstance(value, int | float):
+            stderr = results.get(f"{metric}_stderr,{filtered}")
+            error = float(stderr) if isinstance(stderr, int | float) else None
+            scores.append(Score(task, metric, float(value), error, samples))
+    return scores
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
