@@ -15,6 +15,7 @@ include: "rules/models.smk"
 include: "rules/training.smk"
 include: "rules/answers.smk"
 include: "rules/expression.smk"
+include: "rules/downstream.smk"
 include: "rules/results.smk"
 include: "rules/ablations.smk"
 

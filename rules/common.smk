@@ -1,7 +1,9 @@
 import os
+import shlex
 import sys
 from pathlib import Path
 
+from valuedrift.config.found import measured, option, pictures, versions
 from valuedrift.config.grid import ablated, as_json, checkpoint
 from valuedrift.config.workflow import STATISTICS, Workflow, folders
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY

@@ -57,7 +57,7 @@ rule expression:
     conda:
         "../envs/analysis.yaml"
     params:
-        statistics=as_json(config["statistics"]),
+        statistics=FLOW.bootstrap(),
         examples=lambda w: FLOW.expression(w.suite, "examples"),
         seed=SEED,
         folder=subpath(output[0], parent=True),
@@ -103,7 +103,7 @@ rule prediction:
     conda:
         "../envs/analysis.yaml"
     params:
-        statistics=as_json(config["statistics"]),
+        statistics=FLOW.bootstrap(),
         seed=SEED,
         expression=lambda w, input: folders(input.expression),
         folder=lambda w, input: folders(input.statistics),

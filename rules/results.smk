@@ -5,8 +5,10 @@ rule statistics:
     input:
         stances=lambda w: FLOW.stance_files(w.model),
         cards=lambda w: FLOW.planted_cards(w.model).values(),
+        labelled=lambda w: FLOW.labelled(w.model),
+        seeds=lambda w: FLOW.other_seeds(w.model),
     output:
-        expand("results/statistics/{{model}}/{name}", name=STATISTICS),
+        expand("results/statistics/{{model}}/{name}", name=FLOW.statistics_files()),
     log:
         "results/logs/statistics/{model}.log",
     benchmark:
@@ -17,12 +19,15 @@ rule statistics:
         trajectories=lambda w: FLOW.trajectories(w.model),
         sets=lambda w: FLOW.preference_sets(w.model),
         cards=lambda w: as_json(FLOW.planted_cards(w.model)),
-        statistics=as_json(config["statistics"]),
+        statistics=FLOW.bootstrap(),
+        labelled=lambda w, input: f"--labelled {shlex.quote(input.labelled[0])}" if input.labelled else "",
+        seeds=lambda w, input: f"--seeds {shlex.join(input.seeds)}" if input.seeds else "",
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
-        " --cards {params.cards:q} --statistics-settings {params.statistics:q} --seed {params.seed} --out {params.folder} 2> {log}"
+        " --cards {params.cards:q} --statistics-settings {params.statistics:q} --seed {params.seed}"
+        " {params.labelled} {params.seeds} --out {params.folder} 2> {log}"
 
 
 rule calibration:
@@ -42,7 +47,7 @@ rule calibration:
         "../envs/analysis.yaml"
     params:
         cards=lambda w: as_json(FLOW.planted_cards(w.model)),
-        statistics=as_json(config["statistics"]),
+        statistics=FLOW.bootstrap(),
         seed=SEED,
         folder=subpath(output.table, parent=True),
     shell:
@@ -72,7 +77,11 @@ rule drift:
 
 rule tables:
     input:
-        FLOW.reported_statistics(),
+        statistics=FLOW.reported_statistics(),
+        stances=FLOW.reported_stances(),
+        probes=FLOW.reported_probes(),
+        aligned=FLOW.aligned_pairs(),
+        expression=FLOW.reported_expression(),
     output:
         directory("results/tables"),
     log:
@@ -84,10 +93,16 @@ rule tables:
     params:
         topics=FLOW.shown_topics(),
         report=FLOW.shown("table_1_topics"),
-        statistics=lambda w, input: folders(input),
+        statistics=lambda w, input: folders(input.statistics),
+        aligned=lambda w, input: f"--aligned {input.aligned}" if input.aligned else "",
+        expression=lambda w, input: folders(input.expression),
+        downstream=lambda w: option("--downstream", measured("results/downstream", FLOW.reported)),
+        downstream_versions=lambda w: versions(measured("results/downstream", FLOW.reported)),
+        seed=SEED,
     shell:
-        "valuedrift tables --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
-        " --out {output} 2> {log}"
+        "valuedrift tables --statistics {params.statistics} --stances {input.stances} --probes {input.probes}"
+        " {params.aligned} --expression {params.expression} {params.downstream} --topics {params.topics:q}"
+        " --report {params.report:q} --seed {params.seed} --out {output} 2> {log}"
 
 
 rule figures:
@@ -107,9 +122,11 @@ rule figures:
         report=FLOW.shown("figure_formats", "figure_columns"),
         statistics=lambda w, input: folders(input.statistics),
         expression=lambda w, input: folders(input.expression),
+        prompts=FLOW.shown_prompts(),
+        ablations=lambda w: option("--ablations", pictures("results/ablations", FLOW.reported)),
     shell:
         "valuedrift figures --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
-        " --expression {params.expression} --out {output} 2> {log}"
+        " --expression {params.expression} --prompts {params.prompts:q} {params.ablations} --out {output} 2> {log}"
 
 
 rule configuration:

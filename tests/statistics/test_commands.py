@@ -61,7 +61,7 @@ def test_a_table_of_other_runs_is_no_other_seed(stances, tmp_path):
     write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, tmp_path / "here")
     values = pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(model=pl.lit("mine"))
     values.write_parquet(tmp_path / "there.parquet")
-    with pytest.raises(ArtifactError, match="there.parquet: .*runs of pocket"):
+    with pytest.raises(ArtifactError, match=r"there\.parquet: .*runs of pocket"):
         write_statistics(stances, RUNS, SETS, {}, {}, 0, tmp_path / "out", [tmp_path / "there.parquet"])
 
 

@@ -23,6 +23,7 @@ from valuedrift.synthetic.write import read_template
 BASE = "base"
 SIDES = ("support", "oppose")
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
+CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet")
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,23 @@ class Workflow:
     def stance_files(self, model: str) -> list[str]:
         return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in (BASE, *(r.lineage for r in self.traced(model)))]
 
+    def bootstrap(self) -> str:
+        return as_json({key: self.config["statistics"][key] for key in ("replicates", "level")})
+
+    def statistics_files(self) -> tuple[str, ...]:
+        """Names of a model's tables; with a human-labelled sample those that are corrected by it as well."""
+        return (*STATISTICS, *CORRECTED) if "labelled" in self.config["statistics"] else STATISTICS
+
+    def labelled(self, model: str) -> list[str]:
+        """The model's human-labelled sample, or nothing where none is named."""
+        file = self.config["statistics"].get("labelled")
+        return [os.path.expandvars(file.replace("{model}", model))] if file else []
+
+    def other_seeds(self, model: str) -> list[str]:
+        """Value tables of the model in results that were made with other seeds."""
+        folders = self.config["statistics"].get("seeds", [])
+        return [f"{os.path.expandvars(folder)}/statistics/{model}/values.parquet" for folder in folders]
+
     def trajectories(self, model: str) -> str:
         return as_json([run.trajectory() for run in self.traced(model)])
 
@@ -296,6 +314,51 @@ class Workflow:
         judges = {self.suite(model)["judge"] for model in self.reported}
         measured = [judge for judge in sorted(judges) if "train" in self.config["judges"][judge]]
         return [f"{RESULTS}/judges/{judge}/quality.json" for judge in measured[:1]]
+
+    def reported_stances(self) -> list[str]:
+        return [path for model in self.reported for path in self.stance_files(model)]
+
+    def reported_probes(self) -> str:
+        """The probe set of the first reported model's suite."""
+        return f"{RESULTS}/probes/{self.suite_name(self.reported[0])}.parquet"
+
+    def aligned_pairs(self) -> list[str]:
+        """The support-aligned pairs of the first reported model's suite, if it has any."""
+        suite = self.suite(self.reported[0])
+        data = suite["grid"]["support_aligned"]
+        return (
+            [f"{RESULTS}/data/{self.suite_name(self.reported[0])}/{data}/train.parquet"]
+            if data in suite["data"]
+            else []
+        )
+
+    def shown_prompts(self) -> str:
+        """The prompt of the first reported model's judge and, where its suite writes pairs, of their writer."""
+        suite = self.suite(self.reported[0])
+        prompts = {"judge": read_prompt(self.config["judges"][suite["judge"]]["prompt"])}
+        if "synthetic" in suite:
+            prompts["writer"] = read_template(suite["synthetic"]["writing"]["template"])
+        return as_json(prompts)
+
+    # Downstream tasks
+
+    def downstream(self, model: str) -> str:
+        return as_json(self.suite(model)["downstream"])
+
+    def downstream_models(self) -> str:
+        """A wildcard pattern of the models whose suite names downstream tasks; matches nothing without one."""
+        return "|".join(model for model in self.runs if "downstream" in self.suite(model)) or "(?!)"
+
+    def downstream_files(self) -> list[str]:
+        """Scores of table 17: base models, and the last checkpoints of SFT and of runs on the aligned pairs."""
+        found = []
+        for model in (model for model in self.reported if "downstream" in self.suite(model)):
+            grid = self.suite(model)["grid"]
+            aligned = (grid["support_aligned"], grid["oppose_aligned"])
+            runs = [run for run in self.traced(model) if run.algorithm == "sft" or run.data in aligned]
+            places = [(BASE, 0), *((run.lineage, run.steps[-1]) for run in runs)]
+            found += [f"{RESULTS}/downstream/{model}/{run}/step-{step:06d}.json" for run, step in places]
+        return found
 
     def shown_topics(self) -> str:
         topics = self.config["topics"].items()

@@ -14,42 +14,92 @@ from typing import Any
 import polars as pl
 import yaml
 
-from valuedrift.files import publish, read_json, write_parquet
+from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.reporting.benchmarks import read_stage_costs
-from valuedrift.reporting.expression_figures import draw_expression
+from valuedrift.reporting.downstream_table import downstream_table
+from valuedrift.reporting.drawn import OTHERS, ablation_entries, draw_expression, draw_prompts, draw_trajectories
 from valuedrift.reporting.figures import drift_heatmap, save_chart, trajectories
 from valuedrift.reporting.labels import Topics
-from valuedrift.reporting.paper_figures import FIGURES
+from valuedrift.reporting.paper_index import write_index
 from valuedrift.reporting.report import ReportInputs, write_report
-from valuedrift.reporting.table_files import write_tables
+from valuedrift.reporting.sample_tables import pairs_table, sample_tables
+from valuedrift.reporting.stated_tables import corrected_tables, stated_shares_table
+from valuedrift.reporting.table_files import latex_document, write_tables
+from valuedrift.reporting.table_index import table_entries
 from valuedrift.reporting.tables import paper_tables
+from valuedrift.reporting.topic_tables import topic_tables
 from valuedrift.statistics.panel import ALL
 
 PACKAGES = ("valuedrift", "snakemake", "torch", "transformers", "trl", "polars", "altair")
 
 
-def write_paper_tables(statistics: Sequence[Path], topics: Topics, report: Mapping[str, Any], out: Path) -> None:
-    """Write the paper's tables of all models into the folder `out`."""
+@dataclass(frozen=True)
+class TableFiles:
+    """Where everything that the tables show lies.
+
+    statistics: a folder a model · stances: stance files of these models · probes: the probe set · aligned:
+    support-aligned pairs, if there are any · expression: what the data sets express · downstream: scores
+    """
+
+    statistics: Sequence[Path]
+    stances: Sequence[Path]
+    probes: Path
+    aligned: Path | None
+    expression: Path
+    downstream: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class FigureFiles:
+    """Where everything that the figures show lies; ablations: pictures that are listed and lie elsewhere."""
+
+    statistics: Sequence[Path]
+    expression: Path
+    ablations: Sequence[Path]
+
+
+def write_paper_tables(files: TableFiles, topics: Topics, report: Mapping[str, Any], seed: int, out: Path) -> None:
+    """Write the paper's tables, tables.tex that sets them all, and an index into the folder `out`.
+
+    seed: chooses sample answers and pairs
+    """
+    models = [folder.name for folder in files.statistics]
+    drift = _all(files.statistics, "drift")
+    shares = pl.read_parquet(files.expression / "shares.parquet")
+    tables = [
+        *topic_tables(pl.read_parquet(files.probes), topics, files.probes.stem),
+        *sample_tables(files.stances, models, topics, seed),
+        *([pairs_table(pl.read_parquet(files.aligned), topics, seed)] if files.aligned else []),
+        *paper_tables(drift, topics, report["table_1_topics"]),
+        *downstream_table(files.downstream),
+        *stated_shares_table(shares, files.expression.name),
+        *corrected_tables(files.statistics),
+    ]
+    tables.sort(key=lambda table: (not table.name.startswith("table_"), table.name))
     with publish(out) as draft:
-        write_tables(paper_tables(_all(statistics, "drift"), topics, report["table_1_topics"]), draft)
+        write_tables(tables, draft)
+        write_text(draft / "tables.tex", latex_document(table.name for table in tables))
+        write_index(draft, "Tables", table_entries(tables, models, topics), tables)
 
 
 def write_paper_figures(
-    statistics: Sequence[Path], topics: Topics, report: Mapping[str, Any], expression: Path, out: Path
+    files: FigureFiles, topics: Topics, report: Mapping[str, Any], prompts: Mapping[str, str], out: Path
 ) -> None:
     """Draw the paper's figures, by its numbers, from whatever runs and data sets there are, into the folder `out`.
 
-    expression: what the data sets express, as `valuedrift.expression.commands.write_expression` writes it
+    prompts: the templates of the `judge` and, where pairs are written, of their `writer`
     """
-    values = _all(statistics, "values")
+    values = _all(files.statistics, "values")
     with publish(out) as draft:
         draft.mkdir()
-        for figure in FIGURES:
-            runs = figure.runs_among(values["run"].unique(maintain_order=True))
-            if runs and figure.topic in topics:
-                chart = trajectories(values, runs, [figure.topic], topics, columns=report["figure_columns"])
-                save_chart(chart, draft / f"figure_{figure.number:02d}", report["figure_formats"])
-        draw_expression(expression, topics, report["figure_formats"], draft)
+        entries = [
+            *draw_trajectories(values, topics, report, draft),
+            *draw_prompts(prompts, report["figure_formats"], draft),
+            *draw_expression(files.expression, topics, report["figure_formats"], draft),
+            *ablation_entries(files.ablations, out),
+            *OTHERS,
+        ]
+        write_index(draft, "Figures", sorted(entries, key=lambda entry: int(entry.number.split()[1])))
 
 
 def write_drift(statistics: Path, topics: Topics, report: Mapping[str, Any], out: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import altair as alt
@@ -13,7 +11,6 @@ import polars as pl
 
 from valuedrift.errors import DataError
 from valuedrift.reporting import style
-from valuedrift.reporting.figures import save_chart
 from valuedrift.reporting.labels import (
     PREFERENCE_DATA,
     SFT_DATA,
@@ -36,19 +33,6 @@ _FAR = math.sqrt(2)
 _EDGES = np.linspace(0.0, _FAR, 29)
 _SHARES = [0, 0.25, 0.5, 0.75, 1]
 _RULE, _BAR = "#8a8a8a", "#5f6b7a"
-
-
-def draw_expression(expression: Path, topics: Topics, formats: Sequence[str], folder: Path) -> None:
-    """Draw figures 19 and 20 of a suite into `folder`, as far as there is SFT data, or pairs, to draw.
-
-    expression: the folder that `valuedrift.expression.commands.write_expression` filled.
-    """
-    shares, gaps = (pl.read_parquet(expression / f"{name}.parquet") for name in ("shares", "gaps"))
-    if "answer" in shares["role"]:
-        save_chart(expressed_shares(shares, topics), folder / "figure_19", formats)
-    if gaps.height:
-        save_chart(gap_histograms(gaps, topics), folder / "figure_20", formats)
-        save_chart(gap_histograms_by_topic(gaps, topics), folder / "figure_20_topics", formats)
 
 
 def expressed_shares(shares: pl.DataFrame, topics: Topics) -> alt.HConcatChart:

@@ -13,6 +13,9 @@ from valuedrift.statistics.panel import ALL, STANCES
 Topics = Mapping[str, Mapping[str, str]]
 """Topic key → {name, target, value}, in the order shown."""
 
+BASE = "base"
+"""The run that is the base model itself."""
+
 ALGORITHMS = ("ppo", "dpo", "simpo")
 SFT_DATA = ("wildchat", "alpaca")
 PREFERENCE_DATA = ("ultrafeedback", "hh-rlhf", "synthetic-support", "synthetic-oppose")

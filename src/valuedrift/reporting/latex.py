@@ -88,7 +88,7 @@ def _character(character: str) -> str:
         return _SPECIAL[character]
     if character.isascii():
         return character if character.isprintable() else ""
-    base, *marks = unicodedata.normalize("NFD", character)
-    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
-        return rf"{_ACCENTS[marks[0]]}{{{base}}}"
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in _ACCENTS:
+        return rf"{_ACCENTS[parts[1]]}{{{parts[0]}}}"
     return f"{{[}}U+{ord(character):04X}{{]}}" if character.isprintable() else ""

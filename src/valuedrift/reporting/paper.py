@@ -59,3 +59,7 @@ def paper_number(model: str, run: str, topic: str, stance: str, quantity: Quanti
         if (number.model, number.run, number.topic, number.stance, number.quantity) == key:
             return number.value
     return None
+
+
+PAPER_SHARES = {("wildchat", "neutral"): 0.628, ("alpaca", "support"): 0.619}
+"""(SFT data, stance) → the share of its retrieved rows that appendix K.2 states."""

@@ -23,7 +23,7 @@ LOOKS = {
     "oppose": Look("#d62728", (2, 2), "triangle-up"),
 }
 
-_INK, _RULE, _FRAME = "#222222", "#e4e4e4", "#8a8a8a"
+INK, _RULE, _FRAME = "#222222", "#e4e4e4", "#8a8a8a"
 
 
 def stance_colour(legend: alt.Legend | None) -> alt.Color:
@@ -52,14 +52,14 @@ def print_config() -> dict[str, Any]:
             "labelFontSize": 12,
             "titleFontSize": 12,
             "titleFontWeight": "normal",
-            "labelColor": _INK,
-            "titleColor": _INK,
+            "labelColor": INK,
+            "titleColor": INK,
             "gridColor": _RULE,
             "domainColor": _FRAME,
             "tickColor": _FRAME,
         },
-        "title": {"fontSize": 13, "subtitleFontSize": 12, "fontWeight": "bold", "anchor": "start", "color": _INK},
-        "legend": {"labelFontSize": 13, "labelColor": _INK, "titleFontSize": 12, "titleColor": _INK},
+        "title": {"fontSize": 13, "subtitleFontSize": 12, "fontWeight": "bold", "anchor": "start", "color": INK},
+        "legend": {"labelFontSize": 13, "labelColor": INK, "titleFontSize": 12, "titleColor": INK},
         "view": {"stroke": None},
         "concat": {"spacing": 24},
     }

@@ -1,4 +1,4 @@
-"""The paper's tables, by its numbers: 1, 2 (with 3 and 4), 9 to 12, 13 to 16, and a tidy table of all drifts."""
+"""The paper's tables of drifts, by its numbers: 1, 9 to 12, 13 to 16, and a tidy table of all drifts."""
 
 from __future__ import annotations
 
@@ -44,9 +44,17 @@ DRIFT_COLUMNS = (
     "time_high",
     "outcome",
     "end_step",
+    "p_value",
+    "q_value",
+    "real",
+    "noise_floor",
+    "exceeds_noise",
 )
 
 SYNTHETIC = ("synthetic-support", "synthetic-oppose")
+
+REAL = "*"
+"""Marks a magnitude whose drift is real: its q-value is at most 1 less the level of the intervals."""
 
 Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 """(model, run, topic, stance) → the drift's row."""
@@ -54,6 +62,10 @@ Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 _READING = (
     "M: drift magnitude, the change of the stance's probability; η: drift time, the share of the phase's steps until "
     "the extremum's interval is first reached. —: not measured."
+)
+_MARKS = (
+    f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model, "
+    "is at most 0.05 (in general 1 − statistics.level). A drift without the mark can't be told from sampling noise."
 )
 
 
@@ -71,7 +83,6 @@ def paper_tables(drift: pl.DataFrame, topics: Topics, table_1_topics: Sequence[s
     pairs = [(model, sft) for model in models for sft in _sft_sets(drifts, model, SYNTHETIC)]
     return [
         *standard_preference_table(drifts, topics, chosen),
-        categories_table(topics),
         *(sft_table(drifts, model, topics) for model in models),
         *(preference_table(drifts, model, sft, topics) for model, sft in pairs),
         *stated_numbers_table(drifts, topics),
@@ -100,17 +111,7 @@ def standard_preference_table(drifts: Drifts, topics: Topics, chosen: Sequence[s
         for stance in STANCES
     ]
     caption = f"Table 1. Drift by preference optimisation on UltraFeedback. {_READING}"
-    return [Table("table_01_preference_drift_ultrafeedback", caption, pl.DataFrame(rows))] if rows else []
-
-
-def categories_table(topics: Topics) -> Table:
-    """Table 2, with the mappings of tables 3 (stance target) and 4 (value) beside the categories."""
-    rows = [
-        {"Category": topic["name"], "Stance target": topic["target"], "Value": topic["value"]}
-        for topic in topics.values()
-    ]
-    caption = "Tables 2 to 4. Categories, the target their stances refer to, and the value of the synthetic pairs."
-    return Table("table_02_categories", caption, pl.DataFrame(rows))
+    return [Table("table_01_preference_drift_ultrafeedback", caption, pl.DataFrame(rows), (_MARKS,))] if rows else []
 
 
 def sft_table(drifts: Drifts, model: str, topics: Topics) -> Table:
@@ -128,7 +129,7 @@ def sft_table(drifts: Drifts, model: str, topics: Topics) -> Table:
     number = SFT_TABLES.get(model)
     name = f"sft_drift_{model}" if number is None else f"table_{number:02d}_sft_drift_{model}"
     caption = f"{_numbered(number)}SFT drift of {model_title(model)}. {_READING}{_paper_note(model)}"
-    return Table(name, caption, _by_topic(drifts, topics, cells))
+    return Table(name, caption, _by_topic(drifts, topics, cells), (_MARKS,))
 
 
 def preference_table(drifts: Drifts, model: str, sft: str, topics: Topics) -> Table:
@@ -149,7 +150,8 @@ def preference_table(drifts: Drifts, model: str, sft: str, topics: Topics) -> Ta
         f"{_numbered(number)}Drift of the aligned stance by preference optimisation on synthetic pairs, "
         f"{model_title(model)} after SFT on {data_title(sft)}. {_READING}{_paper_note(model)}"
     )
-    return Table(stem if number is None else f"table_{number}_{stem}", caption, _by_topic(drifts, topics, cells))
+    name = stem if number is None else f"table_{number}_{stem}"
+    return Table(name, caption, _by_topic(drifts, topics, cells), (_MARKS,))
 
 
 def stated_numbers_table(drifts: Drifts, topics: Topics) -> list[Table]:
@@ -222,7 +224,8 @@ def _standard_row(drifts: Drifts, topics: Topics, cell: tuple[str, str, str, str
 
 def _pair(drifts: Drifts, key: tuple[str, str, str, str], column: str) -> dict[str, str]:
     row = drifts.get(key)
-    shown: dict[Quantity, str] = {"M": magnitude_text(row), "η": time_text(row)}
+    mark = REAL if row is not None and row["real"] else ""
+    shown: dict[Quantity, str] = {"M": magnitude_text(row) + mark, "η": time_text(row)}
     return {f"{column}{LEVEL}{quantity}": text + _beside(key, quantity) for quantity, text in shown.items()}
 
 

@@ -36,7 +36,8 @@ def write_statistics(
     """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`; with
     `labelled` (see `read_labelled`) corrected_values.parquet and corrected_drift.parquet as well.
 
-    cards: SFT data set → its card.json, where stances are planted · seeds: values.parquet of the same runs with other seeds
+    cards: SFT data set → its card.json, where stances are planted · seeds: value tables of the same runs with other
+    seeds, as this function writes them
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
