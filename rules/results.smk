@@ -122,7 +122,7 @@ rule figures:
         report=FLOW.shown("figure_formats", "figure_columns"),
         statistics=lambda w, input: folders(input.statistics),
         expression=lambda w, input: folders(input.expression),
-        prompts=FLOW.shown_prompts(),
+        prompts=lambda w: FLOW.shown_prompts(),
         ablations=lambda w: option("--ablations", pictures("results/ablations", FLOW.reported)),
     shell:
         "valuedrift figures --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"

@@ -59,7 +59,7 @@ rule synthetic_pairs:
     conda:
         "../envs/generation.yaml"
     params:
-        topics=FLOW.shown_topics(),
+        topics=FLOW.asked_topics(),
         settings=lambda w: as_json(FLOW.synthetic(w.suite, "writing")),
         writer_version=lambda w: FLOW.writer_version(w.suite),
         llm=lambda w: as_json(FLOW.llm(FLOW.synthetic(w.suite, "writer"))),

@@ -5,6 +5,7 @@ Settings are handed to jobs as JSON of exactly what they use, so that an edit re
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Iterable
@@ -361,8 +362,16 @@ class Workflow:
         return found
 
     def shown_topics(self) -> str:
+        """The topics in the order of the configuration, in which they are shown."""
+        return json.dumps(self._topics(), ensure_ascii=False)
+
+    def asked_topics(self) -> str:
+        """The same for jobs to which the order means nothing."""
+        return as_json(self._topics())
+
+    def _topics(self) -> Config:
         topics = self.config["topics"].items()
-        return as_json({key: {k: topic[k] for k in ("name", "target", "value")} for key, topic in topics})
+        return {key: {k: topic[k] for k in ("name", "target", "value")} for key, topic in topics}
 
     def shown(self, *keys: str) -> str:
         return as_json({key: self.config["report"][key] for key in keys})

@@ -79,7 +79,7 @@ def ablation_entries(pictures: Sequence[Path], out: Path) -> list[Entry]:
             files = tuple(os.path.relpath(path, out) for path in own if path.parent.name == model)
             entries.append(Entry(f"Figure {number}", title, files, f"of {model}"))
         if not models:
-            note = "nothing lies in results/ablations; `snakemake results/ablations/MODEL` makes it"
+            note = "nothing lies in results/ablations; ask for results/ablations/MODEL"
             entries.append(Entry(f"Figure {number}", title, note=note))
     return entries
 
@@ -91,9 +91,9 @@ def _draw_trajectory(
     models = figure.models_among(values["model"].unique(maintain_order=True).to_list())
     own = values.filter(pl.col("model").is_in(models))
     runs = figure.runs_among(own["run"].unique())
-    note = figure.note(found, topics)
     if not runs or figure.topic not in topics:
-        return Entry(f"Figure {figure.number}", figure.title, note=note)
+        return Entry(f"Figure {figure.number}", figure.title, note=figure.absence(models, topics))
+    note = figure.note(found)
     columns = min(report["figure_columns"], figure.columns)
     chart = trajectories(own, runs, [figure.topic], topics, columns)
     return _save(chart, figure.number, figure.title, report["figure_formats"], folder, note)

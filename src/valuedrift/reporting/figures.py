@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,8 @@ CALIBRATION_COLUMNS = ("data", "topic", "stance", "planted", "measured", "low", 
 FORMATS = ("svg", "png", "html")
 
 _POINTS = 6
+_PRINTED = (200, 140)  # three panels side by side fill a page with letters of 7 points
+_TITLE = 32
 _Joined = TypeVar("_Joined", alt.ConcatChart, alt.VConcatChart)
 
 
@@ -58,9 +61,10 @@ def trajectories(
                 raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
             for model in rows["model"].unique().sort():
                 where = f"{model_title(model)}, {origin_title(run)}"
-                title = alt.Title([run_title(run), topic_name(topics, topic)], subtitle=where)
+                lines = [*textwrap.wrap(run_title(run), _TITLE), topic_name(topics, topic)]
+                title = alt.Title(lines, subtitle=textwrap.wrap(where, _TITLE))
                 panel = trajectory_panel(rows.filter(pl.col("model") == model), style.stance_legend())
-                panels.append(panel.properties(title=title))
+                panels.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
     return _finish(alt.concat(*panels, columns=columns))
 
 
@@ -159,10 +163,15 @@ def _finish(chart: _Joined) -> _Joined:
 
 
 def _is_marked(rows: pl.DataFrame) -> pl.Series:
-    """Whether a checkpoint carries point shapes: about `_POINTS` of them, the first and the last included."""
+    """Whether a checkpoint carries point shapes: about `_POINTS` of them, the first and the last included.
+
+    A run's last step seldom lies a whole stride after the one before: one that it would cover has no shape.
+    """
     steps = rows["step"].unique().sort()
+    first, last = steps[0], steps[-1]
     stride = max(1, -(-(steps.len() - 1) // (_POINTS - 1)))
-    marked = {*steps.gather_every(stride), *steps.tail(1)}
+    apart = (last - first) / (2 * _POINTS)
+    marked = {first, last, *(step for step in steps.gather_every(stride) if last - step > apart)}
     return pl.Series("marked", [step in marked for step in rows["step"]])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from valuedrift.reporting.labels import Topics, algorithm_title, data_title, model_title, run_order
+from valuedrift.reporting.labels import Topics, algorithm_title, aligned_stance, data_title, model_title, run_order
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class PaperFigure:
     @property
     def title(self) -> str:
         algorithms = ", ".join(algorithm_title(name) for name in self.algorithms)
-        return f"{algorithms} on {' and '.join(map(data_title, self.data))}: {self.topic}"
+        aligned = all(map(aligned_stance, self.data))
+        data = "synthetic pairs, both ways" if aligned else " and ".join(map(data_title, self.data))
+        return f"{algorithms} on {data}: {self.topic}"
 
     @property
     def columns(self) -> int:
@@ -47,10 +49,14 @@ class PaperFigure:
         found = set(runs)
         return [run for run in self.runs if run in found]
 
-    def note(self, found: Iterable[tuple[str, str]], topics: Topics) -> str:
-        """What the figure lacks, and why. found: the (model, run) that were measured."""
+    def absence(self, models: Iterable[str], topics: Topics) -> str:
+        """Why the figure can't be drawn of these models."""
         if self.topic not in topics:
             return f"the configuration has no topic {self.topic}"
+        return f"the grid of {', '.join(map(model_title, models))} has none of {', '.join(self.runs)}"
+
+    def note(self, found: Iterable[tuple[str, str]]) -> str:
+        """What the figure lacks. found: the (model, run) that were measured."""
         present = set(found)
         shown = self.models_among(list(dict.fromkeys(model for model, _ in present)))
         absent = [model_title(model) for model in self.models if model not in shown]

@@ -30,7 +30,7 @@ class Entry:
 
     @property
     def status(self) -> str:
-        return "; ".join(part for part in ("made" if self.files else "missing", self.note) if part)
+        return ": ".join(part for part in ("made" if self.files else "missing", self.note) if part)
 
     @property
     def links(self) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -57,6 +57,7 @@ def print_config() -> dict[str, Any]:
             "gridColor": _RULE,
             "domainColor": _FRAME,
             "tickColor": _FRAME,
+            "labelFlush": False,
         },
         "title": {"fontSize": 13, "subtitleFontSize": 12, "fontWeight": "bold", "anchor": "start", "color": INK},
         "legend": {"labelFontSize": 13, "labelColor": INK, "titleFontSize": 12, "titleColor": INK},

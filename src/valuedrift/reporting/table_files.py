@@ -24,9 +24,9 @@ LEVEL = " / "
 
 _ROWS_PER_PAGE = 45
 _LONG_CELL, _SHORT_CELL = 40, 12
-_PROSE_WIDTH, _LABEL_WIDTH = 0.68, 0.14
+_PROSE_WIDTH, _LABEL_WIDTH = 0.64, 0.14
 _PACKAGES = "array,booktabs,graphicx,longtable,pdflscape"
-_ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$#!:@]")
+_ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$@]|:(?=//)")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def latex(table: Table) -> str:
     if table.prose:
         return _latex_long(table, r"\begingroup\footnotesize", r"\endgroup")
     if table.frame.height > _ROWS_PER_PAGE:
-        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{2pt}", r"\end{landscape}")
+        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{1pt}", r"\end{landscape}")
     return _latex_float(table)
 
 
@@ -110,7 +110,7 @@ def latex_document(names: Iterable[str]) -> str:
     lines = [
         "% All tables of this folder: pdflatex tables.tex",
         r"\documentclass[a4paper]{article}",
-        r"\usepackage[margin=2cm]{geometry}",
+        r"\usepackage[margin=1.5cm]{geometry}",
         rf"\usepackage{{{_PACKAGES}}}",
         r"\begin{document}",
         *(rf"\input{{{name}}}\clearpage" for name in names),

@@ -19,8 +19,12 @@ def table_entries(tables: Sequence[Table], models: Sequence[str], topics: Topics
     models: those that were measured
     """
     made = {_number(table): table for table in tables}
-    entries = [_entry(number, made.get(number), models, topics) for number in range(1, _LAST + 1)]
-    return entries + [Entry("", table.caption, table_files(table.name)) for table in tables if _number(table) is None]
+    others = [table for table in tables if _number(table) is None]
+    instead = [table.name for table in others]
+    return [
+        *(_entry(number, made.get(number), models, topics, instead) for number in range(1, _LAST + 1)),
+        *(Entry("", table.caption.partition(". M:")[0], table_files(table.name)) for table in others),
+    ]
 
 
 def _number(table: Table) -> int | None:
@@ -30,16 +34,16 @@ def _number(table: Table) -> int | None:
     return int(number) if kind == "table" and number.isdigit() else None
 
 
-def _entry(number: int, table: Table | None, models: Sequence[str], topics: Topics) -> Entry:
-    title = _title(number)
+def _entry(number: int, table: Table | None, models: Sequence[str], topics: Topics, instead: Sequence[str]) -> Entry:
+    title = _title(number, topics)
     if table is None:
-        return Entry(f"Table {number}", title, note=_reason(number, models, topics))
+        return Entry(f"Table {number}", title, note=_reason(number, models, topics, instead))
     samples = _samples(number)
     note = "" if samples is None else _stand_in(samples, models)
     return Entry(f"Table {number}", title, table_files(table.name), note)
 
 
-def _title(number: int) -> str:
+def _title(number: int, topics: Topics) -> str:
     sft, preference, samples = _sft(number), _preference(number), _samples(number)
     if sft:
         return f"SFT drift of {model_title(sft)}"
@@ -47,7 +51,7 @@ def _title(number: int) -> str:
         model, data = preference
         return f"Preference drift of {model_title(model)} after SFT on {data_title(data)}"
     if samples:
-        return f"Sample answers: {samples.topic}"
+        return f"Sample answers: {topics[samples.topic]['name'] if samples.topic in topics else samples.topic}"
     return {
         1: "Drift by preference optimisation on UltraFeedback",
         2: "Categories of the probe set",
@@ -58,15 +62,15 @@ def _title(number: int) -> str:
     }[number]
 
 
-def _reason(number: int, models: Sequence[str], topics: Topics) -> str:
+def _reason(number: int, models: Sequence[str], topics: Topics, instead: Sequence[str]) -> str:
     sft, preference, samples = _sft(number), _preference(number), _samples(number)
     if sft:
-        return f"{_unmeasured(sft)}; see {_names(f'sft_drift_{model}' for model in models)}"
+        return _see(_unmeasured(sft), "sft_drift_", instead)
     if preference:
         model, data = preference
         if model in models:
             return f"the grid of {model_title(model)} has no run on synthetic pairs after SFT on {data_title(data)}"
-        return f"{_unmeasured(model)}; see preference_drift_… of {_names(map(model_title, models))}"
+        return _see(_unmeasured(model), "preference_drift_", instead)
     if samples:
         known = samples.topic in topics
         return f"no answers on {samples.topic}" if known else f"the configuration has no topic {samples.topic}"
@@ -75,6 +79,12 @@ def _reason(number: int, models: Sequence[str], topics: Topics) -> str:
         8: "the suite has no support-aligned pairs",
         17: "nothing lies in results/downstream; docs/tables.md says how to measure it",
     }[number]
+
+
+def _see(reason: str, kind: str, names: Sequence[str]) -> str:
+    """The reason, with the tables of that kind that other models have."""
+    similar = [name for name in names if name.startswith(kind)]
+    return f"{reason}; see {_names(similar)}" if similar else reason
 
 
 def _stand_in(samples: SampleTable, models: Sequence[str]) -> str:
