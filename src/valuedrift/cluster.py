@@ -40,7 +40,10 @@ def cancel_leftovers(prefix: str, folder: Path, seconds: float = 180) -> list[st
     while left:
         if time.monotonic() > end:
             raise ClusterError(
-                f"jobs {' '.join(left)}", f"still there {seconds:.0f} s after scancel", "them to end", "Try again later."
+                f"jobs {' '.join(left)}",
+                f"still there {seconds:.0f} s after scancel",
+                "them to end",
+                "Try again later.",
             )
         # Its status says nothing: a job that has just ended is an error to it.
         subprocess.run(["scancel", *left], capture_output=True, check=False, timeout=60)

@@ -89,7 +89,9 @@ class Cluster:
     def jobs(self, states: str = "all") -> list[dict[str, str]]:
         """Jobs that the controller remembers, oldest first."""
         fields = ("id", "state", "name", "comment", "partition", "gres", "restarts", "minutes", "memory", "folder")
-        layout = "JobID:|,State:|,Name:|,Comment:|,Partition:|,tres-per-job:|,Restarts:|,TimeLimit:|,MinMemory:|,WorkDir:"
+        layout = (
+            "JobID:|,State:|,Name:|,Comment:|,Partition:|,tres-per-job:|,Restarts:|,TimeLimit:|,MinMemory:|,WorkDir:"
+        )
         wide = layout.replace(":|", ":200|") + "400"
         lines = self.call("squeue", "--noheader", f"--states={states}", "--sort=i", f"--Format={wide}").splitlines()
         return [dict(zip(fields, map(str.strip, line.split("|")), strict=True)) for line in lines]
