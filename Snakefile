@@ -20,6 +20,13 @@ include: "rules/results.smk"
 include: "rules/ablations.smk"
 
 
+# Before the first job of a real run: no job's own Snakemake, and no dry run, comes by here.
+onstart:
+    from valuedrift.planning.commands import guard
+
+    guard(workflow, FLOW)
+
+
 rule all:
     default_target: True
     input:

@@ -16,6 +16,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(
         ("algorithm", "kind", "model", "name", "run", "prompt", "template", "names", "side", "engine", "keep"), str
     ),
+    **dict.fromkeys(("target", "configfile", "config", "profile"), str),
     **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples", "per-topic", "nth"), int),
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
     **dict.fromkeys(("questions", "embeddings", "reduced", "clustered", "published"), Path),
@@ -38,7 +39,7 @@ class Command:
     """`valuedrift <handler's name> --option …`; the handler's first line is its help.
 
     options: names, each with marks: `?` it may be absent, `*` it takes several values, `!` it has a place instead of
-    a name, `@` it has a place and takes any number of values, `~` it is a flag
+    a name, `~` it is a flag
     """
 
     handler: Handler
@@ -53,14 +54,13 @@ class Command:
 
 
 def _add_option(parser: argparse.ArgumentParser, option: str) -> None:
-    name = option.rstrip("?*!@~")
-    marks = option[len(name) :]
-    if "!" in marks:
-        parser.add_argument(name, type=TYPES[name], metavar=name.upper())
-    elif "@" in marks:
-        parser.add_argument(name, type=TYPES[name], metavar=name.upper().removesuffix("S"), nargs="*")
-    elif "~" in marks:
+    name = option.rstrip("?*!~")
+    marks = option.removeprefix(name)
+    if "~" in marks:
         parser.add_argument(f"--{name}", action="store_true")
+        return
+    several = ("*" if "?" in marks else "+") if "*" in marks else None
+    if "!" in marks:
+        parser.add_argument(name, type=TYPES[name], metavar=name.upper(), nargs=several)
     else:
-        several = "+" if "*" in marks else None
         parser.add_argument(f"--{name}", type=TYPES[name], required="?" not in marks, nargs=several)

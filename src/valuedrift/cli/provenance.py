@@ -44,5 +44,5 @@ def pack(given: argparse.Namespace) -> None:
 COMMANDS = (
     Command(configuration, "settings out"),
     Command(verify, "paths@ archive? json~"),
-    Command(pack, "archive! paths@"),
+    Command(pack, "archive! paths!*?"),
 )

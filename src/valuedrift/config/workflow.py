@@ -23,6 +23,9 @@ from valuedrift.synthetic.write import read_template
 
 BASE = "base"
 SIDES = ("support", "oppose")
+UNRECORDED = ("machine", "budget", "retrain")
+PLANNED = ("requests_per_minute", "tokens_per_minute")
+"""What only plans read of a chat model's settings."""
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
 CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet")
 
@@ -62,7 +65,8 @@ class Workflow:
         """The settings of a chat model, as valuedrift.llm reads them; `model` is its folder where no server has it."""
         entry = self.config["llms"][name]
         local = {"model": f"{RESULTS}/llms/{name}/model"} if self.llm_folder(name) else {}
-        return {**{key: value for key, value in entry.items() if key not in ("hub", "folder")}, **local}
+        aside = ("hub", "folder", *PLANNED)
+        return {**{key: value for key, value in entry.items() if key not in aside}, **local}
 
     def llm_folder(self, name: str) -> list[str]:
         """What a job that asks this chat model needs of it: its folder, or nothing where a server has it."""
@@ -77,8 +81,8 @@ class Workflow:
         return as_json({key: machine[key] for key in ("resume_minutes", "report_to") if key in machine})
 
     def science(self) -> str:
-        """The configuration less its machine settings: what results follow from."""
-        return as_json({key: part for key, part in self.config.items() if key != "machine"})
+        """The configuration less what changes no result: machine settings, budgets, leave to train again."""
+        return as_json({key: part for key, part in self.config.items() if key not in UNRECORDED})
 
     # World, data and probes
 

@@ -36,6 +36,13 @@ def read_stage_costs(folder: Path | str) -> list[StageCost]:
     return [_cost(stage, costs) for stage, costs in sorted(jobs.items())]
 
 
+def read_wall_seconds(path: Path) -> float:
+    """The wall seconds of the job that wrote this file; raises DataError without any."""
+    for seconds, _ in _jobs(path):
+        return seconds
+    raise DataError(path, None, "s", "no row", "one job's seconds", "Remove the file and run again.")
+
+
 def _cost(stage: str, costs: list[tuple[float, float | None]]) -> StageCost:
     peaks = [peak for _, peak in costs if peak is not None]
     wall = round(math.fsum(seconds for seconds, _ in costs), 3)
