@@ -137,6 +137,8 @@ class Basis:
                 found = _mean_of(self.folder / f"{RESULTS}/stances/{model}", "*.parquet", "judge_tokens")
                 if found:
                     return found
+        if "world" in self.flow.config["suites"][suite]:
+            return float(self.rates["judged"])
         judge = self.flow.config["judges"][self.flow.suite_judge(suite)]
         template = re.sub(r"\{\w+\}", "", read_prompt(judge["prompt"]))
         fixed = len(template) / float(self.rates["characters_per_token"])
@@ -167,7 +169,7 @@ def _row(kind: str, parts: Mapping[str, float], settings: Config) -> float:
     longest = float(settings["max_length"])
     if kind == "conversations":
         return min(parts["conversation"], longest)
-    answer = min((parts["chosen"] + parts["rejected"]) / 2, settings["response_length"])
+    answer = min((parts["chosen"] + parts["rejected"]) / 2, float(settings["response_length"]))
     sequence = min(parts["prompt"] + answer, longest)
     return sequence if kind == "rollouts" else 2 * sequence
 

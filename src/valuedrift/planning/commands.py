@@ -13,6 +13,7 @@ from valuedrift.errors import ValueDriftError
 from valuedrift.files import read_json, write_json
 from valuedrift.planning.basis import Basis, default_rates
 from valuedrift.planning.jobs import Job, jobs_to_run, read_jobs
+from valuedrift.planning.machine import slowness
 from valuedrift.planning.plan import Estimate, Plan, estimate, make_plan, require_budget
 from valuedrift.planning.rates import PREDICTIONS, measure, speeds
 from valuedrift.planning.table import retraining_text
@@ -42,8 +43,8 @@ def guard(workflow: Any, flow: Workflow) -> None:
         print(retraining_text(plan.retrained), file=sys.stderr, flush=True)
         if not flow.config.get("retrain", False):
             raise Retraining(
-                f"{len(plan.retrained)} finished trainings would start again. Nothing has been started. To let them, add"
-                " `--config retrain=true` to the command; `valuedrift plan` shows what else would run."
+                f"{len(plan.retrained)} finished trainings would start again. Nothing has been started. To let them,"
+                " add `--config retrain=true` to the command; `valuedrift plan` shows what else would run."
             )
     require_budget(plan, flow.config.get("budget", {}))
     remember(estimates)
@@ -58,4 +59,4 @@ def remember(estimates: Sequence[Estimate], predictions: Path = Path(PREDICTIONS
 
 def _estimates(flow: Workflow, jobs: Sequence[Job]) -> list[Estimate]:
     basis = Basis(flow, default_rates())
-    return estimate(jobs, basis, speeds(measure(basis, {job.key for job in jobs})))
+    return estimate(jobs, basis, speeds(measure(basis, {job.key for job in jobs}), slowness()))

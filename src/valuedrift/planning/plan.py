@@ -67,8 +67,8 @@ class Cost:
 class Plan:
     """What is still to run for `targets`.
 
-    stages: cost of each, from the pipeline's first to its last · disk_final, disk_peak: bytes that are added, in the end
-    and at most, while one training runs at a time · waiting_hours: what rate limits impose, by chat model
+    stages: cost of each, from the pipeline's first to its last · disk_final, disk_peak: bytes that are added, in the
+    end and at most, while one training runs at a time · waiting_hours: what rate limits impose, by chat model
     retrained: jobs that train again what was finished
     """
 

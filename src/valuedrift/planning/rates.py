@@ -54,7 +54,8 @@ def measure(basis: Basis, besides: Collection[str] = ()) -> list[Measure]:
 class Speeds:
     """By how much jobs take longer than the shipped table says: the nearest measure there is, 1 without any.
 
-    own: by stage and model (or suite, or judge) · stage: by stage and device · device: by device, over all stages
+    own: by stage and model (or suite, or judge) · stage: by stage and device · device: by device, over all stages, or
+    by how much slower this machine is where nothing has run yet
     """
 
     own: Mapping[tuple[str, str], float]
@@ -69,8 +70,11 @@ class Speeds:
         return self.stage.get((job.stage, device), self.device.get(device, 1.0)), False
 
 
-def speeds(measures: Iterable[Measure]) -> Speeds:
-    """Medians, so that a few jobs beside which the machine was busy don't count."""
+def speeds(measures: Iterable[Measure], slowness: float = 1.0) -> Speeds:
+    """Medians, so that a few jobs beside which the machine was busy don't count.
+
+    slowness: of this machine's CPU, for devices other than GPUs of which nothing has been measured
+    """
     own: dict[tuple[str, str], list[float]] = defaultdict(list)
     stage: dict[tuple[str, str], list[float]] = defaultdict(list)
     for found in measures:
@@ -83,7 +87,7 @@ def speeds(measures: Iterable[Measure]) -> Speeds:
     return Speeds(
         {key: median(ratios) for key, ratios in own.items()},
         by_stage,
-        {kind: median(ratios) for kind, ratios in device.items()},
+        {"cpu": slowness, "host": slowness, **{kind: median(ratios) for kind, ratios in device.items()}},
     )
 
 

@@ -33,7 +33,7 @@ def plan_text(plan: Plan, budget: Config) -> str:
 def retraining_text(retrained: Sequence[Estimate]) -> str:
     """What would be trained again, and what that takes."""
     lines = ["These trainings are finished and would start again:"]
-    for found in retrained:
+    for found in sorted(retrained, key=lambda found: found.job.key):
         hours, unit = found.seconds / 3600, "GPU" if found.work.device == "gpu" else "CPU"
         lines.append(f"  {found.job.stage} {found.job.name}: about {_hours(hours)} {unit} hours")
     return "\n".join(lines)

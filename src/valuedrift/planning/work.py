@@ -230,7 +230,7 @@ def _embedding(basis: Basis, suite: str, stage: str, size: float, tokens: float)
     # Sentence encoders take what the suite's models take: a pocket world is all on the CPU.
     models = [model for model in basis.flow.config["models"] if basis.flow.suite_name(model) == suite]
     device = "cpu" if all(basis.is_small(model) for model in models) else "gpu"
-    return Work(device, _seconds(basis, device, stage, {"scoring": 2 * size * tokens}))
+    return Work(device, _seconds(basis, device, stage, {"embedding": 2 * size * tokens}))
 
 
 def _fetch(section: str) -> Callable[[Job, Basis], Work]:
@@ -272,9 +272,8 @@ _STAGES: dict[str, Callable[[Job, Basis], Work]] = {
 
 
 def _seconds(basis: Basis, device: str, stage: str, operations: dict[str, float]) -> float:
-    rates = basis.rates[device]
-    start = rates.get("start_of", {}).get(stage, rates["start"])
-    return float(start + sum(count / rates[kind] for kind, count in operations.items()))
+    rates = {**basis.rates[device], **basis.rates[device]["of"].get(stage, {})}
+    return float(rates["start"] + sum(count / rates[kind] for kind, count in operations.items()))
 
 
 def _model_run_part(name: str) -> tuple[str, str, str]:
