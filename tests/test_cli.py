@@ -60,6 +60,7 @@ TOOLS = {
     "synthetic-sheet": "topics pairs seed key out",
     "synthetic-agreement": "key out",
     "judge-quality": "",
+    "plan": "",
     "bridge": "old new out",
     "thin": "base checkpoints answers keep",
     "sheet": "stances targets pairs seed out",
@@ -75,6 +76,7 @@ PLACES = {
     "synthetic-agreement": "SHEET",
     "judge-quality": "FILE",
     "pack": "ARCHIVE",
+    "plan": "TARGET",
 }
 SETTINGS = {
     "learning_rate": 1e-2,

@@ -20,4 +20,4 @@ def plan(given: argparse.Namespace) -> None:
     require_budget(plan, config.get("budget", {}))
 
 
-COMMANDS = (Command(plan, "target*?! json~ configfile*? config*? profile*?"),)
+COMMANDS = (Command(plan, "target*! json~ configfile*? config*? profile*?"),)

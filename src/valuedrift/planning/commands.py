@@ -41,10 +41,10 @@ def guard(workflow: Any, flow: Workflow) -> None:
     plan = make_plan((), estimates, flow.config)
     if plan.retrained:
         print(retraining_text(plan.retrained), file=sys.stderr, flush=True)
-        if not flow.config.get("retrain", False):
+        if flow.config.get("retrain", False) not in (True, "true"):
             raise Retraining(
-                f"{len(plan.retrained)} finished trainings would start again. Nothing has been started. To let them,"
-                " add `--config retrain=true` to the command; `valuedrift plan` shows what else would run."
+                f"finished trainings would start again: {len(plan.retrained)}. Nothing has been started. To let them,"
+                " add `--config retrain=true` at the end of the command; `valuedrift plan` shows what else would run."
             )
     require_budget(plan, flow.config.get("budget", {}))
     remember(estimates)

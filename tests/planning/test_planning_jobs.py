@@ -1,0 +1,61 @@
+"""Which trainings count as finished before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from valuedrift.planning.jobs import Job, jobs_to_run
+
+
+class Persistence:
+    """Snakemake's memory of one output."""
+
+    def __init__(self, remembered: bool, cut_off: bool) -> None:
+        self.remembered, self.cut_off = remembered, cut_off
+
+    def metadata(self, path: object) -> object:
+        return object() if self.remembered else None
+
+    def _filter_incomplete_keys(self, keys: list[str]) -> set[str]:
+        return set(keys) if self.cut_off else set()
+
+
+def jobs(stage: str, *, remembered: bool = False, cut_off: bool = False, gpu: int | None = None) -> list[Job]:
+    resources = {} if gpu is None else {"gpu": gpu}
+    rule = SimpleNamespace(name="some_rule")
+    benchmark = f"results/benchmarks/{stage}/pocket/sft-alpaca.tsv" if stage else None
+    job = SimpleNamespace(benchmark=benchmark, output=["out"], resources=resources, rule=rule, is_norun=False)
+    target = SimpleNamespace(is_norun=True)
+    dag = SimpleNamespace(needrun_jobs=lambda: [job, target])
+    return jobs_to_run(SimpleNamespace(dag=dag, persistence=Persistence(remembered, cut_off)))
+
+
+@pytest.mark.parametrize("left", ["memory", "output", "benchmark"])
+def test_a_training_that_left_anything_was_finished(left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not jobs("sft")[0].retrained
+    if left == "output":
+        Path("out").mkdir()
+    if left == "benchmark":
+        Path("results/benchmarks/sft/pocket").mkdir(parents=True)
+        Path("results/benchmarks/sft/pocket/sft-alpaca.tsv").touch()
+    assert jobs("sft", remembered=left == "memory")[0].retrained
+
+
+def test_one_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not jobs("sft", remembered=True, cut_off=True)[0].retrained
+
+
+def test_only_trainings_are_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert jobs("stances", remembered=True) == [Job("stances", "pocket/sft-alpaca")]
+    assert jobs("", remembered=True) == [Job("some_rule", "some_rule")]
+
+
+@pytest.mark.parametrize(("given", "gpus"), [(None, 1), (0, 1), (8, 8)])
+def test_gpus_are_those_of_the_profile(given: int | None, gpus: int) -> None:
+    assert jobs("stances", gpu=given)[0].gpus == gpus

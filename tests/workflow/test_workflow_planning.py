@@ -1,0 +1,116 @@
+"""Plans and guards through real Snakemake runs: budgets, and trainings that would start again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline import REPOSITORY, SHORT, snakemake
+
+from valuedrift.cli import main
+
+pytestmark = pytest.mark.workflow
+
+BASE = "results/checkpoints/pocket/base/metrics.parquet"
+PAPER = [f"results/drift/{model}" for model in ("llama3_3b", "llama3_8b", "qwen3_4b", "qwen3_8b")]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that has the workflow and no results; the current one."""
+    for name in ("Snakefile", "rules", "envs", "profiles", "workflow_config.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the base model has been trained."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    run = snakemake(folder, BASE)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder
+
+
+def overlay(folder: Path, **config: object) -> Path:
+    path = folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_the_whole_paper_grid_has_a_plan(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *PAPER, "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["stages"]["ppo"]["jobs"] == 4 * 8
+    assert plan["total"]["jobs"] > 400
+    assert plan["total"]["gpu_hours"] > 100
+    assert plan["disk_peak"] > plan["disk_final"] > 1e12
+    assert not (here / "results").exists()
+
+
+def test_a_plan_above_the_budget_is_shown_and_fails(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tight = overlay(here, budget={"gpu_hours": 3})
+    assert main(["plan", PAPER[0], "--configfile", str(tight)]) == 1
+    said = capsys.readouterr()
+    assert "training tokens" in said.out
+    assert "budget.gpu_hours is 3" in said.err
+
+
+def test_what_is_not_a_target_is_said_in_snakemakes_words(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "results/nonsense"]) == 1
+    assert "No rule to produce results/nonsense" in capsys.readouterr().err
+
+
+def test_a_run_above_the_budget_stops_before_its_first_job(tmp_path: Path) -> None:
+    tight = overlay(tmp_path, budget={"gpu_hours": 3})
+    run = snakemake(tmp_path, PAPER[0], overlays=(tight,))
+    assert run.returncode != 0
+    assert "Raise budget.gpu_hours in the configuration" in run.stdout + run.stderr
+    assert not (tmp_path / "results").exists()
+    dry = snakemake(tmp_path, PAPER[0], options=("-n",), overlays=(tight,))
+    assert dry.returncode == 0
+
+
+def test_a_first_training_starts_unasked_and_its_prediction_is_kept(pretrained: Path) -> None:
+    known = json.loads((pretrained / "results/predictions.json").read_text())
+    assert known["pretrain/pocket"]["seconds"] > 0
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["snakemake remembers", "fresh clone"])
+def test_a_finished_training_starts_again_only_by_leave(pretrained: Path, tmp_path: Path, forgotten: bool) -> None:
+    folder = shutil.copytree(pretrained, tmp_path / "copy")
+    shutil.rmtree(folder / "results/checkpoints/pocket/base")
+    if forgotten:
+        shutil.rmtree(folder / ".snakemake")
+    run = snakemake(folder, BASE)
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "pretrain pocket: about" in said
+    assert "CPU hours" in said
+    assert "--config retrain=true" in said
+    assert not (folder / BASE).exists()
+    assert snakemake(folder, BASE, options=("-n",)).returncode == 0
+    assert snakemake(folder, BASE, options=("--config", "retrain=true")).returncode == 0
+    assert (folder / BASE).is_file()
+
+
+def test_an_edit_that_trains_again_is_asked_about_and_touching_is_not(pretrained: Path, tmp_path: Path) -> None:
+    edit = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e-3}}}})
+    before = (pretrained / BASE).read_bytes()
+    run = snakemake(pretrained, BASE, overlays=(SHORT, edit))
+    assert run.returncode != 0
+    assert "pretrain pocket: about" in run.stdout + run.stderr
+    assert (pretrained / BASE).read_bytes() == before
+    assert snakemake(pretrained, BASE, options=("--touch",), overlays=(SHORT, edit)).returncode == 0
+
+
+def test_leave_and_budget_are_no_reason_to_run_anything(pretrained: Path, tmp_path: Path) -> None:
+    configuration = "results/configuration.yaml"
+    assert snakemake(pretrained, configuration).returncode == 0
+    allowed = overlay(tmp_path, retrain=True, budget={"gpu_hours": 1})
+    dry = snakemake(pretrained, configuration, BASE, options=("-n",), overlays=(SHORT, allowed))
+    assert "Nothing to be done" in dry.stdout + dry.stderr
