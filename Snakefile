@@ -6,8 +6,8 @@ min_version("9.27")
 configfile: "workflow_config.yaml"
 
 
-include: "rules/cluster.smk"
 include: "rules/common.smk"
+include: "rules/start.smk"
 include: "rules/data.smk"
 include: "rules/probes.smk"
 include: "rules/synthetic.smk"
@@ -18,13 +18,6 @@ include: "rules/expression.smk"
 include: "rules/downstream.smk"
 include: "rules/results.smk"
 include: "rules/ablations.smk"
-
-
-# Before the first job of a real run: no job's own Snakemake, and no dry run, comes by here.
-onstart:
-    from valuedrift.planning.commands import guard
-
-    guard(workflow, FLOW)
 
 
 rule all:

@@ -122,3 +122,15 @@ def test_ablations_need_the_stances_of_their_runs_and_of_what_those_start_from(f
     } < set(files)
     assert len(set(files)) == len(files)
     assert not any("beta" in file or "learning-rate" in file for file in flow.stance_files("pocket"))
+
+
+def test_limits_that_only_plans_read_are_no_parameters_of_jobs(config: dict[str, Any]) -> None:
+    config["llms"]["far"] = {"backend": "http", "model": "m", "input_price": 1.0}
+    before = Workflow.read(copy.deepcopy(config)).llm("far")
+    config["llms"]["far"] |= {"requests_per_minute": 60, "tokens_per_minute": 1000}
+    assert Workflow.read(config).llm("far") == before
+
+
+def test_leave_and_budget_are_not_recorded(config: dict[str, Any], flow: Workflow) -> None:
+    allowed = {**config, "retrain": "true", "budget": {"gpu_hours": 3, "dollars": 1}}
+    assert Workflow.read(allowed).science() == flow.science()

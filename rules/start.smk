@@ -1,11 +1,17 @@
-# On Slurm, before the first job: docs/cluster.md, "When something goes wrong". Jobs' own Snakemake calls skip it.
+# Before the first job: a dry run, and a job's own Snakemake, don't come by here. Snakemake keeps one `onstart`, this one.
 from pathlib import Path
 
 from valuedrift.cluster import prepare_slurm
+from valuedrift.interrupted import prepare
 
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bin"
 
 
 onstart:
+    from valuedrift.planning.commands import guard
+
+    if not workflow.touch:
+        prepare(Path("results"))
+    guard(workflow, FLOW)
     if workflow.executor_plugin.name == "slurm":
         prepare_slurm(workflow.executor_settings.jobname_prefix, Path(workflow.workdir_init), SLURM_COMMANDS)
