@@ -79,7 +79,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(cluster: Cluster, profile: Path, tmp_path: Path) -> Iterator[object]:
-    """Start Snakemake with these arguments in the test's folder, or in another; what still runs is killed at the end."""
+    """Start Snakemake with these arguments in the test's folder or another; what still runs is killed at the end."""
     runs: list[Run] = []
 
     def begin(*arguments: str, folder: Path = tmp_path, snakefile: Path = TOY) -> Run:

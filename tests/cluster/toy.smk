@@ -1,5 +1,13 @@
-# Jobs that only wait, under the rules and the profile of the real pipeline.
-include: "../../rules/cluster.smk"
+# Jobs that only wait, under the profile of the real pipeline and what that does before its first job.
+from pathlib import Path
+
+from valuedrift.cluster import prepare_slurm
+
+SLURM_COMMANDS = Path(str(workflow.current_basedir)).parents[1] / "profiles/slurm/bin"
+
+
+onstart:
+    prepare_slurm(workflow.executor_settings.jobname_prefix, Path(workflow.workdir_init), SLURM_COMMANDS)
 
 
 # `wait-3-a` takes three seconds; it notes each start, and what it was given.
