@@ -1,7 +1,7 @@
 """A real Slurm on this machine: two nodes with four pretended GPUs each and one without, up in a second or two.
 
-It needs slurmctld, slurmd and slurm-client, and neither root, systemd, munge, cgroups nor an accounting database. All of
-it lies in one folder, listens on free ports of the loopback, and ends with the process that started it.
+It needs slurmctld, slurmd and slurm-client, and neither root, systemd, munge, cgroups nor an accounting database. All
+of it lies in one folder, listens on free ports of the loopback, and ends with the process that started it.
 """
 
 from __future__ import annotations
