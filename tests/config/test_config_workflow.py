@@ -134,3 +134,46 @@ def test_limits_that_only_plans_read_are_no_parameters_of_jobs(config: dict[str,
 def test_leave_and_budget_are_not_recorded(config: dict[str, Any], flow: Workflow) -> None:
     allowed = {**config, "retrain": "true", "budget": {"gpu_hours": 3, "dollars": 1}}
     assert Workflow.read(allowed).science() == flow.science()
+
+
+def test_a_labelled_sample_adds_tables_and_is_each_models_own(config: dict[str, Any]) -> None:
+    assert Workflow.read(config).labelled("pocket") == []
+    assert "corrected_drift.parquet" not in Workflow.read(config).statistics_files()
+    config["statistics"]["labelled"] = "labels/{model}.csv"
+    flow = Workflow.read(config)
+    assert flow.labelled("qwen3_4b") == ["labels/qwen3_4b.csv"]
+    assert flow.statistics_files()[-2:] == ("corrected_values.parquet", "corrected_drift.parquet")
+    assert json.loads(flow.bootstrap()) == {"replicates": 10000, "level": 0.95}
+
+
+def test_other_seeds_are_value_tables_of_the_same_model(config: dict[str, Any]) -> None:
+    assert Workflow.read(config).other_seeds("pocket") == []
+    config["statistics"]["seeds"] = ["../seed-1/results", "../seed-2/results"]
+    assert Workflow.read(config).other_seeds("pocket") == [
+        f"../seed-{seed}/results/statistics/pocket/values.parquet" for seed in (1, 2)
+    ]
+
+
+def test_table_17_is_of_models_whose_suite_names_tasks(config: dict[str, Any]) -> None:
+    assert Workflow.read(config).downstream_files() == []
+    assert Workflow.read(config).downstream_models() == "llama3_3b|llama3_8b|qwen3_4b|qwen3_8b"
+    config["report"]["models"] = ["pocket", "qwen3_4b"]
+    files = Workflow.read(config).downstream_files()
+    assert len(files) == 1 + 2 + 2 * 2 * 3
+    assert files[0] == "results/downstream/qwen3_4b/base/step-000000.json"
+    assert not any("ultrafeedback" in file or "hh-rlhf" in file for file in files)
+    del config["suites"]["paper"]["downstream"]
+    assert Workflow.read(config).downstream_models() == "(?!)"
+
+
+def test_tables_show_pairs_and_prompts_of_the_first_reported_model(config: dict[str, Any]) -> None:
+    flow = Workflow.read(config)
+    assert flow.aligned_pairs() == ["results/data/pocket/synthetic-support/train.parquet"]
+    assert set(json.loads(flow.shown_prompts())) == {"judge"}
+    assert list(json.loads(flow.shown_topics())) == list(config["topics"])
+    config["report"]["models"] = ["pocket_real"]
+    assert Workflow.read(config).aligned_pairs() == []
+    config["report"]["models"] = ["qwen3_4b"]
+    prompts = json.loads(Workflow.read(config).shown_prompts())
+    assert "{answer}" in prompts["judge"]
+    assert "{value}" in prompts["writer"]

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import DataError
+from valuedrift.reporting.drawn import draw_expression
 from valuedrift.reporting.expression_figures import (
-    draw_expression,
     expressed_shares,
     gap_histograms,
     gap_histograms_by_topic,
@@ -159,8 +159,12 @@ def made(folder: Path) -> Path:
 def test_a_suites_figures_are_those_that_its_data_allows(tmp_path: Path) -> None:
     shares(("wildchat", "answer")).write_parquet(tmp_path / "shares.parquet")
     GAPS.clear().write_parquet(tmp_path / "gaps.parquet")
-    draw_expression(tmp_path, TOPICS, ["svg"], made(tmp_path / "answers"))
+    entries = draw_expression(tmp_path, TOPICS, ["svg"], made(tmp_path / "answers"))
     assert [path.name for path in (tmp_path / "answers").iterdir()] == ["figure_19.svg"]
+    assert [(entry.number, entry.status) for entry in entries] == [
+        ("Figure 19", "made"),
+        ("Figure 20", "missing: no row on the topics"),
+    ]
 
     shares(("uf", "chosen")).write_parquet(tmp_path / "shares.parquet")
     GAPS.write_parquet(tmp_path / "gaps.parquet")

@@ -94,10 +94,10 @@ def test_trajectories_draw_a_panel_for_each_run_and_topic():
     assert [panel["title"]["text"] for panel in spec["concat"]] == [
         ["SFT on WildChat", "All topics"],
         ["SFT on WildChat", "Climate Change Concerns"],
-        ["DPO on synthetic pairs, support-aligned", "All topics"],
-        ["DPO on synthetic pairs, support-aligned", "Climate Change Concerns"],
+        ["DPO on synthetic pairs,", "support-aligned", "All topics"],
+        ["DPO on synthetic pairs,", "support-aligned", "Climate Change Concerns"],
     ]
-    assert spec["concat"][3]["title"]["subtitle"] == "pocket, after SFT on WildChat"
+    assert spec["concat"][3]["title"]["subtitle"] == ["pocket, after SFT on WildChat"]
     assert {y["title"] for y in found(spec, "y") if "title" in y} == {"Stance probability"}
     assert {x["title"] for x in found(spec, "x") if "title" in x} == {"Training step"}
     assert all(y["scale"]["domain"] == [0, 1] for y in found(spec, "y") if "scale" in y)
@@ -117,11 +117,17 @@ def test_trajectories_draw_bands_and_every_checkpoint_but_few_point_shapes():
     assert (marked[0], marked[-1]) == (0, 5700)
 
 
+def test_a_last_step_close_behind_another_hides_no_point():
+    spec = trajectories(values((0, 16, 32, 48, 64, 80, 96, 112, 128, 132)), RUNS[:1], ["all"], TOPICS).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
+    assert [row["step"] for row in rows if row["marked"]] == [0, 32, 64, 96, 132]
+
+
 def test_trajectories_of_several_models_are_told_apart():
     spec = trajectories(values(models=("qwen3_4b", "llama3_3b")), RUNS[:1], ["all"], TOPICS).to_dict()
     assert [panel["title"]["subtitle"] for panel in spec["concat"]] == [
-        "Llama-3 3B, from the base model",
-        "Qwen3 4B, from the base model",
+        ["Llama-3 3B, from the base model"],
+        ["Qwen3 4B, from the base model"],
     ]
 
 

@@ -58,6 +58,8 @@ def drift() -> pl.DataFrame:
             | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
             | {"time": time, "time_low": time, "time_high": time, "end_step": 200}
             | {"outcome": "no_drift" if time is None else "reached"}
+            | {"q_value": 0.4 if time is None else 0.01, "real": time is not None}
+            | {"noise_floor": 0.05, "exceeds_noise": abs(magnitude) > 0.05}
             for run in RUNS
             for topic in ("all", "climate")
             for stance, magnitude, time in zip(STANCES, (0.53, -0.5, -0.03), (0.34, 0.5, None), strict=True)

@@ -9,7 +9,9 @@ import subprocess
 import polars as pl
 import pytest
 
-from valuedrift.reporting.table_files import Table, header_rows, latex, latex_text, markdown, write_tables
+from valuedrift.files import write_text
+from valuedrift.reporting.latex import latex_text
+from valuedrift.reporting.table_files import Table, header_rows, latex, latex_document, markdown, write_tables
 
 HOSTILE = r"50% of A&B_c #1 {x} ~ ^ $5 \input{/etc/passwd} <b> | [z]"
 WIDE = Table(
@@ -23,6 +25,23 @@ WIDE = Table(
             "Alpaca / support / M": ["—", "0.00"],
         }
     ),
+)
+HOSTILE_ANSWERS = [
+    HOSTILE,
+    '=HYPERLINK("https://example.org")',
+    "![x](https://example.org/x.png) [y](javascript:alert(1)) <script>alert(1)</script> ~~gone~~ $x$",
+    "right\u202eto left, zero\u200bwidth, line\nbreak\ttab",
+    "Zürich, naïve, Łódź, 中文, \U0001f600, €, “quoted” — “dashed” …",
+    "A" * 3000,
+    r"\end{longtable}\immediate\write18{id}^^41",
+    "?` !` -- ' \" `",
+]
+PROSE = Table(
+    "prose",
+    "Table 5. Answers",
+    pl.DataFrame({"Model": ["-1"] * 8, "Text": HOSTILE_ANSWERS, "M": ["-0.02"] * 8}),
+    ("A note, with 50 %.",),
+    ("Text",),
 )
 LONG = Table("long", "Many rows", pl.DataFrame({"run": [f"sft-{n}" for n in range(60)], "low": [0.12345] * 60}))
 
@@ -54,6 +73,29 @@ def test_csv_keeps_numbers_that_programs_read(tmp_path):
     assert pl.read_csv(tmp_path / "long.csv")["low"][0] == 0.12345
 
 
+def test_prose_means_nothing_to_markdown():
+    lines = markdown(PROSE).splitlines()
+    assert lines[6].startswith("| −1 | !&#91;x&#93;(https&#58;//example.org/x.png) &#91;y&#93;(javascript")
+    assert "&#60;script&#62;" in lines[6]
+    assert not re.search(r"[<>\[\]`$~]", "".join(lines[4:12]))
+    assert lines[7] == "| −1 | right⟨U+202E⟩to left, zero⟨U+200B⟩width, line break tab | −0.02 |"
+    assert lines[-1] == "A note, with 50 %."
+
+
+def test_prose_is_no_formula_and_other_cells_stay_numbers(tmp_path):
+    write_tables([PROSE], tmp_path)
+    found = pl.read_csv(tmp_path / "prose.csv")
+    assert found["Text"][1] == '\'=HYPERLINK("https://example.org")'
+    assert found["Text"][3].splitlines() == ["right⟨U+202E⟩to left, zero⟨U+200B⟩width, line", "break\ttab"]
+    assert found["M"].to_list() == [-0.02] * 8
+
+
+def test_captions_keep_the_papers_numbers_in_latex():
+    assert r"\setcounter{table}{4}" in latex(PROSE)
+    assert r"\caption{Answers}\label{tab:prose}" in latex(PROSE)
+    assert r"\caption*{Many rows}" in latex(LONG)
+
+
 def test_each_table_has_its_three_files(tmp_path):
     written = write_tables([WIDE], tmp_path / "tables")
     assert [path.name for path in written] == ["wide.md", "wide.csv", "wide.tex"]
@@ -69,6 +111,9 @@ def test_each_table_has_its_three_files(tmp_path):
         ("~^", r"\textasciitilde{}\textasciicircum{}"),
         ("−0.02 η —", r"$-$0.02 $\eta$ ---"),
         ("a\u202eb\x00", "ab"),
+        ("é ß Ł ç", r"\'{e} \ss{} \L{} \c{c}"),
+        ("中", r"{[}U+4E2D{]}"),
+        ("a" * 40, "a" * 30 + r"\hspace{0pt}" + "a" * 10),
     ],
 )
 def test_latex_escapes(text, escaped):
@@ -91,10 +136,9 @@ def test_a_table_that_fits_no_page_breaks_over_pages():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path):
-    write_tables([WIDE, LONG], tmp_path)
-    packages = r"\usepackage{booktabs,graphicx,longtable,pdflscape}"
-    body = rf"\documentclass{{article}}{packages}\begin{{document}}\input{{wide}}\input{{long}}\end{{document}}"
-    (tmp_path / "main.tex").write_text(body)
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "main.tex"]
+    write_tables([WIDE, PROSE, LONG], tmp_path)
+    write_text(tmp_path / "tables.tex", latex_document(["wide", "prose", "long"]))
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "tables.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-2000:]
+    assert "Overfull" not in run.stdout

@@ -40,6 +40,10 @@ def drift(*rows: dict) -> pl.DataFrame:
                 "time_high": 0.5,
                 "outcome": "reached",
                 "end_step": 400,
+                "q_value": 0.2,
+                "real": False,
+                "noise_floor": 0.02,
+                "exceeds_noise": True,
             }
             | row
         )
@@ -79,7 +83,6 @@ def test_tables_carry_the_papers_numbers_for_the_papers_models():
         "table_16_preference_drift_llama3_3b_alpaca",
         "sft_drift_pocket",
         "preference_drift_pocket_wildchat",
-        "table_02_categories",
         "drift_all",
     ):
         assert name in found
@@ -159,9 +162,18 @@ def test_table_1_shows_immigration_climate_and_one_more_unless_told_otherwise():
     assert table(frame, name, table_1_topics=["abortion"]).frame.height == 3
 
 
-def test_categories_stand_with_their_target_and_value():
-    row = table(drift({"run": "sft-alpaca"}), "table_02_categories").frame.row(1)
-    assert row == ("Climate Change Concerns", "climate action", "sustainability")
+def test_real_drifts_carry_a_mark_that_a_note_explains():
+    rows = ({"real": True}, {"stance": "neutral", "magnitude": 0.5}, {"stance": "oppose", "real": True, "time": None})
+    sft = table(drift(*({"run": "sft-wildchat"} | row for row in rows)), "sft_drift_pocket")
+    row = cells(sft, "Immigration Policies")
+    assert [row[f"WildChat / {stance} / M"] for stance in ("support", "neutral", "oppose")] == [
+        "+0.20*",
+        "+0.50",
+        "+0.20*",
+    ]
+    assert not any("*" in row[f"WildChat / {stance} / η"] for stance in ("support", "neutral", "oppose"))
+    assert sft.notes[0].startswith("* The drift is real: its q-value")
+    assert "\n\n\\* The drift is real" in markdown(sft)
 
 
 def test_the_tidy_table_keeps_every_row_with_its_intervals():
@@ -174,11 +186,11 @@ def test_the_tidy_table_keeps_every_row_with_its_intervals():
         0.5,
     )
     line = next(line for line in markdown(tidy).splitlines() if "no_drift" in line)
-    assert "| — | — | — | no_drift |" in line
+    assert "| — | — | — | no_drift | 400 | 0.200 | no | 0.020 | yes |" in line
 
 
-def test_no_rows_at_all_leave_the_categories_and_an_empty_tidy_table():
-    assert names(drift({"run": "sft-alpaca"}).clear()) == ["table_02_categories", "drift_all"]
+def test_no_rows_at_all_leave_an_empty_tidy_table():
+    assert names(drift({"run": "sft-alpaca"}).clear()) == ["drift_all"]
 
 
 @pytest.mark.parametrize(

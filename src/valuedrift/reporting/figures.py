@@ -61,8 +61,8 @@ def trajectories(
                 raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
             for model in rows["model"].unique().sort():
                 where = f"{model_title(model)}, {origin_title(run)}"
-                lines = [*textwrap.wrap(run_title(run), _TITLE), topic_name(topics, topic)]
-                title = alt.Title(lines, subtitle=textwrap.wrap(where, _TITLE))
+                lines = [*_wrapped(run_title(run)), topic_name(topics, topic)]
+                title = alt.Title(lines, subtitle=_wrapped(where))
                 panel = trajectory_panel(rows.filter(pl.col("model") == model), style.stance_legend())
                 panels.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
     return _finish(alt.concat(*panels, columns=columns))
@@ -155,6 +155,10 @@ def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str
         _write_chart(chart.to_dict(), path, kind)
         written.append(path)
     return written
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _TITLE, break_on_hyphens=False)
 
 
 def _finish(chart: _Joined) -> _Joined:

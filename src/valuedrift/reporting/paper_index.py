@@ -81,8 +81,8 @@ def _cell(text: str) -> str:
 def _page(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
-        "caption": table.caption,
-        "notes": table.notes,
+        "caption": table.caption.partition(". M:")[0],
+        "notes": (*filter(None, ["".join(table.caption.partition("M:")[1:])]), *table.notes),
         "header": header_rows(table.frame.columns),
         "numeric": is_numeric(table),
         "rows": body_rows(table),

@@ -25,7 +25,8 @@ LEVEL = " / "
 _ROWS_PER_PAGE = 45
 _LONG_CELL, _SHORT_CELL = 40, 12
 _PROSE_WIDTH, _LABEL_WIDTH = 0.64, 0.14
-_PACKAGES = "array,booktabs,graphicx,longtable,pdflscape"
+_PACKAGES = "array,booktabs,caption,graphicx,longtable,pdflscape"
+_NUMBERED = re.compile(r"Table (\d+)\. (.*)")
 _ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$@]|:(?=//)")
 
 
@@ -81,6 +82,8 @@ def shown(value: object) -> str:
     """A cell as readers see it."""
     if value is None:
         return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     return re.sub(r"(?<![\w.])-(?=\d)", "−", " ".join(text.split()))
 
@@ -101,7 +104,7 @@ def latex(table: Table) -> str:
     if table.prose:
         return _latex_long(table, r"\begingroup\footnotesize", r"\endgroup")
     if table.frame.height > _ROWS_PER_PAGE:
-        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{1pt}", r"\end{landscape}")
+        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{1.5pt}", r"\end{landscape}")
     return _latex_float(table)
 
 
@@ -149,10 +152,10 @@ def _latex_float(table: Table) -> str:
     return "\n".join(
         [
             rf"% needs \usepackage{{{_PACKAGES}}}",
+            *_latex_counter(table),
             r"\begin{table}[tbp]",
             r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{{latex_text(table.caption)}}}",
-            rf"\label{{tab:{_label(table)}}}",
+            _latex_caption(table),
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{_latex_columns(table)}}}",
             *_latex_header(table),
@@ -174,8 +177,9 @@ def _latex_long(table: Table, begin: str, end: str) -> str:
         [
             rf"% needs \usepackage{{{_PACKAGES}}}",
             begin,
+            *_latex_counter(table),
             rf"\begin{{longtable}}{{{_latex_columns(table)}}}",
-            rf"\caption{{{latex_text(table.caption)}}}\label{{tab:{_label(table)}}}\\",
+            rf"{_latex_caption(table)}\\",
             *_latex_header(table),
             r"\endhead",
             *_latex_body(table),
@@ -188,8 +192,19 @@ def _latex_long(table: Table, begin: str, end: str) -> str:
     )
 
 
-def _label(table: Table) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", table.name)
+def _latex_counter(table: Table) -> list[str]:
+    """Sets the counter so that the caption gets the paper's number."""
+    numbered = _NUMBERED.fullmatch(table.caption)
+    return [rf"\setcounter{{table}}{{{int(numbered[1]) - 1}}}"] if numbered else []
+
+
+def _latex_caption(table: Table) -> str:
+    """A caption whose number `\\ref` finds, or one without where the paper has none."""
+    numbered = _NUMBERED.fullmatch(table.caption)
+    if not numbered:
+        return rf"\caption*{{{latex_text(table.caption)}}}"
+    label = re.sub(r"[^A-Za-z0-9]+", "-", table.name)
+    return rf"\caption{{{latex_text(numbered[2])}}}\label{{tab:{label}}}"
 
 
 def _latex_columns(table: Table) -> str:

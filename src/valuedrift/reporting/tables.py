@@ -44,7 +44,6 @@ DRIFT_COLUMNS = (
     "time_high",
     "outcome",
     "end_step",
-    "p_value",
     "q_value",
     "real",
     "noise_floor",
