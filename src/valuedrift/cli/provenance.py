@@ -43,6 +43,6 @@ def pack(given: argparse.Namespace) -> None:
 
 COMMANDS = (
     Command(configuration, "settings out"),
-    Command(verify, "paths@ archive? json~"),
+    Command(verify, "paths!*? archive? json~"),
     Command(pack, "archive! paths!*?"),
 )
