@@ -93,3 +93,10 @@ def test_results_that_cannot_be_written_are_named(folder: Path, monkeypatch: pyt
     (folder / "results").mkdir()
     with pytest.raises(ArtifactError, match=r"^results: found .* expected a folder for results"):
         prepare(Path("results"))
+
+
+def test_what_is_done_before_the_first_job_stands_in_one_block() -> None:
+    """Of several `onstart` blocks Snakemake keeps the last, and says nothing."""
+    root = Path(__file__).parents[1]
+    files = [root / "Snakefile", *(root / "rules").glob("*.smk")]
+    assert [path.name for path in files if "\nonstart:" in path.read_text()] == ["start.smk"]

@@ -11,6 +11,7 @@ from conftest import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_world
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
+from valuedrift.models.thinning import prune
 from valuedrift.provenance.records import record_file
 from valuedrift.provenance.verify import verify
 
@@ -83,8 +84,8 @@ def test_logs_journals_and_stamps_are_no_artifacts(made: Path) -> None:
 
 
 def test_pruned_weights_are_not_missed(made: Path) -> None:
-    WEIGHTS.unlink()
-    (MODEL / "pruned.json").write_text("{}")
+    prune(MODEL, {})
+    assert not WEIGHTS.exists()
     assert found() == set()
 
 

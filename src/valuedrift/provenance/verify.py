@@ -99,7 +99,7 @@ def compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[s
     found = []
     for name in sorted(recorded.keys() | there):
         if name not in there:
-            if not (name.endswith(".safetensors") and str(Path(name).parent) in pruned):
+            if not (".safetensors" in name and str(Path(name).parent) in pruned):
                 found.append(Finding(name, MISSING, "it was made, and is gone"))
         elif name not in recorded:
             if Path(name).name != PRUNED:
