@@ -1,4 +1,4 @@
-"""The templates beside this module, with autoescape on, and what a page's security policy needs."""
+"""The templates beside this module, with autoescape on, what a page's security policy needs, and stances' looks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from valuedrift.reporting.style import LOOKS
 
 _TEMPLATES = Environment(
     loader=PackageLoader("valuedrift.reporting"),
@@ -32,3 +34,14 @@ def asset(name: str) -> str:
 def script_hash(script: str) -> str:
     """The source expression that lets a Content-Security-Policy run exactly this inline script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def stance_rules() -> str:
+    """The style sheet's rules for the looks that every figure gives the stances (see `style.LOOKS`)."""
+    colours = " ".join(f"--{stance}: {look.colour};" for stance, look in LOOKS.items())
+    dashes = "".join(
+        f".line.{stance} {{ stroke-dasharray: {look.dash[0]} {look.dash[1]}; }}\n"
+        for stance, look in LOOKS.items()
+        if look.dash[1]
+    )
+    return f":root {{ {colours} }}\n{dashes}"

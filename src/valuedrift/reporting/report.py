@@ -1,4 +1,4 @@
-"""The report: one page that holds everything it shows, and its numbers as `summary.json`."""
+"""The report: a folder with one page, the pieces that it loads, and its numbers as `summary.json`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from typing import Any
 
 import polars as pl
 import yaml
-from markupsafe import Markup
 
 from valuedrift.files import write_json, write_text
+from valuedrift.reporting import explorer_evidence as evidence
 from valuedrift.reporting import sections
 from valuedrift.reporting.benchmarks import StageCost
+from valuedrift.reporting.explorer_answers import RunAnswers, check_answers, write_answers
+from valuedrift.reporting.explorer_evidence import Expressed, Foretold
+from valuedrift.reporting.explorer_index import METRICS, write_index, write_training, write_values
+from valuedrift.reporting.explorer_phases import PHASE_COLUMNS, matrices, phase_lines
 from valuedrift.reporting.figures import CALIBRATION_COLUMNS, VALUE_COLUMNS
 from valuedrift.reporting.labels import Topics, require_columns, require_topics
-from valuedrift.reporting.page_charts import picker_topics, recovery_panels, trajectory_groups
-from valuedrift.reporting.rendering import asset, render, script_hash
-from valuedrift.reporting.samples import sample_answers
+from valuedrift.reporting.page_charts import recovery_panels
+from valuedrift.reporting.rendering import asset, render, stance_rules
 from valuedrift.reporting.style import LOOKS
 from valuedrift.reporting.table_files import Table, body_rows, header_rows, is_numeric
-from valuedrift.reporting.tables import DRIFT_COLUMNS, paper_tables
+from valuedrift.reporting.tables import paper_tables
 from valuedrift.statistics.panel import STANCES
+
+SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js")
+"""The page's scripts in the order in which they are loaded."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,10 @@ class ReportInputs:
     findings: {name, holds (None: not measured), statement, numbers}
     judge: {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned}; None: not
     measured
-    answers: judged answers, untrusted
+    answers: judged answers, untrusted; as a LazyFrame they are read a run at a time
     versions: program or package → version; configuration: plain values, shown as YAML
+    expressed, foretold: what the data sets express, and what that foretold; None: not measured
+    training: model, run, step, metric, value of every training run; None: not measured
     """
 
     values: pl.DataFrame
@@ -43,22 +51,41 @@ class ReportInputs:
     calibration: pl.DataFrame
     findings: Sequence[Mapping[str, Any]]
     judge: Mapping[str, Any] | None
-    answers: pl.DataFrame
+    answers: pl.DataFrame | pl.LazyFrame
     topics: Topics
     stages: Sequence[StageCost]
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
+    expressed: Expressed | None = None
+    foretold: Foretold | None = None
+    training: pl.DataFrame | None = None
 
 
 def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
-    """Write `index.html`, which needs no network, and `summary.json`. Raises DataError on a missing column."""
+    """Write `index.html`, its style, scripts and pieces, and `summary.json`; nothing of it needs a network.
+
+    Raises DataError on a missing column or an unknown topic, before anything is written.
+    """
     require_columns(inputs.values, "values", (*VALUE_COLUMNS, "questions", "answers"))
-    require_columns(inputs.drift, "drift", DRIFT_COLUMNS)
+    require_columns(inputs.drift, "drift", PHASE_COLUMNS)
     require_columns(inputs.calibration, "calibration", CALIBRATION_COLUMNS)
     require_topics(inputs.values, "values", inputs.topics)
-    write_text(Path(out_dir) / "index.html", report_page(inputs))
-    write_json(Path(out_dir) / "summary.json", report_summary(inputs))
+    check_answers(inputs.answers.lazy(), inputs.topics)
+    out = Path(out_dir)
+    told = write_answers(inputs.answers.lazy(), inputs.topics, out)
+    write_index(inputs.values, told, inputs.topics, out)
+    write_values(inputs.values, inputs.topics, out)
+    if inputs.training is not None:
+        write_training(inputs.training, out)
+    examples = (
+        evidence.write_examples(inputs.expressed, inputs.foretold, inputs.topics, out) if inputs.expressed else []
+    )
+    write_text(out / "report.css", stance_rules() + asset("report.css"))
+    for name in SCRIPTS:
+        write_text(out / name, asset(name))
+    write_text(out / "index.html", report_page(inputs, told, examples))
+    write_json(out / "summary.json", report_summary(inputs))
 
 
 def report_summary(inputs: ReportInputs) -> dict[str, Any]:
@@ -79,38 +106,57 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
     return finite
 
 
-def report_page(inputs: ReportInputs) -> str:
-    """The page's HTML: styles, script, charts and answers inline; its policy lets it load nothing."""
-    script = asset("report.js")
-    chosen = picker_topics(inputs.values, inputs.topics)
+def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequence[tuple[str, str]]) -> str:
+    """The page's HTML; its policy lets it load only the files beside it.
+
+    told: what `write_answers` returned · examples: the data sets of `write_examples`
+    """
     return render(
         "report.html",
-        style=Markup(asset("report.css")),
-        script=Markup(script),
-        script_hash=script_hash(script),
+        scripts=SCRIPTS,
         looks=LOOKS,
         stances=STANCES,
         topics=inputs.topics,
         facts=sections.facts(inputs.values),
         verdicts=sections.verdicts(inputs.findings),
-        matrices=sections.matrices(inputs.drift, inputs.topics),
+        phases=phase_lines(inputs.drift, inputs.topics),
+        matrices=matrices(inputs.drift, inputs.topics),
         overall=sections.overall_lines(inputs.drift, inputs.topics),
         largest=sections.largest_lines(inputs.drift, inputs.topics),
-        chart_topics=chosen,
-        chart_groups=trajectory_groups(inputs.values, chosen, inputs.topics),
         tables=[_page_table(table) for table in paper_tables(inputs.drift, inputs.topics) if table.name != "drift_all"],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration),
         judge=inputs.judge,
         predicted=sections.predicted_labels(inputs.judge),
-        samples=sample_answers(inputs.answers, inputs.values["model"].unique().to_list(), inputs.topics),
-        stages=sorted(inputs.stages, key=lambda stage: -stage.wall_seconds),
+        judged=sections.judged_lines(told),
+        is_thinned=any(run.kept != run.steps for run in told),
+        **_evidence(inputs),
+        examples=examples,
+        metrics={} if inputs.training is None else _metrics(inputs.training),
+        stages=sections.stage_shares(inputs.stages),
         number=sections.number,
         duration=sections.duration,
         versions=inputs.versions,
         commit=inputs.commit,
+        seed=inputs.configuration.get("seed"),
         configuration=yaml.safe_dump(dict(inputs.configuration), sort_keys=False, allow_unicode=True),
     )
+
+
+def _evidence(inputs: ReportInputs) -> dict[str, Any]:
+    expressed, foretold = inputs.expressed, inputs.foretold
+    return {
+        "share_panels": evidence.share_panels(expressed, inputs.topics) if expressed else [],
+        "gap_panels": evidence.gap_panels(expressed, inputs.topics) if expressed else [],
+        "gap_lines": evidence.gap_lines(expressed) if expressed else [],
+        "prediction_panels": evidence.prediction_panels(foretold, inputs.topics) if foretold else [],
+        "error_lines": evidence.error_lines(foretold) if foretold else [],
+    }
+
+
+def _metrics(training: pl.DataFrame) -> dict[str, str]:
+    present = set(training["metric"])
+    return {metric: title for metric, title in METRICS.items() if metric in present}
 
 
 def _page_table(table: Table) -> dict[str, Any]:

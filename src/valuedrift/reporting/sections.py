@@ -9,7 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.reporting.figures import mean_absolute_error, shown_drift
+from valuedrift.reporting.benchmarks import StageCost
+from valuedrift.reporting.explorer_answers import BASE_RUN, RunAnswers
+from valuedrift.reporting.figures import mean_absolute_error
 from valuedrift.reporting.labels import (
     Topics,
     algorithm_title,
@@ -22,8 +24,8 @@ from valuedrift.reporting.labels import (
     run_title,
     topic_name,
 )
-from valuedrift.reporting.table_files import shown
-from valuedrift.reporting.tables import index_drift, signed, time_text
+from valuedrift.reporting.table_files import MISSING, shown
+from valuedrift.reporting.tables import signed, time_text
 from valuedrift.statistics.panel import ALL, STANCES
 
 _FINDINGS = {
@@ -45,34 +47,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A drift in the matrix, as text; `strength`: 0 to 1, of its colour; `certain`: its interval leaves out zero."""
-
-    magnitude: str
-    time: str
-    detail: str
-    rose: bool
-    strength: float
-    certain: bool
-
-
-@dataclass(frozen=True)
-class MatrixRow:
-    title: str
-    stance: str
-    cells: list[Cell | None]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """One model's drifts at a glance: `groups` are (phase, rows), a row's cells in the order of `topics`."""
-
-    model: str
-    topics: list[str]
-    groups: list[tuple[str, list[MatrixRow]]]
-
-
-@dataclass(frozen=True)
 class DriftLine:
     """A drift in words: magnitude and time with their intervals."""
 
@@ -86,6 +60,18 @@ class DriftLine:
     interval: str
     time: str
     time_interval: str
+
+
+@dataclass(frozen=True)
+class JudgedLine:
+    """One run's answers as the judge saw them, as text."""
+
+    model: str
+    run: str
+    answers: str
+    unassigned: str
+    refusals: str
+    without_stance: str
 
 
 def verdicts(findings: Sequence[Mapping[str, Any]]) -> list[Verdict]:
@@ -151,13 +137,6 @@ def runs_by_phase(runs: Sequence[str]) -> list[tuple[str, list[str]]]:
     return list(groups.items())
 
 
-def matrices(drift: pl.DataFrame, topics: Topics) -> list[Matrix]:
-    """Topic × run of the shown stance's drift (see `shown_drift`), one matrix a model."""
-    rows = shown_drift(drift)
-    reach = max(0.1, max((abs(magnitude) for magnitude in rows["magnitude"]), default=0.0))
-    return [_matrix(rows.filter(pl.col("model") == model), topics, reach) for model in rows["model"].unique().sort()]
-
-
 def overall_lines(drift: pl.DataFrame, topics: Topics) -> list[DriftLine]:
     """Every run's three stances over all topics."""
     rows = [row for row in drift.iter_rows(named=True) if row["topic"] == ALL]
@@ -207,6 +186,28 @@ def predicted_labels(judge: Mapping[str, Any] | None) -> list[str]:
     return ordered((label for row in counts.values() for label in row), STANCES)
 
 
+def judged_lines(told: Sequence[RunAnswers]) -> list[JudgedLine]:
+    """What the judge made of each run's answers; a run whose style it can't read shows here."""
+    return [
+        JudgedLine(
+            model_title(run.model),
+            "Base model" if run.run == BASE_RUN else f"{run_title(run.run)}, {origin_title(run.run)}",
+            f"{run.answers:,}",
+            MISSING if run.unassigned is None else f"{run.unassigned:.4f}",
+            f"{run.refusals / run.answers:.1%}".replace("%", " %"),
+            f"{run.without_stance:,}",
+        )
+        for run in told
+    ]
+
+
+def stage_shares(stages: Sequence[StageCost]) -> list[tuple[StageCost, float]]:
+    """The stages, longest first, each with its share of all wall seconds."""
+    total = sum(stage.wall_seconds for stage in stages) or 1.0
+    ranked = sorted(stages, key=lambda stage: -stage.wall_seconds)
+    return [(stage, stage.wall_seconds / total) for stage in ranked]
+
+
 def duration(seconds: float) -> str:
     """`42.3 s`, `12 min 05 s` or `3 h 07 min`."""
     if seconds < 60:
@@ -215,36 +216,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def _matrix(rows: pl.DataFrame, topics: Topics, reach: float) -> Matrix:
-    present = set(rows["topic"])
-    columns = [topic for topic in (ALL, *topics) if topic in present]
-    stances = dict(rows.select("run", "stance").iter_rows())
-    model = rows["model"][0]
-    drifts = index_drift(rows)
-    groups = []
-    for phase, runs in runs_by_phase(list(stances)):
-        lines = []
-        for run in runs:
-            found = [drifts.get((model, run, topic, stances[run])) for topic in columns]
-            cells = [None if row is None else _cell(row, reach) for row in found]
-            lines.append(MatrixRow(short_title(run), stances[run], cells))
-        groups.append((phase, lines))
-    return Matrix(model_title(model), [topic_name(topics, topic) for topic in columns], groups)
-
-
-def _cell(row: Mapping[str, Any], reach: float) -> Cell:
-    magnitude = row["magnitude"]
-    time = time_text(row)
-    return Cell(
-        shown(signed(magnitude)),
-        f"η {time}" if row["time"] is not None else time,
-        f"{row['start_value']:.2f} to {row['end_value']:.2f}, 95 % interval of M {_interval(row)}",
-        magnitude > 0,
-        round(abs(magnitude) / reach, 2),
-        row["low"] > 0 or row["high"] < 0,
-    )
 
 
 def _line(row: Mapping[str, Any], topics: Topics) -> DriftLine:
@@ -257,11 +228,12 @@ def _line(row: Mapping[str, Any], topics: Topics) -> DriftLine:
         row["stance"],
         f"{row['start_value']:.2f} → {row['end_value']:.2f}",
         shown(signed(row["magnitude"])),
-        _interval(row),
+        interval(row),
         time_text(row),
         f"[{row['time_low']:.2f}, {row['time_high']:.2f}]" if has_interval else "",
     )
 
 
-def _interval(row: Mapping[str, Any]) -> str:
+def interval(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a drift's magnitude."""
     return shown(f"[{signed(row['low'])}, {signed(row['high'])}]")

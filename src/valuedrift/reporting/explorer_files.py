@@ -1,0 +1,103 @@
+"""From the pipeline's files to the report, as the rule `report` has it written."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from valuedrift.files import publish, read_json
+from valuedrift.reporting.benchmarks import read_stage_costs
+from valuedrift.reporting.explorer_evidence import Expressed, Foretold
+from valuedrift.reporting.labels import Topics
+from valuedrift.reporting.report import ReportInputs, write_report
+
+PACKAGES = ("valuedrift", "snakemake", "torch", "transformers", "trl", "polars", "altair")
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """Where everything that the report shows lies.
+
+    expression, prediction: folders that `valuedrift.expression.commands` filled; none: not measured
+    metrics: model → run → its metrics
+    """
+
+    statistics: Sequence[Path]
+    stances: Sequence[Path]
+    calibrations: Sequence[Path]
+    quality: Path | None
+    expression: Path | None
+    prediction: Sequence[Path]
+    metrics: Mapping[str, Mapping[str, str]]
+    benchmarks: Path
+    configuration: Path
+
+
+def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> None:
+    """Write the report into the folder `out`."""
+    inputs = ReportInputs(
+        values=_all(sources.statistics, "values"),
+        drift=_all(sources.statistics, "drift"),
+        calibration=_calibration(sources.calibrations),
+        findings=[finding for folder in sources.statistics for finding in read_json(folder / "findings.json")],
+        judge=read_json(sources.quality) if sources.quality else None,
+        answers=pl.scan_parquet(list(sources.stances)),
+        topics=topics,
+        stages=read_stage_costs(sources.benchmarks),
+        versions=_versions(),
+        commit=_commit(),
+        configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),
+        expressed=_expressed(sources.expression) if sources.expression else None,
+        foretold=_foretold(sources.prediction) if sources.prediction else None,
+        training=_training(sources.metrics) if sources.metrics else None,
+    )
+    with publish(out) as draft:
+        draft.mkdir()
+        write_report(inputs, draft)
+
+
+def _all(folders: Sequence[Path], name: str) -> pl.DataFrame:
+    return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
+
+
+def _expressed(folder: Path) -> Expressed:
+    names = ("shares", "gaps", "gap_summary", "nearest")
+    return Expressed(**{name: pl.read_parquet(folder / f"{name}.parquet") for name in names})
+
+
+def _foretold(folders: Sequence[Path]) -> Foretold:
+    return Foretold(**{name: _all(folders, name) for name in ("predictions", "errors", "movers")})
+
+
+def _training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
+    return pl.concat(
+        pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
+        for model, runs in metrics.items()
+        for run, path in runs.items()
+    )
+
+
+def _calibration(folders: Sequence[Path]) -> pl.DataFrame:
+    columns = {"data": pl.String, "topic": pl.String, "stance": pl.String}
+    shares = dict.fromkeys(("planted", "measured", "low", "high"), pl.Float64)
+    empty = pl.DataFrame(schema={"model": pl.String, **columns, **shares})
+    return pl.concat([empty, *(pl.read_parquet(folder / "table.parquet") for folder in folders)])
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that shape results, those that this environment has: on a cluster each stage has its own."""
+    installed = {name: version(name) for name in PACKAGES if find_spec(name)}
+    return {"python": platform.python_version(), **installed}
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "not a git checkout"
