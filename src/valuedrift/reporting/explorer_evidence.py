@@ -131,8 +131,10 @@ def _by_data(table: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(str(data), own) for (data,), own in table.partition_by("data", as_dict=True, maintain_order=True).items()]
 
 
-def _panel(chart: alt.TopLevelMixin, title: str) -> Panel:
-    return Panel(title, inline_svg(chart.configure(**style.page_config()), title))
+def _panel(chart: alt.TopLevelMixin, label: str) -> Panel:
+    """A chart that has a title of its own, with room for topics' names in fonts wider than those it was laid out in."""
+    room = {"left": 30, "right": 10, "top": 4, "bottom": 4}
+    return Panel("", inline_svg(chart.configure(**style.page_config(), padding=room), label))
 
 
 def _gap_line(data: str, rows: pl.DataFrame) -> GapLine:

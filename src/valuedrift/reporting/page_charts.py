@@ -15,6 +15,8 @@ from valuedrift.reporting.svg import inline_svg
 
 @dataclass(frozen=True)
 class Panel:
+    """title: its caption; empty where the chart has one of its own"""
+
     title: str
     svg: Markup
 

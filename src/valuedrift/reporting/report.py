@@ -127,6 +127,7 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration),
         judge=inputs.judge,
+        actuals=sections.true_labels(inputs.judge),
         predicted=sections.predicted_labels(inputs.judge),
         judged=sections.judged_lines(told),
         is_thinned=any(run.kept != run.steps for run in told),

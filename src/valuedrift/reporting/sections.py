@@ -186,6 +186,12 @@ def predicted_labels(judge: Mapping[str, Any] | None) -> list[str]:
     return ordered((label for row in counts.values() for label in row), STANCES)
 
 
+def true_labels(judge: Mapping[str, Any] | None) -> list[str]:
+    """The rows of the judge's confusion matrix, in the stances' order."""
+    found = {} if judge is None else judge["confusion"]
+    return [label for label in ordered(found, STANCES) if label in found]
+
+
 def judged_lines(told: Sequence[RunAnswers]) -> list[JudgedLine]:
     """What the judge made of each run's answers; a run whose style it can't read shows here."""
     return [

@@ -193,7 +193,7 @@ function fillOther(index, run, step) {
   const now = step ?? other.step.value;
   const last = options[options.length - 1]?.[0];
   fill(other.step, options, options.some(([value]) => String(value) === String(now)) ? now : last);
-  other.step.disabled = other.run.value === NONE;
+  other.step.closest(".field").hidden = other.run.value === NONE;
   fillOrders(index);
 }
 

@@ -28,7 +28,7 @@ function trainingChart({ title, metric, steps, values }) {
   const high = Math.max(...values) || 1;
   const tell = (line, i) => `${Number(values[i].toPrecision(4))} at step ${number(steps[i])}`;
   const label = `${name} of ${title}, from ${tell(null, 0)} to ${tell(null, steps.length - 1)}`;
-  const [chart, readout] = lineChart({ steps, low, high, yTitle: name, label, lines: [{ name: metric, values }], tell });
+  const [chart, readout] = lineChart({ steps, low, high, label, lines: [{ name: metric, values }], tell });
   return element("figure", "", element("figcaption", "", title), chart, readout);
 }
 
