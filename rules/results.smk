@@ -152,9 +152,17 @@ rule report:
         stances=[path for model in FLOW.reported for path in FLOW.stance_files(model)],
         calibrations=FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
         quality=FLOW.measured_judges(),
+        expression=FLOW.reported_expression(),
+        prediction=expand("results/prediction/{model}/{name}", model=FLOW.reported, name=PREDICTION),
+        metrics=[path for runs in FLOW.metrics().values() for path in runs.values()],
         configuration="results/configuration.yaml",
     output:
-        directory("results/report"),
+        report(
+            directory("results/report"),
+            htmlindex="index.html",
+            caption="../docs/report/report.rst",
+            category="Report",
+        ),
     log:
         "results/logs/report.log",
     conda:
@@ -164,8 +172,12 @@ rule report:
         statistics=lambda w, input: folders(input.statistics),
         calibrations=lambda w, input: as_json(folders(input.calibrations)),
         quality=lambda w, input: f"--quality {input.quality}" if input.quality else "",
+        expression=lambda w, input: folders(input.expression),
+        prediction=lambda w, input: folders(input.prediction),
+        metrics=as_json(FLOW.metrics()),
         benchmarks="results/benchmarks",
     shell:
         "valuedrift report --statistics {params.statistics} --stances {input.stances}"
         " --calibrations {params.calibrations:q} {params.quality} --topics {params.topics:q}"
+        " --expression {params.expression} --prediction {params.prediction} --metrics {params.metrics:q}"
         " --benchmarks {params.benchmarks} --configuration {input.configuration} --out {output} 2> {log}"

@@ -21,7 +21,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
     **dict.fromkeys(("questions", "embeddings", "reduced", "clustered", "published"), Path),
     **dict.fromkeys(("descriptions", "names-file", "choice", "value-laden"), Path),
-    **dict.fromkeys(("llm", "judge-settings", "tables", "machine", "let-go", "prompts"), json.loads),
+    **dict.fromkeys(("llm", "judge-settings", "tables", "machine", "let-go", "prompts", "metrics"), json.loads),
     **dict.fromkeys(
         ("plan", "trajectories", "ablated", "sets", "cards", "report", "calibrations", "statistics-settings"),
         json.loads,
@@ -31,6 +31,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("file", "old", "new", "sheet", "key", "checkpoint", "aligned", "seeds"), Path),
     **dict.fromkeys(("paths", "archive", "downstream", "ablations"), Path),
     **dict.fromkeys(("candidates", "store", "retrieved", "journal", "resume", "labelled", "expression"), Path),
+    "prediction": Path,
 }
 
 

@@ -80,15 +80,18 @@ def ablations(given: argparse.Namespace) -> None:
 
 
 def report(given: argparse.Namespace) -> None:
-    """Write the report page and its summary."""
-    from valuedrift.reporting.commands import ReportFiles, write_report_page
+    """Write the report: a page, the answers that it loads in pieces, and its summary."""
+    from valuedrift.reporting.explorer_files import ReportSources, write_report_folder
 
-    write_report_page(
-        ReportFiles(
+    write_report_folder(
+        ReportSources(
             statistics=given.statistics,
             stances=given.stances,
             calibrations=[Path(path) for path in given.calibrations],
             quality=given.quality,
+            expression=given.expression,
+            prediction=given.prediction,
+            metrics=given.metrics,
             benchmarks=given.benchmarks,
             configuration=given.configuration,
         ),
@@ -105,5 +108,8 @@ COMMANDS = (
     Command(figures, "statistics* topics report expression prompts ablations*? out"),
     Command(drift, "statistics* topics report out"),
     Command(ablations, "stances* ablated topics report statistics-settings seed out"),
-    Command(report, "statistics* stances* calibrations quality? topics benchmarks configuration out"),
+    Command(
+        report,
+        "statistics* stances* calibrations quality? expression prediction* metrics topics benchmarks configuration out",
+    ),
 )

@@ -310,6 +310,15 @@ class Workflow:
         recovered = [f"{RESULTS}/expression/{suite}/recovery/{name}" for suite in worlds for name in RECOVERY]
         return recovered + [f"{RESULTS}/prediction/{model}/{name}" for model in self.reported for name in PREDICTION]
 
+    def metrics(self) -> dict[str, dict[str, str]]:
+        """What the training runs of the reported models logged: model → run → file; ablations aside."""
+        found = {}
+        for model in self.reported:
+            scratch = [BASE] if "scratch" in self.config["models"][model] else []
+            runs = [*scratch, *(run.lineage for run in self.runs[model].values() if not run.variant)]
+            found[model] = {run: f"{RESULTS}/checkpoints/{model}/{run}/metrics.parquet" for run in runs}
+        return found
+
     def calibrated(self) -> list[str]:
         """Reported models that are calibrated against planted stances."""
         return [model for model in self.reported if self.suite(model)["calibration"] > 0]

@@ -72,7 +72,7 @@ def share_panels(expressed: Expressed, topics: Topics) -> list[Panel]:
     """Figure 19, a panel for each SFT data set."""
     answers = expressed.shares.filter(pl.col("role") == "answer")
     return [
-        _panel(expressed_shares(own, topics), f"Stances that {data_title(data)} expresses, by topic")
+        _panel(expressed_shares(own, topics), f"Stances that {data_title(data)} expresses, by topic", room=30)
         for data, own in _by_data(answers)
     ]
 
@@ -131,10 +131,10 @@ def _by_data(table: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(str(data), own) for (data,), own in table.partition_by("data", as_dict=True, maintain_order=True).items()]
 
 
-def _panel(chart: alt.TopLevelMixin, label: str) -> Panel:
-    """A chart that has a title of its own, with room for topics' names in fonts wider than those it was laid out in."""
-    room = {"left": 30, "right": 10, "top": 4, "bottom": 4}
-    return Panel("", inline_svg(chart.configure(**style.page_config(), padding=room), label))
+def _panel(chart: alt.TopLevelMixin, label: str, room: int = 5) -> Panel:
+    """A chart that has a title of its own. room: pixels beside it on the left, for names in wide fonts."""
+    padding = {"left": room, "right": 5, "top": 5, "bottom": 5}
+    return Panel("", inline_svg(chart.configure(**style.page_config(), padding=padding), label))
 
 
 def _gap_line(data: str, rows: pl.DataFrame) -> GapLine:

@@ -26,7 +26,7 @@ PACKAGES = ("valuedrift", "snakemake", "torch", "transformers", "trl", "polars",
 class ReportSources:
     """Where everything that the report shows lies.
 
-    expression, prediction: folders that `valuedrift.expression.commands` filled; none: not measured
+    expression, prediction: folders that `valuedrift.expression.commands` filled
     metrics: model → run → its metrics
     """
 
@@ -34,7 +34,7 @@ class ReportSources:
     stances: Sequence[Path]
     calibrations: Sequence[Path]
     quality: Path | None
-    expression: Path | None
+    expression: Path
     prediction: Sequence[Path]
     metrics: Mapping[str, Mapping[str, str]]
     benchmarks: Path
@@ -55,9 +55,9 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         versions=_versions(),
         commit=_commit(),
         configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),
-        expressed=_expressed(sources.expression) if sources.expression else None,
-        foretold=_foretold(sources.prediction) if sources.prediction else None,
-        training=_training(sources.metrics) if sources.metrics else None,
+        expressed=_expressed(sources.expression),
+        foretold=_foretold(sources.prediction),
+        training=_training(sources.metrics),
     )
     with publish(out) as draft:
         draft.mkdir()

@@ -219,7 +219,7 @@ async function openAnswers({ model, run, step, topic, stance, beside }) {
   controls.order.value = beside === undefined ? index.stances.indexOf(stance) : "change";
   byId("answers-back").hidden = false;
   await refresh();
-  byId("answers").scrollIntoView();
+  byId("answers").scrollIntoView({ behavior: "instant" });
   byId("answers-title").focus({ preventScroll: true });
 }
 
