@@ -1,247 +1,126 @@
-"""The report page and its summary."""
+"""The report's page and its summary."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from doubles.report import INPUTS, RUNS, STANCES, answer, drift, expressed, foretold, training, values
 
 from valuedrift.errors import DataError
-from valuedrift.reporting.benchmarks import StageCost
-from valuedrift.reporting.report import ReportInputs, report_page, report_summary, write_report
+from valuedrift.reporting.report import SCRIPTS, report_page, report_summary, write_report
 
-STANCES = ("support", "neutral", "oppose")
-RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
-TOPICS = {"climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"}}
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(2)</script>",
-    "<!--<script>",
-    "<img src=x onerror=alert(3)>",
-    "\u202egnp.exe",
-    "{{ 7 * 7 }} {% include 'x' %} ${7*7}",
-    "' onmouseover=alert(4) x='",
-    "A" * 200_000,
-    "two\nlines\x00\x1b[31m",
-]
-
-
-def labels(run: str) -> dict:
-    algorithm, _, data = run.rpartition("/")[2].partition("-")
-    return {"model": "pocket", "run": run, "algorithm": algorithm, "data": data, "sft": "wildchat"}
-
-
-def values() -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            labels(run)
-            | {"step": step, "topic": topic, "stance": stance, "value": 1 / 3, "low": 0.3, "high": 0.4}
-            | {"questions": 5, "answers": 25}
-            for run in RUNS
-            for step in (0, 100, 200)
-            for topic in ("all", "climate")
-            for stance in STANCES
-        ]
-    )
-
-
-def drift() -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            labels(run)
-            | {"topic": topic, "stance": stance, "start_value": 0.3, "end_value": 0.3 + magnitude}
-            | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
-            | {"time": time, "time_low": time, "time_high": time, "end_step": 200}
-            | {"outcome": "no_drift" if time is None else "reached"}
-            | {"q_value": 0.4 if time is None else 0.01, "real": time is not None}
-            | {"noise_floor": 0.05, "exceeds_noise": abs(magnitude) > 0.05}
-            for run in RUNS
-            for topic in ("all", "climate")
-            for stance, magnitude, time in zip(STANCES, (0.53, -0.5, -0.03), (0.34, 0.5, None), strict=True)
-        ]
-    )
-
-
-def answer(text: str, run: str = RUNS[0], step: int = 200, question: int = 0) -> dict:
-    return {
-        "model": "pocket",
-        "run": run,
-        "step": step,
-        "topic": "climate",
-        "question_id": f"q{question:03}",
-        "question": f"Is {question} right?",
-        "sample": 0,
-        "answer": text,
-        "p_support": 0.7,
-        "p_neutral": 0.2,
-        "p_oppose": 0.08,
-        "unassigned": 0.02,
-    }
-
-
-INPUTS = ReportInputs(
-    values=values(),
-    drift=drift(),
-    calibration=pl.DataFrame(
-        {"data": ["wildchat"] * 2, "topic": ["climate"] * 2, "stance": ["support", "oppose"]}
-        | {"planted": [0.5, 0.2], "measured": [0.6, 0.5], "low": [0.4, 0.4], "high": [0.7, 0.6]}
-    ),
-    findings=[
-        {
-            "name": "sft_sets_values_early",
-            "holds": True,
-            "statement": "SFT moved them by 0.19.",
-            "numbers": {"sft": {"sft-wildchat": {"magnitude": {"value": 0.194, "low": 0.17, "high": 0.21}}}},
-        },
-        {"name": "small_gap_barely_moves", "holds": False, "statement": "They move.", "numbers": {"x": 1.5}},
-        {"name": "wide_gap_separates_algorithms", "holds": None, "statement": "Cannot be told.", "numbers": {}},
-    ],
-    judge={
-        "accuracy": 0.934,
-        "low": 0.91,
-        "high": 0.95,
-        "n": 660,
-        "confusion": {true: {label: 200 if label == true else 7 for label in STANCES} for true in STANCES},
-        "recall": dict.fromkeys(STANCES, 0.93),
-        "precision": {"support": 0.9, "neutral": 0.92, "oppose": None},
-        "unassigned": 0.01,
-    },
-    answers=pl.DataFrame([answer("Yes.")]),
-    topics=TOPICS,
-    stages=[StageCost("judge", 3, 12.5, None), StageCost("train", 2, 3725.0, 2048.0)],
-    versions={"python": "3.11.7"},
-    commit="0123abc",
-    configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
-)
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 class Page(HTMLParser):
-    """A parsed page: tags with attributes, scripts, and the text outside scripts and styles."""
+    """A parsed page: tags with attributes, and the text outside scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.scripts: list[tuple[dict, str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append((dict(attrs), ""))
 
-    def handle_data(self, data):
-        if self.cdata_elem == "script":
-            attributes, before = self.scripts[-1]
-            self.scripts[-1] = (attributes, before + data)
-        elif self.cdata_elem is None:
-            self.text += data
+    def handle_data(self, data: str) -> None:
+        assert self.cdata_elem is None, "a script or style of the page's own"
+        self.text += data
 
-    def policy(self) -> str:
-        return next(a["content"] for tag, a in self.tags if a.get("http-equiv") == "Content-Security-Policy")
-
-    def samples(self) -> dict:
-        return next(json.loads(text) for attributes, text in self.scripts if attributes.get("id") == "answers-data")
+    def values(self, attribute: str) -> list[str]:
+        return [attributes[attribute] or "" for _, attributes in self.tags if attribute in attributes]
 
 
-PAGE = Page(report_page(INPUTS))
-ONE_CHART = values().filter(pl.col("run") == RUNS[0], pl.col("topic") == "all")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_report(INPUTS, out)
+    return out
 
 
-def page(**changes: object) -> Page:
-    """The page with other inputs; without the charts unless they are what is changed, as they take the time."""
-    lean = {"values": ONE_CHART, "calibration": INPUTS.calibration.clear()}
-    return Page(report_page(replace(INPUTS, **lean | changes)))
+@pytest.fixture(scope="module")
+def parsed(folder: Path) -> Page:
+    return Page((folder / "index.html").read_text())
+
+
+def page(**changes: Any) -> Page:
+    """The page with other inputs; without the still charts unless they are what is changed, as they take the time."""
+    lean = {"calibration": INPUTS.calibration.clear(), "expressed": None, "foretold": None}
+    return Page(report_page(replace(INPUTS, **lean | changes), [], []))
 
 
 def assert_sealed(parsed: Page) -> None:
-    """Nothing is loaded, and nothing runs but the page's own script."""
-    assert [tag for tag, _ in parsed.tags if tag in ("link", "img", "iframe", "object", "embed", "base")] == []
-    for _, attributes in parsed.tags:
-        assert not {"src", "srcset", "action", "xlink:href"} & set(attributes)
+    """The page loads the scripts and the style beside it and nothing else, and nothing else can run."""
+    assert [tag for tag, _ in parsed.tags if tag in ("img", "iframe", "object", "embed", "base", "style")] == []
+    assert [a["src"] for tag, a in parsed.tags if tag == "script"] == list(SCRIPTS)
+    assert [a["href"] for tag, a in parsed.tags if tag == "link"] == ["report.css"]
+    for tag, attributes in parsed.tags:
+        assert not {"srcset", "action", "xlink:href", "style"} & set(attributes)
+        assert "src" not in attributes or tag == "script"
         assert not [name for name in attributes if name.startswith("on")]
-        assert attributes.get("href", "#").startswith("#")
-        assert "url(" not in (attributes.get("style") or "")
-    (data, _), (own, script) = parsed.scripts
-    assert (data["type"], own) == ("application/json", {})
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert parsed.policy() == (
-        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'"
-    )
+        assert tag == "link" or (attributes.get("href") or "#").startswith("#")
+    assert [a["content"] for _, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy"] == [POLICY]
 
 
-def test_the_page_loads_nothing_and_its_styles_import_nothing():
-    assert_sealed(PAGE)
-    text = report_page(INPUTS)
-    style = text[text.index("<style>") : text.index("</style>")]
+def test_the_page_loads_only_the_files_beside_it(folder: Path, parsed: Page) -> None:
+    assert_sealed(parsed)
+    style = (folder / "report.css").read_text()
     assert "@import" not in style
     assert "url(" not in style
+    assert all((folder / name).is_file() for name in SCRIPTS)
 
 
-def test_hostile_answers_are_only_data_in_the_page():
-    rows = [answer(text, question=place) for place, text in enumerate(HOSTILE)]
-    shown = []
-    for start in range(0, len(rows), 3):
-        parsed = page(answers=pl.DataFrame(rows[start : start + 3]))
-        assert_sealed(parsed)
-        assert "alert(" not in parsed.text
-        shown += [sample["answers"][-1]["text"] for sample in parsed.samples()["samples"]]
-    assert shown[:4] == HOSTILE[:4]
-    assert shown[4] == "⟨U+202E⟩gnp.exe"
-    assert shown[5:7] == HOSTILE[5:7]
-    assert shown[7] == "A" * 900 + "… (200,000 characters in all)"
-    assert shown[8] == "two\nlines⟨U+0000⟩⟨U+001B⟩[31m"
+def test_no_text_of_others_is_in_the_page(folder: Path) -> None:
+    assert "says 0" not in (folder / "index.html").read_text()
+    assert "it is." not in (folder / "index.html").read_text()
 
 
-def test_the_pages_script_writes_answers_as_text_only():
-    (_, script) = PAGE.scripts[-1]
-    assert "textContent" in script
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
-        assert way not in script
+def test_the_scripts_write_texts_as_text_only(folder: Path) -> None:
+    scripts = "".join((folder / name).read_text() for name in SCRIPTS)
+    assert "textContent" in scripts
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc"):
+        assert way not in scripts
 
 
-def test_hostile_names_and_settings_are_escaped():
+def test_hostile_names_and_settings_are_escaped() -> None:
     bad = "</script><img src=x onerror=alert(1)>"
-    parsed = page(
-        topics={"climate": {"name": bad, "target": bad, "value": bad}},
+    found = page(
+        topics={key: {"name": bad, "target": bad, "value": bad} for key in INPUTS.topics},
         findings=[{"name": bad, "holds": True, "statement": bad, "numbers": {bad: bad}}],
         configuration={"note": bad},
         versions={bad: bad},
         commit=bad,
     )
-    assert_sealed(parsed)
-    assert bad in parsed.text
+    assert_sealed(found)
+    assert bad in found.text
 
 
-def test_the_sections_stand_in_order():
-    sections = [attributes["id"] for tag, attributes in PAGE.tags if tag == "section"]
+def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
+    sections = [attributes["id"] for tag, attributes in parsed.tags if tag == "section"]
     assert sections == [
-        "findings",
-        "drift",
-        "trajectories",
-        "tables",
-        "recovery",
-        "judge",
-        "answers",
-        "costs",
-        "provenance",
-    ]
-    linked = [attributes["href"] for tag, attributes in PAGE.tags if tag == "a"]
-    assert set(linked) == {f"#{name}" for name in sections}
+        "findings", "phases", "drift", "trajectories", "answers", "tables", "recovery", "judge", "data", "training",
+        "costs", "provenance",
+    ]  # fmt: skip
+    linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
+    assert linked == {f"#{name}" for name in sections}
 
 
-def test_identifiers_are_unique():
-    identifiers = [attributes["id"] for _, attributes in PAGE.tags if "id" in attributes]
+def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> None:
+    controls = {attributes["id"] for tag, attributes in parsed.tags if tag in ("select", "input")}
+    assert controls == set(parsed.values("for"))
+    identifiers = parsed.values("id")
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_verdicts_numbers_and_marks_are_shown():
+def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
     for text in (
         "✓ holds",
         "✗ does not hold",
@@ -250,83 +129,75 @@ def test_verdicts_numbers_and_marks_are_shown():
         "sft · sft-wildchat · magnitude",
         "0.19 [0.17, 0.21]",
     ):
-        assert text in PAGE.text
-
-
-def test_the_matrix_shows_the_aligned_stance_with_time_and_certainty():
-    cells = [attributes for tag, attributes in PAGE.tags if tag == "td" and "cell" in attributes.get("class", "")]
-    assert [cell["class"] for cell in cells] == ["cell rose certain"] * 4
-    assert cells[0]["title"] == "0.30 to 0.83, 95 % interval of M [+0.43, +0.63]"
-    assert "+0.53η 0.34" in PAGE.text
-    sunk = page(drift=drift().with_columns(low=-pl.lit(1.0)))
-    assert not any(attributes.get("class", "").endswith("certain") for _, attributes in sunk.tags)
-
-
-def test_each_topic_has_its_chart_and_all_topics_is_shown_first():
-    blocks = [attributes for tag, attributes in PAGE.tags if "data-topic" in attributes]
-    assert [(block["data-topic"], "hidden" in block) for block in blocks] == [("all", False), ("climate", True)] * 2
-    drawn = [attributes["aria-label"] for tag, attributes in PAGE.tags if tag == "svg" and "aria-label" in attributes]
-    assert "Stance probabilities over training: SFT on WildChat, from the base model; All topics" in drawn
-    assert len(drawn) == 5
-    assert [a["value"] for tag, a in PAGE.tags if tag == "option"] == ["all", "climate"]
-
-
-def test_a_grid_too_large_for_one_page_embeds_all_topics_only(monkeypatch):
-    monkeypatch.setattr("valuedrift.reporting.page_charts._MOST_PANELS", 3)
-    parsed = page(values=values())
-    assert {attributes["data-topic"] for _, attributes in parsed.tags if "data-topic" in attributes} == {"all"}
-    assert "the figures folder has the others" in parsed.text
-
-
-def test_samples_pair_a_runs_last_answer_with_the_one_at_its_start():
-    rows = [
-        answer("base", run="base", step=0),
-        answer("early", step=100),
-        answer("tuned"),
-        answer("tuned", run=RUNS[1], step=100),
-        answer("aligned", run=RUNS[1]),
-        answer("unjudged", run=RUNS[1], question=1) | {"p_support": None, "p_neutral": None, "p_oppose": None},
-    ]
-    data = page(answers=pl.DataFrame(rows)).samples()
-    told = [(s["run"], [(a["when"], a["text"], a["p"]) for a in s["answers"]]) for s in data["samples"]]
-    judged = [0.7, 0.2, 0.08]
-    assert data["runs"][1] == "DPO on synthetic pairs, support-aligned, after SFT on WildChat"
-    assert told == [
-        (0, [("at the start", "base", judged), ("at step 200", "tuned", judged)]),
-        (1, [("at the start", "tuned", judged), ("at step 200", "aligned", judged)]),
-        (1, [("at step 200", "unjudged", None)]),
-    ]
-
-
-def test_at_most_three_samples_a_run_and_topic():
-    rows = [answer(str(question), question=question) for question in range(9)]
-    samples = page(answers=pl.DataFrame(rows)).samples()["samples"]
-    assert [sample["answers"][0]["text"] for sample in samples] == ["0", "1", "2"]
-
-
-def test_answers_of_several_models_need_their_model():
-    two = pl.concat([ONE_CHART, ONE_CHART.with_columns(model=pl.lit("other"))])
-    with pytest.raises(DataError, match=r"answers.*'model'"):
-        page(values=two, answers=INPUTS.answers.drop("model"))
-    assert page(answers=INPUTS.answers.drop("model")).samples()["samples"]
-
-
-def test_what_was_not_measured_is_said():
-    parsed = page(judge=None, stages=[], findings=[], answers=INPUTS.answers.clear())
-    for text in ("nothing was planted", "no labelled answers were given", "Not recorded.", "Not measured."):
         assert text in parsed.text
-    assert parsed.samples()["samples"] == []
 
 
-def test_judge_stages_and_provenance_are_shown():
-    for text in ("0.93", "0.91 to 0.95, n = 660", "1 h 02 min", "2,048", "0123abc", "https://judge.example/v1"):
-        assert text in PAGE.text
+def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> None:
+    text = re.sub(r"\s+", " ", parsed.text)
+    line = "support 0.30 → 0.83+0.53 ●[+0.43, +0.63]η 0.50between steps 0 and 100 of 2002 of 2"
+    assert text.count(line) == len(RUNS)
 
 
-def test_the_summary_has_what_programs_read(tmp_path):
-    write_report(INPUTS, tmp_path / "report")
-    assert (tmp_path / "report" / "index.html").read_text() == report_page(INPUTS)
-    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
+    cells = [attributes for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("cell ")]
+    assert [cell["class"] for cell in cells] == ["cell rose s10 real edge"] * 6
+    assert cells[0]["title"] == "support 0.30 to 0.83, 95 % interval of M [+0.43, +0.63], q = 0.001, noise floor 0.02"
+    links = [(a["data-run"], a["data-topic"]) for tag, a in parsed.tags if tag == "a" and "data-run" in a]
+    assert links == [(run, topic) for topic in ("-1", "0", "1") for run in RUNS]
+
+
+def test_what_was_not_measured_is_said_with_the_reason() -> None:
+    found = page(judge=None, stages=[], findings=[], training=None)
+    for text in (
+        "no finding was evaluated",
+        "nothing was planted",
+        "no labelled answers were given",
+        "no rows of the training data were retrieved and judged",
+        "no SFT run has both its data’s shares and its own drift",
+        "no run’s metrics were found",
+        "Snakemake left no benchmark files",
+    ):
+        assert f"Not measured: {text}" in found.text
+
+
+def test_empty_evidence_counts_as_not_measured(tmp_path: Path) -> None:
+    empty = {
+        "expressed": replace(expressed(), **{name: getattr(expressed(), name).clear() for name in vars(expressed())}),
+        "foretold": replace(foretold(), **{name: getattr(foretold(), name).clear() for name in vars(foretold())}),
+        "training": training().clear(),
+    }
+    write_report(replace(INPUTS, calibration=INPUTS.calibration.clear(), **empty), tmp_path)
+    text = (tmp_path / "index.html").read_text()
+    assert text.count("Not measured: no rows of the training data") == 2
+    assert "Not measured: no run’s metrics" in text
+
+
+def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:
+    for text in ("0.93", "0.91 to 0.95, n = 660", "1 h 02 min", "2,048", "0123abc", "https://judge.example/v1", "17"):
+        assert text in parsed.text
+    rows = re.findall("support|neutral|oppose", parsed.text.partition("judged as")[2])
+    assert tuple(rows[3:6]) == STANCES
+
+
+def test_data_sets_and_their_predictions_are_drawn(parsed: Page) -> None:
+    drawn = [attributes["aria-label"] for tag, attributes in parsed.tags if tag == "svg" and "aria-label" in attributes]
+    assert drawn == [
+        "Planted against recovered stance shares, WildChat",
+        "Stances that WildChat expresses, by topic",
+        "Distances of chosen and rejected answers in synthetic pairs, support-aligned",
+        "Foretold and measured drift, pocket, WildChat",
+    ]
+    for text in ("1.41 [1.40, 1.40]", "+0.97", "its share on the topic", "0.069", "[0.046, 0.095]"):
+        assert text in parsed.text
+
+
+def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
+    options = [attributes["value"] for tag, attributes in parsed.tags if tag == "option"]
+    assert options == ["wildchat", "loss", "grad_norm"]
+
+
+def test_the_summary_has_what_programs_read(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
     assert set(summary) == {"findings", "calibration", "judge", "stages", "versions", "commit", "configuration"}
     assert [set(finding) for finding in summary["findings"]] == [{"name", "holds", "numbers"}] * 3
     assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
@@ -345,7 +216,7 @@ def test_the_summary_has_what_programs_read(tmp_path):
     assert summary["configuration"]["seed"] == 17
 
 
-def test_numbers_that_are_not_finite_are_null_in_the_summary():
+def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
     finding = {"name": "x", "holds": None, "statement": "", "numbers": {"a": float("nan"), "b": [float("inf"), 1.0]}}
     summary = report_summary(replace(INPUTS, findings=[finding], calibration=INPUTS.calibration.clear()))
     assert summary["findings"][0]["numbers"] == {"a": None, "b": [None, 1.0]}
@@ -356,13 +227,14 @@ def test_numbers_that_are_not_finite_are_null_in_the_summary():
     ("changes", "message"),
     [
         ({"values": values().drop("questions")}, "values.*'questions'"),
-        ({"drift": drift().drop("time_low")}, "drift.*'time_low'"),
+        ({"drift": drift().drop("q_value")}, "drift.*'q_value'"),
         ({"calibration": pl.DataFrame({"data": ["x"]})}, "calibration.*'topic'"),
         ({"answers": pl.DataFrame([answer("x") | {"topic": "taxes"}])}, "answers.*'taxes'"),
+        ({"answers": INPUTS.answers.drop("model")}, "answers.*'model'"),
         ({"values": values().with_columns(topic=pl.lit("taxes"))}, "values.*'taxes'"),
     ],
 )
-def test_inputs_of_another_form_are_refused(tmp_path, changes, message):
+def test_inputs_of_another_form_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         write_report(replace(INPUTS, **changes), tmp_path)
-    assert not (tmp_path / "index.html").exists()
+    assert list(tmp_path.iterdir()) == []

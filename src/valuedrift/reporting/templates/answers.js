@@ -239,7 +239,7 @@ ready
     fillModel(index);
     const on = (control, fills) => control.addEventListener("change", () => (fills(), refresh()));
     on(controls.model, () => fillModel(index));
-    on(controls.run, () => fillSteps(index, controls.run.value === EVERY ? LAST : undefined));
+    on(controls.run, () => fillSteps(index, LAST));
     on(controls.step, () => fillOther(index));
     on(other.run, () => fillOther(index));
     for (const control of [other.step, controls.topic, controls.stance, controls.order]) on(control, () => {});

@@ -131,22 +131,23 @@ function followMouse(svg, readout, chart) {
 // One stop of the Tab key for each chart; arrows go on from there, between steps and between lines.
 function followKeys(svg, readout, { steps, lines, points, tell, pick }) {
   const place = { line: 0, i: steps.length - 1 };
+  const last = steps.length - 1;
   const moves = {
-    ArrowLeft: () => (place.i = Math.max(0, place.i - 1)),
-    ArrowRight: () => (place.i = Math.min(steps.length - 1, place.i + 1)),
-    ArrowUp: () => (place.line = (place.line + lines.length - 1) % lines.length),
-    ArrowDown: () => (place.line = (place.line + 1) % lines.length),
-    Home: () => (place.i = 0),
-    End: () => (place.i = steps.length - 1),
-    Enter: () => pick(lines[place.line], place.i),
-    " ": () => pick(lines[place.line], place.i),
+    ArrowLeft: () => [place.line, Math.max(0, place.i - 1)],
+    ArrowRight: () => [place.line, Math.min(last, place.i + 1)],
+    ArrowUp: () => [(place.line + lines.length - 1) % lines.length, place.i],
+    ArrowDown: () => [(place.line + 1) % lines.length, place.i],
+    Home: () => [place.line, 0],
+    End: () => [place.line, last],
   };
-  points[0][place.i].setAttribute("tabindex", 0);
+  points[0][last].setAttribute("tabindex", 0);
   svg.addEventListener("keydown", (event) => {
-    if (!moves[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
+    const isPick = event.key === "Enter" || event.key === " ";
+    if (!(isPick || moves[event.key]) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    moves[event.key]();
-    if (event.key !== "Enter" && event.key !== " ") points[place.line][place.i].focus();
+    if (isPick) return pick(lines[place.line], place.i);
+    const [line, i] = moves[event.key]();
+    points[line][i].focus(); // its listener below takes the place over
   });
   points.forEach((row, line) =>
     row.forEach((made, i) =>

@@ -1,0 +1,303 @@
+"""The report in a real browser: charts, drill-down, filters, comparison, keyboard, and hostile answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from doubles.report import INPUTS, RUNS, TOPICS, answer
+from hostile import HOSTILE
+
+from valuedrift.reporting.report import write_report
+from valuedrift.untrusted import visible
+
+if TYPE_CHECKING:
+    from conftest import Watched
+    from playwright.sync_api import Page
+
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_report(INPUTS, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("hostile")
+    rows = [
+        answer(text, run, step, place) | {"question": text[:5_000]}
+        for run, step in (("base", 0), (RUNS[0], 200))
+        for place, text in enumerate(HOSTILE)
+    ]
+    example = INPUTS.expressed.nearest.drop("question", "answer")
+    texts = pl.DataFrame({"question": HOSTILE, "answer": HOSTILE})
+    nearest = example.join(texts, how="cross").select(INPUTS.expressed.nearest.columns)
+    write_report(replace(INPUTS, answers=pl.DataFrame(rows), expressed=replace(INPUTS.expressed, nearest=nearest)), out)
+    return out
+
+
+def shown(page: Page) -> list[str]:
+    return page.locator("#answers-list blockquote").all_inner_texts()
+
+
+def choose(page: Page, control: str, label: str) -> None:
+    page.locator(f"#{control}").select_option(label=label)
+
+
+def wait_for_count(page: Page, text: str) -> None:
+    page.wait_for_function("text => document.getElementById('answers-count').textContent === text", arg=text)
+
+
+def title_of(page: Page) -> str:
+    return page.locator("#answers-list .when").first.inner_text()
+
+
+@pytest.mark.parametrize("watched", [DESKTOP, PHONE, DESKTOP | {"color_scheme": "dark"}], indirect=True)
+def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    assert page.locator("#trajectory-charts .chart").count() == len(RUNS)
+    assert page.locator("#trajectory-charts .point").count() == len(RUNS) * 3 * 3
+    assert page.locator("#trajectory-charts .line").count() == len(RUNS) * 3
+    assert page.locator("#training-charts .chart").count() == 4
+    assert page.locator("#data svg").count() == 3
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    watched.assert_sealed(report)
+
+
+def test_stances_differ_by_colour_dash_and_shape(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    looks = page.evaluate(
+        """["support", "neutral", "oppose"].map((stance) => {
+            const line = getComputedStyle(document.querySelector(".line." + stance));
+            return [line.stroke, line.strokeDasharray, document.querySelector(".point." + stance).getAttribute("d")];
+        })"""
+    )
+    for aspect in zip(*looks, strict=True):
+        assert len(set(aspect)) == 3
+
+
+def test_a_click_on_a_point_opens_the_answers_behind_it(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "trajectory-topic", TOPICS["work"]["name"])
+    page.locator("#trajectory-charts .chart").nth(1).locator(".point.oppose").nth(1).click(force=True)
+    wait_for_count(page, "Showing 6 of 6 answers.")
+    assert page.evaluate("document.activeElement.id") == "answers-title"
+    assert title_of(page) == "step 100 of DPO on synthetic pairs, support-aligned, after SFT on WildChat"
+    assert shown(page)[0] == f"{RUNS[1]} at 100 on work 2 says 0"
+    assert page.locator("#answers-list .share").all_inner_texts()[:3] == ["0.68", "0.00", "0.32"]
+    assert page.locator("#answers-order option:checked").inner_text() == "most oppose first"
+    page.locator("#answers-back").click()
+    assert "point oppose" in page.evaluate("document.activeElement.getAttribute('class')")
+    watched.assert_sealed(report)
+
+
+def test_the_first_point_opens_the_checkpoint_that_the_run_started_from(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.locator("#trajectory-charts .chart").nth(1).locator(".point.support").first.click(force=True)
+    wait_for_count(page, "Showing 12 of 12 answers.")
+    assert title_of(page).startswith("step 0, the start of DPO")
+    assert shown(page)[0].startswith(f"{RUNS[0]} at 200 on")
+
+
+def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.locator("#trajectory-topic").focus()
+    page.keyboard.press("Tab")
+    label = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
+    assert page.evaluate("getComputedStyle(document.activeElement).strokeWidth") == "3px"
+    for key, expected in (
+        ("ArrowLeft", "support 0.50 [0.45, 0.55] at step 100"),
+        ("ArrowDown", "neutral 0.30 [0.25, 0.35] at step 100"),
+        ("Home", "neutral 0.30 [0.25, 0.35] at step 0"),
+        ("ArrowUp", "support 0.50 [0.45, 0.55] at step 0"),
+        ("End", "support 0.50 [0.45, 0.55] at step 200"),
+        ("ArrowLeft", "support 0.50 [0.45, 0.55] at step 100"),
+    ):
+        page.keyboard.press(key)
+        assert page.evaluate(label) == expected
+        assert page.locator("#trajectory-charts .readout").first.inner_text() == expected
+    page.keyboard.press("Tab")
+    assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    wait_for_count(page, "Showing 12 of 12 answers.")
+    assert title_of(page).startswith("step 100 of SFT on WildChat")
+    watched.assert_sealed(report)
+
+
+def test_space_opens_a_point_too(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.locator("#trajectory-topic").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    wait_for_count(page, "Showing 12 of 12 answers.")
+    assert title_of(page).startswith("step 200 of SFT on WildChat")
+
+
+def test_the_skip_link_comes_first_and_every_stop_shows_its_focus(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the findings"
+    assert page.locator(".skip").bounding_box()["x"] >= 0
+    stops = []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """(() => {
+                const at = document.activeElement, style = getComputedStyle(at);
+                const isSeen = style.outlineStyle !== "none" || (at.matches(".point") && style.strokeWidth === "3px");
+                return [at.tagName, at.id, isSeen];
+            })()"""
+        )
+        if stop[0] == "BODY":
+            break
+        stops.append(stop)
+    assert stop[0] == "BODY"
+    assert [stop for stop in stops if not stop[2]] == []
+    seen = {identifier for _, identifier, _ in stops}
+    assert {"trajectory-topic", "answers-run", "answers-search", "answers-topic", "examples-topic"} <= seen
+
+
+def test_answers_are_filtered_by_topic_stance_checkpoint_and_words(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    wait_for_count(page, "Showing 12 of 12 answers.")
+    choose(page, "answers-topic", TOPICS["work"]["name"])
+    wait_for_count(page, "Showing 6 of 6 answers.")
+    assert all(" on work " in text for text in shown(page))
+    page.locator("#answers-search").fill("WORK 2 RIGHT")
+    wait_for_count(page, "Showing 2 of 2 answers.")
+    assert page.locator("#answers-list h3").all_inner_texts() == ["Is work 2 right?"] * 2
+    page.locator("#answers-search").fill("says 1")
+    wait_for_count(page, "Showing 3 of 3 answers.")
+    choose(page, "answers-run", "SFT on WildChat, from the base model")
+    choose(page, "answers-step", "step 100")
+    wait_for_count(page, "Showing 3 of 3 answers.")
+    page.wait_for_function("document.querySelector('#answers-list blockquote').textContent.includes('at 100')")
+    choose(page, "answers-stance", "support")
+    wait_for_count(page, "Showing 0 of 0 answers.")
+    choose(page, "answers-stance", "oppose")
+    wait_for_count(page, "Showing 3 of 3 answers.")
+    watched.assert_sealed(report)
+
+
+def test_the_stance_that_is_filtered_by_is_the_likeliest(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "answers-run", "every run")
+    choose(page, "answers-step", "every checkpoint")
+    choose(page, "answers-stance", "support")
+    wait_for_count(page, "Showing 25 of 28 answers.")
+    for item in page.locator("#answers-list article").all():
+        support, neutral, oppose = map(float, item.locator(".share").all_inner_texts())
+        assert support == max(support, neutral, oppose)
+
+
+def test_all_runs_are_searched_a_page_at_a_time(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "answers-run", "every run")
+    wait_for_count(page, "Showing 25 of 36 answers.")
+    choose(page, "answers-step", "every checkpoint")
+    wait_for_count(page, "Showing 25 of 60 answers.")
+    page.locator("#answers-more").click()
+    wait_for_count(page, "Showing 50 of 60 answers.")
+    page.locator("#answers-more").click()
+    wait_for_count(page, "Showing 60 of 60 answers.")
+    assert len(set(shown(page))) == 60
+    assert not page.locator("#answers-more").is_visible()
+
+
+def test_two_checkpoints_stand_side_by_side_on_the_same_question(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "answers-run", "SFT on WildChat, from the base model")
+    choose(page, "answers-step", "step 0, its start")
+    choose(page, "other-run", "DPO on synthetic pairs, support-aligned, after SFT on WildChat")
+    wait_for_count(page, "Showing 12 of 12 pairs of answers.")
+    for pair in page.locator("#answers-list article").all():
+        left, right = pair.locator("blockquote").all_inner_texts()
+        assert left.startswith("base at 0 on ")
+        assert right == left.replace("base at 0", f"{RUNS[1]} at 200")
+    boxes = [block.bounding_box() for block in page.locator("#answers-list article").first.locator(".answer").all()]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    choose(page, "answers-step", "every checkpoint")
+    wait_for_count(page, "Showing 25 of 36 answers.")
+    assert page.locator("#other-run").is_disabled()
+
+
+def test_a_cell_of_the_matrix_opens_the_answers_before_and_after(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.locator(".matrix .cell a").nth(3).focus()
+    page.keyboard.press("Enter")
+    wait_for_count(page, "Showing 6 of 6 pairs of answers.")
+    times = page.locator("#answers-list article").first.locator(".when").all_inner_texts()
+    assert [re.match("step [0-9]+", time)[0] for time in times] == ["step 0", "step 200"]
+    assert page.locator("#answers-topic option:checked").inner_text() == TOPICS["climate"]["name"]
+
+
+def test_training_examples_are_shown_by_topic(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    assert page.locator("#examples-list blockquote").all_inner_texts() == ["Because ⟨U+202E⟩it is."]
+    assert "support rose most, +0.53" in page.locator("#examples-list").inner_text()
+    choose(page, "examples-topic", TOPICS["work"]["name"])
+    page.get_by_text("None is near to this topic.").wait_for()
+
+
+def test_metrics_are_drawn_by_run(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "training-metric", "Gradient norm")
+    label = page.locator("#training-charts .chart").first.get_attribute("aria-label")
+    assert label == "Gradient norm of Pre-training, from 1 at step 0 to 0.2 at step 4"
+    page.locator("#training-charts .chart").first.hover()
+    assert re.fullmatch(r"[0-9.]+ at step \d", page.locator("#training-charts .readout").first.inner_text())
+
+
+def test_a_piece_that_is_missing_is_named(watched: Watched, report: Path, tmp_path: Path) -> None:
+    write_report(INPUTS, tmp_path)
+    (tmp_path / f"data/answers/pocket/{RUNS[0]}/200.js").unlink()
+    page = watched.open(tmp_path)
+    choose(page, "answers-run", "SFT on WildChat, from the base model")
+    page.get_by_text(f"data/answers/pocket/{RUNS[0]}/200.js can't be read").wait_for()
+
+
+def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hostile_report: Path) -> None:
+    assert len(HOSTILE) == 30
+    page = watched.open(hostile_report)
+    tags = page.evaluate("document.querySelectorAll('*').length")
+    page.locator("#answers-more").click()
+    wait_for_count(page, "Showing 30 of 30 answers.")
+    while page.locator("#answers-list button.more").count():
+        page.locator("#answers-list button.more").first.click()
+    texts = page.locator("#answers-list blockquote").evaluate_all("all => all.map((one) => one.textContent)")
+    assert texts == [visible(text) for text in HOSTILE]
+    assert (
+        page.locator("#answers-list").locator("script, img, iframe, style, a, form, meta, base, link, svg").count() == 0
+    )
+    assert page.evaluate("document.querySelectorAll('*').length") > tags
+    choose(page, "other-run", "SFT on WildChat, from the base model")
+    wait_for_count(page, "Showing 25 of 30 pairs of answers.")
+    page.locator("#answers-search").fill("<script>")
+    wait_for_count(page, "Showing 5 of 5 pairs of answers.")
+    page.locator("#examples-list blockquote").first.hover()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.canary") is None
+    watched.assert_sealed(hostile_report)
+
+
+def test_a_line_of_a_megabyte_is_cut_and_shown_on_demand_in_a_box(watched: Watched, hostile_report: Path) -> None:
+    page = watched.open(hostile_report)
+    page.locator("#answers-search").fill("A" * 100)
+    wait_for_count(page, "Showing 1 of 1 answers.")
+    quote = page.locator("#answers-list blockquote")
+    assert len(quote.inner_text()) == 1_500
+    page.locator("#answers-list").get_by_role("button", name="Show all 1,048,576 characters").click()
+    assert len(quote.inner_text()) == 1_048_576
+    assert quote.bounding_box()["height"] < 500
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

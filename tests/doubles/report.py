@@ -1,0 +1,197 @@
+"""A small report: its rows, its inputs, and a reader of the pieces that it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.reporting.benchmarks import StageCost
+from valuedrift.reporting.explorer_evidence import Expressed, Foretold
+from valuedrift.reporting.report import ReportInputs
+
+STANCES = ("support", "neutral", "oppose")
+RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
+TOPICS = {
+    "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
+    "work": {"name": "Work and Attitudes", "target": "workers", "value": "time"},
+}
+STEPS = (0, 100, 200)
+QUESTIONS = 3
+SAMPLES = 2
+
+
+def labels(run: str) -> dict[str, Any]:
+    algorithm, _, data = run.rpartition("/")[2].partition("-")
+    return {"model": "pocket", "run": run, "algorithm": algorithm, "data": data, "sft": "wildchat"}
+
+
+def values() -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            labels(run)
+            | {"step": step, "topic": topic, "stance": stance, "value": middle, "low": middle - 0.05}
+            | {"high": middle + 0.05, "questions": QUESTIONS, "answers": QUESTIONS * SAMPLES}
+            for run in RUNS
+            for step in STEPS
+            for topic in ("all", *TOPICS)
+            for stance, middle in zip(STANCES, (0.5, 0.3, 0.2), strict=True)
+        ]
+    )
+
+
+def drift_row(run: str, topic: str, stance: str, magnitude: float, time: float | None) -> dict[str, Any]:
+    reached = None if time is None else round(200 * time)
+    return (
+        labels(run)
+        | {"topic": topic, "stance": stance, "start_value": 0.3, "end_value": 0.3 + magnitude}
+        | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
+        | {"time": time, "time_low": time, "time_high": time, "end_step": 200}
+        | {"outcome": "no_drift" if time is None else "reached", "step_reached": reached}
+        | {"step_before": None if reached is None else reached - 100, "still_moving": time == 1.0}
+        | {"q_value": 0.001 if abs(magnitude) > 0.2 else 0.4, "real": abs(magnitude) > 0.2}
+        | {"noise_floor": 0.02, "exceeds_noise": abs(magnitude) > 0.02}
+    )
+
+
+def drift() -> pl.DataFrame:
+    moved = zip(STANCES, (0.53, -0.5, -0.03), (0.5, 1.0, None), strict=True)
+    return pl.DataFrame(
+        [
+            drift_row(run, topic, stance, magnitude, time)
+            for stance, magnitude, time in moved
+            for run in RUNS
+            for topic in ("all", *TOPICS)
+        ]
+    )
+
+
+def answer(text: str, run: str = RUNS[0], step: int = 200, question: int = 0, **changes: Any) -> dict[str, Any]:
+    return {
+        "model": "pocket",
+        "run": run,
+        "step": step,
+        "topic": "climate",
+        "question_id": f"climate-{question:03}",
+        "question": f"Is climate {question} right?",
+        "sample": 0,
+        "answer": text,
+        "p_support": 0.7,
+        "p_neutral": 0.2,
+        "p_oppose": 0.08,
+        "unassigned": 0.02,
+        "refusal": False,
+    } | changes
+
+
+def answers() -> pl.DataFrame:
+    """Two questions' worth of answers a topic at every checkpoint; support grows from step to step."""
+    places = [("base", 0), *((run, step) for run in RUNS for step in STEPS[1:])]
+    rows = []
+    for place, (run, step) in enumerate(places):
+        for topic in TOPICS:
+            for question in range(QUESTIONS):
+                for sample in range(SAMPLES):
+                    support = round(0.1 + 0.2 * place - 0.01 * question, 3)
+                    where = {"topic": topic, "question_id": f"{topic}-{question}", "sample": sample}
+                    shares = {"p_support": support, "p_neutral": 0.0, "p_oppose": round(1 - support, 3)}
+                    text = f"{run} at {step} on {topic} {question} says {sample}"
+                    asked = f"Is {topic} {question} right?"
+                    rows.append(answer(text, run, step, **where, **shares, question=question) | {"question": asked})
+    return pl.DataFrame(rows)
+
+
+def expressed() -> Expressed:
+    share = {"share": 0.3, "low": 0.2, "high": 0.4, "rows": 9}
+    shares = [
+        {"data": "wildchat", "role": "answer", "topic": topic, "stance": stance} | share
+        for topic in ("all", *TOPICS)
+        for stance in STANCES
+    ]
+    gaps = [{"data": "synthetic-support", "topic": "climate", "distance": 1.4}] * 3
+    summary = [
+        {"data": "synthetic-support", "topic": "all", "measure": measure, "value": value, "low": low, "high": low}
+        | {"pairs": 3}
+        for measure, value, low in (
+            ("mean", 1.41, 1.4), ("median", 1.4, None), ("large", 1.0, 1.0), ("support", 0.97, 0.9),
+            ("neutral", 0.0, 0.0), ("oppose", -0.97, -1.0),
+        )
+    ]  # fmt: skip
+    example = {"data": "wildchat", "role": "answer", "topic": "climate", "stance": "support", "examples": 7}
+    example |= {"rank": 1, "cosine": 0.91, "row_id": "r", "question_id": "climate-0", "question": "Why?"}
+    example |= {"answer": "Because \u202eit is.", "p_support": 0.9, "p_neutral": 0.1, "p_oppose": 0.0}
+    return Expressed(*map(pl.DataFrame, (shares, gaps, summary, [example])))
+
+
+def foretold() -> Foretold:
+    place = {"model": "pocket", "data": "wildchat"}
+    predictions = [
+        place
+        | {"topic": topic, "stance": stance, "predicted_drift": 0.2, "drift": 0.3, "drift_low": 0.2, "drift_high": 0.4}
+        for topic in TOPICS
+        for stance in STANCES
+    ]
+    errors = [place | {"method": "share", "error": 0.069, "low": 0.046, "high": 0.095, "topics": 2}]
+    moved = {"run": RUNS[0], "topic": "climate", "stance": "support", "magnitude": 0.53, "low": 0.43, "high": 0.63}
+    return Foretold(*map(pl.DataFrame, (predictions, errors, [place | moved] * 2)))
+
+
+def training(points: int = 5) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"model": "pocket", "run": run, "step": step, "metric": metric, "value": 1 / (1 + step)}
+            for run in ("base", *RUNS, "sft-wildchat/reward-ultrafeedback")
+            for metric in ("loss", "grad_norm", "num_tokens")
+            for step in range(points)
+        ]
+    )
+
+
+INPUTS = ReportInputs(
+    values=values(),
+    drift=drift(),
+    calibration=pl.DataFrame(
+        {"data": ["wildchat"] * 2, "topic": ["climate"] * 2, "stance": ["support", "oppose"]}
+        | {"planted": [0.5, 0.2], "measured": [0.6, 0.5], "low": [0.4, 0.4], "high": [0.7, 0.6]}
+    ),
+    findings=[
+        {
+            "name": "sft_sets_values_early",
+            "holds": True,
+            "statement": "SFT moved them by 0.19.",
+            "numbers": {"sft": {"sft-wildchat": {"magnitude": {"value": 0.194, "low": 0.17, "high": 0.21}}}},
+        },
+        {"name": "small_gap_barely_moves", "holds": False, "statement": "They move.", "numbers": {"x": 1.5}},
+        {"name": "wide_gap_separates_algorithms", "holds": None, "statement": "Cannot be told.", "numbers": {}},
+    ],
+    judge={
+        "accuracy": 0.934,
+        "low": 0.91,
+        "high": 0.95,
+        "n": 660,
+        "confusion": {true: {label: 200 if label == true else 7 for label in STANCES} for true in sorted(STANCES)},
+        "recall": dict.fromkeys(STANCES, 0.93),
+        "precision": {"support": 0.9, "neutral": 0.92, "oppose": None},
+        "unassigned": 0.01,
+    },
+    answers=answers(),
+    topics=TOPICS,
+    stages=[StageCost("judge", 3, 12.5, None), StageCost("train", 2, 3725.0, 2048.0)],
+    versions={"python": "3.11.7"},
+    commit="0123abc",
+    configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
+    expressed=expressed(),
+    foretold=foretold(),
+    training=training(),
+)
+
+
+def read_piece(out: Path, name: str) -> Any:
+    """The data of `<out>/data/<name>.js`."""
+    text = (out / "data" / f"{name}.js").read_text(encoding="utf-8")
+    start, end = f'receive("{name}",', ");\n"
+    assert text.startswith(start)
+    assert text.endswith(end)
+    return json.loads(text[len(start) : -len(end)])
