@@ -182,7 +182,7 @@ def test_answers_are_filtered_by_topic_stance_checkpoint_and_words(watched: Watc
     choose(page, "answers-run", "SFT on WildChat, from the base model")
     choose(page, "answers-step", "step 100")
     wait_for_count(page, "Showing 3 of 3 answers.")
-    page.wait_for_function("document.querySelector('#answers-list blockquote').textContent.includes('at 100')")
+    page.wait_for_function("() => document.querySelector('#answers-list blockquote').textContent.includes('at 100')")
     choose(page, "answers-stance", "support")
     wait_for_count(page, "Showing 0 of 0 answers.")
     choose(page, "answers-stance", "oppose")
