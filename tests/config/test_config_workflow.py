@@ -113,6 +113,17 @@ def test_folders_keep_their_order_and_stand_once() -> None:
     assert folders(["b/1", "a/2", "b/3"]) == ["b", "a"]
 
 
+def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(config: dict[str, Any]) -> None:
+    config["report"]["models"] = ["pocket", "qwen3_4b"]
+    metrics = Workflow.read(config).metrics()
+    assert metrics["pocket"]["base"] == "results/checkpoints/pocket/base/metrics.parquet"
+    assert {"sft-alpaca", "sft-wildchat/dpo-ultrafeedback", "sft-wildchat/reward-ultrafeedback"} <= metrics[
+        "pocket"
+    ].keys()
+    assert "base" not in metrics["qwen3_4b"]
+    assert not [run for runs in metrics.values() for run in runs if "beta-" in run]
+
+
 def test_ablations_need_the_stances_of_their_runs_and_of_what_those_start_from(flow: Workflow) -> None:
     files = flow.ablation_stances("pocket")
     assert files[0] == "results/stances/pocket/sft-wildchat.parquet"

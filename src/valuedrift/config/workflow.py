@@ -315,7 +315,7 @@ class Workflow:
         found = {}
         for model in self.reported:
             scratch = [BASE] if "scratch" in self.config["models"][model] else []
-            runs = [*scratch, *(run.lineage for run in self.runs[model].values() if not run.variant)]
+            runs = [*scratch, *(run.lineage for run in grid_runs(self.config, model))]
             found[model] = {run: f"{RESULTS}/checkpoints/{model}/{run}/metrics.parquet" for run in runs}
         return found
 
