@@ -19,6 +19,7 @@ from valuedrift.training.devices import is_main, keep_to_one_gpu, processes, wai
 from valuedrift.training.disk import explain_full_disk, require_space
 from valuedrift.training.job import Job
 from valuedrift.training.keep import KeepPoints
+from valuedrift.training.memory import keep_freed_memory
 from valuedrift.training.metrics import CountTokens, WatchGradients
 from valuedrift.training.ppo_state import PpoState
 from valuedrift.training.progress import Progress
@@ -37,6 +38,7 @@ def train(job: Job) -> None:
     diverges, and when the disk is too small or full.
     """
     keep_to_one_gpu()
+    keep_freed_memory()
     # Of loading, encoding and saving; beside the run's own progress they would fill the log.
     logging.disable_progress_bar()
     disable_progress_bars()

@@ -1,0 +1,22 @@
+"""What the C library does with memory that tensors have freed."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+# malloc.h of the GNU C library
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _LARGE = 1 << 29, 1 << 28
+
+
+def keep_freed_memory() -> bool:
+    """Keep up to half a gigabyte of freed memory for the next step; whether the C library can.
+
+    By default it hands the tensors of every step back to the system, which clears the same pages for the next step: at
+    pocket size that took an eighth of the time.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    library = ctypes.CDLL(None)
+    return all([library.mallopt(_TRIM_THRESHOLD, _KEPT), library.mallopt(_MMAP_THRESHOLD, _LARGE)])
