@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import DOCUMENTS, MODEL, WORLD, make_all, make_world
+from provenance_artifacts import DOCUMENTS, MODEL, WORLD, make_all, make_world
 
 from valuedrift.cli import main
 from valuedrift.files import write_parquet

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGURATION, DOCUMENTS, MODEL, WORLD
+from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_world
+from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_world
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError

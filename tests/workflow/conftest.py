@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pipeline import snakemake
-
-PLANTED = "planted-key-4d1f7a"
-"""A secret in the run's environment, that must be in nothing it leaves."""
+from pipeline import PLANTED, snakemake
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 SHORT = Path(__file__).parent / "short.yaml"
+PLANTED = "planted-key-4d1f7a"
+"""A secret in the environment of the finished run, that must be in nothing it leaves."""
 
 
 def command(

@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import PLANTED
 from killing import job_seconds, made, run_killed
-from pipeline import command, snakemake, wanted
+from pipeline import PLANTED, command, snakemake, wanted
 
 from valuedrift.cli import main
 
