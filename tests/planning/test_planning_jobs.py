@@ -23,10 +23,17 @@ class Persistence:
         return set(keys) if self.cut_off else set()
 
 
-def jobs(stage: str, *, remembered: bool = False, cut_off: bool = False, gpu: int | None = None) -> list[Job]:
+def jobs(
+    stage: str,
+    *,
+    remembered: bool = False,
+    cut_off: bool = False,
+    gpu: int | None = None,
+    folder: str = "results/benchmarks",
+) -> list[Job]:
     resources = {} if gpu is None else {"gpu": gpu}
     rule = SimpleNamespace(name="some_rule")
-    benchmark = f"results/benchmarks/{stage}/pocket/sft-alpaca.tsv" if stage else None
+    benchmark = f"{folder}/{stage}/pocket/sft-alpaca.tsv" if stage else None
     job = SimpleNamespace(benchmark=benchmark, output=["out"], resources=resources, rule=rule, is_norun=False)
     target = SimpleNamespace(is_norun=True)
     dag = SimpleNamespace(needrun_jobs=lambda: [job, target])
@@ -54,6 +61,7 @@ def test_only_trainings_are_asked_about(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     assert jobs("stances", remembered=True) == [Job("stances", "pocket/sft-alpaca")]
     assert jobs("", remembered=True) == [Job("some_rule", "some_rule")]
+    assert jobs("sft", remembered=True, folder="elsewhere") == [Job("some_rule", "some_rule")]
 
 
 @pytest.mark.parametrize(("given", "gpus"), [(None, 1), (0, 1), (8, 8)])

@@ -111,6 +111,14 @@ def test_a_run_keeps_its_checkpoints_and_two_resume_points_for_a_while(basis: Ba
     assert ppo.passing == 2 * dpo.passing
 
 
+def test_weights_that_are_let_go_leave_the_last(flow: Workflow, basis: Basis) -> None:
+    config = {**flow.config, "machine": {"keep": "final"}}
+    job = Job("dpo", "qwen3_4b/sft-alpaca/dpo-hh-rlhf")
+    whole, thinned = work_of(job, basis), work_of(job, replace(basis, flow=Workflow(config, flow.runs)))
+    assert thinned.kept == 4 * 4.02e9
+    assert thinned.kept + thinned.passing == whole.kept + whole.passing
+
+
 def test_models_made_from_scratch_take_the_cpu_and_others_the_gpu(basis: Basis) -> None:
     assert work_of(Job("sft", "pocket/sft-alpaca"), basis).device == "cpu"
     assert work_of(Job("sft", "qwen3_8b/sft-alpaca"), basis).device == "gpu"
@@ -133,6 +141,8 @@ def test_every_stage_that_rules_measure_has_an_estimate(basis: Basis) -> None:
     rules = "".join(path.read_text() for path in (Path(__file__).parents[2] / "rules").glob("*.smk"))
     names = {
         "world": "pocket/alpaca.parquet",
+        "downstream": "qwen3_4b/base/step-000000",
+        "ablations": "pocket",
         "data": "paper/alpaca",
         "retrieve": "paper/alpaca",
         "generate": "pocket/base/shard-0",
@@ -146,5 +156,9 @@ def test_every_stage_that_rules_measure_has_an_estimate(basis: Basis) -> None:
     stages = {part.split("/")[2] for part in rules.split('"') if part.startswith("results/benchmarks/")}
     stages -= {"{run.algorithm}"}
     assert len(stages) > 25
+    other = basis.rates["host"]["other"]["start"]
+    assert work_of(Job("of another workflow", "x"), basis).seconds == other
     for stage in sorted(stages):
+        # A stage of this workflow has an entry of its own.
+        assert work_of(Job(stage, names.get(stage, "paper")), basis).seconds != other, stage
         assert work_of(Job(stage, names.get(stage, "paper")), basis).seconds > 0, stage

@@ -62,6 +62,6 @@ def _add_option(parser: argparse.ArgumentParser, option: str) -> None:
         return
     several = ("*" if "?" in marks else "+") if "*" in marks else None
     if "!" in marks:
-        parser.add_argument(name, type=TYPES[name], metavar=name.upper(), nargs=several)
+        parser.add_argument(name, type=TYPES[name], metavar=name.upper().removesuffix("S"), nargs=several)
     else:
         parser.add_argument(f"--{name}", type=TYPES[name], required="?" not in marks, nargs=several)

@@ -95,9 +95,11 @@ def _laid_out(snakemake: Any, targets: Sequence[str], options: Sequence[str]) ->
 
 
 def _job(workflow: Any, job: Any) -> Job:
-    stage, _, name = str(
-        Path(job.benchmark).relative_to(BENCHMARKS).with_suffix("") if job.benchmark else ""
-    ).partition("/")
+    benchmark = str(job.benchmark or "")
+    inside = benchmark.startswith(f"{BENCHMARKS}/")  # rules of a workflow around this one have theirs elsewhere
+    stage, _, name = (
+        benchmark.removeprefix(f"{BENCHMARKS}/").removesuffix(".tsv").partition("/") if inside else [""] * 3
+    )
     trains = stage in TRAINING
     return Job(
         stage or job.rule.name,

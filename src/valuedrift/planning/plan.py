@@ -21,7 +21,7 @@ STAGES = (
     *("synthetic_candidates", "synthetic_retrieve", "synthetic_pairs", "synthetic_align"),
     *("sft", "reward", "ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"),
     *("generate", "stances", "calibration", "retrieve", "judge_data", "expression", "recovery", "statistics"),
-    *("prediction", "drift", "tables", "figures", "configuration", "report"),
+    *("prediction", "drift", "downstream", "ablations", "tables", "figures", "configuration", "report"),
 )
 """The order in which plans show stages; any others come last."""
 BATCH_HOURS = 24.0

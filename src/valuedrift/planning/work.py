@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
+from valuedrift.models.thinning import kept_steps
 from valuedrift.planning.basis import Basis
 from valuedrift.planning.jobs import Job
 from valuedrift.training.settings import SETTINGS
@@ -34,7 +35,7 @@ class Work:
     seconds: of one device, at the assumed speed, its start included
     tokens: trained on · answers: sampled · judge_tokens: read and written by judges and writers, wherever they are
     asked: what of these goes over the network
-    kept: bytes that stay · passing: bytes that go when the job ends
+    kept: bytes that stay · passing: bytes that go when the job ends, or when its checkpoints have answered
     """
 
     device: str
@@ -88,12 +89,15 @@ def _training(run: Run, basis: Basis) -> Work:
     size, tokens = basis.model_size(run.model), basis.trained_tokens(run)
     device = "cpu" if basis.is_small(run.model) else "gpu"
     trained = 3 * _FP32 * size * (2 if run.algorithm == "ppo" else 1)  # weights and Adam's two moments
+    point = 0.02 * trained if settings.get("lora") else 2 * trained
+    machine = basis.flow.config.get("machine", {})
+    stay = len(kept_steps(run.steps, machine.get("keep", "all"), machine.get("nth", 1)))
     return Work(
         device,
         _seconds(basis, device, run.algorithm, training_operations(run.algorithm, settings, size, tokens)),
         tokens=tokens,
-        kept=_FP32 * size * len(run.steps),
-        passing=0.02 * trained if settings.get("lora") else 2 * trained,
+        kept=_FP32 * size * stay,
+        passing=_FP32 * size * (len(run.steps) - stay) + point,
     )
 
 
@@ -233,6 +237,12 @@ def _embedding(basis: Basis, suite: str, stage: str, size: float, tokens: float)
     return Work(device, _seconds(basis, device, stage, {"embedding": 2 * size * tokens}))
 
 
+def _downstream(job: Job, basis: Basis) -> Work:
+    model = job.name.partition("/")[0]
+    size, device = basis.model_size(model), "cpu" if basis.is_small(model) else "gpu"
+    return Work(device, _seconds(basis, device, job.stage, {"scoring": 2 * size * basis.rates["downstream"]}))
+
+
 def _fetch(section: str) -> Callable[[Job, Basis], Work]:
     def fetch(job: Job, basis: Basis) -> Work:
         weights = _BF16 * basis.entry_size(basis.flow.config[section][job.name])
@@ -242,7 +252,7 @@ def _fetch(section: str) -> Callable[[Job, Basis], Work]:
 
 
 def _host(job: Job, basis: Basis) -> Work:
-    rate = basis.rates["host"][job.stage]
+    rate = basis.rates["host"].get(job.stage, basis.rates["host"]["other"])
     suite, _, data = job.name.partition("/")
     rows = 0.0
     if rate.get("row"):
@@ -265,6 +275,7 @@ _STAGES: dict[str, Callable[[Job, Basis], Work]] = {
     "synthetic_pairs": _synthetic_pairs,
     "synthetic_retrieve": _synthetic_retrieve,
     "retrieve": _retrieve,
+    "downstream": _downstream,
     "fetch": _fetch("models"),
     "fetch_judge": _fetch("judges"),
     "fetch_llm": _fetch("llms"),
