@@ -77,6 +77,7 @@ rule recovery:
         "results/logs/recovery/{suite}.log",
     benchmark:
         "results/benchmarks/recovery/{suite}.tsv"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -100,6 +101,7 @@ rule prediction:
         "results/logs/prediction/{model}.log",
     benchmark:
         "results/benchmarks/prediction/{model}.tsv"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

@@ -92,6 +92,7 @@ rule vprism_describe:
         "results/logs/vprism_describe/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_describe/{suite}.tsv"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -134,6 +135,7 @@ rule vprism_propose:
         "results/logs/vprism_propose/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_propose/{suite}.tsv"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -183,6 +185,7 @@ rule vprism_sample:
         "results/benchmarks/vprism_sample/{suite}.tsv"
     wildcard_constraints:
         suite=FLOW.suites_with_probes("vprism"),
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

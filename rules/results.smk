@@ -88,6 +88,7 @@ rule tables:
         "results/logs/tables.log",
     benchmark:
         "results/benchmarks/tables/tables.tsv"
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

@@ -86,6 +86,7 @@ rule synthetic_align:
         "results/benchmarks/synthetic_align/{suite}/{side}.tsv"
     wildcard_constraints:
         side="support|oppose",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     shell:

@@ -30,12 +30,12 @@ class Run:
                 [*command, *HASTE, *arguments], cwd=folder, env=environment, stdout=file, stderr=file
             )
 
-    def end(self, seconds: float = 120) -> tuple[int, str]:
+    def end(self, seconds: float = 240) -> tuple[int, str]:
         """Its status and what it said."""
         status = self.process.wait(seconds)
         return status, self.output.read_text()
 
-    def wait_for(self, name: str, state: str = "RUNNING", seconds: float = 60) -> dict[str, str]:
+    def wait_for(self, name: str, state: str = "RUNNING", seconds: float = 120) -> dict[str, str]:
         """The newest job of this folder with this output, once it is in that state."""
 
         def found() -> list[dict[str, str]]:

@@ -25,12 +25,14 @@ NODES = {"gpu1": 4, "gpu2": 4, "cpu1": 0}
 # Devices must be character devices, or jobs are given no CUDA_VISIBLE_DEVICES.
 DEVICES = ("null", "zero", "full", "random")
 
-# MinJobAge keeps finished jobs in squeue's answers, as a cluster without an accounting database has to.
+# MinJobAge keeps finished jobs in squeue's answers, as a cluster without an accounting database has to. A job that is queued
+# again starts once its credentials have expired. The partitions allow no longer than the profile says that it asks for.
 CONFIGURATION = """
 ClusterName=lab
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
 AuthType=auth/none
+AuthInfo=cred_expire=5
 CredType=cred/none
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser={user}
@@ -50,7 +52,7 @@ SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-SchedulerParameters=bf_interval=1,sched_min_interval=1,batch_sched_delay=0,requeue_delay=1
+SchedulerParameters=bf_interval=1,sched_min_interval=1,batch_sched_delay=0
 ReturnToService=2
 MinJobAge=3600
 KillWait=2
@@ -59,7 +61,7 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 """
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=32 RealMemory=400000{gres}"
-PARTITIONS = "PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=5000\nPartitionName=gpu Nodes=gpu[1-2] MaxTime=5000\n"
+PARTITIONS = "PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=2880\nPartitionName=gpu Nodes=gpu[1-2] MaxTime=2880\n"
 
 # Snakemake's job steps drop SLURM_CONF, which clusters with a file in its usual place don't need.
 SRUN = '#!/bin/sh\nSLURM_CONF={configuration} exec {srun} "$@"\n'

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in WORKFLOW:
         source = REPOSITORY / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    for profile in ("local", "slurm"):
+    for profile in ("local", "gpus", "slurm"):
         (folder / profile).symlink_to(f"profiles/{profile}")
     # Something to verify and to pack.
     made = run(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
@@ -63,6 +64,12 @@ def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder, env=environment
     )
+
+
+def gpus_by_rule(profile: str) -> dict[str, int]:
+    """What a profile says of the rules that it names."""
+    resources = yaml.safe_load((REPOSITORY / "profiles" / profile / "config.yaml").read_text())["set-resources"]
+    return {rule: named["gpu"] for rule, named in resources.items()}
 
 
 def test_the_two_commands_come_first() -> None:
@@ -89,7 +96,7 @@ def test_a_command_works(command: str, snippet: str, copy: Path) -> None:
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
 
 
-@pytest.mark.parametrize("profile", ["local", "slurm"])
+@pytest.mark.parametrize("profile", ["local", "gpus", "slurm"])
 def test_profiles_are_found_by_name(profile: str, copy: Path) -> None:
     found = run(copy, f"snakemake -n --profile {profile} results/drift/pocket")
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
@@ -101,6 +108,26 @@ def test_scripts_can_be_run(script: str) -> None:
     path = REPOSITORY / "scripts" / script
     assert os.access(path, os.X_OK)
     assert run(REPOSITORY, f"bash -n {path}").returncode == 0
+
+
+def local_rules() -> set[str]:
+    """Rules of a second or two, which Snakemake runs itself wherever it runs."""
+    rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
+    return {text.split(":")[0] for text in rules.split("\nrule ")[1:] if "\n    localrule: True\n" in text}
+
+
+def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(copy: Path) -> None:
+    """The paper's grid, its probe set and synthetic pairs, from nothing: by rule, what Slurm is given."""
+    plan = run(copy, "snakemake -n --profile slurm results/drift/qwen3_4b").stdout
+    named = [re.sub("train_qwen3_4b_.*", "train", rule) for rule in re.findall(r"^rule (\w+):", plan, re.MULTILINE)]
+    jobs = Counter(rule for rule in named if rule not in local_rules())
+    assert jobs == {
+        **{"train": 34, "generate": 39, "stances": 27, "data": 6},
+        **dict.fromkeys(("fetch_base", "fetch_judge", "fetch_llm", "statistics", "drift"), 1),
+        **dict.fromkeys(("synthetic_candidates", "synthetic_retrieve", "synthetic_pairs"), 1),
+        **dict.fromkeys((f"vprism_{step}" for step in ("questions", "embed", "reduce", "cluster", "name", "filter")), 1),
+    }
+    assert jobs.total() <= 150
 
 
 def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Path) -> None:
@@ -118,8 +145,21 @@ def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Pa
 def test_named_resources_are_those_of_rules_that_there_are() -> None:
     rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
     known = {*re.findall(r"^rule (\w+):", rules, flags=re.MULTILINE), *re.findall(r"rule \w+ as (\w+) ", rules)}
+    assert set(gpus_by_rule("slurm")) == known - {"configuration", "downstream_all"}
+
+
+@pytest.mark.parametrize("profile", ["gpus", "kubernetes"])
+def test_other_profiles_name_the_rules_that_need_another_number_of_gpus_than_one(profile: str) -> None:
+    expected = {rule: gpus for rule, gpus in gpus_by_rule("slurm").items() if gpus != 1}
+    assert {rule: gpus for rule, gpus in gpus_by_rule(profile).items() if rule != "configuration"} == expected
+
+
+def test_no_attempt_asks_for_more_time_than_the_first_of_a_training_run() -> None:
+    """What asks for more than its partition allows is never started."""
     profile = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())
-    assert set(profile["set-resources"]) == known - {"configuration", "downstream_all"}
+    asked = [profile["default-resources"], *profile["set-resources"].values()]
+    minutes = [eval(str(each["runtime"]), {"attempt": 1 + profile["retries"]}) for each in asked]  # noqa: S307
+    assert max(minutes) == minutes[0] == 2880
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -97,8 +97,8 @@ def test_an_environment_without_its_python_is_made_anew(project: Path) -> None:
 
 def test_profiles_are_found_by_their_names(project: Path) -> None:
     setup(project)
-    targets = [str((project / name).readlink()) for name in ("local", "slurm")]
-    assert targets == ["profiles/local", "profiles/slurm"]
+    targets = [str((project / name).readlink()) for name in ("local", "gpus", "slurm")]
+    assert targets == ["profiles/local", "profiles/gpus", "profiles/slurm"]
 
 
 @pytest.mark.parametrize(
