@@ -63,6 +63,20 @@ GresTypes=gpu
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=32 RealMemory=400000{gres}"
 PARTITIONS = "PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=2880\nPartitionName=gpu Nodes=gpu[1-2] MaxTime=2880\n"
 
+# What squeue is asked for.
+COLUMNS = {
+    "id": "JobID",
+    "state": "State",
+    "name": "Name",
+    "comment": "Comment",
+    "partition": "Partition",
+    "gres": "tres-per-job",
+    "restarts": "RestartCnt",
+    "minutes": "TimeLimit",
+    "memory": "MinMemory",
+    "folder": "WorkDir",
+}
+
 # Snakemake's job steps drop SLURM_CONF, which clusters with a file in its usual place don't need.
 SRUN = '#!/bin/sh\nSLURM_CONF={configuration} exec {srun} "$@"\n'
 # Accounts are looked up in a database that there is none of here.
@@ -90,13 +104,9 @@ class Cluster:
 
     def jobs(self, states: str = "all") -> list[dict[str, str]]:
         """Jobs that the controller remembers, oldest first."""
-        fields = ("id", "state", "name", "comment", "partition", "gres", "restarts", "minutes", "memory", "folder")
-        layout = (
-            "JobID:|,State:|,Name:|,Comment:|,Partition:|,tres-per-job:|,Restarts:|,TimeLimit:|,MinMemory:|,WorkDir:"
-        )
-        wide = layout.replace(":|", ":200|") + "400"
-        lines = self.call("squeue", "--noheader", f"--states={states}", "--sort=i", f"--Format={wide}").splitlines()
-        return [dict(zip(fields, map(str.strip, line.split("|")), strict=True)) for line in lines]
+        layout = ",".join(f"{column}:400" for column in COLUMNS.values())
+        lines = self.call("squeue", "--noheader", f"--states={states}", "--sort=i", f"--Format={layout}").splitlines()
+        return [{name: line[400 * n : 400 * (n + 1)].strip() for n, name in enumerate(COLUMNS)} for line in lines]
 
     def start(self, name: str, *options: str) -> None:
         """Start the controller or a node's daemon, which ends when this process does."""
