@@ -14,6 +14,7 @@ from valuedrift.errors import ClusterError
 
 # Snakemake's executor names all jobs of one run alike: after the profile's prefix and a random number.
 _RUN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_PATIENCE = 60.0  # seconds for which a controller that doesn't answer is asked again
 
 
 def prepare_slurm(prefix: str, folder: Path, commands: Path) -> None:
@@ -61,8 +62,8 @@ def leftovers(prefix: str, folder: Path) -> list[str]:
 
 
 def _call(*command: str) -> str:
-    """Output of a command of Slurm's; tried again for a minute, because controllers have outages."""
-    end = time.monotonic() + 60
+    """Output of a command of Slurm's; tried again for a while, because controllers have outages."""
+    end = time.monotonic() + _PATIENCE
     while True:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

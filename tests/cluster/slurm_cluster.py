@@ -25,8 +25,8 @@ NODES = {"gpu1": 4, "gpu2": 4, "cpu1": 0}
 # Devices must be character devices, or jobs are given no CUDA_VISIBLE_DEVICES.
 DEVICES = ("null", "zero", "full", "random")
 
-# MinJobAge keeps finished jobs in squeue's answers, as a cluster without an accounting database has to. A job that is queued
-# again starts once its credentials have expired. The partitions allow no longer than the profile says that it asks for.
+# MinJobAge keeps finished jobs in squeue's answers, as a cluster without an accounting database has to. A job that is
+# queued again starts once its credentials have expired. The partitions allow what the profile says that it asks for.
 CONFIGURATION = """
 ClusterName=lab
 SlurmctldHost={host}(127.0.0.1)

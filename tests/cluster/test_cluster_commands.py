@@ -1,0 +1,136 @@
+"""What stands between Snakemake and Slurm's commands, with commands that only pretend."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from valuedrift import cluster
+from valuedrift.cluster import cancel_leftovers, leftovers, prepare_slurm
+from valuedrift.errors import ClusterError
+
+COMMANDS = Path(__file__).parents[2] / "profiles/slurm/bin"
+RUN = "01234567-89ab-cdef-0123-456789abcdef"
+DOWN = "echo 'Unable to contact slurm controller (connect failure)' >&2; exit 1"
+
+Pretend = Callable[..., None]
+
+
+@pytest.fixture
+def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretend:
+    """Make commands that run the given shell text; `sleep` takes no time."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+
+    def make(**texts: str) -> None:
+        for name, text in texts.items():
+            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).chmod(0o755)
+
+    make(sleep="exit 0")
+    return make
+
+
+def shipped(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of the profile's commands, first on the PATH as in a run."""
+    path = f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [name, *arguments], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Pretend, tmp_path: Path) -> None:
+    here, link = tmp_path / "here", tmp_path / "link"
+    here.mkdir()
+    link.symlink_to(here)
+    jobs = [
+        f"1|drift_{RUN}|{here}",
+        f"2|drift_{RUN}|{link}",
+        f"3|drift_{RUN}|{tmp_path}",
+        f"4|other_{RUN}|{here}",
+        f"5|{RUN}|{here}",
+        f"6|drift_mine|{here}",
+    ]
+    pretend(squeue="cat <<'JOBS'\n" + "\n".join(jobs) + "\nJOBS")
+    assert leftovers("drift", here) == ["1", "2"]
+    assert leftovers("drift", link) == ["1", "2"]
+    assert leftovers("", here) == ["5"]
+
+
+def test_leftovers_are_cancelled_and_waited_for(
+    pretend: Pretend, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "cancelled"
+    pretend(squeue=f"[ -e {gone} ] || echo '7|drift_{RUN}|{tmp_path}'", scancel=f'echo "$@" > {gone}; exit 1')
+    prepare_slurm("drift", tmp_path, Path("/first"))
+    assert gone.read_text() == "7\n"
+    assert capsys.readouterr().err == "Cancelling jobs that an earlier run left in this folder: 7\n"
+    assert os.environ["PATH"].startswith(f"/first{os.pathsep}")
+
+
+def test_jobs_that_do_not_end_stop_the_run(pretend: Pretend, tmp_path: Path) -> None:
+    pretend(squeue=f"echo '7|drift_{RUN}|{tmp_path}'", scancel="exit 0")
+    with pytest.raises(ClusterError, match="jobs 7: found 'still there 0 s after scancel', expected them to end"):
+        cancel_leftovers("drift", tmp_path, seconds=0)
+
+
+def test_a_controller_that_never_answers_stops_the_run(
+    pretend: Pretend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.0)
+    pretend(squeue=DOWN)
+    with pytest.raises(ClusterError, match="squeue: found 'Unable to contact slurm controller"):
+        prepare_slurm("drift", tmp_path, tmp_path)
+
+
+def test_a_controller_that_is_away_is_asked_again(pretend: Pretend, tmp_path: Path) -> None:
+    pretend(squeue=f"[ -e {tmp_path}/asked ] || {{ touch {tmp_path}/asked; {DOWN}; }}")
+    assert leftovers("drift", tmp_path) == []
+
+
+def test_a_failed_query_answers_nothing(pretend: Pretend) -> None:
+    pretend(squeue=DOWN, sacct=DOWN)
+    assert [(done.returncode, done.stdout) for done in map(shipped, ("squeue", "sacct"))] == [(0, ""), (0, "")]
+
+
+def test_a_query_that_works_is_passed_on(pretend: Pretend) -> None:
+    pretend(squeue='echo "1|RUNNING|$*"', sacct='echo "2|COMPLETED|$*"')
+    assert shipped("squeue", "--name", "x").stdout == "1|RUNNING|--name x\n"
+    assert shipped("sacct", "--name", "x").stdout == "2|COMPLETED|--name x\n"
+
+
+def test_without_an_accounting_database_squeue_answers_for_sacct(pretend: Pretend) -> None:
+    pretend(squeue='echo "$*"', sacct="exit 1")
+    assert shipped("sacct", "-X", "--name", "x").stdout == "--noheader --states=all --format=%i|%T --name x\n"
+    assert shipped("sacct", "-j", "1").stdout == ""
+
+
+def test_submission_is_tried_again_only_where_nothing_can_have_been_submitted(pretend: Pretend, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    pretend(sbatch=f"echo \"$*\" >> {calls}; [ $(wc -l < {calls}) = 3 ] || {{ {DOWN}; }}; echo 17; echo 'a word' >&2")
+    done = shipped("sbatch", "--wrap", "two words")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "17\n", "a word\n")
+    assert calls.read_text() == "--wrap two words\n" * 3
+
+    calls.unlink()
+    pretend(sbatch=f"echo again >> {calls}; echo 'Socket timed out' >&2; exit 1")
+    done = shipped("sbatch")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Socket timed out\n")
+    assert calls.read_text() == "again\n"
+
+
+def test_submission_is_given_up_with_the_snakemake_that_asked_for_it(pretend: Pretend, tmp_path: Path) -> None:
+    """Or the job would come when nobody knows of it any more."""
+    tries = tmp_path / "tries"
+    pretend(sbatch=f"echo try >> {tries}; [ $(wc -l < {tries}) -lt 3 ] || kill -KILL $(cat {tmp_path}/parent); {DOWN}")
+    snakemake = f"echo $$ > {tmp_path}/parent; {COMMANDS}/sbatch; true"
+    subprocess.run(
+        ["sh", "-c", '"$@"; true', "sh", "sh", "-c", snakemake], capture_output=True, check=False, timeout=60
+    )
+    assert len(tries.read_text().splitlines()) >= 3
