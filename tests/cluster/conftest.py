@@ -21,14 +21,11 @@ HASTE = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5"
 class Run:
     """A Snakemake with the Slurm profile in a folder; its output goes to a file there."""
 
-    def __init__(self, cluster: Cluster, folder: Path, profile: Path, *arguments: str, snakefile: Path = TOY) -> None:
+    def __init__(self, folder: Path, command: list[str], cluster: Cluster, environment: dict[str, str]) -> None:
         self.cluster, self.folder, self.output = cluster, folder, folder / "snakemake.txt"
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--profile", str(profile)]
-        environment = {**cluster.environment, "PLANTED": "planted"}
+        everything = {**cluster.environment, **environment}
         with self.output.open("w") as file:
-            self.process = subprocess.Popen(
-                [*command, *HASTE, *arguments], cwd=folder, env=environment, stdout=file, stderr=file
-            )
+            self.process = subprocess.Popen(command, cwd=folder, env=everything, stdout=file, stderr=file)
 
     def end(self, seconds: float = 240) -> tuple[int, str]:
         """Its status and what it said."""
@@ -82,9 +79,10 @@ def start(cluster: Cluster, profile: Path, tmp_path: Path) -> Iterator[object]:
     """Start Snakemake with these arguments in the test's folder or another; what still runs is killed at the end."""
     runs: list[Run] = []
 
-    def begin(*arguments: str, folder: Path = tmp_path, snakefile: Path = TOY) -> Run:
+    def begin(*arguments: str, folder: Path = tmp_path, snakefile: Path = TOY, **environment: str) -> Run:
         folder.mkdir(exist_ok=True)
-        runs.append(Run(cluster, folder, profile, *arguments, snakefile=snakefile))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--profile", str(profile)]
+        runs.append(Run(folder, [*command, *HASTE, *arguments], cluster, environment))
         return runs[-1]
 
     yield begin

@@ -16,7 +16,7 @@ Start = Callable[..., Run]
 
 def test_jobs_get_what_the_profile_says(start: Start, tmp_path: Path) -> None:
     """Two jobs side by side on one node have a GPU each, the third has none; all know the submitting environment."""
-    run = start("wait-8-a", "wait-8-b", "cpu-1-c")
+    run = start("wait-8-a", "wait-8-b", "cpu-1-c", PLANTED="planted")
     status, said = run.end()
     assert status == 0, said
     gpus = {(tmp_path / f"wait-8-{name}").read_text() for name in "ab"}
