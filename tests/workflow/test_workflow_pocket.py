@@ -79,7 +79,7 @@ def test_summary_holds_what_machines_read(finished: Path) -> None:
 
 def test_tables_and_figures_are_there(finished: Path) -> None:
     results = finished / "results"
-    assert {path.suffix for path in (results / "tables").glob("[!.]*")} == {".md", ".csv", ".tex"}
+    assert {path.suffix for path in (results / "tables").glob("[!.]*")} == {".md", ".csv", ".tex", ".html"}
     assert {path.name for path in (results / "figures").iterdir()} >= {
         "figure_03.svg",
         "figure_04.svg",
