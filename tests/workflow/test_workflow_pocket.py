@@ -142,14 +142,14 @@ def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path, tmp_path: 
     machine = {"keep": "final", "resume_minutes": 3, "report_to": ["tensorboard"]}
     overlay.write_text(yaml.safe_dump({"machine": machine}))
     assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {}
-    gpus = ("-n", "--set-resources", "train_pocket_sft_wildchat:gpu=2", "--")
+    gpus = ("-n", "--set-resources", "train_pocket_sft_wildchat:gpu=2")
     assert wanted(snakemake(finished, options=gpus)) == {}
 
 
 def test_a_jobs_gpus_are_its_processes(finished: Path) -> None:
     def commands(run: str, gpus: int) -> str:
         rule = f"train_pocket_sft_wildchat{run}"
-        options = ("-n", "-p", "--forcerun", rule, "--set-resources", f"{rule}:gpu={gpus}", "--")
+        options = ("-n", "-p", "--forcerun", rule, "--set-resources", f"{rule}:gpu={gpus}")
         plan = snakemake(finished, f"results/checkpoints/pocket/sft-wildchat{run}/metrics.parquet", options=options)
         assert plan.returncode == 0, plan.stdout + plan.stderr
         return plan.stdout
