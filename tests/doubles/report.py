@@ -179,6 +179,9 @@ INPUTS = ReportInputs(
     answers=answers(),
     topics=TOPICS,
     stages=[StageCost("judge", 3, 12.5, None), StageCost("train", 2, 3725.0, 2048.0)],
+    planned=pl.DataFrame(
+        {"stage": ["judge"], "jobs": [3], "predicted_seconds": [10.0], "measured_seconds": [12.5], "ratio": [0.8]}
+    ),
     versions={"python": "3.11.7"},
     commit="0123abc",
     configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},

@@ -119,13 +119,19 @@ def local_rules() -> set[str]:
 def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(copy: Path) -> None:
     """The paper's grid, its probe set and synthetic pairs, from nothing: by rule, what Slurm is given."""
     plan = run(copy, "snakemake -n --profile slurm results/drift/qwen3_4b").stdout
-    named = [re.sub("train_qwen3_4b_.*", "train", rule) for rule in re.findall(r"^rule (\w+):", plan, re.MULTILINE)]
+    rules = re.findall(r"^rule (\w+):", plan, re.MULTILINE)
+    named = [re.sub("train_qwen3_4b_.*", "train", rule) for rule in rules]
     jobs = Counter(rule for rule in named if rule not in local_rules())
     assert jobs == {
-        **{"train": 34, "generate": 39, "stances": 27, "data": 6},
+        "train": 34,
+        "generate": 39,
+        "stances": 27,
+        "data": 6,
         **dict.fromkeys(("fetch_base", "fetch_judge", "fetch_llm", "statistics", "drift"), 1),
         **dict.fromkeys(("synthetic_candidates", "synthetic_retrieve", "synthetic_pairs"), 1),
-        **dict.fromkeys((f"vprism_{step}" for step in ("questions", "embed", "reduce", "cluster", "name", "filter")), 1),
+        **dict.fromkeys(
+            (f"vprism_{step}" for step in ("questions", "embed", "reduce", "cluster", "name", "filter")), 1
+        ),
     }
     assert jobs.total() <= 150
 

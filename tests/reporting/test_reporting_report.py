@@ -147,7 +147,7 @@ def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
 
 
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
-    found = page(judge=None, stages=[], findings=[], training=None)
+    found = page(judge=None, stages=[], findings=[], training=None, planned=None)
     for text in (
         "no finding was evaluated",
         "nothing was planted",
@@ -156,6 +156,7 @@ def test_what_was_not_measured_is_said_with_the_reason() -> None:
         "no SFT run has both its data’s shares and its own drift",
         "no run’s metrics were found",
         "Snakemake left no benchmark files",
+        "no run was planned in this folder",
     ):
         assert f"Not measured: {text}" in found.text
 
@@ -175,6 +176,7 @@ def test_empty_evidence_counts_as_not_measured(tmp_path: Path) -> None:
 def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:
     for text in ("0.93", "0.91 to 0.95, n = 660", "1 h 02 min", "2,048", "0123abc", "https://judge.example/v1", "17"):
         assert text in parsed.text
+    assert "0.80" in parsed.text.partition("Predicted and measured")[2]
     rows = re.findall("support|neutral|oppose", parsed.text.partition("judged as")[2])
     assert tuple(rows[3:6]) == STANCES
 
@@ -198,7 +200,9 @@ def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
 
 def test_the_summary_has_what_programs_read(folder: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
-    assert set(summary) == {"findings", "calibration", "judge", "stages", "versions", "commit", "configuration"}
+    assert set(summary) == {
+        "findings", "calibration", "judge", "stages", "planned", "versions", "commit", "configuration"
+    }  # fmt: skip
     assert [set(finding) for finding in summary["findings"]] == [{"name", "holds", "numbers"}] * 3
     assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
     assert summary["calibration"] == {
@@ -208,6 +212,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
         "by_data": {"wildchat": pytest.approx(0.2)},
     }
     assert summary["judge"]["accuracy"] == 0.934
+    assert summary["planned"][0]["ratio"] == 0.8
     assert summary["stages"] == [
         {"stage": "judge", "wall_seconds": 12.5, "peak_mib": None},
         {"stage": "train", "wall_seconds": 3725.0, "peak_mib": 2048.0},

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
-from valuedrift.files import publish, read_json, write_parquet, write_text
-from valuedrift.reporting.benchmarks import read_stage_costs
+from valuedrift.files import publish, write_parquet, write_text
 from valuedrift.reporting.downstream_table import downstream_table
 from valuedrift.reporting.drawn import OTHERS, ablation_entries, draw_expression, draw_prompts, draw_trajectories
 from valuedrift.reporting.figures import drift_heatmap, save_chart, trajectories
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.paper_index import write_index
-from valuedrift.reporting.report import ReportInputs, write_report
 from valuedrift.reporting.sample_tables import pairs_table, sample_tables
 from valuedrift.reporting.stated_tables import corrected_tables, stated_shares_table
 from valuedrift.reporting.table_files import latex_document, write_tables
@@ -29,8 +22,6 @@ from valuedrift.reporting.table_index import table_entries
 from valuedrift.reporting.tables import paper_tables
 from valuedrift.reporting.topic_tables import topic_tables
 from valuedrift.statistics.panel import ALL
-
-PACKAGES = ("valuedrift", "snakemake", "torch", "transformers", "trl", "polars", "altair")
 
 
 @dataclass(frozen=True)
@@ -114,53 +105,8 @@ def write_drift(statistics: Path, topics: Topics, report: Mapping[str, Any], out
         save_chart(drift_heatmap(drift, topics), draft / "figures" / "drift", report["figure_formats"])
 
 
-@dataclass(frozen=True)
-class ReportFiles:
-    """Where everything that the report shows lies."""
-
-    statistics: Sequence[Path]
-    stances: Sequence[Path]
-    calibrations: Sequence[Path]
-    quality: Path | None
-    benchmarks: Path
-    configuration: Path
-
-
-def write_report_page(files: ReportFiles, topics: Topics, out: Path) -> None:
-    """Write index.html and summary.json into the folder `out`."""
-    inputs = ReportInputs(
-        values=_all(files.statistics, "values"),
-        drift=_all(files.statistics, "drift"),
-        calibration=_calibration(files.calibrations),
-        findings=[finding for folder in files.statistics for finding in read_json(folder / "findings.json")],
-        judge=read_json(files.quality) if files.quality else None,
-        answers=pl.concat([pl.read_parquet(path) for path in files.stances]),
-        topics=topics,
-        stages=read_stage_costs(files.benchmarks),
-        versions=_versions(),
-        commit=_commit(),
-        configuration=yaml.safe_load(files.configuration.read_text(encoding="utf-8")),
-    )
-    with publish(out) as draft:
-        draft.mkdir()
-        write_report(inputs, draft)
-
-
-def _versions() -> dict[str, str]:
-    """Of the packages that shape results, those that this environment has: on a cluster each stage has its own."""
-    installed = {name: version(name) for name in PACKAGES if find_spec(name)}
-    return {"python": platform.python_version(), **installed}
-
-
 def _all(statistics: Sequence[Path], name: str) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in statistics])
-
-
-def _calibration(folders: Sequence[Path]) -> pl.DataFrame:
-    columns = {"data": pl.String, "topic": pl.String, "stance": pl.String}
-    shares = dict.fromkeys(("planted", "measured", "low", "high"), pl.Float64)
-    empty = pl.DataFrame(schema={"model": pl.String, **columns, **shares})
-    return pl.concat([empty, *(pl.read_parquet(folder / "table.parquet") for folder in folders)])
 
 
 def _draw(values: pl.DataFrame, model: str, topics: Topics, report: Mapping[str, Any], folder: Path) -> None:
@@ -171,8 +117,3 @@ def _draw(values: pl.DataFrame, model: str, topics: Topics, report: Mapping[str,
         chart = trajectories(own, [run], chosen, topics, columns=report["figure_columns"])
         stem = f"trajectory_{model}_{run}".replace("/", "_")
         save_chart(chart, folder / stem, report["figure_formats"])
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "not a git checkout"

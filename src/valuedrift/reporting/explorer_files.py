@@ -14,6 +14,8 @@ import polars as pl
 import yaml
 
 from valuedrift.files import publish, read_json
+from valuedrift.planning.measured import predicted_and_measured
+from valuedrift.planning.rates import PREDICTIONS
 from valuedrift.reporting.benchmarks import read_stage_costs
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
@@ -52,6 +54,7 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         answers=pl.scan_parquet(list(sources.stances)),
         topics=topics,
         stages=read_stage_costs(sources.benchmarks),
+        planned=predicted_and_measured(sources.benchmarks.with_name(Path(PREDICTIONS).name), sources.benchmarks),
         versions=_versions(),
         commit=_commit(),
         configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),

@@ -44,6 +44,7 @@ class ReportInputs:
     versions: program or package → version; configuration: plain values, shown as YAML
     expressed, foretold: what the data sets express, and what that foretold; None: not measured
     training: model, run, step, metric, value of every training run; None: not measured
+    planned: stage, jobs, predicted_seconds, measured_seconds, ratio; None: no run was planned
     """
 
     values: pl.DataFrame
@@ -60,6 +61,7 @@ class ReportInputs:
     expressed: Expressed | None = None
     foretold: Foretold | None = None
     training: pl.DataFrame | None = None
+    planned: pl.DataFrame | None = None
 
 
 def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
@@ -98,6 +100,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
             {"stage": stage.stage, "wall_seconds": stage.wall_seconds, "peak_mib": stage.peak_mib}
             for stage in inputs.stages
         ],
+        "planned": None if inputs.planned is None else inputs.planned.to_dicts(),
         "versions": dict(inputs.versions),
         "commit": inputs.commit,
         "configuration": inputs.configuration,
@@ -135,6 +138,7 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         examples=examples,
         metrics={} if inputs.training is None else _metrics(inputs.training),
         stages=sections.stage_shares(inputs.stages),
+        planned=[] if inputs.planned is None else inputs.planned.to_dicts(),
         number=sections.number,
         duration=sections.duration,
         versions=inputs.versions,
