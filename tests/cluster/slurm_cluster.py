@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -117,10 +116,14 @@ class Cluster:
         self.daemons[name] = subprocess.Popen(command, env=self.environment, stdin=null, stdout=null, stderr=null)
 
     def stop(self, name: str) -> None:
-        """End a daemon at once, as a crash or a power cut does."""
+        """End a daemon; the controller saves its state."""
         daemon = self.daemons.pop(name)
-        daemon.kill()
-        daemon.wait()
+        daemon.terminate()
+        try:
+            daemon.wait(10)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
 
     def wait_for_nodes(self, seconds: float = 20) -> None:
         """Until every node is idle."""
@@ -215,10 +218,7 @@ def _end(cluster: Cluster) -> None:
         wait_until(lambda: not cluster.jobs("running,completing,suspended"), 15, lambda: "jobs are left")
     except (AssertionError, subprocess.TimeoutExpired):
         pass
-    for name in reversed(list(cluster.daemons)):
-        cluster.daemons[name].send_signal(signal.SIGTERM)
+    for daemon in cluster.daemons.values():
+        daemon.terminate()
     for name in list(cluster.daemons):
-        try:
-            cluster.daemons[name].wait(5)
-        except subprocess.TimeoutExpired:
-            cluster.stop(name)
+        cluster.stop(name)
