@@ -142,20 +142,21 @@ def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path, tmp_path: 
     machine = {"keep": "final", "resume_minutes": 3, "report_to": ["tensorboard"]}
     overlay.write_text(yaml.safe_dump({"machine": machine}))
     assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {}
-    gpus = ("-n", "--set-resources", "train_pocket_sft_wildchat:gpu=2")
-    assert wanted(snakemake(finished, options=gpus)) == {}
 
 
-def test_a_jobs_gpus_are_its_processes(finished: Path) -> None:
-    def commands(run: str, gpus: int) -> str:
-        rule = f"train_pocket_sft_wildchat{run}"
-        options = ("-n", "-p", "--forcerun", rule, "--set-resources", f"{rule}:gpu={gpus}")
-        plan = snakemake(finished, f"results/checkpoints/pocket/sft-wildchat{run}/metrics.parquet", options=options)
-        assert plan.returncode == 0, plan.stdout + plan.stderr
-        return plan.stdout
+def test_a_jobs_gpus_are_its_processes_and_rerun_nothing(finished: Path) -> None:
+    def planned(rule: str, gpus: int, target: str, *options: str) -> str:
+        given = ("-n", "-p", *options, "--set-resources", f"{rule}:gpu={gpus}")
+        plan = snakemake(finished, f"results/checkpoints/{target}/metrics.parquet", options=given)
+        return plan.stdout + plan.stderr
 
-    assert "Shell command:  valuedrift train --algorithm sft" in commands("", 1)
-    assert "envs/accelerate/2-gpus.yaml --num_processes 2 --mixed_precision no" in commands("", 2)
+    sft, simpo = "train_pocket_sft_wildchat", "train_pocket_sft_wildchat_simpo_ultrafeedback"
+    assert "Nothing to be done" in planned(simpo, 2, "pocket/sft-wildchat/simpo-ultrafeedback")
+    assert " valuedrift train --algorithm sft" in planned(sft, 1, "pocket/sft-wildchat", "--forcerun", sft)
+    assert "16 × 2 device(s) = 32 rows" in planned(sft, 2, "pocket/sft-wildchat", "--forcerun", sft)
+    eight = planned("train_qwen3_4b_sft_wildchat", 8, "qwen3_4b/sft-wildchat")
+    assert "envs/accelerate/8-gpus.yaml --num_processes 8 --mixed_precision bf16" in eight
+    assert "-m valuedrift train --algorithm sft" in eight
 
 
 def test_weights_that_went_let_nothing_run_again_and_answers_come_back(finished: Path, tmp_path: Path) -> None:
