@@ -167,7 +167,8 @@ def _metrics(training: pl.DataFrame) -> dict[str, str]:
 def _page_table(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
-        "caption": " ".join((table.caption, *table.notes)),
+        "caption": table.caption,
+        "notes": table.notes,
         "header": header_rows(table.frame.columns),
         "numeric": is_numeric(table),
         "rows": body_rows(table),
