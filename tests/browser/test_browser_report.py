@@ -61,6 +61,12 @@ def title_of(page: Page) -> str:
     return page.locator("#answers-list .when").first.inner_text()
 
 
+def wait_for_title(page: Page, start: str) -> None:
+    page.wait_for_function(
+        "start => document.querySelector('#answers-list .when')?.textContent.startsWith(start)", arg=start
+    )
+
+
 @pytest.mark.parametrize("watched", [DESKTOP, PHONE, DESKTOP | {"color_scheme": "dark"}], indirect=True)
 def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, report: Path) -> None:
     page = watched.open(report)
@@ -103,8 +109,8 @@ def test_a_click_on_a_point_opens_the_answers_behind_it(watched: Watched, report
 def test_the_first_point_opens_the_checkpoint_that_the_run_started_from(watched: Watched, report: Path) -> None:
     page = watched.open(report)
     page.locator("#trajectory-charts .chart").nth(1).locator(".point.support").first.click(force=True)
+    wait_for_title(page, "step 0, the start of DPO")
     wait_for_count(page, "Showing 12 of 12 answers.")
-    assert title_of(page).startswith("step 0, the start of DPO")
     assert shown(page)[0].startswith(f"{RUNS[0]} at 200 on")
 
 
@@ -130,8 +136,8 @@ def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, repor
     assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
+    wait_for_title(page, "step 100 of SFT on WildChat")
     wait_for_count(page, "Showing 12 of 12 answers.")
-    assert title_of(page).startswith("step 100 of SFT on WildChat")
     watched.assert_sealed(report)
 
 
@@ -140,8 +146,8 @@ def test_space_opens_a_point_too(watched: Watched, report: Path) -> None:
     page.locator("#trajectory-topic").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
+    wait_for_title(page, "step 200 of SFT on WildChat")
     wait_for_count(page, "Showing 12 of 12 answers.")
-    assert title_of(page).startswith("step 200 of SFT on WildChat")
 
 
 def test_the_skip_link_comes_first_and_every_stop_shows_its_focus(watched: Watched, report: Path) -> None:
