@@ -19,7 +19,6 @@ from valuedrift.reporting import style
 from valuedrift.reporting.labels import (
     Topics,
     aligned_stance,
-    data_title,
     model_title,
     origin_title,
     require_columns,
@@ -105,18 +104,6 @@ def shown_drift(drift: pl.DataFrame) -> pl.DataFrame:
     stances = [aligned_stance(data) or stance for data, stance in most.select("data", "stance").iter_rows()]
     chosen = most.select("model", "run").with_columns(stance=pl.Series(stances, dtype=pl.String))
     return drift.join(chosen, on=["model", "run", "stance"], how="semi")
-
-
-def recovery_scatter(calibration: pl.DataFrame) -> alt.ConcatChart:
-    """Planted shares against recovered ones with 95 % intervals, a panel for each data set."""
-    require_columns(calibration, "calibration", CALIBRATION_COLUMNS)
-    panels = []
-    for data in calibration["data"].unique(maintain_order=True):
-        rows = calibration.filter(pl.col("data") == data)
-        error = f"mean absolute error {mean_absolute_error(rows):.3f}"
-        title = alt.Title(data_title(data), subtitle=error)
-        panels.append(recovery_panel(rows, style.stance_legend()).properties(title=title))
-    return _finish(alt.concat(*panels, columns=3))
 
 
 def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
