@@ -111,7 +111,7 @@ def latex(table: Table) -> str:
 def latex_document(names: Iterable[str]) -> str:
     """A document that inputs the fragments `<name>.tex` beside it."""
     lines = [
-        "% All tables of this folder: pdflatex tables.tex",
+        "% All tables of this folder: pdflatex tables.tex, three times for the widths of long tables",
         r"\documentclass[a4paper]{article}",
         r"\usepackage[margin=1.5cm]{geometry}",
         rf"\usepackage{{{_PACKAGES}}}",

@@ -63,8 +63,9 @@ _READING = (
     "the extremum's interval is first reached. —: not measured."
 )
 _MARKS = (
-    f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model, "
-    "is at most 0.05 (in general 1 − statistics.level). A drift without the mark can't be told from sampling noise."
+    f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model "
+    "(means over all topics are a family of their own), is at most 0.05 (in general 1 − statistics.level). A drift "
+    "without the mark can't be told from sampling noise."
 )
 
 
