@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
     """Keep up to half a gigabyte of freed memory for the next step; whether the C library can.
 
     By default it hands the tensors of every step back to the system, which clears the same pages for the next step: at
-    pocket size that took an eighth of the time.
+    pocket size that took about a tenth of the processor time of DPO and SimPO.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
