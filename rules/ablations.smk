@@ -16,7 +16,7 @@ rule ablations:
         ablated=lambda w: as_json(ablated(config, w.model)),
         topics=FLOW.shown_topics(),
         report=FLOW.shown("ablation_topics", "figure_formats"),
-        statistics=as_json(config["statistics"]),
+        statistics=FLOW.bootstrap(),
         seed=SEED,
     shell:
         "valuedrift ablations --stances {input} --ablated {params.ablated:q} --topics {params.topics:q}"

@@ -82,6 +82,7 @@ rule tables:
         probes=FLOW.reported_probes(),
         aligned=FLOW.aligned_pairs(),
         expression=FLOW.reported_expression(),
+        corrected=FLOW.corrected(),
     output:
         directory("results/tables"),
     log:
@@ -97,12 +98,13 @@ rule tables:
         statistics=lambda w, input: folders(input.statistics),
         aligned=lambda w, input: f"--aligned {input.aligned}" if input.aligned else "",
         expression=lambda w, input: folders(input.expression),
+        corrected=lambda w, input: option("--corrected", input.corrected),
         downstream=lambda w: option("--downstream", measured("results/downstream", FLOW.reported)),
         downstream_versions=lambda w: versions(measured("results/downstream", FLOW.reported)),
         seed=SEED,
     shell:
         "valuedrift tables --statistics {params.statistics} --stances {input.stances} --probes {input.probes}"
-        " {params.aligned} --expression {params.expression} {params.downstream} --topics {params.topics:q}"
+        " {params.aligned} --expression {params.expression} {params.corrected} {params.downstream} --topics {params.topics:q}"
         " --report {params.report:q} --seed {params.seed} --out {output} 2> {log}"
 
 

@@ -148,10 +148,11 @@ def test_leave_and_budget_are_not_recorded(config: dict[str, Any], flow: Workflo
 
 
 def test_a_labelled_sample_adds_tables_and_is_each_models_own(config: dict[str, Any]) -> None:
-    assert Workflow.read(config).labelled("pocket") == []
+    assert Workflow.read(config).labelled("pocket") == Workflow.read(config).corrected() == []
     assert "corrected_drift.parquet" not in Workflow.read(config).statistics_files()
     config["statistics"]["labelled"] = "labels/{model}.csv"
     flow = Workflow.read(config)
+    assert flow.corrected() == ["results/statistics/pocket/corrected_drift.parquet"]
     assert flow.labelled("qwen3_4b") == ["labels/qwen3_4b.csv"]
     assert flow.statistics_files()[-2:] == ("corrected_values.parquet", "corrected_drift.parquet")
     assert json.loads(flow.bootstrap()) == {"replicates": 10000, "level": 0.95}

@@ -14,7 +14,7 @@ from valuedrift.files import write_json
 from valuedrift.reporting.commands import TableFiles, write_paper_tables
 from valuedrift.reporting.downstream_table import downstream_table
 from valuedrift.reporting.sample_tables import cut, pairs_table, sample_tables
-from valuedrift.reporting.stated_tables import corrected_tables, stated_shares_table
+from valuedrift.reporting.stated_tables import stated_shares_table
 from valuedrift.reporting.topic_tables import topic_tables
 
 TOPICS = {
@@ -194,6 +194,7 @@ def folder(tmp_path: Path) -> Path:
         probes=tmp_path / "paper.parquet",
         aligned=tmp_path / "pairs.parquet",
         expression=expression,
+        corrected=[statistics / "corrected_drift.parquet"],
         downstream=[scores(tmp_path / "scores.json", "base", 0)],
     )
     write_paper_tables(files, TOPICS, {"table_1_topics": ["immigration"]}, 0, tmp_path / "tables")
@@ -230,7 +231,3 @@ def test_one_document_sets_all_tables(folder: Path) -> None:
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "tables.tex"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-2000:]
-
-
-def test_without_a_labelled_sample_nothing_is_corrected(tmp_path: Path) -> None:
-    assert corrected_tables([tmp_path]) == []

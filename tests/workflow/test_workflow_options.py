@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def test_a_labelled_sample_and_other_seeds_reach_the_command(tmp_path: Path) -> 
     found = plan(tmp_path, "results/statistics/pocket/corrected_drift.parquet", overlay=named)
     assert wanted(found)["statistics"] == 1
     assert "--labelled labels-pocket.csv --seeds seed-1/statistics/pocket/values.parquet --out" in found.stdout
+
+
+def test_they_reach_no_other_command(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").touch()
+    targets = ("all", "results/ablations/pocket")
+    found = plan(tmp_path, *targets, overlay={"statistics": {"labelled": "labels.csv"}})
+    assert wanted(found)["ablations"] == 1
+    settings = set(re.findall(r"--statistics-settings '(.*?)'", found.stdout))
+    assert settings == {'{"level": 0.95, "replicates": 200}'}
+    assert found.stdout.count("--labelled") == 1
+    assert "--corrected results/statistics/pocket/corrected_drift.parquet" in found.stdout
 
 
 def test_without_them_the_command_has_neither(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("data", "base", "init", "reward-model", "probes", "checkpoints", "out"), Path),
     **dict.fromkeys(("judge", "answers", "stances", "statistics", "quality", "benchmarks", "configuration"), Path),
     **dict.fromkeys(("file", "old", "new", "sheet", "key", "checkpoint", "aligned", "seeds"), Path),
-    **dict.fromkeys(("paths", "archive", "downstream", "ablations"), Path),
+    **dict.fromkeys(("paths", "archive", "downstream", "ablations", "corrected"), Path),
     **dict.fromkeys(("candidates", "store", "retrieved", "journal", "resume", "labelled", "expression"), Path),
     "prediction": Path,
 }

@@ -50,6 +50,7 @@ def tables(given: argparse.Namespace) -> None:
         probes=given.probes,
         aligned=given.aligned,
         expression=given.expression,
+        corrected=given.corrected or [],
         downstream=given.downstream or [],
     )
     write_paper_tables(files, given.topics, given.report, given.seed, given.out)
@@ -104,7 +105,7 @@ COMMANDS = (
     Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds*? labelled? out"),
     Command(calibrate, "stances* cards statistics-settings seed out"),
     Command(downstream, "model run checkpoint base settings out"),
-    Command(tables, "statistics* stances* probes aligned? expression downstream*? topics report seed out"),
+    Command(tables, "statistics* stances* probes aligned? expression corrected*? downstream*? topics report seed out"),
     Command(figures, "statistics* topics report expression prompts ablations*? out"),
     Command(drift, "statistics* topics report out"),
     Command(ablations, "stances* ablated topics report statistics-settings seed out"),

@@ -255,7 +255,10 @@ class Workflow:
 
     def statistics_files(self) -> tuple[str, ...]:
         """Names of a model's tables; with a human-labelled sample those that are corrected by it as well."""
-        return (*STATISTICS, *CORRECTED) if "labelled" in self.config["statistics"] else STATISTICS
+        return (*STATISTICS, *CORRECTED) if self._is_labelled() else STATISTICS
+
+    def _is_labelled(self) -> bool:
+        return "labelled" in self.config["statistics"]
 
     def labelled(self, model: str) -> list[str]:
         """The model's human-labelled sample, or nothing where none is named."""
@@ -328,6 +331,10 @@ class Workflow:
         judges = {self.suite(model)["judge"] for model in self.reported}
         measured = [judge for judge in sorted(judges) if "train" in self.config["judges"][judge]]
         return [f"{RESULTS}/judges/{judge}/quality.json" for judge in measured[:1]]
+
+    def corrected(self) -> list[str]:
+        """The reported models' corrected drifts, where a human-labelled sample is named."""
+        return self.reported_files(f"{RESULTS}/statistics/{{model}}/{CORRECTED[1]}") if self._is_labelled() else []
 
     def reported_stances(self) -> list[str]:
         return [path for model in self.reported for path in self.stance_files(model)]

@@ -29,7 +29,8 @@ class TableFiles:
     """Where everything that the tables show lies.
 
     statistics: a folder a model · stances: stance files of these models · probes: the probe set · aligned:
-    support-aligned pairs, if there are any · expression: what the data sets express · downstream: scores
+    support-aligned pairs, if there are any · expression: what the data sets express · corrected: the
+    corrected_drift.parquet of models with a labelled sample · downstream: scores
     """
 
     statistics: Sequence[Path]
@@ -37,6 +38,7 @@ class TableFiles:
     probes: Path
     aligned: Path | None
     expression: Path
+    corrected: Sequence[Path]
     downstream: Sequence[Path]
 
 
@@ -64,7 +66,7 @@ def write_paper_tables(files: TableFiles, topics: Topics, report: Mapping[str, A
         *paper_tables(drift, topics, report["table_1_topics"]),
         *downstream_table(files.downstream),
         *stated_shares_table(shares, files.expression.name),
-        *corrected_tables(files.statistics),
+        *corrected_tables(files.corrected),
     ]
     tables.sort(key=lambda table: (not table.name.startswith("table_"), table.name))
     with publish(out) as draft:

@@ -38,14 +38,13 @@ def stated_shares_table(shares: pl.DataFrame, suite: str) -> list[Table]:
     return [Table("paper_numbers_data", caption, pl.DataFrame(rows))]
 
 
-def corrected_tables(statistics: Iterable[Path]) -> list[Table]:
-    """Each model's drifts corrected for the judge's errors beside the raw ones, where people labelled a sample."""
+def corrected_tables(files: Iterable[Path]) -> list[Table]:
+    """Each model's drifts corrected for the judge's errors beside the raw ones; files: in a folder a model."""
     return [
         Table(
-            f"corrected_drift_{folder.name}",
-            f"Drifts of {folder.name} corrected for the judge's errors, beside the raw ones.",
-            pl.read_parquet(folder / "corrected_drift.parquet"),
+            f"corrected_drift_{path.parent.name}",
+            f"Drifts of {path.parent.name} corrected for the judge's errors, beside the raw ones.",
+            pl.read_parquet(path),
         )
-        for folder in statistics
-        if (folder / "corrected_drift.parquet").is_file()
+        for path in files
     ]
