@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from benchmark_files import write_benchmark
 
+from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.basis import Basis
 from valuedrift.planning.commands import remember
 from valuedrift.planning.jobs import Job
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.planning.plan import Estimate, OverBudget, dollars, estimate, make_plan, require_budget, waiting_hours
-from valuedrift.planning.rates import PREDICTIONS, measure, speeds
+from valuedrift.planning.rates import measure, speeds
 from valuedrift.planning.table import plan_text
 from valuedrift.planning.work import Asked, Work, work_of
 

@@ -11,11 +11,12 @@ from valuedrift.config.check import Config
 from valuedrift.config.workflow import Workflow
 from valuedrift.errors import ValueDriftError
 from valuedrift.files import read_json, write_json
+from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.basis import Basis, default_rates
 from valuedrift.planning.jobs import Job, jobs_to_run, read_jobs
 from valuedrift.planning.machine import slowness
 from valuedrift.planning.plan import Estimate, Plan, estimate, make_plan, require_budget
-from valuedrift.planning.rates import PREDICTIONS, measure, speeds
+from valuedrift.planning.rates import measure, speeds
 from valuedrift.planning.table import retraining_text
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from valuedrift.config.workflow import Workflow
 from valuedrift.errors import ValueDriftError
+from valuedrift.planning import BENCHMARKS
 from valuedrift.training.settings import SETTINGS
 
-BENCHMARKS = "results/benchmarks"
 TRAINING = frozenset((*SETTINGS, "train_judge"))
 
 

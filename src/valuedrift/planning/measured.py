@@ -8,9 +8,7 @@ import polars as pl
 
 from valuedrift.errors import DataError
 from valuedrift.files import read_json
-from valuedrift.planning.jobs import BENCHMARKS
-from valuedrift.planning.plan import STAGES
-from valuedrift.planning.rates import PREDICTIONS
+from valuedrift.planning import BENCHMARKS, PREDICTIONS, STAGES
 from valuedrift.reporting.benchmarks import read_wall_seconds
 
 SCHEMA = {

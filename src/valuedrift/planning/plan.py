@@ -9,21 +9,12 @@ from typing import Any
 from valuedrift.config.check import Config
 from valuedrift.errors import ValueDriftError
 from valuedrift.llm.cost import BATCH_DISCOUNT
+from valuedrift.planning import STAGES
 from valuedrift.planning.basis import Basis
 from valuedrift.planning.jobs import Job
 from valuedrift.planning.rates import Speeds
 from valuedrift.planning.work import Asked, Work, work_of
 
-STAGES = (
-    *("world", "fetch", "fetch_judge", "fetch_llm", "data", "documents", "pretrain", "train_judge", "judge_quality"),
-    *("probes", "vprism_questions", "vprism_embed", "vprism_reduce", "vprism_cluster", "vprism_describe"),
-    *("vprism_name", "vprism_propose", "vprism_filter", "vprism_sample"),
-    *("synthetic_candidates", "synthetic_retrieve", "synthetic_pairs", "synthetic_align"),
-    *("sft", "reward", "ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"),
-    *("generate", "stances", "calibration", "retrieve", "judge_data", "expression", "recovery", "statistics"),
-    *("prediction", "drift", "downstream", "ablations", "tables", "figures", "configuration", "report"),
-)
-"""The order in which plans show stages; any others come last."""
 BATCH_HOURS = 24.0
 """The time within which a batch is promised (OpenAI's Batch API)."""
 _HOUR = 3600.0

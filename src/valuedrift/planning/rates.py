@@ -10,12 +10,11 @@ from statistics import median
 
 from valuedrift.errors import DataError
 from valuedrift.files import read_json
+from valuedrift.planning import BENCHMARKS, PREDICTIONS
 from valuedrift.planning.basis import Basis
-from valuedrift.planning.jobs import BENCHMARKS, Job
+from valuedrift.planning.jobs import Job
 from valuedrift.planning.work import work_of
 from valuedrift.reporting.benchmarks import read_wall_seconds
-
-PREDICTIONS = "results/predictions.json"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import polars as pl
 import yaml
 
 from valuedrift.files import publish, read_json
+from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.measured import predicted_and_measured
-from valuedrift.planning.rates import PREDICTIONS
 from valuedrift.reporting.benchmarks import read_stage_costs
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
