@@ -3,9 +3,10 @@
 
 rule generate:
     input:
-        base=lambda w: checkpoint(w.model, "base", 0),
+        base=lambda w: ancient(checkpoint(w.model, "base", 0)),
         probes=lambda w: f"results/probes/{FLOW.suite_name(w.model)}.parquet",
-        checkpoints=lambda w: FLOW.shard_checkpoints(w.model, w.run, w.shard),
+        checkpoints=lambda w: ancient(FLOW.shard_checkpoints(w.model, w.run, w.shard)),
+        made=lambda w: FLOW.made_run(w.model, w.run),
     output:
         "results/generations/{model}/{run}/shard-{shard}.parquet",
     log:
@@ -29,7 +30,8 @@ rule generate:
 
 rule stances:
     input:
-        judge=lambda w: FLOW.judge_folder(FLOW.judge(w.model)),
+        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
+        made=lambda w: FLOW.made_judge(FLOW.judge(w)),
         answers=lambda w: FLOW.shard_files(w.model, w.run),
     output:
         "results/stances/{model}/{run}.parquet",
@@ -41,21 +43,23 @@ rule stances:
     conda:
         "../envs/generation.yaml"
     params:
-        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
-        settings=lambda w: FLOW.judge_settings(FLOW.judge(w.model)),
-        prompt_version=lambda w: FLOW.prompt_version(FLOW.judge(w.model)),
+        # Snakemake compares parameters of wildcards alone, and no other: limits, which are in the settings, judge nothing anew.
+        judge=lambda w: FLOW.judge_version(FLOW.judge(w)),
         targets=FLOW.targets(),
-        journal="results/journals/stances/{model}/{run}.jsonl",
+        settings=lambda w, output: FLOW.judge_settings(FLOW.judge(w)),
+        folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        journal=lambda w, output: journal(output[0]),
     shell:
-        "valuedrift judge {params.judge} --settings {params.settings:q} --targets {params.targets:q}"
+        "valuedrift judge {params.folder} --settings {params.settings:q} --targets {params.targets:q}"
         " --journal {params.journal} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 use rule generate as generate_calibration with:
     input:
-        base=lambda w: checkpoint(w.model, "base", 0),
+        base=lambda w: ancient(checkpoint(w.model, "base", 0)),
         probes=lambda w: f"results/probes/{FLOW.suite_name(w.model)}.parquet",
-        checkpoints=lambda w: [checkpoint(w.model, w.run, FLOW.steps(w.model, w.run)[-1])],
+        checkpoints=lambda w: ancient([checkpoint(w.model, w.run, FLOW.steps(w.model, w.run)[-1])]),
+        made=lambda w: FLOW.made_run(w.model, w.run),
     output:
         "results/calibration/{model}/{run}/answers.parquet",
     log:
@@ -71,7 +75,8 @@ use rule generate as generate_calibration with:
 
 use rule stances as stances_calibration with:
     input:
-        judge=lambda w: FLOW.judge_folder(FLOW.judge(w.model)),
+        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
+        made=lambda w: FLOW.made_judge(FLOW.judge(w)),
         answers="results/calibration/{model}/{run}/answers.parquet",
     output:
         "results/calibration/{model}/{run}/stances.parquet",
@@ -79,17 +84,12 @@ use rule stances as stances_calibration with:
         "results/logs/stances/{model}/{run}/calibration.log",
     benchmark:
         "results/benchmarks/stances/{model}/{run}/calibration.tsv"
-    params:
-        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
-        settings=lambda w: FLOW.judge_settings(FLOW.judge(w.model)),
-        prompt_version=lambda w: FLOW.prompt_version(FLOW.judge(w.model)),
-        targets=FLOW.targets(),
-        journal="results/journals/stances/{model}/{run}/calibration.jsonl",
 
 
 rule judge_quality:
     input:
-        judge="results/judges/{judge}/model",
+        judge=ancient("results/judges/{judge}/model"),
+        made=lambda w: FLOW.made_judge(w.judge),
         labelled=lambda w: f"results/world/{config['judges'][w.judge]['train']['world']}/judge_heldout.parquet",
     output:
         "results/judges/{judge}/quality.json",
@@ -100,8 +100,8 @@ rule judge_quality:
     conda:
         "../envs/generation.yaml"
     params:
-        settings=lambda w: FLOW.judge_settings(w.judge),
-        prompt_version=lambda w: FLOW.prompt_version(w.judge),
+        judge=lambda w: FLOW.judge_version(w.judge),
+        settings=lambda w, output: FLOW.judge_settings(w.judge),
         targets=FLOW.targets(),
         journal="results/journals/heldout/{judge}.jsonl",
     shell:

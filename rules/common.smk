@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 
 from valuedrift.config.found import measured, option, pictures, versions
-from valuedrift.config.grid import ablated, as_json, checkpoint
+from valuedrift.config.grid import ablated, as_json, checkpoint, journal
 from valuedrift.config.workflow import STATISTICS, Workflow as Flow, folders  # Snakemake has a Workflow of its own
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.interrupted import share
+from valuedrift.staleness.records import keep_records
 
 FLOW = Flow.read(config)
 SEED = config["seed"]
@@ -15,6 +16,7 @@ SEED = config["seed"]
 # Held until this Snakemake ends. Those that run single jobs belong to the one that started them.
 if workflow.is_main_process:
     SHARED = share(Path(".snakemake"))
+    keep_records(Path("results"))
 
 
 # Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.

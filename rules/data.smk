@@ -57,7 +57,7 @@ rule probes:
         "../envs/analysis.yaml"
     params:
         settings=lambda w: as_json(config["suites"][w.suite]["probes"]),
-        keywords=FLOW.keywords(),
+        keywords=lambda w: FLOW.keywords(w.suite),
         seed=SEED,
     shell:
         "valuedrift probes --settings {params.settings:q} --keywords {params.keywords:q}"

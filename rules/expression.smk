@@ -22,9 +22,10 @@ rule retrieve:
         " --probes {input.probes} --settings {params.settings:q} --out {output} 2> {log}"
 
 
-rule judge_data:
+use rule stances as judge_data with:
     input:
-        judge=lambda w: FLOW.judge_folder(FLOW.suite_judge(w.suite)),
+        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
+        made=lambda w: FLOW.made_judge(FLOW.judge(w)),
         answers=lambda w: FLOW.expressed(w.suite, "retrieved"),
     output:
         "results/expression/{suite}/stances.parquet",
@@ -32,17 +33,6 @@ rule judge_data:
         "results/logs/judge_data/{suite}.log",
     benchmark:
         "results/benchmarks/judge_data/{suite}.tsv"
-    conda:
-        "../envs/generation.yaml"
-    params:
-        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
-        settings=lambda w: FLOW.judge_settings(FLOW.suite_judge(w.suite)),
-        prompt_version=lambda w: FLOW.prompt_version(FLOW.suite_judge(w.suite)),
-        targets=FLOW.targets(),
-        journal="results/journals/expression/{suite}.jsonl",
-    shell:
-        "valuedrift judge {params.judge} --settings {params.settings:q} --targets {params.targets:q}"
-        " --journal {params.journal} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 rule expression:

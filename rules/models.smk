@@ -28,7 +28,8 @@ rule pretrain:
 
 rule fetch_base:
     output:
-        directory("results/checkpoints/{model}/base/step-000000"),
+        model=directory("results/checkpoints/{model}/base/step-000000"),
+        source="results/checkpoints/{model}/base/source.json",
     log:
         "results/logs/fetch/{model}.log",
     benchmark:
@@ -41,7 +42,7 @@ rule fetch_base:
         source=lambda w: FLOW.source("models", w.model),
         chat=lambda w: as_json(config["models"][w.model]["chat"]),
     shell:
-        "valuedrift fetch-model --source {params.source:q} --chat {params.chat:q} --out {output} > {log} 2>&1"
+        "valuedrift fetch-model --source {params.source:q} --chat {params.chat:q} --out {output.model} > {log} 2>&1"
 
 
 rule train_judge:
@@ -62,7 +63,7 @@ rule train_judge:
     params:
         settings=lambda w: as_json(config["judges"][w.judge]["train"]["settings"]),
         shape=lambda w: as_json(config["judges"][w.judge]["train"]["shape"]),
-        prompt=lambda w: config["judges"][w.judge]["prompt"],
+        prompt=lambda w, output: config["judges"][w.judge]["prompt"],
         prompt_version=lambda w: FLOW.prompt_version(w.judge),
         targets=FLOW.targets(),
         seed=SEED,
@@ -73,7 +74,8 @@ rule train_judge:
 
 rule fetch_judge:
     output:
-        directory("results/judges/{judge}/model"),
+        model=directory("results/judges/{judge}/model"),
+        source="results/judges/{judge}/source.json",
     log:
         "results/logs/fetch_judge/{judge}.log",
     benchmark:
@@ -85,12 +87,13 @@ rule fetch_judge:
     params:
         source=lambda w: FLOW.source("judges", w.judge),
     shell:
-        "valuedrift fetch-model --source {params.source:q} --out {output} > {log} 2>&1"
+        "valuedrift fetch-model --source {params.source:q} --out {output.model} > {log} 2>&1"
 
 
 rule fetch_llm:
     output:
-        directory("results/llms/{llm}/model"),
+        model=directory("results/llms/{llm}/model"),
+        source="results/llms/{llm}/source.json",
     log:
         "results/logs/fetch_llm/{llm}.log",
     benchmark:
@@ -102,4 +105,4 @@ rule fetch_llm:
     params:
         source=lambda w: FLOW.source("llms", w.llm),
     shell:
-        "valuedrift fetch-model --source {params.source:q} --out {output} > {log} 2>&1"
+        "valuedrift fetch-model --source {params.source:q} --out {output.model} > {log} 2>&1"

@@ -4,7 +4,8 @@
 rule vprism_questions:
     input:
         prompts=lambda w: FLOW.sources(w.suite, [FLOW.vprism(w.suite, "file")]),
-        llm=lambda w: FLOW.vprism_llm_folder(w.suite),
+        llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
+        made=lambda w: FLOW.made_vprism_llm(w.suite),
     output:
         table="results/vprism/{suite}/questions.parquet",
         counts="results/vprism/{suite}/questions.json",
@@ -16,7 +17,8 @@ rule vprism_questions:
         "../envs/analysis.yaml"
     params:
         source=lambda w: as_json(FLOW.vprism(w.suite, "file")),
-        llm=lambda w: FLOW.vprism_llm(w.suite),
+        llm=lambda w, output: FLOW.vprism_llm(w.suite),
+        asked=lambda w: FLOW.vprism_llm_version(w.suite),
         template=lambda w: FLOW.template_version("rephrase"),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
@@ -105,7 +107,8 @@ rule vprism_describe:
 rule vprism_name:
     input:
         descriptions="results/vprism/{suite}/clusters.json",
-        llm=lambda w: FLOW.vprism_llm_folder(w.suite),
+        llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
+        made=lambda w: FLOW.made_vprism_llm(w.suite),
     output:
         "results/vprism/{suite}/names.json",
     log:
@@ -115,7 +118,8 @@ rule vprism_name:
     conda:
         "../envs/analysis.yaml"
     params:
-        llm=lambda w: FLOW.vprism_llm(w.suite),
+        llm=lambda w, output: FLOW.vprism_llm(w.suite),
+        asked=lambda w: FLOW.vprism_llm_version(w.suite),
         template=lambda w: FLOW.template_version("name"),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
@@ -152,7 +156,8 @@ rule vprism_filter:
         clustered="results/vprism/{suite}/clustered.parquet",
         proposal="results/vprism/{suite}/topics.yaml",
         choice=lambda w: FLOW.vprism_choice(w.suite),
-        llm=lambda w: FLOW.vprism_llm_folder(w.suite),
+        llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
+        made=lambda w: FLOW.made_vprism_llm(w.suite),
     output:
         table="results/vprism/{suite}/value_laden.parquet",
         counts="results/vprism/{suite}/value_laden.json",
@@ -165,7 +170,8 @@ rule vprism_filter:
     params:
         choice=lambda w: FLOW.vprism(w.suite, "choice"),
         topics=as_json(list(config["topics"])),
-        llm=lambda w: FLOW.vprism_llm(w.suite),
+        llm=lambda w, output: FLOW.vprism_llm(w.suite),
+        asked=lambda w: FLOW.vprism_llm_version(w.suite),
         template=lambda w: FLOW.template_version("value_laden"),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:

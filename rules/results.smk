@@ -148,9 +148,10 @@ rule configuration:
 
 rule report:
     input:
-        FLOW.reported_files("results/drift/{model}"),
-        "results/tables",
-        "results/figures",
+        # Made before the report, but not read; what they are made of is.
+        ancient(FLOW.reported_files("results/drift/{model}")),
+        ancient("results/tables"),
+        ancient("results/figures"),
         statistics=FLOW.reported_statistics(),
         stances=[path for model in FLOW.reported for path in FLOW.stance_files(model)],
         calibrations=FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),

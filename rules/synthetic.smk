@@ -46,8 +46,9 @@ rule synthetic_retrieve:
 rule synthetic_pairs:
     input:
         retrieved="results/synthetic/{suite}/retrieved.parquet",
-        writer=lambda w: FLOW.llm_folder(FLOW.synthetic(w.suite, "writer")),
-        judge=lambda w: FLOW.judge_folder(config["suites"][w.suite]["judge"]),
+        writer=lambda w: ancient(FLOW.llm_folder(FLOW.synthetic(w.suite, "writer"))),
+        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
+        made=lambda w: FLOW.made_llm(FLOW.synthetic(w.suite, "writer")) + FLOW.made_judge(FLOW.judge(w)),
     output:
         pairs="results/synthetic/{suite}/pairs/pairs.parquet",
         given_up="results/synthetic/{suite}/pairs/given_up.parquet",
@@ -62,16 +63,17 @@ rule synthetic_pairs:
         topics=FLOW.asked_topics(),
         settings=lambda w: as_json(FLOW.synthetic(w.suite, "writing")),
         writer_version=lambda w: FLOW.writer_version(w.suite),
-        llm=lambda w: as_json(FLOW.llm(FLOW.synthetic(w.suite, "writer"))),
-        judge=lambda w, input: f"--judge {input.judge}" if input.judge else "",
-        judge_settings=lambda w: FLOW.judge_settings(config["suites"][w.suite]["judge"]),
-        prompt_version=lambda w: FLOW.prompt_version(config["suites"][w.suite]["judge"]),
+        writer=lambda w: as_json(FLOW.llm_version(FLOW.synthetic(w.suite, "writer"))),
+        judge=lambda w: FLOW.judge_version(FLOW.judge(w)),
+        llm=lambda w, output: as_json(FLOW.llm(FLOW.synthetic(w.suite, "writer"))),
+        judge_settings=lambda w, output: FLOW.judge_settings(FLOW.judge(w)),
+        judge_folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
         journal="results/journals/synthetic/{suite}",
         seed=SEED,
         folder=subpath(output.pairs, parent=True),
     shell:
         "valuedrift synthetic-pairs --retrieved {input.retrieved} --topics {params.topics:q}"
-        " --settings {params.settings:q} --llm {params.llm:q} {params.judge} --judge-settings {params.judge_settings:q}"
+        " --settings {params.settings:q} --llm {params.llm:q} {params.judge_folder} --judge-settings {params.judge_settings:q}"
         " --journal {params.journal} --seed {params.seed} --out {params.folder} 2> {log}"
 
 

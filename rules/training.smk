@@ -11,13 +11,14 @@ for run in (run for runs in FLOW.runs.values() for run in runs.values()):
         name:
             run.rule
         input:
-            base=checkpoint(run.model, "base", 0),
-            init=run.start,
-            reward=run.reward_model or [],
+            base=ancient(checkpoint(run.model, "base", 0)),
+            init=ancient(run.start),
+            reward=ancient(run.reward_model or []),
+            made=FLOW.made_for(run),
             data=f"results/data/{run.suite}/{run.data}/train.parquet",
         output:
             [directory(path) for path in run.checkpoints],
-            metrics=f"results/checkpoints/{run.model}/{run.lineage}/metrics.parquet",
+            metrics=run.metrics,
         log:
             f"results/logs/training/{run.model}/{run.lineage}.log",
         benchmark:

@@ -68,6 +68,7 @@ TOOLS = {
     "check-sheet": "sheet key out",
     "verify": "",
     "pack": "",
+    "why": "",
 }
 ALL_COMMANDS = {**COMMANDS, **TOOLS}
 PLACES = {

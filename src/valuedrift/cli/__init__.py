@@ -9,7 +9,19 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 
-from valuedrift.cli import answers, data, expression, models, planning, probes, provenance, quality, results, synthetic
+from valuedrift.cli import (
+    answers,
+    data,
+    expression,
+    models,
+    planning,
+    probes,
+    provenance,
+    quality,
+    results,
+    staleness,
+    synthetic,
+)
 from valuedrift.errors import ValueDriftError
 
 _UNREPORTED = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
@@ -19,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors and a full disk are told without a traceback, and end with status 1."""
     parser = argparse.ArgumentParser(prog="valuedrift", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (data, probes, synthetic, expression, models, answers, quality, results, planning, provenance):
+    rooms = (data, probes, synthetic, expression, models, answers, quality, results, planning, staleness, provenance)
+    for room in rooms:
         for command in room.COMMANDS:
             command.add_to(commands)
     words = sys.argv[1:] if arguments is None else list(arguments)

@@ -80,6 +80,10 @@ class Run:
         return [checkpoint(self.model, self.lineage, step) for step in self.steps]
 
     @property
+    def metrics(self) -> str:
+        return metrics(self.model, self.lineage)
+
+    @property
     def start(self) -> str:
         return checkpoint(self.model, self.parent, self.parent_step)
 
@@ -107,6 +111,16 @@ class Run:
 def checkpoint(model: str, lineage: str, step: int) -> str:
     """The folder of one checkpoint's weights."""
     return f"{RESULTS}/checkpoints/{model}/{lineage}/step-{step:06d}"
+
+
+def metrics(model: str, lineage: str) -> str:
+    """The table of what a training run logged."""
+    return f"{RESULTS}/checkpoints/{model}/{lineage}/metrics.parquet"
+
+
+def journal(stances: str) -> str:
+    """Where the judgements behind a table of stances are kept."""
+    return f"{RESULTS}/journals/{stances.removeprefix(f'{RESULTS}/').removesuffix('.parquet')}.jsonl"
 
 
 def total_steps(rows: int, settings: Config, algorithm: str) -> int:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.config.check import Config, check
-from valuedrift.config.grid import RESULTS, Run, ablated, as_json, checkpoint, grid_runs, runs_of, shards, traced
+from valuedrift.config.grid import RESULTS, Run, ablated, as_json, checkpoint, grid_runs, metrics, runs_of, shards, traced
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.judging.prompt import prompt_hash, read_prompt
+from valuedrift.llm.settings import LIMITS
 from valuedrift.models.thinning import kept_steps
 from valuedrift.probes.templates import read_template as read_probe_template
 from valuedrift.synthetic.write import read_template
@@ -68,9 +69,36 @@ class Workflow:
         aside = ("hub", "folder", *PLANNED)
         return {**{key: value for key, value in entry.items() if key not in aside}, **local}
 
+    def llm_version(self, name: str) -> Config:
+        """What of the settings a reply depends on: all but limits."""
+        return {key: value for key, value in self.llm(name).items() if key not in LIMITS}
+
     def llm_folder(self, name: str) -> list[str]:
         """What a job that asks this chat model needs of it: its folder, or nothing where a server has it."""
         return [] if "model" in self.config["llms"][name] else [f"{RESULTS}/llms/{name}/model"]
+
+    # Folders of weights are read as `ancient`: they have no checksum, and a copied or touched one would look new. These
+    # small files beside them are read as well, and are new when the weights are.
+
+    def made_model(self, model: str) -> str:
+        made = "scratch" in self.config["models"][model]
+        return metrics(model, BASE) if made else f"{RESULTS}/checkpoints/{model}/{BASE}/source.json"
+
+    def made_run(self, model: str, run: str) -> list[str]:
+        """Of the model and, where it is another, of the run."""
+        return [self.made_model(model), *([] if run == BASE else [metrics(model, run)])]
+
+    def made_for(self, run: Run) -> list[str]:
+        """Of all weights that a training run starts with."""
+        return [*self.made_run(run.model, run.parent), *([metrics(run.model, run.reward)] if run.reward else [])]
+
+    def made_judge(self, judge: str) -> list[str]:
+        entry = self.config["judges"][judge]
+        kept = "metrics.parquet" if "train" in entry else "source.json"
+        return [] if "llm" in entry else [f"{RESULTS}/judges/{judge}/{kept}"]
+
+    def made_llm(self, name: str) -> list[str]:
+        return [] if "model" in self.config["llms"][name] else [f"{RESULTS}/llms/{name}/source.json"]
 
     def targets(self) -> str:
         return as_json({key: topic["target"] for key, topic in self.config["topics"].items()})
@@ -122,8 +150,10 @@ class Workflow:
     def data_settings(self, suite: str, data: str) -> str:
         return as_json({**self.config["suites"][suite]["data"][data], "name": data})
 
-    def keywords(self) -> str:
-        return as_json({key: topic["keywords"] for key, topic in self.config["topics"].items()})
+    def keywords(self, suite: str) -> str:
+        """What a question's topic is known by; nothing where the file of questions says it."""
+        searched = self.config["suites"][suite]["probes"]["source"] != "questions"
+        return as_json({key: topic["keywords"] if searched else [] for key, topic in self.config["topics"].items()})
 
     def sft_tables(self, suite: str) -> list[str]:
         names = self.config["suites"][suite]["grid"]["sft"]
@@ -149,9 +179,17 @@ class Workflow:
         name = self.config["suites"][suite]["probes"].get("llm")
         return f"--llm {shlex.quote(as_json(self.llm(name)))}" if name else ""
 
+    def vprism_llm_version(self, suite: str) -> str:
+        name = self.config["suites"][suite]["probes"].get("llm")
+        return as_json(self.llm_version(name)) if name else ""
+
     def vprism_llm_folder(self, suite: str) -> list[str]:
         name = self.config["suites"][suite]["probes"].get("llm")
         return self.llm_folder(name) if name else []
+
+    def made_vprism_llm(self, suite: str) -> list[str]:
+        name = self.config["suites"][suite]["probes"].get("llm")
+        return self.made_llm(name) if name else []
 
     def vprism_choice(self, suite: str) -> list[str]:
         """The reviewed choice of topics, once there is one; the job that reads it explains what is missing."""
@@ -224,9 +262,9 @@ class Workflow:
         settings = {**self.suite(model)["generation"], **changed, "seed": self.config["seed"]}
         return as_json({key: value for key, value in settings.items() if key not in ("shard", "engine")})
 
-    def judge(self, model: str) -> str:
-        """The judge that a model's suite names."""
-        return str(self.suite(model)["judge"])
+    def judge(self, wildcards: Any) -> str:
+        """The judge that a job's suite names, or its model's suite."""
+        return self.suite_judge(wildcards.get("suite") or self.suite_name(wildcards.model))
 
     def judge_folder(self, judge: str) -> list[str]:
         """What a job needs of a judge: its folder, or nothing where it is asked over a chat model's endpoint."""
@@ -236,6 +274,13 @@ class Workflow:
         entry = self.config["judges"][judge]
         asked = {"llm": self.llm(entry["llm"])} if "llm" in entry else {}
         return as_json({**{key: entry[key] for key in entry if key not in ("hub", "folder", "train")}, **asked})
+
+    def judge_version(self, judge: str) -> str:
+        """What of a judge's settings a stance depends on: all but limits, and the text of its prompt."""
+        entry = self.config["judges"][judge]
+        asked = {"llm": self.llm_version(entry["llm"])} if "llm" in entry else {}
+        settings = {key: entry[key] for key in entry if key not in ("hub", "folder", "train")}
+        return as_json({**settings, **asked, "prompt_text": self.prompt_version(judge)})
 
     def prompt_version(self, judge: str) -> str:
         """The hash of the judge's prompt, so that an edit of its text judges again as an edit of its name does."""

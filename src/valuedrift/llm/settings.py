@@ -39,3 +39,10 @@ class LlmSettings:
     batch_tokens: int | None = None
     batches_in_flight: int = 10
     batch_poll: float = 30.0
+
+
+LIMITS = frozenset(
+    ("key_variable", "concurrency", "timeout", "attempts", "patience", "input_price", "output_price", "budget")
+    + ("batch_requests", "batch_bytes", "batch_tokens", "batches_in_flight", "batch_poll")
+)
+"""Settings of what asking may cost and how long it may take. No reply depends on them, so no edit of them asks again."""

@@ -9,12 +9,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ArtifactError
-from valuedrift.files import publish
+from valuedrift.files import publish, write_json
 from valuedrift.models.tokenizer import set_chat
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
     """Write `out`: configuration, weights and tokenizer; with `chat`, its template and end and padding tokens.
+
+    Beside it, `source.json` says what was fetched.
 
     source: {"hub": {"name", "revision"}} or {"folder": path}. Code that a repository brings along is never run.
     """
@@ -39,3 +41,4 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
+    write_json(out.with_name("source.json"), {"source": source, "chat": chat})

@@ -1,0 +1,25 @@
+"""Commands about the workflow as a whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from valuedrift.cli.options import Command
+
+
+def why(given: argparse.Namespace) -> None:
+    """Say in a sentence per job why it has to run again for these targets (none: for all)."""
+    import json
+    from dataclasses import asdict
+
+    from valuedrift.staleness.jobs import stale_jobs
+    from valuedrift.staleness.sentences import explain, sentence
+
+    jobs = stale_jobs(given.target)
+    if given.json:
+        print(json.dumps([{**asdict(job), "sentence": sentence(job)} for job in jobs], indent=2, ensure_ascii=False))
+    else:
+        print(explain(jobs))
+
+
+COMMANDS = (Command(why, "target*! json~ configfile*? config*? profile*?"),)

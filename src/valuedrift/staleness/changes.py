@@ -1,0 +1,76 @@
+"""How a job's parameters differ from those that its results were made with.
+
+Snakemake keeps the old values without their names, so old and new ones are brought together by their form.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that changed. `name` is its key, with dots between levels; `old` or `new` is None for what is not there."""
+
+    name: str
+    old: Any
+    new: Any
+
+
+def changes(recorded: Sequence[str], now: Mapping[str, Any]) -> list[Change]:
+    """What differs between the recorded values, as Python's repr writes them, and the named ones of now."""
+    old = [_value(text) for text in recorded if text not in set(map(repr, now.values()))]
+    new = {name: _value(repr(value)) for name, value in now.items() if repr(value) not in set(recorded)}
+    found: list[Change] = []
+    for name, value in new.items():
+        partner = _partner(value, old, list(new.values()))
+        if partner is not None:
+            old.remove(partner)
+        found += _differences(name, partner, value)
+    return found + [Change("", value, None) for value in old]
+
+
+def _value(text: str) -> Any:
+    """A value from its repr; JSON in a text is read."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _partner(value: Any, old: Sequence[Any], new: Sequence[Any]) -> Any:
+    """The old value that the new one replaces: of mappings the most alike, else the only one of its kind."""
+    alike = [other for other in old if type(other) is type(value)]
+    if isinstance(value, dict):
+        return max(alike, key=lambda other: _likeness(other, value), default=None)
+    only = len(alike) == sum(type(other) is type(value) for other in new) == 1
+    return alike[0] if only else None
+
+
+def _likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, int]:
+    """The share of common keys, and the number of common values."""
+    keys = one.keys() | other.keys()
+    return len(one.keys() & other.keys()) / max(1, len(keys)), sum(one.get(key) == other.get(key) for key in keys)
+
+
+def _differences(name: str, old: Any, new: Any) -> Iterator[Change]:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        yield Change(name, old, new)
+        return
+    for key in _ordered(old, new):
+        if key not in old or key not in new or old[key] != new[key]:
+            yield from _differences(f"{name}.{key}", old.get(key), new.get(key))
+
+
+def _ordered(*mappings: Iterable[str]) -> list[str]:
+    return sorted({key for mapping in mappings for key in mapping})

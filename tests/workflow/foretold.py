@@ -1,0 +1,124 @@
+"""A finished grid without the work: a configuration that has every key, and empty results that Snakemake takes for made."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pipeline import REPOSITORY
+
+from valuedrift.config.check import load_schema
+from valuedrift.staleness.jobs import stale_jobs
+
+SNAKEFILE = REPOSITORY / "Snakefile"
+LIMITS = {
+    "key_variable": "JUDGE_KEY",
+    "concurrency": 8,
+    "timeout": 60,
+    "attempts": 4,
+    "patience": 600,
+    "input_price": 2.5,
+    "output_price": 10,
+    "budget": 50,
+    "batch_requests": 1000,
+    "batch_bytes": 1_000_000,
+    "batch_tokens": 90_000,
+    "batches_in_flight": 2,
+    "batch_poll": 10,
+}
+LORA = {"rank": 8, "alpha": 16, "dropout": 0.1, "targets": ["q_proj"]}
+
+
+def everything() -> dict[str, Any]:
+    """The repository's configuration with few checkpoints and one model a suite, and whatever else the schema knows.
+
+    pocket is trained from scratch, and so is its judge; real's judge is fetched; paper's is asked over an endpoint.
+    """
+    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text(encoding="utf-8"))
+    models, suites, judges = config["models"], config["suites"], config["judges"]
+    config["models"] = {name: models[name] for name in ("pocket", "pocket_real", "qwen3_4b")}
+    config["report"]["models"] = [*config["models"]]
+    config["llms"]["asked"] = {"backend": "http", "model": "gpt", "url": "http://localhost/v1", **LIMITS}
+    judges["asked"] = {
+        "llm": "asked",
+        "prompt": "stance",
+        "labels": ["support", "neutral", "oppose"],
+        "max_unassigned": 0.4,
+        "samples": 4,
+        "temperature": 0.7,
+        "max_tokens": 100,
+    }
+    judges["qwen25_7b"]["engine"] = "transformers"
+    suites["paper"]["judge"], suites["real"]["judge"] = "asked", "qwen25_7b"
+    for suite in suites.values():
+        for data in suite["data"].values():
+            data["rows"] = 320
+        suite["generation"] |= {"engine": "auto", "shard": 2}
+        suite["checkpoints"] |= dict.fromkeys(set(suite["checkpoints"]) - {"sft"}, 20)
+    every = ["ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"]
+    suites["pocket"]["grid"]["preference"] = [block("ultrafeedback", *every), block("synthetic-support", "dpo")]
+    suites["real"]["grid"]["preference"] = [block("ultrafeedback", "dpo")]
+    suites["paper"]["grid"]["preference"] = [block("ultrafeedback", "dpo"), block("synthetic-support", "dpo")]
+    suites["pocket"]["training"]["orpo"] = {**suites["pocket"]["training"]["orpo"], "lora": LORA}
+    suites["real"]["data"]["alpaca"] |= {"duplicates": "drop", "empty_answers": "drop"}
+    return config
+
+
+def block(data: str, *algorithms: str) -> dict[str, list[str]]:
+    return {"sft": ["wildchat"], "data": [data], "algorithms": list(algorithms)}
+
+
+def at(path: str, value: Any) -> dict[str, Any]:
+    """An edit of the key at a dotted path."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return dict(value)
+
+
+def finish(folder: Path) -> Path:
+    """Make `folder` look as if all of `everything` had been run there. Returns the configuration's file."""
+    file = folder / "everything.yaml"
+    file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
+    for job in stale_jobs((), SNAKEFILE, folder, [file]):
+        for output in job.outputs:
+            _make(folder / output)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
+    command += ["--configfile", str(file), "--cores", "1", "--touch", "--forceall", "--quiet", "all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ}, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return file
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix:
+        path.write_text(path.name, encoding="utf-8")
+    else:
+        path.mkdir()
+        (path / "weights").write_text(path.name, encoding="utf-8")
+
+
+def schema_keys() -> Iterator[str]:
+    """Every key of the schema that holds a value or a list, with `*` for names that a user chooses."""
+    schema = load_schema()
+    yield from _keys(schema, schema["$defs"], ())
+
+
+def _keys(node: Mapping[str, Any], definitions: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    if "$ref" in node:
+        node = definitions[node["$ref"].removeprefix("#/$defs/")]
+    children = dict(node.get("properties", {}))
+    if isinstance(node.get("additionalProperties"), Mapping):
+        children["*"] = node["additionalProperties"]
+    if isinstance(node.get("items"), Mapping) and "properties" in node["items"]:
+        children = node["items"]["properties"]
+    for name, child in children.items():
+        yield from _keys(child, definitions, (*path, name))
+    if not children:
+        yield ".".join(path)
