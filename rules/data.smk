@@ -34,7 +34,8 @@ rule data:
     conda:
         "../envs/analysis.yaml"
     params:
-        settings=lambda w: FLOW.data_settings(w.suite, w.data),
+        rows=lambda w: FLOW.data_version(w.suite, w.data),
+        settings=lambda w, output: FLOW.data_settings(w.suite, w.data),
         seed=SEED,
         folder=subpath(output.train, parent=True),
     shell:

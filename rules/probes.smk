@@ -154,7 +154,7 @@ rule vprism_propose:
 rule vprism_filter:
     input:
         clustered="results/vprism/{suite}/clustered.parquet",
-        proposal="results/vprism/{suite}/topics.yaml",
+        proposal=lambda w: FLOW.vprism_proposal(w.suite),
         choice=lambda w: FLOW.vprism_choice(w.suite),
         llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
         made=lambda w: FLOW.made_vprism_llm(w.suite),

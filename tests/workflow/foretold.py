@@ -1,4 +1,4 @@
-"""A finished grid without the work: a configuration that has every key, and empty results that Snakemake takes for made."""
+"""A finished grid without the work: a configuration that has every key, and results that Snakemake takes for made."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def everything() -> dict[str, Any]:
         suite["checkpoints"] |= dict.fromkeys(set(suite["checkpoints"]) - {"sft"}, 20)
     every = ["ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"]
     suites["pocket"]["grid"]["preference"] = [block("ultrafeedback", *every), block("synthetic-support", "dpo")]
+    suites["pocket"]["grid"]["sft"] = ["wildchat"]
     suites["real"]["grid"]["preference"] = [block("ultrafeedback", "dpo")]
     suites["paper"]["grid"]["preference"] = [block("ultrafeedback", "dpo"), block("synthetic-support", "dpo")]
     suites["pocket"]["training"]["orpo"] = {**suites["pocket"]["training"]["orpo"], "lora": LORA}
@@ -85,6 +86,8 @@ def finish(folder: Path) -> Path:
     """Make `folder` look as if all of `everything` had been run there. Returns the configuration's file."""
     file = folder / "everything.yaml"
     file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
+    for name in ("vprism_topics.yaml", "other.yaml"):
+        (folder / name).write_text("the choice of topics", encoding="utf-8")
     for job in stale_jobs((), SNAKEFILE, folder, [file]):
         for output in job.outputs:
             _make(folder / output)

@@ -150,6 +150,11 @@ class Workflow:
     def data_settings(self, suite: str, data: str) -> str:
         return as_json({**self.config["suites"][suite]["data"][data], "name": data})
 
+    def data_version(self, suite: str, data: str) -> str:
+        """What of a data set's settings its rows depend on: a better title must not train again."""
+        entry = self.config["suites"][suite]["data"][data]
+        return as_json({key: value for key, value in entry.items() if key not in ("title", "licence")})
+
     def keywords(self, suite: str) -> str:
         """What a question's topic is known by; nothing where the file of questions says it."""
         searched = self.config["suites"][suite]["probes"]["source"] != "questions"
@@ -195,6 +200,10 @@ class Workflow:
         """The reviewed choice of topics, once there is one; the job that reads it explains what is missing."""
         path = Path(self.vprism(suite, "choice"))
         return [str(path)] if path.exists() else []
+
+    def vprism_proposal(self, suite: str) -> list[str]:
+        """What the choice is to be made from, until it is made: a better wording of topics must not filter again."""
+        return [] if self.vprism_choice(suite) else [f"{RESULTS}/vprism/{suite}/topics.yaml"]
 
     def template_version(self, step: str) -> str:
         return prompt_hash(read_probe_template(step))
@@ -428,15 +437,14 @@ class Workflow:
 
     def shown_topics(self) -> str:
         """The topics in the order of the configuration, in which they are shown."""
-        return json.dumps(self._topics(), ensure_ascii=False)
+        return json.dumps(self._topics("name", "target", "value"), ensure_ascii=False)
 
     def asked_topics(self) -> str:
-        """The same for jobs to which the order means nothing."""
-        return as_json(self._topics())
+        """What answers are written about, for a job to which names and the order mean nothing."""
+        return as_json(self._topics("target", "value"))
 
-    def _topics(self) -> Config:
-        topics = self.config["topics"].items()
-        return {key: {k: topic[k] for k in ("name", "target", "value")} for key, topic in topics}
+    def _topics(self, *texts: str) -> Config:
+        return {key: {text: topic[text] for text in texts} for key, topic in self.config["topics"].items()}
 
     def shown(self, *keys: str) -> str:
         return as_json({key: self.config["report"][key] for key in keys})

@@ -41,8 +41,21 @@ class LlmSettings:
     batch_poll: float = 30.0
 
 
+# No reply depends on these settings, so an edit of them asks nothing again.
 LIMITS = frozenset(
-    ("key_variable", "concurrency", "timeout", "attempts", "patience", "input_price", "output_price", "budget")
-    + ("batch_requests", "batch_bytes", "batch_tokens", "batches_in_flight", "batch_poll")
+    {
+        "key_variable",
+        "concurrency",
+        "timeout",
+        "attempts",
+        "patience",
+        "input_price",
+        "output_price",
+        "budget",
+        "batch_requests",
+        "batch_bytes",
+        "batch_tokens",
+        "batches_in_flight",
+        "batch_poll",
+    }
 )
-"""Settings of what asking may cost and how long it may take. No reply depends on them, so no edit of them asks again."""

@@ -14,7 +14,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Change:
-    """One value that changed. `name` is its key, with dots between levels; `old` or `new` is None for what is not there."""
+    """One value that changed; `old` or `new` is None for what is not there.
+
+    name: the parameter, with dots between the levels of its keys; empty for an old value whose name isn't known
+    """
 
     name: str
     old: Any

@@ -16,7 +16,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import RuleException
 from snakemake.logging import logger
-from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, RerunTrigger
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, RerunTrigger, ResourceSettings
 from snakemake_interface_common.exceptions import ApiError, WorkflowError
 
 from valuedrift.config.grid import RESULTS

@@ -1,0 +1,52 @@
+"""Old values without names and new ones with names, brought together."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from valuedrift.staleness.changes import Change, changes
+
+
+def recorded(*values: Any) -> list[str]:
+    """Values as Snakemake records them."""
+    return sorted(map(repr, values))
+
+
+def test_a_key_within_settings_is_named() -> None:
+    old, new = {"beta": 0.1, "lora": {"rank": 8}}, {"beta": 0.2, "lora": {"rank": 4}}
+    found = changes(recorded(json.dumps(old), 0), {"settings": json.dumps(new), "seed": 0})
+    assert found == [Change("settings.beta", 0.1, 0.2), Change("settings.lora.rank", 8, 4)]
+
+
+def test_settings_are_told_apart_by_their_keys() -> None:
+    settings, shape = {"epochs": 1, "bf16": False}, {"layers": 2, "hidden": 48}
+    now = {"settings": json.dumps({**settings, "epochs": 3}), "shape": json.dumps({**shape, "layers": 4})}
+    found = changes(recorded(json.dumps(shape), json.dumps(settings)), now)
+    assert found == [Change("settings.epochs", 1, 3), Change("shape.layers", 2, 4)]
+
+
+def test_keys_that_come_and_go_are_nothing_on_one_side() -> None:
+    found = changes(recorded(json.dumps({"a": 1, "b": 2})), {"settings": json.dumps({"b": 2, "c": 3})})
+    assert found == [Change("settings.a", 1, None), Change("settings.c", None, 3)]
+
+
+@pytest.mark.parametrize(("old", "new"), [("pocket", "stance"), (3, 5), ([1, 2], [1, 3])])
+def test_the_only_value_of_its_kind_has_its_partner(old: Any, new: Any) -> None:
+    assert changes(recorded(old, 1.5), {"value": new, "other": 1.5}) == [Change("value", old, new)]
+
+
+def test_what_cannot_be_told_apart_is_not_guessed() -> None:
+    found = changes(recorded("a", "b"), {"one": "c", "two": "d"})
+    assert found == [Change("one", None, "c"), Change("two", None, "d"), Change("", "a", None), Change("", "b", None)]
+
+
+def test_the_same_values_are_no_change() -> None:
+    values = {"settings": json.dumps({"beta": 0.1}), "steps": [1, 2], "model": "tiny", "none": None}
+    assert changes(recorded(*values.values()), values) == []
+
+
+def test_text_that_only_looks_like_json_is_a_text() -> None:
+    assert changes(recorded("{a"), {"path": "{b"}) == [Change("path", "{a", "{b")]
