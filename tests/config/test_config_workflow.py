@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from valuedrift.config.workflow import Workflow, folders
+from valuedrift.llm.settings import LIMITS, LlmSettings
 
 CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
 
@@ -63,6 +65,42 @@ def test_how_runs_are_trained_is_handed_on_and_no_part_of_the_science(config: di
     flow = Workflow.read(config)
     assert json.loads(flow.training_machine()) == {"resume_minutes": 5, "report_to": ["wandb"]}
     assert json.loads(flow.science()) == {key: part for key, part in config.items() if key != "machine"}
+
+
+def test_limits_are_handed_over_and_not_compared(config: dict[str, Any]) -> None:
+    config["llms"]["asked"] = {"backend": "http", "model": "m", "url": "u", "budget": 5, "concurrency": 3}
+    config["judges"]["asked"] = {"llm": "asked", "prompt": "stance"}
+    flow = Workflow.read(config)
+    assert json.loads(flow.judge_settings("asked"))["llm"]["budget"] == 5
+    assert json.loads(flow.judge_version("asked"))["llm"] == {"backend": "http", "model": "m", "url": "u"}
+    assert flow.llm("asked")["concurrency"] == 3
+
+
+def test_limits_are_settings_of_chat_models() -> None:
+    assert {field.name for field in fields(LlmSettings)} - LIMITS == {"backend", "model", "url"}
+
+
+def test_small_files_stand_for_weights(flow: Workflow) -> None:
+    folder = "results/checkpoints"
+    assert flow.made_run("pocket", "base") == [f"{folder}/pocket/base/metrics.parquet"]
+    assert flow.made_run("qwen3_4b", "sft-alpaca") == [
+        f"{folder}/qwen3_4b/base/source.json",
+        f"{folder}/qwen3_4b/sft-alpaca/metrics.parquet",
+    ]
+    assert flow.made_for(flow.runs["pocket"]["sft-wildchat/ppo-ultrafeedback"]) == [
+        f"{folder}/pocket/base/metrics.parquet",
+        f"{folder}/pocket/sft-wildchat/metrics.parquet",
+        f"{folder}/pocket/sft-wildchat/reward-ultrafeedback/metrics.parquet",
+    ]
+    assert flow.made_judge("qwen25_7b") == ["results/judges/qwen25_7b/source.json"]
+
+
+def test_topics_are_proposed_until_they_are_chosen(config: dict[str, Any], tmp_path: Path) -> None:
+    config["suites"]["paper"]["probes"]["choice"] = str(tmp_path / "choice.yaml")
+    flow = Workflow.read(config)
+    assert flow.vprism_proposal("paper") == ["results/vprism/paper/topics.yaml"]
+    (tmp_path / "choice.yaml").touch()
+    assert flow.vprism_proposal("paper") == []
 
 
 def test_calibration_changes_temperature_and_answers_only(flow: Workflow) -> None:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ArtifactError
+from valuedrift.files import read_json
 from valuedrift.models.fetch import fetch_model
 from valuedrift.models.tokenizer import END, PAD
 
@@ -27,6 +28,11 @@ def test_a_folder_is_copied_with_its_chat_format(base: Path, tmp_path: Path) -> 
     assert all(torch.equal(fetched[name], source[name].to(torch.bfloat16)) for name in source)
     config = AutoModelForCausalLM.from_pretrained(tmp_path / "out").generation_config
     assert config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_what_was_fetched_stands_beside_the_weights(base: Path, tmp_path: Path) -> None:
+    fetch_model({"folder": str(base)}, CHAT, tmp_path / "out")
+    assert read_json(tmp_path / "source.json") == {"source": {"folder": str(base)}, "chat": CHAT}
 
 
 def test_without_a_chat_format_the_models_own_stays(base: Path, tmp_path: Path) -> None:

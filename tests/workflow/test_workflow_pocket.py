@@ -9,7 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from pipeline import SHORT, snakemake, wanted
+from pipeline import REPOSITORY, SHORT, snakemake, wanted
+
+from valuedrift.staleness.jobs import stale_jobs
+from valuedrift.staleness.sentences import sentence
 
 pytestmark = pytest.mark.workflow
 
@@ -176,6 +179,19 @@ def test_weights_that_went_let_nothing_run_again_and_answers_come_back(finished:
     again = snakemake(folder, str(answers.relative_to(folder)), overlays=(SHORT, overlay))
     assert again.returncode == 0, again.stderr
     assert answers.read_bytes() == before
+
+
+def test_the_reason_is_read_from_what_was_recorded(finished: Path) -> None:
+    edit = {"judges": {"pocket": {"batch_size": 100}}, "suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}}
+    configurations = [REPOSITORY / "workflow_config.yaml", SHORT]
+    sentences = {
+        job.name: sentence(job) for job in stale_jobs((), REPOSITORY / "Snakefile", finished, configurations, edit)
+    }
+    assert sentences["stances of pocket/base"] == "stances of pocket/base: judge.batch_size changed (512 → 100)."
+    run = "pocket/sft-wildchat/dpo-ultrafeedback"
+    assert sentences[f"training of {run}"] == f"training of {run}: settings.beta changed (0.1 → 0.2)."
+    after = f"judge.batch_size changed (512 → 100); it needs generate of {run}/0, which runs first"
+    assert sentences[f"stances of {run}"] == f"stances of {run}: {after}."
 
 
 def test_a_wrong_value_stops_before_any_job(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,7 +17,10 @@ from foretold import SNAKEFILE, at, block, everything, finish, schema_keys
 from pipeline import REPOSITORY
 from reruns import TABLE, Row, covers, markdown
 
+from valuedrift.cli import main
 from valuedrift.staleness.jobs import StaleJob, stale_jobs
+from valuedrift.staleness.records import keep_records
+from valuedrift.staleness.sentences import FRESH, sentence
 
 pytestmark = pytest.mark.workflow
 
@@ -132,6 +137,81 @@ def test_a_fresh_clone_with_copied_results_reruns_nothing(grid: Path, tmp_path: 
 def test_a_deleted_folder_of_snakemakes_is_no_loss(copy: Path) -> None:
     shutil.rmtree(copy / ".snakemake")
     assert stages(stale(copy, at("suites.pocket.training.dpo.beta", 0.2))) >= {"dpo", "generate", "stances"}
+
+
+@pytest.fixture
+def clone(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The grid in a clone of the repository, which is where the tests of the command are."""
+    folder = tmp_path / "clone"
+    for name in ("rules", "envs", "profiles/default", "results"):
+        shutil.copytree((grid if name == "results" else REPOSITORY) / name, folder / name)
+    shutil.copy(SNAKEFILE, folder)
+    for name in ("vprism_topics.yaml", "other.yaml"):
+        shutil.copy(grid / name, folder)
+    shutil.copy(grid / "everything.yaml", folder / "workflow_config.yaml")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_command_says_that_nothing_is_stale(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["why"]) == 0
+    assert capsys.readouterr() == (f"{FRESH}\n", "")
+    assert Path.cwd() == clone
+
+
+def test_the_command_names_the_key_and_what_follows(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clone / "mine.yaml").write_text("suites: {pocket: {training: {dpo: {beta: 0.3}}}}")
+    stances = "results/stances/pocket/sft-wildchat/dpo-ultrafeedback.parquet"
+    assert main(["why", stances, "--configfile", "mine.yaml"]) == 0
+    run = "pocket/sft-wildchat/dpo-ultrafeedback"
+    assert capsys.readouterr().out.splitlines() == [
+        f"training of {run}: settings.beta changed (0.1 → 0.3).",
+        f"generate of {run}/0: it needs training of {run}, which runs first.",
+        f"stances of {run}: it needs generate of {run}/0, which runs first.",
+    ]
+
+
+def test_machines_get_every_reason_by_itself(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clone / "results/tables/weights").unlink()
+    (clone / "results/tables/.snakemake_timestamp").unlink(missing_ok=True)
+    (clone / "results/tables").rmdir()
+    assert main(["why", "results/tables", "--json"]) == 0
+    (job,) = json.loads(capsys.readouterr().out)
+    assert (job["name"], job["missing"], job["made_before"]) == ("tables", ["results/tables"], True)
+    assert job["sentence"] == "tables: results/tables is gone."
+
+
+def test_what_was_never_made_is_told_from_what_is_gone(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(clone / "results/.records")
+    (clone / "results/judges/pocket/quality.json").unlink()
+    assert main(["why", "results/judges/pocket/quality.json"]) == 0
+    assert capsys.readouterr().out == "judge_quality of pocket: results/judges/pocket/quality.json was never made.\n"
+
+
+def test_a_killed_job_is_said(clone: Path) -> None:
+    output = "results/judges/pocket/quality.json"
+    marker = urlsafe_b64encode(output.encode()).decode()
+    keep_records(Path("results"))
+    (clone / ".snakemake/incomplete" / marker).write_text("{}")
+    (job,) = stale_jobs([output], clone / "Snakefile")
+    assert sentence(job) == f"judge_quality of pocket: a killed job left {output}."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["results/nothing"], "results/nothing"),
+        (["--configfile", "wrong.yaml"], "configuration key 'sede'"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_line_and_status_1(
+    clone: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (clone / "wrong.yaml").write_text("sede: 1")
+    assert main(["why", *arguments]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ") and message in said.err and said.err.count("\n") == 1
 
 
 def test_comments_formatting_and_wording_of_rules_rerun_nothing(grid: Path, tmp_path: Path) -> None:
