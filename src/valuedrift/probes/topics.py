@@ -107,7 +107,7 @@ def read_choice(file: Path, clustering: str, clusters: Collection[int], topics: 
     """
     content = _load(file)
     if content.get("clustering") != clustering:
-        do = "The clusters have changed: have `snakemake results/vprism/SUITE/topics.yaml` propose, and choose anew from it."
+        do = "The clusters have changed: make results/vprism/SUITE/topics.yaml again, and choose anew from it."
         raise ArtifactError(file, f"a choice for clustering {content.get('clustering')}", f"one for {clustering}", do)
     if not str(content.get("reviewed") or "").strip():
         do = "Check which clusters each topic has, then say under 'reviewed' who did."
