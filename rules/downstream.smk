@@ -3,8 +3,9 @@
 
 rule downstream:
     input:
-        checkpoint=lambda w: checkpoint(w.model, w.run, int(w.step)),
-        base=lambda w: checkpoint(w.model, "base", 0),
+        checkpoint=lambda w: ancient(checkpoint(w.model, w.run, int(w.step))),
+        base=lambda w: ancient(checkpoint(w.model, "base", 0)),
+        made=lambda w: FLOW.made_run(w.model, w.run),
     output:
         "results/downstream/{model}/{run}/step-{step}.json",
     log:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import yaml
 from pipeline import REPOSITORY
 
 from valuedrift.config.check import load_schema
-from valuedrift.staleness.jobs import stale_jobs
+from valuedrift.staleness.jobs import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
+TARGETS = ("all", "results/ablations/pocket", "downstream_all")
 LIMITS = {
     "key_variable": "JUDGE_KEY",
     "concurrency": 8,
@@ -64,6 +66,9 @@ def everything() -> dict[str, Any]:
     every = ["ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"]
     suites["pocket"]["grid"]["preference"] = [block("ultrafeedback", *every), block("synthetic-support", "dpo")]
     suites["pocket"]["grid"]["sft"] = ["wildchat"]
+    ablation = {"sft": ["wildchat"], "data": ["ultrafeedback"], "algorithm": "dpo", "parameter": "beta"}
+    suites["pocket"]["grid"]["ablations"] = [{**ablation, "values": [0.05, 0.1]}]
+    del suites["paper"]["grid"]["ablations"]
     suites["real"]["grid"]["preference"] = [block("ultrafeedback", "dpo")]
     suites["paper"]["grid"]["preference"] = [block("ultrafeedback", "dpo"), block("synthetic-support", "dpo")]
     suites["pocket"]["training"]["orpo"] = {**suites["pocket"]["training"]["orpo"], "lora": LORA}
@@ -82,17 +87,27 @@ def at(path: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def stale(
+    folder: Path, edit: Mapping[str, Any] | None = None, snakefile: Path = SNAKEFILE, targets: Sequence[str] = ()
+) -> list[StaleJob]:
+    """What is stale in a folder with `everything` after an edit of its configuration."""
+    overlay = folder / "edit.yaml"
+    overlay.write_text(json.dumps(edit or {}), encoding="utf-8")
+    files = [str(folder / "everything.yaml"), str(overlay)]
+    return stale_jobs(targets, ["--snakefile", str(snakefile), "--directory", str(folder), "--configfile", *files])
+
+
 def finish(folder: Path) -> Path:
     """Make `folder` look as if all of `everything` had been run there. Returns the configuration's file."""
     file = folder / "everything.yaml"
     file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
-    for name in ("vprism_topics.yaml", "other.yaml"):
-        (folder / name).write_text("the choice of topics", encoding="utf-8")
-    for job in stale_jobs((), SNAKEFILE, folder, [file]):
-        for output in job.outputs:
-            _make(folder / output)
+    given = ["vprism_topics.yaml", "other.yaml", "labelled.parquet"]
+    given += [f"seed-1/statistics/{model}/values.parquet" for model in everything()["models"]]
+    made = [output for job in stale(folder, targets=TARGETS) for output in job.outputs]
+    for name in given + made:
+        _make(folder / name)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
-    command += ["--configfile", str(file), "--cores", "1", "--touch", "--forceall", "--quiet", "all"]
+    command += ["--configfile", str(file), "--cores", "1", "--touch", "--forceall", "--quiet", "--", *TARGETS]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ}, cwd=REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
     return file

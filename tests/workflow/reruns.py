@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from valuedrift.config.workflow import PLANNED
 from valuedrift.llm.settings import LIMITS
 
 SHOWN = {"drift", "tables", "figures"}
 STATISTICS = {"statistics", "prediction"} | SHOWN
 ANSWERS = {"generate", "stances"} | STATISTICS
 CALIBRATION = {"generate_calibration", "stances_calibration", "calibration"}
-EXPRESSED = {"judge_data", "expression", "prediction", "figures"}
+EXPRESSED = {"judge_data", "expression", "prediction", "figures", "tables"}
 RETRIEVED = {"retrieve"} | EXPRESSED
 RECOVERED = {"recovery"}
 DATA_JUDGED = {"judge_data", "expression"} | RECOVERED
@@ -44,14 +45,15 @@ class Row:
     """One row of the table.
 
     keys: patterns of keys, `*` standing for anything · says: what runs again
-    edits: values for keys of the configuration in foretold.py · runs: the rules whose jobs that runs again, training
-    runs by their algorithm; each edit has to run the same. The report and its copy of the configuration are left out.
+    edits: values for keys of the configuration in foretold.py · targets: for which it is asked
+    runs: the rules whose jobs that runs again, training runs by their algorithm; each edit has to run the same. The report and its copy of the configuration are left out.
     """
 
     keys: tuple[str, ...]
     says: str
     runs: set[str] = field(default_factory=set)
     edits: tuple[tuple[str, Any], ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 def edit(path: str, *values: Any) -> tuple[tuple[str, Any], ...]:
@@ -99,16 +101,37 @@ TABLE = (
     ),
     Row(("report.table_1_topics",), "tables", {"drift", "tables"}, edit("report.table_1_topics", ["work"])),
     Row(
+        ("report.ablation_topics",),
+        "figures of ablations",
+        {"ablations"},
+        edit("report.ablation_topics", ["work"]),
+        ("results/ablations/pocket",),
+    ),
+    Row(
+        ("machine.*", "budget.*", "retrain"),
+        "nothing, not even the report: how runs are made and whether is no part of what they make",
+        set(),
+        edits("machine", resume_minutes=5, report_to=["tensorboard"], keep="final", nth=3)
+        + edits("budget", gpu_hours=9, dollars=9)
+        + edit("retrain", True),
+    ),
+    Row(
         ("report.figure_formats", "report.figure_columns"),
         "figures",
         {"drift", "figures"},
         edits("report", figure_formats=["svg"], figure_columns=2),
     ),
     Row(
-        ("statistics.*",),
+        ("statistics.replicates", "statistics.level"),
         "statistics, and what is made of them",
         {"calibration", "expression", "recovery"} | STATISTICS,
         edits("statistics", replicates=500, level=0.9),
+    ),
+    Row(
+        ("statistics.labelled", "statistics.seeds"),
+        "statistics, and what is made of them",
+        STATISTICS,
+        edits("statistics", labelled="labelled.parquet", seeds=["seed-1"]),
     ),
     Row(
         ("topics.*.name",),
@@ -147,7 +170,7 @@ TABLE = (
         edits("llms.asked", backend="batch", model="other", url="http://127.0.0.1/v1"),
     ),
     Row(
-        tuple(f"llms.*.{key}" for key in sorted(LIMITS)),
+        tuple(f"llms.*.{key}" for key in sorted((*LIMITS, *PLANNED))),
         "nothing: a limit changes no reply",
         set(),
         edits(
@@ -165,6 +188,8 @@ TABLE = (
             batch_tokens=9,
             batches_in_flight=1,
             batch_poll=9,
+            requests_per_minute=9,
+            tokens_per_minute=9,
         ),
     ),
     Row(
@@ -425,6 +450,21 @@ TABLE = (
                 }
             ],
         ),
+    ),
+    Row(
+        ("suites.*.downstream.*",),
+        "scores of checkpoints on benchmarks",
+        {"downstream"},
+        edits(
+            "suites.paper.downstream",
+            tasks=["piqa"],
+            shots=1,
+            batch_size=8,
+            include_path="tasks",
+            limit=9,
+            dtype="auto",
+        ),
+        ("downstream_all",),
     ),
     Row(
         ("suites.*.grid.small_gap", "suites.*.grid.support_aligned", "suites.*.grid.oppose_aligned"),

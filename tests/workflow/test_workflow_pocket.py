@@ -181,12 +181,12 @@ def test_weights_that_went_let_nothing_run_again_and_answers_come_back(finished:
     assert answers.read_bytes() == before
 
 
-def test_the_reason_is_read_from_what_was_recorded(finished: Path) -> None:
-    edit = {"judges": {"pocket": {"batch_size": 100}}, "suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}}
-    configurations = [REPOSITORY / "workflow_config.yaml", SHORT]
-    sentences = {
-        job.name: sentence(job) for job in stale_jobs((), REPOSITORY / "Snakefile", finished, configurations, edit)
-    }
+def test_the_reason_is_read_from_what_was_recorded(finished: Path, tmp_path: Path) -> None:
+    options = ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(finished)]
+    overlay = tmp_path / "edit.yaml"
+    overlay.write_text("{judges: {pocket: {batch_size: 100}}, suites: {pocket: {training: {dpo: {beta: 0.2}}}}}")
+    options += ["--configfile", str(REPOSITORY / "workflow_config.yaml"), str(SHORT), str(overlay)]
+    sentences = {job.name: sentence(job) for job in stale_jobs((), options)}
     assert sentences["stances of pocket/base"] == "stances of pocket/base: judge.batch_size changed (512 → 100)."
     run = "pocket/sft-wildchat/dpo-ultrafeedback"
     assert sentences[f"training of {run}"] == f"training of {run}: settings.beta changed (0.1 → 0.2)."

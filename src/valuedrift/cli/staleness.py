@@ -1,4 +1,4 @@
-"""Commands about the workflow as a whole."""
+"""Commands that tell why results are made again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ def why(given: argparse.Namespace) -> None:
     from valuedrift.staleness.jobs import stale_jobs
     from valuedrift.staleness.sentences import explain, sentence
 
-    jobs = stale_jobs(given.target)
+    options = [("--configfile", given.configfile), ("--config", given.config), ("--profile", given.profile)]
+    jobs = stale_jobs(given.target, [text for name, values in options if values for text in (name, *values)])
     if given.json:
         print(json.dumps([{**asdict(job), "sentence": sentence(job)} for job in jobs], indent=2, ensure_ascii=False))
     else:
         print(explain(jobs))
 
 
-COMMANDS = (Command(why, "target*! json~ configfile*? config*? profile*?"),)
+COMMANDS = (Command(why, "target*?! json~ configfile*? config*? profile*?"),)

@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.config.check import Config, check
-from valuedrift.config.grid import RESULTS, Run, ablated, as_json, checkpoint, grid_runs, metrics, runs_of, shards, traced
+from valuedrift.config.grid import (
+    RESULTS,
+    Run,
+    ablated,
+    as_json,
+    checkpoint,
+    grid_runs,
+    metrics,
+    runs_of,
+    shards,
+    traced,
+)
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.judging.prompt import prompt_hash, read_prompt
 from valuedrift.llm.settings import LIMITS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -44,7 +44,14 @@ def jobs_to_run(workflow: Any) -> list[Job]:
 
 
 def read_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Workflow, list[Job]]:
-    """The configuration and the jobs that `snakemake OPTIONS TARGETS` would run in this folder; nothing is run.
+    """The configuration and the jobs that `snakemake OPTIONS TARGETS` would run in this folder; nothing is run."""
+    with laid_out(targets, options) as workflow:
+        return Workflow.read(workflow.config), jobs_to_run(workflow)
+
+
+@contextmanager
+def laid_out(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[Any]:
+    """Snakemake's workflow with the graph of the jobs that `snakemake OPTIONS TARGETS` would run; nothing is run.
 
     Raises ValueDriftError with Snakemake's own words where it can't lay them out.
     """
@@ -57,14 +64,16 @@ def read_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Work
         quiet = {Quietness.RULES, Quietness.PROGRESS}
         with SnakemakeApi(OutputSettings(dryrun=True, quiet=quiet, enable_file_logging=False)) as snakemake:
             try:
-                workflow = _laid_out(snakemake, targets, options)
-                return Workflow.read(workflow.config), jobs_to_run(workflow)
+                yield _laid_out(snakemake, targets, options)
+                return
             except (Exception, SystemExit) as error:
                 if isinstance(error, ValueDriftError):
                     raise
                 snakemake.print_exception(error)
                 failed = error
-    raise ValueDriftError(f"Snakemake can't lay out {' '.join(targets)}:\n{said.getvalue().strip()}") from failed
+    raise ValueDriftError(
+        f"Snakemake can't lay out {' '.join(targets) or 'all'}:\n{said.getvalue().strip()}"
+    ) from failed
 
 
 def _laid_out(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> Any:
@@ -88,6 +97,7 @@ def _laid_out(snakemake: Any, targets: Sequence[str], options: Sequence[str]) ->
             forcerun=given.forcerun,
             force_incomplete=given.rerun_incomplete,
             rerun_triggers=given.rerun_triggers,
+            max_checksum_file_size=given.max_checksum_file_size,
         )
     )
     dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))

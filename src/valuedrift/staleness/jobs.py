@@ -1,29 +1,15 @@
-"""The jobs that have to run again for a target, asked of Snakemake without running anything.
-
-Snakemake's Python interface ends before the graph of jobs, so a few of its inner parts are used, and here alone.
-"""
+"""The jobs that have to run again for a target, and what Snakemake knows of why."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from snakemake.api import SnakemakeApi
-from snakemake.exceptions import RuleException
-from snakemake.logging import logger
-from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, RerunTrigger, ResourceSettings
-from snakemake_interface_common.exceptions import ApiError, WorkflowError
-
 from valuedrift.config.grid import RESULTS
-from valuedrift.errors import ArtifactError
+from valuedrift.planning.jobs import laid_out
 from valuedrift.staleness.changes import Change, changes
-
-PROFILE = "profiles/default/config.yaml"
 
 
 @dataclass(frozen=True)
@@ -50,55 +36,15 @@ class StaleJob:
     after: tuple[str, ...] = ()
 
 
-def stale_jobs(
-    targets: Sequence[str],
-    snakefile: Path = Path("Snakefile"),
-    folder: Path = Path(),
-    configurations: Sequence[Path] = (),
-    edits: Mapping[str, Any] | None = None,
-) -> list[StaleJob]:
-    """What `snakemake -n TARGETS` in `folder` would run, each job after those that it waits for.
+def stale_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> list[StaleJob]:
+    """What `snakemake OPTIONS TARGETS` would run in this folder, each job after those that it waits for.
 
-    targets: files or rules; none for the default target. configurations, edits: as --configfile and --config.
-    Raises ArtifactError for a target that nothing makes, ConfigError for a configuration that is wrong.
+    targets: files or rules; none for the default target.
+    Raises ValueDriftError for a target that nothing makes, ConfigError for a configuration that is wrong.
     """
-    with _graph(targets, snakefile, folder, configurations, edits or {}) as workflow:
+    with laid_out(targets, options) as workflow:
         needed = [job for level in workflow.dag.toposorted() for job in level if workflow.dag.needrun(job)]
         return [_stale(job, workflow) for job in needed if not job.rule.norun]
-
-
-@contextmanager
-def _graph(
-    targets: Sequence[str], snakefile: Path, folder: Path, configurations: Sequence[Path], edits: Mapping[str, Any]
-) -> Iterator[Any]:
-    profile = yaml.safe_load((snakefile.parent / PROFILE).read_text(encoding="utf-8"))
-    settings = DAGSettings(
-        targets=frozenset(targets),
-        force_incomplete=profile["rerun-incomplete"],
-        rerun_triggers=frozenset(RerunTrigger.parse_choice(name) for name in profile["rerun-triggers"]),
-        max_checksum_file_size=profile["max-checksum-file-size"],
-    )
-    given = ConfigSettings(config=dict(edits), configfiles=[path.resolve() for path in configurations])
-    with _quietly(), SnakemakeApi(OutputSettings(dryrun=True)) as api:
-        logger.setLevel(logging.CRITICAL)
-        try:
-            opened = api.workflow(ResourceSettings(cores=1), given, snakefile=snakefile.resolve(), workdir=folder)
-            workflow = opened.dag(settings).workflow_api._workflow
-            workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
-            workflow._build_dag()
-        except (ApiError, RuleException, WorkflowError) as error:
-            place = ", ".join(targets) or str(snakefile)
-            raise ArtifactError(place, str(error).strip(), "targets that the workflow can make") from error
-        yield workflow
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    level = logger.level
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _stale(job: Any, workflow: Any) -> StaleJob:
