@@ -57,7 +57,7 @@ rule calibration:
 
 rule drift:
     input:
-        expand("results/statistics/{{model}}/{name}", name=STATISTICS),
+        expand("results/statistics/{{model}}/{name}", name=FLOW.statistics_files()),
     output:
         directory("results/drift/{model}"),
     log:

@@ -46,7 +46,8 @@ class Row:
 
     keys: patterns of keys, `*` standing for anything · says: what runs again
     edits: values for keys of the configuration in foretold.py · targets: for which it is asked
-    runs: the rules whose jobs that runs again, training runs by their algorithm; each edit has to run the same. The report and its copy of the configuration are left out.
+    runs: the rules whose jobs that runs again, training runs by their algorithm; each edit has to run the same. The
+    report and its copy of the configuration are left out.
     """
 
     keys: tuple[str, ...]
@@ -111,7 +112,8 @@ TABLE = (
         ("machine.*", "budget.*", "retrain"),
         "nothing, not even the report: how runs are made and whether is no part of what they make",
         set(),
-        edits("machine", resume_minutes=5, report_to=["tensorboard"], keep="final", nth=3)
+        edit("machine", {"keep": "every_nth", "nth": 3})
+        + edits("machine", resume_minutes=5, report_to=["tensorboard"], keep="final")
         + edits("budget", gpu_hours=9, dollars=9)
         + edit("retrain", True),
     ),
@@ -400,13 +402,13 @@ TABLE = (
     Row(
         ("suites.*.expression.model", "suites.*.expression.threshold", "suites.*.expression.topics"),
         "what data sets express, and what that foretells",
-        {"retrieve", "prediction", "figures"} | DATA_JUDGED,
+        {"retrieve", "prediction", "figures", "tables"} | DATA_JUDGED,
         edits("suites.pocket.expression", model="all-mpnet-base-v2", threshold=0.4, topics="every"),
     ),
     Row(
         ("suites.*.expression.examples",),
         "the tables of what data sets express",
-        {"expression", "recovery", "prediction", "figures"},
+        {"expression", "recovery", "prediction", "figures", "tables"},
         edit("suites.pocket.expression.examples", 4),
     ),
     Row(
