@@ -54,8 +54,9 @@ def stages(jobs: list[StaleJob]) -> set[str]:
 
 def of_others(path: str, jobs: list[StaleJob]) -> Iterator[str]:
     """Jobs that are about suites, or models of suites, that a key of a suite says nothing of."""
-    config, (section, name, *_) = everything(), path.split(".")
+    config, (section, *names) = everything(), path.split(".")
     if section == "suites":
+        name = names[0]
         models = {model for model, entry in config["models"].items() if entry["suite"] != name}
         others = models | config["suites"].keys() - {name}
         yield from (job.name for job in jobs if job.name.partition(" of ")[2].split("/")[0] in others)
@@ -125,7 +126,8 @@ def test_touched_files_rerun_nothing(copy: Path) -> None:
 def test_a_fresh_clone_with_copied_results_reruns_nothing(grid: Path, tmp_path: Path) -> None:
     """Without `.snakemake`, and with times in the order of the copying."""
     shutil.copytree(grid / "results", tmp_path / "results", copy_function=shutil.copyfile)
-    shutil.copy(grid / "everything.yaml", tmp_path)
+    for name in ("everything.yaml", "vprism_topics.yaml"):
+        shutil.copy(grid / name, tmp_path)
     assert stale(tmp_path) == []
     assert stages(stale(tmp_path, at("report.figure_columns", 2))) == {"drift", "figures"}
 
@@ -246,6 +248,6 @@ def test_a_deleted_checkpoint_is_not_missed_until_it_is_needed(copy: Path) -> No
     assert stale(copy) == []
     (copy / f"results/generations/{run}/shard-0.parquet").unlink()
     (copy / f"results/stances/{run}.parquet").unlink()
-    jobs = {job.name: job for job in stale(copy)}
+    jobs = {job.name: job for job in stale(copy, targets=[f"results/stances/{run}.parquet"])}
     assert jobs[f"training of {run}"].missing[0].startswith(f"results/checkpoints/{run}/step-")
     assert jobs[f"training of {run}"].made_before
