@@ -21,7 +21,7 @@ rule wait:
         gpu=1,
     shell:
         "echo start >> starts-{wildcards.name}; sleep {wildcards.seconds};"
-        " echo ${{CUDA_VISIBLE_DEVICES-none}} $PLANTED > {output} 2> {log}"
+        " echo ${{CUDA_VISIBLE_DEVICES-none}} ${{PLANTED-}} > {output} 2> {log}"
 
 
 use rule wait as world with:
