@@ -14,4 +14,4 @@ onstart:
         prepare(Path("results"))
     guard(workflow, FLOW)
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(workflow.executor_settings.jobname_prefix, Path(workflow.workdir_init), SLURM_COMMANDS)
+        prepare_slurm(workflow.scheduler._executor.run_uuid, Path(workflow.workdir_init), SLURM_COMMANDS)

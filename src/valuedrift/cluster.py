@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import fcntl
 import getpass
 import os
 import re
@@ -9,31 +11,35 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from valuedrift.errors import ClusterError
 
 # Snakemake's executor names all jobs of one run alike: after the profile's prefix and a random number.
 _RUN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_held: list[BinaryIO] = []
 _PATIENCE = 60.0  # seconds for which a controller that doesn't answer is asked again
 
 
-def prepare_slurm(prefix: str, folder: Path, commands: Path) -> None:
-    """Cancel what an earlier run left in `folder`, then put `commands` before Slurm's own on the PATH.
+def prepare_slurm(run: str, folder: Path, commands: Path) -> None:
+    """Cancel what killed runs left in `folder`, then put `commands` before Slurm's own on the PATH.
 
-    To be called by a Snakemake that holds the folder's lock, before it submits anything. Raises ClusterError.
+    To be called before anything is submitted. `run` is the name of the jobs to come: others see by it, for as long as
+    this process lives, that they are not left behind. Raises ClusterError.
     """
-    cancel_leftovers(prefix, folder)
+    _hold(_mark(folder, run))
+    cancel_leftovers(run, folder)
     os.environ["PATH"] = f"{commands}{os.pathsep}{os.environ['PATH']}"
 
 
-def cancel_leftovers(prefix: str, folder: Path, seconds: float = 180) -> list[str]:
-    """Cancel the folder's jobs of earlier runs and wait until they have ended; their ids.
+def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
+    """Cancel the folder's jobs of killed runs and wait until they have ended; their ids.
 
     A Snakemake that was killed leaves its jobs behind, and the next one doesn't know them: both would write the same
     files. Jobs resume from what they have saved, so that little is lost. Raises ClusterError where Slurm doesn't answer
     or jobs are still there after `seconds`.
     """
-    found = leftovers(prefix, folder)
+    found = leftovers(run, folder)
     if not found:
         return []
     print(f"Cancelling jobs that an earlier run left in this folder: {' '.join(found)}", file=sys.stderr)
@@ -49,16 +55,46 @@ def cancel_leftovers(prefix: str, folder: Path, seconds: float = 180) -> list[st
         # Its status says nothing: a job that has just ended is an error to it.
         subprocess.run(["scancel", *left], capture_output=True, check=False, timeout=60)
         time.sleep(1)
-        left = leftovers(prefix, folder)
+        left = leftovers(run, folder)
     return found
 
 
-def leftovers(prefix: str, folder: Path) -> list[str]:
-    """Ids of the user's pending, running or ending jobs that a Snakemake with this prefix submitted from `folder`."""
-    name = re.compile(f"{re.escape(prefix)}_{_RUN}" if prefix else _RUN)
+def leftovers(run: str, folder: Path) -> list[str]:
+    """Ids of the user's jobs, not yet ended, that killed runs with this one's prefix submitted from `folder`."""
+    name = re.compile(re.escape(re.sub(f"{_RUN}$", "", run)) + _RUN)
     listed = _call("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%i|%j|%Z")
     jobs = [line.split("|", 2) for line in listed.splitlines()]
-    return [job for job, run, place in jobs if name.fullmatch(run) and Path(place).resolve() == folder.resolve()]
+    ours = [(job, of) for job, of, place in jobs if name.fullmatch(of) and Path(place).resolve() == folder.resolve()]
+    living = {of for of in {of for _, of in ours} if _is_held(_mark(folder, of))}
+    return [job for job, of in ours if of not in living]
+
+
+def _mark(folder: Path, run: str) -> Path:
+    return folder / ".snakemake/valuedrift-slurm" / run
+
+
+def _hold(mark: Path) -> None:
+    """Lock the file until this process ends, however it ends."""
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    handle = mark.open("wb")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        print(f"Warning: {mark} can't be locked ({error}): jobs of killed runs won't be found.", file=sys.stderr)
+    _held.append(handle)
+    atexit.register(mark.unlink, missing_ok=True)
+
+
+def _is_held(mark: Path) -> bool:
+    """Whether a living process, on this machine or another, has locked the file. Without locks, it may have."""
+    try:
+        with mark.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _call(*command: str) -> str:

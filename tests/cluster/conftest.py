@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class Run:
     """A Snakemake with the Slurm profile in a folder; its output goes to a file there."""
 
     def __init__(self, folder: Path, command: list[str], cluster: Cluster, environment: dict[str, str]) -> None:
-        self.cluster, self.folder, self.output = cluster, folder, folder / "snakemake.txt"
+        self.cluster, self.folder, self.output = cluster, folder, folder / f"said-{time.time_ns()}.txt"
         everything = {**cluster.environment, **environment}
         with self.output.open("w") as file:
             self.process = subprocess.Popen(command, cwd=folder, env=everything, stdout=file, stderr=file)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -15,6 +17,7 @@ from valuedrift.errors import ClusterError
 
 COMMANDS = Path(__file__).parents[2] / "profiles/slurm/bin"
 RUN = "01234567-89ab-cdef-0123-456789abcdef"
+OTHER = "76543210-89ab-cdef-0123-456789abcdef"
 DOWN = "echo 'Unable to contact slurm controller (connect failure)' >&2; exit 1"
 
 Pretend = Callable[..., None]
@@ -45,53 +48,91 @@ def shipped(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Pretend, tmp_path: Path) -> None:
-    here, link = tmp_path / "here", tmp_path / "link"
-    here.mkdir()
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder from which jobs are submitted; what is held is let go of at the end."""
+    held: list[BinaryIO] = []
+    monkeypatch.setattr(cluster, "_held", held)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder
+
+
+def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Pretend, here: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
     link.symlink_to(here)
     jobs = [
-        f"1|drift_{RUN}|{here}",
-        f"2|drift_{RUN}|{link}",
-        f"3|drift_{RUN}|{tmp_path}",
-        f"4|other_{RUN}|{here}",
-        f"5|{RUN}|{here}",
+        f"1|drift_{OTHER}|{here}",
+        f"2|drift_{OTHER}|{link}",
+        f"3|drift_{OTHER}|{tmp_path}",
+        f"4|other_{OTHER}|{here}",
+        f"5|{OTHER}|{here}",
         f"6|drift_mine|{here}",
     ]
     pretend(squeue="cat <<'JOBS'\n" + "\n".join(jobs) + "\nJOBS")
-    assert leftovers("drift", here) == ["1", "2"]
-    assert leftovers("drift", link) == ["1", "2"]
-    assert leftovers("", here) == ["5"]
+    assert leftovers(f"drift_{RUN}", here) == ["1", "2"]
+    assert leftovers(f"drift_{RUN}", link) == ["1", "2"]
+    assert leftovers(RUN, here) == ["5"]
+
+
+def test_jobs_of_a_run_that_lives_are_no_leftovers(pretend: Pretend, here: Path) -> None:
+    """Its mark is locked, by whichever process; what a killed one marked is not."""
+    pretend(squeue=f"echo '1|drift_{RUN}|{here}'; echo '2|drift_{OTHER}|{here}'")
+    holding = "import sys; from pathlib import Path; from valuedrift import cluster; cluster.leftovers = lambda *_: [];"
+    holding += f"cluster.prepare_slurm('drift_{OTHER}', Path('{here}'), Path('x')); print('held', flush=True); input()"
+    command = [sys.executable, "-c", holding]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        assert leftovers(f"drift_{RUN}", here) == ["1"]
+        other.kill()
+        other.wait()
+        assert leftovers(f"drift_{RUN}", here) == ["1", "2"]
 
 
 def test_leftovers_are_cancelled_and_waited_for(
-    pretend: Pretend, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    pretend: Pretend, here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = tmp_path / "cancelled"
-    pretend(squeue=f"[ -e {gone} ] || echo '7|drift_{RUN}|{tmp_path}'", scancel=f'echo "$@" > {gone}; exit 1')
-    prepare_slurm("drift", tmp_path, Path("/first"))
+    pretend(squeue=f"[ -e {gone} ] || echo '7|drift_{OTHER}|{here}'", scancel=f'echo "$@" > {gone}; exit 1')
+    prepare_slurm(f"drift_{RUN}", here, Path("/first"))
     assert gone.read_text() == "7\n"
     assert capsys.readouterr().err == "Cancelling jobs that an earlier run left in this folder: 7\n"
     assert os.environ["PATH"].startswith(f"/first{os.pathsep}")
 
 
-def test_jobs_that_do_not_end_stop_the_run(pretend: Pretend, tmp_path: Path) -> None:
-    pretend(squeue=f"echo '7|drift_{RUN}|{tmp_path}'", scancel="exit 0")
+def test_jobs_that_do_not_end_stop_the_run(pretend: Pretend, here: Path) -> None:
+    pretend(squeue=f"echo '7|drift_{OTHER}|{here}'", scancel="exit 0")
     with pytest.raises(ClusterError, match="jobs 7: found 'still there 0 s after scancel', expected them to end"):
-        cancel_leftovers("drift", tmp_path, seconds=0)
+        cancel_leftovers(f"drift_{RUN}", here, seconds=0)
 
 
 def test_a_controller_that_never_answers_stops_the_run(
-    pretend: Pretend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pretend: Pretend, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "_PATIENCE", 0.0)
     pretend(squeue=DOWN)
     with pytest.raises(ClusterError, match="squeue: found 'Unable to contact slurm controller"):
-        prepare_slurm("drift", tmp_path, tmp_path)
+        prepare_slurm(f"drift_{RUN}", here, here)
 
 
-def test_a_controller_that_is_away_is_asked_again(pretend: Pretend, tmp_path: Path) -> None:
-    pretend(squeue=f"[ -e {tmp_path}/asked ] || {{ touch {tmp_path}/asked; {DOWN}; }}")
-    assert leftovers("drift", tmp_path) == []
+def test_a_controller_that_is_away_is_asked_again(pretend: Pretend, here: Path) -> None:
+    pretend(squeue=f"[ -e {here}/asked ] || {{ touch {here}/asked; {DOWN}; }}")
+    assert leftovers(f"drift_{RUN}", here) == []
+
+
+def test_where_files_cannot_be_locked_nothing_is_cancelled_and_the_user_is_told(
+    pretend: Pretend, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(cluster.fcntl, "flock", refuse)
+    mark = here / f".snakemake/valuedrift-slurm/drift_{OTHER}"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    pretend(squeue=f"echo '7|drift_{OTHER}|{here}'")
+    prepare_slurm(f"drift_{RUN}", here, here)
+    assert "jobs of killed runs won't be found" in capsys.readouterr().err
 
 
 def test_a_failed_query_answers_nothing(pretend: Pretend) -> None:

@@ -8,7 +8,7 @@ SLURM_COMMANDS = Path(str(workflow.current_basedir)).parents[1] / "profiles/slur
 
 onstart:
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(workflow.executor_settings.jobname_prefix, Path(workflow.workdir_init), SLURM_COMMANDS)
+        prepare_slurm(workflow.scheduler._executor.run_uuid, Path(workflow.workdir_init), SLURM_COMMANDS)
 
 
 # `wait-3-a` takes three seconds; it notes each start, and what it was given.
