@@ -6,9 +6,14 @@ from pathlib import Path
 from valuedrift.config.found import measured, option, pictures, versions
 from valuedrift.config.grid import ablated, as_json, checkpoint, journal
 from valuedrift.config.workflow import STATISTICS, Workflow as Flow, folders  # Snakemake has a Workflow of its own
+from valuedrift.errors import ConfigError
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.interrupted import share
 from valuedrift.staleness.records import keep_records
+
+# A prefix reaches inputs and outputs, but neither parameters nor what the configuration names.
+if workflow.modifier.path_modifier.replace_prefix("results") != "results":
+    raise ConfigError("module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is")
 
 FLOW = Flow.read(config)
 SEED = config["seed"]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from valuedrift.training.launch import launcher
 
-ACCELERATE = Path(workflow.basedir) / "envs" / "accelerate"
+ACCELERATE = Path(str(workflow.current_basedir)).parent / "envs" / "accelerate"
 
 for run in (run for runs in FLOW.runs.values() for run in runs.values()):
 

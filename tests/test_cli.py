@@ -61,6 +61,7 @@ TOOLS = {
     "synthetic-sheet": "topics pairs seed key out",
     "synthetic-agreement": "key out",
     "judge-quality": "",
+    "configuration-reference": "",
     "plan": "",
     "bridge": "old new out",
     "thin": "base checkpoints answers keep",

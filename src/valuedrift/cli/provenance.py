@@ -17,6 +17,14 @@ def configuration(given: argparse.Namespace) -> None:
     write_text(given.out, json.dumps(given.settings, ensure_ascii=False) + "\n")
 
 
+def configuration_reference(given: argparse.Namespace) -> None:
+    """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
+    from valuedrift.config.check import load_schema
+    from valuedrift.config.reference import reference
+
+    print(reference(load_schema()), end="")
+
+
 def verify(given: argparse.Namespace) -> None:
     """Hash artifacts again, and name what was altered since it was made."""
     from valuedrift.provenance.archive import verify_archive
@@ -43,6 +51,7 @@ def pack(given: argparse.Namespace) -> None:
 
 COMMANDS = (
     Command(configuration, "settings out"),
+    Command(configuration_reference, ""),
     Command(verify, "paths!*? archive? json~"),
     Command(pack, "archive! paths!*?"),
 )
