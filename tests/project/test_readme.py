@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "config/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 WORKFLOW = ("Snakefile", "rules", "envs", "profiles", "workflow_config.yaml")
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+_LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 # Variables, then the program: `NAME=value snakemake …`.
 _SNAKEMAKE = re.compile(r"(\w+=\S+ )*snakemake ")
 
@@ -52,6 +52,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     for profile in ("local", "gpus", "slurm"):
         (folder / profile).symlink_to(f"profiles/{profile}")
+    for name in ("tests/tutorial", "mine"):
+        shutil.copytree(REPOSITORY / "tests/tutorial", folder / name)
     # Something to verify and to pack.
     made = run(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
     assert made.returncode == 0, made.stderr
@@ -83,7 +85,7 @@ def test_a_command_works(command: str, snippet: str, copy: Path) -> None:
         assert os.access(script, os.X_OK)
         assert run(REPOSITORY, f"bash -n {command}").returncode == 0
         return
-    if command.startswith("valuedrift "):
+    if command.startswith(("valuedrift ", "cp ")):
         if "$VALUEDRIFT_DATA" in command and not os.environ.get("VALUEDRIFT_DATA"):
             pytest.skip("VALUEDRIFT_DATA names no folder of real slices")
         found = run(copy, command)
@@ -168,7 +170,29 @@ def test_no_attempt_asks_for_more_time_than_the_first_of_a_training_run() -> Non
     assert max(minutes) == minutes[0] == 2880
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def headings(page: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(page: Path) -> None:
-    missing = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    links = _LINK.findall(page.read_text())
+    missing = [path for path, _ in links if not (page.parent / path).exists()]
     assert missing == []
+    targets = [(page.parent / path if path else page, heading) for path, heading in links if heading]
+    assert [heading for target, heading in targets if heading not in headings(target)] == []
+
+
+def test_the_book_lists_every_page_and_the_readme_is_short() -> None:
+    book = REPOSITORY / "docs/README.md"
+    listed = {path for path, _ in _LINK.findall(book.read_text())}
+    assert listed == {page.name for page in (REPOSITORY / "docs").glob("*.md")} - {book.name}
+    assert len(PAGES[0].read_text().splitlines()) < 100
+
+
+def test_the_catalogue_is_told_how_the_workflow_is_used() -> None:
+    usage = yaml.safe_load((REPOSITORY / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage.keys() == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert yaml.safe_load((REPOSITORY / "config/config.yaml").read_text()).keys() >= {"models", "suites"}
