@@ -13,7 +13,9 @@ from valuedrift.staleness.records import keep_records
 
 # A prefix reaches inputs and outputs, but neither parameters nor what the configuration names.
 if workflow.modifier.path_modifier.replace_prefix("results") != "results":
-    raise ConfigError("module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is")
+    raise ConfigError(
+        "module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is"
+    )
 
 FLOW = Flow.read(config)
 SEED = config["seed"]
