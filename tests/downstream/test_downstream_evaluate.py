@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from valuedrift.cli import main
-from valuedrift.downstream.evaluate import DownstreamSettings, write_scores
+from valuedrift.downstream.evaluate import DownstreamSettings, Score, evaluate, write_scores
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import read_json
 
@@ -95,3 +99,37 @@ def test_an_absent_harness_is_said(base: Path, checkpoint: Path, tmp_path: Path)
 def test_a_folder_that_is_no_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="a folder named step-000100"):
         write_scores("m", "r", tmp_path, base, DownstreamSettings(["piqa"], 5, 1), tmp_path / "s.json")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A harness that scores nothing and notes what it is asked; `both` is a group, which has no questions of its own."""
+    noted: dict[str, Any] = {}
+    results = {"both": {"alias": "both", "acc,none": 0.5, "acc_stderr,none": "N/A"}, "tiny": {"acc,none": 1.0}}
+
+    def simple_evaluate(**given: Any) -> dict[str, Any]:
+        noted.update(given)
+        return {"results": results, "n-samples": {"tiny": {"original": 9, "effective": 4}}}
+
+    class TaskManager:
+        def __init__(self, include_path: str | None) -> None:
+            self.all_tasks = ["both", "tiny"]
+
+    for name, content in {"lm_eval": simple_evaluate, "lm_eval.tasks": TaskManager}.items():
+        module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        setattr(module, content.__name__, content)
+        monkeypatch.setitem(sys.modules, name, module)
+    return noted
+
+
+def test_settings_reach_the_harness_and_groups_have_scores(asked: dict[str, Any], tmp_path: Path) -> None:
+    settings = DownstreamSettings(["both", "tiny"], shots=5, batch_size=16, limit=3, dtype="bfloat16")
+    scores = evaluate(tmp_path / "step-000001", tmp_path / "base", settings)
+    assert scores == [Score("both", "acc", 0.5, None, None), Score("tiny", "acc", 1.0, None, 4)]
+    assert (asked["num_fewshot"], asked["batch_size"], asked["limit"]) == (5, 16, 3)
+    assert asked["model_args"] == {
+        "pretrained": str(tmp_path / "step-000001"),
+        "tokenizer": str(tmp_path / "base"),
+        "dtype": "bfloat16",
+    }
