@@ -103,7 +103,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(base: Path, tmp_path: Path) -
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A harness that scores nothing and notes what it is asked; `both` is a group, which has no questions of its own."""
+    """A harness that notes what it is asked; `both` is a group, which has no questions of its own."""
     noted: dict[str, Any] = {}
     results = {"both": {"alias": "both", "acc,none": 0.5, "acc_stderr,none": "N/A"}, "tiny": {"acc,none": 1.0}}
 
