@@ -121,6 +121,6 @@ def test_points_at_one_rate_stand_beside_each_other_and_own_ones_are_filled() ->
     layers = chart["vconcat"][1]["hconcat"][0]["layer"]
     cells = data_of(chart, layers[3])
     near = [(cell["shown"], round(cell["rate"] * 1e6, 2)) for cell in cells if cell["rate"] < 2e-6]
-    assert near == [("DPO", 0.92), ("SimPO", 1.0), ("PPO", 1.09)]
+    assert near == [("DPO", 0.83), ("SimPO", 1.0), ("PPO", 1.2)]
     assert [cell["shown"] for cell in cells if cell["own"]] == ["DPO", "SimPO", "PPO"]
     assert layers[4]["transform"] == [{"filter": "datum.own"}]

@@ -96,6 +96,7 @@ def test_the_stance_that_the_data_reward_is_compared_over_data_sets(tmp_path: Pa
     [
         ([0.7, 0.7], [0.4, 0.4], "there remains 100% (100% to 100%) where both learn at 5e-5 and 100% "),
         ([0.7, 0.7], [0.4, 0.4], "it is mostly the algorithm"),
+        ([0.4, 0.7], [0.4, 0.75], "0% (0% to 0%) where both learn at 5e-5 and −17% (−17% to −17%)"),
         ([0.4, 0.7], [0.35, 0.65], "it is mostly the step size"),
         ([0.4, 0.7], [0.4, 0.45], "it is both, or changes with the rate"),
     ],
@@ -112,6 +113,16 @@ def test_without_a_difference_there_is_no_share(tmp_path: Path) -> None:
     out = write(tmp_path, rates(SUPPORT), [0.4] * 6)
     assert table(out, "equal_learning_rates")["share"].null_count() == 6
     assert "no difference of which a share could remain" in (out / "verdict.md").read_text()
+
+
+@pytest.mark.parametrize(("steps", "said"), [((10, 20), False), ((10,), True)])
+def test_unequal_numbers_of_steps_are_told(tmp_path: Path, steps: tuple[int, ...], said: bool) -> None:
+    """SimPO's run ends after these steps, DPO's after 20."""
+    entries = [e for e in rates(SUPPORT) if e["trajectory"]["algorithm"] != "ppo"]
+    for entry in entries[2:]:
+        entry["trajectory"]["steps"] = list(steps)
+    text = (write(tmp_path, entries, [0.4, 0.8, 0.35, 0.6]) / "verdict.md").read_text()
+    assert ("SimPO took 10 steps to DPO's 20" in text) == said
 
 
 def test_own_rates_alone_say_nothing_of_equal_ones(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], model: str, l
             "Data": where,
             "DPO against": algorithm_title(one.other),
             "Learning rates": _rates(one),
+            "Steps": f"{one.steps[0]} and {one.steps[1]}",
             **_cells("DPO", one.furthest),
             **_cells("other", one.moved),
             **_cells("difference", one.difference),
@@ -60,8 +61,9 @@ def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], model: str, l
     ]
     caption = (
         f"{model_title(model)}: drift magnitude of the stance that the data reward, mean over topics, by DPO and "
-        f"another algorithm, at their own learning rates and at equal ones, with intervals of {level:.0%}. Share: what "
-        "part of the difference at their own rates remains; —: nothing to have a part of."
+        f"another algorithm, at their own learning rates and at equal ones, with intervals of {level:.0%}. Steps: "
+        "DPO's and the other's. Share: what part of the difference at their own rates remains; —: nothing to "
+        "have a part of."
     )
     return Table("equal_learning_rates", caption, pl.DataFrame(rows, infer_schema_length=None))
 
@@ -82,19 +84,21 @@ def _of_one(contrasts: Sequence[Contrast]) -> str:
     """DPO against one other algorithm: first at their own rates, then at equal ones."""
     own, *equal = contrasts
     name = algorithm_title(own.other)
-    told = f"At {_rates(own)} DPO moved the rewarded stance by {_told(own.furthest)} and {name} by {_told(own.moved)}"
+    moved = f"DPO moved the rewarded stance by {_told(own.furthest)} and {name} by {_told(own.moved)}"
+    told = f"At their own rates, {_rates(own)}, {moved}"
     shares = {_rates(one): one.share for one in equal if one.share}
     if not equal:
         return f"{told}; there are no runs of both at equal rates."
     if not shares:
         return f"{told}: no difference of which a share could remain."
-    parts = [
-        f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%}) where both learn at {rate}"
-        for rate, share in shares.items()
-    ]
+    parts = [f"{_spelled(share, '.0%')} where both learn at {rate}" for rate, share in shares.items()]
+    first, second = own.steps
+    uneven = (
+        f" {name} took {second} steps to DPO's {first}, which equal rates leave unequal." if first != second else ""
+    )
     return (
         f"{told}. Of the difference, {_told(own.difference)}, there remains {' and '.join(parts)}: "
-        f"it {_blamed(list(shares.values()))}."
+        f"it {_blamed(list(shares.values()))}.{uneven}"
     )
 
 
@@ -120,4 +124,10 @@ def _cells(name: str, found: Estimate | None) -> dict[str, float | None]:
 
 
 def _told(found: Estimate) -> str:
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+    return _spelled(found, ".2f")
+
+
+def _spelled(found: Estimate, form: str) -> str:
+    """With a real minus sign, and no sign before zero (`z`)."""
+    value, low, high = (f"{number:z{form}}".replace("-", "−") for number in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})"

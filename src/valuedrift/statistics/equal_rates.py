@@ -42,12 +42,14 @@ class Rated:
 class Contrast:
     """How much further DPO moves the rewarded stance than `other`: means over topics and data sets.
 
-    rates: DPO's and the other's · share: what part this is of the difference at their own rates; None for that
-    difference itself, and where its interval holds 0, so that there is nothing to have a part of
+    rates, steps: DPO's and the other's, steps summed over data sets
+    share: what part this is of the difference at their own rates; None for that difference itself, and where its
+        interval holds 0, so that there is nothing to have a part of
     """
 
     other: str
     rates: tuple[float, float]
+    steps: tuple[int, int]
     furthest: Estimate
     moved: Estimate
     difference: Estimate
@@ -56,6 +58,7 @@ class Contrast:
 
 class _Mean(NamedTuple):
     rate: float
+    steps: int
     value: float
     replicates: FloatArray
 
@@ -80,6 +83,7 @@ class _Pair(NamedTuple):
         return Contrast(
             other=other,
             rates=(self.first.rate, self.second.rate),
+            steps=(self.first.steps, self.second.steps),
             furthest=self.first.estimate(bootstrap),
             moved=self.second.estimate(bootstrap),
             difference=estimate(self.value, self.replicates, bootstrap),
@@ -124,7 +128,8 @@ def _mean(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Mean | 
     if chosen.keys() != {run.place for run in runs}:
         return None
     values, replicates = zip(*(_moved(run) for run in chosen.values()), strict=True)
-    return _Mean(next(iter(chosen.values())).rate, float(np.mean(values)), np.mean(replicates, axis=0))
+    steps = sum(run.drift.trajectory.steps[-1] for run in chosen.values())
+    return _Mean(next(iter(chosen.values())).rate, steps, float(np.mean(values)), np.mean(replicates, axis=0))
 
 
 def _moved(run: Rated) -> tuple[float, FloatArray]:
