@@ -23,13 +23,13 @@ CSV = 'question,n\r\n"naïve — “q”?",1\r\ntwo\u2028lines,2\r\n'.encode()
         ("a.jsonl", jsonl(ROWS)),
         ("a.JSONL", jsonl(ROWS)),
         ("a.jsonl", b"\xef\xbb\xbf" + jsonl(ROWS)),
-        ("a.jsonl.gz", gzip.compress(jsonl(ROWS))),
+        ("a.jsonl.gz", gzip.compress(jsonl(ROWS), mtime=0)),
         ("a.json", json.dumps(ROWS, indent=1).encode()),
         ("a.json", b"\xef\xbb\xbf " + json.dumps(ROWS, ensure_ascii=False).encode() + b"\r\n\t "),
-        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode())),
+        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0)),
         ("a.csv", CSV),
         ("a.csv", b"\xef\xbb\xbf" + CSV),
-        ("a.csv.gz", gzip.compress(CSV)),
+        ("a.csv.gz", gzip.compress(CSV, mtime=0)),
     ],
 )
 def test_reads_every_text_form(tmp_path, name, content):
@@ -57,7 +57,7 @@ def test_a_cell_may_be_long(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.json.gz", "a.parquet"])
 def test_no_rows(tmp_path, name):
-    empty = {"a.jsonl": b"\n", "a.csv": b"a,b\n", "a.json.gz": gzip.compress(b"[ ]")}
+    empty = {"a.jsonl": b"\n", "a.csv": b"a,b\n", "a.json.gz": gzip.compress(b"[ ]", mtime=0)}
     if name == "a.parquet":
         pl.DataFrame(schema={"a": pl.String}).write_parquet(tmp_path / name)
     else:
@@ -86,7 +86,7 @@ def test_csv_keeps_line_breaks_inside_quotes_and_counts_records(tmp_path):
         ("a.jsonl", b'{"a": 1}\n{"a": "\xff"}\n', 2, "UTF-8"),
         ("a.jsonl", b"[" * 100_000, 1, "valid JSON"),
         ("a.jsonl", b'{"a": ' + b"9" * 5_000 + b"}", 1, "valid JSON"),
-        ("a.jsonl.gz", gzip.compress(jsonl(ROWS))[:-12], None, "undamaged gzip"),
+        ("a.jsonl.gz", gzip.compress(jsonl(ROWS), mtime=0)[:-12], None, "undamaged gzip"),
         ("a.jsonl.gz", jsonl(ROWS), 1, "undamaged gzip"),
         ("a.json", b'[{"a": 1},\n{"a"}]', 2, "line 2 column 5"),
         ("a.json", b'[{"a": 1},', 2, "JSON list"),
@@ -98,7 +98,7 @@ def test_csv_keeps_line_breaks_inside_quotes_and_counts_records(tmp_path):
         ("a.json", b"", None, "JSON list"),
         ("a.json", b'[{"a": 1}, "b"]', 2, "JSON object"),
         ("a.json", b'{"a": 1}', None, "a JSON list"),
-        ("a.json.gz", gzip.compress(b'[{"a": 1}]')[:-9], None, "undamaged gzip"),
+        ("a.json.gz", gzip.compress(b'[{"a": 1}]', mtime=0)[:-9], None, "undamaged gzip"),
         ("a.csv", b"a,b\n1,2\n3\n", 2, "as in the header"),
         ("a.csv", b"a,b\n1,2,3\n", 1, "as in the header"),
         ("a.csv", b'a,b\n1,2\n3,"never closed\n5,6\n', 2, "well-formed CSV"),

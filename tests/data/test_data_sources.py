@@ -55,7 +55,7 @@ def write(path, rows):
     plain = path.with_suffix("") if path.suffix == ".gz" else path
     WRITERS[plain.suffix](plain, rows)
     if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(plain.read_bytes()))
+        path.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
     return path
 
 
