@@ -27,5 +27,6 @@ rule all:
         "results/tables",
         "results/figures",
         "results/report",
+        "results/exports",
         FLOW.foretold(),
     localrule: True

@@ -185,3 +185,36 @@ rule report:
         " --calibrations {params.calibrations:q} {params.quality} --topics {params.topics:q}"
         " --expression {params.expression} --prediction {params.prediction} --metrics {params.metrics:q}"
         " --benchmarks {params.benchmarks} --configuration {input.configuration} --out {output} 2> {log}"
+
+
+rule exports:
+    input:
+        statistics=FLOW.exported_statistics(),
+        stances=FLOW.reported_stances(),
+        calibrations=FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
+        quality=FLOW.measured_judges(),
+        expression=FLOW.reported_expression(),
+        prediction=expand("results/prediction/{model}/{name}", model=FLOW.reported, name=PREDICTION),
+        metrics=[path for runs in FLOW.metrics().values() for path in runs.values()],
+    output:
+        directory("results/exports"),
+    log:
+        "results/logs/exports.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        statistics=lambda w, input: folders(input.statistics),
+        calibrations=lambda w, input: as_json(folders(input.calibrations)),
+        quality=lambda w, input: f"--quality {input.quality}" if input.quality else "",
+        expression=lambda w, input: folders(input.expression),
+        prediction=lambda w, input: folders(input.prediction),
+        metrics=as_json(FLOW.metrics()),
+        benchmarks="results/benchmarks",
+        downstream=lambda w: option("--downstream", measured("results/downstream", FLOW.reported)),
+        downstream_versions=lambda w: versions(measured("results/downstream", FLOW.reported)),
+    shell:
+        "valuedrift exports --statistics {params.statistics} --stances {input.stances}"
+        " --calibrations {params.calibrations:q} {params.quality} --expression {params.expression}"
+        " --prediction {params.prediction} --metrics {params.metrics:q} --benchmarks {params.benchmarks}"
+        " {params.downstream} --out {output} 2> {log}"

@@ -36,6 +36,7 @@ COMMANDS = {
     "drift": "statistics topics report out",
     "ablations": "stances ablated topics report statistics-settings seed out",
     "report": "statistics stances calibrations expression prediction metrics topics benchmarks configuration out",
+    "exports": "statistics stances calibrations expression prediction metrics benchmarks out",
     "vprism-questions": "source journal out",
     "vprism-embed": "questions model out",
     "vprism-reduce": "questions embeddings model settings seed out",
@@ -70,6 +71,7 @@ TOOLS = {
     "verify": "",
     "pack": "",
     "why": "",
+    "export-inspect": "stances out",
 }
 ALL_COMMANDS = {**COMMANDS, **TOOLS}
 PLACES = {

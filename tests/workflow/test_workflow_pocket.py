@@ -17,7 +17,7 @@ from valuedrift.staleness.sentences import sentence
 pytestmark = pytest.mark.workflow
 
 RUNS = 11
-STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1, "prediction": 1}
+STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1, "exports": 1, "prediction": 1}
 EXPRESSION = {"expression": 1, "recovery": 1}
 CONFIGURATION = {"configuration": 1}
 

@@ -101,6 +101,33 @@ def report(given: argparse.Namespace) -> None:
     )
 
 
+def exports(given: argparse.Namespace) -> None:
+    """Write what tables, figures and report show as tidy parquet and CSV."""
+    from valuedrift.exports.tables import ExportSources, write_exports
+
+    write_exports(
+        ExportSources(
+            statistics=given.statistics,
+            stances=given.stances,
+            calibrations=[Path(path) for path in given.calibrations],
+            quality=given.quality,
+            expression=given.expression,
+            prediction=given.prediction,
+            metrics=given.metrics,
+            benchmarks=given.benchmarks,
+            downstream=given.downstream or [],
+        ),
+        given.out,
+    )
+
+
+def export_inspect(given: argparse.Namespace) -> None:
+    """Write answers with their stances as logs of inspect_ai."""
+    from valuedrift.exports.inspect_logs import write_inspect_logs
+
+    write_inspect_logs(given.stances, given.out)
+
+
 COMMANDS = (
     Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds*? labelled? out"),
     Command(calibrate, "stances* cards statistics-settings seed out"),
@@ -113,4 +140,6 @@ COMMANDS = (
         report,
         "statistics* stances* calibrations quality? expression prediction* metrics topics benchmarks configuration out",
     ),
+    Command(exports, "statistics* stances* calibrations quality? expression prediction* metrics benchmarks downstream*? out"),
+    Command(export_inspect, "stances* out"),
 )

@@ -367,6 +367,10 @@ class Workflow:
     def reported_statistics(self) -> list[str]:
         return [f"{RESULTS}/statistics/{model}/{name}" for model in self.reported for name in STATISTICS]
 
+    def exported_statistics(self) -> list[str]:
+        """Those of the tables, and those that are corrected by a human-labelled sample."""
+        return [f"{RESULTS}/statistics/{model}/{name}" for model in self.reported for name in self.statistics_files()]
+
     def reported_expression(self) -> list[str]:
         """What the data sets of the first reported model's suite express."""
         return [f"{RESULTS}/expression/{self.suite_name(self.reported[0])}/{name}" for name in EXPRESSION]

@@ -1,0 +1,147 @@
+"""Answers with their stances as inspect_ai's logs, one a run and checkpoint, which open in its viewer."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import publish
+from valuedrift.statistics.panel import PROBABILITIES, STANCES
+
+INSPECT = "inspect_ai"
+CHECKPOINT = ("model", "run", "step")
+COLUMNS = (
+    *(*CHECKPOINT, "topic", "question_id", "question", "sample", "answer"),
+    *(*PROBABILITIES, "flag", "judge", "prompt_hash"),
+)
+"""What a stance table must hold (see `valuedrift.judging.stances`)."""
+
+UNTIMED = "1970-01-01T00:00:00+00:00"
+"""Every log's time: stance tables hold none, and the same stances are to make the same log."""
+
+_ELSEWHERE = ("question", "answer", *PROBABILITIES)
+"""Columns that a sample holds outside its metadata."""
+_NAME = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
+
+
+def write_inspect_logs(stances: Sequence[Path], out: Path) -> list[Path]:
+    """Write `out/<model>/<run>/step-<step>.eval` for every checkpoint of the stance tables; returns the paths.
+
+    A log's sample is an answer: id the question, epoch the number of the answer from 1, score `stance` the three
+    probabilities (null without a judgement), score `flag` why there is none, metadata every other column.
+    One checkpoint is in memory at a time. Raises ArtifactError, before anything is written, where inspect_ai isn't
+    installed, a column is missing, a model or run can't name a folder, or two tables hold the same checkpoint.
+    """
+    if find_spec(INSPECT) is None:
+        raise ArtifactError(INSPECT, None, "the package inspect_ai", "Install it in an environment: see docs/exports.md.")
+    places = _places(stances)
+    return [_write(rows, _log_file(out, place)) for place, rows in _checkpoints(places)]
+
+
+def _places(stances: Sequence[Path]) -> dict[tuple[str, str, int], Path]:
+    """Each checkpoint's stance table."""
+    places: dict[tuple[str, str, int], Path] = {}
+    for file in stances:
+        found = pl.read_parquet_schema(file)
+        if missing := [name for name in COLUMNS if name not in found]:
+            raise ArtifactError(file, list(found), f"the columns {', '.join(missing)} as well")
+        for place in pl.scan_parquet(file).select(CHECKPOINT).unique().collect(engine="streaming").sort(CHECKPOINT).rows():
+            if place in places:
+                raise ArtifactError(file, place, f"checkpoints that {places[place]} does not hold")
+            if not all(_NAME.fullmatch(str(name)) for name in place[:2]):
+                raise ArtifactError(file, place, "a model and a run whose names can be folders")
+            places[place] = file
+    return places
+
+
+def _checkpoints(places: Mapping[tuple[str, str, int], Path]) -> Iterator[tuple[tuple[str, str, int], pl.DataFrame]]:
+    for place, file in places.items():
+        own = [pl.col(name) == value for name, value in zip(CHECKPOINT, place, strict=True)]
+        yield place, pl.scan_parquet(file).filter(own).collect(engine="streaming")
+
+
+def _log_file(out: Path, place: tuple[str, str, int]) -> Path:
+    model, run, step = place
+    return out / model / run / f"step-{step:06d}.eval"
+
+
+def _write(rows: pl.DataFrame, path: Path) -> Path:
+    from inspect_ai.log import write_eval_log
+
+    with publish(path) as draft:
+        write_eval_log(_log(rows), draft, format="eval")
+    return path
+
+
+def _log(rows: pl.DataFrame) -> Any:
+    from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalResults, EvalSpec
+
+    model, run, step = rows.select(CHECKPOINT).row(0)
+    samples = [_sample(row) for row in rows.sort("question_id", "sample").iter_rows(named=True)]
+    questions = rows["question_id"].unique().sort().to_list()
+    judges = {name: rows[name].unique().sort().to_list() for name in ("judge", "prompt_hash")}
+    identity = [_id(model, run, step, part) for part in ("eval", "run", "task")]
+    spec = EvalSpec(
+        **dict(zip(("eval_id", "run_id", "task_id"), identity, strict=True)),
+        created=UNTIMED,
+        task=f"{run}/step-{step:06d}",
+        dataset=EvalDataset(name="probes", samples=len(questions), sample_ids=questions),
+        model=model,
+        config=EvalConfig(epochs=int(rows["sample"].max()) + 1, epochs_reducer=["mean"]),  # type: ignore[arg-type]
+        metadata={"model": model, "run": run, "step": step, **judges},
+    )
+    results = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=_means(rows))
+    return EvalLog(status="success", eval=spec, results=results, samples=samples)
+
+
+def _means(rows: pl.DataFrame) -> list[Any]:
+    """Each stance's mean over the answers that have one; none where all are flagged."""
+    from inspect_ai.log import EvalMetric, EvalScore
+
+    judged = rows.drop_nulls(PROBABILITIES)
+    counts = {"scored_samples": judged.height, "unscored_samples": rows.height - judged.height}
+    means = judged.select(pl.col(PROBABILITIES).mean()).row(0)
+    return [
+        EvalScore(name=stance, scorer="stance", metrics={"mean": EvalMetric(name="mean", value=mean)}, **counts)
+        for stance, mean in zip(STANCES, means, strict=True)
+        if mean is not None
+    ]
+
+
+def _sample(row: Mapping[str, Any]) -> Any:
+    from inspect_ai.log import EvalSample
+    from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ChatMessageUser, ModelOutput
+    from inspect_ai.scorer import Score
+
+    own = _id(*(row[name] for name in (*CHECKPOINT, "topic", "question_id", "sample")))
+    question = ChatMessageUser(id=f"{own}-question", content=row["question"])
+    answer = ChatMessageAssistant(id=f"{own}-answer", content=row["answer"], model=row["model"])
+    stances = {stance: row[name] for stance, name in zip(STANCES, PROBABILITIES, strict=True)}
+    return EvalSample(
+        id=row["question_id"],
+        epoch=row["sample"] + 1,
+        input=row["question"],
+        target="",
+        messages=[question, answer],
+        output=ModelOutput(model=row["model"], choices=[ChatCompletionChoice(message=answer)]),
+        scores={"stance": Score(value=stances, answer=_likeliest(stances)), "flag": Score(value=row["flag"] or "none")},
+        metadata={name: value for name, value in row.items() if name not in _ELSEWHERE},
+        uuid=own,
+    )
+
+
+def _likeliest(stances: Mapping[str, float | None]) -> str | None:
+    judged = {stance: share for stance, share in stances.items() if share is not None}
+    return max(judged, key=judged.__getitem__) if judged else None
+
+
+def _id(*parts: object) -> str:
+    """The same 22 characters for the same parts; inspect_ai would draw them."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:22]

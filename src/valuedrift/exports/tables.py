@@ -1,0 +1,174 @@
+"""Everything that tables, figures and report show, as tidy tables in parquet and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.exports.dictionary import describe, readme
+from valuedrift.files import publish, read_json, write_parquet, write_text
+from valuedrift.planning.measured import predicted_and_measured
+from valuedrift.planning.rates import PREDICTIONS
+from valuedrift.reporting.benchmarks import StageCost, read_stage_costs
+from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.untrusted import spreadsheet_cell
+
+MEASURES = {
+    "values": "values",
+    "drifts": "drift",
+    "distances": "distances",
+    "noise": "noise",
+    "corrected_values": "corrected_values",
+    "corrected_drifts": "corrected_drift",
+}
+"""Exported table → its file in the folders of statistics."""
+EXPRESSED = {f"expression_{name}": name for name in ("shares", "gaps", "gap_summary", "nearest")}
+FORETOLD = {"predictions": "predictions", "prediction_errors": "errors", "movers": "movers"}
+CALIBRATED = {"calibration": "table", "calibration_errors": "errors"}
+TIMED = ("costs", "planned_costs")
+"""Tables of durations: without parquet, since parquet tables are the same bytes in every run."""
+
+_QUESTION = ("model", "run", "step", "topic", "question_id", "question")
+_QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String), "value": pl.Float64}
+_COSTS = {"stage": pl.String, "jobs": pl.Int64, "wall_seconds": pl.Float64, "peak_mib": pl.Float64}
+
+
+@dataclass(frozen=True)
+class ExportSources:
+    """Where everything that is exported lies; tables that a folder lacks are left out.
+
+    metrics: model → run → its metrics · quality: a judge's, in the folder that has its name · downstream: scores, as
+    `valuedrift.downstream` writes them
+    """
+
+    statistics: Sequence[Path]
+    stances: Sequence[Path]
+    calibrations: Sequence[Path]
+    quality: Path | None
+    expression: Path
+    prediction: Sequence[Path]
+    metrics: Mapping[str, Mapping[str, str]]
+    benchmarks: Path
+    downstream: Sequence[Path] = ()
+
+
+def write_exports(sources: ExportSources, out: Path) -> None:
+    """Write each table as `<table>.parquet` and `<table>.csv`, those of TIMED as CSV alone, and README.md, the data
+    dictionary, into the folder `out`.
+
+    Raises ArtifactError for a table whose columns the dictionary doesn't describe.
+    """
+    written = {}
+    with publish(out) as draft:
+        draft.mkdir()
+        for name, table in exported_tables(sources):
+            describe(name, table.columns)
+            if name not in TIMED:
+                write_parquet(draft / f"{name}.parquet", table)
+            spreadsheet_safe(table).write_csv(draft / f"{name}.csv")
+            endings = ("csv",) if name in TIMED else ("parquet", "csv")
+            written[name] = ([f"{name}.{ending}" for ending in endings], table.columns)
+        write_text(draft / "README.md", readme(written))
+
+
+def exported_tables(sources: ExportSources) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The tables by their names, one at a time."""
+    yield from _joined(sources.statistics, MEASURES)
+    yield "findings", _findings(sources.statistics)
+    yield "question_stances", question_stances(sources.stances)
+    yield from _joined([sources.expression], EXPRESSED)
+    yield from _joined(sources.prediction, FORETOLD)
+    yield from _joined(sources.calibrations, CALIBRATED)
+    if sources.quality:
+        yield "judge_quality", judge_quality(read_json(sources.quality), sources.quality.parent.name)
+    if sources.downstream:
+        yield "downstream", _downstream(sources.downstream)
+    yield "training_metrics", _metrics(sources.metrics)
+    yield "costs", _costs(read_stage_costs(sources.benchmarks))
+    yield "planned_costs", predicted_and_measured(
+        sources.benchmarks.with_name(Path(PREDICTIONS).name), sources.benchmarks
+    )
+
+
+def spreadsheet_safe(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with its texts as `spreadsheet_cell` makes them; numbers stay numbers."""
+    return table.with_columns(_safe(table[name]) for name, kind in table.schema.items() if kind == pl.String)
+
+
+def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
+    """A row per checkpoint and question: the mean of its answers' stances (equation 1's inner mean), with counts."""
+    answers = pl.scan_parquet(list(stances))
+    judged = pl.col(PROBABILITIES[0]).is_not_null()
+    return (
+        answers.group_by(_QUESTION)
+        .agg(
+            pl.col(PROBABILITIES).mean(),
+            pl.len().cast(pl.Int64).alias("answers"),
+            judged.sum().cast(pl.Int64).alias("judged"),
+            pl.col("refusal").sum().cast(pl.Int64).alias("refusals"),
+        )
+        .sort(_QUESTION)
+        .collect(engine="streaming")
+    )
+
+
+def judge_quality(quality: Mapping[str, Any], judge: str) -> pl.DataFrame:
+    """A judge's quality file as `judge, measure, stance, judged, value`."""
+    overall = [(name, None, None, quality[name]) for name in ("accuracy", "unassigned")]
+    by_stance = [
+        (name, stance, None, value) for name in ("precision", "recall") for stance, value in quality[name].items()
+    ]
+    confusion = [
+        ("confusion", stance, judged, count)
+        for stance, row in quality["confusion"].items()
+        for judged, count in row.items()
+    ]
+    rows = [(judge, *row) for row in (*overall, *by_stance, *confusion)]
+    return pl.DataFrame(rows, schema=_QUALITY, orient="row", strict=False)
+
+
+def _joined(folders: Sequence[Path], names: Mapping[str, str]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of all folders that have it."""
+    for table, name in names.items():
+        files = [folder / f"{name}.parquet" for folder in folders]
+        if found := [pl.read_parquet(file) for file in files if file.exists()]:
+            yield table, pl.concat(found)
+
+
+def _findings(folders: Sequence[Path]) -> pl.DataFrame:
+    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "statement": pl.String}
+    rows = [{"model": folder.name, **finding} for folder in folders for finding in read_json(folder / "findings.json")]
+    return pl.DataFrame([[row[key] for key in schema] for row in rows], schema=schema, orient="row")
+
+
+def _downstream(files: Sequence[Path]) -> pl.DataFrame:
+    scores = ({**_place(found), **score} for found in map(read_json, files) for score in found["scores"])
+    return pl.DataFrame(list(scores), infer_schema_length=None)
+
+
+def _place(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in ("model", "run", "step")}
+
+
+def _metrics(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
+    runs = chain.from_iterable(((model, run, path) for run, path in own.items()) for model, own in metrics.items())
+    return pl.concat(
+        pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
+        for model, run, path in runs
+    )
+
+
+def _costs(stages: Sequence[StageCost]) -> pl.DataFrame:
+    return pl.DataFrame([asdict(stage) for stage in stages], schema=_COSTS)
+
+
+def _safe(texts: pl.Series) -> pl.Series:
+    """Each different text is made safe once: tables repeat their names."""
+    different = texts.drop_nulls().unique()
+    safe = pl.Series([spreadsheet_cell(text) for text in different], dtype=pl.String)
+    return texts.replace_strict(different, safe, default=None, return_dtype=pl.String)
