@@ -70,7 +70,8 @@ def packages_of(modules: set[str]) -> set[str]:
         seen.add(module)
         modules = modules | {name for name in imported(module) if name.startswith("valuedrift.")}
     foreign = {name.split(".")[0] for module in seen for name in imported(module)}
-    # vLLM, the harness and inspect_ai live in environments of their own, trackers are the user's: imported only where asked for.
+    # vLLM, the harness and inspect_ai live in environments of their own, trackers are the user's: imported only where
+    # asked for.
     foreign -= {*sys.stdlib_module_names, "valuedrift", "vllm", "lm_eval", "inspect_ai", "wandb", "tensorboard"}
     return {normal(distributions()[name][0]) for name in foreign}
 

@@ -140,6 +140,8 @@ COMMANDS = (
         report,
         "statistics* stances* calibrations quality? expression prediction* metrics topics benchmarks configuration out",
     ),
-    Command(exports, "statistics* stances* calibrations quality? expression prediction* metrics benchmarks downstream*? out"),
+    Command(
+        exports, "statistics* stances* calibrations quality? expression prediction* metrics benchmarks downstream*? out"
+    ),
     Command(export_inspect, "stances* out"),
 )

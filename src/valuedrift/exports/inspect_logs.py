@@ -40,7 +40,9 @@ def write_inspect_logs(stances: Sequence[Path], out: Path) -> list[Path]:
     installed, a column is missing, a model or run can't name a folder, or two tables hold the same checkpoint.
     """
     if find_spec(INSPECT) is None:
-        raise ArtifactError(INSPECT, None, "the package inspect_ai", "Install it in an environment: see docs/exports.md.")
+        raise ArtifactError(
+            INSPECT, None, "the package inspect_ai", "Install it in an environment: see docs/exports.md."
+        )
     places = _places(stances)
     return [_write(rows, _log_file(out, place)) for place, rows in _checkpoints(places)]
 
@@ -52,7 +54,9 @@ def _places(stances: Sequence[Path]) -> dict[tuple[str, str, int], Path]:
         found = pl.read_parquet_schema(file)
         if missing := [name for name in COLUMNS if name not in found]:
             raise ArtifactError(file, list(found), f"the columns {', '.join(missing)} as well")
-        for place in pl.scan_parquet(file).select(CHECKPOINT).unique().collect(engine="streaming").sort(CHECKPOINT).rows():
+        for place in (
+            pl.scan_parquet(file).select(CHECKPOINT).unique().collect(engine="streaming").sort(CHECKPOINT).rows()
+        ):
             if place in places:
                 raise ArtifactError(file, place, f"checkpoints that {places[place]} does not hold")
             if not all(_NAME.fullmatch(str(name)) for name in place[:2]):
@@ -84,7 +88,7 @@ def _log(rows: pl.DataFrame) -> Any:
     from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalResults, EvalSpec
 
     model, run, step = rows.select(CHECKPOINT).row(0)
-    samples = [_sample(row) for row in rows.sort("question_id", "sample").iter_rows(named=True)]
+    samples = [_sample(row) for row in rows.sort("sample", "question_id").iter_rows(named=True)]
     questions = rows["question_id"].unique().sort().to_list()
     judges = {name: rows[name].unique().sort().to_list() for name in ("judge", "prompt_hash")}
     identity = [_id(model, run, step, part) for part in ("eval", "run", "task")]
@@ -94,7 +98,7 @@ def _log(rows: pl.DataFrame) -> Any:
         task=f"{run}/step-{step:06d}",
         dataset=EvalDataset(name="probes", samples=len(questions), sample_ids=questions),
         model=model,
-        config=EvalConfig(epochs=int(rows["sample"].max()) + 1, epochs_reducer=["mean"]),  # type: ignore[arg-type]
+        config=EvalConfig(epochs=rows.select(pl.col("sample").max()).item() + 1, epochs_reducer=["mean"]),
         metadata={"model": model, "run": run, "step": step, **judges},
     )
     results = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=_means(rows))
