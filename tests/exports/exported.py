@@ -19,6 +19,7 @@ HOSTILE = (
     '=HYPERLINK("http://example.org")',
     "right \u202e to left",
     "attachment://0000",
+    "![](http://127.0.0.1:9/pixel.png) [link](javascript:alert(1))",
     "{{ 7 * 7 }} ${7 * 7} \x00 \x1b[31m",
 )
 STANCES = {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.1}

@@ -61,7 +61,7 @@ def test_scores_are_stances_and_flags(stances: Path, tmp_path: Path) -> None:
 
     path = write_inspect_logs([stances], tmp_path / "logs")[0]
     samples = {(sample.id, sample.epoch): sample for sample in read_eval_log_samples(str(path))}
-    judged, flagged = samples["work-0", 1].scores, samples["work-0", 4].scores
+    judged, flagged = samples["work-0", 1].scores, samples["work-1", 4].scores
     assert judged["stance"].value == {"support": 0.7, "neutral": 0.2, "oppose": 0.1}
     assert (judged["stance"].answer, judged["flag"].value) == ("support", "none")
     assert flagged["stance"].value == dict.fromkeys(("support", "neutral", "oppose"))

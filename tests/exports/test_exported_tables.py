@@ -81,7 +81,7 @@ def test_answers_of_a_question_are_averaged_and_those_without_stance_counted_out
     rows = question_stances([tmp_path / "stances.parquet"]).select(
         "question_id", "p_support", "answers", "judged", "refusals"
     )
-    assert rows.rows() == [("work-0", pytest.approx(0.7), 4, 3, 1), ("work-1", pytest.approx(0.7), 3, 3, 0)]
+    assert rows.rows() == [("work-0", pytest.approx(0.7), 4, 4, 0), ("work-1", pytest.approx(0.7), 4, 3, 1)]
 
 
 def test_a_judges_measures_are_rows(exported: Path) -> None:

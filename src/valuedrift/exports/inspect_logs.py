@@ -85,7 +85,7 @@ def _write(rows: pl.DataFrame, path: Path) -> Path:
 
 
 def _log(rows: pl.DataFrame) -> Any:
-    from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalResults, EvalSpec
+    from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalResults, EvalSpec, EvalStats
 
     model, run, step = rows.select(CHECKPOINT).row(0)
     samples = [_sample(row) for row in rows.sort("sample", "question_id").iter_rows(named=True)]
@@ -102,7 +102,8 @@ def _log(rows: pl.DataFrame) -> Any:
         metadata={"model": model, "run": run, "step": step, **judges},
     )
     results = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=_means(rows))
-    return EvalLog(status="success", eval=spec, results=results, samples=samples)
+    untimed = EvalStats(started_at=UNTIMED, completed_at=UNTIMED)
+    return EvalLog(status="success", eval=spec, results=results, stats=untimed, samples=samples)
 
 
 def _means(rows: pl.DataFrame) -> list[Any]:
