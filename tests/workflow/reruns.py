@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from valuedrift.config.workflow import PLANNED
+from valuedrift.config.stages import PLANNED
 from valuedrift.llm.settings import LIMITS
 
 SHOWN = {"drift", "tables", "figures"}

@@ -17,7 +17,8 @@ import yaml
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, checkpoint
-from valuedrift.config.workflow import BASE, Workflow
+from valuedrift.config.stages import BASE
+from valuedrift.config.workflow import Workflow
 from valuedrift.errors import ConfigError
 from valuedrift.files import read_json
 from valuedrift.judging.prompt import read_prompt
