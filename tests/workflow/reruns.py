@@ -47,7 +47,7 @@ class Row:
     keys: patterns of keys, `*` standing for anything · says: what runs again
     edits: values for keys of the configuration in foretold.py · targets: for which it is asked
     runs: the rules whose jobs that runs again, training runs by their algorithm; each edit has to run the same. The
-    report and its copy of the configuration are left out.
+    report, its copy of the configuration and the exports are left out.
     """
 
     keys: tuple[str, ...]

@@ -24,7 +24,7 @@ from valuedrift.staleness.sentences import FRESH, sentence
 
 pytestmark = pytest.mark.workflow
 
-ALWAYS = {"configuration", "report"}
+ALWAYS = {"configuration", "report", "exports"}
 EDITS = [(row, path, value) for row in TABLE for path, value in row.edits]
 KEYS = list(schema_keys())
 
