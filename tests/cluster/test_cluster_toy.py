@@ -16,55 +16,47 @@ Start = Callable[..., Run]
 
 def test_jobs_get_what_the_profile_says(start: Start, tmp_path: Path) -> None:
     """Two jobs side by side on one node have a GPU each, the third has none; all know the submitting environment."""
-    run = start("wait-8-a", "wait-8-b", "cpu-1-c", PLANTED="planted")
+    run = start("wait-5-a", "wait-5-b", "cpu-1-c", PLANTED="planted")
     status, said = run.end()
     assert status == 0, said
-    gpus = {(tmp_path / f"wait-8-{name}").read_text() for name in "ab"}
+    gpus = {(tmp_path / f"wait-5-{name}").read_text() for name in "ab"}
     assert gpus == {"0 planted\n", "1 planted\n"}
     assert (tmp_path / "cpu-1-c").read_text() == "none planted\n"
     jobs = {job["comment"]: job for job in run.jobs()}
     assert {name: (job["partition"], job["gres"]) for name, job in jobs.items()} == {
-        "rule_wait_wildcards_8_a": ("gpu", "gres:gpu:1"),
-        "rule_wait_wildcards_8_b": ("gpu", "gres:gpu:1"),
+        "rule_wait_wildcards_5_a": ("gpu", "gres:gpu:1"),
+        "rule_wait_wildcards_5_b": ("gpu", "gres:gpu:1"),
         "rule_world_wildcards_1_c": ("cpu", "N/A"),
     }
-    wait = jobs["rule_wait_wildcards_8_a"]
+    wait = jobs["rule_wait_wildcards_5_a"]
     assert (wait["memory"], wait["minutes"]) == ("96000M", "2-00:00:00")
 
 
-def test_a_failing_job_names_its_log_and_is_tried_with_more(start: Start, tmp_path: Path) -> None:
-    run = start("fail", "--retries", "1")
+def test_what_fails_names_its_log_and_the_rest_goes_on(start: Start, tmp_path: Path) -> None:
+    """One job fails, one asks for what no node has."""
+    run = start("fail", "impossible", "wait-0-a", "--retries", "0")
     status, said = run.end()
     assert status == 1
     assert "Error in rule fail" in said
     assert "logs/fail.log" in said
     assert "the disk is on fire" in said
-    assert [(job["state"], job["memory"]) for job in run.jobs()] == [("FAILED", "96000M"), ("FAILED", "187.50G")]
-    assert not (tmp_path / "fail").exists()
-
-
-def test_what_no_node_has_is_refused_at_once_and_the_rest_goes_on(start: Start, tmp_path: Path) -> None:
-    run = start("impossible", "wait-0-a", "--retries", "0")
-    status, said = run.end()
-    assert status == 1
+    (log,) = (tmp_path / ".snakemake/slurm_logs/rule_fail").glob("*.log")
+    assert str(log) in said
     assert "SLURM sbatch failed" in said
     assert "Requested node configuration is not available" in said
     assert (tmp_path / "wait-0-a").exists()
+    assert not (tmp_path / "fail").exists()
 
 
 def test_what_a_killed_run_left_is_cancelled_before_anything_is_submitted(
     start: Start, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """Jobs of another folder, of another Snakemake that lives in this one, and the user's own go on."""
+    """Jobs of another Snakemake that lives in this folder, and of the user's own, go on."""
     foreign = cluster.call("sbatch", "--parsable", "--wrap", "sleep 300", "--output=/dev/null", f"--chdir={tmp_path}")
     here = tmp_path / "here"
-    killed, beside, elsewhere = (
-        start("wait-300-a", folder=here),
-        start("wait-300-b", folder=here),
-        start("wait-300-c"),
-    )
+    killed, beside = (start(f"wait-300-{name}", folder=here) for name in "ab")
     left = killed.wait_for("300_a")["id"]
-    others = {foreign.strip(), beside.wait_for("300_b")["id"], elsewhere.wait_for("300_c")["id"]}
+    others = {foreign.strip(), beside.wait_for("300_b")["id"]}
     killed.process.send_signal(signal.SIGKILL)
     killed.process.wait()
 
@@ -74,6 +66,13 @@ def test_what_a_killed_run_left_is_cancelled_before_anything_is_submitted(
     assert f"Cancelling jobs that an earlier run left in this folder: {left}\n" in said
     assert next(job["state"] for job in killed.jobs() if job["id"] == left) == "CANCELLED"
     assert {job["id"] for job in cluster.jobs("pending,running")} == others
+
+
+@pytest.mark.slow
+def test_a_failing_job_is_tried_again_with_more_memory(start: Start) -> None:
+    run = start("fail", "--retries", "1")
+    assert run.end()[0] == 1
+    assert [(job["state"], job["memory"]) for job in run.jobs()] == [("FAILED", "96000M"), ("FAILED", "187.50G")]
 
 
 @pytest.mark.slow
