@@ -27,7 +27,8 @@ if workflow.is_main_process:
 
 
 # Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.
-shell.prefix(f'PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
+# A prefix takes the place of the one by which Snakemake has a pipe that fails end a job.
+shell.prefix(f'set -euo pipefail; PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
 
 
 wildcard_constraints:

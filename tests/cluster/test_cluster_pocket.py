@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import REPOSITORY, Run
 from slurm_cluster import Cluster
+from slurm_runs import REPOSITORY, Run
 
 # Stands before the command of every job, and notes the GPUs that it sees.
 NOTING = '#!/bin/sh\necho "$1 ${{CUDA_VISIBLE_DEVICES-none}}" >> {notes}\nexec {python} -m valuedrift "$@"\n'

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Run
 from slurm_cluster import Cluster, wait_until
+from slurm_runs import Run
 
 Start = Callable[..., Run]
 
