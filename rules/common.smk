@@ -23,7 +23,7 @@ SEED = config["seed"]
 # Held until this Snakemake ends. Those that run single jobs belong to the one that started them.
 if workflow.is_main_process:
     SHARED = share(Path(".snakemake"))
-    keep_records(Path("results"))
+    keep_records(Path("results"), make=False)
 
 
 # Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.

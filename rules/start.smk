@@ -13,5 +13,6 @@ onstart:
     if not workflow.touch:
         prepare(Path("results"))
     guard(workflow, FLOW)
+    keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":
         prepare_slurm(workflow.scheduler._executor.run_uuid, Path(workflow.workdir_init), SLURM_COMMANDS)

@@ -31,8 +31,12 @@ def test_a_folder_is_copied_with_its_chat_format(base: Path, tmp_path: Path) -> 
 
 
 def test_what_was_fetched_stands_beside_the_weights(base: Path, tmp_path: Path) -> None:
-    fetch_model({"folder": str(base)}, CHAT, tmp_path / "out")
-    assert read_json(tmp_path / "source.json") == {"source": {"folder": str(base)}, "chat": CHAT}
+    fetch_model({"folder": str(base)}, CHAT, tmp_path / "one/model")
+    other = Path(shutil.copytree(base, tmp_path / "other" / base.name))
+    fetch_model({"folder": str(other)}, CHAT, tmp_path / "two/model")
+    one, two = (read_json(tmp_path / name / "source.json") for name in ("one", "two"))
+    assert (one["source"], one["chat"]) == ({"folder": f"…/{base.name}"}, CHAT)
+    assert one["source"] == two["source"] and one["key"] != two["key"]
 
 
 def test_without_a_chat_format_the_models_own_stays(base: Path, tmp_path: Path) -> None:

@@ -38,6 +38,20 @@ def test_copied_results_bring_their_records() -> None:
     assert Path(".snakemake/metadata/a").exists()
 
 
+def test_a_plan_makes_no_results() -> None:
+    keep_records(RESULTS, make=False)
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_plan_after_results_were_removed_finds_no_dangling_link() -> None:
+    keep_records(RESULTS)
+    (RESULTS / RECORDS).rmdir()
+    RESULTS.rmdir()
+    keep_records(RESULTS, make=False)
+    assert not Path(".snakemake/metadata").is_symlink()
+    assert not RESULTS.exists()
+
+
 def test_where_both_hold_records_both_stay() -> None:
     for folder in (Path(".snakemake/metadata"), RESULTS / RECORDS):
         folder.mkdir(parents=True)

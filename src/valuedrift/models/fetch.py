@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json
 from valuedrift.models.tokenizer import set_chat
+from valuedrift.provenance.masks import masked
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
@@ -41,4 +44,6 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-    write_json(out.with_name("source.json"), {"source": source, "chat": chat})
+    # The key tells folders of one name apart, whose paths are nobody's business.
+    key = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:16]
+    write_json(out.with_name("source.json"), {"source": masked(source), "chat": chat, "key": key})
