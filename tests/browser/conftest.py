@@ -40,7 +40,9 @@ class Watched:
         assert {url.partition("#")[0] for url in self.visited} == {(folder / "index.html").as_uri()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # no longer: Playwright keeps an event loop running in this thread, which others can't have
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no `chromium` on PATH (Debian: apt install chromium)")

@@ -17,6 +17,8 @@ class Run:
     def __init__(self, folder: Path, command: list[str], cluster: Cluster, environment: dict[str, str]) -> None:
         self.cluster, self.folder, self.output = cluster, folder, folder / f"said-{time.time_ns()}.txt"
         everything = {**cluster.environment, **environment}
+        # A test that trained in this process has chosen a GPU for it; Slurm's jobs would be told.
+        everything.pop("CUDA_VISIBLE_DEVICES", None)
         with self.output.open("w") as file:
             self.process = subprocess.Popen(command, cwd=folder, env=everything, stdout=file, stderr=file)
 

@@ -76,7 +76,7 @@ def test_forging_an_artifact_and_its_record_shows_in_what_was_made_from_it(made:
 
 
 def test_logs_journals_and_stamps_are_no_artifacts(made: Path) -> None:
-    for path in ("logs/x.log", "benchmarks/x.tsv", "journals/x.jsonl", "resume/x/run.json"):
+    for path in ("logs/x.log", "benchmarks/x.tsv", "journals/x.jsonl", "resume/x/run.json", "predictions.json"):
         (made / "results" / path).parent.mkdir(parents=True, exist_ok=True)
         (made / "results" / path).write_text("x")
     (MODEL / ".snakemake_timestamp").touch()

@@ -11,13 +11,12 @@ from pipeline import PLANTED, command, snakemake, wanted
 
 from valuedrift.cli import main
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 KILLS = 30
 SEED = 20251106
 
 
-@pytest.mark.slow
 def test_two_runs_make_the_same_tables_and_weights(finished: Path, tmp_path: Path) -> None:
     run = snakemake(tmp_path)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
@@ -26,7 +25,6 @@ def test_two_runs_make_the_same_tables_and_weights(finished: Path, tmp_path: Pat
     assert [name for name in sorted(first.keys() | second.keys()) if first.get(name) != second.get(name)] == []
 
 
-@pytest.mark.slow
 def test_thirty_kills_change_nothing(finished: Path, tmp_path: Path) -> None:
     # As far apart as spreads them over the whole run on two cores.
     pause = job_seconds(finished) / 2 / KILLS

@@ -18,8 +18,8 @@ from valuedrift.provenance.digests import all_files, file_digest, file_digests
 
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"
-BESIDE = frozenset({"provenance", "logs", "benchmarks", "journals", "resume", "embeddings"})
-"""Folders of `results/` without artifacts: what was said, measured or kept on the way proves itself or nothing."""
+BESIDE = frozenset({"provenance", "logs", "benchmarks", "journals", "resume", "embeddings", "predictions.json"})
+"""What in `results/` is no artifact: what was said, foretold, measured or kept on the way proves itself or nothing."""
 
 
 def place(path: Path) -> Path | None:
