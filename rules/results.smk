@@ -153,7 +153,7 @@ rule report:
         ancient("results/tables"),
         ancient("results/figures"),
         statistics=FLOW.reported_statistics(),
-        stances=[path for model in FLOW.reported for path in FLOW.stance_files(model)],
+        stances=FLOW.reported_stances(),
         calibrations=FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
         quality=FLOW.measured_judges(),
         expression=FLOW.reported_expression(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.reporting.benchmarks import StageCost, read_stage_costs
+from valuedrift.reporting.training_runs import read_training
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.untrusted import spreadsheet_cell
 
@@ -88,7 +88,7 @@ def exported_tables(sources: ExportSources) -> Iterator[tuple[str, pl.DataFrame]
         yield "judge_quality", judge_quality(read_json(sources.quality), sources.quality.parent.name)
     if sources.downstream:
         yield "downstream", _downstream(sources.downstream)
-    yield "training_metrics", _metrics(sources.metrics)
+    yield "training_metrics", read_training(sources.metrics)
     yield "costs", _costs(read_stage_costs(sources.benchmarks))
     yield (
         "planned_costs",
@@ -154,14 +154,6 @@ def _downstream(files: Sequence[Path]) -> pl.DataFrame:
 
 def _place(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in ("model", "run", "step")}
-
-
-def _metrics(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
-    runs = chain.from_iterable(((model, run, path) for run, path in own.items()) for model, own in metrics.items())
-    return pl.concat(
-        pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
-        for model, run, path in runs
-    )
 
 
 def _costs(stages: Sequence[StageCost]) -> pl.DataFrame:

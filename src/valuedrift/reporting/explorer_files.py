@@ -20,6 +20,7 @@ from valuedrift.reporting.benchmarks import read_stage_costs
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.report import ReportInputs, write_report
+from valuedrift.reporting.training_runs import read_training
 
 PACKAGES = ("valuedrift", "snakemake", "torch", "transformers", "trl", "polars", "altair")
 
@@ -60,7 +61,7 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),
         expressed=_expressed(sources.expression),
         foretold=_foretold(sources.prediction),
-        training=_training(sources.metrics),
+        training=read_training(sources.metrics),
     )
     with publish(out) as draft:
         draft.mkdir()
@@ -78,14 +79,6 @@ def _expressed(folder: Path) -> Expressed:
 
 def _foretold(folders: Sequence[Path]) -> Foretold:
     return Foretold(**{name: _all(folders, name) for name in ("predictions", "errors", "movers")})
-
-
-def _training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
-    return pl.concat(
-        pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
-        for model, runs in metrics.items()
-        for run, path in runs.items()
-    )
 
 
 def _calibration(folders: Sequence[Path]) -> pl.DataFrame:
