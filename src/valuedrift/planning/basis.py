@@ -71,6 +71,8 @@ class Basis:
         return _saved_size(Path(name)) or self.named_size(name)
 
     def named_size(self, name: str) -> float:
+        """Parameters of a model of the hub, by its name; an encoder's may end in @ and its commit."""
+        name = name.partition("@")[0]
         if name in self.rates["parameters"]:
             return float(self.rates["parameters"][name])
         if found := re.search(r"(\d+(?:\.\d+)?)\s*([BM])(?![a-z])", name, re.IGNORECASE):
