@@ -37,6 +37,13 @@ def complete_offline(requests: Iterable[ChatRequest], settings: LlmSettings, jou
     progress.close()
 
 
+def _precision() -> str:
+    """The same for both backends, whatever the weights are saved in; vLLM would halve fp32 on a CPU as well."""
+    import torch
+
+    return "bfloat16" if torch.cuda.is_available() else "float32"
+
+
 def _missing(
     requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal, progress: Progress
 ) -> Iterator[tuple[str, ChatRequest]]:
@@ -52,7 +59,7 @@ def load_vllm(settings: LlmSettings) -> Answer:
     """The model in vLLM's engine. Sampling is the request's alone: the model's generation_config.json is left out."""
     from vllm import LLM, SamplingParams
 
-    llm = LLM(model=settings.model, generation_config="vllm", seed=0)
+    llm = LLM(model=settings.model, dtype=_precision(), generation_config="vllm", seed=0)
     room = llm.llm_engine.model_config.max_model_len
 
     def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
@@ -92,14 +99,13 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
 
 
 def load_transformers(settings: LlmSettings) -> Answer:
-    """The model in transformers: fp32 on a CPU, bf16 on a GPU."""
+    """The model in transformers."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=dtype).to(device).eval()
+    model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=_precision()).eval()
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     room = model.config.max_position_embeddings
 
     def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
