@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -16,13 +12,12 @@ import yaml
 from valuedrift.files import publish, read_json
 from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.measured import predicted_and_measured
+from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.reporting.benchmarks import read_stage_costs
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.report import ReportInputs, write_report
 from valuedrift.reporting.training_runs import read_training
-
-PACKAGES = ("valuedrift", "snakemake", "torch", "transformers", "trl", "polars", "altair")
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,8 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         topics=topics,
         stages=read_stage_costs(sources.benchmarks),
         planned=predicted_and_measured(sources.benchmarks.with_name(Path(PREDICTIONS).name), sources.benchmarks),
-        versions=_versions(),
-        commit=_commit(),
+        versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
+        commit=program()["commit"] or "not a git checkout",
         configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),
         expressed=_expressed(sources.expression),
         foretold=_foretold(sources.prediction),
@@ -86,14 +81,3 @@ def _calibration(folders: Sequence[Path]) -> pl.DataFrame:
     shares = dict.fromkeys(("planted", "measured", "low", "high"), pl.Float64)
     empty = pl.DataFrame(schema={"model": pl.String, **columns, **shares})
     return pl.concat([empty, *(pl.read_parquet(folder / "table.parquet") for folder in folders)])
-
-
-def _versions() -> dict[str, str]:
-    """Of the packages that shape results, those that this environment has: on a cluster each stage has its own."""
-    installed = {name: version(name) for name in PACKAGES if find_spec(name)}
-    return {"python": platform.python_version(), **installed}
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "not a git checkout"
