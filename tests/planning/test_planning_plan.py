@@ -116,16 +116,16 @@ def test_predicted_stands_beside_measured(tmp_path: Path) -> None:
         stage, _, rest = name.partition("/")
         return Estimate(Job(stage, rest, gpus), Work("cpu", seconds), seconds, False)
 
-    predictions = tmp_path / "predictions.json"
+    predictions = tmp_path / "results/predictions.json"
     remember([expected("stances/a", 9), expected("sft/a", 10), expected("sft/b", 20)], predictions)
     remember([expected("sft/b", 30, gpus=2), expected("sft/unfinished", 1000)], predictions)
     write_benchmark(tmp_path, "sft/a", 20)
     write_benchmark(tmp_path, "sft/b", 10)
     write_benchmark(tmp_path, "stances/a", 12)
     write_benchmark(tmp_path, "sft/unforeseen", 1000)
-    table = predicted_and_measured(predictions, tmp_path / "results/benchmarks")
+    table = predicted_and_measured(tmp_path / "results/benchmarks")
     assert table.rows() == [("sft", 2, 40.0, 40.0, 1.0), ("stances", 1, 9.0, 12.0, 0.75)]
-    assert predicted_and_measured(tmp_path / "none.json", tmp_path).height == 0
+    assert predicted_and_measured(tmp_path / "elsewhere/benchmarks").height == 0
 
 
 def test_people_read_what_is_retrained_and_the_budget() -> None:

@@ -11,7 +11,6 @@ import polars as pl
 
 from valuedrift.exports.dictionary import describe, readme
 from valuedrift.files import publish, read_json, write_parquet, write_text
-from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.reporting.benchmarks import StageCost, read_stage_costs
 from valuedrift.reporting.training_runs import read_training
@@ -90,10 +89,7 @@ def exported_tables(sources: ExportSources) -> Iterator[tuple[str, pl.DataFrame]
         yield "downstream", _downstream(sources.downstream)
     yield "training_metrics", read_training(sources.metrics)
     yield "costs", _costs(read_stage_costs(sources.benchmarks))
-    yield (
-        "planned_costs",
-        predicted_and_measured(sources.benchmarks.with_name(Path(PREDICTIONS).name), sources.benchmarks),
-    )
+    yield "planned_costs", predicted_and_measured(sources.benchmarks)
 
 
 def spreadsheet_safe(table: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import polars as pl
 
 from valuedrift.errors import DataError
 from valuedrift.files import read_json
-from valuedrift.planning import BENCHMARKS, PREDICTIONS, STAGES
+from valuedrift.planning import PREDICTIONS, STAGES
 from valuedrift.reporting.benchmarks import read_wall_seconds
 
 SCHEMA = {
@@ -20,17 +20,20 @@ SCHEMA = {
 }
 
 
-def predicted_and_measured(predictions: Path | str = PREDICTIONS, benchmarks: Path | str = BENCHMARKS) -> pl.DataFrame:
+def predicted_and_measured(benchmarks: Path) -> pl.DataFrame:
     """By stage the finished jobs that were predicted before their run began, in the pipeline's order.
+
+    benchmarks: of the run; the predictions lie beside that folder.
 
     Columns: stage, jobs, predicted_seconds, measured_seconds (both summed over the jobs and all their devices), ratio
     (predicted over measured). No rows where nothing was predicted or nothing has finished.
     """
-    known = read_json(predictions) if Path(predictions).is_file() else {}
+    predictions = benchmarks.with_name(Path(PREDICTIONS).name)
+    known = read_json(predictions) if predictions.is_file() else {}
     rows = [
         {"stage": key.partition("/")[0], "predicted_seconds": entry["seconds"], "measured_seconds": seconds}
         for key, entry in known.items()
-        if (seconds := _seconds(Path(benchmarks) / f"{key}.tsv", entry["devices"])) is not None
+        if (seconds := _seconds(benchmarks / f"{key}.tsv", entry["devices"])) is not None
     ]
     order = pl.Enum([*STAGES, *sorted({row["stage"] for row in rows} - set(STAGES))])
     return (

@@ -10,7 +10,6 @@ import polars as pl
 import yaml
 
 from valuedrift.files import publish, read_json
-from valuedrift.planning import PREDICTIONS
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.reporting.benchmarks import read_stage_costs
@@ -50,7 +49,7 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         answers=pl.scan_parquet(list(sources.stances)),
         topics=topics,
         stages=read_stage_costs(sources.benchmarks),
-        planned=predicted_and_measured(sources.benchmarks.with_name(Path(PREDICTIONS).name), sources.benchmarks),
+        planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
         configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),
