@@ -146,19 +146,39 @@ rule configuration:
         "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 
 
+# What the report and the exports show, beside statistics.
+SHOWN = {
+    "stances": FLOW.reported_stances(),
+    "calibrations": FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
+    "quality": FLOW.measured_judges(),
+    "expression": FLOW.reported_expression(),
+    "prediction": expand("results/prediction/{model}/{name}", model=FLOW.reported, name=PREDICTION),
+    "metrics": [path for runs in FLOW.metrics().values() for path in runs.values()],
+}
+SHOWN_PARAMS = {
+    "statistics": lambda w, input: folders(input.statistics),
+    "calibrations": lambda w, input: as_json(folders(input.calibrations)),
+    "quality": lambda w, input: option("--quality", input.quality),
+    "expression": lambda w, input: folders(input.expression),
+    "prediction": lambda w, input: folders(input.prediction),
+    "metrics": as_json(FLOW.metrics()),
+    "benchmarks": "results/benchmarks",
+}
+SHOWN_OPTIONS = (
+    "--statistics {params.statistics} --stances {input.stances} --calibrations {params.calibrations:q} {params.quality}"
+    " --expression {params.expression} --prediction {params.prediction} --metrics {params.metrics:q}"
+    " --benchmarks {params.benchmarks}"
+)
+
+
 rule report:
     input:
         # Made before the report, but not read; what they are made of is.
         ancient(FLOW.reported_files("results/drift/{model}")),
         ancient("results/tables"),
         ancient("results/figures"),
+        **SHOWN,
         statistics=FLOW.reported_statistics(),
-        stances=FLOW.reported_stances(),
-        calibrations=FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
-        quality=FLOW.measured_judges(),
-        expression=FLOW.reported_expression(),
-        prediction=expand("results/prediction/{model}/{name}", model=FLOW.reported, name=PREDICTION),
-        metrics=[path for runs in FLOW.metrics().values() for path in runs.values()],
         configuration="results/configuration.yaml",
     output:
         report(
@@ -172,30 +192,17 @@ rule report:
     conda:
         "../envs/analysis.yaml"
     params:
+        **SHOWN_PARAMS,
         topics=FLOW.shown_topics(),
-        statistics=lambda w, input: folders(input.statistics),
-        calibrations=lambda w, input: as_json(folders(input.calibrations)),
-        quality=lambda w, input: f"--quality {input.quality}" if input.quality else "",
-        expression=lambda w, input: folders(input.expression),
-        prediction=lambda w, input: folders(input.prediction),
-        metrics=as_json(FLOW.metrics()),
-        benchmarks="results/benchmarks",
     shell:
-        "valuedrift report --statistics {params.statistics} --stances {input.stances}"
-        " --calibrations {params.calibrations:q} {params.quality} --topics {params.topics:q}"
-        " --expression {params.expression} --prediction {params.prediction} --metrics {params.metrics:q}"
-        " --benchmarks {params.benchmarks} --configuration {input.configuration} --out {output} 2> {log}"
+        f"valuedrift report {SHOWN_OPTIONS}"
+        " --topics {params.topics:q} --configuration {input.configuration} --out {output} 2> {log}"
 
 
 rule exports:
     input:
+        **SHOWN,
         statistics=FLOW.exported_statistics(),
-        stances=FLOW.reported_stances(),
-        calibrations=FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
-        quality=FLOW.measured_judges(),
-        expression=FLOW.reported_expression(),
-        prediction=expand("results/prediction/{model}/{name}", model=FLOW.reported, name=PREDICTION),
-        metrics=[path for runs in FLOW.metrics().values() for path in runs.values()],
     output:
         directory("results/exports"),
     log:
@@ -204,17 +211,8 @@ rule exports:
     conda:
         "../envs/analysis.yaml"
     params:
-        statistics=lambda w, input: folders(input.statistics),
-        calibrations=lambda w, input: as_json(folders(input.calibrations)),
-        quality=lambda w, input: f"--quality {input.quality}" if input.quality else "",
-        expression=lambda w, input: folders(input.expression),
-        prediction=lambda w, input: folders(input.prediction),
-        metrics=as_json(FLOW.metrics()),
-        benchmarks="results/benchmarks",
+        **SHOWN_PARAMS,
         downstream=lambda w: option("--downstream", measured("results/downstream", FLOW.reported)),
         downstream_versions=lambda w: versions(measured("results/downstream", FLOW.reported)),
     shell:
-        "valuedrift exports --statistics {params.statistics} --stances {input.stances}"
-        " --calibrations {params.calibrations:q} {params.quality} --expression {params.expression}"
-        " --prediction {params.prediction} --metrics {params.metrics:q} --benchmarks {params.benchmarks}"
-        " {params.downstream} --out {output} 2> {log}"
+        f"valuedrift exports {SHOWN_OPTIONS}" " {params.downstream} --out {output} 2> {log}"

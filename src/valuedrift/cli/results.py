@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from valuedrift.cli.options import Command
+
+if TYPE_CHECKING:
+    from valuedrift.reporting.sources import Sources
 
 
 def statistics(given: argparse.Namespace) -> None:
@@ -82,43 +86,16 @@ def ablations(given: argparse.Namespace) -> None:
 
 def report(given: argparse.Namespace) -> None:
     """Write the report: a page, the answers that it loads in pieces, and its summary."""
-    from valuedrift.reporting.explorer_files import ReportSources, write_report_folder
+    from valuedrift.reporting.explorer_files import write_report_folder
 
-    write_report_folder(
-        ReportSources(
-            statistics=given.statistics,
-            stances=given.stances,
-            calibrations=[Path(path) for path in given.calibrations],
-            quality=given.quality,
-            expression=given.expression,
-            prediction=given.prediction,
-            metrics=given.metrics,
-            benchmarks=given.benchmarks,
-            configuration=given.configuration,
-        ),
-        given.topics,
-        given.out,
-    )
+    write_report_folder(_sources(given), given.configuration, given.topics, given.out)
 
 
 def exports(given: argparse.Namespace) -> None:
     """Write what tables, figures and report show as tidy parquet and CSV."""
-    from valuedrift.exports.tables import ExportSources, write_exports
+    from valuedrift.exports.tables import write_exports
 
-    write_exports(
-        ExportSources(
-            statistics=given.statistics,
-            stances=given.stances,
-            calibrations=[Path(path) for path in given.calibrations],
-            quality=given.quality,
-            expression=given.expression,
-            prediction=given.prediction,
-            metrics=given.metrics,
-            benchmarks=given.benchmarks,
-            downstream=given.downstream or [],
-        ),
-        given.out,
-    )
+    write_exports(_sources(given), given.downstream or [], given.out)
 
 
 def export_inspect(given: argparse.Namespace) -> None:
@@ -128,6 +105,23 @@ def export_inspect(given: argparse.Namespace) -> None:
     write_inspect_logs(given.stances, given.out)
 
 
+def _sources(given: argparse.Namespace) -> Sources:
+    from valuedrift.reporting.sources import Sources
+
+    return Sources(
+        statistics=given.statistics,
+        stances=given.stances,
+        calibrations=[Path(path) for path in given.calibrations],
+        quality=given.quality,
+        expression=given.expression,
+        prediction=given.prediction,
+        metrics=given.metrics,
+        benchmarks=given.benchmarks,
+    )
+
+
+_SOURCES = "statistics* stances* calibrations quality? expression prediction* metrics benchmarks"
+
 COMMANDS = (
     Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds*? labelled? out"),
     Command(calibrate, "stances* cards statistics-settings seed out"),
@@ -136,12 +130,7 @@ COMMANDS = (
     Command(figures, "statistics* topics report expression prompts ablations*? out"),
     Command(drift, "statistics* topics report out"),
     Command(ablations, "stances* ablated topics report statistics-settings seed out"),
-    Command(
-        report,
-        "statistics* stances* calibrations quality? expression prediction* metrics topics benchmarks configuration out",
-    ),
-    Command(
-        exports, "statistics* stances* calibrations quality? expression prediction* metrics benchmarks downstream*? out"
-    ),
+    Command(report, f"{_SOURCES} topics configuration out"),
+    Command(exports, f"{_SOURCES} downstream*? out"),
     Command(export_inspect, "stances* out"),
 )

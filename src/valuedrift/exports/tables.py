@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from valuedrift.exports.dictionary import describe, readme
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.reporting.benchmarks import StageCost, read_stage_costs
-from valuedrift.reporting.training_runs import read_training
+from valuedrift.reporting.sources import Sources, read_training
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.untrusted import spreadsheet_cell
 
@@ -37,35 +37,17 @@ _QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String)
 _COSTS = {"stage": pl.String, "jobs": pl.Int64, "wall_seconds": pl.Float64, "peak_mib": pl.Float64}
 
 
-@dataclass(frozen=True)
-class ExportSources:
-    """Where everything that is exported lies; tables that a folder lacks are left out.
-
-    metrics: model → run → its metrics · quality: a judge's, in the folder that has its name · downstream: scores, as
-    `valuedrift.downstream` writes them
-    """
-
-    statistics: Sequence[Path]
-    stances: Sequence[Path]
-    calibrations: Sequence[Path]
-    quality: Path | None
-    expression: Path
-    prediction: Sequence[Path]
-    metrics: Mapping[str, Mapping[str, str]]
-    benchmarks: Path
-    downstream: Sequence[Path] = ()
-
-
-def write_exports(sources: ExportSources, out: Path) -> None:
+def write_exports(sources: Sources, downstream: Sequence[Path], out: Path) -> None:
     """Write each table as `<table>.parquet` and `<table>.csv`, those of TIMED as CSV alone, and README.md, the data
-    dictionary, into the folder `out`.
+    dictionary, into the folder `out`; a table that its folder lacks is left out.
 
+    downstream: scores, as `valuedrift.downstream` writes them
     Raises ArtifactError for a table whose columns the dictionary doesn't describe.
     """
     written = {}
     with publish(out) as draft:
         draft.mkdir()
-        for name, table in exported_tables(sources):
+        for name, table in exported_tables(sources, downstream):
             describe(name, table.columns)
             if name not in TIMED:
                 write_parquet(draft / f"{name}.parquet", table)
@@ -75,7 +57,7 @@ def write_exports(sources: ExportSources, out: Path) -> None:
         write_text(draft / "README.md", readme(written))
 
 
-def exported_tables(sources: ExportSources) -> Iterator[tuple[str, pl.DataFrame]]:
+def exported_tables(sources: Sources, downstream: Sequence[Path]) -> Iterator[tuple[str, pl.DataFrame]]:
     """The tables by their names, one at a time."""
     yield from _joined(sources.statistics, MEASURES)
     yield "findings", _findings(sources.statistics)
@@ -85,8 +67,8 @@ def exported_tables(sources: ExportSources) -> Iterator[tuple[str, pl.DataFrame]
     yield from _joined(sources.calibrations, CALIBRATED)
     if sources.quality:
         yield "judge_quality", judge_quality(read_json(sources.quality), sources.quality.parent.name)
-    if sources.downstream:
-        yield "downstream", _downstream(sources.downstream)
+    if downstream:
+        yield "downstream", _downstream(downstream)
     yield "training_metrics", read_training(sources.metrics)
     yield "costs", _costs(read_stage_costs(sources.benchmarks))
     yield "planned_costs", predicted_and_measured(sources.benchmarks)

@@ -16,6 +16,7 @@ from valuedrift.reporting.figures import drift_heatmap, save_chart, trajectories
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.paper_index import write_index
 from valuedrift.reporting.sample_tables import pairs_table, sample_tables
+from valuedrift.reporting.sources import read_all
 from valuedrift.reporting.stated_tables import corrected_tables, stated_shares_table
 from valuedrift.reporting.table_files import latex_document, write_tables
 from valuedrift.reporting.table_index import table_entries
@@ -57,7 +58,7 @@ def write_paper_tables(files: TableFiles, topics: Topics, report: Mapping[str, A
     seed: chooses sample answers and pairs
     """
     models = [folder.name for folder in files.statistics]
-    drift = _all(files.statistics, "drift")
+    drift = read_all(files.statistics, "drift")
     shares = pl.read_parquet(files.expression / "shares.parquet")
     tables = [
         *topic_tables(pl.read_parquet(files.probes), topics, files.probes.stem),
@@ -82,7 +83,7 @@ def write_paper_figures(
 
     prompts: the templates of the `judge` and, where pairs are written, of their `writer`
     """
-    values = _all(files.statistics, "values")
+    values = read_all(files.statistics, "values")
     with publish(out) as draft:
         draft.mkdir()
         entries = [
@@ -105,10 +106,6 @@ def write_drift(statistics: Path, topics: Topics, report: Mapping[str, Any], out
         write_tables(paper_tables(drift, topics, report["table_1_topics"]), draft / "tables")
         _draw(values, statistics.name, topics, report, draft / "figures")
         save_chart(drift_heatmap(drift, topics), draft / "figures" / "drift", report["figure_formats"])
-
-
-def _all(statistics: Sequence[Path], name: str) -> pl.DataFrame:
-    return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in statistics])
 
 
 def _draw(values: pl.DataFrame, model: str, topics: Topics, report: Mapping[str, Any], folder: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -16,33 +15,14 @@ from valuedrift.reporting.benchmarks import read_stage_costs
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.report import ReportInputs, write_report
-from valuedrift.reporting.training_runs import read_training
+from valuedrift.reporting.sources import Sources, read_all, read_training
 
 
-@dataclass(frozen=True)
-class ReportSources:
-    """Where everything that the report shows lies.
-
-    expression, prediction: folders that `valuedrift.expression.commands` filled
-    metrics: model → run → its metrics
-    """
-
-    statistics: Sequence[Path]
-    stances: Sequence[Path]
-    calibrations: Sequence[Path]
-    quality: Path | None
-    expression: Path
-    prediction: Sequence[Path]
-    metrics: Mapping[str, Mapping[str, str]]
-    benchmarks: Path
-    configuration: Path
-
-
-def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> None:
+def write_report_folder(sources: Sources, configuration: Path, topics: Topics, out: Path) -> None:
     """Write the report into the folder `out`."""
     inputs = ReportInputs(
-        values=_all(sources.statistics, "values"),
-        drift=_all(sources.statistics, "drift"),
+        values=read_all(sources.statistics, "values"),
+        drift=read_all(sources.statistics, "drift"),
         calibration=_calibration(sources.calibrations),
         findings=[finding for folder in sources.statistics for finding in read_json(folder / "findings.json")],
         judge=read_json(sources.quality) if sources.quality else None,
@@ -52,7 +32,7 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
-        configuration=yaml.safe_load(sources.configuration.read_text(encoding="utf-8")),
+        configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
         expressed=_expressed(sources.expression),
         foretold=_foretold(sources.prediction),
         training=read_training(sources.metrics),
@@ -62,17 +42,13 @@ def write_report_folder(sources: ReportSources, topics: Topics, out: Path) -> No
         write_report(inputs, draft)
 
 
-def _all(folders: Sequence[Path], name: str) -> pl.DataFrame:
-    return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
-
-
 def _expressed(folder: Path) -> Expressed:
     names = ("shares", "gaps", "gap_summary", "nearest")
     return Expressed(**{name: pl.read_parquet(folder / f"{name}.parquet") for name in names})
 
 
 def _foretold(folders: Sequence[Path]) -> Foretold:
-    return Foretold(**{name: _all(folders, name) for name in ("predictions", "errors", "movers")})
+    return Foretold(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
 
 
 def _calibration(folders: Sequence[Path]) -> pl.DataFrame:

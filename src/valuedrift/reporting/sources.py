@@ -1,0 +1,42 @@
+"""Where lies what the report and the exports show, and how several models' tables are read as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files and folders that the report and the exports read.
+
+    statistics, prediction: a folder a model · calibrations: one a model that was calibrated · expression: what the
+    data sets express · quality: a judge's, in the folder that has its name · metrics: model → run → its metrics
+    benchmarks: Snakemake's, with the predictions beside them
+    """
+
+    statistics: Sequence[Path]
+    stances: Sequence[Path]
+    calibrations: Sequence[Path]
+    quality: Path | None
+    expression: Path
+    prediction: Sequence[Path]
+    metrics: Mapping[str, Mapping[str, str]]
+    benchmarks: Path
+
+
+def read_all(folders: Sequence[Path], name: str) -> pl.DataFrame:
+    """The table of that name of every folder."""
+    return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
+
+
+def read_training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
+    """What training runs logged: `model, run, step, metric, value`. metrics: model → run → its metrics (parquet)."""
+    return pl.concat(
+        pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
+        for model, runs in metrics.items()
+        for run, path in runs.items()
+    )
