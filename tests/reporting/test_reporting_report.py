@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from doubles.report import INPUTS, RUNS, STANCES, answer, drift, expressed, foretold, training, values
+from doubles.report import INPUTS, RUNS, STANCES, answer, drift, values
 
 from valuedrift.errors import DataError
+from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.report import SCRIPTS, report_page, report_summary, write_report
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
@@ -51,10 +52,18 @@ def parsed(folder: Path) -> Page:
     return Page((folder / "index.html").read_text())
 
 
+EMPTY: dict[str, Any] = {
+    "calibration": INPUTS.calibration.clear(),
+    "expressed": Expressed(*(table.clear() for table in vars(INPUTS.expressed).values())),
+    "foretold": Foretold(*(table.clear() for table in vars(INPUTS.foretold).values())),
+    "training": INPUTS.training.clear(),
+    "planned": INPUTS.planned.clear(),
+}
+
+
 def page(**changes: Any) -> Page:
-    """The page with other inputs; without the still charts unless they are what is changed, as they take the time."""
-    lean = {"calibration": INPUTS.calibration.clear(), "expressed": None, "foretold": None}
-    return Page(report_page(replace(INPUTS, **lean | changes), [], []))
+    """The page with other inputs; without what isn't asked for, as still charts take the time."""
+    return Page(report_page(replace(INPUTS, **EMPTY | changes), [], []))
 
 
 def assert_sealed(parsed: Page) -> None:
@@ -147,7 +156,7 @@ def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
 
 
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
-    found = page(judge=None, stages=[], findings=[], training=None, planned=None)
+    found = page(judge=None, stages=[], findings=[])
     for text in (
         "no finding was evaluated",
         "nothing was planted",
@@ -161,16 +170,10 @@ def test_what_was_not_measured_is_said_with_the_reason() -> None:
         assert f"Not measured: {text}" in found.text
 
 
-def test_empty_evidence_counts_as_not_measured(tmp_path: Path) -> None:
-    empty = {
-        "expressed": replace(expressed(), **{name: getattr(expressed(), name).clear() for name in vars(expressed())}),
-        "foretold": replace(foretold(), **{name: getattr(foretold(), name).clear() for name in vars(foretold())}),
-        "training": training().clear(),
-    }
-    write_report(replace(INPUTS, calibration=INPUTS.calibration.clear(), **empty), tmp_path)
-    text = (tmp_path / "index.html").read_text()
-    assert text.count("Not measured: no rows of the training data") == 2
-    assert "Not measured: no run’s metrics" in text
+def test_a_report_of_what_was_not_measured_is_written(tmp_path: Path) -> None:
+    write_report(replace(INPUTS, **EMPTY), tmp_path)
+    assert (tmp_path / "index.html").read_text().count("Not measured: no rows of the training data") == 2
+    assert json.loads((tmp_path / "summary.json").read_text())["planned"] == []
 
 
 def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:

@@ -114,13 +114,13 @@ def error_lines(foretold: Foretold) -> list[ErrorLine]:
     ]
 
 
-def write_examples(expressed: Expressed, foretold: Foretold | None, topics: Topics, out: Path) -> list[tuple[str, str]]:
+def write_examples(expressed: Expressed, foretold: Foretold, topics: Topics, out: Path) -> list[tuple[str, str]]:
     """Write a piece `examples/<data>` for each data set: its examples nearest to each topic's questions, and the runs
     on it with the stance that rose most. Returns the data sets as (name, title)."""
     keys = list(topics)
     found = []
     for data, own in _by_data(expressed.nearest):
-        moved = foretold.movers.filter(pl.col("data") == data) if foretold else None
+        moved = foretold.movers.filter(pl.col("data") == data)
         examples = [_example(row, keys) for row in own.iter_rows(named=True)]
         write_piece(out, f"examples/{data}", {"examples": examples, "moved": _moved(moved, keys)})
         found.append((data, data_title(data)))
@@ -167,9 +167,7 @@ def _example(row: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _moved(movers: pl.DataFrame | None, keys: Sequence[str]) -> list[dict[str, Any]]:
-    if movers is None:
-        return []
+def _moved(movers: pl.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
     rows = movers.unique(["model", "run", "topic"], keep="first", maintain_order=True)
     return [
         {

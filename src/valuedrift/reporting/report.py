@@ -36,15 +36,16 @@ SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js
 class ReportInputs:
     """Everything the report shows.
 
-    values, drift, calibration: the tables of `valuedrift.statistics`; calibration may have no rows
+    values, drift, calibration: the tables of `valuedrift.statistics`
     findings: {name, holds (None: not measured), statement, numbers}
     judge: {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned}; None: not
     measured
     answers: judged answers, untrusted; as a LazyFrame they are read a run at a time
     versions: program or package → version; configuration: plain values, shown as YAML
-    expressed, foretold: what the data sets express, and what that foretold; None: not measured
-    training: model, run, step, metric, value of every training run; None: not measured
-    planned: stage, jobs, predicted_seconds, measured_seconds, ratio; None: no run was planned
+    expressed, foretold: what the data sets express, and what that foretold
+    training: model, run, step, metric, value of every training run
+    planned: stage, jobs, predicted_seconds, measured_seconds, ratio
+    A table without rows (all but values and drift may have none) was not measured.
     """
 
     values: pl.DataFrame
@@ -58,10 +59,10 @@ class ReportInputs:
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
-    expressed: Expressed | None = None
-    foretold: Foretold | None = None
-    training: pl.DataFrame | None = None
-    planned: pl.DataFrame | None = None
+    expressed: Expressed
+    foretold: Foretold
+    training: pl.DataFrame
+    planned: pl.DataFrame
 
 
 def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
@@ -78,11 +79,8 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     told = write_answers(inputs.answers.lazy(), inputs.topics, out)
     write_index(inputs.values, told, inputs.topics, out)
     write_values(inputs.values, inputs.topics, out)
-    if inputs.training is not None:
-        write_training(inputs.training, out)
-    examples = (
-        evidence.write_examples(inputs.expressed, inputs.foretold, inputs.topics, out) if inputs.expressed else []
-    )
+    write_training(inputs.training, out)
+    examples = evidence.write_examples(inputs.expressed, inputs.foretold, inputs.topics, out)
     write_text(out / "report.css", stance_rules() + asset("report.css"))
     for name in SCRIPTS:
         write_text(out / name, asset(name))
@@ -100,7 +98,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
             {"stage": stage.stage, "wall_seconds": stage.wall_seconds, "peak_mib": stage.peak_mib}
             for stage in inputs.stages
         ],
-        "planned": None if inputs.planned is None else inputs.planned.to_dicts(),
+        "planned": inputs.planned.to_dicts(),
         "versions": dict(inputs.versions),
         "commit": inputs.commit,
         "configuration": inputs.configuration,
@@ -136,9 +134,9 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         is_thinned=any(run.kept != run.steps for run in told),
         **_evidence(inputs),
         examples=examples,
-        metrics={} if inputs.training is None else _metrics(inputs.training),
+        metrics=_metrics(inputs.training),
         stages=sections.stage_shares(inputs.stages),
-        planned=[] if inputs.planned is None else inputs.planned.to_dicts(),
+        planned=inputs.planned.to_dicts(),
         number=sections.number,
         duration=sections.duration,
         versions=inputs.versions,
@@ -149,13 +147,12 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
 
 
 def _evidence(inputs: ReportInputs) -> dict[str, Any]:
-    expressed, foretold = inputs.expressed, inputs.foretold
     return {
-        "share_panels": evidence.share_panels(expressed, inputs.topics) if expressed else [],
-        "gap_panels": evidence.gap_panels(expressed, inputs.topics) if expressed else [],
-        "gap_lines": evidence.gap_lines(expressed) if expressed else [],
-        "prediction_panels": evidence.prediction_panels(foretold, inputs.topics) if foretold else [],
-        "error_lines": evidence.error_lines(foretold) if foretold else [],
+        "share_panels": evidence.share_panels(inputs.expressed, inputs.topics),
+        "gap_panels": evidence.gap_panels(inputs.expressed, inputs.topics),
+        "gap_lines": evidence.gap_lines(inputs.expressed),
+        "prediction_panels": evidence.prediction_panels(inputs.foretold, inputs.topics),
+        "error_lines": evidence.error_lines(inputs.foretold),
     }
 
 
