@@ -15,4 +15,6 @@ onstart:
     guard(workflow, FLOW)
     keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(workflow.scheduler._executor.run_uuid, Path(workflow.workdir_init), SLURM_COMMANDS)
+        prepare_slurm(
+            workflow.scheduler._executor.run_uuid, Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS
+        )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from valuedrift import interrupted
 from valuedrift.errors import ArtifactError
 from valuedrift.interrupted import OWNER, end_orphans, prepare, share
 
@@ -63,6 +64,20 @@ def test_a_living_ones_lock_stays_until_it_is_killed(folder: Path, other: subpro
     other.wait()
     share(folder / ".snakemake").close()
     assert list((folder / ".snakemake/locks").iterdir()) == []
+
+
+def test_without_locks_nobody_counts_as_dead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no locks available")
+
+    share(folder / ".snakemake").close()
+    monkeypatch.setattr(interrupted.fcntl, "flock", refuse)
+    (folder / ".snakemake/locks/0.input.lock").touch()
+    share(folder / ".snakemake").close()
+    assert (folder / ".snakemake/locks/0.input.lock").exists()
+    assert "can't be locked" in capsys.readouterr().err
 
 
 def test_a_dead_ones_jobs_are_ended_and_a_living_ones_go_on(folder: Path, other: subprocess.Popen[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import getpass
 import os
 import re
@@ -11,23 +10,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from valuedrift.errors import ClusterError
+from valuedrift.interrupted import is_held
 
 # Snakemake's executor names all jobs of one run alike: after the profile's prefix and a random number.
 _RUN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_held: list[BinaryIO] = []
 _PATIENCE = 60.0  # seconds for which a controller that doesn't answer is asked again
 
 
-def prepare_slurm(run: str, folder: Path, commands: Path) -> None:
+def prepare_slurm(run: str, mark: Path, folder: Path, commands: Path) -> None:
     """Cancel what killed runs left in `folder`, then put `commands` before Slurm's own on the PATH.
 
-    To be called before anything is submitted. `run` is the name of the jobs to come: others see by it, for as long as
-    this process lives, that they are not left behind. Raises ClusterError.
+    To be called before anything is submitted. `run` is the name of the jobs to come: by it others find the `mark` of
+    this Snakemake, and see that the jobs are not left behind. Raises ClusterError.
     """
-    _hold(_mark(folder, run))
+    link = _mark(folder, run)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(mark)
+    atexit.register(link.unlink, missing_ok=True)
     cancel_leftovers(run, folder)
     os.environ["PATH"] = f"{commands}{os.pathsep}{os.environ['PATH']}"
 
@@ -65,36 +66,12 @@ def leftovers(run: str, folder: Path) -> list[str]:
     listed = _call("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%i|%j|%Z")
     jobs = [line.split("|", 2) for line in listed.splitlines()]
     ours = [(job, of) for job, of, place in jobs if name.fullmatch(of) and Path(place).resolve() == folder.resolve()]
-    living = {of for of in {of for _, of in ours} if _is_held(_mark(folder, of))}
+    living = {of for of in {of for _, of in ours} if is_held(_mark(folder, of))}
     return [job for job, of in ours if of not in living]
 
 
 def _mark(folder: Path, run: str) -> Path:
     return folder / ".snakemake/valuedrift-slurm" / run
-
-
-def _hold(mark: Path) -> None:
-    """Lock the file until this process ends, however it ends."""
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    handle = mark.open("wb")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError as error:
-        print(f"Warning: {mark} can't be locked ({error}): jobs of killed runs won't be found.", file=sys.stderr)
-    _held.append(handle)
-    atexit.register(mark.unlink, missing_ok=True)
-
-
-def _is_held(mark: Path) -> bool:
-    """Whether a living process, on this machine or another, has locked the file. Without locks, it may have."""
-    try:
-        with mark.open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
 
 
 def _call(*command: str) -> str:

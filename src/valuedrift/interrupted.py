@@ -1,11 +1,12 @@
 """What a killed Snakemake leaves behind: its lock on the folder, and jobs that go on without it.
 
-Every Snakemake of a folder shares a lock of the kernel's on one file, which goes with the process however it ends. Who
-can have it alone is the only one there, and then Snakemake's own lock files are a dead one's.
+Every Snakemake holds a lock of the kernel's on a file of its own, its mark; it goes with the process however that ends.
+Where no other mark of a folder is held, Snakemake's own lock files are a dead one's.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -17,6 +18,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from valuedrift.errors import ArtifactError
 
@@ -29,23 +31,42 @@ _TOLERANCE = 60.0  # seconds by which the clocks of machines that share files ma
 
 
 def share(folder: Path) -> BinaryIO:
-    """Join the Snakemakes of a folder (`.snakemake`) for as long as what this gives is open.
+    """Join the Snakemakes of a folder (`.snakemake`) for as long as what this gives, the mark, is open.
 
     Removes the lock files of one that was killed. Jobs that this process starts are known by it from now on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = (folder / "valuedrift.lock").open("wb")
-    locks = folder / "locks"
-    # File systems without locks: Snakemake's own remain, and `snakemake --unlock`.
-    with suppress(OSError):
-        with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if locks.is_dir() and any(locks.iterdir()):
-                print("The Snakemake that locked this folder was killed; its lock goes.", file=sys.stderr)
-                shutil.rmtree(locks)
-                locks.mkdir()
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    mark, locks = folder.absolute() / "valuedrift" / uuid4().hex, folder / "locks"
+    handle = _hold(mark)
+    alone = not any(is_held(other) for other in mark.parent.iterdir() if other != mark)
+    if alone and locks.is_dir() and any(locks.iterdir()):
+        print("The Snakemake that locked this folder was killed; its lock goes.", file=sys.stderr)
+        shutil.rmtree(locks)
+        locks.mkdir()
     os.environ[OWNER] = f"{os.getpid()}:{_started(os.getpid())}"
+    return handle
+
+
+def is_held(mark: Path) -> bool:
+    """Whether a living Snakemake, on this machine or another, has locked its mark. Without locks, it may have."""
+    try:
+        with mark.open("r+b") as handle:  # NFS lets only writers lock
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _hold(mark: Path) -> BinaryIO:
+    """Lock the file until this process ends, however it ends."""
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    handle = mark.open("wb")
+    atexit.register(mark.unlink, missing_ok=True)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:  # Snakemake's own lock files remain, and `snakemake --unlock`
+        print(f"Warning: {mark} can't be locked ({error}): what killed runs leave won't be found.", file=sys.stderr)
     return handle
 
 

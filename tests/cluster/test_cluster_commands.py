@@ -7,13 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
-from valuedrift import cluster
+from valuedrift import cluster, interrupted
 from valuedrift.cluster import cancel_leftovers, leftovers, prepare_slurm
 from valuedrift.errors import ClusterError
+from valuedrift.interrupted import OWNER, share
 
 COMMANDS = Path(__file__).parents[2] / "profiles/slurm/bin"
 RUN = "01234567-89ab-cdef-0123-456789abcdef"
@@ -50,12 +50,16 @@ def shipped(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder from which jobs are submitted; what is held is let go of at the end."""
-    held: list[BinaryIO] = []
-    monkeypatch.setattr(cluster, "_held", held)
+    """A folder from which jobs are submitted."""
+    monkeypatch.setenv(OWNER, "")
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
+
+
+def prepare(folder: Path, commands: Path) -> None:
+    with share(folder / ".snakemake") as held:
+        prepare_slurm(f"drift_{RUN}", Path(held.name), folder, commands)
 
 
 def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Pretend, here: Path, tmp_path: Path) -> None:
@@ -75,11 +79,13 @@ def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Prete
     assert leftovers(RUN, here) == ["5"]
 
 
-def test_jobs_of_a_run_that_lives_are_no_leftovers(pretend: Pretend, here: Path) -> None:
-    """Its mark is locked, by whichever process; what a killed one marked is not."""
+def test_jobs_of_a_run_that_lives_are_no_leftovers(pretend: Pretend, here: Path, tmp_path: Path) -> None:
+    """Its mark is held, by whichever process; a killed one's is not. Snakemake's own folder may lie elsewhere."""
     pretend(squeue=f"echo '1|drift_{RUN}|{here}'; echo '2|drift_{OTHER}|{here}'")
-    holding = "import sys; from pathlib import Path; from valuedrift import cluster; cluster.leftovers = lambda *_: [];"
-    holding += f"cluster.prepare_slurm('drift_{OTHER}', Path('{here}'), Path('x')); print('held', flush=True); input()"
+    holding = "from pathlib import Path; from valuedrift import cluster; from valuedrift.interrupted import share;"
+    holding += f"held = share(Path('{tmp_path}/.snakemake')); cluster.leftovers = lambda *_: [];"
+    holding += f"cluster.prepare_slurm('drift_{OTHER}', Path(held.name), Path('{here}'), Path('x'));"
+    holding += "print('held', flush=True); input()"
     command = [sys.executable, "-c", holding]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout and other.stdout.readline() == "held\n"
@@ -94,7 +100,7 @@ def test_leftovers_are_cancelled_and_waited_for(
 ) -> None:
     gone = tmp_path / "cancelled"
     pretend(squeue=f"[ -e {gone} ] || echo '7|drift_{OTHER}|{here}'", scancel=f'echo "$@" > {gone}; exit 1')
-    prepare_slurm(f"drift_{RUN}", here, Path("/first"))
+    prepare(here, Path("/first"))
     assert gone.read_text() == "7\n"
     assert capsys.readouterr().err == "Cancelling jobs that an earlier run left in this folder: 7\n"
     assert os.environ["PATH"].startswith(f"/first{os.pathsep}")
@@ -112,7 +118,7 @@ def test_a_controller_that_never_answers_stops_the_run(
     monkeypatch.setattr(cluster, "_PATIENCE", 0.0)
     pretend(squeue=DOWN)
     with pytest.raises(ClusterError, match="squeue: found 'Unable to contact slurm controller"):
-        prepare_slurm(f"drift_{RUN}", here, here)
+        prepare(here, here)
 
 
 def test_a_controller_that_is_away_is_asked_again(pretend: Pretend, here: Path) -> None:
@@ -126,13 +132,13 @@ def test_where_files_cannot_be_locked_nothing_is_cancelled_and_the_user_is_told(
     def refuse(*_: object) -> None:
         raise OSError("no locks available")
 
-    monkeypatch.setattr(cluster.fcntl, "flock", refuse)
+    monkeypatch.setattr(interrupted.fcntl, "flock", refuse)
     mark = here / f".snakemake/valuedrift-slurm/drift_{OTHER}"
     mark.parent.mkdir(parents=True)
     mark.touch()
     pretend(squeue=f"echo '7|drift_{OTHER}|{here}'")
-    prepare_slurm(f"drift_{RUN}", here, here)
-    assert "jobs of killed runs won't be found" in capsys.readouterr().err
+    prepare(here, here)
+    assert "what killed runs leave won't be found" in capsys.readouterr().err
 
 
 def test_a_failed_query_answers_nothing(pretend: Pretend) -> None:

@@ -2,13 +2,18 @@
 from pathlib import Path
 
 from valuedrift.cluster import prepare_slurm
+from valuedrift.interrupted import share
 
+if workflow.is_main_process:
+    SHARED = share(Path(".snakemake"))
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parents[1] / "profiles/slurm/bin"
 
 
 onstart:
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(workflow.scheduler._executor.run_uuid, Path(workflow.workdir_init), SLURM_COMMANDS)
+        prepare_slurm(
+            workflow.scheduler._executor.run_uuid, Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS
+        )
 
 
 # `wait-3-a` takes three seconds; it notes each start, and what it was given.
