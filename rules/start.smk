@@ -3,6 +3,7 @@ from pathlib import Path
 
 from valuedrift.cluster import prepare_slurm
 from valuedrift.interrupted import prepare
+from valuedrift.snakemake_inside import slurm_run
 
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bin"
 
@@ -15,6 +16,4 @@ onstart:
     guard(workflow, FLOW)
     keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(
-            workflow.scheduler._executor.run_uuid, Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS
-        )
+        prepare_slurm(slurm_run(workflow), Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS)

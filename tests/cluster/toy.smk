@@ -3,6 +3,7 @@ from pathlib import Path
 
 from valuedrift.cluster import prepare_slurm
 from valuedrift.interrupted import share
+from valuedrift.snakemake_inside import slurm_run
 
 if workflow.is_main_process:
     SHARED = share(Path(".snakemake"))
@@ -11,9 +12,7 @@ SLURM_COMMANDS = Path(str(workflow.current_basedir)).parents[1] / "profiles/slur
 
 onstart:
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(
-            workflow.scheduler._executor.run_uuid, Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS
-        )
+        prepare_slurm(slurm_run(workflow), Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS)
 
 
 # `wait-3-a` takes three seconds; it notes each start, and what it was given.

@@ -12,6 +12,7 @@ from typing import Any
 from valuedrift.config.workflow import Workflow
 from valuedrift.errors import ValueDriftError
 from valuedrift.planning import BENCHMARKS
+from valuedrift.snakemake_inside import is_cut_off, workflow_of
 from valuedrift.training.settings import SETTINGS
 
 TRAINING = frozenset((*SETTINGS, "train_judge"))
@@ -101,7 +102,7 @@ def _laid_out(snakemake: Any, targets: Sequence[str], options: Sequence[str]) ->
         )
     )
     dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
-    return api._workflow
+    return workflow_of(api)
 
 
 def _job(workflow: Any, job: Any) -> Job:
@@ -115,17 +116,16 @@ def _job(workflow: Any, job: Any) -> Job:
         stage or job.rule.name,
         name or job.rule.name,
         max(1, int(job.resources.get("gpu", 1))),
-        trains and _was_finished(workflow.persistence, job),
+        trains and _was_finished(workflow, job),
     )
 
 
-def _was_finished(persistence: Any, job: Any) -> bool:
+def _was_finished(workflow: Any, job: Any) -> bool:
     """Whether the job ran to its end before: its outputs say so, or what Snakemake and its benchmark left of them.
 
     One that was cut off is marked as incomplete: it goes on and doesn't start again.
     """
-    outputs = [str(path) for path in job.output]
-    if persistence._filter_incomplete_keys(outputs):
+    if is_cut_off(workflow, job):
         return False
-    left = [*outputs, str(job.benchmark)]
-    return any(Path(path).exists() for path in left) or any(persistence.metadata(path) for path in job.output)
+    left = [*map(str, job.output), str(job.benchmark)]
+    return any(Path(path).exists() for path in left) or any(map(workflow.persistence.metadata, job.output))

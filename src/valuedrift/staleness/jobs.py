@@ -50,7 +50,7 @@ def stale_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> list[Stal
 def _stale(job: Any, workflow: Any) -> StaleJob:
     reason, records = workflow.dag.reason(job), workflow.persistence
     last = next((record for path in job.output if (record := records.metadata(path))), None)
-    inputs = set(records._input(job))
+    inputs = set(map(str, job.input))
     before = inputs if last is None or last.input is None else set(last.input)
     return StaleJob(
         name=_name(job),
