@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -138,3 +139,42 @@ def finished(make_job: MakeJob) -> Callable[[str], Path]:
         return job.folder
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a whole run with a resume folder, by algorithm."""
+    from resuming import long_job
+
+    from valuedrift.training.run import train
+
+    @cache
+    def folder(algorithm: str) -> Path:
+        job = long_job(make_job, algorithm, tmp_path_factory.mktemp("undisturbed"))
+        train(job)
+        return job.folder
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stopped(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], Job]:
+    """A job that died at step 6, so that its point is that of step 5; each call gives a copy of what it left."""
+    from resuming import dying_at, long_job
+
+    from valuedrift.training.run import train
+
+    @cache
+    def left(algorithm: str) -> Job:
+        job = long_job(make_job, algorithm, tmp_path_factory.mktemp("stopped"))
+        with pytest.MonkeyPatch.context() as patched, dying_at(6, patched):
+            train(job)
+        return job
+
+    def copy(algorithm: str, folder: Path) -> Job:
+        job = left(algorithm)
+        assert job.resume
+        shutil.copytree(job.resume, folder / "resume")
+        return replace(job, folder=folder / "run", resume=folder / "resume")
+
+    return copy
