@@ -13,16 +13,12 @@ from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.panel import STANCES, TopicValues
 from valuedrift.statistics.significance import flipped_means, p_values
 from valuedrift.statistics.times import DriftTimes, measure_times
-from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.statistics.trajectory import LABELS, Trajectory
 
 REACHED, NO_DRIFT = "reached", "no_drift"
 
 SCHEMA = {
-    "model": pl.String,
-    "run": pl.String,
-    "algorithm": pl.String,
-    "data": pl.String,
-    "sft": pl.String,
+    **LABELS,
     "topic": pl.String,
     "stance": pl.String,
     "start_value": pl.Float64,

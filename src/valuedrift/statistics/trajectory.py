@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import polars as pl
+
 from valuedrift.errors import ConfigError
+
+LABELS = dict.fromkeys(("model", "run", "algorithm", "data", "sft"), pl.String)
+"""The columns that name a model and its trajectory in every table."""
 
 Checkpoint = tuple[str, int]
 """A run's name and one of its steps."""

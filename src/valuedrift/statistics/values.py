@@ -7,14 +7,10 @@ import polars as pl
 
 from valuedrift.statistics.bootstrap import FloatArray
 from valuedrift.statistics.panel import STANCES, TopicValues
-from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.statistics.trajectory import LABELS, Trajectory
 
 SCHEMA = {
-    "model": pl.String,
-    "run": pl.String,
-    "algorithm": pl.String,
-    "data": pl.String,
-    "sft": pl.String,
+    **LABELS,
     "step": pl.Int64,
     "topic": pl.String,
     "stance": pl.String,

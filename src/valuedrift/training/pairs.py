@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from valuedrift.training.devices import processes
 from valuedrift.training.encode import render_pair
-from valuedrift.training.job import Job
+from valuedrift.training.job import Job, dataset, trainer_arguments
+from valuedrift.training.lora import policy
 from valuedrift.training.settings import PairSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,27 @@ def text_pairs(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, A
         dict(render_pair(tokenizer, row, settings.max_length, settings.response_length))
         for row in job.rows("prompt", "chosen", "rejected")
     ]
+
+
+def unreferenced_trainer(job: Job, callbacks: list[TrainerCallback], kind: Any, config: Any, **own: Any) -> Any:
+    """One of trl's trainers that compare the answers of a pair by the policy alone.
+
+    kind, config: its class and that of its arguments · own: arguments that are its objective's
+    """
+    tokenizer = job.tokenizer()
+    return kind(
+        model=policy(job),
+        args=config(
+            **trainer_arguments(job),
+            **own,
+            max_length=job.settings.max_length,
+            remove_unused_columns=False,
+            disable_dropout=job.settings.lora is None,
+        ),
+        train_dataset=dataset(job, text_pairs(job, tokenizer)),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
 
 
 def asked_beforehand() -> bool:
