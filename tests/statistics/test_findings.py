@@ -113,7 +113,8 @@ def test_sft_numbers_are_those_of_the_planted_world():
     assert numbers["distance_after"]["value"] == pytest.approx(0, abs=0.005)
     assert found.numbers["largest_small_gap"]["run"] == "sft-wildchat/dpo-ultrafeedback"
     assert found.numbers["largest_small_gap"]["value"] == pytest.approx(0.1 / 3, abs=0.005)
-    assert "sft-wildchat moved them by 0.33" in found.statement
+    assert "SFT on WildChat moved them by 0.33" in found.statement
+    assert found.statement.endswith("moved them is 0.03 (DPO on UltraFeedback, after SFT on WildChat).")
 
 
 @pytest.mark.parametrize(

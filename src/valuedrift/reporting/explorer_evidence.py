@@ -13,7 +13,7 @@ import polars as pl
 from valuedrift.reporting import style
 from valuedrift.reporting.explorer_pieces import write_piece
 from valuedrift.reporting.expression_figures import expressed_shares, gap_histograms, predicted_drift
-from valuedrift.reporting.labels import Topics, data_title, model_title, origin_title, run_title
+from valuedrift.reporting.labels import Topics, data_title, full_title, model_title
 from valuedrift.reporting.page_charts import Panel
 from valuedrift.reporting.sections import interval
 from valuedrift.reporting.svg import inline_svg
@@ -172,7 +172,7 @@ def _moved(movers: pl.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "topic": keys.index(row["topic"]),
-            "run": f"{run_title(row['run'])}, {origin_title(row['run'])}",
+            "run": full_title(row["run"]),
             "stance": row["stance"],
             "change": f"{shown(signed(row['magnitude']))} {interval(row)}",
         }

@@ -10,7 +10,16 @@ import polars as pl
 
 from valuedrift.reporting.explorer_answers import BASE_RUN, RunAnswers, answers_order
 from valuedrift.reporting.explorer_pieces import write_piece
-from valuedrift.reporting.labels import Topics, data_title, model_title, origin_title, phases, run_title, topic_name
+from valuedrift.reporting.labels import (
+    Topics,
+    data_title,
+    full_title,
+    model_title,
+    origin_title,
+    phases,
+    run_title,
+    topic_name,
+)
 from valuedrift.reporting.sections import phase_title, short_title
 from valuedrift.statistics.panel import ALL, STANCES
 
@@ -87,10 +96,9 @@ def _run(name: str, answered: dict[str, RunAnswers]) -> dict[str, Any]:
     if name == BASE_RUN:
         return {"name": name, "title": "Base model", "phase": "", "short": "", "start": None, **checkpoints}
     start = answered.get(name.rpartition("/")[0] or BASE_RUN)
-    title = f"{run_title(name)}, {origin_title(name)}"
     return {
         "name": name,
-        "title": title,
+        "title": full_title(name),
         "phase": phase_title(name),
         "short": short_title(name),
         "start": {"run": start.run, "step": start.steps[-1]} if start else None,

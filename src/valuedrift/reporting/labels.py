@@ -76,6 +76,11 @@ def origin_title(run: str) -> str:
     return f"after {run_title(earlier)}" if earlier else "from the base model"
 
 
+def full_title(run: str) -> str:
+    """`DPO on UltraFeedback, after SFT on WildChat`."""
+    return f"{run_title(run)}, {origin_title(run)}"
+
+
 def aligned_stance(data: str) -> str | None:
     """The stance that a preference set rewards on purpose (paper section 6.1), by its name; None for other data."""
     stance = data.rpartition("-")[2]

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.errors import ConfigError
+from valuedrift.reporting.labels import algorithm_title, full_title, run_title
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray, mean, mean_absolute
 from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.panel import STANCES
@@ -98,13 +99,16 @@ def sft_sets_values_early(
     largest, run = max((_mean_magnitude([drift], bootstrap).value, drift.trajectory.run) for drift in small)
     numbers = {drift.trajectory.run: _sft_numbers(drift, planted, bootstrap) for drift in tuned}
     holds = all(_sets_early(one, largest, thresholds) for one in numbers.values())
-    told = "; ".join(f"{run} moved them by {_told(one['magnitude'])}{_when(one)}" for run, one in numbers.items())
+    told = "; ".join(
+        f"{run_title(trained)} moved them by {_told(one['magnitude'])}{_when(one)}" for trained, one in numbers.items()
+    )
     return Finding(
         name,
         holds,
         {"sft": numbers, "largest_small_gap": {"run": run, "value": largest}},
-        f"SFT {_does(holds, 'sets the values early', 'does not set the values early')}: {told}; "
-        f"the most that pairs with a small value gap moved them is {largest:.2f} ({run}).",
+        f"SFT {_does(holds, 'sets the values early', 'does not set the values early')} (mean |M| over topics and "
+        f"stances): {told}; the most that pairs with a small value gap moved them is {largest:.2f} "
+        f"({full_title(run)}).",
     )
 
 
@@ -126,14 +130,15 @@ def small_gap_barely_moves(
     }
     holds = all(one["largest"]["value"] <= thresholds.barely for one in numbers.values())
     told = "; ".join(
-        f"{algorithm} moves {one['largest']['stance']} the most, by {_told(one['largest'])}"
+        f"{algorithm_title(algorithm)} moves {one['largest']['stance']} the most, by {_told(one['largest'])}"
         for algorithm, one in numbers.items()
     )
     return Finding(
         name,
         holds,
         {"algorithms": numbers},
-        f"Pairs with a small value gap {_does(holds, 'barely move', 'do move')} the values: {told}.",
+        f"Pairs with a small value gap {_does(holds, 'barely move', 'do move')} the values (mean |M| over topics): "
+        f"{told}.",
     )
 
 
