@@ -199,6 +199,9 @@ def test_data_sets_and_their_predictions_are_drawn(parsed: Page) -> None:
 def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
     options = [attributes["value"] for tag, attributes in parsed.tags if tag == "option"]
     assert options == ["wildchat", "loss", "grad_norm"]
+    assert "Where PPO" not in parsed.text
+    found = page(training=INPUTS.training.with_columns(metric=pl.lit("objective/scores")))
+    assert "Reward model’s score" in found.text and "Where PPO passes over each batch of answers once" in found.text
 
 
 def test_the_summary_has_what_programs_read(folder: Path) -> None:

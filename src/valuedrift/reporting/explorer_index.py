@@ -23,9 +23,11 @@ from valuedrift.reporting.labels import (
 from valuedrift.reporting.sections import phase_title, short_title
 from valuedrift.statistics.panel import ALL, STANCES
 
+PPO_SCORE = "objective/scores"
 METRICS = {
     "loss": "Loss",
     "reward_margin": "Reward margin",
+    PPO_SCORE: "Reward model’s score",
     "kl": "KL divergence from the start",
     "grad_norm": "Gradient norm",
 }

@@ -17,7 +17,7 @@ from valuedrift.reporting import sections
 from valuedrift.reporting.benchmarks import StageCost
 from valuedrift.reporting.explorer_answers import RunAnswers, check_answers, write_answers
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
-from valuedrift.reporting.explorer_index import METRICS, write_index, write_training, write_values
+from valuedrift.reporting.explorer_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.reporting.explorer_phases import PHASE_COLUMNS, matrices, phase_lines
 from valuedrift.reporting.figures import CALIBRATION_COLUMNS, VALUE_COLUMNS
 from valuedrift.reporting.labels import Topics, require_columns, require_topics
@@ -135,6 +135,7 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         **_evidence(inputs),
         examples=examples,
         metrics=_metrics(inputs.training),
+        ppo_score=PPO_SCORE,
         stages=sections.stage_shares(inputs.stages),
         planned=inputs.planned.to_dicts(),
         number=sections.number,
