@@ -84,6 +84,16 @@ def test_answers_of_a_question_are_averaged_and_those_without_stance_counted_out
     assert rows.rows() == [("work-0", pytest.approx(0.7), 4, 4, 0), ("work-1", pytest.approx(0.7), 4, 3, 1)]
 
 
+def test_no_order_of_answers_changes_a_bit_and_none_is_no_number(tmp_path: Path) -> None:
+    support = [0.79, 0.82, 0.49, None]
+    question = pl.Series("question_id", ["a"] * 3 + ["b"])
+    rows = stance_rows(steps=(3,)).head(4).with_columns(question, pl.Series("p_support", support), question=pl.lit("?"))
+    for name, table in (("one", rows), ("two", rows.reverse())):
+        table.write_parquet(tmp_path / name)
+    first, second = (question_stances([tmp_path / name])["p_support"].to_list() for name in ("one", "two"))
+    assert first == second == [pytest.approx(0.7), None]
+
+
 def test_a_judges_measures_are_rows(exported: Path) -> None:
     rows = pl.read_parquet(exported / "judge_quality.parquet")
     assert set(rows["judge"]) == {"mine"}

@@ -14,7 +14,7 @@ from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.reporting.benchmarks import StageCost, read_stage_costs
 from valuedrift.reporting.sources import Sources, read_training
-from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.untrusted import spreadsheet_cell
 
 MEASURES = {
@@ -86,7 +86,7 @@ def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
     return (
         answers.group_by(_QUESTION)
         .agg(
-            pl.col(PROBABILITIES).mean(),
+            *((exact_sum(pl.col(p)) / judged.sum()).fill_nan(None).alias(p) for p in PROBABILITIES),
             pl.len().cast(pl.Int64).alias("answers"),
             judged.sum().cast(pl.Int64).alias("judged"),
             pl.col("refusal").sum().cast(pl.Int64).alias("refusals"),

@@ -143,6 +143,11 @@ def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Itera
     yield TopicValues(ALL, total.questions, total.answers, values, replicates, total.means)
 
 
+def exact_sum(probabilities: pl.Expr) -> pl.Expr:
+    """Their sum as whole numbers of 2^-50, which add up exactly: no order of rows changes a last bit."""
+    return (probabilities * _UNIT).round().cast(pl.Int64).sum() / _UNIT
+
+
 def check_stances(stances: pl.DataFrame) -> None:
     """Raise ArtifactError unless `stances` is a table that `make_panel` reads."""
     missing = [name for name in (*_KEYS, *PROBABILITIES) if name not in stances.columns]
@@ -171,9 +176,7 @@ def _refuse(rows: pl.DataFrame, expected: str) -> None:
 def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
     """Of each question: `run, step, topic, question_id, answers` and the sums of its answers' probabilities."""
     judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
-    # Whole numbers of 2^-50 add up exactly, so that the order of the file's rows can't change a last bit.
-    whole = [(pl.when(judged).then(p) * _UNIT).round().cast(pl.Int64) for p in PROBABILITIES]
-    sums = [one.sum() / _UNIT for one in whole]
+    sums = [exact_sum(pl.when(judged).then(p)) for p in PROBABILITIES]
     grouped = stances.lazy().group_by("run", "step", "topic", "question_id").agg(judged.sum().alias("answers"), *sums)
     return grouped.collect(engine="streaming")
 
