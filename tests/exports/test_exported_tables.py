@@ -85,13 +85,13 @@ def test_answers_of_a_question_are_averaged_and_those_without_stance_counted_out
 
 
 def test_no_order_of_answers_changes_a_bit_and_none_is_no_number(tmp_path: Path) -> None:
-    support = [0.79, 0.82, 0.49, None]
-    question = pl.Series("question_id", ["a"] * 3 + ["b"])
-    rows = stance_rows(steps=(3,)).head(4).with_columns(question, pl.Series("p_support", support), question=pl.lit("?"))
+    support = [0.84, 0.76, 0.42, 0.26, 0.51, 0.4, 0.78, None]
+    question = pl.Series("question_id", ["a"] * 7 + ["b"])
+    rows = stance_rows(steps=(3,)).with_columns(question, pl.Series("p_support", support), question=pl.lit("?"))
     for name, table in (("one", rows), ("two", rows.reverse())):
         table.write_parquet(tmp_path / name)
     first, second = (question_stances([tmp_path / name])["p_support"].to_list() for name in ("one", "two"))
-    assert first == second == [pytest.approx(0.7), None]
+    assert first == second == [pytest.approx(3.97 / 7), None]
 
 
 def test_a_judges_measures_are_rows(exported: Path) -> None:
