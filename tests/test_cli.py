@@ -35,7 +35,7 @@ COMMANDS = {
     "figures": "statistics topics report expression prompts out",
     "drift": "statistics topics report out",
     "ablations": "stances ablated topics report statistics-settings seed out",
-    "report": "statistics stances calibrations expression prediction metrics topics benchmarks configuration out",
+    "report": "statistics stances calibrations expression prediction metrics benchmarks topics configuration out",
     "exports": "statistics stances calibrations expression prediction metrics benchmarks out",
     "vprism-questions": "source journal out",
     "vprism-embed": "questions model out",
