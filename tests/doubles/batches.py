@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -22,12 +23,17 @@ class BatchServer(FaultyServer):
     completed, expired and cancelled (every other line answered), failed, queue full, broken lines (each tenth line HTTP
     500), all broken, lost (created, but the call that creates it fails)
 
-    polls: looks at a batch before it ends · calls that fail: how many calls of any kind answer 503 first
+    polls: looks at a batch before it ends · failing_calls: how many calls of any kind answer 503 first
+    slow: seconds that each call takes; a batch is made at the beginning of its call, a file sent in pieces
+    unlisted: how many lists leave a new batch out · calls: the kinds of call that came, in their order
     """
 
     endings: list[str] = field(default_factory=list)
     polls: int = 1
     failing_calls: int = 0
+    slow: float = 0.0
+    unlisted: int = 0
+    calls: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -41,9 +47,11 @@ class BatchServer(FaultyServer):
         if self.failing_calls > 0:
             self.failing_calls -= 1
             return error(503, f"busy, asked with {request.headers.get('Authorization')}")
+        self.calls.append(handler.__name__)
         return await handler(request)
 
     async def upload(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.slow)
         form = await request.post()
         content = form["file"].file.read()  # type: ignore[union-attr]
         assert form["purpose"] == "batch"
@@ -62,8 +70,15 @@ class BatchServer(FaultyServer):
             }
         )
 
-    async def content(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.files[request.match_info["file"]])
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        content, response = self.files[request.match_info["file"]], web.StreamResponse()
+        response.content_length = len(content)
+        await response.prepare(request)
+        size = max(1, len(content) // 5)
+        for start in range(0, len(content), size):
+            await response.write(content[start : start + size])
+            await asyncio.sleep(self.slow / 5)
+        return response
 
     async def create(self, request: web.Request) -> web.Response:
         asked = await request.json()
@@ -79,23 +94,34 @@ class BatchServer(FaultyServer):
             "created_at": int(time.time()),
             "status": "in_progress",
             "polls": 0,
+            "lists": 0,
             "ending": ending,
         }
         self.most_out = max(self.most_out, sum(each["status"] == "in_progress" for each in self.made.values()))
+        await asyncio.sleep(self.slow)
         return error(500, "lost") if ending == "lost" else web.json_response(self.made[name])
 
     async def listed(self, request: web.Request) -> web.Response:
-        newest_first = list(self.made.values())[::-1]
+        for batch in self.made.values():
+            batch["lists"] += 1
+        newest_first = [batch for batch in self.made.values() if batch["lists"] > self.unlisted][::-1]
         return web.json_response({"object": "list", "data": newest_first, "has_more": False})
 
     async def look(self, request: web.Request) -> web.Response:
         batch = self.made.get(request.match_info["batch"])
         if batch is None:
             return error(404, "No such batch.")
+        await asyncio.sleep(self.slow)
         batch["polls"] += 1
         if batch["polls"] > self.polls and batch["status"] == "in_progress":
             self._end(batch)
         return web.json_response(batch)
+
+    def end_all(self) -> None:
+        """End the batches that nobody looks at any more; they are paid all the same."""
+        for batch in self.made.values():
+            if batch["status"] == "in_progress":
+                self._end(batch)
 
     def _end(self, batch: dict[str, Any]) -> None:
         ending = batch["ending"]

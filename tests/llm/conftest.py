@@ -9,3 +9,4 @@ import pytest
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("valuedrift.llm.pace._FIRST_PAUSE", 0.01)
     monkeypatch.setattr("valuedrift.llm.batch_api._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("valuedrift.llm.batch_api._SETTLED", 0.02)

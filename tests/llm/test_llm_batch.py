@@ -107,20 +107,23 @@ class Killed(BaseException):
     """Ends a job where it stands, as a kill would."""
 
 
-@pytest.mark.parametrize("moment", ["before the id is stored", "while waiting", "while collecting"])
+MOMENTS = {
+    "before the batch is created": "valuedrift.llm.batch_api.BatchApi.create",
+    "before the id is stored": "valuedrift.llm.batch._Job._take_up",
+    "while waiting": "valuedrift.llm.batch.time.sleep",
+    "while collecting": "valuedrift.llm.batch._Job._ask_again",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_job_finds_its_batches_again(moment: str, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(*_: object) -> None:
         raise Killed
 
-    targets = {
-        "before the id is stored": "valuedrift.llm.batch.write_json",
-        "while waiting": "valuedrift.llm.batch.time.sleep",
-        "while collecting": "valuedrift.llm.batch._Job._ask_again",
-    }
     ending = ["broken lines"] if moment == "while collecting" else []
     with batches(BatchServer(endings=ending)) as server:
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(targets[moment], die)
+            patch.setattr(MOMENTS[moment], die)
             complete(questions(20), settings(server.url), journal)
         complete(questions(30), settings(server.url), journal)
     assert len(set(keys_of(journal))) == len(keys_of(journal)) == 30

@@ -1,8 +1,9 @@
 """Backend batch: OpenAI's Batch API, at half the price and within a day.
 
 Beside the journal lies a folder with a pair of files for each batch that is not collected: its requests (NAME.jsonl)
-and, once it is created, its id at the server (NAME.json). NAME goes with the batch as metadata. So a run that was
-killed finds its batches again: by their ids, or by their names where it was killed before it wrote the id down.
+and, from just before it is created, a note (NAME.json) with its id at the server as soon as that is known. NAME goes
+with the batch as metadata. So a run that was killed finds its batches again: by their ids, or by their names where it
+was killed before it wrote the id down. Requests without a note were never asked, and are chosen anew.
 """
 
 from __future__ import annotations
@@ -98,14 +99,24 @@ class _Job:
             if not note.with_suffix(".jsonl").exists():
                 note.unlink()  # collected: only this was left to do
         for path in sorted(self.folder.glob("*.jsonl")):
-            tokens = 0
-            for key, request in read_batch_file(path):
-                self.asked.add(bytes.fromhex(key))
-                self.spending.reserve(request)
-                tokens += input_tokens(request)
             note = path.with_suffix(".json")
-            found = read_json(note)["id"] if note.exists() else self.api.find(path)
-            self._start(path, tokens, found)
+            if batch_id := self._created(note):
+                tokens = 0
+                for key, request in read_batch_file(path):
+                    self.asked.add(bytes.fromhex(key))
+                    self.spending.reserve(request)
+                    tokens += input_tokens(request)
+                self._take_up(_Batch(batch_id, path, tokens))
+            else:
+                path.unlink()
+                note.unlink(missing_ok=True)
+
+    def _created(self, note: Path) -> str | None:
+        """The id of the batch that a note is about, None where none was made."""
+        if not note.exists():
+            return None
+        batch_id: str | None = read_json(note).get("id")
+        return batch_id or self.api.find(note)
 
     def _next(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
         """What is to be submitted next: first what a batch left unanswered, then what was never asked."""
@@ -155,10 +166,12 @@ class _Job:
     def _submit(self, chosen: list[ChatRequest]) -> None:
         path = self.folder / f"{uuid.uuid4().hex}.jsonl"
         write_batch_file(chosen, self.settings.model, path)
-        self._start(path, sum(map(input_tokens, chosen)), None)
+        file_id = self.api.upload(path)
+        note = path.with_suffix(".json")
+        write_json(note, {"file": file_id})  # from here on the server may have a batch
+        self._take_up(_Batch(self.api.create(file_id, note), path, sum(map(input_tokens, chosen))))
 
-    def _start(self, path: Path, tokens: int, batch_id: str | None) -> None:
-        batch = _Batch(batch_id or self.api.create(path), path, tokens)
+    def _take_up(self, batch: _Batch) -> None:
         write_json(batch.note, {"id": batch.id})
         self.out.append(batch)
 

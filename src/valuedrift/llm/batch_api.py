@@ -20,6 +20,7 @@ from valuedrift.llm.settings import LlmSettings
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0
 _DAY = 86400.0
+_SETTLED, _LOOKS = 60.0, 12
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 T = TypeVar("T")
 
@@ -51,33 +52,45 @@ class BatchApi:
     ) -> None:
         self._client.close()
 
-    def create(self, requests: Path) -> str:
-        """Upload a file of requests and start a batch of it, once: the file's name, which it carries, tells."""
-        file = self._call(lambda: self._client.files.create(file=requests, purpose="batch"))
-        found, failures, start = None, 0, time.monotonic()
-        while found is None:
+    def upload(self, requests: Path) -> str:
+        """Send a file of requests; the server's id of it."""
+        return self._call(lambda: self._client.files.create(file=requests, purpose="batch")).id
+
+    def create(self, file_id: str, note: Path) -> str:
+        """Start a batch of a file that is uploaded, once; its id. It carries the name of the note, which is there."""
+        failures, start = 0, time.monotonic()
+        while True:
             # Whether a call that failed has made a batch can't be known from its failure: look before the next one.
+            note.touch()
             try:
-                found = self._client.batches.create(
-                    input_file_id=file.id, endpoint=ROUTE, completion_window="24h", metadata={_TAG: requests.stem}
+                return self._client.batches.create(
+                    input_file_id=file_id, endpoint=ROUTE, completion_window="24h", metadata={_TAG: note.stem}
                 ).id
             except APIError as error:
                 failure = self._response(error)
-            if found is None:
-                self._wait_after(failure, failures, start)
-                failures += 1
-                found = self.find(requests)
+            self._wait_after(failure, failures, start)
+            failures += 1
+            if found := self.find(note):
+                return found
+
+    def find(self, note: Path) -> str | None:
+        """The id of the batch that carries the name of this note, None where there is none.
+
+        The note's time is when the batch was last asked for. A server may go on creating it when the caller is gone,
+        and list it later still, so it is looked for until that is a minute ago.
+        """
+        asked_at = note.stat().st_mtime
+        end = time.monotonic() + min(_SETTLED, asked_at + _SETTLED - time.time())
+        while (found := self._look(note.stem, asked_at)) is None and time.monotonic() < end:
+            time.sleep(_SETTLED / _LOOKS)
         return found
 
-    def find(self, requests: Path) -> str | None:
-        """The id of the batch that was started from this file, None where there is none."""
-        oldest = requests.stat().st_mtime - _DAY
-
+    def _look(self, name: str, asked_at: float) -> str | None:
         def look() -> str | None:
             for batch in self._client.batches.list(limit=100):  # newest first
-                if (batch.metadata or {}).get(_TAG) == requests.stem:
+                if (batch.metadata or {}).get(_TAG) == name:
                     return batch.id
-                if batch.created_at < oldest:
+                if batch.created_at < asked_at - _DAY:
                     break
             return None
 

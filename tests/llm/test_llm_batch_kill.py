@@ -1,0 +1,89 @@
+"""Kill -9 of a client of the Batch API, in every kind of call, and started again each time."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from doubles.batches import BatchServer, batches
+
+CLIENT = """
+import sys
+from pathlib import Path
+from valuedrift.llm import batch_api
+from valuedrift.llm.complete import complete
+from valuedrift.llm.request import ChatRequest, Turn
+from valuedrift.llm.settings import LlmSettings
+
+url, journal, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+batch_api._SETTLED = 3.0
+requests = [ChatRequest((Turn("user", f"question {i} " + 5000 * "x"),), 10, top_logprobs=3) for i in range(count)]
+limits = {"batch_requests": 20, "batches_in_flight": 3, "batch_poll": 0.05, "patience": 60.0}
+complete(requests, LlmSettings("batch", "judge", url, **limits), journal)
+"""
+CALLS = ("upload", "create", "look", "content")
+
+
+@pytest.mark.parametrize(
+    ("count", "kills"), [(60, 4), pytest.param(3000, 40, marks=pytest.mark.slow)], ids=["4 kills", "40 kills"]
+)
+def test_every_request_is_answered_and_paid_once(count: int, kills: int, tmp_path: Path) -> None:
+    journal, chance = tmp_path / "replies.jsonl", random.Random(1)
+    endings = ["expired", "completed", "completed", "broken lines", "lost", *["completed"] * 5] * (kills // 10)
+    with batches(BatchServer(endings=endings, slow=0.05)) as server:
+        for number in range(kills):
+            client = start_client(server.url, journal, count)
+            wait_for(server, CALLS[number] if number < len(CALLS) else chance.choice(CALLS), client)
+            time.sleep(chance.uniform(0, server.slow))
+            kill(client)
+        assert start_client(server.url, journal, count).wait() == 0
+
+    check(server, journal, count)
+
+
+def test_a_batch_that_the_client_knows_nothing_of_is_found(tmp_path: Path) -> None:
+    """The client dies after the server has made a batch and before it has the id; the server lists it late."""
+    journal = tmp_path / "replies.jsonl"
+    with batches(BatchServer(slow=0.2, unlisted=2)) as server:
+        client = start_client(server.url, journal, 20)
+        wait_for(server, "create", client)
+        kill(client)
+        (note,) = tmp_path.rglob("*.json")
+        assert "id" not in json.loads(note.read_text())
+        assert start_client(server.url, journal, 20).wait() == 0
+    assert len(server.made) == 1
+    check(server, journal, 20)
+
+
+def check(server: BatchServer, journal: Path, count: int) -> None:
+    """Each request has one reply in the journal, and no other was paid; nothing else lies about."""
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert len(entries) == len({entry["key"] for entry in entries}) == count
+    assert {entry["value"]["finish"] for entry in entries} == {"stop"}
+    server.end_all()
+    assert len(server.answered) == server.answered.total() == count
+    assert sorted(path.name for path in journal.parent.iterdir()) == [journal.name, f"{journal.name}.lock"]
+
+
+def start_client(url: str, journal: Path, count: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", CLIENT, url, str(journal), str(count)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def kill(client: subprocess.Popen[bytes]) -> None:
+    client.send_signal(signal.SIGKILL)
+    assert client.wait() == -signal.SIGKILL
+
+
+def wait_for(server: BatchServer, call: str, client: subprocess.Popen[bytes]) -> None:
+    """Until another call of this kind has come."""
+    before = server.calls.count(call)
+    while server.calls.count(call) == before:
+        assert client.poll() is None, "the client ended before it could be killed"
+        time.sleep(0.002)
