@@ -173,11 +173,11 @@ def test_ablations_need_the_stances_of_their_runs_and_of_what_those_start_from(f
     assert not any("beta" in file or "learning-rate" in file for file in flow.stance_files("pocket"))
 
 
-def test_limits_that_only_plans_read_are_no_parameters_of_jobs(config: dict[str, Any]) -> None:
+def test_limits_are_no_part_of_what_a_reply_depends_on(config: dict[str, Any]) -> None:
     config["llms"]["far"] = {"backend": "http", "model": "m", "input_price": 1.0}
-    before = Workflow.read(copy.deepcopy(config)).llm("far")
+    before = Workflow.read(copy.deepcopy(config)).llm_version("far")
     config["llms"]["far"] |= {"requests_per_minute": 60, "tokens_per_minute": 1000}
-    assert Workflow.read(config).llm("far") == before
+    assert Workflow.read(config).llm_version("far") == before
 
 
 def test_leave_and_budget_are_not_recorded(config: dict[str, Any], flow: Workflow) -> None:

@@ -178,9 +178,9 @@ def test_what_judging_would_take_is_known_before(tmp_path):
     generations().write_parquet(tmp_path / "answers.parquet")
     arguments = [tmp_path / "answers.parquet"], judge, TARGETS, tmp_path / "journal"
     before = estimate_stances(*arguments)
-    assert (before.requests, before.to_send) == (5, 5)
-    assert before.dollars == pytest.approx(before.input_tokens / 1000)
-    assert before.dollars_batch == pytest.approx(before.dollars / 2)
+    assert (before.answers, before.asked.requests, before.asked.to_send) == (6, 5, 5)
+    assert before.asked.dollars == pytest.approx(before.asked.input_tokens / 1000)
+    assert before.asked.dollars_batch == pytest.approx(before.asked.dollars / 2)
     with Journal(tmp_path / "journal") as store:
         prompt = read_prompt("stance").format(
             question="Wind farms ?",
@@ -192,7 +192,7 @@ def test_what_judging_would_take_is_known_before(tmp_path):
         )
         store.append(judge.keys(prompt)[0], value_of(ChatReply("support", "stop", 1, 1, 0.1), 0.0))
     after = estimate_stances(*arguments)
-    assert (after.requests, after.to_send) == (5, 4)
+    assert (after.asked.requests, after.asked.to_send) == (5, 4)
     assert len(list(tmp_path.iterdir())) == 3, "nothing is written"
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from valuedrift.config.stages import PLANNED
 from valuedrift.llm.settings import LIMITS
 
 SHOWN = {"drift", "tables", "figures"}
@@ -172,7 +171,7 @@ TABLE = (
         edits("llms.asked", backend="batch", model="other", url="http://127.0.0.1/v1"),
     ),
     Row(
-        tuple(f"llms.*.{key}" for key in sorted((*LIMITS, *PLANNED))),
+        tuple(f"llms.*.{key}" for key in sorted(LIMITS)),
         "nothing: a limit changes no reply",
         set(),
         edits(

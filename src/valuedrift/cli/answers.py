@@ -38,13 +38,15 @@ def thin(given: argparse.Namespace) -> None:
 
 def judge(given: argparse.Namespace) -> None:
     """Give the stance of every answer, or (--dry-run) say what that would cost."""
+    from valuedrift.judging.dry_run import dry_run_text
     from valuedrift.judging.judge import open_judge
     from valuedrift.judging.settings import read_settings
     from valuedrift.judging.stances import estimate_stances, write_stances
 
     chosen = open_judge(read_settings(given.settings), given.judge)
     if given.dry_run:
-        print(estimate_stances(given.answers, chosen, given.targets, given.journal))
+        found = estimate_stances(given.answers, chosen, given.targets, given.journal)
+        print(dry_run_text(found, chosen.settings.llm))
     else:
         write_stances(given.answers, chosen, given.targets, given.journal, given.out)
 

@@ -31,8 +31,6 @@ from valuedrift.synthetic.write import read_template
 BASE = "base"
 SIDES = ("support", "oppose")
 UNRECORDED = ("machine", "budget", "retrain")
-PLANNED = ("requests_per_minute", "tokens_per_minute")
-"""What only plans read of a chat model's settings."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,7 @@ class Stages:
         """The settings of a chat model, as valuedrift.llm reads them; `model` is its folder where no server has it."""
         entry = self.config["llms"][name]
         local = {"model": f"{RESULTS}/llms/{name}/model"} if self.llm_folder(name) else {}
-        aside = ("hub", "folder", *PLANNED)
-        return {**{key: value for key, value in entry.items() if key not in aside}, **local}
+        return {**{key: value for key, value in entry.items() if key not in ("hub", "folder")}, **local}
 
     def llm_version(self, name: str) -> Config:
         """What of the settings a reply depends on: all but limits."""

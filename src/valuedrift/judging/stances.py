@@ -42,6 +42,14 @@ _BATCH = 8192
 """Answers in memory at a time."""
 
 
+@dataclass(frozen=True)
+class StancesEstimate:
+    """What judging would take. answers: rows of all files · asked: the different requests that these make"""
+
+    answers: int
+    asked: Estimate
+
+
 @dataclass
 class Counts:
     """What was judged, for the log and the file's metadata. Tokens and dollars count each text once."""
@@ -113,11 +121,14 @@ def write_stances(
     print(f"judge {judge.name}: {counts.line()}", file=sys.stderr)
 
 
-def estimate_stances(answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path) -> Estimate:
+def estimate_stances(
+    answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path
+) -> StancesEstimate:
     """What `write_stances` would send and cost; nothing is asked or written."""
     check_answers(answer_files, targets)
     prompts = (prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets))
-    return judge.estimate(prompts, journal)
+    answers = sum(pq.read_metadata(file).num_rows for file in answer_files)
+    return StancesEstimate(answers, judge.estimate(prompts, journal))
 
 
 def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path) -> pl.DataFrame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.faults import BudgetError
@@ -13,6 +14,7 @@ from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.settings import LlmSettings
 
 BATCH_DISCOUNT = 0.5  # the Batch API's price over the synchronous price
+BATCH_HOURS = 24.0  # within which the Batch API promises a batch
 _BYTES_PER_TOKEN = 3.0  # English takes about 4; a request's share of the budget must not be too small
 _TOKENS_PER_TURN = 4
 _MILLION = 1e6
@@ -22,7 +24,8 @@ _MILLION = 1e6
 class Estimate:
     """What a job would cost at most; tokens are a rough rule (3 bytes each), answers count with their longest length.
 
-    requests: distinct ones · to_send: those without a reply in the journal · tokens and dollars: of those to send
+    requests: distinct ones · to_send: those without a reply in the journal · tokens, dollars and hours: of those to
+    send · hours: what the limits in the settings leave at least, 0 where there are none
     """
 
     requests: int
@@ -31,6 +34,7 @@ class Estimate:
     output_tokens: int
     dollars: float
     dollars_batch: float
+    hours: float
 
 
 def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Path | None = None) -> Estimate:
@@ -55,7 +59,8 @@ def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
     batch = total * BATCH_DISCOUNT
     if settings.backend in ("vllm", "transformers"):
         total = batch = 0.0
-    return Estimate(len(seen), to_send, input_sum, output_sum, total, batch)
+    hours = waiting_hours(to_send, input_sum + output_sum, vars(settings))
+    return Estimate(len(seen), to_send, input_sum, output_sum, total, batch, hours)
 
 
 def input_tokens(request: ChatRequest) -> int:
@@ -67,6 +72,19 @@ def input_tokens(request: ChatRequest) -> int:
 def dollars(settings: LlmSettings, prompt_tokens: float, completion_tokens: float) -> float:
     """The price of so many tokens, synchronously."""
     return (prompt_tokens * settings.input_price + completion_tokens * settings.output_price) / _MILLION
+
+
+def waiting_hours(requests: float, tokens: float, llm: Mapping[str, Any]) -> float:
+    """The least time that a chat model's limits leave for all requests: a minute's requests and tokens, or batches.
+
+    A batch is promised within a day; batches that don't fit into the queue at a time wait for each other.
+    llm: the settings, or the configuration's section
+    """
+    if llm["backend"] == "batch":
+        room = llm.get("batch_tokens") or tokens
+        return BATCH_HOURS * -(-tokens // max(1, room))
+    rates = ((requests, llm.get("requests_per_minute")), (tokens, llm.get("tokens_per_minute")))
+    return max(count / rate if rate else 0.0 for count, rate in rates) / 60
 
 
 def value_of(reply: ChatReply, dollars: float) -> dict[str, object]:

@@ -17,6 +17,7 @@ class LlmSettings:
     patience: seconds without any reply after which the job stops
     input_price, output_price: dollars per million tokens (the synchronous price) · budget: dollars that the replies in
     one journal may cost, none for no limit
+    requests_per_minute, tokens_per_minute: the account's limits, for estimates alone: the client finds them by itself
 
     batch alone: batch_requests, batch_bytes: most in one file · batch_tokens: most tokens enqueued at a time (the
     account's queue limit, none for no limit) · batches_in_flight: most batches at a time · batch_poll: seconds between
@@ -34,6 +35,8 @@ class LlmSettings:
     budget: float | None = None
     attempts: int = 8
     patience: float = 3600.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     batch_requests: int = 50_000
     batch_bytes: int = 200_000_000
     batch_tokens: int | None = None
@@ -52,6 +55,8 @@ LIMITS = frozenset(
         "input_price",
         "output_price",
         "budget",
+        "requests_per_minute",
+        "tokens_per_minute",
         "batch_requests",
         "batch_bytes",
         "batch_tokens",

@@ -8,15 +8,13 @@ from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.errors import ValueDriftError
-from valuedrift.llm.cost import BATCH_DISCOUNT
+from valuedrift.llm import cost
 from valuedrift.planning import STAGES
 from valuedrift.planning.basis import Basis
 from valuedrift.planning.jobs import Job
 from valuedrift.planning.rates import Speeds
 from valuedrift.planning.work import Asked, Work, work_of
 
-BATCH_HOURS = 24.0
-"""The time within which a batch is promised (OpenAI's Batch API)."""
 _HOUR = 3600.0
 
 
@@ -126,20 +124,9 @@ def dollars(asked: Asked, llm: Config) -> float:
 
 
 def waiting_hours(asked: Sequence[Asked], llm: Config) -> float:
-    """The least time that a chat model's limits leave for all requests: a minute's requests and tokens, or batches.
-
-    A batch is promised within a day; batches that don't fit into the queue at a time wait for each other.
-    """
+    """The least time that a chat model's limits leave for all requests."""
     requests = sum(one.requests for one in asked)
-    tokens = sum(one.input_tokens + one.output_tokens for one in asked)
-    if llm["backend"] == "batch":
-        room = llm.get("batch_tokens") or tokens
-        return BATCH_HOURS * -(-tokens // max(1, room))
-    minutes = [
-        requests / llm["requests_per_minute"] if "requests_per_minute" in llm else 0.0,
-        tokens / llm["tokens_per_minute"] if "tokens_per_minute" in llm else 0.0,
-    ]
-    return max(minutes) / 60
+    return cost.waiting_hours(requests, sum(one.input_tokens + one.output_tokens for one in asked), llm)
 
 
 def _cost(members: Sequence[Estimate], llms: Config) -> Cost:
@@ -155,9 +142,9 @@ def _cost(members: Sequence[Estimate], llms: Config) -> Cost:
         cpu_hours=total(lambda found: _hours(found)["cpu_hours"]),
         answers=total(lambda found: found.work.answers),
         judge_tokens=total(lambda found: found.work.judge_tokens),
-        dollars=sum(price * (BATCH_DISCOUNT if batch else 1) for price, batch in sync),
+        dollars=sum(price * (cost.BATCH_DISCOUNT if batch else 1) for price, batch in sync),
         dollars_sync=sum(price for price, _ in sync),
-        dollars_batch=sum(price * BATCH_DISCOUNT for price, _ in sync),
+        dollars_batch=sum(price * cost.BATCH_DISCOUNT for price, _ in sync),
         measured_jobs=sum(found.measured for found in members),
     )
 
