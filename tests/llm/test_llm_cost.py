@@ -105,7 +105,7 @@ def test_the_limit_halves_once_a_round_and_grows_back() -> None:
         pace.overloaded(time.monotonic(), 0.0)
         assert pace.limit == 4
         for _ in range(200):
-            await pace.answered({}, 100.0)
+            pace.answered({}, 100.0)
         assert pace.limit == 16
 
     asyncio.run(run())
@@ -121,7 +121,7 @@ def test_a_pause_holds_everything_up_and_a_stop_ends_it() -> None:
         pace.overloaded(time.monotonic(), 3600.0)
         waiting = asyncio.create_task(pace.enter())
         await asyncio.sleep(0.01)
-        await pace.stop()
+        pace.stop()
         assert await waiting is False
 
     asyncio.run(run())
@@ -131,8 +131,8 @@ def test_rate_limit_headers_slow_the_client_down() -> None:
     async def run() -> None:
         pace = Pace(4, "seed")
         assert await pace.enter()
-        await pace.leave()
-        await pace.answered(limits(10, 0, "1s"), 100.0)
+        pace.leave()
+        pace.answered(limits(10, 0, "1s"), 100.0)
         start = time.monotonic()
         assert await pace.enter()
         assert time.monotonic() - start >= 0.09

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -90,7 +91,11 @@ def test_a_reply_that_quotes_the_key_is_journalled_without_it(tmp_path: Path) ->
 
 
 def test_nothing_that_holds_the_key_shows_it() -> None:
-    assert_hidden(repr(vars(Client(settings("http://localhost:1/v1"), Pace(1, "seed")))))
+    async def shown() -> str:
+        async with Client(settings("http://localhost:1/v1"), Pace(1, "seed")) as client:
+            return repr(vars(client))
+
+    assert_hidden(asyncio.run(shown()))
 
 
 @pytest.mark.parametrize("form", [KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode()])

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
 import re
 import time
 from collections.abc import Mapping
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
 import httpx2
-from openai import APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
+from openai import APIError, APIStatusError, AsyncOpenAI, Omit, RequestOptions
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.faults import EndpointError, Refused, Response
 from valuedrift.llm.pace import Pace
+from valuedrift.llm.sending import SENT_AT, Stopped, sender
 from valuedrift.llm.settings import LlmSettings
 
 OPENAI = "https://api.openai.com/v1"
 _NO_KEY = "none"  # local servers want none, the client wants one
-_SENT_AT: ContextVar[float] = ContextVar("sent_at")  # of the request that this task has sent last
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_LIKE = re.compile(rb"(?i)(bearer\s+|\bsk-)[^\s\"'\\,}]+")
 
@@ -47,33 +45,6 @@ def check_url(settings: LlmSettings) -> None:
     """ConfigError for an address that no request can go to."""
     if not re.match(r"https?://[^/]", settings.url or OPENAI):
         raise ConfigError("url", settings.url, "http:// or https://, host and path, as http://localhost:8000/v1")
-
-
-class Stopped(Exception):
-    """The job stops, so the request was not sent."""
-
-
-class _Sender(DefaultAioHttpClient):
-    """Sends when the pace admits it, and bounds the time from sending to the last byte.
-
-    Here and not around the whole call, so that requests are built and replies are read while others are with the
-    server: a place in flight is then never held by work of our own. The transport is aiohttp's, which needs half the
-    CPU time of the client's default.
-    """
-
-    def __init__(self, settings: LlmSettings, pace: Pace) -> None:
-        super().__init__(limits=httpx2.Limits(max_connections=settings.concurrency))
-        self._deadline, self._pace = settings.timeout, pace
-
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        if not await self._pace.enter():
-            raise Stopped
-        _SENT_AT.set(time.monotonic())
-        try:
-            async with asyncio.timeout(self._deadline):
-                return await super().send(request, **options)
-        finally:
-            await self._pace.leave()
 
 
 class Redaction:
@@ -102,10 +73,11 @@ class Client:
         address = settings.url or OPENAI
         self._url = f"{address.rstrip('/')}/chat/completions"
         self._timeout, self._redact = settings.timeout, Redaction(key)
-        sender = _Sender(settings, pace)
+        http_client = sender(pace, settings.timeout, self._url)
         self._client = AsyncOpenAI(
-            base_url=address, api_key=key, timeout=settings.timeout, max_retries=0, http_client=sender
+            base_url=address, api_key=key, timeout=settings.timeout, max_retries=0, http_client=http_client
         )
+        self._options = _options(self._client, settings.timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,23 +89,41 @@ class Client:
 
     async def chat(self, body: Mapping[str, Any]) -> Response | None:
         """Send one request and wait for the whole of its answer. None where the job stops before it is sent."""
-        _SENT_AT.set(time.monotonic())
+        SENT_AT.set(time.monotonic())
         try:
             # A whole address and the raw response: joining it to the base address for every request, and building the
             # client's models of the answer, would take longer than all the rest.
-            raw = await self._client.post(self._url, cast_to=httpx2.Response, body=body)
-            return Response(raw.status_code, raw.headers, self._redact(raw.content), _SENT_AT.get(), _latency(raw))
+            raw = await self._client.post(self._url, cast_to=httpx2.Response, body=body, options=self._options)
+            return Response(raw.status_code, raw.headers, self._redact(raw.content), SENT_AT.get(), _latency(raw))
         except Stopped:
             return None
         except APIStatusError as error:
             raw = error.response
             content = self._redact.error(raw.content)
-            return Response(raw.status_code, raw.headers, content, _SENT_AT.get(), _latency(raw))
+            return Response(raw.status_code, raw.headers, content, SENT_AT.get(), _latency(raw))
         except TimeoutError:
             fault, unreachable = f"no whole answer within {self._timeout:g} s", False
         except (APIError, httpx2.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:
             fault, unreachable = _describe(error), _unreachable(error)
-        return Response(0, {}, b"", _SENT_AT.get(), 0.0, fault, unreachable)
+        return Response(0, {}, b"", SENT_AT.get(), 0.0, fault, unreachable)
+
+
+def _options(client: AsyncOpenAI, timeout: float) -> RequestOptions:
+    """What every request has in common. Options that are left to the client are copied anew for each, and headers in
+    which it would tell of itself and of this machine are built, which takes a third of its time.
+
+    idempotency_key: empty, or a random one would be drawn, and not sent
+    """
+    unsaid = (*client.platform_headers(), "x-stainless-retry-count", "x-stainless-read-timeout")
+    return {
+        "headers": dict.fromkeys(unsaid, Omit()),
+        "params": {},
+        "max_retries": 0,
+        "timeout": timeout,
+        "idempotency_key": "",
+        "follow_redirects": True,
+        "security": {"bearer_auth": True},
+    }
 
 
 def _latency(response: httpx2.Response) -> float:

@@ -84,36 +84,36 @@ class _Job:
                 return
             match judge(response, request.top_logprobs > 0):
                 case Answered(reply):
-                    await self._keep(key, reply, wasted)
-                    await self.pace.answered(response.headers, self.tokens / self.answers)
+                    self._keep(key, reply, wasted)
+                    self.pace.answered(response.headers, self.tokens / self.answers)
                     return
                 case Overloaded(cause, wait):
-                    await self._be_patient(cause, self.pace.overloaded(response.sent_at, wait))
+                    self._be_patient(cause, self.pace.overloaded(response.sent_at, wait))
                 case Refused(_, message) if limit_name == "max_completion_tokens" and limit_name in message:
                     self.limit_name = "max_tokens"  # an older server
                 case Refused() as refused:
-                    await self._stop(refusal(refused, self.settings))
+                    self._stop(refusal(refused, self.settings))
                 case Failed(cause) as failed:
                     tries += 1
                     wasted += self._waste(failed)
                     if tries >= self.settings.attempts:
-                        await self._give_up(key, cause, tries, self.answers > answers_before, wasted)
+                        self._give_up(key, cause, tries, self.answers > answers_before, wasted)
                         return
-                    await self._be_patient(cause, 0.0)
+                    self._be_patient(cause, 0.0)
                     await self.pace.sleep(self.pace.back_off(tries))
 
     async def _admit(self, request: ChatRequest) -> bool:
         """Wait until the budget covers the request's worst case, and reserve it. False where the job stops."""
         while not self.error and not self.spending.fits(request):
             if self.spending.in_flight == 0:
-                await self._stop(self.spending.error(request))
+                self._stop(self.spending.error(request))
             await self.pace.sleep(_BUDGET_POLL)  # what is in flight mostly costs less than its worst case
         if self.error:
             return False
         self.spending.reserve(request)
         return True
 
-    async def _keep(self, key: str, reply: ChatReply, wasted: float) -> None:
+    def _keep(self, key: str, reply: ChatReply, wasted: float) -> None:
         cost = self.spending.price(reply.prompt_tokens, reply.completion_tokens)
         self.journal.append(key, value_of(reply, cost + wasted))
         self.spending.spent += cost
@@ -127,27 +127,27 @@ class _Job:
         self.spending.spent += cost
         return cost
 
-    async def _give_up(self, key: str, cause: str, tries: int, others: bool, wasted: float) -> None:
+    def _give_up(self, key: str, cause: str, tries: int, others: bool, wasted: float) -> None:
         """Record a request that alone can't be answered. Where others aren't either, it is the server: stop."""
         if others:
             reply = ChatReply(f"given up after {tries} tries: {cause}", "error", 0, 0, 0.0)
             self.journal.append(key, value_of(reply, wasted))
             self.progress.give_up(cause)
         else:
-            await self._stop(
+            self._stop(
                 EndpointError(
                     f"{place(self.settings)}: found {cause} in {tries} tries of one request, and no other was "
                     "answered meanwhile; expected replies. The journal keeps those that came; run again to go on."
                 )
             )
 
-    async def _be_patient(self, cause: str, pause: float) -> None:
+    def _be_patient(self, cause: str, pause: float) -> None:
         now = time.monotonic()
         self.trouble_since = self.trouble_since or now
         waited = now - self.trouble_since
         self.progress.waiting(cause, waited + pause)
         if waited + pause > self.settings.patience:
-            await self._stop(
+            self._stop(
                 EndpointError(
                     f"{place(self.settings)}: no reply for {waited:.0f} s and none to be had for {pause:.0f} s more "
                     f"({cause}); expected one within the setting 'patience', {self.settings.patience:g} s. "
@@ -155,7 +155,7 @@ class _Job:
                 )
             )
 
-    async def _stop(self, error: ValueDriftError) -> None:
+    def _stop(self, error: ValueDriftError) -> None:
         """Send nothing more; what is in flight comes home, since it is paid for."""
         self.error = self.error or error
-        await self.pace.stop()
+        self.pace.stop()

@@ -15,6 +15,7 @@ from typing import Any, Self
 from valuedrift.errors import ArtifactError
 
 _KEY = re.compile(r"[0-9a-f]{32}")
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -109,8 +110,7 @@ class Journal:
                 raise ValueError(f"{self.path}: key {key} is there already; a journal holds each key once.")
         # ASCII escapes hold lone surrogates, which a model may answer with and UTF-8 can't write.
         lines = {
-            key: (json.dumps({"key": key, "value": value}, allow_nan=False) + "\n").encode("ascii")
-            for key, value in values.items()
+            key: (_ENCODER.encode({"key": key, "value": value}) + "\n").encode("ascii") for key, value in values.items()
         }
         try:
             _write(self._file.fileno(), b"".join(lines.values()))

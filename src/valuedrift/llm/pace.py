@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Pace:
         self._random = random.Random(seed)
         self._pause_end = self._halved_at = 0.0
         self._refusals = 0
-        self._change = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._stop = asyncio.Event()
 
     async def enter(self) -> bool:
@@ -41,15 +42,15 @@ class Pace:
                 self.in_flight += 1
                 return True
             else:
-                async with self._change:
-                    await self._change.wait()
+                self._waiting.append(asyncio.get_running_loop().create_future())
+                await self._waiting[-1]
         return False
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         self.in_flight -= 1
-        await self._wake(1)
+        self._wake(1)
 
-    async def answered(self, headers: Mapping[str, str], tokens: float) -> None:
+    def answered(self, headers: Mapping[str, str], tokens: float) -> None:
         """A reply came. tokens: what a request takes on average, to compare with the server's token limit."""
         self._refusals = 0
         before, self.limit = int(self.limit), min(float(self.most), self.limit + 1 / self.limit)
@@ -58,7 +59,7 @@ class Pace:
         if short:
             self._pause_end = max(self._pause_end, time.monotonic() + short)
         if int(self.limit) > before:
-            await self._wake(1)
+            self._wake(1)
 
     def overloaded(self, sent_at: float, wait: float | None) -> float:
         """The server refused a request. Returns the seconds without sending: those it asked for, or a back-off."""
@@ -83,14 +84,16 @@ class Pace:
         except TimeoutError:
             pass
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         self._stop.set()
-        async with self._change:
-            self._change.notify_all()
+        self._wake(len(self._waiting))
 
-    async def _wake(self, sleepers: int) -> None:
-        async with self._change:
-            self._change.notify(sleepers)
+    def _wake(self, sleepers: int) -> None:
+        while sleepers and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # nor its task cancelled
+                turn.set_result(None)
+                sleepers -= 1
 
 
 @dataclass(frozen=True)

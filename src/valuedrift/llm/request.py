@@ -6,6 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -32,7 +34,7 @@ class ChatRequest:
     def key(self, model: str) -> str:
         """32 hex characters that stand for this request to this model: equal requests are sent once."""
         fields = vars(self) | {"turns": [vars(turn) for turn in self.turns]}
-        content = json.dumps([model, fields], sort_keys=True, ensure_ascii=False)
+        content = _ENCODER.encode([model, fields])
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
