@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles.endpoint import endpoint
-from doubles.faults import KINDS, FaultyServer, faulty
+from aiohttp import web
+from doubles.endpoint import endpoint, serve
+from doubles.faults import KINDS, FaultyServer, answer, faulty
 
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
@@ -246,3 +247,39 @@ def test_an_error_of_the_requests_themselves_comes_through(journal: Path) -> Non
 
     with faulty(FaultyServer()) as server, pytest.raises(ValueDriftError, match="row 4 is broken"):
         complete(broken(), settings(server.url), journal)
+
+
+def test_a_proxy_that_the_environment_names_is_used(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty(FaultyServer()) as server:
+        monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+        found = ask(questions(3), settings("http://endpoint.invalid/v1"), journal)
+    assert [reply.text for reply in found] == [f"echo question {i}" for i in range(3)]
+
+
+def test_addresses_that_need_no_proxy_are_asked_straight(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with faulty(FaultyServer()) as server:
+        assert len(ask(questions(3), settings(server.url), journal)) == 3
+
+
+def test_redirects_are_followed(journal: Path) -> None:
+    async def elsewhere(request: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect(f"{server.url}/chat/completions")
+
+    application = web.Application()
+    application.router.add_post("/v1/chat/completions", elsewhere)
+    with faulty(FaultyServer()) as server, serve(application) as address:
+        assert ask(questions(1), settings(f"{address}/v1"), journal)[0].text == "echo question 0"
+
+
+def test_compressed_replies_are_read(journal: Path) -> None:
+    async def chat(request: web.Request) -> web.Response:
+        response = web.json_response(answer(await request.json())[1])
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    application = web.Application()
+    application.router.add_post("/v1/chat/completions", chat)
+    with serve(application) as address:
+        assert ask(questions(1), settings(f"{address}/v1"), journal)[0].text == "echo question 0"
