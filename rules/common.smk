@@ -5,7 +5,9 @@ from pathlib import Path
 
 from valuedrift.config.found import measured, option, pictures, versions
 from valuedrift.config.grid import ablated, as_json, checkpoint, journal
-from valuedrift.config.workflow import STATISTICS, Workflow as Flow, folders  # Snakemake has a Workflow of its own
+
+# Snakemake has a Workflow of its own.
+from valuedrift.config.workflow import CORRECTED, STATISTICS, Workflow as Flow, folders
 from valuedrift.errors import ConfigError
 from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.interrupted import share

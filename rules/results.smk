@@ -5,10 +5,9 @@ rule statistics:
     input:
         stances=lambda w: FLOW.stance_files(w.model),
         cards=lambda w: FLOW.planted_cards(w.model).values(),
-        labelled=lambda w: FLOW.labelled(w.model),
         seeds=lambda w: FLOW.other_seeds(w.model),
     output:
-        expand("results/statistics/{{model}}/{name}", name=FLOW.statistics_files()),
+        expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     log:
         "results/logs/statistics/{model}.log",
     benchmark:
@@ -20,14 +19,58 @@ rule statistics:
         sets=lambda w: FLOW.preference_sets(w.model),
         cards=lambda w: as_json(FLOW.planted_cards(w.model)),
         statistics=FLOW.bootstrap(),
-        labelled=lambda w, input: f"--labelled {shlex.quote(input.labelled[0])}" if input.labelled else "",
         seeds=lambda w, input: f"--seeds {shlex.join(input.seeds)}" if input.seeds else "",
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
         " --cards {params.cards:q} --statistics-settings {params.statistics:q} --seed {params.seed}"
-        " {params.labelled} {params.seeds} --out {params.folder} 2> {log}"
+        " {params.seeds} --out {params.folder} 2> {log}"
+
+
+rule labels:
+    input:
+        lambda w: FLOW.stance_files(w.model),
+    output:
+        "results/labels/{model}.parquet",
+    log:
+        "results/logs/labels/{model}.log",
+    benchmark:
+        "results/benchmarks/labels/{model}.tsv"
+    wildcard_constraints:
+        model=FLOW.labelled_models(world=True),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        labels=lambda w: FLOW.world_labels(w.model),
+        seed=SEED,
+    shell:
+        "valuedrift world-labels --stances {input} --labels {params.labels} --seed {params.seed} --out {output} 2> {log}"
+
+
+rule corrected:
+    input:
+        stances=lambda w: FLOW.stance_files(w.model),
+        labelled=lambda w: FLOW.labelled(w.model),
+    output:
+        expand("results/statistics/{{model}}/{name}", name=CORRECTED),
+    log:
+        "results/logs/corrected/{model}.log",
+    benchmark:
+        "results/benchmarks/corrected/{model}.tsv"
+    wildcard_constraints:
+        model=FLOW.labelled_models(),
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        trajectories=lambda w: FLOW.trajectories(w.model),
+        statistics=FLOW.bootstrap(),
+        seed=SEED,
+        folder=subpath(output[0], parent=True),
+    shell:
+        "valuedrift correct --stances {input.stances} --trajectories {params.trajectories:q} --labelled {input.labelled:q}"
+        " --statistics-settings {params.statistics:q} --seed {params.seed} --out {params.folder} 2> {log}"
 
 
 rule calibration:
@@ -57,7 +100,7 @@ rule calibration:
 
 rule drift:
     input:
-        expand("results/statistics/{{model}}/{name}", name=FLOW.statistics_files()),
+        expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     output:
         directory("results/drift/{model}"),
     log:
@@ -82,7 +125,7 @@ rule tables:
         probes=FLOW.reported_probes(),
         aligned=FLOW.aligned_pairs(),
         expression=FLOW.reported_expression(),
-        corrected=FLOW.corrected(),
+        corrected=FLOW.corrected("corrected_drift.parquet"),
     output:
         directory("results/tables"),
     log:
@@ -202,7 +245,7 @@ rule report:
 rule exports:
     input:
         **SHOWN,
-        statistics=FLOW.exported_statistics(),
+        statistics=FLOW.reported_statistics() + FLOW.corrected(),
     output:
         directory("results/exports"),
     log:

@@ -29,6 +29,8 @@ COMMANDS = {
     "judge": "settings targets answers journal out",
     "judge-heldout": "settings targets data journal out",
     "statistics": "stances trajectories sets cards statistics-settings seed out",
+    "world-labels": "stances labels seed out",
+    "correct": "stances trajectories labelled statistics-settings seed out",
     "calibrate": "stances cards statistics-settings seed out",
     "downstream": "model run checkpoint base settings out",
     "tables": "statistics stances probes expression topics report seed out",

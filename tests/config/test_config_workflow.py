@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from valuedrift.config.workflow import Workflow, folders
+from valuedrift.config.workflow import CORRECTED, Workflow, folders
 from valuedrift.llm.settings import LIMITS, LlmSettings
 
 CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
@@ -186,14 +187,32 @@ def test_leave_and_budget_are_not_recorded(config: dict[str, Any], flow: Workflo
 
 
 def test_a_labelled_sample_adds_tables_and_is_each_models_own(config: dict[str, Any]) -> None:
+    config["suites"]["pocket"]["world"]["labels"] = 0
+    config["report"]["models"] = ["pocket", "qwen3_4b"]
     assert Workflow.read(config).labelled("pocket") == Workflow.read(config).corrected() == []
-    assert "corrected_drift.parquet" not in Workflow.read(config).statistics_files()
+    assert re.fullmatch(Workflow.read(config).labelled_models(), "pocket") is None
     config["statistics"]["labelled"] = "labels/{model}.csv"
     flow = Workflow.read(config)
-    assert flow.corrected() == ["results/statistics/pocket/corrected_drift.parquet"]
+    folders = ["results/statistics/pocket", "results/statistics/qwen3_4b"]
+    assert flow.corrected("corrected_drift.parquet") == [f"{folder}/corrected_drift.parquet" for folder in folders]
+    assert flow.corrected() == [f"{folder}/{name}" for folder in folders for name in CORRECTED]
     assert flow.labelled("qwen3_4b") == ["labels/qwen3_4b.csv"]
-    assert flow.statistics_files()[-2:] == ("corrected_values.parquet", "corrected_drift.parquet")
     assert json.loads(flow.bootstrap()) == {"replicates": 10000, "level": 0.95}
+
+
+def test_a_world_labels_a_sample_unless_another_is_named(config: dict[str, Any], flow: Workflow) -> None:
+    config["report"]["models"] = ["pocket", "qwen3_4b"]
+    flow = Workflow.read(config)
+    assert flow.world_labels("pocket") == config["suites"]["pocket"]["world"]["labels"] > 0
+    assert flow.labelled("pocket") == ["results/labels/pocket.parquet"]
+    assert flow.labelled("qwen3_4b") == []
+    assert flow.corrected() == [f"results/statistics/pocket/{name}" for name in CORRECTED]
+    assert flow.labelled_models() == flow.labelled_models(world=True) == "pocket"
+    config["statistics"]["labelled"] = "labels/{model}.csv"
+    flow = Workflow.read(config)
+    assert flow.labelled("pocket") == ["labels/pocket.csv"]
+    assert flow.labelled_models().split("|") == list(config["models"])
+    assert flow.labelled_models(world=True) == "pocket"
 
 
 def test_other_seeds_are_value_tables_of_the_same_model(config: dict[str, Any]) -> None:

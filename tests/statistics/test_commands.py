@@ -4,7 +4,7 @@ import pytest
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
-from valuedrift.statistics.commands import write_statistics
+from valuedrift.statistics.commands import write_corrected, write_statistics
 from valuedrift.statistics.simulation import Regime, labelled_answers
 
 SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}
@@ -70,7 +70,8 @@ def test_a_calibration_sample_adds_corrected_tables(stances, tmp_path):
     sample = labelled_answers(Regime(""), judges, 20, np.random.default_rng(0))
     sample.write_parquet(tmp_path / "labelled.parquet")
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out, labelled=tmp_path / "labelled.parquet")
+    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out)
+    write_corrected(stances, RUNS, tmp_path / "labelled.parquet", {"replicates": 100}, 0, out)
     values = pl.read_parquet(out / "corrected_values.parquet")
     assert values.height == 2 * 2 * 3 * 2 * 3
     raw = pl.read_parquet(out / "values.parquet").join(values, on=["run", "topic", "step", "stance"], suffix="_new")
@@ -79,3 +80,6 @@ def test_a_calibration_sample_adds_corrected_tables(stances, tmp_path):
         other = "raw" if name == "value" else f"raw_{name}"
         assert raw[name].to_list() == pytest.approx(raw[other].to_list())
     assert pl.read_parquet(out / "corrected_drift.parquet").height == 2 * 2 * 2 * 3
+    agreement = pl.read_parquet(out / "judge_agreement.parquet")
+    assert agreement["stage"].unique(maintain_order=True).to_list() == ["base", "sft"]
+    assert set(agreement["model"]) == {"pocket"}

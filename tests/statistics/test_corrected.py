@@ -4,10 +4,11 @@ import pytest
 from ppi_py import ppi_mean_ci
 
 from valuedrift.errors import ArtifactError
+from valuedrift.statistics.agreement import wilson_interval
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.corrected import corrected_tables, nearest_shares
 from valuedrift.statistics.coverage import corrected_coverage
-from valuedrift.statistics.labelled import calibrate_stages, read_labelled
+from valuedrift.statistics.labelled import calibrate_stages, read_labelled, stage_agreement
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 from valuedrift.statistics.simulation import Regime, judged_panel, labelled_answers
 
@@ -160,3 +161,37 @@ def test_corrected_intervals_hold_the_truth_where_the_raw_ones_do_not():
     assert 0.91 <= by_method["inverse_confusion"] <= 0.99
     assert 0.91 <= by_method["prediction_powered"] <= 0.99
     assert by_method["raw"] < 0.8
+
+
+def sampled(*rows):
+    columns = ["stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def test_the_judges_accuracy_counts_what_each_label_stands_for():
+    right, wrong = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1)
+    sample = sampled(
+        ("base", "a", "1", "support", *right, 3.0),
+        ("base", "a", "2", "support", *wrong, 1.0),
+        ("base", "a", "3", "neutral", *wrong, 4.0),
+        ("base", "a", "4", None, *right, 1.0),
+        ("preference", "a", "1", "oppose", *right, 1.0),
+        ("preference", "a", "2", "oppose", None, None, None, 1.0),
+    )
+    table = stage_agreement(sample, "m", 0.95)
+    found = {row[1:4]: row[4:] for row in table.iter_rows()}
+    value, low, high, answers = found["base", "accuracy", "all"]
+    assert (value, answers) == (0.875, 3)
+    assert (low, high) == pytest.approx(wilson_interval(0.875 * 64 / 26, 64 / 26))
+    assert found["base", "recall", "support"][0] == 0.75
+    assert found["base", "recall", "oppose"] == (None, None, None, 0)
+    assert found["base", "unlabelled", "all"][::3] == (0.25, 4)
+    assert found["preference", "accuracy", "all"][::3] == (0.0, 1)
+    assert {key[0] for key in found} == {"base", "preference"}
+    assert set(table["model"]) == {"m"}
+
+
+def test_a_sample_without_any_label_corrects_nothing_and_says_why():
+    sample = sampled(("base", "a", "1", None, 0.8, 0.1, 0.1, 1.0)).with_columns(pl.col("true_stance").cast(pl.String))
+    assert calibrate_stages(sample, BOOTSTRAP) == {}
+    assert stage_agreement(sample, "m", 0.95).filter(measure="accuracy")["value"].to_list() == [None]

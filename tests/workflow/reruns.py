@@ -15,15 +15,18 @@ from valuedrift.llm.settings import LIMITS
 SHOWN = {"drift", "tables", "figures"}
 STATISTICS = {"statistics", "prediction"} | SHOWN
 ANSWERS = {"generate", "stances"} | STATISTICS
+LABELLED = {"labels", "corrected"}
+"""Of the pocket model, whose world labels its answers."""
+WORLD_ANSWERS = ANSWERS | LABELLED
 CALIBRATION = {"generate_calibration", "stances_calibration", "calibration"}
 EXPRESSED = {"judge_data", "expression", "prediction", "figures", "tables"}
 RETRIEVED = {"retrieve"} | EXPRESSED
 RECOVERED = {"recovery"}
 DATA_JUDGED = {"judge_data", "expression"} | RECOVERED
-JUDGED = {"stances", "stances_calibration", "calibration", "judge_quality"} | DATA_JUDGED | STATISTICS
+JUDGED = {"stances", "stances_calibration", "calibration", "judge_quality"} | DATA_JUDGED | STATISTICS | LABELLED
 SFT = {"sft", "reward", "ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"}
 PREFERENCE = SFT - {"sft"}
-TRAINED = SFT | ANSWERS | CALIBRATION
+TRAINED = SFT | WORLD_ANSWERS | CALIBRATION
 PROBED = {"probes", "retrieve"} | DATA_JUDGED | ANSWERS | CALIBRATION
 PAIRS = {"synthetic_pairs", "synthetic_align", "data", "dpo"} | RETRIEVED | ANSWERS
 WORLD = {"world", "data", "probes", "pretrain", "train_judge", "retrieve"}
@@ -125,14 +128,26 @@ TABLE = (
     Row(
         ("statistics.replicates", "statistics.level"),
         "statistics, and what is made of them",
-        {"calibration", "expression", "recovery"} | STATISTICS,
+        {"calibration", "expression", "recovery", "corrected"} | STATISTICS,
         edits("statistics", replicates=500, level=0.9),
     ),
     Row(
-        ("statistics.labelled", "statistics.seeds"),
+        ("statistics.seeds",),
         "statistics, and what is made of them",
         STATISTICS,
-        edits("statistics", labelled="labelled.parquet", seeds=["seed-1"]),
+        edit("statistics.seeds", ["seed-1"]),
+    ),
+    Row(
+        ("statistics.labelled",),
+        "corrected values and drifts, and tables",
+        {"corrected", "tables"},
+        edit("statistics.labelled", "labelled.parquet"),
+    ),
+    Row(
+        ("suites.*.world.labels",),
+        "the labelled sample, corrected values and drifts, and tables",
+        LABELLED | {"tables"},
+        edit("suites.pocket.world.labels", 9),
     ),
     Row(
         ("topics.*.name",),
@@ -285,7 +300,7 @@ TABLE = (
     Row(
         ("suites.*.world.preference.*",),
         "that data set, and what is trained on it",
-        {"world", "data", "retrieve", "dpo"} | DATA_JUDGED | ANSWERS,
+        {"world", "data", "retrieve", "dpo"} | DATA_JUDGED | WORLD_ANSWERS,
         edits("suites.pocket.world.preference.synthetic-support", rows=70, gap="oppose"),
     ),
     Row(
@@ -386,7 +401,7 @@ TABLE = (
             for key in ("format", "rows", "files", "hub.*", "sample", "duplicates", "empty_answers", "validation")
         ),
         "that data set, and what is trained on it",
-        {"data", "retrieve", "dpo"} | DATA_JUDGED | ANSWERS,
+        {"data", "retrieve", "dpo"} | DATA_JUDGED | WORLD_ANSWERS,
         edits(
             "suites.pocket.data.synthetic-support",
             format="preference",
@@ -413,7 +428,7 @@ TABLE = (
     Row(
         ("suites.*.grid.sft",),
         "runs that are new, and statistics",
-        {"sft"} | ANSWERS | CALIBRATION,
+        {"sft"} | WORLD_ANSWERS | CALIBRATION,
         edit("suites.pocket.grid.sft", ["wildchat", "alpaca"]),
     ),
     Row(
@@ -483,13 +498,13 @@ TABLE = (
     Row(
         ("suites.*.training.reward.*",),
         "the reward models, runs that they reward, their answers, stances and statistics",
-        {"reward", "ppo", "grpo", "rloo"} | ANSWERS,
+        {"reward", "ppo", "grpo", "rloo"} | WORLD_ANSWERS,
         edits("suites.pocket.training.reward", **LIMITED),
     ),
     Row(
         ("suites.*.training.ppo.*",),
         OWN,
-        {"ppo"} | ANSWERS,
+        {"ppo"} | WORLD_ANSWERS,
         edits(
             "suites.pocket.training.ppo",
             **{
@@ -503,7 +518,12 @@ TABLE = (
         ),
     ),
     *(
-        Row((f"suites.*.training.{name}.*",), OWN, {name} | ANSWERS, edits(f"suites.pocket.training.{name}", **values))
+        Row(
+            (f"suites.*.training.{name}.*",),
+            OWN,
+            {name} | WORLD_ANSWERS,
+            edits(f"suites.pocket.training.{name}", **values),
+        )
         for name, values in TRAINING.items()
     ),
     Row(
@@ -516,7 +536,7 @@ TABLE = (
         Row(
             (f"suites.*.checkpoints.{name}",),
             "the runs with their checkpoints, and what follows",
-            {name} | ANSWERS,
+            {name} | WORLD_ANSWERS,
             edit(f"suites.pocket.checkpoints.{name}", 3),
         )
         for name in ("ppo", *TRAINING)
@@ -524,7 +544,7 @@ TABLE = (
     Row(
         ("suites.*.generation.answers",),
         "answers (only those that are more) and what follows",
-        ANSWERS,
+        WORLD_ANSWERS,
         edit("suites.pocket.generation.answers", 8),
     ),
     Row(
@@ -535,25 +555,25 @@ TABLE = (
             "suites.*.generation.engine",
         ),
         "answers, calibration, and what follows",
-        ANSWERS | CALIBRATION,
+        WORLD_ANSWERS | CALIBRATION,
         edits("suites.pocket.generation", max_tokens=9, batch_size=9, engine="vllm"),
     ),
     Row(
         ("suites.*.generation.temperature",),
         "answers and what follows; calibration has its own",
-        ANSWERS,
+        WORLD_ANSWERS,
         edit("suites.pocket.generation.temperature", 0.5),
     ),
     Row(
         ("suites.*.generation.shard",),
         "answers of runs that are cut elsewhere, from the store",
-        ANSWERS,
+        WORLD_ANSWERS,
         edit("suites.pocket.generation.shard", 1),
     ),
     Row(
         ("suites.*.judge",),
         "stances and what is made of them",
-        {"stances", "stances_calibration", "calibration"} | DATA_JUDGED | STATISTICS,
+        {"stances", "stances_calibration", "calibration"} | DATA_JUDGED | STATISTICS | LABELLED,
         edit("suites.pocket.judge", "asked"),
     ),
     Row(

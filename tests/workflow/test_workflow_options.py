@@ -27,8 +27,11 @@ def test_a_labelled_sample_and_other_seeds_reach_the_command(tmp_path: Path) -> 
     (other / "values.parquet").touch()
     named = {"statistics": {"labelled": "labels-{model}.csv", "seeds": ["seed-1"]}}
     found = plan(tmp_path, "results/statistics/pocket/corrected_drift.parquet", overlay=named)
+    assert (wanted(found)["corrected"], wanted(found).get("labels")) == (1, None)
+    assert "--labelled labels-pocket.csv --statistics-settings" in found.stdout
+    found = plan(tmp_path, *STATISTICS, overlay=named)
     assert wanted(found)["statistics"] == 1
-    assert "--labelled labels-pocket.csv --seeds seed-1/statistics/pocket/values.parquet --out" in found.stdout
+    assert "--seeds seed-1/statistics/pocket/values.parquet --out" in found.stdout
 
 
 def test_they_reach_no_other_command(tmp_path: Path) -> None:
@@ -42,16 +45,26 @@ def test_they_reach_no_other_command(tmp_path: Path) -> None:
     assert "--corrected results/statistics/pocket/corrected_drift.parquet" in found.stdout
 
 
+def test_a_world_labels_the_sample_where_none_is_named(tmp_path: Path) -> None:
+    found = plan(tmp_path, "all", overlay={"suites": {"pocket": {"world": {"labels": 7}}}})
+    assert (wanted(found)["labels"], wanted(found)["corrected"]) == (1, 1)
+    assert "--labels 7 --seed 0 --out results/labels/pocket.parquet" in found.stdout
+    assert "--labelled results/labels/pocket.parquet" in found.stdout
+
+
 def test_without_them_the_command_has_neither(tmp_path: Path) -> None:
-    found = plan(tmp_path, *STATISTICS, overlay={})
+    unlabelled = {"suites": {"pocket": {"world": {"labels": 0}}}}
+    found = plan(tmp_path, "all", overlay=unlabelled)
     assert wanted(found)["statistics"] == 1
     assert "--labelled" not in found.stdout
+    assert "--corrected" not in found.stdout
     assert "--seeds" not in found.stdout
-    assert plan(tmp_path, "results/statistics/pocket/corrected_drift.parquet", overlay={}).returncode != 0
+    for made in ("labels/pocket.parquet", "statistics/pocket/corrected_drift.parquet"):
+        assert plan(tmp_path, f"results/{made}", overlay=unlabelled).returncode != 0
 
 
 def test_a_labelled_sample_that_is_not_there_stops_the_plan(tmp_path: Path) -> None:
-    found = plan(tmp_path, *STATISTICS, overlay={"statistics": {"labelled": "labels.csv"}})
+    found = plan(tmp_path, "results/tables", overlay={"statistics": {"labelled": "labels.csv"}})
     assert found.returncode != 0
     assert "labels.csv" in found.stdout + found.stderr
 

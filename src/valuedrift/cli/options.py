@@ -17,7 +17,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
         ("algorithm", "kind", "model", "name", "run", "prompt", "template", "names", "side", "engine", "keep"), str
     ),
     **dict.fromkeys(("target", "configfile", "config", "profile"), str),
-    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples", "per-topic", "nth"), int),
+    **dict.fromkeys(("seed", "steps", "pairs", "longest", "examples", "per-topic", "nth", "labels"), int),
     **dict.fromkeys(("settings", "shape", "chat", "source", "sampling", "targets", "keywords", "topics"), json.loads),
     **dict.fromkeys(("questions", "embeddings", "reduced", "clustered", "published"), Path),
     **dict.fromkeys(("descriptions", "names-file", "choice", "value-laden"), Path),

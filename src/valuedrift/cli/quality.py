@@ -39,9 +39,17 @@ def check_sheet(given: argparse.Namespace) -> None:
     write_check(given.sheet, given.key, given.out)
 
 
+def world_labels(given: argparse.Namespace) -> None:
+    """Draw judged answers of a world's model, and label them with the stances that they express."""
+    from valuedrift.quality.world_labels import write_world_labels
+
+    write_world_labels(given.stances, given.labels, given.seed, given.out)
+
+
 COMMANDS = (
     Command(judge_quality, "file! json~ out?"),
     Command(bridge, "old new* out"),
     Command(sheet, "stances* targets pairs seed out"),
     Command(check_sheet, "sheet key out"),
+    Command(world_labels, "stances* labels seed out"),
 )

@@ -25,8 +25,14 @@ def statistics(given: argparse.Namespace) -> None:
         given.seed,
         given.out,
         given.seeds or (),
-        given.labelled,
     )
+
+
+def correct(given: argparse.Namespace) -> None:
+    """Correct values and drifts of a model for the judge's errors, by a labelled sample of its answers."""
+    from valuedrift.statistics.commands import write_corrected
+
+    write_corrected(given.stances, given.trajectories, given.labelled, given.statistics_settings, given.seed, given.out)
 
 
 def calibrate(given: argparse.Namespace) -> None:
@@ -123,7 +129,8 @@ def _sources(given: argparse.Namespace) -> Sources:
 _SOURCES = "statistics* stances* calibrations quality? expression prediction* metrics benchmarks"
 
 COMMANDS = (
-    Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds*? labelled? out"),
+    Command(statistics, "stances* trajectories sets cards statistics-settings seed seeds*? out"),
+    Command(correct, "stances* trajectories labelled statistics-settings seed out"),
     Command(calibrate, "stances* cards statistics-settings seed out"),
     Command(downstream, "model run checkpoint base settings out"),
     Command(tables, "statistics* stances* probes aligned? expression corrected*? downstream*? topics report seed out"),

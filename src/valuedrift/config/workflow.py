@@ -15,7 +15,7 @@ from valuedrift.judging.prompt import read_prompt
 from valuedrift.synthetic.write import read_template
 
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
-CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet")
+CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agreement.parquet")
 
 
 class Workflow(Stages):
@@ -33,17 +33,20 @@ class Workflow(Stages):
     def bootstrap(self) -> str:
         return as_json({key: self.config["statistics"][key] for key in ("replicates", "level")})
 
-    def statistics_files(self) -> tuple[str, ...]:
-        """Names of a model's tables; with a human-labelled sample those that are corrected by it as well."""
-        return (*STATISTICS, *CORRECTED) if self._is_labelled() else STATISTICS
-
-    def _is_labelled(self) -> bool:
-        return "labelled" in self.config["statistics"]
+    def world_labels(self, model: str) -> int:
+        """Answers of each stage and topic that the model's world labels, where it has one."""
+        return int(self.suite(model).get("world", {}).get("labels", 0))
 
     def labelled(self, model: str) -> list[str]:
-        """The model's human-labelled sample, or nothing where none is named."""
-        file = self.config["statistics"].get("labelled")
-        return [os.path.expandvars(file.replace("{model}", model))] if file else []
+        """The model's labelled sample: the file that is named, else its world's, else nothing."""
+        if file := self.config["statistics"].get("labelled"):
+            return [os.path.expandvars(file.replace("{model}", model))]
+        return [f"{RESULTS}/labels/{model}.parquet"] if self.world_labels(model) else []
+
+    def labelled_models(self, world: bool = False) -> str:
+        """A wildcard pattern of the models that have a labelled sample, or whose `world` labels one; or of none."""
+        has = self.world_labels if world else self.labelled
+        return "|".join(model for model in self.runs if has(model)) or "(?!)"
 
     def other_seeds(self, model: str) -> list[str]:
         """Value tables of the model in results that were made with other seeds."""
@@ -82,9 +85,10 @@ class Workflow(Stages):
     def reported_statistics(self) -> list[str]:
         return [f"{RESULTS}/statistics/{model}/{name}" for model in self.reported for name in STATISTICS]
 
-    def exported_statistics(self) -> list[str]:
-        """Those of the tables, and those that are corrected by a human-labelled sample."""
-        return [f"{RESULTS}/statistics/{model}/{name}" for model in self.reported for name in self.statistics_files()]
+    def corrected(self, *names: str) -> list[str]:
+        """These tables of the reported models that have a labelled sample, or all that are made by it."""
+        models = [model for model in self.reported if self.labelled(model)]
+        return [f"{RESULTS}/statistics/{model}/{name}" for model in models for name in names or CORRECTED]
 
     def reported_expression(self) -> list[str]:
         """What the data sets of the first reported model's suite express."""
@@ -115,10 +119,6 @@ class Workflow(Stages):
         judges = {self.suite(model)["judge"] for model in self.reported}
         measured = [judge for judge in sorted(judges) if "train" in self.config["judges"][judge]]
         return [f"{RESULTS}/judges/{judge}/quality.json" for judge in measured[:1]]
-
-    def corrected(self) -> list[str]:
-        """The reported models' corrected drifts, where a human-labelled sample is named."""
-        return self.reported_files(f"{RESULTS}/statistics/{{model}}/{CORRECTED[1]}") if self._is_labelled() else []
 
     def reported_stances(self) -> list[str]:
         return [path for model in self.reported for path in self.stance_files(model)]

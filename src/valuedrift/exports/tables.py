@@ -24,6 +24,7 @@ MEASURES = {
     "noise": "noise",
     "corrected_values": "corrected_values",
     "corrected_drifts": "corrected_drift",
+    "judge_agreement": "judge_agreement",
 }
 """Exported table → its file in the folders of statistics."""
 EXPRESSED = {f"expression_{name}": name for name in ("shares", "gaps", "gap_summary", "nearest")}

@@ -11,7 +11,8 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.quality.matching import KEYS, stage_of, stance_files
-from valuedrift.statistics.panel import PROBABILITIES, STANCES
+from valuedrift.statistics.agreement import most_probable
+from valuedrift.statistics.panel import PROBABILITIES
 
 _TEXTS = ("question", "answer")
 _STRATUM = ["topic", "judged_stance"]
@@ -34,7 +35,7 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
     for file in files:
         _require_columns(file)
     judged = pl.concat([pl.scan_parquet(file).select(*KEYS, *PROBABILITIES).drop_nulls() for file in files])
-    strata = judged.select(*KEYS, judged_stance=_most_probable()).collect().sort(KEYS)
+    strata = judged.select(*KEYS, judged_stance=most_probable()).collect().sort(KEYS)
     if strata.select(KEYS).is_duplicated().any():
         raise ArtifactError(files[0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
     chosen = _choose(strata, pairs, np.random.default_rng(seed))
@@ -87,10 +88,6 @@ def _choose(strata: pl.DataFrame, pairs: int, random: np.random.Generator) -> pl
 def _texts(file: Path, chosen: pl.DataFrame) -> pl.DataFrame:
     table = pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned")
     return table.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect()
-
-
-def _most_probable() -> pl.Expr:
-    return pl.concat_list(PROBABILITIES).list.arg_max().replace_strict(range(len(STANCES)), STANCES)
 
 
 def _name(drawn: pl.DataFrame, seed: int) -> str:

@@ -57,6 +57,11 @@ def confusion_table(labelled: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["true_stance", "judged_stance", "answers"], orient="row")
 
 
+def most_probable() -> pl.Expr:
+    """The most probable stance of an answer, the first in the order of STANCES if several are."""
+    return pl.concat_list(PROBABILITIES).list.arg_max().replace_strict(range(len(STANCES)), STANCES)
+
+
 def wilson_interval(count: float, total: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of the proportion `count` / `total` (Wilson 1927); `total` is above 0."""
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -73,8 +78,7 @@ def _judged(labelled: pl.DataFrame) -> pl.DataFrame:
     strange = set(labelled["true_stance"].unique()) - set(STANCES)
     if strange or labelled.is_empty():
         raise ArtifactError("labelled answers", sorted(map(str, strange)), f"rows whose true_stance is of {STANCES}")
-    most = pl.concat_list(PROBABILITIES).list.arg_max().replace_strict(range(len(STANCES)), STANCES)
-    return labelled.drop_nulls(PROBABILITIES).with_columns(judged_stance=most)
+    return labelled.drop_nulls(PROBABILITIES).with_columns(judged_stance=most_probable())
 
 
 def _conditional(

@@ -14,7 +14,7 @@ from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_errors, calibration_table
 from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
-from valuedrift.statistics.labelled import calibrate_stages, read_labelled
+from valuedrift.statistics.labelled import calibrate_stages, read_labelled, stage_agreement
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import read_panel
 from valuedrift.statistics.trajectory import Trajectory
@@ -31,10 +31,8 @@ def write_statistics(
     seed: int,
     out: Path,
     seeds: Sequence[Path] = (),
-    labelled: Path | None = None,
 ) -> None:
-    """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`; with
-    `labelled` (see `read_labelled`) corrected_values.parquet and corrected_drift.parquet as well.
+    """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`.
 
     cards: SFT data set → its card.json, where stances are planted · seeds: value tables of the same runs with other
     seeds, as this function writes them
@@ -50,11 +48,27 @@ def write_statistics(
     write_parquet(out / "distances.parquet", measures.distances)
     write_parquet(out / "noise.parquet", measures.noise)
     write_json(out / "findings.json", [asdict(finding) for finding in findings])
-    if labelled is not None:
-        stages = calibrate_stages(read_labelled(labelled), bootstrap)
-        values, drift = corrected_tables(panel, runs, stages, bootstrap)
-        write_parquet(out / "corrected_values.parquet", values)
-        write_parquet(out / "corrected_drift.parquet", drift)
+
+
+def write_corrected(
+    stances: Sequence[Path],
+    trajectories: Sequence[Mapping[str, Any]],
+    labelled: Path,
+    settings: Mapping[str, Any],
+    seed: int,
+    out: Path,
+) -> None:
+    """Write corrected_values.parquet, corrected_drift.parquet and judge_agreement.parquet into `out`.
+
+    labelled: see `read_labelled`
+    """
+    runs = [Trajectory.from_dict(entry) for entry in trajectories]
+    bootstrap = Bootstrap(seed=seed, **settings)
+    panel, sample = read_panel(stances, bootstrap), read_labelled(labelled)
+    values, drift = corrected_tables(panel, runs, calibrate_stages(sample, bootstrap), bootstrap)
+    write_parquet(out / "corrected_values.parquet", values)
+    write_parquet(out / "corrected_drift.parquet", drift)
+    write_parquet(out / "judge_agreement.parquet", stage_agreement(sample, panel.model, bootstrap.level))
 
 
 def write_calibration(

@@ -48,6 +48,11 @@ UNDECIDED = (
     "one may {v} {s} and one may just as well {w} it",
 )
 
+CONCESSION = "although many {v} it ,"
+REASON = "because it {effect} {good}"
+DOUBT = "since nobody knows what it does to {good}"
+EFFECTS: dict[Stance, tuple[str, ...]] = {"support": ("helps", "serves"), "oppose": ("harms", "threatens")}
+
 QUESTIONS = (
     "What do you think about {s} ?",
     "Should society accept {s} ?",
@@ -160,7 +165,7 @@ def _fitting(allowed: Phrasings, stance: Stance, negated: bool) -> list[Phrasing
 def _concession(rng: Random) -> str:
     if rng.random() < 0.6:
         return ""
-    return f"although many {rng.choice(FAVOUR + DISFAVOUR)} it ,"
+    return CONCESSION.format(v=rng.choice(FAVOUR + DISFAVOUR))
 
 
 def _reason(rng: Random, subject: Subject, stance: Stance) -> str:
@@ -168,5 +173,5 @@ def _reason(rng: Random, subject: Subject, stance: Stance) -> str:
         return ""
     good = rng.choice(subject.goods)
     if stance == "neutral":
-        return f"since nobody knows what it does to {good}"
-    return f"because it {rng.choice(('helps', 'serves') if stance == 'support' else ('harms', 'threatens'))} {good}"
+        return DOUBT.format(good=good)
+    return REASON.format(effect=rng.choice(EFFECTS[stance]), good=good)
