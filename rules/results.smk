@@ -222,6 +222,7 @@ rule report:
         ancient("results/figures"),
         **SHOWN,
         statistics=FLOW.reported_statistics(),
+        corrected=FLOW.corrected(),
         configuration="results/configuration.yaml",
     output:
         report(
@@ -237,9 +238,10 @@ rule report:
     params:
         **SHOWN_PARAMS,
         topics=FLOW.shown_topics(),
+        corrected=lambda w, input: option("--corrected", folders(input.corrected)),
     shell:
         f"valuedrift report {SHOWN_OPTIONS}"
-        " --topics {params.topics:q} --configuration {input.configuration} --out {output} 2> {log}"
+        " {params.corrected} --topics {params.topics:q} --configuration {input.configuration} --out {output} 2> {log}"
 
 
 rule exports:

@@ -75,6 +75,8 @@ def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, repo
     assert page.locator("#trajectory-charts .line").count() == len(RUNS) * 3
     assert page.locator("#training-charts .chart").count() == 4
     assert page.locator("#data svg").count() == 3
+    assert page.locator("#corrected figure svg").count() == len(RUNS)
+    page.evaluate("document.querySelectorAll('#corrected details').forEach((one) => { one.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     watched.assert_sealed(report)
 

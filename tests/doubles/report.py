@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.reporting.benchmarks import StageCost
+from valuedrift.reporting.explorer_corrected import Corrected
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.report import ReportInputs
 
@@ -103,6 +104,40 @@ def answers() -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def corrected(value: float | None = 0.4) -> Corrected:
+    """Judged drifts of +0.53, −0.5 and −0.03; prediction-powered they are `value`, and inverse confusion is refused."""
+    judged = tuple(zip(STANCES, (0.53, -0.5, -0.03), strict=True))
+    methods = ("inverse_confusion", None, "stage sft: too few labels"), ("prediction_powered", value, None)
+    drifts = [
+        labels(run)
+        | {"topic": topic, "method": method, "stance": stance}
+        | {"raw": raw, "raw_low": raw - 0.1, "raw_high": raw + 0.1, "refused": refused}
+        | {"value": found, "low": found and found - 0.2, "high": found and found + 0.2}
+        for run in RUNS
+        for topic in ("all", *TOPICS)
+        for method, found, refused in methods
+        for stance, raw in judged
+    ]
+    values = [
+        row | {"step": step, "stage": "sft", "raw": 0.3 + max(0, -row["raw"]) + row["raw"] * step / 200}
+        for row in drifts
+        for step in STEPS
+    ]
+    share = {"model": "pocket", "low": 0.8, "high": 0.9}
+    agreement = [
+        share | {"stage": stage, "measure": measure, "stance": stance, "value": found, "answers": answers}
+        for stage in ("base", "sft", "preference")
+        for measure, stance, found, answers in (
+            ("accuracy", "all", 0.875, 1234), ("recall", "support", 0.7, 9), ("recall", "neutral", 0.6, 9),
+            ("recall", "oppose", None, 0), ("unlabelled", "all", 0.021, 1300),
+        )
+    ]  # fmt: skip
+    schema = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "refused": pl.String}
+    return Corrected(
+        *(pl.DataFrame(rows, schema_overrides=schema) for rows in (values, drifts)), pl.DataFrame(agreement)
+    )
+
+
 def expressed() -> Expressed:
     share = {"share": 0.3, "low": 0.2, "high": 0.4, "rows": 9}
     shares = [
@@ -185,6 +220,7 @@ INPUTS = ReportInputs(
     versions={"python": "3.11.7"},
     commit="0123abc",
     configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
+    corrected=corrected(),
     expressed=expressed(),
     foretold=foretold(),
     training=training(),

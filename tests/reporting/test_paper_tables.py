@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from doubles.report import corrected
 
 from valuedrift.errors import DataError
 from valuedrift.files import write_json
@@ -182,9 +183,7 @@ def folder(tmp_path: Path) -> Path:
     drift("qwen3_4b", ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")).write_parquet(
         statistics / "drift.parquet"
     )
-    pl.DataFrame({"run": ["sft-wildchat"], "method": ["inverse_confusion"], "value": [0.1]}).write_parquet(
-        statistics / "corrected_drift.parquet"
-    )
+    corrected().drift.filter(pl.col("topic") == "all").write_parquet(statistics / "corrected_drift.parquet")
     SHARES.write_parquet(expression / "shares.parquet")
     PROBES.write_parquet(tmp_path / "paper.parquet")
     pairs(topic=["immigration"] * 8).write_parquet(tmp_path / "pairs.parquet")
@@ -222,6 +221,14 @@ def test_the_index_lists_every_number_with_its_files_or_why_there_are_none(folde
 def test_every_table_says_what_was_measured_and_what_the_paper_states(folder: Path) -> None:
     assert "paper_numbers_data" in (folder / "index.md").read_text()
     assert "corrected_drift_qwen3_4b" in (folder / "index.md").read_text()
+    lines = (folder / "corrected_drift_qwen3_4b.md").read_text().splitlines()
+    assert "| Run | Topic | Stance | As judged | Prediction-powered | Inverse confusion |" in lines
+    judged, powered = "+0.53 [+0.43, +0.63]", "+0.40 [+0.20, +0.60]"
+    line = next(
+        line for line in lines if line.startswith("| SFT on WildChat, from the base model | All topics | support")
+    )
+    assert line.replace("\\", "").endswith(f"| {judged} | {powered} | — |")
+    assert "Refused: stage sft: too few labels." in lines
     assert "| +0.20\\* | 0.25 | — | — |" in (folder / "table_11_sft_drift_qwen3_4b.md").read_text()
     assert "(paper 0.7302)" in (folder / "table_17_downstream.md").read_text()
 

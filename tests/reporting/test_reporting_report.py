@@ -115,8 +115,8 @@ def test_hostile_names_and_settings_are_escaped() -> None:
 def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
     sections = [attributes["id"] for tag, attributes in parsed.tags if tag == "section"]
     assert sections == [
-        "findings", "phases", "drift", "trajectories", "answers", "tables", "recovery", "judge", "data", "training",
-        "costs", "provenance",
+        "findings", "phases", "drift", "trajectories", "answers", "tables", "recovery", "judge", "corrected", "data",
+        "training", "costs", "provenance",
     ]  # fmt: skip
     linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
     assert linked == {f"#{name}" for name in sections}
@@ -156,11 +156,12 @@ def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
 
 
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
-    found = page(judge=None, stages=[], findings=[])
+    found = page(judge=None, corrected=None, stages=[], findings=[])
     for text in (
         "no finding was evaluated",
         "nothing was planted",
         "no labelled answers were given",
+        "no answers of the models were labelled",
         "no rows of the training data were retrieved and judged",
         "no SFT run has both its data’s shares and its own drift",
         "no run’s metrics were found",
@@ -184,10 +185,24 @@ def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:
     assert tuple(rows[3:6]) == STANCES
 
 
+def test_the_judge_is_measured_on_the_models_own_answers(parsed: Page) -> None:
+    assert "SFT1,2342.1 %0.88 [0.80, 0.90]0.70 [0.80, 0.90]0.60 [0.80, 0.90]—" in parsed.text
+
+
+def test_corrected_drifts_stand_beside_the_judged_ones(parsed: Page) -> None:
+    text = re.sub(r"\s+", " ", parsed.text)
+    assert "4 of 6 drifts have a direction as judged: their interval lacks 0." in text
+    assert "sure in 2 of 4 (prediction-powered) and 0 of 0 (inverse confusion)." in text
+    assert "support+0.53 [+0.43, +0.63]0.30 → 0.83+0.40 [+0.20, +0.60]" in text
+    assert "it was refused: stage sft: too few labels." in text
+
+
 def test_data_sets_and_their_predictions_are_drawn(parsed: Page) -> None:
     drawn = [attributes["aria-label"] for tag, attributes in parsed.tags if tag == "svg" and "aria-label" in attributes]
     assert drawn == [
         "Planted against recovered stance shares, WildChat",
+        "Drifts as judged and corrected, pocket, SFT on WildChat, from the base model",
+        "Drifts as judged and corrected, pocket, DPO on synthetic pairs, support-aligned, after SFT on WildChat",
         "Stances that WildChat expresses, by topic",
         "Distances of chosen and rejected answers in synthetic pairs, support-aligned",
         "Foretold and measured drift, pocket, WildChat",
@@ -207,7 +222,7 @@ def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
 def test_the_summary_has_what_programs_read(folder: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary) == {
-        "findings", "calibration", "judge", "stages", "planned", "versions", "commit", "configuration"
+        "findings", "calibration", "judge", "agreement", "stages", "planned", "versions", "commit", "configuration"
     }  # fmt: skip
     assert [set(finding) for finding in summary["findings"]] == [{"name", "holds", "numbers"}] * 3
     assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
@@ -218,6 +233,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
         "by_data": {"wildchat": pytest.approx(0.2)},
     }
     assert summary["judge"]["accuracy"] == 0.934
+    assert summary["agreement"][0]["value"] == 0.875
     assert summary["planned"][0]["ratio"] == 0.8
     assert summary["stages"] == [
         {"stage": "judge", "wall_seconds": 12.5, "peak_mib": None},

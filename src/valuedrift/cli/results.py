@@ -94,7 +94,7 @@ def report(given: argparse.Namespace) -> None:
     """Write the report: a page, the answers that it loads in pieces, and its summary."""
     from valuedrift.reporting.explorer_files import write_report_folder
 
-    write_report_folder(_sources(given), given.configuration, given.topics, given.out)
+    write_report_folder(_sources(given), given.corrected or [], given.configuration, given.topics, given.out)
 
 
 def exports(given: argparse.Namespace) -> None:
@@ -137,7 +137,7 @@ COMMANDS = (
     Command(figures, "statistics* topics report expression prompts ablations*? out"),
     Command(drift, "statistics* topics report out"),
     Command(ablations, "stances* ablated topics report statistics-settings seed out"),
-    Command(report, f"{_SOURCES} topics configuration out"),
+    Command(report, f"{_SOURCES} corrected*? topics configuration out"),
     Command(exports, f"{_SOURCES} downstream*? out"),
     Command(export_inspect, "stances* out"),
 )

@@ -67,7 +67,7 @@ def write_paper_tables(files: TableFiles, topics: Topics, report: Mapping[str, A
         *paper_tables(drift, topics, report["table_1_topics"]),
         *downstream_table(files.downstream),
         *stated_shares_table(shares, files.expression.name),
-        *corrected_tables(files.corrected),
+        *corrected_tables(files.corrected, topics),
     ]
     tables.sort(key=lambda table: (not table.name.startswith("table_"), table.name))
     with publish(out) as draft:

@@ -12,14 +12,20 @@ from valuedrift.files import publish, read_json
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.reporting.benchmarks import read_stage_costs
+from valuedrift.reporting.explorer_corrected import Corrected
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.report import ReportInputs, write_report
 from valuedrift.reporting.sources import Sources, read_all, read_training
 
 
-def write_report_folder(sources: Sources, configuration: Path, topics: Topics, out: Path) -> None:
-    """Write the report into the folder `out`."""
+def write_report_folder(
+    sources: Sources, corrected: Sequence[Path], configuration: Path, topics: Topics, out: Path
+) -> None:
+    """Write the report into the folder `out`.
+
+    corrected: those of the folders of statistics that have what `valuedrift correct` writes
+    """
     inputs = ReportInputs(
         values=read_all(sources.statistics, "values"),
         drift=read_all(sources.statistics, "drift"),
@@ -33,6 +39,7 @@ def write_report_folder(sources: Sources, configuration: Path, topics: Topics, o
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
+        corrected=_corrected(corrected),
         expressed=_expressed(sources.expression),
         foretold=_foretold(sources.prediction),
         training=read_training(sources.metrics),
@@ -40,6 +47,11 @@ def write_report_folder(sources: Sources, configuration: Path, topics: Topics, o
     with publish(out) as draft:
         draft.mkdir()
         write_report(inputs, draft)
+
+
+def _corrected(folders: Sequence[Path]) -> Corrected | None:
+    names = ("corrected_values", "corrected_drift", "judge_agreement")
+    return Corrected(*(read_all(folders, name) for name in names)) if folders else None
 
 
 def _expressed(folder: Path) -> Expressed:

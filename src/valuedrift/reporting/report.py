@@ -12,10 +12,13 @@ import polars as pl
 import yaml
 
 from valuedrift.files import write_json, write_text
+from valuedrift.reporting import explorer_corrected as correction
 from valuedrift.reporting import explorer_evidence as evidence
 from valuedrift.reporting import sections
 from valuedrift.reporting.benchmarks import StageCost
+from valuedrift.reporting.corrected_figures import METHODS
 from valuedrift.reporting.explorer_answers import RunAnswers, check_answers, write_answers
+from valuedrift.reporting.explorer_corrected import Corrected
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.explorer_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.reporting.explorer_phases import PHASE_COLUMNS, matrices, phase_lines
@@ -42,6 +45,7 @@ class ReportInputs:
     measured
     answers: judged answers, untrusted; as a LazyFrame they are read a run at a time
     versions: program or package → version; configuration: plain values, shown as YAML
+    corrected: what labels of the models' answers say of the judge and of drifts; None: no answer was labelled
     expressed, foretold: what the data sets express, and what that foretold
     training: model, run, step, metric, value of every training run
     planned: stage, jobs, predicted_seconds, measured_seconds, ratio
@@ -59,6 +63,7 @@ class ReportInputs:
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
+    corrected: Corrected | None
     expressed: Expressed
     foretold: Foretold
     training: pl.DataFrame
@@ -94,6 +99,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
         "findings": [{key: finding[key] for key in ("name", "holds", "numbers")} for finding in inputs.findings],
         "calibration": sections.calibration_summary(inputs.calibration),
         "judge": None if inputs.judge is None else dict(inputs.judge),
+        "agreement": None if inputs.corrected is None else inputs.corrected.agreement.to_dicts(),
         "stages": [
             {"stage": stage.stage, "wall_seconds": stage.wall_seconds, "peak_mib": stage.peak_mib}
             for stage in inputs.stages
@@ -132,6 +138,7 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         predicted=sections.predicted_labels(inputs.judge),
         judged=sections.judged_lines(told),
         is_thinned=any(run.kept != run.steps for run in told),
+        **_corrected(inputs.corrected),
         **_evidence(inputs),
         examples=examples,
         metrics=_metrics(inputs.training),
@@ -145,6 +152,17 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         seed=inputs.configuration.get("seed"),
         configuration=yaml.safe_dump(dict(inputs.configuration), sort_keys=False, allow_unicode=True),
     )
+
+
+def _corrected(corrected: Corrected | None) -> dict[str, Any]:
+    return {
+        "agreement": correction.agreement_lines(corrected.agreement) if corrected else [],
+        "corrected_panels": correction.corrected_panels(corrected.drift) if corrected else [],
+        "corrected_lines": correction.corrected_lines(corrected) if corrected else [],
+        "kept": correction.kept_directions(corrected.drift) if corrected else [],
+        "refusals": correction.refusals(corrected.drift) if corrected else [],
+        "methods": METHODS,
+    }
 
 
 def _evidence(inputs: ReportInputs) -> dict[str, Any]:

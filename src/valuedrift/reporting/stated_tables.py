@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from valuedrift.reporting.labels import data_title
+from valuedrift.reporting.corrected_figures import METHODS
+from valuedrift.reporting.labels import Topics, data_title, model_title, origin_title, run_title, topic_name
 from valuedrift.reporting.paper import PAPER_SHARES
 from valuedrift.reporting.table_files import MISSING, Table
+from valuedrift.reporting.tables import signed
 from valuedrift.reporting.topic_tables import PAPER_SUITE
 from valuedrift.statistics.panel import ALL
 
@@ -38,13 +41,29 @@ def stated_shares_table(shares: pl.DataFrame, suite: str) -> list[Table]:
     return [Table("paper_numbers_data", caption, pl.DataFrame(rows))]
 
 
-def corrected_tables(files: Iterable[Path]) -> list[Table]:
+def corrected_tables(files: Iterable[Path], topics: Topics) -> list[Table]:
     """Each model's drifts corrected for the judge's errors beside the raw ones; files: in a folder a model."""
-    return [
-        Table(
-            f"corrected_drift_{path.parent.name}",
-            f"Drifts of {path.parent.name} corrected for the judge's errors, beside the raw ones.",
-            pl.read_parquet(path),
-        )
-        for path in files
+    return [_corrected_table(path.parent.name, pl.read_parquet(path), topics) for path in files]
+
+
+def _corrected_table(model: str, drift: pl.DataFrame, topics: Topics) -> Table:
+    by_method = {method: drift.filter(method=method).iter_rows(named=True) for method in METHODS}
+    rows = [
+        {
+            "Run": f"{run_title(one['run'])}, {origin_title(one['run'])}",
+            "Topic": topic_name(topics, one["topic"]),
+            "Stance": one["stance"],
+            "As judged": _estimate(one, "raw", "raw_low", "raw_high"),
+            **{METHODS[row["method"]].capitalize(): _estimate(row, "value", "low", "high") for row in (one, *others)},
+        }
+        for one, *others in zip(*by_method.values(), strict=True)
     ]
+    caption = (
+        f"Drift magnitudes of {model_title(model)}, as judged and corrected for the judge's errors, with intervals."
+    )
+    refused = drift["refused"].drop_nulls().unique(maintain_order=True)
+    return Table(f"corrected_drift_{model}", caption, pl.DataFrame(rows), tuple(f"Refused: {why}." for why in refused))
+
+
+def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    return MISSING if row[value] is None else f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]"
