@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+TABLET = {"viewport": {"width": 768, "height": 1024}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
@@ -67,7 +68,7 @@ def wait_for_title(page: Page, start: str) -> None:
     )
 
 
-@pytest.mark.parametrize("watched", [DESKTOP, PHONE, DESKTOP | {"color_scheme": "dark"}], indirect=True)
+@pytest.mark.parametrize("watched", [DESKTOP, TABLET, PHONE, DESKTOP | {"color_scheme": "dark"}], indirect=True)
 def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, report: Path) -> None:
     page = watched.open(report)
     assert page.locator("#trajectory-charts .chart").count() == len(RUNS)

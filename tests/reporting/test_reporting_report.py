@@ -186,7 +186,7 @@ def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:
 
 
 def test_the_judge_is_measured_on_the_models_own_answers(parsed: Page) -> None:
-    assert "SFT1,2342.1 %0.88 [0.80, 0.90]0.70 [0.80, 0.90]0.60 [0.80, 0.90]—" in parsed.text
+    assert "SFT0.88 [0.80, 0.90]0.70 [0.80, 0.90]0.60 [0.80, 0.90]—1,2342.1 %" in parsed.text
 
 
 def test_corrected_drifts_stand_beside_the_judged_ones(parsed: Page) -> None:
