@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from foretold import SNAKEFILE, TARGETS, at, block, everything, finish, schema_keys, stale
 from pipeline import REPOSITORY
-from reruns import TABLE, Row, covers, markdown
+from reruns import TABLE, WORLD_ANSWERS, Row, covers, markdown
 
 from valuedrift.cli import main
 from valuedrift.staleness.jobs import StaleJob, stale_jobs
@@ -237,7 +237,7 @@ def test_weights_that_were_made_anew_are_answered_anew_after_a_stop(copy: Path) 
     """Where Snakemake was stopped after a training, a file beside the weights tells that they are new."""
     (copy / "results/checkpoints/pocket/sft-wildchat/dpo-ultrafeedback/metrics.parquet").write_text("another loss")
     jobs = stale(copy)
-    assert stages(jobs) == {"generate", "stances", "statistics", "prediction", "drift", "tables", "figures"}
+    assert stages(jobs) == WORLD_ANSWERS
     assert {job.name for job in jobs if job.rule == "stances"} == {"stances of pocket/sft-wildchat/dpo-ultrafeedback"}
 
 
