@@ -22,7 +22,7 @@ README = "README.md"
 
 # Texts of data sets have licences of their own, so that tables which quote them (nearest examples) stay behind.
 CONTENT = (
-    *("tables", "figures", "drift", "statistics", "stances", "calibration", "report", "probes"),
+    *("tables", "figures", "drift", "statistics", "labels", "stances", "calibration", "report", "probes"),
     *(f"expression/*/{name}.parquet" for name in ("shares", "gaps", "gap_summary")),
     *("expression/*/recovery", "prediction/*/predictions.parquet", "prediction/*/errors.parquet"),
     *("judges/*/quality.json", "data/*/*/card.json", "data/*/*/card.md"),
