@@ -18,6 +18,7 @@ pytestmark = pytest.mark.workflow
 
 RUNS = 11
 STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1, "exports": 1, "prediction": 1}
+CORRECTED = {"labels": 1, "corrected": 1}
 EXPRESSION = {"expression": 1, "recovery": 1}
 CONFIGURATION = {"configuration": 1}
 
@@ -106,13 +107,14 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
                 "calibration": 1,
                 "judge_data": 1,
                 **EXPRESSION,
+                **CORRECTED,
                 **STATISTICS,
             },
             id="judge",
         ),
         pytest.param(
             {"suites": {"pocket": {"generation": {"temperature": 0.8}}}},
-            {"generate": 1 + 2 * 2 + 9, "stances": RUNS + 1, **STATISTICS},
+            {"generate": 1 + 2 * 2 + 9, "stances": RUNS + 1, **CORRECTED, **STATISTICS},
             id="generation",
         ),
         pytest.param(
@@ -122,13 +124,16 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
                 "train_pocket_sft_wildchat_dpo_ultrafeedback": 1,
                 "generate": 3,
                 "stances": 3,
+                **CORRECTED,
                 **STATISTICS,
             },
             id="one algorithm",
         ),
         pytest.param({"report": {"figure_columns": 2}}, {"drift": 1, "figures": 1, "report": 1}, id="figures"),
         pytest.param(
-            {"statistics": {"replicates": 300}}, {"calibration": 1, **EXPRESSION, **STATISTICS}, id="statistics"
+            {"statistics": {"replicates": 300}},
+            {"calibration": 1, "corrected": 1, **EXPRESSION, **STATISTICS},
+            id="statistics",
         ),
     ],
 )
