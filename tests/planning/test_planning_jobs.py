@@ -13,11 +13,8 @@ from valuedrift.planning.jobs import Job, jobs_to_run
 class Persistence:
     """Snakemake's memory of one output."""
 
-    def __init__(self, remembered: bool, cut_off: bool) -> None:
-        self.remembered, self.cut_off = remembered, cut_off
-
-    def metadata(self, path: object) -> object:
-        return object() if self.remembered else None
+    def __init__(self, cut_off: bool) -> None:
+        self.cut_off = cut_off
 
     def _filter_incomplete_keys(self, keys: list[str]) -> set[str]:
         return set(keys) if self.cut_off else set()
@@ -26,7 +23,6 @@ class Persistence:
 def jobs(
     stage: str,
     *,
-    remembered: bool = False,
     cut_off: bool = False,
     gpu: int | None = None,
     folder: str = "results/benchmarks",
@@ -37,31 +33,29 @@ def jobs(
     job = SimpleNamespace(benchmark=benchmark, output=["out"], resources=resources, rule=rule, is_norun=False)
     target = SimpleNamespace(is_norun=True)
     dag = SimpleNamespace(needrun_jobs=lambda: [job, target])
-    return jobs_to_run(SimpleNamespace(dag=dag, persistence=Persistence(remembered, cut_off)))
+    return jobs_to_run(SimpleNamespace(dag=dag, persistence=Persistence(cut_off)))
 
 
-@pytest.mark.parametrize("left", ["memory", "output", "benchmark"])
+@pytest.mark.parametrize("left", ["out", "results/benchmarks/sft/pocket/sft-alpaca.tsv"])
 def test_a_training_that_left_anything_was_finished(left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert not jobs("sft")[0].retrained
-    if left == "output":
-        Path("out").mkdir()
-    if left == "benchmark":
-        Path("results/benchmarks/sft/pocket").mkdir(parents=True)
-        Path("results/benchmarks/sft/pocket/sft-alpaca.tsv").touch()
-    assert jobs("sft", remembered=left == "memory")[0].retrained
+    Path(left).mkdir(parents=True)
+    assert jobs("sft")[0].retrained
 
 
 def test_one_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert not jobs("sft", remembered=True, cut_off=True)[0].retrained
+    Path("out").mkdir()
+    assert not jobs("sft", cut_off=True)[0].retrained
 
 
 def test_only_trainings_are_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert jobs("stances", remembered=True) == [Job("stances", "pocket/sft-alpaca")]
-    assert jobs("", remembered=True) == [Job("some_rule", "some_rule")]
-    assert jobs("sft", remembered=True, folder="elsewhere") == [Job("some_rule", "some_rule")]
+    Path("out").mkdir()
+    assert jobs("stances") == [Job("stances", "pocket/sft-alpaca")]
+    assert jobs("") == [Job("some_rule", "some_rule")]
+    assert jobs("sft", folder="elsewhere") == [Job("some_rule", "some_rule")]
 
 
 @pytest.mark.parametrize(("given", "gpus"), [(None, 1), (0, 1), (8, 8)])

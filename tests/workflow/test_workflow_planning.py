@@ -99,6 +99,16 @@ def test_a_finished_training_starts_again_only_by_leave(pretrained: Path, tmp_pa
         assert (folder / BASE).is_file()
 
 
+def test_a_training_that_failed_starts_again_unasked(tmp_path: Path) -> None:
+    """Snakemake keeps a record of failed jobs as of finished ones."""
+    wild = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e30}}}})
+    failed = snakemake(tmp_path, BASE, overlays=(SHORT, wild))
+    assert failed.returncode != 0
+    assert "Error in rule pretrain" in failed.stdout + failed.stderr
+    run = snakemake(tmp_path, BASE)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_an_edit_that_trains_again_is_asked_about_and_touching_is_not(pretrained: Path, tmp_path: Path) -> None:
     edit = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e-3}}}})
     folder = shutil.copytree(pretrained, tmp_path / "copy")

@@ -121,11 +121,11 @@ def _job(workflow: Any, job: Any) -> Job:
 
 
 def _was_finished(workflow: Any, job: Any) -> bool:
-    """Whether the job ran to its end before: its outputs say so, or what Snakemake and its benchmark left of them.
+    """Whether the job ran to its end before: it left an output, or its benchmark.
 
-    One that was cut off is marked as incomplete: it goes on and doesn't start again.
+    One that was cut off is marked as incomplete: it goes on and doesn't start again. One that failed left neither,
+    though Snakemake has a record of it as of finished ones.
     """
     if is_cut_off(workflow, job):
         return False
-    left = [*map(str, job.output), str(job.benchmark)]
-    return any(Path(path).exists() for path in left) or any(map(workflow.persistence.metadata, job.output))
+    return any(Path(path).exists() for path in (*map(str, job.output), str(job.benchmark)))
