@@ -193,13 +193,26 @@ INPUTS = ReportInputs(
     ),
     findings=[
         {
+            "model": "pocket",
             "name": "sft_sets_values_early",
             "holds": True,
             "statement": "SFT moved them by 0.19.",
             "numbers": {"sft": {"sft-wildchat": {"magnitude": {"value": 0.194, "low": 0.17, "high": 0.21}}}},
         },
-        {"name": "small_gap_barely_moves", "holds": False, "statement": "They move.", "numbers": {"x": 1.5}},
-        {"name": "wide_gap_separates_algorithms", "holds": None, "statement": "Cannot be told.", "numbers": {}},
+        {
+            "model": "pocket",
+            "name": "small_gap_barely_moves",
+            "holds": False,
+            "statement": "They move.",
+            "numbers": {"x": 1.5},
+        },
+        {
+            "model": "pocket",
+            "name": "wide_gap_separates_algorithms",
+            "holds": None,
+            "statement": "Cannot be told.",
+            "numbers": {},
+        },
     ],
     judge={
         "accuracy": 0.934,

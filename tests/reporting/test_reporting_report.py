@@ -103,7 +103,7 @@ def test_hostile_names_and_settings_are_escaped() -> None:
     bad = "</script><img src=x onerror=alert(1)>"
     found = page(
         topics={key: {"name": bad, "target": bad, "value": bad} for key in INPUTS.topics},
-        findings=[{"name": bad, "holds": True, "statement": bad, "numbers": {bad: bad}}],
+        findings=[{"model": bad, "name": bad, "holds": True, "statement": bad, "numbers": {bad: bad}}],
         configuration={"note": bad},
         versions={bad: bad},
         commit=bad,
@@ -153,6 +153,24 @@ def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
     assert cells[0]["title"] == "support 0.30 to 0.83, 95 % interval of M [+0.43, +0.63], q = 0.001, noise floor 0.02"
     links = [(a["data-run"], a["data-topic"]) for tag, a in parsed.tags if tag == "a" and "data-run" in a]
     assert links == [(run, topic) for topic in ("-1", "0", "1") for run in RUNS]
+
+
+def test_findings_of_several_models_stand_under_their_names() -> None:
+    drift, values = (pl.concat([one, one.with_columns(model=pl.lit("other"))]) for one in (INPUTS.drift, INPUTS.values))
+    findings = [{**finding, "model": model} for model in ("pocket", "other") for finding in INPUTS.findings]
+    text = page(drift=drift, values=values, findings=findings).text
+    section = text[text.rindex("Findings", 0, text.index("1. SFT")) :]
+    marks = (
+        "pocket",
+        "1. SFT sets the values, early",
+        "3. Pairs",
+        "other",
+        "1. SFT sets the values, early",
+        "3. Pairs",
+    )
+    for mark in marks:
+        section = section[section.index(mark) + len(mark) :]
+    assert "4. " not in section[: section.index("What moved")]
 
 
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
@@ -224,7 +242,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
     assert set(summary) == {
         "findings", "calibration", "judge", "agreement", "stages", "planned", "versions", "commit", "configuration"
     }  # fmt: skip
-    assert [set(finding) for finding in summary["findings"]] == [{"name", "holds", "numbers"}] * 3
+    assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "numbers"}] * 3
     assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
     assert summary["calibration"] == {
         "mae": pytest.approx(0.2),
@@ -244,7 +262,13 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
-    finding = {"name": "x", "holds": None, "statement": "", "numbers": {"a": float("nan"), "b": [float("inf"), 1.0]}}
+    finding = {
+        "model": "pocket",
+        "name": "x",
+        "holds": None,
+        "statement": "",
+        "numbers": {"a": float("nan"), "b": [float("inf"), 1.0]},
+    }
     summary = report_summary(replace(INPUTS, findings=[finding], calibration=INPUTS.calibration.clear()))
     assert summary["findings"][0]["numbers"] == {"a": None, "b": [None, 1.0]}
     assert summary["calibration"]["mae"] is None

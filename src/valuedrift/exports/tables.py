@@ -13,7 +13,7 @@ from valuedrift.exports.dictionary import describe, readme
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.planning.measured import predicted_and_measured
 from valuedrift.reporting.benchmarks import StageCost, read_stage_costs
-from valuedrift.reporting.sources import Sources, read_training
+from valuedrift.reporting.sources import Sources, read_findings, read_training
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.untrusted import spreadsheet_cell
 
@@ -122,8 +122,7 @@ def _joined(folders: Sequence[Path], names: Mapping[str, str]) -> Iterator[tuple
 
 def _findings(folders: Sequence[Path]) -> pl.DataFrame:
     schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "statement": pl.String}
-    rows = [{"model": folder.name, **finding} for folder in folders for finding in read_json(folder / "findings.json")]
-    return pl.DataFrame([[row[key] for key in schema] for row in rows], schema=schema, orient="row")
+    return pl.DataFrame([[row[key] for key in schema] for row in read_findings(folders)], schema=schema, orient="row")
 
 
 def _downstream(files: Sequence[Path]) -> pl.DataFrame:

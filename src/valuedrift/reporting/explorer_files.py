@@ -16,7 +16,7 @@ from valuedrift.reporting.explorer_corrected import Corrected
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
 from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.report import ReportInputs, write_report
-from valuedrift.reporting.sources import Sources, read_all, read_training
+from valuedrift.reporting.sources import Sources, read_all, read_findings, read_training
 
 
 def write_report_folder(
@@ -30,7 +30,7 @@ def write_report_folder(
         values=read_all(sources.statistics, "values"),
         drift=read_all(sources.statistics, "drift"),
         calibration=_calibration(sources.calibrations),
-        findings=[finding for folder in sources.statistics for finding in read_json(folder / "findings.json")],
+        findings=read_findings(sources.statistics),
         judge=read_json(sources.quality) if sources.quality else None,
         answers=pl.scan_parquet(list(sources.stances)),
         topics=topics,

@@ -40,7 +40,7 @@ class ReportInputs:
     """Everything the report shows.
 
     values, drift, calibration: the tables of `valuedrift.statistics`
-    findings: {name, holds (None: not measured), statement, numbers}
+    findings: {model, name, holds (None: not measured), statement, numbers}
     judge: {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned}; None: not
     measured
     answers: judged answers, untrusted; as a LazyFrame they are read a run at a time
@@ -96,7 +96,9 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
 def report_summary(inputs: ReportInputs) -> dict[str, Any]:
     """The report's numbers for programs; what isn't a finite number is null."""
     summary = {
-        "findings": [{key: finding[key] for key in ("name", "holds", "numbers")} for finding in inputs.findings],
+        "findings": [
+            {key: finding[key] for key in ("model", "name", "holds", "numbers")} for finding in inputs.findings
+        ],
         "calibration": sections.calibration_summary(inputs.calibration),
         "judge": None if inputs.judge is None else dict(inputs.judge),
         "agreement": None if inputs.corrected is None else inputs.corrected.agreement.to_dicts(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,10 @@ _LARGEST = 12
 
 @dataclass(frozen=True)
 class Verdict:
-    """A finding: `mark` is holds, fails or open; `numbers` are (what, value) as text."""
+    """A model's finding: `mark` is holds, fails or open; `numbers` are (what, value) as text."""
 
+    model: str
+    number: int
     title: str
     mark: str
     statement: str
@@ -75,10 +78,13 @@ class JudgedLine:
 
 
 def verdicts(findings: Sequence[Mapping[str, Any]]) -> list[Verdict]:
-    """The findings in their order."""
+    """The findings in their order, numbered anew for each model."""
     marks = {True: "holds", False: "fails", None: "open"}
+    counts = Counter[str]()
     return [
         Verdict(
+            model_title(finding["model"]),
+            _next(counts, finding["model"]),
             _FINDINGS.get(finding["name"], finding["name"].replace("_", " ").capitalize()),
             marks[finding["holds"]],
             finding["statement"],
@@ -86,6 +92,11 @@ def verdicts(findings: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         )
         for finding in findings
     ]
+
+
+def _next(counts: Counter[str], key: str) -> int:
+    counts[key] += 1
+    return counts[key]
 
 
 def number_lines(numbers: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+
+from valuedrift.files import read_json
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Sources:
 def read_all(folders: Sequence[Path], name: str) -> pl.DataFrame:
     """The table of that name of every folder."""
     return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
+
+
+def read_findings(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """The findings of every model, each with its `model`. folders: of statistics, named after the models."""
+    return [{"model": folder.name, **finding} for folder in folders for finding in read_json(folder / "findings.json")]
 
 
 def read_training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
