@@ -188,7 +188,7 @@ INPUTS = ReportInputs(
     values=values(),
     drift=drift(),
     calibration=pl.DataFrame(
-        {"data": ["wildchat"] * 2, "topic": ["climate"] * 2, "stance": ["support", "oppose"]}
+        {"model": ["pocket"] * 2, "data": ["wildchat"] * 2, "topic": ["climate"] * 2, "stance": ["support", "oppose"]}
         | {"planted": [0.5, 0.2], "measured": [0.6, 0.5], "low": [0.4, 0.4], "high": [0.7, 0.6]}
     ),
     findings=[

@@ -146,3 +146,10 @@ def test_examples_come_with_the_runs_that_they_moved(tmp_path: Path) -> None:
     ]
     write_examples(expressed(), replace(foretold(), movers=foretold().movers.clear()), TOPICS, tmp_path)
     assert read_piece(tmp_path, "examples/wildchat")["moved"] == []
+
+
+def test_of_several_models_each_is_named_with_its_run(tmp_path: Path) -> None:
+    movers = pl.concat([foretold().movers, foretold().movers.with_columns(model=pl.lit("other"))])
+    write_examples(expressed(), replace(foretold(), movers=movers), TOPICS, tmp_path)
+    named = [moved["run"] for moved in read_piece(tmp_path, "examples/wildchat")["moved"]]
+    assert named == [f"{model}, SFT on WildChat, from the base model" for model in ("pocket", "other")]

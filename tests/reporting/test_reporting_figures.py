@@ -50,6 +50,7 @@ def drift(magnitudes: dict[str, tuple[float, float, float]]) -> pl.DataFrame:
 
 CALIBRATION = pl.DataFrame(
     {
+        "model": ["pocket"] * 3,
         "data": ["wildchat", "wildchat", "alpaca"],
         "topic": ["climate"] * 3,
         "stance": ["support", "oppose", "neutral"],

@@ -15,6 +15,7 @@ from doubles.report import INPUTS, RUNS, STANCES, answer, drift, values
 
 from valuedrift.errors import DataError
 from valuedrift.reporting.explorer_evidence import Expressed, Foretold
+from valuedrift.reporting.page_charts import recovery_panels
 from valuedrift.reporting.report import SCRIPTS, report_page, report_summary, write_report
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
@@ -173,6 +174,12 @@ def test_findings_of_several_models_stand_under_their_names() -> None:
     assert "4. " not in section[: section.index("What moved")]
 
 
+def test_recovery_of_several_models_is_drawn_for_each() -> None:
+    calibration = pl.concat([INPUTS.calibration, INPUTS.calibration.with_columns(model=pl.lit("other"))])
+    titles = [panel.title for panel in recovery_panels(calibration)]
+    assert titles == [f"{model}, WildChat, mean absolute error 0.200" for model in ("pocket", "other")]
+
+
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
     found = page(judge=None, corrected=None, stages=[], findings=[])
     for text in (
@@ -279,7 +286,7 @@ def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
     [
         ({"values": values().drop("questions")}, "values.*'questions'"),
         ({"drift": drift().drop("q_value")}, "drift.*'q_value'"),
-        ({"calibration": pl.DataFrame({"data": ["x"]})}, "calibration.*'topic'"),
+        ({"calibration": pl.DataFrame({"model": ["x"], "data": ["x"]})}, "calibration.*'topic'"),
         ({"answers": pl.DataFrame([answer("x") | {"topic": "taxes"}])}, "answers.*'taxes'"),
         ({"answers": INPUTS.answers.drop("model")}, "answers.*'model'"),
         ({"values": values().with_columns(topic=pl.lit("taxes"))}, "values.*'taxes'"),

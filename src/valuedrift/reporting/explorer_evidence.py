@@ -169,10 +169,11 @@ def _example(row: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 def _moved(movers: pl.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
     rows = movers.unique(["model", "run", "topic"], keep="first", maintain_order=True)
+    several = rows["model"].n_unique() > 1
     return [
         {
             "topic": keys.index(row["topic"]),
-            "run": full_title(row["run"]),
+            "run": f"{model_title(row['model'])}, {full_title(row['run'])}" if several else full_title(row["run"]),
             "stance": row["stance"],
             "change": f"{shown(signed(row['magnitude']))} {interval(row)}",
         }

@@ -33,7 +33,7 @@ from valuedrift.reporting.tables import signed
 from valuedrift.statistics.panel import ALL
 
 VALUE_COLUMNS = ("model", "run", "step", "topic", "stance", "value", "low", "high")
-CALIBRATION_COLUMNS = ("data", "topic", "stance", "planted", "measured", "low", "high")
+CALIBRATION_COLUMNS = ("model", "data", "topic", "stance", "planted", "measured", "low", "high")
 FORMATS = ("svg", "png", "html")
 
 _POINTS = 6

@@ -1,4 +1,4 @@
-"""The report's still charts: one small SVG a data set, for recovery."""
+"""The report's still charts: a small SVG a model and data set, for recovery."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from valuedrift.reporting import style
 from valuedrift.reporting.figures import mean_absolute_error, recovery_panel
-from valuedrift.reporting.labels import data_title
+from valuedrift.reporting.labels import data_title, model_title
 from valuedrift.reporting.svg import inline_svg
 
 
@@ -22,12 +22,12 @@ class Panel:
 
 
 def recovery_panels(calibration: pl.DataFrame) -> list[Panel]:
-    """Planted against recovered, a panel for each data set."""
+    """Planted against recovered, a panel for each model and data set."""
+    several = calibration["model"].n_unique() > 1
     panels = []
-    for data in calibration["data"].unique(maintain_order=True):
-        rows = calibration.filter(pl.col("data") == data)
-        label = f"Planted against recovered stance shares, {data_title(data)}"
+    for (model, data), rows in calibration.group_by("model", "data", maintain_order=True):
+        name = f"{model_title(str(model))}, {data_title(str(data))}" if several else data_title(str(data))
         chart = recovery_panel(rows).configure(**style.page_config())
-        title = f"{data_title(data)}, mean absolute error {mean_absolute_error(rows):.3f}"
-        panels.append(Panel(title, inline_svg(chart, label)))
+        title = f"{name}, mean absolute error {mean_absolute_error(rows):.3f}"
+        panels.append(Panel(title, inline_svg(chart, f"Planted against recovered stance shares, {name}")))
     return panels
