@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,26 +16,31 @@ from pipeline import REPOSITORY
 
 # Kept on the way to results, in whatever order things happened.
 _BESIDE = ("journals", "resume", "embeddings", "provenance", "logs", "benchmarks")
+_POLL = 0.1
+_WITHIN = 6.0  # seconds, which most jobs and Snakemake's start take
 
 
-def run_killed(command: Sequence[str], kills: int, seed: int, pause: float, log: Path) -> tuple[int, int]:
+def run_killed(command: Sequence[str], kills: int, seed: int, done: Callable[[], float], log: Path) -> tuple[int, int]:
     """Start a command again and again until it ends well, killing one of its processes each time; (kills, starts).
 
-    After every pause, of that many seconds on average, kill -9 meets any process that the command has started, itself
-    as likely as the others; after so many kills it is left alone.
+    done: the share of the work that is done. The kills are spread over its first nine tenths, however fast it goes:
+    each meets any process that the command has started, itself as likely as the others, some seconds after its turn.
     """
     chance = random.Random(seed)
-    done, starts = 0, 0
+    turns = [0.9 * (number + chance.random()) / kills for number in range(kills)]
+    killed, starts = 0, 0
     with log.open("ab") as output:
         while starts < 5 * kills:
             starts += 1
             main = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY)
-            while main.poll() is None and done < kills:
+            while main.poll() is None and killed < kills:
+                is_due = done() >= turns[killed]
                 with suppress(subprocess.TimeoutExpired):
-                    main.wait(chance.uniform(0, 2 * pause))
-                done += main.poll() is None and kill_one(main.pid, chance)
+                    main.wait(chance.uniform(0, _WITHIN) if is_due else _POLL)
+                if is_due and main.poll() is None:
+                    killed += kill_one(main.pid, chance)
             if main.wait() == 0:
-                return done, starts
+                return killed, starts
     raise AssertionError(f"not at its end after {starts} starts; see {log}")
 
 
@@ -49,10 +54,9 @@ def kill_one(main: int, chance: random.Random) -> bool:
     return False
 
 
-def job_seconds(folder: Path) -> float:
-    """Wall seconds of all jobs of a finished run."""
-    benchmarks = (folder / "results/benchmarks").rglob("*.tsv")
-    return sum(float(path.read_text().splitlines()[1].split("\t")[0]) for path in benchmarks)
+def jobs_done(folder: Path) -> int:
+    """How many jobs of a run have ended well, by their benchmarks."""
+    return len(list((folder / "results/benchmarks").rglob("*.tsv")))
 
 
 def made(folder: Path, *endings: str) -> dict[str, str]:

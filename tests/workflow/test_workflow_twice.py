@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from killing import job_seconds, made, run_killed
+from killing import jobs_done, made, run_killed
 from pipeline import PLANTED, command, snakemake, wanted
 
 from valuedrift.cli import main
@@ -26,10 +26,11 @@ def test_two_runs_make_the_same_tables_and_weights(finished: Path, tmp_path: Pat
 
 
 def test_thirty_kills_change_nothing(finished: Path, tmp_path: Path) -> None:
-    # As far apart as spreads them over the whole run on two cores.
-    pause = job_seconds(finished) / 2 / KILLS
-    kills, starts = run_killed(command(tmp_path), KILLS, SEED, pause, tmp_path / "log.txt")
-    assert kills >= KILLS
+    total = jobs_done(finished)
+    kills, starts = run_killed(
+        command(tmp_path), KILLS, SEED, lambda: jobs_done(tmp_path) / total, tmp_path / "log.txt"
+    )
+    assert kills == KILLS
     assert starts > 1
     first, second = (made(folder, ".parquet", ".safetensors") for folder in (finished, tmp_path))
     assert [name for name in sorted(first.keys() | second.keys()) if first.get(name) != second.get(name)] == []
