@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from valuedrift.cluster import prepare_slurm
-from valuedrift.interrupted import prepare
+from valuedrift.interrupted import prepare, remove_drafts
 from valuedrift.snakemake_inside import slurm_run
 
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bin"
@@ -13,6 +13,7 @@ onstart:
 
     if not workflow.touch:
         prepare(Path("results"))
+        remove_drafts(Path("results"), Path(SHARED.name))
     guard(workflow, FLOW)
     keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":

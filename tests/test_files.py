@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from valuedrift.files import publish, read_json, write_json, write_parquet, write_text
+from valuedrift.files import DRAFT, publish, read_json, write_json, write_parquet, write_text
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -127,3 +127,10 @@ def test_parquet_is_the_same_bytes_for_the_same_table(tmp_path: Path) -> None:
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
     assert pl.read_parquet(tmp_path / "one.parquet").equals(table)
     assert pl.read_parquet_metadata(tmp_path / "one.parquet")["judge"] == "pocket"
+
+
+def test_a_draft_is_known_by_its_name(tmp_path: Path) -> None:
+    with publish(tmp_path / "drift.parquet") as draft:
+        assert DRAFT.fullmatch(draft.name)
+        draft.touch()
+    assert not DRAFT.fullmatch("drift.parquet")

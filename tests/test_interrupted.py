@@ -15,7 +15,7 @@ import pytest
 
 from valuedrift import interrupted
 from valuedrift.errors import ArtifactError
-from valuedrift.interrupted import OWNER, end_orphans, prepare, share
+from valuedrift.interrupted import OWNER, end_orphans, prepare, remove_drafts, share
 
 SHARING = (
     "import sys; from pathlib import Path; from valuedrift.interrupted import share; held = share(Path('.snakemake'));"
@@ -100,6 +100,28 @@ def test_others_jobs_are_left_alone(folder: Path, elsewhere: bool, batch: bool) 
         end_orphans()
         assert is_running(job.pid)
         job.kill()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_killed_jobs_had_begun_to_write_goes_unless_another_snakemake_lives(folder: Path, alone: bool) -> None:
+    results = folder / "results"
+    (results / "drift/.pocket.123.tmp/tables").mkdir(parents=True)
+    (results / "drift/.values.parquet.45.tmp").touch()
+    (results / "embeddings").mkdir()
+    kept = {results / "embeddings" / name for name in ("wildchat.npy", ".wildchat.npy.0f.partial", "notes.7.tmp")}
+    for path in kept:
+        path.touch()
+    with share(folder / ".snakemake") as mark:
+        if alone:
+            remove_drafts(results, Path(mark.name))
+        else:
+            with share(folder / ".snakemake"):
+                remove_drafts(results, Path(mark.name))
+    assert {path for path in results.rglob("*") if path.is_file()} - kept == (
+        set() if alone else {results / "drift/.values.parquet.45.tmp"}
+    )
+    assert (results / "drift/.pocket.123.tmp").exists() is not alone
+    assert all(path.exists() for path in kept)
 
 
 def test_results_that_cannot_be_written_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

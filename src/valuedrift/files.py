@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +49,10 @@ def made_from(origin: Callable[[], str]) -> Iterator[list[Path]]:
         yield making.published
     finally:
         _making.reset(token)
+
+
+DRAFT = re.compile(r"\..+\.[0-9]+\.tmp")
+"""What is being written, or was when its process was killed."""
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from valuedrift.errors import ArtifactError
+from valuedrift.files import DRAFT
 
 OWNER = "VALUEDRIFT_SNAKEMAKE"
 """The environment variable that tells jobs' processes by: process and start of the Snakemake that started them."""
@@ -37,13 +38,16 @@ def share(folder: Path) -> BinaryIO:
     """
     mark, locks = folder.absolute() / "valuedrift" / uuid4().hex, folder / "locks"
     handle = _hold(mark)
-    alone = not any(is_held(other) for other in mark.parent.iterdir() if other != mark)
-    if alone and locks.is_dir() and any(locks.iterdir()):
+    if _is_alone(mark) and locks.is_dir() and any(locks.iterdir()):
         print("The Snakemake that locked this folder was killed; its lock goes.", file=sys.stderr)
         shutil.rmtree(locks)
         locks.mkdir()
     os.environ[OWNER] = f"{os.getpid()}:{_started(os.getpid())}"
     return handle
+
+
+def _is_alone(mark: Path) -> bool:
+    return not any(is_held(other) for other in mark.parent.iterdir() if other != mark)
 
 
 def is_held(mark: Path) -> bool:
@@ -82,6 +86,18 @@ def prepare(results: Path) -> None:
         raise ArtifactError(
             place, "a place where nothing can be written", "a folder for results that can be written to"
         )
+
+
+def remove_drafts(results: Path, mark: Path) -> None:
+    """Remove what killed jobs had begun to write; not while another Snakemake lives here, whose jobs may be writing.
+
+    mark: of this Snakemake
+    """
+    if not _is_alone(mark):
+        return
+    for folder, folders, files in os.walk(results):
+        for draft in (Path(folder, name) for name in (*folders, *files) if DRAFT.fullmatch(name)):
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
 
 def _require_past(results: Path) -> None:
