@@ -9,18 +9,7 @@ STAGES = (
     *("synthetic_candidates", "synthetic_retrieve", "synthetic_pairs", "synthetic_align"),
     *("sft", "reward", "ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"),
     *("generate", "stances", "calibration", "retrieve", "judge_data", "expression", "recovery", "statistics"),
-    *(
-        "labels",
-        "corrected",
-        "prediction",
-        "drift",
-        "downstream",
-        "ablations",
-        "tables",
-        "figures",
-        "configuration",
-        "report",
-        "exports",
-    ),
+    *("labels", "corrected", "prediction", "drift", "downstream", "ablations", "tables", "figures", "configuration"),
+    *("report", "exports"),
 )
 """The order in which plans show stages; any others come last."""

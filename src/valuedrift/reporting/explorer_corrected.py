@@ -10,7 +10,7 @@ import polars as pl
 
 from valuedrift.reporting import style
 from valuedrift.reporting.corrected_figures import METHODS, RAW, corrected_panel
-from valuedrift.reporting.labels import model_title, origin_title, run_order, run_title
+from valuedrift.reporting.labels import full_title, model_title, origin_title, run_order, run_title
 from valuedrift.reporting.page_charts import Panel
 from valuedrift.reporting.svg import inline_svg
 from valuedrift.reporting.table_files import MISSING, shown
@@ -91,7 +91,7 @@ def corrected_panels(drift: pl.DataFrame) -> list[Panel]:
         whose = f"{model_title(model)}, " if several_models else ""
         start = f", {origin_title(run)}" if several_starts and _start(run) else ""
         chart = corrected_panel(together.filter(model=model, run=run), reach).configure(**style.page_config())
-        label = f"Drifts as judged and corrected, {model_title(model)}, {run_title(run)}, {origin_title(run)}"
+        label = f"Drifts as judged and corrected, {model_title(model)}, {full_title(run)}"
         panels.append(Panel(f"{whose}{run_title(run)}{start}", inline_svg(chart, label)))
     return panels
 

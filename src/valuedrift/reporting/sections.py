@@ -17,6 +17,7 @@ from valuedrift.reporting.labels import (
     Topics,
     algorithm_title,
     data_title,
+    full_title,
     model_title,
     ordered,
     origin_title,
@@ -208,7 +209,7 @@ def judged_lines(told: Sequence[RunAnswers]) -> list[JudgedLine]:
     return [
         JudgedLine(
             model_title(run.model),
-            "Base model" if run.run == BASE_RUN else f"{run_title(run.run)}, {origin_title(run.run)}",
+            "Base model" if run.run == BASE_RUN else full_title(run.run),
             f"{run.answers:,}",
             MISSING if run.unassigned is None else f"{run.unassigned:.4f}",
             f"{run.refusals / run.answers:.1%}".replace("%", " %"),

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.reporting.corrected_figures import METHODS
-from valuedrift.reporting.labels import Topics, data_title, model_title, origin_title, run_title, topic_name
+from valuedrift.reporting.labels import Topics, data_title, full_title, model_title, topic_name
 from valuedrift.reporting.paper import PAPER_SHARES
 from valuedrift.reporting.table_files import MISSING, Table
 from valuedrift.reporting.tables import signed
@@ -50,7 +50,7 @@ def _corrected_table(model: str, drift: pl.DataFrame, topics: Topics) -> Table:
     by_method = {method: drift.filter(method=method).iter_rows(named=True) for method in METHODS}
     rows = [
         {
-            "Run": f"{run_title(one['run'])}, {origin_title(one['run'])}",
+            "Run": full_title(one["run"]),
             "Topic": topic_name(topics, one["topic"]),
             "Stance": one["stance"],
             "As judged": _estimate(one, "raw", "raw_low", "raw_high"),
