@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM
 
 from valuedrift.judging.labels import LabelTokens
+from valuedrift.models.precision import asking_precision
 
 FloatArray = NDArray[np.float64]
 
@@ -19,8 +20,7 @@ class CausalScorer:
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(self.device).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=asking_precision()).to(self.device).eval()
         self.labels = labels
 
     @torch.inference_mode()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from vllm import LLM, SamplingParams
 
 from valuedrift.judging.labels import LabelTokens
+from valuedrift.models.precision import asking_precision
 
 FloatArray = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ class VllmScorer:
         self.labels = labels
         self.engine = LLM(
             model=str(folder),
-            dtype="bfloat16" if torch.cuda.is_available() else "float32",
+            dtype=asking_precision(),
             skip_tokenizer_init=True,
             # Before temperature and penalties, of which the model's own generation_config could bring some.
             logprobs_mode="raw_logprobs",

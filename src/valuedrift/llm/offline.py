@@ -37,13 +37,6 @@ def complete_offline(requests: Iterable[ChatRequest], settings: LlmSettings, jou
     progress.close()
 
 
-def _precision() -> str:
-    """The same for both backends, whatever the weights are saved in; vLLM would halve fp32 on a CPU as well."""
-    import torch
-
-    return "bfloat16" if torch.cuda.is_available() else "float32"
-
-
 def _missing(
     requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal, progress: Progress
 ) -> Iterator[tuple[str, ChatRequest]]:
@@ -59,7 +52,9 @@ def load_vllm(settings: LlmSettings) -> Answer:
     """The model in vLLM's engine. Sampling is the request's alone: the model's generation_config.json is left out."""
     from vllm import LLM, SamplingParams
 
-    llm = LLM(model=settings.model, dtype=_precision(), generation_config="vllm", seed=0)
+    from valuedrift.models.precision import asking_precision
+
+    llm = LLM(model=settings.model, dtype=asking_precision(), generation_config="vllm", seed=0)
     room = llm.llm_engine.model_config.max_model_len
 
     def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
@@ -103,8 +98,10 @@ def load_transformers(settings: LlmSettings) -> Answer:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from valuedrift.models.precision import asking_precision
+
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=_precision()).eval()
+    model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=asking_precision()).eval()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     room = model.config.max_position_embeddings
 
