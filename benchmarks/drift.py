@@ -132,15 +132,12 @@ def against_scipy(cells: int) -> None:
     steps, bootstrap = 57, Bootstrap()
     means = np.random.default_rng(0).dirichlet([1, 2, 1], (steps, len(TOPICS) * QUESTIONS))
 
+    places = {topic: slice(t * QUESTIONS, (t + 1) * QUESTIONS) for t, topic in enumerate(TOPICS)}
+    checkpoints = {("run", step): step for step in range(steps)}
+
     def panel() -> Panel:
-        return Panel(
-            "model",
-            {topic: slice(t * QUESTIONS, (t + 1) * QUESTIONS) for t, topic in enumerate(TOPICS)},
-            {("run", step): step for step in range(steps)},
-            means,
-            np.full(means.shape[:2], ANSWERS),
-            {topic: shares_of_draws(topic, QUESTIONS, bootstrap) for topic in TOPICS},
-        )
+        answers = np.full(means.shape[:2], ANSWERS)
+        return Panel("model", places, checkpoints, means, answers, shares_of_draws(places, bootstrap))
 
     def joint(drawn: Panel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         ends = {}

@@ -31,24 +31,25 @@ def labels(questions=400, regime=REGIME, judges=BIASED):
 
 
 def test_a_biased_judge_is_corrected_to_the_truth_by_both_methods():
-    values, drifts = tables(labels())
     held = 0
-    for step, truth in enumerate(REGIME.values):
+    for seed in range(3):
+        values, drifts = tables(labels(), seed=seed)
+        for step, truth in enumerate(REGIME.values):
+            for method in ("inverse_confusion", "prediction_powered"):
+                rows = values.filter(topic="topic-00000", step=step, method=method)
+                assert rows["stance"].to_list() == list(STANCES)
+                assert rows["value"].to_list() == pytest.approx(truth.tolist(), abs=0.06)
+                held += ((rows["low"] <= pl.Series(truth)) & (rows["high"] >= pl.Series(truth))).sum()
+            # The raw values are off by far more than their intervals own up to.
+            support = values.filter(topic="topic-00000", step=step, stance="support").row(0, named=True)
+            assert support["raw_low"] > truth[0] + 0.03
+        truth = (REGIME.values[-1] - REGIME.values[0]).tolist()
         for method in ("inverse_confusion", "prediction_powered"):
-            rows = values.filter(topic="topic-00000", step=step, method=method)
-            assert rows["stance"].to_list() == list(STANCES)
-            assert rows["value"].to_list() == pytest.approx(truth.tolist(), abs=0.06)
-            held += ((rows["low"] <= pl.Series(truth)) & (rows["high"] >= pl.Series(truth))).sum()
-        # The raw values are off by far more than their intervals own up to.
-        support = values.filter(topic="topic-00000", step=step, stance="support").row(0, named=True)
-        assert support["raw_low"] > truth[0] + 0.03
-    assert held >= 10
-    truth = (REGIME.values[-1] - REGIME.values[0]).tolist()
-    for method in ("inverse_confusion", "prediction_powered"):
-        moved = drifts.filter(topic="all", method=method)
-        assert moved["value"].to_list() == pytest.approx(truth, abs=0.08)
-    neutral = drifts.filter(topic="all", stance="neutral").row(0, named=True)
-    assert neutral["raw_high"] < truth[1]
+            moved = drifts.filter(topic="all", method=method)
+            assert moved["value"].to_list() == pytest.approx(truth, abs=0.08)
+        neutral = drifts.filter(topic="all", stance="neutral").row(0, named=True)
+        assert neutral["raw_high"] < truth[1]
+    assert held >= 32  # of 36
 
 
 def test_stages_have_their_own_correction():

@@ -58,3 +58,13 @@ def test_a_stance_that_nobody_takes_at_one_end_does_no_harm():
     start = np.vstack([questions((0.5, 0.3, 0.2))[:2] / questions((0.5, 0.3, 0.2))[:2].sum(axis=0), np.zeros(40)])
     found = between(start, questions((0.3, 0.3, 0.4)))[1]
     assert 0.3 < found.low < found.value < found.high < 0.8
+
+
+def test_a_share_below_0_in_its_last_bits_does_no_harm():
+    one, other = np.array([[0.5] * 9, [0.5] * 9, [0.0] * 9]), np.array([[0.4] * 9, [0.6] * 9, [0.0] * 9])
+    drawn = [
+        np.repeat(end[:, :1], 99, axis=1) + np.array([[0.0], [0.0], [last]])
+        for end, last in ((one, 1e-17), (other, -3e-17))
+    ]
+    for found in measure_distances(([one], [other]), tuple(drawn), np.zeros((3, 99)), BOOTSTRAP):
+        assert found.low == pytest.approx(found.value) == found.high

@@ -20,6 +20,10 @@ def mean(numbers):
     return sum(numbers) / len(numbers)
 
 
+def sign_of(change):
+    return 0 if abs(change) <= 1e-12 else math.copysign(1, change)
+
+
 def percentile(numbers, share):
     ordered = sorted(numbers)
     place = share * (len(ordered) - 1)
@@ -41,19 +45,19 @@ def interval(topics, replicates, skewed, lowest):
     return max(min(ends[0], value), lowest), min(max(ends[1], value), 1.0)
 
 
-def reach_of(topics):
+def reach_of(topics, share):
     k = len(topics)
     variances = [sum((x - mean(own)) ** 2 for x in own) / (len(own) * (len(own) - 1)) / k**2 for own in topics]
     if sum(variances) < 1e-20:
         return 0.0
     freedom = sum(variances) ** 2 / sum(v * v / (len(own) - 1) for v, own in zip(variances, topics, strict=True))
-    return t.ppf(0.975, freedom) * math.sqrt(sum(variances))
+    return t.ppf(share, freedom) * math.sqrt(sum(variances))
 
 
 def drift_time(means, values, replicates, ends):
     """means[topic][checkpoint][question] · replicates[checkpoint][replicate] → earliest, reached, latest."""
     change = values[-1] - values[0]
-    sign = 0 if abs(change) <= 1e-12 else math.copysign(1, change)
+    sign = sign_of(change)
     heights = [sign * value for value in values]
     at = next(c for c, height in enumerate(heights) if height >= max(heights) - 1e-12)
     margin = max(values[at] - ends[at][0], 0) if sign > 0 else max(ends[at][1] - values[at], 0)
@@ -63,10 +67,11 @@ def drift_time(means, values, replicates, ends):
     for c, height in enumerate(heights):
         away = heights[at] - height - margin
         paired = [[sign * (x - y) for x, y in zip(own[at], own[c], strict=True)] for own in means]
-        reach = 0.0 if c == at else reach_of(paired)
-        earliest = c if earliest is None and away - lift - reach <= 1e-12 else earliest
+        not_above = c == at or away - 1.5 * lift - reach_of(paired, 0.95) <= 1e-12
+        is_below = c == at or away - lift + reach_of(paired, 0.975) <= 1e-12
+        earliest = c if earliest is None and not_above else earliest
         reached = c if reached is None and away <= 1e-12 else reached
-        latest = c if latest is None and away + reach <= 1e-12 else latest
+        latest = c if latest is None and is_below else latest
     return min(earliest, reached), reached, max(latest, reached)
 
 
@@ -141,6 +146,27 @@ def test_distances_agree_with_plain_loops(world, which):
     start, end = ([mean([mean(own[c]) for own in means_of(s)]) for s in range(3)] for c in (0, -1))
     expected = [sum(abs(y - x) for x, y in zip(start, end, strict=True)) / 2, jensen_shannon(start, end)]
     assert found.distances.filter(topic=which)["value"].to_list() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("which", ["topic-00001", "all"])
+def test_the_interval_of_a_total_variation_agrees_with_plain_loops(world, which):
+    _, panel, found = world
+    names, means_of = topics_of(panel, which)
+    means = [means_of(s) for s in range(3)]
+    changes = [[[y - x for x, y in zip(own[0], own[-1], strict=True)] for own in one] for one in means]
+    signs = [sign_of(mean([mean(own) for own in one])) for one in changes]
+    topics = [
+        [sum(sign * d for sign, d in zip(signs, ds, strict=True)) / 2 for ds in zip(*topic, strict=True)]
+        for topic in zip(*changes, strict=True)
+    ]
+    moved = [[own[-1][b] - own[0][b] for b in range(99)] for own in (replicates_of(panel, names, one) for one in means)]
+    linear = [sum(sign * own[b] for sign, own in zip(signs, moved, strict=True)) / 2 for b in range(99)]
+    added = mean([sum(abs(own[b]) for own in moved) / 2 for b in range(99)]) - mean([mean(own) for own in topics])
+    low, high = (end - added / 3 for end in interval(topics, linear, False, -1.0))
+    row = found.distances.filter(topic=which, measure="total_variation").row(0, named=True)
+    assert row["p_value"] > 0.05 or row["low"] == pytest.approx(max(low, 0), abs=1e-12)
+    assert row["p_value"] <= 0.05 or row["low"] == 0
+    assert row["high"] == pytest.approx(max(high, row["value"]), abs=1e-12)
 
 
 def test_three_shares_that_fall_short_of_one_are_weighted_like_those_that_do_not(world):

@@ -12,6 +12,12 @@ from valuedrift.statistics.intervals import interval_of_mean, spread_of
 
 TOTAL_VARIATION, JENSEN_SHANNON = "total_variation", "jensen_shannon"
 
+# Means closer than this are equal.
+_EQUAL = 1e-12
+# How much of what noise adds to a distance, as its replicates show it, is taken off its interval. With all of it the
+# total variation's holds the truth in as few as 91 % of simulated experiments, with none of it in up to 98 %.
+_TAKEN_OFF = 1 / 3
+
 
 @dataclass(frozen=True)
 class Distance:
@@ -50,48 +56,61 @@ def measure_distances(
 
     A distance can't be negative, so noise alone makes it positive, and its plain bootstrap adds the noise a second
     time. Therefore the interval is that of the distance's linear approximation at the values found (its gradient
-    with respect to the question means), and its low end is 0 unless the distance exceeds `null`.
+    with respect to the question means), lowered by a third of what noise adds to the replicates; and its low end is 0
+    unless the distance exceeds `null`.
     """
     before, after = (np.mean([topic.mean(axis=-1) for topic in end], axis=0) for end in ends)
     middle = ((before + after) / 2)[:, None]
     swapped = np.clip(middle - flipped / 2, 0, 1), np.clip(middle + flipped / 2, 0, 1)
-    change = after - before
+    # A share that follows from two others may be below 0 in its last bits.
+    resampled = np.maximum(replicates[0], 0), np.maximum(replicates[1], 0)
+    sign = np.where(np.abs(after - before) > _EQUAL, np.sign(after - before), 0.0)
     measures = (
-        (TOTAL_VARIATION, total_variation, (-np.sign(change) / 2, np.sign(change) / 2)),
+        (TOTAL_VARIATION, total_variation, (-sign / 2, sign / 2)),
         (JENSEN_SHANNON, jensen_shannon, _slopes(before, after)),
     )
     first, second = (
-        _distance(name, float(measure(before, after)), measure(*swapped), slopes, ends, replicates, bootstrap)
+        _distance(
+            name,
+            float(measure(before, after)),
+            (measure(*swapped), measure(*resampled)),
+            _reach(slopes, ends, replicates, bootstrap),
+            bootstrap.level,
+        )
         for name, measure, slopes in measures
     )
     return first, second
 
 
 def _distance(
-    name: str,
-    value: float,
-    null: FloatArray,
+    name: str, value: float, drawn: tuple[FloatArray, FloatArray], reach: tuple[float, float], level: float
+) -> Distance:
+    """drawn: the distance where start and end are swapped at random, and of the replicates, (replicates,) each."""
+    null, replicates = drawn
+    p = (1 + int((null >= value - _EQUAL).sum())) / (1 + null.size)
+    middle = value - _TAKEN_OFF * (float(replicates.mean()) - value)
+    return Distance(
+        name,
+        value,
+        low=min(max(0.0, middle - reach[0]), value) if p <= 1 - level else 0.0,
+        high=max(min(1.0, middle + reach[1]), value),
+        null=float(np.quantile(null, level)),
+        p_value=p,
+    )
+
+
+def _reach(
     slopes: tuple[FloatArray, FloatArray],
     ends: tuple[Sequence[FloatArray], Sequence[FloatArray]],
     replicates: tuple[FloatArray, FloatArray],
     bootstrap: Bootstrap,
-) -> Distance:
+) -> tuple[float, float]:
+    """How far the interval of a distance's linear approximation reaches below and above it."""
     linear = [slopes[0] @ start + slopes[1] @ end for start, end in zip(*ends, strict=True)]
     centre = np.asarray(np.mean([topic.mean() for topic in linear]))
     drawn = slopes[0] @ replicates[0] + slopes[1] @ replicates[1]
     low, high = interval_of_mean(centre, drawn, spread_of(linear, skewed=False), bootstrap)
-    threshold = float(np.quantile(null, bootstrap.level))
-    p = (1 + int((null >= value - 1e-12).sum())) / (1 + null.size)
-    shift = value - float(centre)
-    told = p <= 1 - bootstrap.level
-    return Distance(
-        name,
-        value,
-        low=max(0.0, float(low) + shift) if told else 0.0,
-        high=min(1.0, float(high) + shift),
-        null=threshold,
-        p_value=p,
-    )
+    return float(centre - low), float(high - centre)
 
 
 def _relative(p: FloatArray, middle: FloatArray) -> FloatArray:

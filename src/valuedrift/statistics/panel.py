@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,15 +199,37 @@ def _panel(model: str, sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
         checkpoints={(run, step): c for c, run, step in checkpoints.iter_rows()},
         means=means,
         answers=answers,
-        weights={topic: shares_of_draws(topic, place.stop - place.start, bootstrap) for topic, place in topics.items()},
+        weights=shares_of_draws(topics, bootstrap),
     )
 
 
-def shares_of_draws(topic: str, questions: int, bootstrap: Bootstrap) -> FloatArray:
-    """`Bootstrap.weights` as shares: what each question counts in each replicate, (questions, replicates)."""
-    weights = bootstrap.weights(topic, questions)
-    weights /= questions
-    return weights
+def shares_of_draws(topics: Mapping[str, slice], bootstrap: Bootstrap) -> dict[str, FloatArray]:
+    """What each question counts in each replicate, by topic (questions, replicates): `Bootstrap.weights` as shares.
+
+    topics: each topic's slice of the question axis
+    Topics with equally many questions go through the same draws, as in a ring, but each begins at a place of its own,
+    keyed by seed and topic. So in any one replicate all topics have different draws, which are independent.
+    """
+    rings: dict[int, FloatArray] = {}
+    taken: dict[int, set[int]] = {}
+    shares = {}
+    for topic, place in topics.items():
+        size = place.stop - place.start
+        if size not in rings:
+            drawn = bootstrap.weights(f"{size} questions", size) / size
+            rings[size], taken[size] = np.concatenate([drawn, drawn], axis=1), set()
+        start = _start(topic, taken[size], bootstrap)
+        taken[size].add(start)
+        shares[topic] = rings[size][:, start : start + bootstrap.replicates]
+    return shares
+
+
+def _start(topic: str, taken: Set[int], bootstrap: Bootstrap) -> int:
+    """A place in the ring that no other topic has, as long as there is one."""
+    start = int(bootstrap.stream(topic).integers(bootstrap.replicates))
+    while start in taken and len(taken) < bootstrap.replicates:
+        start = (start + 1) % bootstrap.replicates
+    return start
 
 
 def _refuse_shared_checkpoints(files: Sequence[Path], parts: Sequence[pl.DataFrame]) -> None:
@@ -220,19 +242,19 @@ def _refuse_shared_checkpoints(files: Sequence[Path], parts: Sequence[pl.DataFra
 
 
 def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
-    place = panel.topics[topic]
-    common = np.ones(place.stop - place.start, dtype=np.bool_)
-    for run, step in checkpoints:
-        at = panel.checkpoints.get((run, step))
-        common &= at is not None and panel.answers[at, place] > 0
-        if not common.any():
-            raise ArtifactError(
-                f"stances, model {panel.model}, run {run}, step {step}, topic {topic}",
-                "no question judged both here and at the checkpoints before it",
-                "at least one",
-                "Generate and judge the missing answers.",
-            )
-    return common
+    places = [panel.checkpoints.get(checkpoint, -1) for checkpoint in checkpoints]
+    # At a checkpoint that isn't there no question is judged.
+    judged = (panel.answers[places, panel.topics[topic]] > 0) & (np.array(places) >= 0)[:, None]
+    common = np.logical_and.accumulate(judged)
+    if not common[-1].any():
+        run, step = checkpoints[int((~common.any(axis=1)).argmax())]
+        raise ArtifactError(
+            f"stances, model {panel.model}, run {run}, step {step}, topic {topic}",
+            "no question judged both here and at the checkpoints before it",
+            "at least one",
+            "Generate and judge the missing answers.",
+        )
+    return np.asarray(common[-1])
 
 
 def _sum(a: TopicValues, b: TopicValues) -> TopicValues:

@@ -71,7 +71,8 @@ class Regime:
         """Drift times, (stances,), of the true values, each with the margin that its interval has on average."""
         shares = self.shares(_POPULATION, np.random.default_rng(0))
         variance = shares.var(axis=1) + (shares * (1 - shares)).mean(axis=1) / self.answers
-        margin = stdtrit(self.questions - 1, (1 + level) / 2) * np.sqrt(variance / self.questions)
+        freedom = self.topics * (self.questions - 1)
+        margin = stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance / (self.topics * self.questions))
         return drift_times(self.values[..., None], margin, margin, (0, *self.steps))[:, 0]
 
 
@@ -138,13 +139,14 @@ def _judge(true: NDArray[np.int64], judge: FloatArray, random: np.random.Generat
 
 def _panel(regime: Regime, topics: Sequence[int], means: FloatArray, bootstrap: Bootstrap) -> Panel:
     size = regime.questions
+    places = {_topic(topic): slice(t * size, (t + 1) * size) for t, topic in enumerate(topics)}
     return Panel(
         model="simulated",
-        topics={_topic(topic): slice(t * size, (t + 1) * size) for t, topic in enumerate(topics)},
+        topics=places,
         checkpoints={place: c for c, place in enumerate(regime.trajectory.checkpoints)},
         means=means,
         answers=np.full(means.shape[:2], regime.answers),
-        weights={_topic(topic): shares_of_draws(_topic(topic), size, bootstrap) for topic in topics},
+        weights=shares_of_draws(places, bootstrap),
     )
 
 
