@@ -57,3 +57,14 @@ def test_equal_questions_have_no_width_and_a_single_one_has_no_bounds_of_its_own
     assert of(np.full(7, 0.3)) == pytest.approx((0.3, 0.3))
     assert of(np.array([0.3])) == (-np.inf, np.inf)
     assert of(np.array([0.3]), np.linspace(0, 1, 30)) == (-np.inf, np.inf)
+
+
+def test_a_stance_that_none_of_n_questions_shows_may_still_be_that_of_some():
+    def between_0_and_1(own):
+        drawn = own @ BOOTSTRAP.weights("0", len(own)) / len(own)
+        return interval_of_mean(np.array(own.mean()), drawn, spread_of([own]), BOOTSTRAP, (0.0, 1.0))
+
+    # Of binomial samples of 10 with 30.85 % hits, 2.5 % have none.
+    assert between_0_and_1(np.zeros(10)) == pytest.approx((0, 0.3085), abs=1e-4)
+    assert between_0_and_1(np.ones(50)) == pytest.approx((1 - 0.0711, 1), abs=1e-4)
+    assert between_0_and_1(np.full(10, 0.3)) == pytest.approx((0.3, 0.3))

@@ -27,10 +27,12 @@ class Spread:
 
     variance: squared standard error, the sum over topics of s² / n, by topics²
     drawn: the variance that bootstrap replicates have, smaller by (n − 1) / n in each topic
+    questions: of all topics
     freedom: degrees of freedom of `variance` (n − 1; Welch and Satterthwaite's with several topics)
     acceleration: BCa's a, a sixth of the skewness of the questions' influence on the mean
     """
 
+    questions: int
     variance: FloatArray
     drawn: FloatArray
     freedom: FloatArray
@@ -56,7 +58,7 @@ def spread_of(topics: Sequence[FloatArray], skewed: bool = True) -> Spread:
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(moves & np.isfinite(second), np.square(second) / fourth, 1.0)
         acceleration = np.where(moves & skewed, third / (6 * np.power(drawn, 1.5)), 0.0)
-    return Spread(second, drawn, freedom, acceleration)
+    return Spread(sum(means.shape[-1] for means in topics), second, drawn, freedom, acceleration)
 
 
 def interval_of_mean(
@@ -69,7 +71,9 @@ def interval_of_mean(
     """Interval of means of question means: its low and its high ends, of the shape of `values`.
 
     values: (...) · replicates: (..., replicates) · bounds: what the mean can't leave
-    Equal questions have an interval of no width; where a topic has one question nothing is known but `bounds`.
+    Equal questions have an interval of no width; where a topic has one question nothing is known but `bounds`. If all
+    n questions lie at a bound, as those of a stance that nobody takes, up to 1 − ((1 − level) / 2)^(1/n) of all that
+    there are may lie elsewhere (Clopper and Pearson 1934), so the interval reaches this far.
     """
     low, high = np.array(values, dtype=np.float64), np.array(values, dtype=np.float64)
     known = np.isfinite(spread.variance)
@@ -82,6 +86,9 @@ def interval_of_mean(
     )
     # A percentile may miss the value that it belongs to, which lies within by definition.
     low, high = np.minimum(low, values), np.maximum(high, values)
+    unseen = (bounds[1] - bounds[0]) * (1 - ((1 - bootstrap.level) / 2) ** (1 / spread.questions))
+    low = np.where(values >= bounds[1], bounds[1] - unseen, low)
+    high = np.where(values <= bounds[0], bounds[0] + unseen, high)
     return (
         np.where(known, np.maximum(low, bounds[0]), bounds[0]),
         np.where(known, np.minimum(high, bounds[1]), bounds[1]),

@@ -87,6 +87,12 @@ REGIMES = (
     Regime("57 checkpoints, early plateau", checkpoints=57, concentration=8, target=(0.3, 0.6, 0.1), speed=25),
     Regime("no drift", moved=0.5, target=(0.35, 0.4, 0.25)),
     Regime("3 topics of 10 questions", topics=3, questions=10),
+    Regime("3 topics, 20 checkpoints", topics=3, checkpoints=20),
+    Regime("12 checkpoints, fast", checkpoints=12, speed=10),
+    Regime("30 checkpoints, correlated answers", checkpoints=30, concentration=1, moved=0.9),
+    Regime("57 checkpoints, towards support", checkpoints=57, speed=12, target=(0.6, 0.3, 0.1)),
+    Regime("57 checkpoints, 100 questions", questions=100, checkpoints=57),
+    Regime("10 checkpoints, slow, 200 questions", questions=200, checkpoints=10, speed=0),
 )
 """What `benchmarks/interval_coverage.py` runs; `RARE` shows where no interval can hold."""
 
