@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from valuedrift.statistics.agreement import wilson_interval
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray
+from valuedrift.titles import with_interval
 
 Labels = NDArray[np.int64]
 """(answers,): each answer's place in a tuple of labels."""
@@ -127,9 +128,7 @@ def spelled(estimate: Estimate) -> str | None:
     """`0.845 (0.790 to 0.895)`, as tables show it."""
     if math.isnan(estimate.value):
         return None
-    # Adding 0 turns −0 into 0.
-    value, low, high = (round(number, 3) + 0.0 for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return with_interval(estimate.value, estimate.low, estimate.high, ".3f")
 
 
 def _f1(counts: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.reporting.labels import PREFERENCE_DATA, SFT_DATA, aligned_stance, data_title, ordered
+from valuedrift.reporting.labels import PREFERENCE_DATA, SFT_DATA, aligned_stance, ordered
 from valuedrift.statistics.panel import ALL
 from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.titles import data_title
 
 LEARNING_RATE = "learning_rate"
 

@@ -11,8 +11,9 @@ import polars as pl
 
 from valuedrift.reporting import style
 from valuedrift.reporting.ablated import LEARNING_RATE, Ablated, algorithm_order, magnitudes, parameter_title
-from valuedrift.reporting.labels import Topics, algorithm_title, data_title, model_title, topic_name
+from valuedrift.reporting.labels import Topics, topic_name
 from valuedrift.statistics.panel import ALL
+from valuedrift.titles import algorithm_title, data_title, model_title
 
 FIGURES = {("ppo", "kl_coefficient"): "15", ("dpo", "beta"): "16", ("simpo", "gamma"): "17"}
 """(algorithm, parameter) → number of the paper's figure."""

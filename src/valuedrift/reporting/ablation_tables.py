@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from valuedrift.reporting.ablated import Ablated, magnitudes, number, parameter_title
-from valuedrift.reporting.labels import algorithm_title, data_title, model_title
 from valuedrift.reporting.table_files import Table
 from valuedrift.statistics.bootstrap import Estimate
 from valuedrift.statistics.equal_rates import Contrast
+from valuedrift.titles import algorithm_title, data_title, model_title, with_interval
 
 TOGETHER = "all together"
 
@@ -91,7 +91,7 @@ def _of_one(contrasts: Sequence[Contrast]) -> str:
         return f"{told}; there are no runs of both at equal rates."
     if not shares:
         return f"{told}: no difference of which a share could remain."
-    parts = [f"{_spelled(share, '.0%')} where both learn at {rate}" for rate, share in shares.items()]
+    parts = [f"{_told(share, '.0%')} where both learn at {rate}" for rate, share in shares.items()]
     first, second = own.steps
     uneven = (
         f" {name} took {second} steps to DPO's {first}, which equal rates leave unequal." if first != second else ""
@@ -123,11 +123,5 @@ def _cells(name: str, found: Estimate | None) -> dict[str, float | None]:
     }
 
 
-def _told(found: Estimate) -> str:
-    return _spelled(found, ".2f")
-
-
-def _spelled(found: Estimate, form: str) -> str:
-    """With a real minus sign, and no sign before zero (`z`)."""
-    value, low, high = (f"{number:z{form}}".replace("-", "−") for number in (found.value, found.low, found.high))
-    return f"{value} ({low} to {high})"
+def _told(found: Estimate, form: str = ".2f") -> str:
+    return with_interval(found.value, found.low, found.high, form)

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from valuedrift.files import read_json
-from valuedrift.reporting.labels import BASE, algorithm_title, data_title, model_title, phases, run_order
+from valuedrift.reporting.labels import BASE, run_order
 from valuedrift.reporting.paper_downstream import BENCHMARKS, DOWNSTREAM
 from valuedrift.reporting.table_files import MISSING, Table
+from valuedrift.titles import algorithm_title, data_title, model_title, phases
 
 Scores = Mapping[tuple[str, str], Mapping[tuple[str, str], Mapping[str, Any]]]
 """(model, run) → (task, metric) → a score of `valuedrift.downstream`."""

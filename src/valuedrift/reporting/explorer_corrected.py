@@ -10,7 +10,7 @@ import polars as pl
 
 from valuedrift.reporting import style
 from valuedrift.reporting.corrected_figures import METHODS, RAW, corrected_panel
-from valuedrift.reporting.labels import full_title, model_title, origin_title, run_order, run_title
+from valuedrift.reporting.labels import run_order
 from valuedrift.reporting.page_charts import Panel
 from valuedrift.reporting.svg import inline_svg
 from valuedrift.reporting.table_files import MISSING, shown
@@ -18,6 +18,7 @@ from valuedrift.reporting.tables import signed
 from valuedrift.statistics.corrected import POWERED
 from valuedrift.statistics.labelled import STAGES
 from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import full_title, model_title, origin_title, run_title
 
 _STAGES = dict(zip(STAGES, ("Base model", "SFT", "Preference optimisation"), strict=True))
 _COLUMNS = (RAW, *METHODS)

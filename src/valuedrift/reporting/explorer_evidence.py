@@ -13,13 +13,14 @@ import polars as pl
 from valuedrift.reporting import style
 from valuedrift.reporting.explorer_pieces import write_piece
 from valuedrift.reporting.expression_figures import expressed_shares, gap_histograms, predicted_drift
-from valuedrift.reporting.labels import Topics, data_title, full_title, model_title
+from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.page_charts import Panel
 from valuedrift.reporting.sections import interval
 from valuedrift.reporting.svg import inline_svg
 from valuedrift.reporting.table_files import MISSING, shown
 from valuedrift.reporting.tables import signed
 from valuedrift.statistics.panel import ALL, PROBABILITIES
+from valuedrift.titles import data_title, full_title, model_title
 from valuedrift.untrusted import visible
 
 METHODS = {

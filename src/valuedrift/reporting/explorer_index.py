@@ -10,18 +10,10 @@ import polars as pl
 
 from valuedrift.reporting.explorer_answers import BASE_RUN, RunAnswers, answers_order
 from valuedrift.reporting.explorer_pieces import write_piece
-from valuedrift.reporting.labels import (
-    Topics,
-    data_title,
-    full_title,
-    model_title,
-    origin_title,
-    phases,
-    run_title,
-    topic_name,
-)
+from valuedrift.reporting.labels import Topics, topic_name
 from valuedrift.reporting.sections import phase_title, short_title
 from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import data_title, full_title, model_title, origin_title, phases, run_title
 
 PPO_SCORE = "objective/scores"
 METRICS = {

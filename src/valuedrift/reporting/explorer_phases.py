@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from valuedrift.reporting.figures import shown_drift
-from valuedrift.reporting.labels import Topics, model_title, phases, run_order, topic_name
+from valuedrift.reporting.labels import Topics, run_order, topic_name
 from valuedrift.reporting.sections import interval, runs_by_phase, short_title
 from valuedrift.reporting.table_files import shown
 from valuedrift.reporting.tables import DRIFT_COLUMNS, Drifts, index_drift, signed, time_text
 from valuedrift.statistics.panel import ALL
+from valuedrift.titles import model_title, phases
 
 PHASE_COLUMNS = (
     *DRIFT_COLUMNS, "step_before", "step_reached", "still_moving", "q_value", "real", "noise_floor", "exceeds_noise",

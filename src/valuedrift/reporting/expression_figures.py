@@ -15,14 +15,13 @@ from valuedrift.reporting.labels import (
     PREFERENCE_DATA,
     SFT_DATA,
     Topics,
-    data_title,
-    model_title,
     ordered,
     require_columns,
     require_topics,
     topic_name,
 )
 from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import data_title, model_title
 
 SHARE_COLUMNS = ("data", "role", "topic", "stance", "share", "low", "high", "rows")
 GAP_COLUMNS = ("data", "topic", "distance")

@@ -16,21 +16,12 @@ from markupsafe import Markup
 from valuedrift.errors import ConfigError, DataError
 from valuedrift.files import publish, write_text
 from valuedrift.reporting import style
-from valuedrift.reporting.labels import (
-    Topics,
-    aligned_stance,
-    model_title,
-    origin_title,
-    require_columns,
-    require_topics,
-    run_order,
-    run_title,
-    topic_name,
-)
+from valuedrift.reporting.labels import Topics, aligned_stance, require_columns, require_topics, run_order, topic_name
 from valuedrift.reporting.rendering import render
 from valuedrift.reporting.table_files import shown
 from valuedrift.reporting.tables import signed
 from valuedrift.statistics.panel import ALL
+from valuedrift.titles import model_title, origin_title, run_title
 
 VALUE_COLUMNS = ("model", "run", "step", "topic", "stance", "value", "low", "high")
 CALIBRATION_COLUMNS = ("model", "data", "topic", "stance", "planted", "measured", "low", "high")

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from valuedrift.reporting import style
 from valuedrift.reporting.figures import mean_absolute_error, recovery_panel
-from valuedrift.reporting.labels import data_title, model_title
 from valuedrift.reporting.svg import inline_svg
+from valuedrift.titles import data_title, model_title
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from valuedrift.reporting.labels import Topics, algorithm_title, aligned_stance, data_title, model_title, run_order
+from valuedrift.reporting.labels import Topics, aligned_stance, run_order
+from valuedrift.titles import algorithm_title, data_title, model_title
 
 
 @dataclass(frozen=True)

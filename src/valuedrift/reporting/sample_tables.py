@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.reporting.labels import ALGORITHMS, BASE, SFT_DATA, Topics, algorithm_title, data_title, model_title
+from valuedrift.reporting.labels import ALGORITHMS, BASE, SFT_DATA, Topics
 from valuedrift.reporting.table_files import MISSING, Table
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
+from valuedrift.titles import algorithm_title, data_title, model_title
 
 LONGEST = 600
 _COLUMNS = ("model", "run", "step", "topic", "question_id", "question", "sample", "answer", *PROBABILITIES)

@@ -13,22 +13,11 @@ import polars as pl
 from valuedrift.reporting.benchmarks import StageCost
 from valuedrift.reporting.explorer_answers import BASE_RUN, RunAnswers
 from valuedrift.reporting.figures import mean_absolute_error
-from valuedrift.reporting.labels import (
-    Topics,
-    algorithm_title,
-    data_title,
-    full_title,
-    model_title,
-    ordered,
-    origin_title,
-    phases,
-    run_order,
-    run_title,
-    topic_name,
-)
+from valuedrift.reporting.labels import Topics, ordered, run_order, topic_name
 from valuedrift.reporting.table_files import MISSING, shown
 from valuedrift.reporting.tables import signed, time_text
 from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import algorithm_title, data_title, full_title, model_title, origin_title, phases, run_title
 
 _FINDINGS = {
     "sft_sets_values_early": "SFT sets the values, early",

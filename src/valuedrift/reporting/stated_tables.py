@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from valuedrift.reporting.corrected_figures import METHODS
-from valuedrift.reporting.labels import Topics, data_title, full_title, model_title, topic_name
+from valuedrift.reporting.labels import Topics, topic_name
 from valuedrift.reporting.paper import PAPER_SHARES
 from valuedrift.reporting.table_files import MISSING, Table
 from valuedrift.reporting.tables import signed
 from valuedrift.reporting.topic_tables import PAPER_SUITE
 from valuedrift.statistics.panel import ALL
+from valuedrift.titles import data_title, full_title, model_title
 
 
 def stated_shares_table(shares: pl.DataFrame, suite: str) -> list[Table]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from valuedrift.reporting.labels import Topics, data_title, model_title
+from valuedrift.reporting.labels import Topics
 from valuedrift.reporting.paper import PREFERENCE_TABLES, SFT_TABLES
 from valuedrift.reporting.paper_index import Entry, table_files
 from valuedrift.reporting.sample_tables import SAMPLE_TABLES, SampleTable, shown_model
 from valuedrift.reporting.table_files import Table
+from valuedrift.titles import data_title, model_title
 
 _LAST = 17
 

@@ -12,11 +12,7 @@ from valuedrift.reporting.labels import (
     ALGORITHMS,
     SFT_DATA,
     Topics,
-    algorithm_title,
-    data_title,
-    model_title,
     ordered,
-    phases,
     require_columns,
     require_topics,
     run_order,
@@ -25,6 +21,7 @@ from valuedrift.reporting.labels import (
 from valuedrift.reporting.paper import PAPER_NUMBERS, PREFERENCE_TABLES, SFT_TABLES, Quantity, paper_number
 from valuedrift.reporting.table_files import LEVEL, MISSING, Table
 from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import algorithm_title, data_title, model_title, phases
 
 DRIFT_COLUMNS = (
     "model",

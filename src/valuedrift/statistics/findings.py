@@ -11,12 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.errors import ConfigError
-from valuedrift.reporting.labels import algorithm_title, full_title, run_title
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray, mean, mean_absolute
 from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.panel import STANCES
 from valuedrift.statistics.planted import planted_shares
 from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.titles import algorithm_title, full_title, run_title, with_interval
 
 SFT = "sft"
 # In the order of the finding: the furthest to move comes first.
@@ -266,7 +266,7 @@ def _separation(drifts: dict[str, list[RunDrift]], stance: int, bootstrap: Boots
 
 
 def _told(numbers: dict[str, Any]) -> str:
-    return f"{numbers['value']:.2f} ({numbers['low']:.2f} to {numbers['high']:.2f})"
+    return with_interval(numbers["value"], numbers["low"], numbers["high"])
 
 
 def _when(numbers: dict[str, Any]) -> str:
