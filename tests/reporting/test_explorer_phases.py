@@ -19,7 +19,7 @@ def test_phases_stand_in_order_with_their_largest_movement() -> None:
     ]
     (line,) = table.groups[1][1]
     assert (line.title, line.stance, line.magnitude, line.mark) == ("DPO after WildChat", "support", "+0.53", "real")
-    assert (line.when, line.bracket) == ("0.50", "between steps 0 and 100 of 200")
+    assert (line.when, line.when_interval, line.bracket) == ("0.50", "[0.50, 0.50]", "between steps 0 and 100 of 200")
     assert (line.real, line.beyond, line.topics) == (2, 2, 2)
     assert line.widest == "Climate Change Concerns: support +0.53"
 

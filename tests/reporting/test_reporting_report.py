@@ -144,7 +144,7 @@ def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
 
 def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> None:
     text = re.sub(r"\s+", " ", parsed.text)
-    line = "support 0.30 → 0.83+0.53 ●[+0.43, +0.63]η 0.50between steps 0 and 100 of 2002 of 2"
+    line = "support 0.30 → 0.83+0.53 ●[+0.43, +0.63]η 0.50 [0.50, 0.50]between steps 0 and 100 of 2002 of 2"
     assert text.count(line) == len(RUNS)
 
 

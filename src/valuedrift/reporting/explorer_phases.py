@@ -10,7 +10,7 @@ import polars as pl
 
 from valuedrift.reporting.figures import shown_drift
 from valuedrift.reporting.labels import Topics, run_order, topic_name
-from valuedrift.reporting.sections import interval, runs_by_phase, short_title
+from valuedrift.reporting.sections import interval, runs_by_phase, short_title, time_interval
 from valuedrift.reporting.table_files import shown
 from valuedrift.reporting.tables import DRIFT_COLUMNS, Drifts, index_drift, signed, time_text
 from valuedrift.statistics.panel import ALL
@@ -39,6 +39,7 @@ class PhaseLine:
     interval: str
     mark: str
     when: str
+    when_interval: str
     bracket: str
     real: int
     beyond: int
@@ -137,6 +138,7 @@ def _phase_line(drift: pl.DataFrame, topics: Topics) -> PhaseLine:
         interval=interval(most),
         mark=certainty(most),
         when=time_text(most),
+        when_interval=time_interval(most),
         bracket=bracket_text(most),
         real=len({topic for topic, mark in marks if mark != OPEN}),
         beyond=len({topic for topic, mark in marks if mark == REAL}),

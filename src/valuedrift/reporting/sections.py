@@ -226,7 +226,6 @@ def duration(seconds: float) -> str:
 
 
 def _line(row: Mapping[str, Any], topics: Topics) -> DriftLine:
-    has_interval = row["time_low"] is not None and row["time_high"] is not None
     return DriftLine(
         model_title(row["model"]),
         run_title(row["run"]),
@@ -237,10 +236,17 @@ def _line(row: Mapping[str, Any], topics: Topics) -> DriftLine:
         shown(signed(row["magnitude"])),
         interval(row),
         time_text(row),
-        f"[{row['time_low']:.2f}, {row['time_high']:.2f}]" if has_interval else "",
+        time_interval(row),
     )
 
 
 def interval(row: Mapping[str, Any]) -> str:
     """The 95 % interval of a drift's magnitude."""
     return shown(f"[{signed(row['low'])}, {signed(row['high'])}]")
+
+
+def time_interval(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a drift's time; nothing where there is none."""
+    if row["time_low"] is None or row["time_high"] is None:
+        return ""
+    return f"[{row['time_low']:.2f}, {row['time_high']:.2f}]"
