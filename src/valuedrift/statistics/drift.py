@@ -77,15 +77,18 @@ def topic_drift(
     intervals: low and high ends of the values of `part` · signs: `flips` of each of its topics
     """
     changes = [topic[-1] - topic[0] for topic in part.means]
+    start, end = part.values[0], part.values[-1]
     drawn = part.replicates[-1] - part.replicates[0]
-    low, high = interval_of_mean(
-        part.values[-1] - part.values[0], drawn, spread_of(changes, skewed=False), bootstrap, (-1.0, 1.0)
-    )
+    low, high = interval_of_mean(end - start, drawn, spread_of(changes, skewed=False), bootstrap, (-1.0, 1.0))
+    # Of a stance that no question shows at either end, or each, changes in questions that the sample lacks are unknown.
+    unseen = (start == end) & ((start <= 0) | (start >= 1))
+    low = np.where(unseen, intervals[0][-1] - intervals[1][0], low)
+    high = np.where(unseen, intervals[1][-1] - intervals[0][0], high)
     flipped = flipped_means(changes, [own[: change.shape[1]] for own, change in zip(signs, changes, strict=True)])
     return TopicDrift(
         low=low,
         high=high,
-        p=p_values(part.values[-1] - part.values[0], flipped),
+        p=p_values(end - start, flipped),
         times=measure_times(part, *intervals, bootstrap),
         flipped=flipped,
     )

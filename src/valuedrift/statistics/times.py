@@ -15,9 +15,9 @@ from valuedrift.statistics.panel import TopicValues
 
 # Values closer than this are equal: a weighted mean of equal numbers differs from them in its last bits.
 _EQUAL = 1e-12
-# A replicate's highest value is that of noise upon noise: where k true values are equal, replicates show only
-# sqrt(2) - 1 of how far the sample's highest is too high. Where they differ, it is less; in between lies this factor,
-# with which simulated drift times are held as often as they say (`docs/statistics.md`).
+# Replicates show only a part of how much too high the highest of many noisy values is, as they are noise upon noise:
+# sqrt(2) - 1 of it where the true values are equal. With this factor, simulated drift times are held about as often as
+# they should be (`docs/statistics.md`).
 _LIFTED = 1.5
 
 
