@@ -199,6 +199,24 @@ def test_a_crossing_lies_between_two_saved_steps():
     assert [flat[name] for name in timed] == [None] * len(timed)
 
 
+def test_a_peak_of_a_single_checkpoint_is_where_its_interval_begins_and_ends():
+    found = drift_table(stances_of({"work": curve(0.1, 0.2, 0.9, 0.5, 0.5)}), [run_of(10, 20, 30, 40)], QUICK)
+    row = found.filter(topic="work", stance="support").row(0, named=True)
+    assert (row["time_low"], row["time"], row["time_high"]) == (0.5, 0.5, 0.5)
+
+
+def test_a_single_checkpoint_that_noise_brings_near_does_not_begin_the_interval():
+    # All questions move alike, but at step 20, where they scatter so much that it can't be told from the end.
+    moved = np.repeat(np.array([0.1, 0.2, 0.3, 0.35, 0.9, 0.9])[:, None, None], 20, axis=1)
+    moved[:, :, 0] += np.random.default_rng(0).normal(0, 0.01, (6, 20))
+    noisy = moved.copy()
+    noisy[2, :, 0] = np.where(np.arange(20) % 2, 0.99, 0.01)
+    noisy[2, :12, 0] = 0.99
+    for p in (moved, noisy):
+        found = drift_table(stances_of({"work": np.clip(p, 0, 1)}), [run_of(10, 20, 30, 40, 50)], QUICK)
+        assert found.filter(topic="work", stance="support")["time_low"].item() == 0.8
+
+
 def test_an_extremum_is_always_reached_and_its_interval_holds_it():
     walks = np.cumsum(np.random.default_rng(8).normal(0, 0.04, (12, 30, 6, 1)), axis=0) + 0.5
     topics = {f"topic-{t:02}": np.clip(walks[:, t], 0, 1) for t in range(30)}

@@ -63,15 +63,16 @@ def drift_time(means, values, replicates, ends):
     margin = max(values[at] - ends[at][0], 0) if sign > 0 else max(ends[at][1] - values[at], 0)
     lifted = mean([max(sign * own[b] for own in replicates) for b in range(len(replicates[0]))])
     lift = max(lifted - heights[at], 0)
-    earliest = reached = latest = None
+    near = []
+    reached = latest = None
     for c, height in enumerate(heights):
         away = heights[at] - height - margin
         paired = [[sign * (x - y) for x, y in zip(own[at], own[c], strict=True)] for own in means]
-        not_above = c == at or away - 1.5 * lift - reach_of(paired, 0.95) <= 1e-12
+        near.append(away - (1 + math.sqrt(2)) * lift - reach_of(paired, 0.95) <= 1e-12)
         is_below = c == at or away - lift + reach_of(paired, 0.975) <= 1e-12
-        earliest = c if earliest is None and not_above else earliest
         reached = c if reached is None and away <= 1e-12 else reached
         latest = c if latest is None and is_below else latest
+    earliest = next((c for c in range(len(near) - 1) if near[c] and near[c + 1]), reached)
     return min(earliest, reached), reached, max(latest, reached)
 
 
@@ -100,12 +101,28 @@ def replicates_of(panel, names, means):
     """[checkpoint][replicate]"""
     drawn = [
         [
-            [sum(w * x for w, x in zip(panel.weights[n][:, b].tolist(), own[c], strict=True)) for b in range(99)]
-            for c in range(5)
+            [sum(w * x for w, x in zip(panel.weights[n][:, b].tolist(), one, strict=True)) for b in range(99)]
+            for one in own
         ]
         for n, own in zip(names, means, strict=True)
     ]
-    return [[mean([topic[c][b] for topic in drawn]) for b in range(99)] for c in range(5)]
+    return [[mean([topic[c][b] for topic in drawn]) for b in range(99)] for c in range(len(drawn[0]))]
+
+
+def test_times_of_many_trajectories_agree_with_plain_loops():
+    regime = Regime("moves", questions=15, checkpoints=8, concentration=8, moved=0.9, speed=6)
+    (panel,) = panels(regime, 20, BOOTSTRAP)
+    table = measure(panel, [regime.trajectory], BOOTSTRAP).drift
+    for topic, place in panel.topics.items():
+        for s, stance in enumerate(STANCES):
+            means = [[panel.means[c, place, s].tolist() for c in range(9)]]
+            values = [mean(own) for own in means[0]]
+            replicates = replicates_of(panel, [topic], means)
+            ends = [interval([own], drawn, True, 0.0) for own, drawn in zip(means[0], replicates, strict=True)]
+            earliest, reached, latest = drift_time(means, values, replicates, ends)
+            row = table.filter(topic=topic, stance=stance).row(0, named=True)
+            expected = [None] * 3 if reached == 0 else [c / 8 for c in (earliest, reached, latest)]
+            assert [row[name] for name in ("time_low", "time", "time_high")] == expected
 
 
 @pytest.mark.parametrize("which", ["topic-00000", "topic-00001", "all"])

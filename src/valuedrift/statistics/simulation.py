@@ -26,7 +26,8 @@ class Regime:
 
     concentration: the less, the more its answers agree with each other, and the more skewed the questions are
     moved: the share of a question's stance that training replaces by one Dirichlet around `target`
-    speed: how early; 0 is a straight line · topics: per experiment · checkpoints: after the start
+    speed: how early; 0 is a straight line · dip: how much of the movement is lost again for a while
+    topics: per experiment · checkpoints: after the start
     """
 
     name: str
@@ -39,12 +40,14 @@ class Regime:
     concentration: float = 2.0
     moved: float = 0.6
     speed: float = 4.0
+    dip: float = 0.0
 
     @property
     def progress(self) -> FloatArray:
         """Share of the movement done at each checkpoint, (checkpoints + 1,)."""
         at = np.linspace(0, 1, self.checkpoints + 1)
-        return at if self.speed == 0 else -np.expm1(-self.speed * at) / -np.expm1(-self.speed)
+        done = at if self.speed == 0 else -np.expm1(-self.speed * at) / -np.expm1(-self.speed)
+        return done - self.dip * np.sin(np.pi * np.clip((at - 0.3) / 0.6, 0, 1)) ** 2
 
     @property
     def values(self) -> FloatArray:
@@ -93,6 +96,9 @@ REGIMES = (
     Regime("57 checkpoints, towards support", checkpoints=57, speed=12, target=(0.6, 0.3, 0.1)),
     Regime("57 checkpoints, 100 questions", questions=100, checkpoints=57),
     Regime("10 checkpoints, slow, 200 questions", questions=200, checkpoints=10, speed=0),
+    Regime("10 checkpoints, with a relapse", checkpoints=10, speed=10, dip=0.6),
+    Regime("20 checkpoints, with a relapse, 100 questions", questions=100, checkpoints=20, dip=0.8),
+    Regime("57 checkpoints, with a relapse", checkpoints=57, speed=5, dip=0.8),
 )
 """What `benchmarks/interval_coverage.py` runs; `RARE` shows where no interval can hold."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,9 @@ from valuedrift.statistics.panel import TopicValues
 
 # Values closer than this are equal: a weighted mean of equal numbers differs from them in its last bits.
 _EQUAL = 1e-12
-# Replicates show only a part of how much too high the highest of many noisy values is, as they are noise upon noise:
-# sqrt(2) - 1 of it where the true values are equal. With this factor, simulated drift times are held about as often as
-# they should be (`docs/statistics.md`).
-_LIFTED = 1.5
+# Replicates are noise upon noise, with a spread sqrt(2) times as large. So where many true values are equal, the
+# highest of the noisy ones is too high by 1 / (sqrt(2) - 1) times what the highest of the replicates adds to it.
+_LIFTED = 1 + math.sqrt(2)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstra
     Resampling the trajectory and timing it again is no interval: a resample is noisier than the sample, so its
     extremum is more extreme and its time later. Instead each checkpoint c is asked whether it can be told from
     being within the extremum's margin, by d = |extremum − v_c| − margin, paired over questions:
-    `earliest` is the first checkpoint whose d is not clearly above 0, at 1 − level (for it to come too late, all
-    checkpoints before must be told apart too); `latest` the first whose d is clearly below 0 (or where the extremum
-    lies), at (1 − level) / 2. The highest of many noisy values is too high, so d is lowered by how far the joint
-    bootstrap lifts the extremum; for `earliest` by `_LIFTED` times that.
+    `earliest` is the first checkpoint whose d and whose successor's are not clearly above 0, at 1 − level (for it to
+    come too late, all before must be; and one that noise alone brings near doesn't count); `latest` the first whose d
+    is clearly below 0 (or where the extremum lies), at (1 − level) / 2. The highest of many noisy values is too high,
+    so d is lowered by how far the joint bootstrap lifts the extremum; for `earliest` by `_LIFTED` times that.
     """
     below, above = np.maximum(part.values - low, 0), np.maximum(high - part.values, 0)
     reached = first_within(part.values[..., None], below, above)[:, 0]
@@ -56,14 +56,15 @@ def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstra
     lifted = (direction[:, None] * part.replicates).max(axis=0).mean(axis=-1)
     lift = np.maximum(lifted - direction * part.values[at, stance], 0)
     error = np.sqrt(spread.variance)
-    above_0 = away - _LIFTED * lift - stdtrit(spread.freedom, bootstrap.level) * error
     below_0 = away - lift + stdtrit(spread.freedom, (1 + bootstrap.level) / 2) * error
-    # The extremum itself has a paired difference of 0 to itself, without any doubt.
-    extremum = np.arange(len(part.values))[:, None] == at
+    near = away - _LIFTED * lift - stdtrit(spread.freedom, bootstrap.level) * error <= _EQUAL
+    still_near = np.vstack([near[1:], near[-1:]])
+    place = np.arange(len(part.values))[:, None]
     return DriftTimes(
         reached=reached,
-        earliest=np.minimum(_first((above_0 <= _EQUAL) | extremum), reached),
-        latest=np.maximum(_first((below_0 <= _EQUAL) | extremum), reached),
+        earliest=_first((near & still_near) | (place == reached)),
+        # The extremum itself has a paired difference of 0 to itself, without any doubt.
+        latest=np.maximum(_first((below_0 <= _EQUAL) | (place == at)), reached),
     )
 
 
