@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-
-_EQUAL = 1e-12
+from valuedrift.statistics.rounding import EQUAL
 
 
 def flips(topic: str, questions: int, bootstrap: Bootstrap) -> FloatArray:
@@ -35,7 +34,7 @@ def p_values(found: FloatArray, null: FloatArray) -> FloatArray:
     number of questions (Phipson and Smyth 2010 for the 1). It can't fall below 1 / (replicates + 1), nor, with n
     questions, much below 2^(1 − n).
     """
-    further = (np.abs(null) >= np.abs(found)[..., None] - _EQUAL).sum(axis=-1)
+    further = (np.abs(null) >= np.abs(found)[..., None] - EQUAL).sum(axis=-1)
     return np.asarray((1 + further) / (1 + null.shape[-1]))
 
 

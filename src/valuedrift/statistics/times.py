@@ -13,9 +13,8 @@ from scipy.special import stdtrit
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import spread_of
 from valuedrift.statistics.panel import TopicValues
+from valuedrift.statistics.rounding import EQUAL, sign_of
 
-# Values closer than this are equal: a weighted mean of equal numbers differs from them in its last bits.
-_EQUAL = 1e-12
 # Replicates are noise upon noise, with a spread sqrt(2) times as large. So where many true values are equal, the
 # highest of the noisy ones is too high by 1 / (sqrt(2) - 1) times what the highest of the replicates adds to it.
 _LIFTED = 1 + math.sqrt(2)
@@ -57,14 +56,14 @@ def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstra
     lift = np.maximum(lifted - direction * part.values[at, stance], 0)
     error = np.sqrt(spread.variance)
     below_0 = away - lift + stdtrit(spread.freedom, (1 + bootstrap.level) / 2) * error
-    near = away - _LIFTED * lift - stdtrit(spread.freedom, bootstrap.level) * error <= _EQUAL
+    near = away - _LIFTED * lift - stdtrit(spread.freedom, bootstrap.level) * error <= EQUAL
     still_near = np.vstack([near[1:], near[-1:]])
     place = np.arange(len(part.values))[:, None]
     return DriftTimes(
         reached=reached,
         earliest=_first((near & still_near) | (place == reached)),
         # The extremum itself has a paired difference of 0 to itself, without any doubt.
-        latest=np.maximum(_first((below_0 <= _EQUAL) | (place == at)), reached),
+        latest=np.maximum(_first((below_0 <= EQUAL) | (place == at)), reached),
     )
 
 
@@ -91,15 +90,15 @@ def first_within(values: FloatArray, below: FloatArray, above: FloatArray) -> ND
     stance = np.arange(values.shape[1])[:, None]
     margin = np.where(direction > 0, below[at, stance], above[at, stance])
     peak = height.max(axis=0)
-    return _first(height >= peak - margin - _EQUAL)
+    return _first(height >= peak - margin - EQUAL)
 
 
 def _extremum(values: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
     """Direction of the net change (1, −1, or 0 where there is none) and the extremum's place, (stances, n) each."""
     change = values[-1] - values[0]
-    direction = np.where(np.abs(change) <= _EQUAL, 0.0, np.sign(change))
+    direction = sign_of(change)
     height = values * direction
-    return direction, _first(height >= height.max(axis=0) - _EQUAL)
+    return direction, _first(height >= height.max(axis=0) - EQUAL)
 
 
 def _first(condition: NDArray[np.bool_]) -> NDArray[np.intp]:
