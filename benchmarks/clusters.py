@@ -21,13 +21,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from valuedrift.embedding.encode import OFFLINE, encoder
-from valuedrift.embedding.store import write_embeddings
-from valuedrift.probes.cluster import write_clusters
-from valuedrift.probes.compare import compare_clusters
+from valuedrift.models.embedding_store import write_embeddings
+from valuedrift.models.sentence_encoder import OFFLINE, encoder
+from valuedrift.probes.compare_clusters import compare_clusters
+from valuedrift.probes.probe_settings import ClusterSettings, ReductionSettings
+from valuedrift.probes.question_clusters import write_clusters
 from valuedrift.probes.reduce import write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked
-from valuedrift.probes.settings import ClusterSettings, ReductionSettings
 from valuedrift.probes.terms import write_descriptions
 
 

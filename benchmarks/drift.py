@@ -82,7 +82,7 @@ def write_stances(folder: Path, model: str, seed: int) -> list[Path]:
 
 def measure_model(files: list[Path], out: Path) -> tuple[float, float, float]:
     """Seconds of wall time and of processor time, and peak MiB, of one model's tables in this process."""
-    from valuedrift.statistics.commands import write_statistics
+    from valuedrift.statistics.write_statistics import write_statistics
 
     start, used = time.perf_counter(), time.process_time()
     write_statistics(files, trajectories(), SETS, {}, {"replicates": 10_000}, 0, out)

@@ -27,12 +27,12 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.complete import complete, replies
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
-from valuedrift.llm.wire import body_of
 
 PROMPT = "Does the answer below support, oppose or leave open the value in question? " * 12
 LATENCIES = (0.0, 0.02, 0.05)

@@ -42,10 +42,10 @@ import yaml
 from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind
-from valuedrift.generation.prompts import Prompt, Words, words
+from valuedrift.generation.probe_prompts import Prompt, Words, words
 from valuedrift.generation.sampling import Sampling
-from valuedrift.generation.weights import Architecture, read_checkpoint
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12

@@ -56,9 +56,9 @@ def fill_journal(folder: Path, answers: int) -> None:
     """A journal as judging leaves it, with a reply of 20 alternatives to every answer."""
     import polars as pl
 
-    from valuedrift.judging.chat import ChatJudge
+    from valuedrift.judging.chat_judge import ChatJudge
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.prompt import fill_prompt
+    from valuedrift.judging.judge_prompt import fill_prompt
     from valuedrift.llm.cost import value_of
     from valuedrift.llm.journal import Journal
     from valuedrift.llm.request import ChatReply
@@ -76,7 +76,7 @@ def fill_journal(folder: Path, answers: int) -> None:
 
 
 def settings(url: str) -> Any:
-    from valuedrift.judging.settings import read_settings
+    from valuedrift.judging.judge_settings import read_settings
 
     llm = {"backend": "http", "model": "judge", "url": url, "concurrency": 64, "input_price": 2.5, "output_price": 10}
     return read_settings({"prompt": "stance", "llm": llm})

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from valuedrift.embedding.retrieve import near_pairs
+from valuedrift.models.near_vectors import near_pairs
 
 THRESHOLD = 0.5
 PLANTED, BORDERLINE = 0.02, 0.001

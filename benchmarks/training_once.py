@@ -36,9 +36,9 @@ def child(spec: dict[str, Any]) -> None:
 
 
 def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], None]:
+    from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
-    from valuedrift.training.settings import read_settings
 
     watch(spec["algorithm"], trained)
     folder = Path(spec["folder"])

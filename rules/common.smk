@@ -3,15 +3,15 @@ import shlex
 import sys
 from pathlib import Path
 
-from valuedrift.config.found import measured, option, pictures, versions
+from valuedrift.workflow.optional_results import measured, option, pictures, versions
 from valuedrift.config.grid import ablated, as_json, checkpoint, journal
 
 # Snakemake has a Workflow of its own.
-from valuedrift.config.workflow import CORRECTED, STATISTICS, Workflow as Flow, folders
+from valuedrift.workflow.flow import CORRECTED, STATISTICS, Workflow as Flow, folders
 from valuedrift.errors import ConfigError
-from valuedrift.expression import EXPRESSION, PREDICTION, RECOVERY
-from valuedrift.interrupted import share
-from valuedrift.staleness.records import keep_records
+from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.workflow.locks import share
+from valuedrift.workflow.snakemake_records import keep_records
 
 # A prefix reaches inputs and outputs, but neither parameters nor what the configuration names.
 if workflow.modifier.path_modifier.replace_prefix("results") != "results":

@@ -1,15 +1,15 @@
 # Before the first job: a dry run, and a job's own Snakemake, don't come by here. Snakemake keeps one `onstart`, this one.
 from pathlib import Path
 
-from valuedrift.cluster import prepare_slurm
-from valuedrift.interrupted import prepare, remove_drafts
-from valuedrift.snakemake_inside import slurm_run
+from valuedrift.workflow.slurm import prepare_slurm
+from valuedrift.workflow.locks import prepare, remove_drafts
+from valuedrift.workflow.snakemake_internals import slurm_run
 
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bin"
 
 
 onstart:
-    from valuedrift.planning.commands import guard
+    from valuedrift.workflow.plan_commands import guard
 
     if not workflow.touch:
         prepare(Path("results"))

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift import interrupted
 from valuedrift.errors import ArtifactError
-from valuedrift.interrupted import OWNER, end_orphans, prepare, remove_drafts, share
+from valuedrift.workflow import locks as interrupted
+from valuedrift.workflow.locks import OWNER, end_orphans, prepare, remove_drafts, share
 
 SHARING = (
-    "import sys; from pathlib import Path; from valuedrift.interrupted import share; held = share(Path('.snakemake'));"
+    "import sys; from pathlib import Path; from valuedrift.workflow.locks import share;"
+    " held = share(Path('.snakemake'));"
 )
 
 

@@ -12,8 +12,8 @@ import pytest
 import snakemake
 from snakemake_executor_plugin_slurm import Executor, ExecutorSettings
 
-from valuedrift.planning.jobs import laid_out
-from valuedrift.snakemake_inside import VERSION, is_cut_off, slurm_run
+from valuedrift.workflow.plan_jobs import laid_out
+from valuedrift.workflow.snakemake_internals import VERSION, is_cut_off, slurm_run
 
 RULE = 'rule all:\n    output: "made"\n    shell: "touch {output}"\n'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from valuedrift.untrusted import spreadsheet_cell, visible
+from valuedrift.visible_text import spreadsheet_cell, visible
 
 
 @pytest.mark.parametrize(

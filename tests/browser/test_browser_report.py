@@ -12,8 +12,8 @@ import pytest
 from doubles.report import INPUTS, RUNS, TOPICS, answer
 from hostile import HOSTILE
 
-from valuedrift.reporting.report import write_report
-from valuedrift.untrusted import visible
+from valuedrift.report.page import write_report
+from valuedrift.visible_text import visible
 
 if TYPE_CHECKING:
     from conftest import Watched

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift import cluster, interrupted
-from valuedrift.cluster import cancel_leftovers, leftovers, prepare_slurm
 from valuedrift.errors import ClusterError
-from valuedrift.interrupted import OWNER, share
+from valuedrift.workflow import locks as interrupted
+from valuedrift.workflow import slurm as cluster
+from valuedrift.workflow.locks import OWNER, share
+from valuedrift.workflow.slurm import cancel_leftovers, leftovers, prepare_slurm
 
 COMMANDS = Path(__file__).parents[2] / "profiles/slurm/bin"
 RUN = "01234567-89ab-cdef-0123-456789abcdef"
@@ -82,7 +83,7 @@ def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Prete
 def test_jobs_of_a_run_that_lives_are_no_leftovers(pretend: Pretend, here: Path, tmp_path: Path) -> None:
     """Its mark is held, by whichever process; a killed one's is not. Snakemake's own folder may lie elsewhere."""
     pretend(squeue=f"echo '1|drift_{RUN}|{here}'; echo '2|drift_{OTHER}|{here}'")
-    holding = "from pathlib import Path; from valuedrift import cluster; from valuedrift.interrupted import share;"
+    holding = "from pathlib import Path; from valuedrift import cluster; from valuedrift.workflow.locks import share;"
     holding += f"held = share(Path('{tmp_path}/.snakemake')); cluster.leftovers = lambda *_: [];"
     holding += f"cluster.prepare_slurm('drift_{OTHER}', Path(held.name), Path('{here}'), Path('x'));"
     holding += "print('held', flush=True); input()"

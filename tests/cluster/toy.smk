@@ -1,9 +1,9 @@
 # Jobs that only wait, under the profile of the real pipeline and what that does before its first job.
 from pathlib import Path
 
-from valuedrift.cluster import prepare_slurm
-from valuedrift.interrupted import share
-from valuedrift.snakemake_inside import slurm_run
+from valuedrift.workflow.slurm import prepare_slurm
+from valuedrift.workflow.locks import share
+from valuedrift.workflow.snakemake_internals import slurm_run
 
 if workflow.is_main_process:
     SHARED = share(Path(".snakemake"))

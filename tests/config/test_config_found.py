@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from valuedrift.config.found import measured, option, pictures, versions
+from valuedrift.workflow.optional_results import measured, option, pictures, versions
 
 
 def make(path: Path, text: str = "{}") -> Path:

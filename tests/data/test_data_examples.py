@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.examples import inert
 from valuedrift.data.prepare import prepare
-from valuedrift.data.settings import DataSettings
 
 HOSTILE = [
     "<script>alert(1)</script><img src=x onerror=alert(1)>",

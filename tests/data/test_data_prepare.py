@@ -5,8 +5,8 @@ import random
 import polars as pl
 import pytest
 
+from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.prepare import prepare
-from valuedrift.data.settings import DataSettings
 from valuedrift.errors import ArtifactError, ConfigError, DataError
 
 SECRET = "a sentence that only the rows hold"

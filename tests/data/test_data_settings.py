@@ -1,6 +1,6 @@
 import pytest
 
-from valuedrift.data.settings import DataSettings, HubSource
+from valuedrift.data.data_settings import DataSettings, HubSource
 from valuedrift.errors import ConfigError
 
 VALUES = {

@@ -7,8 +7,8 @@ import json
 import polars as pl
 import pytest
 
+from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.prepare import prepare
-from valuedrift.data.settings import DataSettings
 from valuedrift.errors import ArtifactError, DataError
 
 TURNS = [{"role": "user", "content": "Naïve “q”,\n🙂?"}, {"role": "assistant", "content": "a | b"}]

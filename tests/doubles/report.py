@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.reporting.benchmarks import StageCost
-from valuedrift.reporting.explorer_corrected import Corrected
-from valuedrift.reporting.explorer_evidence import Expressed, Foretold
-from valuedrift.reporting.report import ReportInputs
+from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.judge_correction import Corrected
+from valuedrift.report.page import ReportInputs
+from valuedrift.report.stage_costs import StageCost
 
 STANCES = ("support", "neutral", "oppose")
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")

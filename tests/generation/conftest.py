@@ -11,14 +11,14 @@ import pytest
 from probe_table import QUESTIONS, write_probes
 
 if TYPE_CHECKING:
-    from valuedrift.generation.prompts import Words
+    from valuedrift.generation.checkpoint_weights import Architecture
+    from valuedrift.generation.probe_prompts import Words
     from valuedrift.generation.transformers_engine import TransformersEngine
-    from valuedrift.generation.weights import Architecture
 
 
 @pytest.fixture(scope="session")
 def architecture(base: Path) -> Architecture:
-    from valuedrift.generation.weights import Architecture
+    from valuedrift.generation.checkpoint_weights import Architecture
 
     return Architecture.of(base)
 
@@ -28,7 +28,7 @@ def speech(base: Path, architecture: Architecture) -> Words:
     """A tokenizer of the test's own, which it may change, and the tokens that end answers."""
     from transformers import AutoTokenizer
 
-    from valuedrift.generation.prompts import words
+    from valuedrift.generation.probe_prompts import words
 
     return words(AutoTokenizer.from_pretrained(base), architecture.config)
 
@@ -38,8 +38,8 @@ def start(architecture: Architecture, speech: Words) -> Callable[[Path], Transfo
     """A transformers engine that holds a checkpoint."""
     import torch
 
+    from valuedrift.generation.checkpoint_weights import read_checkpoint
     from valuedrift.generation.transformers_engine import TransformersEngine
-    from valuedrift.generation.weights import read_checkpoint
 
     def starts(folder: Path) -> TransformersEngine:
         checkpoint = read_checkpoint(folder, architecture, torch.float32)

@@ -14,11 +14,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 import valuedrift.generation.transformers_engine as transformers_engine
 from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
-from valuedrift.generation.prompts import Answer, Prompt, Words, words
+from valuedrift.generation.probe_prompts import Answer, Prompt, Words, words
 from valuedrift.generation.sampling import Sampling, answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
-from valuedrift.generation.weights import Architecture, read_checkpoint
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)
 WARM = Sampling(answers=3, temperature=0.9, max_tokens=12, batch_size=7, seed=0)

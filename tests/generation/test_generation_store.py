@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError
-from valuedrift.generation.prompts import Answer, Prompt
-from valuedrift.generation.store import AnswerFile, lacking, wanted
+from valuedrift.generation.answer_store import AnswerFile, lacking, wanted
+from valuedrift.generation.probe_prompts import Answer, Prompt
 
 PROMPTS = [Prompt(key, f"{key} ?", (1, 2), (0, 1)) for key in ("b", "a")]
 ANSWERS = [Answer(p.question_id, i, f"{p.question_id}{i}", 3, i == 0) for p in PROMPTS for i in p.samples]

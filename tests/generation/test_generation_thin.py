@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError
+from valuedrift.generation.prune_answered import thin
 from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
-from valuedrift.generation.thin import thin
-from valuedrift.models.folder import ASIDE, RECORD
+from valuedrift.models.model_folder import ASIDE, RECORD
 
 Sweep = Callable[..., bytes]
 

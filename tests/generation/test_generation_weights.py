@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from valuedrift.errors import ArtifactError
+from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, differing, digest, read_checkpoint
 from valuedrift.generation.transformers_engine import TransformersEngine
-from valuedrift.generation.weights import Architecture, Checkpoint, differing, digest, read_checkpoint
 
 Tensors = dict[str, torch.Tensor]
 NORM = "model.layers.0.mlp.up_proj.weight"

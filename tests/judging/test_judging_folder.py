@@ -7,15 +7,15 @@ from judging_examples import ANSWERS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ArtifactError
-from valuedrift.judging.causal import label_log_probabilities
-from valuedrift.judging.encode import encode_prompts
-from valuedrift.judging.folder import content_hash, open_folder
+from valuedrift.judging.encode_prompts import encode_prompts
+from valuedrift.judging.folder_judge import content_hash, open_folder
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.labels import label_tokens
-from valuedrift.judging.prompt import fill_prompt
-from valuedrift.judging.settings import JudgeSettings
+from valuedrift.judging.judge_prompt import fill_prompt
+from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.judging.label_words import label_tokens
+from valuedrift.judging.transformers_scorer import label_log_probabilities
 from valuedrift.llm.journal import Journal
-from valuedrift.models.tokenizer import END, PAD, set_chat
+from valuedrift.models.chat_template import END, PAD, set_chat
 
 LABELS = ("support", "neutral", "oppose")
 TEMPLATE = "{question}\n{answer}\nStance:"
@@ -139,7 +139,7 @@ def test_the_way_of_asking_is_part_of_the_key(judge_folder, change):
 
 def test_a_kill_between_batches_changes_no_batch_after_it(judge_folder, tmp_path, monkeypatch):
     """Other batches round differently: what is left is asked in the batches in which it would have been."""
-    monkeypatch.setattr("valuedrift.judging.folder._CHUNK", 4)
+    monkeypatch.setattr("valuedrift.judging.folder_judge._CHUNK", 4)
     batches = []
     judge = open_folder(judge_folder, replace(SETTINGS, batch_size=2), TEMPLATE)
     scorer, ask = type(judge._scorer), type(judge._scorer).log_probabilities

@@ -3,10 +3,10 @@ import math
 import pytest
 
 from valuedrift.errors import ConfigError
+from valuedrift.judging.judge_settings import JudgeSettings, read_settings
 from valuedrift.judging.judgement import Masses, judgement, listed_masses, replied_masses
-from valuedrift.judging.settings import JudgeSettings, read_settings
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply
-from valuedrift.llm.settings import LlmSettings
 
 LABELS = ("support", "neutral", "oppose")
 LLM = {"backend": "http", "model": "m"}

@@ -3,9 +3,9 @@ import re
 import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.judging.labels import forms, label_of, label_tokens
-from valuedrift.judging.prompt import check_labels, fill_prompt, prompt_hash, read_prompt
-from valuedrift.models.tokenizer import train_bpe
+from valuedrift.judging.judge_prompt import check_labels, fill_prompt, prompt_hash, read_prompt
+from valuedrift.judging.label_words import forms, label_of, label_tokens
+from valuedrift.models.chat_template import train_bpe
 
 LABELS = ("support", "neutral", "oppose")
 

@@ -7,15 +7,15 @@ import yaml
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.heldout import judge_quality
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.prompt import read_prompt
-from valuedrift.judging.settings import JudgeSettings
+from valuedrift.judging.judge_prompt import read_prompt
+from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.stances import judge_table
-from valuedrift.judging.train import train_judge
-from valuedrift.models.scratch import Shape
+from valuedrift.judging.train_judge import train_judge
+from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.job import scratch_job
-from valuedrift.training.settings import Settings
-from valuedrift.world.build import world_table
-from valuedrift.world.settings import WorldSettings
+from valuedrift.training.scratch_model import Shape
+from valuedrift.world.world_settings import WorldSettings
+from valuedrift.world.world_tables import world_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text(encoding="utf-8"))
 TARGETS = {key: topic["target"] for key, topic in CONFIG["topics"].items()}

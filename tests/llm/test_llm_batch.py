@@ -12,10 +12,10 @@ from doubles.batches import BatchServer, batches
 from valuedrift.llm.batch_files import read_batch_file, read_batch_output, write_batch_file
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
-from valuedrift.llm.faults import BudgetError, EndpointError
+from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 
 def questions(count: int, prefix: str = "question") -> list[ChatRequest]:

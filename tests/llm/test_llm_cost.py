@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from valuedrift.llm.cost import Estimate, estimate, value_of
-from valuedrift.llm.faults import retry_after
+from valuedrift.llm.http_errors import retry_after
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace, seconds, shortage
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 REQUESTS = [ChatRequest((Turn("user", "x" * 300),), max_tokens=20 + i) for i in range(3)]
 

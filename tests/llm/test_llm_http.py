@@ -15,10 +15,10 @@ from doubles.faults import KINDS, FaultyServer, answer, faulty
 
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
-from valuedrift.llm.faults import BudgetError, EndpointError
+from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 
 def questions(count: int, prefix: str = "question") -> list[ChatRequest]:

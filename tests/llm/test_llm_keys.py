@@ -20,9 +20,9 @@ from doubles.faults import FaultyServer, faulty
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.client import Client, Redaction
 from valuedrift.llm.complete import complete
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 KEY = "sk-planted/0123456789+abc"
 REQUESTS = [ChatRequest((Turn("user", f"question {i}"),), 10, top_logprobs=3) for i in range(40)]

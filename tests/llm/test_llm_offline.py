@@ -12,9 +12,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.complete import ask
-from valuedrift.llm.offline import prompt_of
+from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.llm.local_backend import prompt_of
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 TEXTS = ["Should we?", "Is a wealth tax a good idea ? I support it .", "No ."]
 

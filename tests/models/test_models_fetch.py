@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
+from valuedrift.models.chat_template import END, PAD
 from valuedrift.models.fetch import fetch_model
-from valuedrift.models.tokenizer import END, PAD
 
 CHAT = {"template": "pocket", "eos": "<|user|>", "pad": END}
 

@@ -11,10 +11,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.pretrain import pretrain
-from valuedrift.models.scratch import Shape, new_model
+from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.job import Job, scratch_job
-from valuedrift.training.settings import Settings
+from valuedrift.training.pretrain import pretrain
+from valuedrift.training.scratch_model import Shape, new_model
 
 SHAPE = Shape(vocabulary=300, hidden=16, layers=2, heads=4, context=64)
 SETTINGS = Settings(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.models.folder import require_model
-from valuedrift.models.thinning import kept_steps, prune, pruned_identity
+from valuedrift.models.kept_steps import kept_steps, prune, pruned_identity
+from valuedrift.models.model_folder import require_model
 
 
 @pytest.mark.parametrize(

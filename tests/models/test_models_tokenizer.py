@@ -9,7 +9,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.tokenizer import END, PAD, ROLES, chat_template, set_chat, train_bpe
+from valuedrift.models.chat_template import END, PAD, ROLES, chat_template, set_chat, train_bpe
 
 TURNS = [
     {"role": "system", "content": "Be brief."},

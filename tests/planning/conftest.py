@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from valuedrift.config.workflow import Workflow
-from valuedrift.planning.basis import Basis, default_rates
+from valuedrift.workflow.flow import Workflow
+from valuedrift.workflow.plan_sizes import Basis, default_rates
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from valuedrift.planning.jobs import Job, jobs_to_run
+from valuedrift.workflow.plan_jobs import Job, jobs_to_run
 
 
 class Persistence:

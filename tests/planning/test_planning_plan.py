@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from benchmark_files import write_benchmark
 
-from valuedrift.planning import PREDICTIONS
-from valuedrift.planning.basis import Basis
-from valuedrift.planning.commands import remember
-from valuedrift.planning.jobs import Job
-from valuedrift.planning.measured import predicted_and_measured
-from valuedrift.planning.plan import Estimate, OverBudget, dollars, estimate, make_plan, require_budget, waiting_hours
-from valuedrift.planning.rates import measure, speeds
-from valuedrift.planning.table import plan_text
-from valuedrift.planning.work import Asked, Work, work_of
+from valuedrift.workflow.plan import Estimate, OverBudget, dollars, estimate, make_plan, require_budget, waiting_hours
+from valuedrift.workflow.plan_commands import remember
+from valuedrift.workflow.plan_jobs import Job
+from valuedrift.workflow.plan_rates import measure, speeds
+from valuedrift.workflow.plan_sizes import Basis
+from valuedrift.workflow.plan_stages import PREDICTIONS
+from valuedrift.workflow.plan_table import plan_text
+from valuedrift.workflow.plan_work import Asked, Work, work_of
+from valuedrift.workflow.predicted_and_measured import predicted_and_measured
 
 LLM = {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0}
 ASKED = Asked("far", 1000, 1e6, 5e5)

@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from valuedrift.config.workflow import Workflow
 from valuedrift.errors import ConfigError
-from valuedrift.planning.basis import Basis
-from valuedrift.planning.jobs import Job
-from valuedrift.planning.work import training_operations, work_of
+from valuedrift.workflow.flow import Workflow
+from valuedrift.workflow.plan_jobs import Job
+from valuedrift.workflow.plan_sizes import Basis
+from valuedrift.workflow.plan_work import training_operations, work_of
 
 PLAIN = {"gradient_checkpointing": False}
 

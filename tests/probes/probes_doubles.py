@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from doubles.endpoint import endpoint
 
-from valuedrift.embedding.encode import FloatMatrix
-from valuedrift.llm.settings import LlmSettings
+from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.models.sentence_encoder import FloatMatrix
 
 MODEL = "words"
 WORDS = ("abortion", "climate", "cooking", "weather")

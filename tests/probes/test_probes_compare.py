@@ -12,8 +12,8 @@ import pytest
 from probes_doubles import write_clustered
 
 from valuedrift.errors import ArtifactError, DataError
-from valuedrift.probes.cluster import NOISE
-from valuedrift.probes.compare import compare_clusters, read_examples
+from valuedrift.probes.compare_clusters import compare_clusters, read_examples
+from valuedrift.probes.question_clusters import NOISE
 
 SOFT = [0, 0, 1, 1, 1, 2]
 HARD = [0, 0, 1, 1, NOISE, NOISE]

@@ -9,14 +9,14 @@ import pytest
 import yaml
 from probes_doubles import MODEL, WORDS, between, chat, read, words_embed, write_clustered
 
-from valuedrift.embedding import store
-from valuedrift.embedding.store import write_embeddings
 from valuedrift.errors import ArtifactError
+from valuedrift.models import embedding_store as store
+from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.probes import topics as topics_module
-from valuedrift.probes.cluster import NOISE, clustering_hash
-from valuedrift.probes.names import read_names, write_names, write_names_by_terms
+from valuedrift.probes.cluster_names import read_names, write_names, write_names_by_terms
+from valuedrift.probes.question_clusters import NOISE, clustering_hash
+from valuedrift.probes.question_prompts import read_template
 from valuedrift.probes.sample import sample, write_sample
-from valuedrift.probes.templates import read_template
 from valuedrift.probes.terms import write_descriptions
 from valuedrift.probes.topics import Topic, read_choice, write_proposal
 from valuedrift.probes.value_laden import on_topic, write_value_laden

@@ -17,9 +17,9 @@ from provenance_artifacts import DOCUMENTS, MODEL, WORLD, make_all, make_world
 from valuedrift.cli import main
 from valuedrift.files import write_parquet
 from valuedrift.provenance import machine
+from valuedrift.provenance.artifact_records import digest_of, record_file
 from valuedrift.provenance.masks import masked, masked_argument
 from valuedrift.provenance.origin import origin
-from valuedrift.provenance.records import digest_of, record_file
 
 
 def sha256(path: Path) -> str:
@@ -140,7 +140,7 @@ def test_a_failed_command_leaves_no_record(made: Path) -> None:
 def test_weights_are_not_hashed_again_unless_they_were_written(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = MODEL / "model.safetensors"
     digest = sha256(weights)
-    monkeypatch.setattr("valuedrift.provenance.records.file_digest", lambda path: f"hashed {path.name}")
+    monkeypatch.setattr("valuedrift.provenance.artifact_records.file_digest", lambda path: f"hashed {path.name}")
     assert digest_of(weights) == digest
     weights.write_bytes(weights.read_bytes())
     assert digest_of(weights) == "hashed model.safetensors"

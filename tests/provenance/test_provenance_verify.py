@@ -11,8 +11,8 @@ from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_wo
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
-from valuedrift.models.thinning import prune
-from valuedrift.provenance.records import record_file
+from valuedrift.models.kept_steps import prune
+from valuedrift.provenance.artifact_records import record_file
 from valuedrift.provenance.verify import verify
 
 WEIGHTS = MODEL / "model.safetensors"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from valuedrift.staleness.changes import Change, changes
+from valuedrift.workflow.parameter_changes import Change, changes
 
 
 def recorded(*values: Any) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift.staleness.records import RECORDS, keep_records
+from valuedrift.workflow.snakemake_records import RECORDS, keep_records
 
 RESULTS = Path("results")
 

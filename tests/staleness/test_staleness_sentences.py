@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from valuedrift.staleness.changes import Change
-from valuedrift.staleness.jobs import StaleJob
-from valuedrift.staleness.sentences import FRESH, explain, sentence
+from valuedrift.workflow.parameter_changes import Change
+from valuedrift.workflow.stale_jobs import StaleJob
+from valuedrift.workflow.why import FRESH, explain, sentence
 
 
 @pytest.mark.parametrize(

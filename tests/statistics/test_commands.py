@@ -4,8 +4,8 @@ import pytest
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
-from valuedrift.statistics.commands import write_corrected, write_statistics
 from valuedrift.statistics.simulation import Regime, labelled_answers
+from valuedrift.statistics.write_statistics import write_corrected, write_statistics
 
 SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}
 RUNS = [

@@ -4,11 +4,11 @@ import pytest
 from ppi_py import ppi_mean_ci
 
 from valuedrift.errors import ArtifactError
-from valuedrift.statistics.agreement import wilson_interval
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.corrected import corrected_tables, nearest_shares
 from valuedrift.statistics.coverage import corrected_coverage
-from valuedrift.statistics.labelled import calibrate_stages, read_labelled, stage_agreement
+from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled, stage_agreement
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 from valuedrift.statistics.simulation import Regime, judged_panel, labelled_answers
 

@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.settings import LlmSettings
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.synthetic.pairs import write_pairs
-from valuedrift.synthetic.retrieve import prompt_id
-from valuedrift.synthetic.write import WriterSettings
+from valuedrift.synthetic.retrieve_questions import prompt_id
+from valuedrift.synthetic.write_answers import WriterSettings
 
 TOPICS = {
     "tax": {"name": "Taxes", "target": "higher taxes", "value": "Society should share its wealth."},

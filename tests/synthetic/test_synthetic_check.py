@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from valuedrift.llm.request import ChatReply
-from valuedrift.synthetic.check import Fault, reply_fault, stance_fault
+from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
 
 
 def reply(text: str, finish: str = "stop") -> ChatReply:

@@ -17,13 +17,13 @@ import synthetic_doubles as doubles
 from doubles.endpoint import Answer, endpoint
 from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, side_of
 
+from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.prepare import prepare
-from valuedrift.data.settings import DataSettings
 from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
-from valuedrift.synthetic.write import WriterSettings
+from valuedrift.synthetic.write_answers import WriterSettings
 
 HOSTILE = [
     "{value} {answer} {question} {0} %s $HOME",

@@ -15,7 +15,7 @@ from valuedrift.data.hh_rlhf import convert
 from valuedrift.data.rows import read_rows
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.probes.questions import prism_probes
-from valuedrift.synthetic.retrieve import (
+from valuedrift.synthetic.retrieve_questions import (
     RetrievalSettings,
     candidate_prompts,
     distinct,
@@ -91,7 +91,7 @@ def test_scores_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     vectors = unit(*np.random.default_rng(0).normal(size=(50, 8)).tolist())
     probes, topics = vectors[:12], ["a", "b", "c"] * 4
     whole = score(vectors, probes, topics, 3)
-    monkeypatch.setattr("valuedrift.synthetic.retrieve._BLOCK", 7)
+    monkeypatch.setattr("valuedrift.synthetic.retrieve_questions._BLOCK", 7)
     parts = score(vectors, probes, topics, 3)
     assert parts.topics == pytest.approx(whole.topics, abs=1e-6)
     assert parts.closest == pytest.approx(whole.closest, abs=1e-6)
@@ -176,7 +176,7 @@ def test_settings_out_of_range(key: str, value: float) -> None:
 
 def test_real_prompts_on_real_probes(tmp_path: Path) -> None:
     """Of the prompts nearest to abortion nearly all speak of it; the whole set has one in fifty that does."""
-    from valuedrift.embedding.encode import OFFLINE, embed
+    from valuedrift.models.sentence_encoder import OFFLINE, embed
 
     folder = Path(os.environ.get("VALUEDRIFT_DATA") or pytest.skip("VALUEDRIFT_DATA is not set"))
     transcripts = read_rows(folder / "hh_rlhf" / "harmless-base_test.jsonl.gz")

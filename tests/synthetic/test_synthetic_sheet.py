@@ -11,7 +11,7 @@ import pytest
 from synthetic_doubles import TOPICS
 
 from valuedrift.errors import ArtifactError, DataError
-from valuedrift.synthetic.sheet import COLUMNS, make_sheet, write_agreement, write_sheet
+from valuedrift.synthetic.pair_sheet import COLUMNS, make_sheet, write_agreement, write_sheet
 
 Rows = list[dict[str, str]]
 

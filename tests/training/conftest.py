@@ -13,9 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from valuedrift.training.hyperparameters import REWARDED, read_settings
+from valuedrift.training.hyperparameters import SETTINGS as KNOWN
 from valuedrift.training.job import Job
-from valuedrift.training.settings import REWARDED, read_settings
-from valuedrift.training.settings import SETTINGS as KNOWN
 
 SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-2,

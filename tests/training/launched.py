@@ -16,9 +16,9 @@ import yaml
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 
+from valuedrift.training.hyperparameters import read_settings
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
-from valuedrift.training.settings import read_settings
 
 PATHS = ("base", "init", "data", "folder", "reward_model")
 

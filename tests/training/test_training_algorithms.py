@@ -18,13 +18,13 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.config.grid import total_steps
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.algorithms import ALGORITHMS
+from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.training.ipo import ipo_trainer
 from valuedrift.training.job import Job
 from valuedrift.training.kto import kto_trainer
 from valuedrift.training.orpo import orpo_trainer
 from valuedrift.training.run import train
 from valuedrift.training.scoring import reward
-from valuedrift.training.settings import SETTINGS
 
 MakeJob = Callable[..., Job]
 Finished = Callable[[str], Path]

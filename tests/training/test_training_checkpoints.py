@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoModelForCausalLM, TrainerControl, TrainerState, TrainingArguments
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.folder import checkpoint_name, require_model, step_of
+from valuedrift.models.model_folder import checkpoint_name, require_model, step_of
 from valuedrift.training.checkpoints import SaveTrajectory, save_weights
 
 

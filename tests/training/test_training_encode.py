@@ -8,8 +8,15 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
-from valuedrift.models.tokenizer import END, PAD, set_chat, train_bpe
-from valuedrift.training.encode import IGNORED, Labelled, encode_conversation, encode_prompts, encode_text, render_pair
+from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+from valuedrift.training.encode_rows import (
+    IGNORED,
+    Labelled,
+    encode_conversation,
+    encode_prompts,
+    encode_text,
+    render_pair,
+)
 
 QUESTION = "What about wind farms ?"
 ANSWER = "I support wind farms ."

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from resuming import Killed, MakeJob, long_job, measured, weights
 
-from valuedrift.models.folder import in_use
+from valuedrift.models.model_folder import in_use
 from valuedrift.training import run
 from valuedrift.training.job import Job
 from valuedrift.training.run import train

@@ -16,11 +16,11 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.models import fetch
 from valuedrift.models.fetch import fetch_model
-from valuedrift.models.folder import require_model
-from valuedrift.models.scratch import Shape, new_model
+from valuedrift.models.model_folder import require_model
 from valuedrift.training import run
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
+from valuedrift.training.scratch_model import Shape, new_model
 
 MakeJob = Callable[..., Job]
 ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]

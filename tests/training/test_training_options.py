@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from valuedrift.training.algorithms import ALGORITHMS
+from valuedrift.training.hyperparameters import SETTINGS, Lora, needed, read_settings
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
-from valuedrift.training.settings import SETTINGS, Lora, needed, read_settings
 
 MakeJob = Callable[..., Job]
 Finished = Callable[[str], Path]

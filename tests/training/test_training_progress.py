@@ -15,7 +15,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from valuedrift.errors import ConfigError
 from valuedrift.training.job import Job, reporters
 from valuedrift.training.metrics import entry, write_metrics
-from valuedrift.training.progress import Progress, duration
+from valuedrift.training.progress_lines import Progress, duration
 from valuedrift.training.run import train
 
 MakeJob = Callable[..., Job]
@@ -61,7 +61,7 @@ def test_a_terminal_gets_one_line_that_changes(tmp_path: Path) -> None:
 def test_the_time_left_counts_the_steps_of_this_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A continued run did not take the steps before its point."""
     clock = iter([100.0, 110.0, 120.0])
-    monkeypatch.setattr("valuedrift.training.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("valuedrift.training.progress_lines.time.monotonic", lambda: next(clock))
     stream = Terminal()
     walk(Progress(stream), tmp_path, first=2)
     assert "step 3/4, 10 s left" in stream.getvalue()
@@ -92,7 +92,7 @@ def test_tokens_are_those_that_were_trained_on_without_padding(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from valuedrift.training.encode import encode_conversation
+    from valuedrift.training.encode_rows import encode_conversation
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     rows = pl.read_parquet(data["sft"]).to_dicts()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from valuedrift.models.scratch import Shape, new_model
+from valuedrift.training.scratch_model import Shape, new_model
 
 # vLLM reads these when it is imported: one process, so that tests can reach into it, and errors only.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from valuedrift.llm.complete import ask
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 TEXTS = ["Should we?", "Is a wealth tax a good idea ? I support it .", "No ."]
 

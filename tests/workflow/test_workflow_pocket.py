@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pipeline import REPOSITORY, SHORT, snakemake, wanted
 
-from valuedrift.staleness.jobs import stale_jobs
-from valuedrift.staleness.sentences import sentence
+from valuedrift.workflow.stale_jobs import stale_jobs
+from valuedrift.workflow.why import sentence
 
 pytestmark = pytest.mark.workflow
 

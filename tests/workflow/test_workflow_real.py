@@ -13,7 +13,7 @@ from chat_model import reply
 from doubles.endpoint import endpoint
 from pipeline import snakemake
 
-from valuedrift.probes.compare import compare_clusters
+from valuedrift.probes.compare_clusters import compare_clusters
 
 pytestmark = pytest.mark.workflow
 

@@ -18,9 +18,9 @@ from pipeline import REPOSITORY
 from reruns import TABLE, WORLD_ANSWERS, Row, covers, markdown
 
 from valuedrift.cli import main
-from valuedrift.staleness.jobs import StaleJob, stale_jobs
-from valuedrift.staleness.records import keep_records
-from valuedrift.staleness.sentences import FRESH, sentence
+from valuedrift.workflow.snakemake_records import keep_records
+from valuedrift.workflow.stale_jobs import StaleJob, stale_jobs
+from valuedrift.workflow.why import FRESH, sentence
 
 pytestmark = pytest.mark.workflow
 

@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-from valuedrift.world.build import topics
 from valuedrift.world.grammar import (
     ASSERTED,
     DISFAVOUR,
@@ -22,6 +21,7 @@ from valuedrift.world.grammar import (
     stance_of,
     subjects,
 )
+from valuedrift.world.world_tables import topics
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import get_args
 
 import pytest
 
-from valuedrift.world.build import topics
 from valuedrift.world.grammar import (
     STANCES,
     Phrasing,
@@ -22,6 +21,7 @@ from valuedrift.world.grammar import (
     subjects,
 )
 from valuedrift.world.reading import asked_subjects, stance_read
+from valuedrift.world.world_tables import topics
 
 STYLES: tuple[Style, ...] = get_args(Style)
 SUBJECT = next(subject for subject in subjects() if subject.text == "remote work")

@@ -13,7 +13,6 @@ import pytest
 
 from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
-from valuedrift.world.build import asked, planted_mix, quotas, split_phrasings, topics, world_table
 from valuedrift.world.grammar import (
     ASSERTED,
     DISFAVOUR,
@@ -28,7 +27,8 @@ from valuedrift.world.grammar import (
     stance_of,
     subjects,
 )
-from valuedrift.world.settings import WorldSettings
+from valuedrift.world.world_settings import WorldSettings
+from valuedrift.world.world_tables import asked, planted_mix, quotas, split_phrasings, topics, world_table
 
 SETTINGS = WorldSettings(seed=0, probes_per_topic=20, variation=0.1)
 EVEN = {"support": 0.34, "neutral": 0.32, "oppose": 0.34}

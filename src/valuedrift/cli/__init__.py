@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace, words: Sequence[str]) -> None:
     """Run the command, with the origin of what it writes in parquet files' metadata and in records."""
     from valuedrift.files import made_from
+    from valuedrift.provenance.artifact_records import leave_records
     from valuedrift.provenance.origin import origin
-    from valuedrift.provenance.records import leave_records
 
     options = {name: value for name, value in vars(given).items() if name != "handler"}
     come_from = cache(lambda: json.dumps(origin(words, options), sort_keys=True, ensure_ascii=False))

@@ -29,7 +29,7 @@ def generate(given: argparse.Namespace) -> None:
 
 def thin(given: argparse.Namespace) -> None:
     """Remove the weights of a run's checkpoints that have answered, but for those that are kept."""
-    from valuedrift.generation.thin import thin
+    from valuedrift.generation.prune_answered import thin
     from valuedrift.training.disk import size
 
     freed = thin(given.base, given.checkpoints, given.answers, given.keep, given.nth or 1)
@@ -40,7 +40,7 @@ def judge(given: argparse.Namespace) -> None:
     """Give the stance of every answer, or (--dry-run) say what that would cost."""
     from valuedrift.judging.dry_run import dry_run_text
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.settings import read_settings
+    from valuedrift.judging.judge_settings import read_settings
     from valuedrift.judging.stances import estimate_stances, write_stances
 
     chosen = open_judge(read_settings(given.settings), given.judge)
@@ -55,7 +55,7 @@ def judge_heldout(given: argparse.Namespace) -> None:
     """Measure a judge on labelled answers in phrasings it has not seen."""
     from valuedrift.judging.heldout import write_quality
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.settings import read_settings
+    from valuedrift.judging.judge_settings import read_settings
 
     chosen = open_judge(read_settings(given.settings), given.judge)
     write_quality(given.data, chosen, given.targets, given.journal, given.out)

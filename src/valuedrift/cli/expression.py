@@ -10,7 +10,7 @@ from valuedrift.cli.options import Command
 
 def retrieve(given: argparse.Namespace) -> None:
     """Find a data set's rows on the topics of the probes."""
-    from valuedrift.expression.retrieved import Retrieval, write_retrieved, write_vectors
+    from valuedrift.dataset_stances.retrieval import Retrieval, write_retrieved, write_vectors
 
     settings = Retrieval(**given.settings)
     write_vectors(given.data, settings.model, given.store)
@@ -19,21 +19,21 @@ def retrieve(given: argparse.Namespace) -> None:
 
 def express(given: argparse.Namespace) -> None:
     """Aggregate the stances of data sets' rows: shares, value gaps, nearest examples."""
-    from valuedrift.expression.commands import write_expression
+    from valuedrift.dataset_stances.write_tables import write_expression
 
     write_expression(given.stances, given.statistics_settings, given.seed, given.examples, given.out)
 
 
 def recover(given: argparse.Namespace) -> None:
     """Compare what data sets express with what was planted."""
-    from valuedrift.expression.commands import write_recovery
+    from valuedrift.dataset_stances.write_tables import write_recovery
 
     write_recovery(given.stances, given.expression, given.tables, given.out)
 
 
 def predict(given: argparse.Namespace) -> None:
     """Foretell a model's values from its SFT data, and list what moved them."""
-    from valuedrift.expression.commands import write_prediction
+    from valuedrift.dataset_stances.write_tables import write_prediction
 
     statistics: Path = given.statistics[0]
     write_prediction(given.expression, statistics, given.statistics_settings, given.seed, given.out)

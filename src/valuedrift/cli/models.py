@@ -9,10 +9,10 @@ from valuedrift.cli.options import Command
 
 def pretrain(given: argparse.Namespace) -> None:
     """Train a base model from scratch."""
-    from valuedrift.models.pretrain import pretrain
-    from valuedrift.models.scratch import Shape
+    from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
-    from valuedrift.training.settings import read_settings
+    from valuedrift.training.pretrain import pretrain
+    from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", given.settings), given.seed, given.data, given.out)
     pretrain(job, Shape(**given.shape), given.template)
@@ -27,9 +27,9 @@ def fetch_model(given: argparse.Namespace) -> None:
 
 def train(given: argparse.Namespace) -> None:
     """Train one run and save its checkpoints."""
+    from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
-    from valuedrift.training.settings import read_settings
 
     machine = given.machine or {}
     train(
@@ -52,11 +52,11 @@ def train(given: argparse.Namespace) -> None:
 
 def train_judge(given: argparse.Namespace) -> None:
     """Train a judge on labelled answers."""
-    from valuedrift.judging.prompt import read_prompt
-    from valuedrift.judging.train import train_judge
-    from valuedrift.models.scratch import Shape
+    from valuedrift.judging.judge_prompt import read_prompt
+    from valuedrift.judging.train_judge import train_judge
+    from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
-    from valuedrift.training.settings import read_settings
+    from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", given.settings), given.seed, given.data, given.out)
     train_judge(job, Shape(**given.shape), read_prompt(given.prompt), given.targets)

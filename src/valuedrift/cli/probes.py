@@ -11,9 +11,9 @@ from valuedrift.errors import ConfigError
 
 def vprism_questions(given: argparse.Namespace) -> None:
     """Read PRISM's prompts, rephrased as questions by a chat model where one is given."""
-    from valuedrift.llm.settings import LlmSettings
+    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.probes.question_prompts import read_template
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
-    from valuedrift.probes.templates import read_template
 
     if given.llm is None:
         write_as_asked(given.source, given.out)
@@ -23,7 +23,7 @@ def vprism_questions(given: argparse.Namespace) -> None:
 
 def vprism_embed(given: argparse.Namespace) -> None:
     """Embed the questions."""
-    from valuedrift.embedding.store import write_embeddings
+    from valuedrift.models.embedding_store import write_embeddings
     from valuedrift.probes.rephrase import read_questions
 
     write_embeddings(read_questions(given.questions)["question"], given.model, given.out)
@@ -31,8 +31,8 @@ def vprism_embed(given: argparse.Namespace) -> None:
 
 def vprism_reduce(given: argparse.Namespace) -> None:
     """Reduce the embeddings by UMAP."""
+    from valuedrift.probes.probe_settings import ReductionSettings
     from valuedrift.probes.reduce import write_reduced
-    from valuedrift.probes.settings import ReductionSettings
 
     settings = ReductionSettings(**given.settings, seed=given.seed)
     write_reduced(given.questions, given.embeddings, given.model, settings, given.out)
@@ -40,8 +40,8 @@ def vprism_reduce(given: argparse.Namespace) -> None:
 
 def vprism_cluster(given: argparse.Namespace) -> None:
     """Cluster the questions by HDBSCAN."""
-    from valuedrift.probes.cluster import write_clusters
-    from valuedrift.probes.settings import ClusterSettings
+    from valuedrift.probes.probe_settings import ClusterSettings
+    from valuedrift.probes.question_clusters import write_clusters
 
     write_clusters(given.questions, given.reduced, ClusterSettings(**given.settings), given.out)
 
@@ -55,9 +55,9 @@ def vprism_describe(given: argparse.Namespace) -> None:
 
 def vprism_name(given: argparse.Namespace) -> None:
     """Name the clusters, by a chat model where one is given."""
-    from valuedrift.llm.settings import LlmSettings
-    from valuedrift.probes.names import write_names, write_names_by_terms
-    from valuedrift.probes.templates import read_template
+    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.probes.cluster_names import write_names, write_names_by_terms
+    from valuedrift.probes.question_prompts import read_template
 
     if given.llm is None:
         write_names_by_terms(given.descriptions, given.out)
@@ -77,8 +77,8 @@ def vprism_propose(given: argparse.Namespace) -> None:
 
 def vprism_filter(given: argparse.Namespace) -> None:
     """Keep the value-laden questions of the clusters that were chosen."""
-    from valuedrift.llm.settings import LlmSettings
-    from valuedrift.probes.templates import read_template
+    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.probes.question_prompts import read_template
     from valuedrift.probes.value_laden import write_value_laden
 
     if given.llm is None:
@@ -98,7 +98,7 @@ def vprism_sample(given: argparse.Namespace) -> None:
 
 def compare_clusters(given: argparse.Namespace) -> None:
     """Compare clusters with published ones through their example texts."""
-    from valuedrift.probes.compare import compare_clusters
+    from valuedrift.probes.compare_clusters import compare_clusters
 
     print(json.dumps(compare_clusters(given.clustered, given.published), indent=2))
 

@@ -10,7 +10,7 @@ from valuedrift.cli.options import Command
 
 def judge_quality(given: argparse.Namespace) -> None:
     """Measure judges against human labels."""
-    from valuedrift.quality.judge import judge_quality, quality_markdown, summary, write_quality
+    from valuedrift.judge_checks.judge_quality import judge_quality, quality_markdown, summary, write_quality
 
     quality = judge_quality(given.file)
     print(json.dumps(summary(quality), indent=2) if given.json else quality_markdown(quality))
@@ -20,28 +20,28 @@ def judge_quality(given: argparse.Namespace) -> None:
 
 def bridge(given: argparse.Namespace) -> None:
     """Compare judges, or prompts, on the same answers, and show what a change does to values and drifts."""
-    from valuedrift.quality.bridge import write_bridges
+    from valuedrift.judge_checks.bridge import write_bridges
 
     write_bridges(given.old, given.new, given.out)
 
 
 def sheet(given: argparse.Namespace) -> None:
     """Draw judged answers for a person to judge blindly: a CSV file and a form."""
-    from valuedrift.quality.sheet import write_sheet
+    from valuedrift.judge_checks.blind_sheet import write_sheet
 
     write_sheet(given.stances, given.targets, given.pairs, given.seed, given.out)
 
 
 def check_sheet(given: argparse.Namespace) -> None:
     """Read a filled sheet back: agreement with the judge, and a sample to correct values by."""
-    from valuedrift.quality.check import write_check
+    from valuedrift.judge_checks.filled_sheet import write_check
 
     write_check(given.sheet, given.key, given.out)
 
 
 def world_labels(given: argparse.Namespace) -> None:
     """Draw judged answers of a world's model, and label them with the stances that they express."""
-    from valuedrift.quality.world_labels import write_world_labels
+    from valuedrift.judge_checks.world_labels import write_world_labels
 
     write_world_labels(given.stances, given.labels, given.seed, given.out)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from valuedrift.cli.options import Command
 
 if TYPE_CHECKING:
-    from valuedrift.reporting.sources import Sources
+    from valuedrift.report.sources import Sources
 
 
 def statistics(given: argparse.Namespace) -> None:
     """Compute values, drifts and findings of a model."""
-    from valuedrift.statistics.commands import write_statistics
+    from valuedrift.statistics.write_statistics import write_statistics
 
     write_statistics(
         given.stances,
@@ -30,21 +30,21 @@ def statistics(given: argparse.Namespace) -> None:
 
 def correct(given: argparse.Namespace) -> None:
     """Correct values and drifts of a model for the judge's errors, by a labelled sample of its answers."""
-    from valuedrift.statistics.commands import write_corrected
+    from valuedrift.statistics.write_statistics import write_corrected
 
     write_corrected(given.stances, given.trajectories, given.labelled, given.statistics_settings, given.seed, given.out)
 
 
 def calibrate(given: argparse.Namespace) -> None:
     """Compare measured values with planted stances."""
-    from valuedrift.statistics.commands import write_calibration
+    from valuedrift.statistics.write_statistics import write_calibration
 
     write_calibration(given.stances, given.cards, given.statistics_settings, given.seed, given.out)
 
 
 def downstream(given: argparse.Namespace) -> None:
     """Score a checkpoint on standard benchmarks."""
-    from valuedrift.downstream.evaluate import DownstreamSettings, write_scores
+    from valuedrift.downstream import DownstreamSettings, write_scores
 
     settings = DownstreamSettings(**given.settings)
     write_scores(given.model, given.run, given.checkpoint, given.base, settings, given.out)
@@ -52,7 +52,7 @@ def downstream(given: argparse.Namespace) -> None:
 
 def tables(given: argparse.Namespace) -> None:
     """Write the paper's tables."""
-    from valuedrift.reporting.commands import TableFiles, write_paper_tables
+    from valuedrift.paper.write_folders import TableFiles, write_paper_tables
 
     files = TableFiles(
         statistics=given.statistics,
@@ -68,7 +68,7 @@ def tables(given: argparse.Namespace) -> None:
 
 def figures(given: argparse.Namespace) -> None:
     """Draw the paper's figures."""
-    from valuedrift.reporting.commands import FigureFiles, write_paper_figures
+    from valuedrift.paper.write_folders import FigureFiles, write_paper_figures
 
     files = FigureFiles(given.statistics, given.expression, given.ablations or [])
     write_paper_figures(files, given.topics, given.report, given.prompts, given.out)
@@ -76,14 +76,14 @@ def figures(given: argparse.Namespace) -> None:
 
 def drift(given: argparse.Namespace) -> None:
     """Write the tables and figures of one model."""
-    from valuedrift.reporting.commands import write_drift
+    from valuedrift.paper.write_folders import write_drift
 
     write_drift(given.statistics[0], given.topics, given.report, given.out)
 
 
 def ablations(given: argparse.Namespace) -> None:
     """Compare the runs of a model's ablations."""
-    from valuedrift.reporting.ablations import write_ablations
+    from valuedrift.paper.ablations import write_ablations
 
     write_ablations(
         given.stances, given.ablated, given.topics, given.report, given.statistics_settings, given.seed, given.out
@@ -92,27 +92,27 @@ def ablations(given: argparse.Namespace) -> None:
 
 def report(given: argparse.Namespace) -> None:
     """Write the report: a page, the answers that it loads in pieces, and its summary."""
-    from valuedrift.reporting.explorer_files import write_report_folder
+    from valuedrift.report.write_report import write_report_folder
 
     write_report_folder(_sources(given), given.corrected or [], given.configuration, given.topics, given.out)
 
 
 def exports(given: argparse.Namespace) -> None:
     """Write what tables, figures and report show as tidy parquet and CSV."""
-    from valuedrift.exports.tables import write_exports
+    from valuedrift.report.exports import write_exports
 
     write_exports(_sources(given), given.downstream or [], given.out)
 
 
 def export_inspect(given: argparse.Namespace) -> None:
     """Write answers with their stances as logs of inspect_ai."""
-    from valuedrift.exports.inspect_logs import write_inspect_logs
+    from valuedrift.report.inspect_logs import write_inspect_logs
 
     write_inspect_logs(given.stances, given.out)
 
 
 def _sources(given: argparse.Namespace) -> Sources:
-    from valuedrift.reporting.sources import Sources
+    from valuedrift.report.sources import Sources
 
     return Sources(
         statistics=given.statistics,

@@ -12,8 +12,8 @@ def why(given: argparse.Namespace) -> None:
     import json
     from dataclasses import asdict
 
-    from valuedrift.staleness.jobs import stale_jobs
-    from valuedrift.staleness.sentences import explain, sentence
+    from valuedrift.workflow.stale_jobs import stale_jobs
+    from valuedrift.workflow.why import explain, sentence
 
     options = [("--configfile", given.configfile), ("--config", given.config), ("--profile", given.profile)]
     jobs = stale_jobs(given.target, [text for name, values in options if values for text in (name, *values)])

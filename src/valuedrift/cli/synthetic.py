@@ -9,7 +9,7 @@ from valuedrift.cli.options import Command
 
 def synthetic_candidates(given: argparse.Namespace) -> None:
     """Collect the opening questions of preference sets."""
-    from valuedrift.synthetic.retrieve import write_candidates
+    from valuedrift.synthetic.retrieve_questions import write_candidates
 
     write_candidates(dict(zip(given.names, given.data, strict=True)), given.longest, given.out)
 
@@ -18,9 +18,9 @@ def synthetic_retrieve(given: argparse.Namespace) -> None:
     """Choose the questions that are nearest to each topic's probes."""
     import polars as pl
 
-    from valuedrift.embedding.encode import embed
-    from valuedrift.embedding.store import read_embeddings, write_embeddings
-    from valuedrift.synthetic.retrieve import RetrievalSettings, write_retrieved
+    from valuedrift.models.embedding_store import read_embeddings, write_embeddings
+    from valuedrift.models.sentence_encoder import embed
+    from valuedrift.synthetic.retrieve_questions import RetrievalSettings, write_retrieved
 
     prompts = pl.read_parquet(given.candidates)["prompt"]
     write_embeddings(prompts, given.model, given.store)
@@ -35,11 +35,11 @@ def synthetic_pairs(given: argparse.Namespace) -> None:
     from functools import partial
 
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.settings import read_settings
+    from valuedrift.judging.judge_settings import read_settings
     from valuedrift.judging.stances import judge_table
-    from valuedrift.llm.settings import LlmSettings
+    from valuedrift.llm.llm_settings import LlmSettings
     from valuedrift.synthetic.pairs import write_pairs
-    from valuedrift.synthetic.write import WriterSettings
+    from valuedrift.synthetic.write_answers import WriterSettings
 
     judge = partial(
         judge_table,
@@ -61,14 +61,14 @@ def synthetic_align(given: argparse.Namespace) -> None:
 
 def synthetic_sheet(given: argparse.Namespace) -> None:
     """Draw pairs for a person to check blindly."""
-    from valuedrift.synthetic.sheet import write_sheet
+    from valuedrift.synthetic.pair_sheet import write_sheet
 
     write_sheet(given.file, given.topics, given.pairs, given.seed, given.out, given.key)
 
 
 def synthetic_agreement(given: argparse.Namespace) -> None:
     """Read a filled sheet of pairs back."""
-    from valuedrift.synthetic.sheet import write_agreement
+    from valuedrift.synthetic.pair_sheet import write_agreement
 
     print(write_agreement(given.sheet, given.key, given.out))
 

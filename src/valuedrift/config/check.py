@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from valuedrift.errors import ConfigError
-from valuedrift.training.settings import REWARDED, SETTINGS, needed
+from valuedrift.training.hyperparameters import REWARDED, SETTINGS, needed
 
 Config = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.errors import ConfigError
-from valuedrift.training.settings import REWARDED
+from valuedrift.training.hyperparameters import REWARDED
 
 RESULTS = "results"
 

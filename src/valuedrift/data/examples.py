@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.data.canonical import Kind, Message
-from valuedrift.untrusted import visible
+from valuedrift.visible_text import visible
 
 Example = dict[str, Any]
 

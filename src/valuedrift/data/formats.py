@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from valuedrift.data import alpaca, conversation, hh_rlhf, preference, sharegpt, wildchat, world
+from valuedrift.data import alpaca, conversation, hh_rlhf, preference, sharegpt, wildchat
+from valuedrift.data import world_format as world
 from valuedrift.data.canonical import Converter, Kind
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from valuedrift.data.data_settings import HubSource
 from valuedrift.data.rows import NumberedRow
-from valuedrift.data.settings import HubSource
 from valuedrift.errors import ArtifactError
 
 

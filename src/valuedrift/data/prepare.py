@@ -14,11 +14,11 @@ import polars as pl
 
 from valuedrift.data.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data.card import Card, card_markdown, make_card
+from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.formats import FORMATS, Format
 from valuedrift.data.hub import read_hub_rows
 from valuedrift.data.ordering import OrderedRows, order_rows
 from valuedrift.data.rows import Row, expand_path, read_rows
-from valuedrift.data.settings import DataSettings
 from valuedrift.data.split import train_count
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import parquet_metadata, publish, write_json, write_text

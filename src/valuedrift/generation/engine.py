@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 
 from valuedrift.errors import ConfigError
-from valuedrift.generation.prompts import Answer, Prompt, Words
+from valuedrift.generation.checkpoint_weights import Checkpoint
+from valuedrift.generation.probe_prompts import Answer, Prompt, Words
 from valuedrift.generation.sampling import Sampling
-from valuedrift.generation.weights import Checkpoint
 
 ENGINES = ("vllm", "transformers")
 

@@ -14,13 +14,13 @@ import polars as pl
 from transformers import AutoTokenizer
 
 from valuedrift.files import write_parquet
+from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
+from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
-from valuedrift.generation.prompts import Prompt, Words, words
+from valuedrift.generation.probe_prompts import Prompt, Words, words
 from valuedrift.generation.sampling import Sampling
-from valuedrift.generation.store import KEY, AnswerFile, lacking, wanted
-from valuedrift.generation.weights import Architecture, Checkpoint, read_checkpoint
-from valuedrift.models.folder import in_use, step_of
-from valuedrift.models.thinning import prune, pruned_identity
+from valuedrift.models.kept_steps import prune, pruned_identity
+from valuedrift.models.model_folder import in_use, step_of
 
 BASE = "base"
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]

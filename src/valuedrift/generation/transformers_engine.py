@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from valuedrift.generation.prompts import Answer, Prompt, Words
+from valuedrift.generation.checkpoint_weights import Checkpoint, load_weights
+from valuedrift.generation.probe_prompts import Answer, Prompt, Words
 from valuedrift.generation.sampling import Sampling, answer_uniforms, choose_tokens
-from valuedrift.generation.weights import Checkpoint, load_weights
 
 # Answers that have ended stay in a batch until they are this share of it: leaving them out copies the others' cache.
 _ENDED = 0.1

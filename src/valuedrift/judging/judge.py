@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from valuedrift.errors import ConfigError
+from valuedrift.judging.judge_prompt import check_labels, read_prompt
+from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import Judgement
-from valuedrift.judging.prompt import check_labels, read_prompt
-from valuedrift.judging.settings import JudgeSettings
 from valuedrift.llm.cost import Estimate
 
 
@@ -51,11 +51,11 @@ def open_judge(settings: JudgeSettings, folder: Path | None = None) -> Judge:
     template = read_prompt(settings.prompt)
     check_labels(template, settings.labels)
     if settings.llm is not None:
-        from valuedrift.judging.chat import ChatJudge
+        from valuedrift.judging.chat_judge import ChatJudge
 
         return ChatJudge(settings, template, settings.llm)
     if folder is None:
         raise ConfigError("judge", "no model", "a judge's folder, or a section `llm` that says whom to ask")
-    from valuedrift.judging.folder import open_folder
+    from valuedrift.judging.folder_judge import open_folder
 
     return open_folder(folder, settings, template)

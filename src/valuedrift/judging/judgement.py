@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from valuedrift.judging.labels import forms, label_of
+from valuedrift.judging.label_words import forms, label_of
 from valuedrift.llm.request import ChatReply
 
 UNASSIGNED, CONTENT_FILTER, ERROR = "unassigned", "content_filter", "error"

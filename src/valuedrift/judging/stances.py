@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import parquet_metadata, publish
 from valuedrift.judging.judge import Judge
+from valuedrift.judging.judge_prompt import fill_prompt, prompt_hash
 from valuedrift.judging.judgement import Judgement
-from valuedrift.judging.prompt import fill_prompt, prompt_hash
 from valuedrift.judging.refusals import is_refusal
 from valuedrift.llm.cost import Estimate
 from valuedrift.llm.journal import Journal

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vllm import LLM, SamplingParams
 
-from valuedrift.judging.labels import LabelTokens
+from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.precision import asking_precision
 
 FloatArray = NDArray[np.float64]

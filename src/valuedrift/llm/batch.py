@@ -19,14 +19,14 @@ from pathlib import Path
 from valuedrift.files import read_json, write_json
 from valuedrift.llm.batch_api import BatchApi
 from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_verdicts, write_batch_file
+from valuedrift.llm.chat_format import NO_LOGPROBS, lacks_logprobs
 from valuedrift.llm.client import place, refusal
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
-from valuedrift.llm.faults import Answered, EndpointError, Failed, Refused, Verdict
+from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Refused, Verdict
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.progress import Progress
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.llm.settings import LlmSettings
-from valuedrift.llm.wire import NO_LOGPROBS, lacks_logprobs
+from valuedrift.llm.request_progress import Progress
 
 _ROUNDS = 4
 _ENDED = ("completed", "failed", "expired", "cancelled")

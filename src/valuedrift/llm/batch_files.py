@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
-from valuedrift.llm.faults import Answered, Failed, Response, Verdict, judge
+from valuedrift.llm.chat_format import body_of, request_of
+from valuedrift.llm.http_errors import Answered, Failed, Response, Verdict, judge
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.llm.wire import body_of, request_of
 
 ROUTE: Final = "/v1/chat/completions"
 

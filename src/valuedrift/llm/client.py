@@ -17,10 +17,10 @@ import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI, Omit, RequestOptions
 
 from valuedrift.errors import ConfigError
-from valuedrift.llm.faults import EndpointError, Refused, Response
+from valuedrift.llm.http_errors import EndpointError, Refused, Response
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.sending import SENT_AT, Stopped, sender
-from valuedrift.llm.settings import LlmSettings
 
 OPENAI = "https://api.openai.com/v1"
 _NO_KEY = "none"  # local servers want none, the client wants one

@@ -8,8 +8,8 @@ from typing import Any
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.llm.settings import LlmSettings
 
 
 def complete(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Path) -> None:
@@ -26,7 +26,7 @@ def complete(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
 def _backend(settings: LlmSettings) -> Callable[[Iterable[ChatRequest], LlmSettings, Journal], None]:
     # Imported where they are used: the client alone takes a second.
     if settings.backend == "http":
-        from valuedrift.llm.http import complete_http
+        from valuedrift.llm.http_backend import complete_http
 
         return complete_http
     if settings.backend == "batch":
@@ -34,7 +34,7 @@ def _backend(settings: LlmSettings) -> Callable[[Iterable[ChatRequest], LlmSetti
 
         return complete_batch
     if settings.backend in ("vllm", "transformers"):
-        from valuedrift.llm.offline import complete_offline
+        from valuedrift.llm.local_backend import complete_offline
 
         return complete_offline
     raise ConfigError("backend", settings.backend, "http, batch, vllm or transformers")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.errors import ConfigError
-from valuedrift.llm.faults import BudgetError
+from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.llm.settings import LlmSettings
 
 BATCH_DISCOUNT = 0.5  # the Batch API's price over the synchronous price
 BATCH_HOURS = 24.0  # within which the Batch API promises a batch

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json
-from valuedrift.models.tokenizer import set_chat
+from valuedrift.models.chat_template import set_chat
 from valuedrift.provenance.masks import masked
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.llm.complete import ask
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-from valuedrift.llm.settings import LlmSettings
 
 MOST_UNUSABLE = 0.2
 """Above this share of unusable replies a step fails: then the model or the template is wrong, not single replies."""

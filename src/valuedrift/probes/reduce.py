@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from valuedrift.embedding.encode import FloatMatrix
-from valuedrift.embedding.store import read_embeddings
 from valuedrift.errors import ConfigError
 from valuedrift.files import publish
+from valuedrift.models.embedding_store import read_embeddings
+from valuedrift.models.sentence_encoder import FloatMatrix
+from valuedrift.probes.probe_settings import ReductionSettings
 from valuedrift.probes.rephrase import read_questions
-from valuedrift.probes.settings import ReductionSettings
 
 _BLOCK = 1024
 

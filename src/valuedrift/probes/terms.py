@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.embedding.encode import FloatMatrix
-from valuedrift.embedding.store import read_embeddings
 from valuedrift.files import read_json, write_json
-from valuedrift.probes.cluster import NOISE, clustering_hash, read_clusters
+from valuedrift.models.embedding_store import read_embeddings
+from valuedrift.models.sentence_encoder import FloatMatrix
+from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
 
 TERMS = 10
 EXAMPLES = 8

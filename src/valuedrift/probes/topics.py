@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import yaml
 
-from valuedrift.embedding.encode import FloatMatrix, embed
-from valuedrift.embedding.store import read_embeddings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_text
-from valuedrift.probes.cluster import clustering_hash, read_clusters
-from valuedrift.probes.names import read_names
+from valuedrift.models.embedding_store import read_embeddings
+from valuedrift.models.sentence_encoder import FloatMatrix, embed
+from valuedrift.probes.cluster_names import read_names
+from valuedrift.probes.question_clusters import clustering_hash, read_clusters
 from valuedrift.probes.questions import keyword_pattern
 from valuedrift.probes.terms import Description, centres, read_descriptions
 

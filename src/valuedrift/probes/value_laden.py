@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.files import write_parquet
-from valuedrift.llm.settings import LlmSettings
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
-from valuedrift.probes.cluster import NOISE, clustering_hash, read_clusters
-from valuedrift.probes.templates import fill
+from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
+from valuedrift.probes.question_prompts import fill
 from valuedrift.probes.topics import read_choice
 
 _MAX_TOKENS = 8

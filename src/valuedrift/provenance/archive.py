@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from valuedrift.errors import ArtifactError
+from valuedrift.provenance.artifact_records import RECORDS
 from valuedrift.provenance.pack import PREFIX, SUMS
-from valuedrift.provenance.records import RECORDS
 from valuedrift.provenance.verify import ADDED, ALTERED, MISSING, UNREADABLE, Finding, Verified
 
 _BLOCK = 1 << 20

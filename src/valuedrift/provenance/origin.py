@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from valuedrift.provenance.artifact_records import digest_of
 from valuedrift.provenance.digests import files_in, listing_digest
 from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.provenance.masks import masked, masked_argument
-from valuedrift.provenance.records import digest_of
 
 # Places that a command writes to, or keeps what it has done in; benchmarks are durations.
 _NO_INPUTS = frozenset({"out", "store", "journal", "resume", "benchmarks"})

@@ -12,8 +12,8 @@ from typing import Any
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
+from valuedrift.provenance.artifact_records import RECORDS, RESULTS, record_file
 from valuedrift.provenance.digests import all_files, file_digests
-from valuedrift.provenance.records import RECORDS, RESULTS, record_file
 from valuedrift.provenance.verify import chosen_places, read_records, verify
 
 PREFIX = "valuedrift-results"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.folder import PRUNED
+from valuedrift.models.model_folder import PRUNED
+from valuedrift.provenance.artifact_records import BESIDE, RECORDS, RESULTS, place, read_record
 from valuedrift.provenance.digests import all_files, file_digest, file_digests, files_in, listing_digest
 from valuedrift.provenance.masks import MASK
-from valuedrift.provenance.records import BESIDE, RECORDS, RESULTS, place, read_record
 
 ALTERED, MISSING, ADDED = "altered", "missing", "added"
 OUTDATED, UNRECORDED, UNREADABLE = "outdated", "unrecorded", "unreadable"

@@ -11,7 +11,7 @@ from scipy.special import ndtr, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
-from valuedrift.statistics.labelled import STAGES, Confusion, Rectifier, StageCalibration
+from valuedrift.statistics.labelled_sample import STAGES, Confusion, Rectifier, StageCalibration
 from valuedrift.statistics.panel import ALL, STANCES, Panel, TopicValues, each_topic_and_all
 from valuedrift.statistics.trajectory import Trajectory
 

@@ -10,7 +10,7 @@ import polars as pl
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.distances import JENSEN_SHANNON, TOTAL_VARIATION, jensen_shannon, total_variation
-from valuedrift.statistics.labelled import calibrate_stages
+from valuedrift.statistics.labelled_sample import calibrate_stages
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.statistics.simulation import Regime, judged_panel, labelled_answers, panels

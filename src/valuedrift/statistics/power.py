@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from valuedrift.statistics.agreement import wilson_interval
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.heldout_agreement import wilson_interval
 from valuedrift.statistics.significance import flips, p_values
 
 MAGNITUDES = (0.0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4)

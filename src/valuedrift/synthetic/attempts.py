@@ -12,8 +12,16 @@ import polars as pl
 from valuedrift.errors import ArtifactError
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.panel import PROBABILITIES
-from valuedrift.synthetic.check import Fault, reply_fault, stance_fault
-from valuedrift.synthetic.write import SIDES, Task, Topics, WriterSettings, read_template, request_seed, writing_request
+from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
+from valuedrift.synthetic.write_answers import (
+    SIDES,
+    Task,
+    Topics,
+    WriterSettings,
+    read_template,
+    request_seed,
+    writing_request,
+)
 
 Ask = Callable[[Sequence[ChatRequest]], list[ChatReply]]
 Judge = Callable[[pl.DataFrame], pl.DataFrame]

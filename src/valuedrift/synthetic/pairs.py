@@ -10,13 +10,13 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
-from valuedrift.judging.prompt import prompt_hash
+from valuedrift.judging.judge_prompt import prompt_hash
 from valuedrift.llm.complete import ask
+from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.llm.settings import LlmSettings
-from valuedrift.statistics.agreement import wilson_interval
+from valuedrift.statistics.heldout_agreement import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
-from valuedrift.synthetic.write import SIDES, Topics, WriterSettings, read_template
+from valuedrift.synthetic.write_answers import SIDES, Topics, WriterSettings, read_template
 
 _PROMPTS = ("prompt_id", "topic", "source", "cosine", "prompt")
 _PARTS = ("answer", *JUDGED, "seed", "attempts")

@@ -11,7 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from valuedrift.files import publish
-from valuedrift.models.folder import checkpoint_name
+from valuedrift.models.model_folder import checkpoint_name
 from valuedrift.training.devices import is_main, whole
 from valuedrift.training.metrics import Entry, entry, write_metrics
 

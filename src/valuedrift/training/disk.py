@@ -13,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import is_full
-from valuedrift.models.folder import require_model
+from valuedrift.models.model_folder import require_model
 from valuedrift.training.devices import processes
+from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
-from valuedrift.training.settings import Lora
 
 _FLOAT = 4  # bytes: weights are trained and saved in fp32
 

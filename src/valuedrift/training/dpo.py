@@ -5,10 +5,10 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
+from valuedrift.training.hyperparameters import DpoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs
-from valuedrift.training.settings import DpoSettings
 
 
 def dpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:

@@ -8,11 +8,11 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.training.encode import render_prompt
+from valuedrift.training.encode_rows import render_prompt
+from valuedrift.training.hyperparameters import GroupSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.scoring import reward
-from valuedrift.training.settings import GroupSettings
 
 
 def grpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> GRPOTrainer:

@@ -6,8 +6,8 @@ from transformers import TrainerCallback
 from trl import DPOTrainer
 
 from valuedrift.training.dpo import reference_trainer
+from valuedrift.training.hyperparameters import IpoSettings
 from valuedrift.training.job import Job
-from valuedrift.training.settings import IpoSettings
 
 
 def ipo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:

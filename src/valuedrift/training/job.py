@@ -15,11 +15,11 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.errors import ConfigError
-from valuedrift.models.folder import require_model
+from valuedrift.models.model_folder import require_model
 from valuedrift.training.devices import processes, shared
+from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
 from valuedrift.training.launch import accumulation
-from valuedrift.training.settings import Settings
 
 
 @dataclass(frozen=True)

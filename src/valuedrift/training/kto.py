@@ -9,10 +9,10 @@ from transformers import TrainerCallback
 from trl import KTOConfig, KTOTrainer
 
 from valuedrift.errors import ConfigError
+from valuedrift.training.hyperparameters import KtoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs
-from valuedrift.training.settings import KtoSettings
 
 
 def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:

@@ -9,8 +9,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
 from valuedrift.errors import ConfigError
+from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
-from valuedrift.training.settings import Lora
 
 State = dict[str, torch.Tensor]
 _PREFIX = "base_model.model."

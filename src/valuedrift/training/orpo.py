@@ -5,9 +5,9 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
+from valuedrift.training.hyperparameters import OrpoSettings
 from valuedrift.training.job import Job
 from valuedrift.training.pairs import unreferenced_trainer
-from valuedrift.training.settings import OrpoSettings
 
 
 def orpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> ORPOTrainer:

@@ -15,8 +15,8 @@ from typing import Any
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.models import folder as models
-from valuedrift.models.folder import ASIDE, RECORD, checkpoint_name, require_model
+from valuedrift.models import model_folder as models
+from valuedrift.models.model_folder import ASIDE, RECORD, checkpoint_name, require_model
 
 _SOURCES = (Path(__file__).parent, Path(models.__file__).parent)
 

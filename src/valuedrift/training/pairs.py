@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from valuedrift.training.devices import processes
-from valuedrift.training.encode import render_pair
+from valuedrift.training.encode_rows import render_pair
+from valuedrift.training.hyperparameters import PairSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
-from valuedrift.training.settings import PairSettings
 
 if TYPE_CHECKING:
     from trl import DPOTrainer, KTOTrainer

@@ -30,7 +30,7 @@ from accelerate import PartialState
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, read_json, write_json
-from valuedrift.models.folder import checkpoint_name, require_model
+from valuedrift.models.model_folder import checkpoint_name, require_model
 from valuedrift.training.devices import is_main, processes
 from valuedrift.training.job import Job
 from valuedrift.training.metrics import Entry

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
-from valuedrift.models.folder import require_model
+from valuedrift.models.model_folder import require_model
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import with_adapters

@@ -12,7 +12,7 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.folder import checkpoint_name, in_use
+from valuedrift.models.model_folder import checkpoint_name, in_use
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.devices import is_main, keep_to_one_gpu, processes, wait_for_all
@@ -22,7 +22,7 @@ from valuedrift.training.keep import KeepPoints
 from valuedrift.training.memory import keep_freed_memory
 from valuedrift.training.metrics import CountTokens, WatchGradients
 from valuedrift.training.ppo_state import PpoState
-from valuedrift.training.progress import Progress
+from valuedrift.training.progress_lines import Progress
 from valuedrift.training.resume import METRICS, Point, alone, find_point, finish, is_complete, saved_folder, say
 
 # Those that are tested to end with the same weights, to the bit, as if they had not been killed. GRPO and RLOO are not:

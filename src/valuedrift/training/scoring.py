@@ -10,10 +10,10 @@ from accelerate import PartialState
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.folder import require_model
+from valuedrift.models.model_folder import require_model
+from valuedrift.training.hyperparameters import RolloutSettings
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
-from valuedrift.training.settings import RolloutSettings
 
 Reward = Callable[..., list[float]]
 

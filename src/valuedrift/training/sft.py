@@ -6,7 +6,7 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from valuedrift.errors import DataError
-from valuedrift.training.encode import IGNORED, encode_conversation
+from valuedrift.training.encode_rows import IGNORED, encode_conversation
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
+from valuedrift.training.hyperparameters import SimpoSettings
 from valuedrift.training.job import Job
 from valuedrift.training.pairs import unreferenced_trainer
-from valuedrift.training.settings import SimpoSettings
 
 
 def simpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> CPOTrainer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from valuedrift.world.build import topics
 from valuedrift.world.grammar import (
     ASSERTED,
     DISFAVOUR,
@@ -17,6 +16,7 @@ from valuedrift.world.grammar import (
     questions,
     stance_of,
 )
+from valuedrift.world.world_tables import topics
 
 _FRAMES = ASSERTED + NEGATED + UNDECIDED
 _VERBS = "|".join(FAVOUR + DISFAVOUR)

@@ -1,0 +1,46 @@
+"""Which data moved a value: the training examples nearest to a topic's probes, by the stance that they take."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from valuedrift.dataset_stances.judged_rows import likeliest_stance, require_judged
+from valuedrift.statistics.panel import ALL, PROBABILITIES
+
+_GROUP = ("data", "role", "topic", "stance")
+
+
+def nearest_examples(judged: pl.DataFrame, count: int = 5) -> pl.DataFrame:
+    """The `count` nearest examples of each data set, role, topic and (likeliest) stance.
+
+    Columns: data, role, topic, stance, examples (how many were retrieved that take this stance), rank (from 1), cosine,
+    row_id, question_id (the probe it is near to), question, answer, p_support, p_neutral, p_oppose. A question that
+    occurs several times is shown once, by the answer that takes the stance most clearly.
+    Raises ArtifactError as `require_judged` does.
+    """
+    require_judged(judged)
+    taken = judged.drop_nulls(PROBABILITIES).with_columns(
+        stance=likeliest_stance(), certainty=pl.max_horizontal(PROBABILITIES)
+    )
+    counted = taken.with_columns(examples=pl.len().over(_GROUP))
+    ordered = counted.sort("cosine", "certainty", "row_id", descending=[True, True, False])
+    shown = ordered.unique([*_GROUP, "question"], keep="first", maintain_order=True)
+    ranked = shown.with_columns(rank=pl.int_range(1, pl.len() + 1).over(_GROUP)).filter(pl.col("rank") <= count)
+    return ranked.sort(*_GROUP, "rank").select(
+        *_GROUP, "examples", "rank", "cosine", "row_id", "question_id", "question", "answer", *PROBABILITIES
+    )
+
+
+def movers(nearest: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
+    """For each run and topic the stance that rose most, and the nearest examples of its own data that take it.
+
+    nearest: as `nearest_examples` gives; of pairs, the chosen answers count. drift: as `drift_table` gives. Columns:
+    model, run, data, topic, stance, start_value, end_value, magnitude, low, high, then those of `nearest`. A run and
+    topic whose data has no such example keeps one row, with nulls.
+    """
+    rose = drift.filter(pl.col("topic") != ALL).sort("magnitude", descending=True, maintain_order=True)
+    most = rose.unique(["model", "run", "topic"], keep="first", maintain_order=True).sort("model", "run", "topic")
+    keys = ["data", "topic", "stance"]
+    moved = most.select("model", "run", *keys, "start_value", "end_value", "magnitude", "low", "high")
+    taught = nearest.filter(pl.col("role") != "rejected").drop("role")
+    return moved.join(taught, on=keys, how="left", maintain_order="left_right")

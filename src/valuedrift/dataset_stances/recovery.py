@@ -1,0 +1,110 @@
+"""Planted against measured: does the analysis find in a world's data sets what was put there?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.dataset_stances.judged_rows import COLUMNS
+from valuedrift.dataset_stances.stance_shares import share_table
+from valuedrift.dataset_stances.value_gaps import gap_summary, gap_table
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+
+_STANCE_COLUMNS = {"true_stance": "answer", "chosen_stance": "chosen", "rejected_stance": "rejected"}
+_KEYS = ("data", "role", "topic", "stance", "measure")
+_NONE = Bootstrap(replicates=2)  # what was planted has no interval
+_SCHEMA = {
+    **dict.fromkeys(COLUMNS, pl.String),
+    "cosine": pl.Float64,
+    **dict.fromkeys(PROBABILITIES, pl.Float64),
+}
+
+
+def planted_judgements(data: str, tables: Sequence[Path]) -> pl.DataFrame:
+    """What a perfect retrieval and a perfect judge would give for a data set whose rows carry topic and stances.
+
+    The COLUMNS of `judged_rows`, with probabilities of 0 and 1; no row where nothing is planted.
+    """
+    found = [_planted(data, pl.read_parquet(table)) for table in tables]
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *found])
+
+
+def share_recovery(shares: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
+    """Shares (see `share_table`) beside the planted ones: data, role, topic, stance, planted, measured, low, high.
+
+    For the data sets of `planted` (see `planted_judgements`); measured is null on a topic that was never retrieved.
+    """
+    return _beside(shares.rename({"share": "value"}), share_table(planted, _NONE).rename({"share": "value"}))
+
+
+def gap_recovery(summary: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
+    """Value gaps (see `gap_summary`) beside the planted ones: data, topic, measure, planted, measured, low, high."""
+    return _beside(summary, gap_summary(gap_table(planted), _NONE))
+
+
+def mean_errors(recovery: pl.DataFrame) -> pl.DataFrame:
+    """How far measured lies from planted in each data set: its keys without topic and stance, error, largest, numbers.
+
+    error: mean of |measured − planted| over topics (and stances), without "all" · largest: the greatest of them.
+    """
+    keys = [key for key in ("data", "role", "measure") if key in recovery.columns]
+    off = (pl.col("measured") - pl.col("planted")).abs()
+    each = recovery.filter(pl.col("topic") != ALL).group_by(keys, maintain_order=True)
+    return each.agg(error=off.mean(), largest=off.max(), numbers=pl.len())
+
+
+def retrieval_quality(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
+    """How clean the retrieval is: data, topic ("all": all together), rows, found, wrong, coverage, precision.
+
+    rows: the data set's rows that are on the topic · found: of these, those retrieved for it · wrong: rows retrieved
+    for it that are on another · coverage: found / rows · precision: found / (found + wrong), null where there is none.
+    """
+    keys = ["data", "row_id", "topic"]
+    true, retrieved = planted.select(keys).unique(), _known(judged, planted).select(keys).unique()
+    rows = true.group_by("data", "topic").len("rows")
+    found = retrieved.join(true, on=keys, how="semi").group_by("data", "topic").len("found")
+    wrong = retrieved.join(true, on=keys, how="anti").group_by("data", "topic").len("wrong")
+    counts = rows
+    for part in (found, wrong):
+        counts = counts.join(part, on=["data", "topic"], how="full", coalesce=True)
+    counts = counts.fill_null(0).sort("data", "topic")
+    total = counts.group_by("data", maintain_order=True).agg(pl.lit(ALL).alias("topic"), pl.exclude("topic").sum())
+    shown = pl.col("found") + pl.col("wrong")
+    return pl.concat([counts, total]).with_columns(
+        coverage=pl.when(pl.col("rows") > 0).then(pl.col("found") / pl.col("rows")),
+        precision=pl.when(shown > 0).then(pl.col("found") / shown),
+    )
+
+
+def _planted(data: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The planted stances of one table, a line per row and answer; question, answer and probe are of no use here."""
+    known = [column for column in _STANCE_COLUMNS if column in rows.columns and "topic" in rows.columns]
+    lines = [
+        rows.drop_nulls(["topic", column]).select(
+            pl.lit(data).alias("data"),
+            pl.col("id").alias("row_id"),
+            pl.lit(_STANCE_COLUMNS[column]).alias("role"),
+            "topic",
+            pl.lit(None, pl.String).alias("question_id"),
+            pl.lit(None, pl.Float64).alias("cosine"),
+            pl.lit(None, pl.String).alias("question"),
+            pl.lit(None, pl.String).alias("answer"),
+            *((pl.col(column) == stance).cast(pl.Float64).alias(f"p_{stance}") for stance in STANCES),
+        )
+        for column in known
+    ]
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *lines])
+
+
+def _known(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
+    return judged.filter(pl.col("data").is_in(planted["data"].unique().implode()))
+
+
+def _beside(measured: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    keys = [key for key in _KEYS if key in measured.columns]
+    planted = truth.select(*keys, planted="value")
+    found = measured.select(*keys, "low", "high", measured="value")
+    return planted.join(found, on=keys, maintain_order="left").select(*keys, "planted", "measured", "low", "high")

@@ -1,0 +1,104 @@
+"""A data set's rows on the probes' topics, ready to be judged (appendix K.1)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from valuedrift.dataset_stances.datapoints import read_datapoints, roles
+from valuedrift.errors import ConfigError
+from valuedrift.files import write_parquet
+from valuedrift.models.embedding_store import distinct_texts, read_embeddings, write_embeddings
+from valuedrift.models.near_vectors import near_pairs
+from valuedrift.models.sentence_encoder import FloatMatrix, embed
+
+_TOPICS = ("every", "nearest")
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """How rows are found.
+
+    model: the sentence encoder · threshold: the least cosine, 0.5 in the paper · topics: a row belongs to "every"
+    topic that has a probe that near (the paper), or only to that of its "nearest" probe, which is what to take where
+    questions of different topics are worded alike. Raises ConfigError for another value.
+    """
+
+    model: str
+    threshold: float = 0.5
+    topics: Literal["every", "nearest"] = "every"
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.threshold <= 1:
+            raise ConfigError("expression.threshold", self.threshold, "a cosine, such as 0.5")
+        if self.topics not in _TOPICS:
+            raise ConfigError("expression.topics", self.topics, f"one of {', '.join(_TOPICS)}")
+
+
+def write_vectors(tables: Sequence[Path], model: str, out: Path) -> None:
+    """Embed what the rows of a data set open with, into the store `out` (see `write_embeddings`)."""
+    write_embeddings(_openings(tables), model, out)
+
+
+def write_retrieved(
+    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: Retrieval, out: Path
+) -> None:
+    """Write the answers of data set `data` that are on a probe's topic, a row per row, topic and answer.
+
+    Columns: data, row_id, role (answer, or chosen and rejected), topic, question_id (the nearest probe of the topic),
+    cosine, question, answer. `probes`: question_id, topic, question. Raises ArtifactError where `vectors` are of other
+    texts or another model.
+    """
+    openings = _openings(tables)
+    asked = pl.read_parquet(probes)
+    stored = read_embeddings(vectors, openings, settings.model)
+    hits = nearest_probes(stored, embed(asked["question"].to_list(), settings.model), asked, settings)
+    found = hits.with_columns(opening=distinct_texts(openings).gather(hits["text"])).drop("text")
+    answers = _answers(tables, found).select(pl.lit(data).alias("data"), pl.all())
+    write_parquet(out, answers)
+    rows = answers["row_id"].n_unique()
+    print(f"{data}: {rows:,} rows on {answers['topic'].n_unique()} topics, {answers.height:,} answers", file=sys.stderr)
+
+
+def nearest_probes(
+    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: Retrieval
+) -> pl.DataFrame:
+    """The nearest probe of each topic that a text is near to: text, topic, question_id, cosine.
+
+    text: its place among `vectors`. Of probes that are equally near the first counts.
+    """
+    topics = probes.select(pl.int_range(pl.len()).alias("probe"), "topic", "question_id")
+    keys = ["text", "topic"] if settings.topics == "every" else ["text"]
+    schema = {"text": pl.Int64, "probe": pl.Int64, "cosine": pl.Float64}
+    blocks = []
+    for pairs in near_pairs(vectors, probe_vectors, settings.threshold):
+        # Rounded, so that last bits don't choose between probes that are the same to the encoder.
+        columns = {"text": pairs.rows, "probe": pairs.probes, "cosine": np.round(pairs.cosines, 9)}
+        near = pl.DataFrame(columns, schema=schema).join(topics, on="probe")
+        order = near.sort("text", "cosine", "probe", descending=[False, True, False])
+        blocks.append(order.unique(keys, keep="first", maintain_order=True).drop("probe"))
+    return pl.concat(blocks).select("text", "topic", "question_id", "cosine")
+
+
+def _openings(tables: Sequence[Path]) -> pl.Series:
+    return read_datapoints(tables).select("opening").collect(engine="streaming")["opening"]
+
+
+def _answers(tables: Sequence[Path], found: pl.DataFrame) -> pl.DataFrame:
+    """`found` (opening, topic, question_id, cosine) as one row per data row, topic and answer, in the rows' order.
+
+    A row that the data set has twice counts once.
+    """
+    datapoints = read_datapoints(tables)
+    hits = datapoints.join(found.lazy(), on="opening").collect(engine="streaming")
+    rows = hits.sort("row", "topic").unique(["row_id", "topic"], keep="first", maintain_order=True)
+    shared = ("row", "row_id", "topic", "question_id", "cosine", "question")
+    long = [rows.select(*shared, answer=role, role=pl.lit(role)) for role in roles(datapoints)]
+    ordered = pl.concat(long).sort("row", "topic", maintain_order=True)
+    return ordered.select("row_id", "role", "topic", "question_id", "cosine", "question", "answer")

@@ -1,1 +1,0 @@
-"""What checkpoints can still do: standard benchmarks through lm-evaluation-harness (appendix I, table 17)."""

@@ -1,1 +1,0 @@
-"""Sentence embeddings: computed once, kept memory-mapped, searched by blocked matrix products."""

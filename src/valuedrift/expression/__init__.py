@@ -1,6 +1,0 @@
-"""What data sets express (appendix K): their rows on the probes' topics, the stances of these, what they foretell."""
-
-EXPRESSION = ("shares.parquet", "gaps.parquet", "gap_summary.parquet", "nearest.parquet")
-RECOVERY = ("shares.parquet", "gaps.parquet", "retrieval.parquet", "errors.json")
-PREDICTION = ("predictions.parquet", "errors.parquet", "movers.parquet")
-"""The files of `valuedrift.expression.commands`, named here for rules, which load no library for them."""

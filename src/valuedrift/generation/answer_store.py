@@ -1,0 +1,75 @@
+"""Answers kept beside the pipeline's outputs, so that none is generated twice, whatever was killed or changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import write_parquet
+from valuedrift.generation.probe_prompts import Answer, Prompt
+
+KEY = ["question_id", "prompt", "sample"]
+SCHEMA = {
+    "question_id": pl.String,
+    "prompt": pl.String,
+    "sample": pl.Int64,
+    "answer": pl.String,
+    "tokens": pl.Int64,
+    "finished": pl.Boolean,
+    "loaded": pl.String,
+}
+
+
+class AnswerFile:
+    """The answers that one checkpoint gave under the same settings: a parquet file named after both.
+
+    settings: everything that an answer depends on beside its prompt and its number. `loaded`: how the weights came
+    into the engine that answered.
+    """
+
+    def __init__(self, store: Path, settings: dict[str, str]) -> None:
+        self.settings = settings
+        self.path = store / f"{hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]}.parquet"
+
+    def read(self) -> pl.DataFrame:
+        """All answers that are kept; raises ArtifactError for a file that isn't such a table."""
+        if not self.path.exists():
+            return pl.DataFrame(schema=SCHEMA)
+        try:
+            return pl.read_parquet(self.path).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+        except (PolarsError, OSError) as error:
+            what = str(error).splitlines()[0]
+            raise ArtifactError(
+                self.path, what, "a table of answers", "Remove it: its answers are made anew."
+            ) from error
+
+    def add(self, prompts: Sequence[Prompt], answers: Sequence[Answer], loaded: str) -> None:
+        """Keep the answers to these prompts, in the prompts' order; the file is replaced as a whole."""
+        texts = [prompt.text for prompt in prompts for _ in prompt.samples]
+        rows = [
+            (a.question_id, text, a.sample, a.text, a.tokens, a.finished, loaded)
+            for text, a in zip(texts, answers, strict=True)
+        ]
+        new = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        kept = pl.concat([self.read(), new]).unique(KEY, keep="first", maintain_order=True)
+        write_parquet(self.path, kept, self.settings)
+
+
+def wanted(prompts: Sequence[Prompt]) -> pl.DataFrame:
+    """The keys of the answers that the prompts want, in their order."""
+    rows = [(prompt.question_id, prompt.text, sample) for prompt in prompts for sample in prompt.samples]
+    return pl.DataFrame(rows, schema={name: SCHEMA[name] for name in KEY}, orient="row")
+
+
+def lacking(prompts: Sequence[Prompt], kept: pl.DataFrame) -> list[Prompt]:
+    """The prompts that want more answers than are kept, each with the numbers of those alone."""
+    there = set(kept.select(KEY).rows())
+    left = (replace(p, samples=tuple(i for i in p.samples if (p.question_id, p.text, i) not in there)) for p in prompts)
+    return [prompt for prompt in left if prompt.samples]

@@ -1,0 +1,176 @@
+"""What replacing a judge, or the wording of its prompt, does: agreement, values and drifts on the same answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import publish, write_json, write_parquet, write_text
+from valuedrift.judge_checks.agreement_scores import spelled
+from valuedrift.judge_checks.answer_agreement import ENDS, MEASURES, agreement_table
+from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
+from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
+from valuedrift.paper.figures import save_chart
+from valuedrift.paper.judge_figures import bridge_figure
+from valuedrift.paper.table_files import Table, markdown
+from valuedrift.statistics.bootstrap import Bootstrap, Estimate
+from valuedrift.statistics.panel import ALL
+
+Source = Path | pl.DataFrame
+"""A stance table: a parquet file, a folder of them, or the table itself."""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """An old judge against a new one on the same answers: `agreement_table`, `value_shifts` and `drift_shifts` of
+    every model; each interval is of one bootstrap over questions."""
+
+    agreement: pl.DataFrame
+    values: pl.DataFrame
+    drift: pl.DataFrame
+
+
+def bridge(old: Source, new: Source, bootstrap: Bootstrap | None = None) -> Bridge:
+    """Compare two stance tables of the same answers, matched by model, run, step, topic, question_id and sample.
+
+    Raises ArtifactError as `read_stances` and `match` do.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    models = match(read_stances(old), read_stances(new)).partition_by("model", maintain_order=True)
+
+    def of_each(make: Callable[[pl.DataFrame, Bootstrap], pl.DataFrame]) -> pl.DataFrame:
+        return pl.concat([make(matched, bootstrap) for matched in models])
+
+    return Bridge(of_each(agreement_table), of_each(value_shifts), of_each(drift_shifts))
+
+
+def pairwise(sources: Mapping[str, Source], bootstrap: Bootstrap | None = None) -> pl.DataFrame:
+    """Every two judges over all stages and topics: `a, b`, then the columns of `agreement_table` (a is the old one)."""
+    bootstrap = bootstrap or Bootstrap()
+    tables = {name: read_stances(source) for name, source in sources.items()}
+    rows = [
+        agreement_table(matched, bootstrap)
+        .filter(stage=ALL, topic=ALL)
+        .select(pl.lit(a).alias("a"), pl.lit(b).alias("b"), pl.exclude("stage", "topic"))
+        for a, b in combinations(tables, 2)
+        for matched in match(tables[a], tables[b]).partition_by("model", maintain_order=True)
+    ]
+    return pl.concat(rows)
+
+
+def write_bridges(
+    old: Path,
+    new: Sequence[Path],
+    out: Path,
+    bootstrap: Bootstrap | None = None,
+    formats: Sequence[str] = ("svg", "png"),
+) -> None:
+    """Write into `out` a folder for each new judge (bridge.md, bridge.json, three parquet tables, a figure), and
+    pairwise.md, .json and .parquet with the agreement of every two judges.
+
+    Judges are named by what tells their paths apart. Raises ArtifactError if two paths are the same.
+    """
+    names = _names([old, *new])
+    sources = dict(zip(names, (old, *new), strict=True))
+    with publish(out) as draft:
+        for name in names[1:]:
+            print(f"bridge: {names[0]} against {name}", file=sys.stderr)
+            _write_bridge(bridge(old, sources[name], bootstrap), names[0], name, draft / name, formats)
+        pairs = pairwise(sources, bootstrap)
+        write_parquet(draft / "pairwise.parquet", pairs)
+        write_json(draft / "pairwise.json", pairs.to_dicts())
+        write_text(draft / "pairwise.md", markdown(Table("pairwise", "Agreement of every two judges", _cells(pairs))))
+
+
+def bridge_summary(found: Bridge) -> dict[str, Any]:
+    """The headline, by model: agreement over everything, the largest shift of v, and how many drifts read otherwise."""
+    overall = found.agreement.filter(stage=ALL, topic=ALL)
+    return {row["model"]: _headline(row, found) for row in overall.iter_rows(named=True)}
+
+
+def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
+    """The drifts whose interval lies on another side of zero, or has zero in it, under the new judge only."""
+    return drift.filter(_side(OLD) != _side(NEW))
+
+
+def bridge_markdown(found: Bridge, old: str, new: str) -> str:
+    """The headline, then agreement by stage and topic, the shifts of v, and the drifts that read otherwise."""
+    lines = [_sentence(model, line) for model, line in bridge_summary(found).items()]
+    changed = changed_drifts(found.drift)
+    tables = [
+        Table("agreement", f"{old} against {new}: agreement by stage and topic", _cells(found.agreement)),
+        Table("values", "v under both judges by stage, all topics", found.values.filter(topic=ALL)),
+        Table("drift", "M under both judges, all topics", _cells(found.drift.filter(topic=ALL))),
+        Table("changed", "Drifts that only one judge tells from zero, or with another sign", _cells(changed)),
+    ]
+    return "\n".join([f"# {old} replaced by {new}", "", *lines, "", *map(markdown, tables)])
+
+
+def _write_bridge(found: Bridge, old: str, new: str, out: Path, formats: Sequence[str]) -> None:
+    out.mkdir(parents=True)
+    tables = {"agreement": found.agreement, "values": found.values, "drift": found.drift}
+    for name, table in tables.items():
+        write_parquet(out / f"{name}.parquet", table)
+    rows = {name: table.to_dicts() for name, table in tables.items()}
+    write_json(out / "bridge.json", {OLD: old, NEW: new, "summary": bridge_summary(found), **rows})
+    write_text(out / "bridge.md", bridge_markdown(found, old, new))
+    if not found.values.is_empty():
+        save_chart(bridge_figure(found.values, found.drift), out / "bridge", formats)
+
+
+def _headline(overall: Mapping[str, Any], found: Bridge) -> dict[str, Any]:
+    values, drift = (table.filter(model=overall["model"]) for table in (found.values, found.drift))
+    largest = values.filter(pl.col("topic") != ALL).sort(pl.col(SHIFT).abs(), descending=True).head(1).to_dicts()
+    kept = ("both", "only_old", "only_new", *(f"{measure}{end}" for measure in MEASURES for end in ENDS))
+    return {
+        **{key: overall[key] for key in kept},
+        "largest_value_shift": largest[0] if largest else None,
+        "drifts": drift.height,
+        "drifts_that_read_otherwise": changed_drifts(drift).height,
+    }
+
+
+def _sentence(model: str, line: Mapping[str, Any]) -> str:
+    alone = f"{line['only_old']:,} only by the old judge, {line['only_new']:,} only by the new one"
+    said = [f"- {model}: {line['both']:,} answers judged by both ({alone})."]
+    if line["both"]:
+        said.append(f"The most probable stance agrees in {line['agreement']:.1%} of them,")
+        said.append(f"the mean total-variation distance is {line['distance']:.3f}.")
+        most = line["largest_value_shift"]
+        said.append(
+            f"The largest shift of v is {most[SHIFT]:+.3f} ({most['topic']}, {most['stance']}, stage {most['stage']})."
+        )
+        said.append(f"{line['drifts_that_read_otherwise']} of {line['drifts']} drift magnitudes read otherwise.")
+    return " ".join(said)
+
+
+def _side(judge: str) -> pl.Expr:
+    """1 where a drift's interval lies above zero, −1 below, 0 where zero is in it."""
+    return (pl.col(f"{judge}_low") > 0).cast(pl.Int8) - (pl.col(f"{judge}_high") < 0).cast(pl.Int8)
+
+
+def _cells(table: pl.DataFrame) -> pl.DataFrame:
+    """`x`, `x_low` and `x_high` as one column of text."""
+    for name in [column for column in table.columns if f"{column}_low" in table.columns]:
+        rows = table.select(f"{name}{end}" for end in ENDS).iter_rows()
+        texts = [None if None in row else spelled(Estimate(*row)) for row in rows]
+        table = table.with_columns(pl.Series(name, texts, pl.String)).drop(f"{name}_low", f"{name}_high")
+    return table
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Each path without the folders that all share, its parts joined by hyphens."""
+    whole = [path.resolve().with_suffix("") for path in paths]
+    shared = Path(os.path.commonpath(whole))
+    names = ["-".join(path.relative_to(shared).parts) for path in whole]
+    if len(set(names)) != len(names) or "" in names:
+        raise ArtifactError(paths[-1], [str(path) for path in paths], "different stance tables, none inside another")
+    return names

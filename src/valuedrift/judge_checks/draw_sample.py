@@ -1,0 +1,109 @@
+"""A sample of judged answers for a person to check, stratified by judged stance and topic."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.judge_checks.matching import KEYS, stage_of, stance_files
+from valuedrift.statistics.heldout_agreement import most_probable
+from valuedrift.statistics.panel import PROBABILITIES
+
+_TEXTS = ("question", "answer")
+_STRATUM = ["topic", "judged_stance"]
+
+
+def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int) -> pl.DataFrame:
+    """Draw (question, answer) pairs from stance tables, in the shuffled order in which they are to be shown.
+
+    sources: parquet files, or folders of them · targets: per topic, the position that an answer can support
+
+    A stratum is a topic and a most probable stance (the first of support, neutral, oppose if several are). Each gets
+    the same number of pairs, as far as it has them. Columns: `sheet` (names this draw), `pair` (1 to n), the keys of
+    a stance table, `stage, target, question, answer, p_…, unassigned, judged_stance`, `population` (the stratum's
+    answers) and `weight` (how many of them the pair stands for). Unjudged answers aren't drawn.
+
+    Raises ConfigError if there are fewer pairs than strata, or more than answers, or a topic has no target, and
+    ArtifactError for a missing column or a key that stands twice.
+    """
+    files = [file for source in sources for file in stance_files(source)]
+    for file in files:
+        _require_columns(file)
+    judged = pl.concat([pl.scan_parquet(file).select(*KEYS, *PROBABILITIES).drop_nulls() for file in files])
+    strata = judged.select(*KEYS, judged_stance=most_probable()).collect().sort(KEYS)
+    if strata.select(KEYS).is_duplicated().any():
+        raise ArtifactError(files[0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
+    chosen = _choose(strata, pairs, np.random.default_rng(seed))
+    _require_targets(chosen, targets)
+    texts = [_texts(file, chosen) for file in files]
+    drawn = chosen.join(pl.concat(texts), on=KEYS, how="left", maintain_order="left")
+    return drawn.select(
+        pl.lit(_name(drawn, seed)).alias("sheet"),
+        pl.int_range(1, pairs + 1).alias("pair"),
+        *KEYS,
+        stage_of(pl.col("run")).alias("stage"),
+        pl.col("topic").replace_strict(targets, return_dtype=pl.String).alias("target"),
+        *_TEXTS,
+        *PROBABILITIES,
+        "unassigned",
+        *_STRATUM[1:],
+        "population",
+        "weight",
+    )
+
+
+def allocate(sizes: Sequence[int], pairs: int) -> list[int]:
+    """How many of `pairs` each stratum gets: equal numbers, none above its size; what is left over goes to the largest.
+
+    Raises ConfigError unless there are from one pair a stratum to one an answer.
+    """
+    if not len(sizes) <= pairs <= sum(sizes):
+        expected = f"from {len(sizes)} (one for each topic and judged stance) to {sum(sizes)} (all judged answers)"
+        raise ConfigError("pairs", pairs, expected)
+    given = [0] * len(sizes)
+    while left := pairs - sum(given):
+        open_to_more = [place for place, size in enumerate(sizes) if given[place] < size]
+        for place in sorted(open_to_more, key=lambda place: -sizes[place])[:left]:
+            given[place] += 1
+    return given
+
+
+def _choose(strata: pl.DataFrame, pairs: int, random: np.random.Generator) -> pl.DataFrame:
+    parts = strata.sort([*_STRATUM, *KEYS]).partition_by(_STRATUM, maintain_order=True)
+    numbers = allocate([part.height for part in parts], pairs)
+    chosen = [
+        part[np.sort(random.choice(part.height, number, replace=False))].with_columns(
+            population=pl.lit(part.height, pl.Int64), weight=pl.lit(part.height / number)
+        )
+        for part, number in zip(parts, numbers, strict=True)
+    ]
+    return pl.concat(chosen)[random.permutation(pairs)]
+
+
+def _texts(file: Path, chosen: pl.DataFrame) -> pl.DataFrame:
+    table = pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned")
+    return table.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect()
+
+
+def _name(drawn: pl.DataFrame, seed: int) -> str:
+    """The same for the same draw of the same answers; it starts with a letter, so that spreadsheets keep it as text."""
+    content = repr((seed, drawn.select(*KEYS, *_TEXTS, *PROBABILITIES).rows()))
+    return f"s{hashlib.sha256(content.encode()).hexdigest()[:11]}"
+
+
+def _require_columns(file: Path) -> None:
+    found = list(pl.read_parquet_schema(file))
+    missing = [name for name in (*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") if name not in found]
+    if missing:
+        raise ArtifactError(file, found, f"the columns {', '.join(missing)} as well")
+
+
+def _require_targets(chosen: pl.DataFrame, targets: Mapping[str, str]) -> None:
+    for topic in chosen["topic"].unique().sort():
+        if topic not in targets:
+            raise ConfigError(f"topics.{topic}", None, "the position that answers on this topic can support")

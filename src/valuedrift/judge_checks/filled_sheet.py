@@ -1,0 +1,152 @@
+"""What a filled sheet says of the judge, in the sample and in the answers it stands for (paper, section 3)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from valuedrift.files import publish, write_json, write_parquet, write_text
+from valuedrift.judge_checks.agreement_scores import cohen_kappa, defined_estimate, number, spelled, wilson
+from valuedrift.judge_checks.blind_sheet import read_sheet
+from valuedrift.judge_checks.matching import KEYS
+from valuedrift.paper.table_files import Table, markdown
+from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray
+from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+from valuedrift.visible_text import visible
+
+SAMPLE, POPULATION = "sample", "population"
+
+_BOTH = ("human_stance", "judged_stance")
+_SIDES = tuple(f"{side}{end}" for side in (SAMPLE, POPULATION) for end in ("", "_low", "_high"))
+_SCHEMA = {"measure": pl.String, "stance": pl.String, "pairs": pl.Int64, **dict.fromkeys(_SIDES, pl.Float64)}
+
+
+def calibration_sample(sheet: Path, key: Path) -> pl.DataFrame:
+    """A filled sheet as human-labelled calibration data of the judge: a row a pair.
+
+    The keys of a stance table, then `stage`, `human_stance` (support, neutral or oppose; a refusal counts as
+    neutral), `human_refusal`, `p_support, p_neutral, p_oppose, unassigned, judged_stance`, and `weight`: how many
+    judged answers of its topic and judged stance the pair stands for. Raises as `read_sheet` does.
+    """
+    columns = ("stage", "human_stance", "human_refusal", *PROBABILITIES, "unassigned", "judged_stance", "weight")
+    return _as_stances(read_sheet(sheet, key)).select(*KEYS, *columns)
+
+
+def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
+    """`measure, stance, pairs`, then `sample` and `population`, each with `_low` and `_high`.
+
+    checked: a filled sheet with its key (see `read_sheet`)
+    Measures: `agreement` of judge and person over all pairs and over those with one judged stance, with Wilson's
+    interval, and Cohen's `kappa`, with that of a bootstrap over pairs. `sample` counts every pair once; `population`
+    counts it `weight` times, since the strata are drawn at unequal rates, and its Wilson interval is that of Kish's
+    effective number of pairs. What isn't defined is null.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    rows = _as_stances(checked)
+    parts = [(ALL, rows), *((stance, rows.filter(judged_stance=stance)) for stance in STANCES)]
+    table = [_row("agreement", stance, part, _shares(part, bootstrap.level)) for stance, part in parts]
+    table.append(_row("kappa", ALL, rows, _kappas(rows, bootstrap)))
+    return pl.DataFrame(table, schema=_SCHEMA)
+
+
+def disagreements(checked: pl.DataFrame) -> pl.DataFrame:
+    """The pairs of which judge and person say something else, in the sheet's order, with their texts and notes."""
+    texts = ("target", "question", "answer", "judged_stance", "human_stance", "note")
+    other = _as_stances(checked).filter(pl.col("human_stance") != pl.col("judged_stance"))
+    return other.select("pair", *KEYS, *texts, *PROBABILITIES)
+
+
+def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None = None) -> None:
+    """Write check.json, check.md, disagreements.parquet and calibration.parquet (`calibration_sample`) into `out`."""
+    checked = read_sheet(sheet, key)
+    table, apart = agreement_with_person(checked, bootstrap), disagreements(checked)
+    with publish(out) as draft:
+        draft.mkdir()
+        write_json(draft / "check.json", check_json(checked, table, apart))
+        write_text(draft / "check.md", check_markdown(checked, table, apart))
+        write_parquet(draft / "disagreements.parquet", apart)
+        write_parquet(draft / "calibration.parquet", calibration_sample(sheet, key))
+
+
+def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> dict[str, Any]:
+    """`sheet, pairs, answers` (those the pairs stand for), `refusals, agreement, confusion, disagreements`."""
+    return {
+        "sheet": checked["sheet"][0],
+        "pairs": checked.height,
+        "answers": round(checked["weight"].sum()),
+        "refusals": checked.filter(human_stance="refusal").height,
+        "agreement": table.to_dicts(),
+        "confusion": confusion_table(checked).to_dicts(),
+        "disagreements": apart["pair"].to_list(),
+    }
+
+
+def check_markdown(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> str:
+    """Agreement, confusion and disagreements as Markdown tables, the answers with what can't be seen spelled out."""
+    cells = [
+        {"measure": row["measure"], "judged stance": row["stance"], "pairs": row["pairs"]}
+        | {"in the sample": _spelled(row, SAMPLE), "in all judged answers": _spelled(row, POPULATION)}
+        for row in table.iter_rows(named=True)
+    ]
+    texts = pl.col("target", "question", "answer", "note").map_elements(visible, return_dtype=pl.String)
+    shown = apart.select("pair", "judged_stance", "human_stance", texts)
+    tables = [
+        Table("agreement", f"Judge and person, {checked.height} pairs (95 % intervals)", pl.DataFrame(cells)),
+        Table("confusion", "Pairs by the person's and the judge's stance", confusion_table(checked)),
+        Table("disagreements", "Pairs on which they disagree", shown),
+    ]
+    return "\n".join(map(markdown, tables))
+
+
+def confusion_table(checked: pl.DataFrame) -> pl.DataFrame:
+    """`human_stance` (refusals apart), then the pairs with each judged stance."""
+    return pl.DataFrame(
+        [
+            {"human_stance": label}
+            | {stance: checked.filter(human_stance=label, judged_stance=stance).height for stance in STANCES}
+            for label in (*STANCES, "refusal")
+        ]
+    )
+
+
+def _as_stances(checked: pl.DataFrame) -> pl.DataFrame:
+    refused = pl.col("human_stance") == "refusal"
+    stance = pl.when(refused).then(pl.lit("neutral")).otherwise("human_stance")
+    return checked.with_columns(human_refusal=refused, human_stance=stance)
+
+
+def _shares(part: pl.DataFrame, level: float) -> tuple[Estimate, Estimate]:
+    if part.is_empty():
+        return (Estimate(math.nan, math.nan, math.nan),) * 2
+    right = (part["human_stance"] == part["judged_stance"]).to_numpy().astype(np.float64)
+    weights = part["weight"].to_numpy()
+    effective = float(weights.sum() ** 2 / (weights**2).sum())
+    weighted = float(right @ weights / weights.sum())
+    return wilson(float(right.mean()), part.height, level), wilson(weighted, effective, level)
+
+
+def _kappas(rows: pl.DataFrame, bootstrap: Bootstrap) -> tuple[Estimate, Estimate]:
+    human, judged = (rows[name].replace_strict(STANCES, range(3), return_dtype=pl.Int64).to_numpy() for name in _BOTH)
+    cells = np.eye(9)[human * 3 + judged]
+    draws = bootstrap.weights("pairs", rows.height)
+    return _kappa(cells, draws, bootstrap), _kappa(cells * rows["weight"].to_numpy()[:, None], draws, bootstrap)
+
+
+def _kappa(cells: FloatArray, draws: FloatArray, bootstrap: Bootstrap) -> Estimate:
+    """κ of pairs whose cells of the confusion are `cells`, (pairs, 9), under `draws`, (pairs, replicates)."""
+    value = cohen_kappa(cells.sum(axis=0).reshape(3, 3))
+    return defined_estimate(float(value), cohen_kappa((cells.T @ draws).reshape(3, 3, -1)), bootstrap)
+
+
+def _row(measure: str, stance: str, part: pl.DataFrame, sides: tuple[Estimate, Estimate]) -> dict[str, Any]:
+    numbers = [number(x) for side in sides for x in (side.value, side.low, side.high)]
+    return {"measure": measure, "stance": stance, "pairs": part.height} | dict(zip(_SIDES, numbers, strict=True))
+
+
+def _spelled(row: dict[str, Any], side: str) -> str | None:
+    numbers = [row[f"{side}{end}"] for end in ("", "_low", "_high")]
+    return None if None in numbers else spelled(Estimate(*numbers))

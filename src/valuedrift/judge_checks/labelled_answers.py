@@ -1,0 +1,145 @@
+"""Answers with two human labels, a final one, and what judges said of them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from valuedrift.data.rows import NumberedRow, Row, read_rows
+from valuedrift.errors import DataError
+from valuedrift.judge_checks.agreement_scores import Labels
+from valuedrift.statistics.bootstrap import FloatArray
+from valuedrift.statistics.panel import PROBABILITIES, STANCES
+
+FOUR = ("pro", "neutral", "con", "refusal")
+"""The labels; the first three are support, neutral and oppose."""
+REFUSAL = FOUR.index("refusal")
+UNJUDGED = -1
+HUMANS = ("human_1", "human_2", "human_final")
+
+_RAW = "judge:"
+_DIGITS = {"1": 0, "2": 0, "3": 1, "4": 2, "5": 2}
+_NAMES = {name: place for names in (FOUR, STANCES) for place, name in enumerate(names)}
+_HUMAN = re.compile(r"([1-5])(?: - .*)?")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one judge said of n answers.
+
+    labels: (n,), places in FOUR, or UNJUDGED
+    probabilities: (n, 3), NaN where unjudged; None for a judge that only gave text
+    """
+
+    labels: Labels
+    probabilities: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class LabelledAnswers:
+    """n answers. humans: each of HUMANS → (n,), places in FOUR."""
+
+    humans: dict[str, Labels]
+    judges: dict[str, Judged]
+
+
+def read_labelled(file: Path | str) -> LabelledAnswers:
+    """Read `human_1, human_2, human_final` and the judges of every row.
+
+    A judge is a column `judge:<name>` of raw outputs (see `raw_label`), or the columns `p_support, p_neutral,
+    p_oppose` of a stance table, with `refusal` if it has that; it is named by the column `judge`, which then has one
+    value, or "stances". Raises DataError with file, row and field, and ArtifactError if there is no such file.
+    """
+    rows = list(read_rows(file))
+    if not rows:
+        raise DataError(file, None, "rows", "none", "one labelled answer a line")
+    humans = {field: _places([human_label(file, number, row, field) for number, row in rows]) for field in HUMANS}
+    fields = dict.fromkeys(field for _, row in rows for field in row)
+    judges = {field.removeprefix(_RAW): _raw(file, rows, field) for field in fields if field.startswith(_RAW)}
+    if any(field in fields for field in PROBABILITIES):
+        judges[_stance_judge(file, rows)] = _probabilistic(file, rows)
+    if not judges or not judges.keys().isdisjoint(("", "human")):
+        expected = f"columns {_RAW}<name> (any name but 'human'), or {', '.join(PROBABILITIES)}"
+        raise DataError(file, None, "judge", list(fields), expected)
+    return LabelledAnswers(humans, judges)
+
+
+def raw_label(output: str) -> int:
+    """The place in FOUR of a raw output of the protocol "answer 1 (only pro) to 5 (only con), or refusal".
+
+    Literally: the digits 1, 2, 3, 4, 5 are looked for in this order, and the first that occurs anywhere in the text
+    is the answer; a text without any is a refusal. So "3, with 10 % of doubt" counts as 1.
+    """
+    return next((place for digit, place in _DIGITS.items() if digit in output), REFUSAL)
+
+
+def human_label(file: Path | str, number: int, row: Row, field: str) -> int:
+    """The place in FOUR of a person's label: 1 to 5 (alone or as "1 - only pro"), a stance, pro, con or refusal."""
+    value = row.get(field)
+    text = "" if value is None or isinstance(value, bool) else str(value).strip().lower()
+    match = _HUMAN.fullmatch(text)
+    if match:
+        return _DIGITS[match[1]]
+    if text not in _NAMES:
+        raise DataError(file, number, field, value, f"1 to 5, or one of {', '.join(_NAMES)}")
+    return _NAMES[text]
+
+
+def _raw(file: Path | str, rows: Sequence[NumberedRow], field: str) -> Judged:
+    return Judged(_places([raw_label(_output(file, number, row, field)) for number, row in rows]))
+
+
+def _output(file: Path | str, number: int, row: Row, field: str) -> str:
+    value = row.get(field)
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    raise DataError(file, number, field, value, "the judge's output as text", "Remove rows that it did not judge.")
+
+
+def _stance_judge(file: Path | str, rows: Sequence[NumberedRow]) -> str:
+    first = rows[0][1].get("judge") or "stances"
+    for number, row in rows:
+        if (row.get("judge") or "stances") != first:
+            raise DataError(file, number, "judge", row.get("judge"), f"'{first}', as in the first row")
+    return str(first)
+
+
+def _probabilistic(file: Path | str, rows: Sequence[NumberedRow]) -> Judged:
+    found = np.array([_stances(file, number, row) for number, row in rows])
+    refused = np.array([_refused(file, number, row) for number, row in rows])
+    # argmax of a row of NaN is 0; such a row is unjudged whatever it says. Of equal probabilities the first counts.
+    labels = np.where(refused, REFUSAL, found.argmax(axis=1))
+    return Judged(np.where(np.isnan(found[:, 0]), UNJUDGED, labels).astype(np.int64), found)
+
+
+def _stances(file: Path | str, number: int, row: Row) -> list[float]:
+    values = [row.get(field) for field in PROBABILITIES]
+    if all(value is None for value in values):
+        return [math.nan] * len(values)
+    numbers = [_probability(file, number, field, value) for field, value in zip(PROBABILITIES, values, strict=True)]
+    if abs(sum(numbers) - 1) > 1e-3:
+        raise DataError(file, number, ", ".join(PROBABILITIES), values, "three probabilities that sum to 1")
+    return numbers
+
+
+def _probability(file: Path | str, number: int, field: str, value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and -1e-6 <= value <= 1 + 1e-6:
+        return float(value)
+    raise DataError(file, number, field, value, "a probability, or null in all three where there is no stance")
+
+
+def _refused(file: Path | str, number: int, row: Row) -> bool:
+    value = row.get("refusal")
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise DataError(file, number, "refusal", value, "true or false")
+
+
+def _places(places: list[int]) -> Labels:
+    return np.array(places, dtype=np.int64)

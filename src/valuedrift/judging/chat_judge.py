@@ -1,0 +1,144 @@
+"""A judge behind a chat interface: its stance is read from the alternatives of its reply's first token."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import ConfigError
+from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.judging.judgement import (
+    CONTENT_FILTER,
+    ERROR,
+    Judgement,
+    judgement,
+    listed_masses,
+    replied_masses,
+)
+from valuedrift.judging.label_words import forms
+from valuedrift.llm.chat_format import NO_LOGPROBS
+from valuedrift.llm.complete import ask, complete, reply_from
+from valuedrift.llm.cost import Estimate, estimate
+from valuedrift.llm.http_errors import EndpointError
+from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+
+_LISTED = 20
+"""Alternatives asked for; servers give no more."""
+
+
+@dataclass(frozen=True)
+class ChatJudge:
+    """A judge that is asked over an endpoint, or in batch files (see `Judge`)."""
+
+    settings: JudgeSettings
+    template: str
+    llm: LlmSettings
+
+    @property
+    def name(self) -> str:
+        return self.llm.model
+
+    def keys(self, prompt: str) -> tuple[str, ...]:
+        return tuple(request.key(self.llm.model) for request in self.requests(prompt))
+
+    def requests(self, prompt: str) -> list[ChatRequest]:
+        """What is sent for one prompt: one request, or one a sample, which seeds tell apart.
+
+        Servers take the name of a special token for the token, which would let an answer end its turn and judge itself.
+        """
+        turns, given = (Turn("user", prompt.replace("<|", "< |")),), self.settings
+        if not given.samples:
+            return [ChatRequest(turns, max_tokens=1, top_logprobs=_LISTED)]
+        return [ChatRequest(turns, given.max_tokens, given.temperature, seed=i) for i in range(given.samples)]
+
+    def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
+        return estimate(self._all_requests(prompts), self.llm, journal)
+
+    def judge(self, prompts: Iterable[str], journal: Path) -> None:
+        """As `Judge.judge`; raises ConfigError before any prompt is sent if the model can't be read as a judge."""
+        if self.settings.samples:
+            print(
+                f"judge {self.name}: read without log-probabilities, as shares of {self.settings.samples} sampled "
+                "replies; each share has its standard error",
+                file=sys.stderr,
+            )
+        self._check(journal)
+        complete(self._all_requests(prompts), self.llm, journal)
+
+    def judgement(self, records: Sequence[Mapping[str, Any]]) -> Judgement:
+        replies = [reply_from(dict(record)) for record in records]
+        spent = math.fsum(record["dollars"] for record in records)
+        labels, given = self.settings.labels, self.settings
+        if given.samples:
+            return judgement(replies, replied_masses(replies, labels), given.max_unassigned, spent, sampled=True)
+        return judgement(replies, listed_masses(replies[0].top_logprobs, labels), given.max_unassigned, spent)
+
+    def _all_requests(self, prompts: Iterable[str]) -> Iterator[ChatRequest]:
+        return (request for prompt in prompts for request in self.requests(prompt))
+
+    def _check(self, journal: Path) -> None:
+        """Let the judge repeat each label, which shows how it writes it; once, since the replies are journalled.
+
+        They have a journal of their own, so that the other, which may be long, is read once less.
+        """
+        words = self.settings.labels
+        asked = [self.requests(f"Repeat this word exactly, and say nothing else: {word}")[0] for word in words]
+        backend = "http" if self.llm.backend == "batch" else self.llm.backend
+        try:
+            settings = replace(self.llm, backend=backend, attempts=min(3, self.llm.attempts))
+            replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
+        except EndpointError as error:
+            if NO_LOGPROBS not in str(error):
+                raise
+            raise self._no_log_probabilities() from None
+        for word, reply in zip(words, replies, strict=True):
+            if reply.finish in (CONTENT_FILTER, ERROR):
+                raise ConfigError("judge.llm", reply.text, f"a reply to being asked to repeat '{word}'")
+            if self.settings.samples:
+                self._check_reply(word, reply)
+            else:
+                self._check_alternatives(word, reply)
+
+    def _check_reply(self, word: str, reply: ChatReply) -> None:
+        if not replied_masses([reply], [word]).total:
+            raise ConfigError(
+                "judge.llm.model",
+                reply.text or f"no text ({reply.finish})",
+                f"'{word}', which the judge was asked to repeat",
+                "Is `max_tokens` enough for its thought?",
+            )
+
+    def _check_alternatives(self, word: str, reply: ChatReply) -> None:
+        if not reply.top_logprobs:
+            raise self._no_log_probabilities()
+        if not is_one_token(word, reply.top_logprobs):
+            raise ConfigError(
+                "judge.labels",
+                [token for token, _ in reply.top_logprobs],
+                f"'{word}' as one whole token where the judge repeats it",
+                "Choose other labels, such as [A, B, C].",
+            )
+
+    def _no_log_probabilities(self) -> ConfigError:
+        return ConfigError(
+            "judge.llm",
+            f"replies of {self.llm.model} without log-probabilities",
+            f"the {_LISTED} likeliest first tokens with theirs",
+            "Choose an endpoint that gives them, or set `samples` to judge by repeated replies.",
+        )
+
+
+def is_one_token(word: str, top: Sequence[tuple[str, float]]) -> bool:
+    """Whether a model that was asked to repeat a word begins with the whole of it rather than with a part.
+
+    A rare spelling can be a token of its own where the usual one is several, so the likelier of the two decides.
+    """
+    whole = listed_masses(top, [word]).labels[0]
+    beginnings = {form.strip()[:end] for form in forms(word) for end in range(1, len(word))}
+    part = math.fsum(math.exp(p) for token, p in top if token.strip("Ġ▁ ") in beginnings)
+    return whole > part

@@ -1,0 +1,41 @@
+"""The transformers engine of a judge in a folder: the next-token distribution of a causal language model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM
+
+from valuedrift.judging.label_words import LabelTokens
+from valuedrift.models.precision import asking_precision
+
+FloatArray = NDArray[np.float64]
+
+
+class CausalScorer:
+    """A model in memory: fp32 on a CPU, bf16 on a GPU."""
+
+    def __init__(self, folder: Path, labels: LabelTokens) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=asking_precision()).to(self.device).eval()
+        self.labels = labels
+
+    @torch.inference_mode()
+    def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
+        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts: (prompts, 3)."""
+        width = max(map(len, encoded))
+        # Padding stands on the left, masked, so that the last position is every prompt's end; any token will do.
+        ids = torch.tensor([[0] * (width - len(row)) + row for row in encoded], device=self.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in encoded], device=self.device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        out = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, use_cache=False)
+        return np.asarray(label_log_probabilities(out.logits[:, -1], self.labels).cpu())
+
+
+def label_log_probabilities(logits: torch.Tensor, labels: LabelTokens) -> torch.Tensor:
+    """Log-probability of each label, summed over its tokens: (answers, vocabulary) -> (answers, 3), in float64."""
+    full = torch.log_softmax(logits.double(), dim=-1)
+    return torch.stack([full[:, list(tokens)].logsumexp(dim=-1) for tokens in labels], dim=-1)

@@ -1,0 +1,68 @@
+"""Lines on stderr that say how far a job is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sized
+
+from valuedrift.llm.llm_settings import LlmSettings
+
+_INTERVAL = 10.0
+
+
+class Progress:
+    """Counts replies and prints a line every ten seconds, and one at the end."""
+
+    def __init__(self, requests: Iterable[object], settings: LlmSettings) -> None:
+        self.total = len(requests) if isinstance(requests, Sized) else None
+        self.model, self.budget = settings.model, settings.budget
+        self.paid = settings.input_price > 0 or settings.output_price > 0
+        self.sent = self.skipped = 0
+        self.given_up: Counter[str] = Counter()
+        self.dollars = 0.0
+        self.start = self.printed = time.monotonic()
+
+    def skip(self, dollars: float) -> None:
+        self.skipped += 1
+        self._tick(dollars)
+
+    def reply(self, dollars: float) -> None:
+        self.sent += 1
+        self._tick(dollars)
+
+    def give_up(self, cause: str) -> None:
+        self.given_up[cause[:200]] += 1
+
+    def waiting(self, cause: str, seconds: float) -> None:
+        """Say why nothing comes, where nothing comes for long."""
+        if seconds >= _INTERVAL and self._is_time():
+            print(f"{self.model}: waiting, {seconds:.0f} s without a reply: {cause}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """The last line, and the causes of what was given up."""
+        if self.sent or self.given_up:
+            print(self.line(), file=sys.stderr)
+        for cause, count in self.given_up.most_common(5):
+            print(f"{self.model}: {count} requests given up and recorded as errors: {cause}", file=sys.stderr)
+
+    def line(self) -> str:
+        of = "" if self.total is None else f" of {self.total}"
+        rate = self.sent / max(1e-9, time.monotonic() - self.start)
+        limit = "" if self.budget is None else f" of {self.budget:g}"
+        paid = f", {self.dollars:.2f}{limit} dollars" if self.paid else ""
+        done = f"{self.sent + self.skipped}{of} replies, {self.skipped} of them known"
+        return f"{self.model}: {done}, {rate:.1f} a second{paid}"
+
+    def _tick(self, dollars: float) -> None:
+        self.dollars = dollars
+        if self._is_time():
+            print(self.line(), file=sys.stderr, flush=True)
+
+    def _is_time(self) -> bool:
+        now = time.monotonic()
+        if now - self.printed < _INTERVAL:
+            return False
+        self.printed = now
+        return True

@@ -1,0 +1,134 @@
+"""Embeddings in a file: each distinct text once, read memory-mapped, continued where a killed job left off.
+
+A store is a `.npy` file, float32 (distinct texts, dimensions), and a `.json` of the same name that says which model
+and which texts it is of. Until it is whole it is a hidden `.partial` file beside its place, to which blocks are added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import read_json, write_json
+from valuedrift.models.sentence_encoder import FloatMatrix, embed
+
+BLOCK = 1024
+"""Texts embedded between two writes: what a kill can lose at most."""
+
+_NUMBER = np.dtype("<f4")
+
+
+def distinct_texts(texts: pl.Series) -> pl.Series:
+    """Each text once, in the order of first occurrence: row i of a store belongs to the i-th of them."""
+    return texts.unique(maintain_order=True)
+
+
+def write_embeddings(texts: pl.Series, model: str, out: Path) -> None:
+    """Embed the distinct texts into the store `out` (.npy, and .json beside it), unless it is there already.
+
+    Blocks have the same bounds whether or not the job was killed, so the bytes are the same too.
+    Raises ArtifactError where there is no text, or where the model's vectors are not finite.
+    """
+    distinct = distinct_texts(texts)
+    identity = _identity(distinct, model)
+    if _holds(out, identity):
+        return
+    if distinct.is_empty():
+        raise ArtifactError(out, "no texts to embed", "at least one text")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.unlink(missing_ok=True)
+    draft = _draft(out, identity)
+    for start in range(_resume(draft, distinct.len()), distinct.len(), BLOCK):
+        block = distinct[start : start + BLOCK].to_list()
+        _append(draft, embed(block, model), start, distinct.len())
+        print(f"embedded {start + len(block):,} of {distinct.len():,} texts", file=sys.stderr, flush=True)
+    write_json(out.with_suffix(".json"), identity)
+    draft.replace(out)
+    _remove_others(out)
+
+
+def read_embeddings(path: Path, texts: pl.Series, model: str) -> FloatMatrix:
+    """The vectors of `distinct_texts(texts)`, (distinct texts, dimensions), memory-mapped.
+
+    Raises ArtifactError where the store is not whole, or is of other texts or of another model.
+    """
+    note = path.with_suffix(".json")
+    if not path.is_file() or not note.is_file():
+        raise ArtifactError(path, "no such store", f"{path.name} and {note.name}", "Embed the texts first.")
+    expected, found = _identity(distinct_texts(texts), model), read_json(note)
+    for key, value in expected.items():
+        if found.get(key) != value:
+            do = "The data set or the model has changed: embed the texts again."
+            raise ArtifactError(note, f"{key} {found.get(key)}", f"{key} {value}", do)
+    vectors: FloatMatrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    if vectors.ndim != 2 or len(vectors) != expected["rows"] or vectors.dtype != _NUMBER:
+        found_form = f"{vectors.dtype} of shape {vectors.shape}"
+        raise ArtifactError(path, found_form, f"{_NUMBER} with {expected['rows']} rows", "Embed the texts again.")
+    return vectors
+
+
+def _identity(distinct: pl.Series, model: str) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for text in distinct:
+        encoded = text.encode()
+        # The length keeps texts apart, so that moving a boundary between two of them changes the hash.
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return {"model": model, "rows": distinct.len(), "text_hash": digest.hexdigest()}
+
+
+def _holds(out: Path, identity: dict[str, Any]) -> bool:
+    note = out.with_suffix(".json")
+    return out.is_file() and note.is_file() and bool(read_json(note) == identity)
+
+
+def _draft(out: Path, identity: dict[str, Any]) -> Path:
+    """A name of its own for each model and texts, so that no other store's beginning is ever continued."""
+    key = hashlib.sha256(f"{identity['model']}\n{identity['text_hash']}".encode()).hexdigest()[:16]
+    return out.with_name(f".{out.name}.{key}.partial")
+
+
+def _resume(draft: Path, rows: int) -> int:
+    """How many rows of the draft are whole blocks; what follows them, torn by a kill, is cut off."""
+    if not draft.exists():
+        return 0
+    with draft.open("r+b") as stream:
+        try:
+            np.lib.format.read_magic(stream)
+            shape, _, number = np.lib.format.read_array_header_1_0(stream)
+        except ValueError:  # killed within the header
+            stream.truncate(0)
+            return 0
+        start, row_bytes = stream.tell(), shape[1] * number.itemsize
+        whole = (draft.stat().st_size - start) // row_bytes
+        kept = rows if whole >= rows else whole // BLOCK * BLOCK
+        stream.truncate(start + kept * row_bytes)
+    return int(kept)
+
+
+def _append(draft: Path, vectors: FloatMatrix, start: int, rows: int) -> None:
+    if not np.isfinite(vectors).all():
+        raise ArtifactError(draft, f"a vector that is not finite among rows {start} to {start + len(vectors)}", "none")
+    with draft.open("ab") as stream:
+        if start == 0:
+            _write_header(stream, (rows, vectors.shape[1]))
+        stream.write(vectors.astype(_NUMBER, copy=False).tobytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _write_header(stream: BinaryIO, shape: tuple[int, int]) -> None:
+    header = {"descr": _NUMBER.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+
+
+def _remove_others(out: Path) -> None:
+    """Beginnings for texts or models that are no longer wanted."""
+    for draft in out.parent.glob(f".{out.name}.*.partial"):
+        draft.unlink()

@@ -1,0 +1,55 @@
+"""All pairs of near vectors, by blocked matrix products, decided exactly (appendix K.1: cosine of 0.5 or more)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from valuedrift.models.sentence_encoder import FloatMatrix
+
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Places of rows and probes, and their cosines (float64, each within 1e-12): three arrays of one length."""
+
+    rows: NDArray[np.intp]
+    probes: NDArray[np.intp]
+    cosines: NDArray[np.float64]
+
+
+def near_pairs(rows: FloatMatrix, probes: FloatMatrix, threshold: float) -> Iterator[Pairs]:
+    """Every pair of a row and a probe with cosine ≥ threshold, block by block of rows, ordered by row, then probe.
+
+    rows, probes: (n, dimensions), float32 unit vectors, for which the cosine is the dot product of the numbers stored.
+    Which pairs are near is decided as in exact arithmetic: products are summed in float64, and the few sums within
+    rounding error of the threshold again without any. So neither blocks nor threads nor the machine change the result.
+    """
+    wide = probes.astype(np.float64)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK].astype(np.float64)
+        found, probe, cosines = _near(block, wide, threshold)
+        yield Pairs(found + start, probe, cosines)
+
+
+def _near(
+    block: NDArray[np.float64], probes: NDArray[np.float64], threshold: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """The near pairs of one block: rows within it, probes, cosines."""
+    # The rounding error of a dot product of n float64 numbers, in any order, is below n u |a|·|b|, u = 2^-53.
+    # The factor of two covers vectors that are a little longer than 1.
+    margin = 2 * block.shape[1] * 2.0**-53
+    products = block @ probes.T
+    places = np.flatnonzero(products >= threshold - margin)
+    cosines = products.ravel()[places]
+    row, probe = np.divmod(places, len(probes))
+    near = np.ones(len(places), dtype=np.bool_)
+    for place in np.flatnonzero(cosines <= threshold + margin):
+        # A product of two float32 numbers has no rounding error in float64, nor has fsum's sign.
+        near[place] = math.fsum([*(block[row[place]] * probes[probe[place]]), -threshold]) >= 0
+    return row[near], probe[near], cosines[near]

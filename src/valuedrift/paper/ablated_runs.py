@@ -1,0 +1,118 @@
+"""The runs of ablations (paper, appendix J) in the order and with the names that their figures and tables show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from valuedrift.paper.display_order import PREFERENCE_DATA, SFT_DATA, aligned_stance, ordered
+from valuedrift.statistics.panel import ALL
+from valuedrift.statistics.trajectory import Trajectory
+from valuedrift.titles import data_title
+
+LEARNING_RATE = "learning_rate"
+
+_PARAMETERS = {"kl_coefficient": "KL coefficient", "beta": "β", "gamma": "γ", LEARNING_RATE: "learning rate"}
+_ALGORITHMS = ("dpo", "simpo", "ppo")
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """One run of an ablation; own: its value is the configuration's.
+
+    settings: what all runs of the ablation have in common beside the configuration's, by name
+    """
+
+    parameter: str
+    value: float
+    own: bool
+    settings: tuple[tuple[str, float], ...]
+    trajectory: Trajectory
+
+    @property
+    def run(self) -> str:
+        return self.trajectory.run
+
+    @property
+    def algorithm(self) -> str:
+        return self.trajectory.algorithm
+
+    @property
+    def place(self) -> tuple[str, str, tuple[tuple[str, float], ...]]:
+        """What the runs of one comparison have in common: start, data set and settings."""
+        return self.trajectory.sft, self.trajectory.data, self.settings
+
+    @property
+    def stance(self) -> str:
+        """The stance that its data set rewards, whose drift is compared; support where it rewards none."""
+        return aligned_stance(self.trajectory.data) or "support"
+
+    @property
+    def shown(self) -> str:
+        """The value as text; an asterisk marks the configuration's own."""
+        return number(self.value) + ("*" if self.own else "")
+
+    @property
+    def shown_settings(self) -> str:
+        """`at learning rate 1e-3`, or nothing where the settings are the configuration's."""
+        told = " and ".join(f"{parameter_title(name)} {number(value)}" for name, value in self.settings)
+        return f"at {told}" if told else ""
+
+    @property
+    def title(self) -> str:
+        """`UltraFeedback, after SFT on WildChat, at learning rate 1e-3`."""
+        where = f"{data_title(self.trajectory.data)}, after SFT on {data_title(self.trajectory.sft)}"
+        return ", ".join(part for part in (where, self.shown_settings) if part)
+
+
+def read_ablated(entries: Sequence[Mapping[str, Any]]) -> list[Ablated]:
+    """Rows of `valuedrift.config.grid.ablated`, each once, in the order of the page: by place first, by value last."""
+    found = {
+        Ablated(
+            entry["parameter"],
+            float(entry["value"]),
+            entry["own"],
+            tuple(sorted(entry["settings"].items())),
+            Trajectory.from_dict(entry["trajectory"]),
+        )
+        for entry in entries
+    }
+    sft = ordered((point.trajectory.sft for point in found), SFT_DATA)
+    data = ordered((point.trajectory.data for point in found), PREFERENCE_DATA)
+    return sorted(
+        found,
+        key=lambda p: (
+            sft.index(p.trajectory.sft),
+            data.index(p.trajectory.data),
+            algorithm_order(p.algorithm),
+            p.parameter,
+            p.settings,
+            p.value,
+        ),
+    )
+
+
+def magnitudes(points: Sequence[Ablated], drift: pl.DataFrame) -> pl.DataFrame:
+    """`run, stance, end_step, magnitude, low, high` of each point, of its stance on the mean over topics, in order."""
+    columns = drift.filter(pl.col("topic") == ALL).select("run", "stance", "end_step", "magnitude", "low", "high")
+    rows = pl.DataFrame([{"run": point.run, "stance": point.stance} for point in points])
+    return rows.join(columns, on=("run", "stance"), how="left", maintain_order="left")
+
+
+def parameter_title(parameter: str) -> str:
+    return _PARAMETERS.get(parameter, parameter.replace("_", " "))
+
+
+def algorithm_order(algorithm: str) -> tuple[int, str]:
+    return (_ALGORITHMS.index(algorithm) if algorithm in _ALGORITHMS else len(_ALGORITHMS), algorithm)
+
+
+def number(value: float) -> str:
+    """A setting as people write it: `0.05`, `2`, `5e-7`."""
+    if 0 < abs(value) < 0.01:
+        digits, exponent = f"{value:.5e}".split("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.6g}"

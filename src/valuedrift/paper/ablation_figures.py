@@ -1,0 +1,209 @@
+"""What one hyper-parameter does to drift: figures 15 to 17 (paper, appendix J), and drift at equal learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from valuedrift.paper import style
+from valuedrift.paper.ablated_runs import LEARNING_RATE, Ablated, algorithm_order, magnitudes, parameter_title
+from valuedrift.paper.display_order import Topics, topic_name
+from valuedrift.statistics.panel import ALL
+from valuedrift.titles import algorithm_title, data_title, model_title
+
+FIGURES = {("ppo", "kl_coefficient"): "15", ("dpo", "beta"): "16", ("simpo", "gamma"): "17"}
+"""(algorithm, parameter) → number of the paper's figure."""
+
+STANCE = "support"
+"""The stance whose probability is shown."""
+
+_ORDERED_COLOURS = ("#0d0887", "#5c01a6", "#9c179e", "#cc4778", "#e8703a", "#e0a100")
+_DISTINCT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+_DASHES = ((1, 0), (8, 3), (2, 2), (8, 3, 2, 3), (12, 4), (4, 4))
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_REFERENCE = "#8a8a8a"
+_INK = "#222222"
+# Points of algorithms at one rate stand side by side, by this factor.
+_ASIDE = 1.2
+
+
+def ablation_charts(
+    points: Sequence[Ablated],
+    values: pl.DataFrame,
+    drift: pl.DataFrame,
+    topics: Topics,
+    report: Mapping[str, Any],
+    level: float,
+) -> dict[str, alt.VConcatChart]:
+    """File stem → figure: one for each algorithm and parameter, and one for all learning rates.
+
+    values, drift: tables of one model as `measure` makes them · level: that of their intervals
+    """
+    varied = [point for point in points if point.parameter != LEARNING_RATE]
+    keys = sorted({(point.algorithm, point.parameter) for point in varied})
+    charts = {
+        f"figure_{FIGURES.get(key, '_'.join(key))}": trajectory_figure(
+            [point for point in varied if (point.algorithm, point.parameter) == key],
+            values,
+            topics,
+            [topic for topic in (*report["ablation_topics"], ALL) if topic in set(values["topic"])],
+            level,
+        )
+        for key in keys
+    }
+    rates = [point for point in points if point.parameter == LEARNING_RATE]
+    return charts | ({"figure_learning_rate": learning_rate_figure(rates, drift, level)} if rates else {})
+
+
+def trajectory_figure(
+    points: Sequence[Ablated], values: pl.DataFrame, topics: Topics, chosen: Sequence[str], level: float
+) -> alt.VConcatChart:
+    """v_t(support) against the step, a line for each value of one algorithm's parameter (figures 15 to 17).
+
+    A row of panels for each place, a column for each topic, and their mean last, whose bands are narrow enough to tell
+    lines apart. Each value has one look in all rows.
+    """
+    labels = list(dict.fromkeys(point.shown for point in sorted(points, key=lambda point: point.value)))
+    rows = []
+    for _, group in groupby(points, key=lambda point: point.place):
+        own = list(group)
+        runs = {point.run: point.shown for point in own}
+        found = values.filter(pl.col("run").is_in(list(runs)), pl.col("stance") == STANCE)
+        found = found.with_columns(shown=pl.col("run").replace_strict(runs, return_dtype=pl.String))
+        panels = [
+            _line_panel(found.filter(pl.col("topic") == topic), labels).properties(title=topic_name(topics, topic))
+            for topic in chosen
+        ]
+        rows.append(alt.hconcat(*panels, title=alt.Title(own[0].title, fontWeight="normal")))
+    title = f"{algorithm_title(points[0].algorithm)}: effect of its {parameter_title(points[0].parameter)}"
+    subtitle = f"{model_title(values['model'][0])}, bands of {level:.0%}"
+    own_value = "; *: the configuration's own value" if any(point.own for point in points) else ""
+    return _finish(_key(labels, _ordered(len(labels))), *rows, title=_title(title, subtitle + own_value))
+
+
+def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: float) -> alt.VConcatChart:
+    """The magnitude of the rewarded stance, a mean over topics, against the learning rate: a line for each algorithm.
+
+    A panel for each data set, a row for each start and settings. All share their axes, so that how far apart lines lie
+    at one rate is what the algorithms themselves differ by.
+    """
+    found = magnitudes(points, drift)
+    algorithms = sorted({point.algorithm for point in points}, key=algorithm_order)
+    titles = [algorithm_title(algorithm) for algorithm in algorithms]
+    middle = (len(algorithms) - 1) / 2
+    table = found.with_columns(
+        pl.Series("shown", [algorithm_title(point.algorithm) for point in points]),
+        pl.Series("rate", [p.value * _ASIDE ** (algorithms.index(p.algorithm) - middle) for p in points]),
+        pl.Series("own", [point.own for point in points]),
+    )
+    rates = sorted({point.value for point in points})
+    span = min(0.0, *table["low"]) - 0.03, max(0.0, *table["high"]) + 0.03
+    rows = []
+    for _, row in groupby(enumerate(points), key=lambda pair: (pair[1].trajectory.sft, pair[1].settings)):
+        members = list(row)
+        panels = []
+        for data in dict.fromkeys(point.trajectory.data for _, point in members):
+            cells = [(place, point) for place, point in members if point.trajectory.data == data]
+            panel = _rate_panel(table[[place for place, _ in cells]], titles, rates, span, cells[0][1].stance)
+            panels.append(panel.properties(title=data_title(data)))
+        first = members[0][1]
+        where = ", ".join(
+            part for part in (f"after SFT on {data_title(first.trajectory.sft)}", first.shown_settings) if part
+        )
+        rows.append(alt.hconcat(*panels, title=alt.Title(where, fontWeight="normal")))
+    subtitle = f"{model_title(drift['model'][0])}, mean over topics, intervals of {level:.0%}"
+    filled = "; filled: the configuration's own rate" if any(point.own for point in points) else ""
+    title = _title("Drift magnitude at equal learning rates", subtitle + filled)
+    return _finish(_key(titles, _DISTINCT_COLOURS), *rows, title=title)
+
+
+def _line_panel(rows: pl.DataFrame, labels: Sequence[str]) -> alt.LayerChart:
+    """One topic's lines; where a line ends it carries its value's point shape."""
+    data = rows.select("step", "shown", "value", "low", "high", end=pl.col("step") == pl.col("step").max().over("run"))
+    base = alt.Chart(data).encode(
+        x=alt.X("step:Q", title="Training step", axis=alt.Axis(tickCount=3, grid=False, format=",d")),
+        color=alt.Color("shown:N", scale=_scale(labels, _ordered(len(labels))), legend=None),
+    )
+    band = base.mark_area(opacity=0.14, aria=False).encode(y=_probability("low"), y2="high:Q")
+    dash = alt.StrokeDash("shown:N", scale=_scale(labels, _DASHES), legend=None)
+    line = base.mark_line(strokeWidth=2, aria=False).encode(y=_probability("value"), strokeDash=dash)
+    points = base.transform_filter("datum.end").mark_point(filled=True, size=60, opacity=1, aria=False)
+    points = points.encode(y=_probability("value"), shape=_shape(labels))
+    return alt.LayerChart(layer=[band, line, points], width=240, height=160)
+
+
+def _rate_panel(
+    rows: pl.DataFrame, titles: Sequence[str], rates: Sequence[float], span: tuple[float, float], stance: str
+) -> alt.LayerChart:
+    """One data set's algorithms; the grey dashes are no drift."""
+    x = alt.X(
+        "rate:Q",
+        title="Learning rate",
+        scale=alt.Scale(type="log", domain=[rates[0] / 1.5, rates[-1] * 1.5], nice=False),
+        axis=alt.Axis(values=list(rates), format=".3~e", grid=False, labelOverlap="greedy"),
+    )
+    scale = alt.Scale(domain=list(span), nice=False)
+    base = alt.Chart(rows.select("rate", "shown", "magnitude", "low", "high", "own")).encode(
+        x=x, color=alt.Color("shown:N", scale=_scale(titles, _DISTINCT_COLOURS), legend=None)
+    )
+    none = alt.Chart(pl.DataFrame({"magnitude": [0.0]})).mark_rule(color=_REFERENCE, strokeDash=[4, 4], aria=False)
+    y = alt.Y("magnitude:Q", title=f"M {stance}", scale=scale)
+    dash = alt.StrokeDash("shown:N", scale=_scale(titles, _DASHES), legend=None)
+    line = base.mark_line(strokeWidth=1.5, opacity=0.6, aria=False).encode(y=y, strokeDash=dash)
+    interval = base.mark_rule(strokeWidth=2, aria=False).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    hollow = base.mark_point(size=60, opacity=1, fill="white", strokeWidth=2, aria=False)
+    filled = base.transform_filter("datum.own").mark_point(size=60, opacity=1, filled=True, aria=False)
+    marks = [points.encode(y=y, shape=_shape(titles)) for points in (hollow, filled)]
+    return alt.LayerChart(layer=[none.encode(y=y), line, interval, *marks], width=240, height=180)
+
+
+def _key(labels: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
+    """A legend that shows each label's dash and point shape together, which a chart's own legend can't."""
+    step = 100
+    rows = [{"shown": label, "x": place * step, "end": place * step + 36} for place, label in enumerate(labels)]
+    base = alt.Chart(pl.DataFrame(rows)).encode(y=alt.value(8))
+    scale = alt.Scale(domain=[0, len(labels) * step])
+    color = alt.Color("shown:N", scale=_scale(labels, colours), legend=None)
+    x, middle = alt.X("x:Q", axis=None, scale=scale), alt.X("middle:Q", axis=None, scale=scale)
+    line = base.mark_rule(strokeWidth=2, aria=False).encode(
+        x=x, x2="end:Q", color=color, strokeDash=alt.StrokeDash("shown:N", scale=_scale(labels, _DASHES), legend=None)
+    )
+    point = base.transform_calculate(middle="(datum.x + datum.end) / 2").mark_point(filled=True, size=60, opacity=1)
+    point = point.encode(x=middle, color=color, shape=_shape(labels))
+    text = base.mark_text(align="left", dx=6, fontSize=13, color=_INK).encode(
+        x=alt.X("end:Q", axis=None, scale=scale), text="shown:N"
+    )
+    return alt.LayerChart(layer=[line, point, text], width=len(labels) * step, height=16)
+
+
+def _title(text: str, subtitle: str) -> alt.Title:
+    return alt.Title(text, subtitle=subtitle, fontSize=15, offset=14)
+
+
+def _probability(field: str) -> alt.Y:
+    axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+    return alt.Y(f"{field}:Q", title="Support probability", scale=alt.Scale(domain=[0, 1]), axis=axis)
+
+
+def _ordered(count: int) -> list[str]:
+    """Colours from dark to light over the whole range, however many there are."""
+    last = len(_ORDERED_COLOURS) - 1
+    return [_ORDERED_COLOURS[round(place * last / max(1, count - 1))] for place in range(count)]
+
+
+def _shape(labels: Sequence[str]) -> alt.Shape:
+    return alt.Shape("shown:N", scale=_scale(labels, _SHAPES), legend=None)
+
+
+def _scale(labels: Sequence[str], looks: Sequence[str] | Sequence[tuple[int, ...]]) -> alt.Scale:
+    """Each label's look; looks repeat where there are fewer of them."""
+    return alt.Scale(domain=list(labels), range=[looks[place % len(looks)] for place in range(len(labels))])
+
+
+def _finish(*rows: alt.LayerChart | alt.HConcatChart, title: alt.Title) -> alt.VConcatChart:
+    chart: alt.VConcatChart = alt.vconcat(*rows, title=title).configure(**style.print_config())
+    return chart

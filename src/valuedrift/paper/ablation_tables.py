@@ -1,0 +1,127 @@
+"""What ablations show, in tables and one paragraph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from valuedrift.paper.ablated_runs import Ablated, magnitudes, number, parameter_title
+from valuedrift.paper.table_files import Table
+from valuedrift.statistics.bootstrap import Estimate
+from valuedrift.statistics.equal_rates import Contrast
+from valuedrift.titles import algorithm_title, data_title, model_title, with_interval
+
+TOGETHER = "all together"
+
+
+def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float) -> Table:
+    """The drift magnitude of the rewarded stance, mean over topics: a row for each run of each ablation."""
+    found = magnitudes(points, drift)
+    frame = pl.DataFrame(
+        {
+            "Start": [f"SFT on {data_title(point.trajectory.sft)}" for point in points],
+            "Data": [data_title(point.trajectory.data) for point in points],
+            "Algorithm": [algorithm_title(point.algorithm) for point in points],
+            "Settings": [point.shown_settings or None for point in points],
+            "Parameter": [parameter_title(point.parameter) for point in points],
+            "Value": [point.shown for point in points],
+            "Steps": found["end_step"],
+            "Stance": found["stance"],
+            "M": found["magnitude"],
+            "low": found["low"],
+            "high": found["high"],
+        }
+    )
+    caption = (
+        f"Ablations of {model_title(drift['model'][0])}: drift magnitude of the stance that the data reward, mean over "
+        f"topics, with its interval of {level:.0%}. An asterisk marks the configuration's own value."
+    )
+    return Table("ablations", caption, frame)
+
+
+def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], model: str, level: float) -> Table:
+    """How much further DPO moves the rewarded stance, at own and at equal rates.
+
+    contrasts: where (a start and data set, or `TOGETHER`) → what was found there
+    """
+    rows = [
+        {
+            "Data": where,
+            "DPO against": algorithm_title(one.other),
+            "Learning rates": _rates(one),
+            "Steps": f"{one.steps[0]} and {one.steps[1]}",
+            **_cells("DPO", one.furthest),
+            **_cells("other", one.moved),
+            **_cells("difference", one.difference),
+            **_cells("share", one.share),
+        }
+        for where, found in contrasts.items()
+        for one in found
+    ]
+    caption = (
+        f"{model_title(model)}: drift magnitude of the stance that the data reward, mean over topics, by DPO and "
+        f"another algorithm, at their own learning rates and at equal ones, with intervals of {level:.0%}. Steps: "
+        "DPO's and the other's. Share: what part of the difference at their own rates remains; —: nothing to "
+        "have a part of."
+    )
+    return Table("equal_learning_rates", caption, pl.DataFrame(rows, infer_schema_length=None))
+
+
+def verdict(contrasts: Mapping[str, Sequence[Contrast]], model: str) -> str:
+    """Markdown: one paragraph on how much of the difference between DPO and the others is left at equal rates.
+
+    contrasts: as for `equal_rates_table`; the last entry, of all data together if there are several, is told
+    """
+    *apart, where = contrasts
+    over = f" and over the data sets ({'; '.join(apart)})" if apart else f", on {where}"
+    others = dict.fromkeys(one.other for one in contrasts[where])
+    told = " ".join(_of_one([one for one in contrasts[where] if one.other == other]) for other in others)
+    return f"# {model_title(model)}: is it the algorithm, or its learning rate?\n\n{told} Means over topics{over}.\n"
+
+
+def _of_one(contrasts: Sequence[Contrast]) -> str:
+    """DPO against one other algorithm: first at their own rates, then at equal ones."""
+    own, *equal = contrasts
+    name = algorithm_title(own.other)
+    moved = f"DPO moved the rewarded stance by {_told(own.furthest)} and {name} by {_told(own.moved)}"
+    told = f"At their own rates, {_rates(own)}, {moved}"
+    shares = {_rates(one): one.share for one in equal if one.share}
+    if not equal:
+        return f"{told}; there are no runs of both at equal rates."
+    if not shares:
+        return f"{told}: no difference of which a share could remain."
+    parts = [f"{_told(share, '.0%')} where both learn at {rate}" for rate, share in shares.items()]
+    first, second = own.steps
+    uneven = (
+        f" {name} took {second} steps to DPO's {first}, which equal rates leave unequal." if first != second else ""
+    )
+    return (
+        f"{told}. Of the difference, {_told(own.difference)}, there remains {' and '.join(parts)}: "
+        f"it {_blamed(list(shares.values()))}.{uneven}"
+    )
+
+
+def _blamed(shares: Sequence[Estimate]) -> str:
+    if all(share.high < 0.5 for share in shares):
+        return "is mostly the step size"
+    if all(share.low > 0.5 for share in shares):
+        return "is mostly the algorithm"
+    return "is both, or changes with the rate"
+
+
+def _rates(contrast: Contrast) -> str:
+    first, second = map(number, contrast.rates)
+    return first if first == second else f"{first} and {second}"
+
+
+def _cells(name: str, found: Estimate | None) -> dict[str, float | None]:
+    ends = ("", " low", " high")
+    return {
+        f"{name}{end}": cell
+        for end, cell in zip(ends, (found.value, found.low, found.high) if found else [None] * 3, strict=True)
+    }
+
+
+def _told(found: Estimate, form: str = ".2f") -> str:
+    return with_interval(found.value, found.low, found.high, form)

@@ -1,0 +1,77 @@
+"""The folder of one model's ablations, as the pipeline's job writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import ConfigError
+from valuedrift.files import publish, write_parquet, write_text
+from valuedrift.paper.ablated_runs import LEARNING_RATE, Ablated, read_ablated
+from valuedrift.paper.ablation_figures import ablation_charts
+from valuedrift.paper.ablation_tables import TOGETHER, ablation_table, equal_rates_table, verdict
+from valuedrift.paper.display_order import Topics, aligned_stance
+from valuedrift.paper.figures import save_chart
+from valuedrift.paper.table_files import write_tables
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.drift import RunDrift
+from valuedrift.statistics.equal_rates import Contrast, Rated, contrasts
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import read_panel
+
+
+def write_ablations(
+    stances: Sequence[Path],
+    ablated: Sequence[Mapping[str, Any]],
+    topics: Topics,
+    report: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    seed: int,
+    out: Path,
+) -> None:
+    """Measure one model's ablations, and write into the folder `out` values.parquet and drift.parquet (see `measure`;
+    q-values and noise floors are of these runs alone), the figures, the table `ablations`, and, where learning rates
+    vary on data that reward a stance, the table `equal_learning_rates` and verdict.md.
+
+    stances: stance tables of the runs, and of those that they start from
+    ablated: as `valuedrift.config.grid.ablated` lists it
+
+    Raises ConfigError if nothing is ablated, ArtifactError as `measure` does.
+    """
+    points = read_ablated(ablated)
+    if not points:
+        raise ConfigError("grid.ablations", "none", "one or more")
+    bootstrap = Bootstrap(seed=seed, **settings)
+    runs = dict.fromkeys(point.trajectory for point in points)
+    measures = measure(read_panel(stances, bootstrap), runs, bootstrap)
+    compared = compare_rates(points, measures.runs, bootstrap)
+    model = measures.values["model"][0]
+    tables = [ablation_table(points, measures.drift, bootstrap.level)]
+    with publish(out) as draft:
+        draft.mkdir()
+        write_parquet(draft / "values.parquet", measures.values)
+        write_parquet(draft / "drift.parquet", measures.drift)
+        charts = ablation_charts(points, measures.values, measures.drift, topics, report, bootstrap.level)
+        for name, chart in charts.items():
+            save_chart(chart, draft / name, report["figure_formats"])
+        if compared:
+            tables.append(equal_rates_table(compared, model, bootstrap.level))
+            write_text(draft / "verdict.md", verdict(compared, model))
+        write_tables(tables, draft)
+
+
+def compare_rates(
+    points: Sequence[Ablated], drifts: Sequence[RunDrift], bootstrap: Bootstrap
+) -> dict[str, list[Contrast]]:
+    """What `contrasts` finds in each start and data set that rewards a stance, and in all of them together."""
+    drift = {one.trajectory.run: one for one in drifts}
+    found: dict[str, list[Rated]] = {}
+    for point in points:
+        if point.parameter == LEARNING_RATE and not point.settings and aligned_stance(point.trajectory.data):
+            rated = Rated(drift[point.run], point.value, point.own, point.stance)
+            found.setdefault(point.title, []).append(rated)
+    if len(found) > 1:
+        found[TOGETHER] = [one for runs in found.values() for one in runs]
+    compared = {where: contrasts(runs, bootstrap) for where, runs in found.items()}
+    return {where: those for where, those in compared.items() if those}

@@ -1,0 +1,191 @@
+"""What data sets express: stance shares (figure 19), value gaps (figure 20), and what they foretold."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from valuedrift.errors import DataError
+from valuedrift.paper import style
+from valuedrift.paper.display_order import (
+    PREFERENCE_DATA,
+    SFT_DATA,
+    Topics,
+    ordered,
+    require_columns,
+    require_topics,
+    topic_name,
+)
+from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import data_title, model_title
+
+SHARE_COLUMNS = ("data", "role", "topic", "stance", "share", "low", "high", "rows")
+GAP_COLUMNS = ("data", "topic", "distance")
+PREDICTION_COLUMNS = ("model", "data", "topic", "stance", "predicted_drift", "drift", "drift_low", "drift_high")
+
+_Joined = TypeVar("_Joined", alt.ConcatChart, alt.HConcatChart)
+_FAR = math.sqrt(2)
+_EDGES = np.linspace(0.0, _FAR, 29)
+_SHARES = [0, 0.25, 0.5, 0.75, 1]
+_RULE, _BAR = "#8a8a8a", "#5f6b7a"
+
+
+def expressed_shares(shares: pl.DataFrame, topics: Topics) -> alt.HConcatChart:
+    """Figure 19: the stance shares of each SFT data set on every topic, with 95 % intervals, a panel a data set.
+
+    Raises DataError where no SFT data set has a retrieved row.
+    """
+    require_columns(shares, "shares", SHARE_COLUMNS)
+    require_topics(shares, "shares", topics)
+    answers = shares.filter(pl.col("role") == "answer")
+    _require_rows(answers, "shares", "retrieved rows of an SFT data set")
+    names = _in_order(answers["data"], SFT_DATA)
+    panels = [
+        _share_panel(answers.filter(pl.col("data") == data), topics, place == 0) for place, data in enumerate(names)
+    ]
+    return _finish(alt.hconcat(*panels))
+
+
+def gap_histograms(gaps: pl.DataFrame, topics: Topics) -> alt.ConcatChart:
+    """Figure 20: the distances of chosen and rejected, a panel a data set; a pair counts once for each of its topics.
+
+    Raises DataError where there is no pair.
+    """
+    _require_gaps(gaps, topics)
+    panels = []
+    for data in _in_order(gaps["data"], PREFERENCE_DATA):
+        own = gaps.filter(pl.col("data") == data)["distance"]
+        title = alt.Title(data_title(data), subtitle=f"{own.len():,} pairs")
+        panels.append(_gap_panel(own, width=240, height=150).properties(title=title))
+    return _finish(alt.concat(*panels, columns=3))
+
+
+def gap_histograms_by_topic(gaps: pl.DataFrame, topics: Topics) -> alt.ConcatChart:
+    """Figure 20 taken apart: a row of panels a topic, a column a data set. Raises DataError where there is no pair."""
+    _require_gaps(gaps, topics)
+    names = _in_order(gaps["data"], PREFERENCE_DATA)
+    panels = []
+    for topic in (topic for topic in topics if topic in set(gaps["topic"])):
+        for data in names:
+            own = gaps.filter(pl.col("data") == data, pl.col("topic") == topic)["distance"]
+            title = alt.Title(topic_name(topics, topic), subtitle=f"{data_title(data)}, {own.len():,} pairs")
+            panels.append(_gap_panel(own, width=230, height=70).properties(title=title))
+    return _finish(alt.concat(*panels, columns=len(names)))
+
+
+def predicted_drift(predictions: pl.DataFrame, topics: Topics) -> alt.ConcatChart:
+    """Drift that the data foretold (its share less the start's value) against drift measured, with 95 % intervals.
+
+    A panel a model and SFT data set, a point a topic and stance; on the grey diagonal the two agree.
+    """
+    require_columns(predictions, "predictions", PREDICTION_COLUMNS)
+    require_topics(predictions, "predictions", topics)
+    _require_rows(predictions, "predictions", "an SFT run on a data set with retrieved rows")
+    panels = [
+        _prediction_panel(own, topics).properties(
+            title=alt.Title(data_title(str(data)), subtitle=model_title(str(model)))
+        )
+        for (model, data), own in predictions.group_by("model", "data", maintain_order=True)
+    ]
+    return _finish(alt.concat(*panels, columns=3))
+
+
+def _share_panel(shares: pl.DataFrame, topics: Topics, first: bool) -> alt.LayerChart:
+    present = set(shares["topic"])
+    names = [topic_name(topics, topic) for topic in (ALL, *topics) if topic in present]
+    rows = shares.with_columns(topic=pl.Series([topic_name(topics, topic) for topic in shares["topic"]]))
+    retrieved = rows.filter(pl.col("topic") == names[0])["rows"][0]
+    axis = alt.Axis(labelLimit=260, labels=first, ticks=first, labelPadding=6)
+    base = alt.Chart(rows.select("topic", "stance", "share", "low", "high", "rows")).encode(
+        y=alt.Y("topic:N", title=None, sort=names, axis=axis, scale=alt.Scale(paddingInner=0.25)),
+        yOffset=alt.YOffset("stance:N", sort=list(STANCES)),
+        color=style.stance_colour(style.stance_legend()),
+    )
+    scale = alt.Scale(domain=[0, 1])
+    x = alt.X("share:Q", title="Share of the answers", scale=scale, axis=alt.Axis(values=_SHARES, format=".2~f"))
+    tooltip = [
+        "topic:N",
+        "stance:N",
+        *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("share", "low", "high")),
+        "rows:Q",
+    ]
+    bars = base.mark_bar(opacity=0.45, aria=False).encode(x=x, tooltip=tooltip)
+    intervals = base.mark_rule(strokeWidth=1.2, aria=False).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
+    points = base.mark_point(filled=True, size=28, opacity=1, aria=False)
+    points = points.encode(x=x, shape=style.stance_shape(style.stance_legend()))
+    title = alt.Title(data_title(shares["data"][0]), subtitle=f"{retrieved:,} rows on these topics")
+    return alt.LayerChart(layer=[bars, intervals, points], title=title, width=280, height=alt.Step(9))
+
+
+def _gap_panel(distances: pl.Series, width: int, height: int) -> alt.LayerChart:
+    """Shares of the pairs in bins of distance, and their mean as a dashed line."""
+    counts, _ = np.histogram(distances.to_numpy(), bins=_EDGES)
+    shares = counts / max(1, distances.len())
+    bins = pl.DataFrame({"from": _EDGES[:-1], "to": _EDGES[1:], "floor": 0.0, "share": shares, "pairs": counts})
+    axis = alt.Axis(values=[0, 0.5, 1, _FAR], format=".2~f", grid=False)
+    x = alt.X(
+        "from:Q", title="Distance of chosen and rejected", scale=alt.Scale(domain=[0, _FAR], nice=False), axis=axis
+    )
+    y = alt.Y(
+        "share:Q", title="Share of pairs", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=_SHARES, format=".2~f")
+    )
+    tooltip = [alt.Tooltip("from:Q", format=".2f"), alt.Tooltip("share:Q", format=".3f"), "pairs:Q"]
+    bars = alt.Chart(bins).mark_rect(color=_BAR, stroke="white", strokeWidth=0.5, aria=False)
+    layers = [bars.encode(x=x, x2="to:Q", y=y, y2="floor:Q", tooltip=tooltip)]
+    middle = distances.mean()
+    if isinstance(middle, float):  # no pair has no mean
+        layers += _mean_line(middle, x, height)
+    return alt.LayerChart(layer=layers, width=width, height=height)
+
+
+def _mean_line(middle: float, x: alt.X, height: int) -> list[alt.Chart]:
+    base = alt.Chart(pl.DataFrame({"from": [middle], "label": [f"mean {middle:.2f}"]})).encode(x=x)
+    inwards = -12 if middle > _FAR / 2 else 12
+    text = base.mark_text(align="right" if inwards < 0 else "left", dx=inwards, fontSize=12, aria=False)
+    line = base.mark_rule(color="#222222", strokeDash=[4, 3], aria=False)
+    return [line, text.encode(y=alt.value(height / 2), text="label:N")]
+
+
+def _prediction_panel(own: pl.DataFrame, topics: Topics) -> alt.LayerChart:
+    rows = own.with_columns(topic=pl.Series([topic_name(topics, topic) for topic in own["topic"]]))
+    reach = max(0.1, *(abs(value) for name in ("predicted_drift", "drift_low", "drift_high") for value in own[name]))
+    scale = alt.Scale(domain=[-reach, reach])
+    x = alt.X("predicted_drift:Q", title="Drift that the data foretells", scale=scale)
+    y = alt.Y("drift:Q", title="Drift measured", scale=scale)
+    corners = pl.DataFrame({"predicted_drift": [-reach, reach], "drift": [-reach, reach]})
+    diagonal = alt.Chart(corners).mark_line(color=_RULE, strokeDash=[4, 4], strokeWidth=1, aria=False).encode(x=x, y=y)
+    base = alt.Chart(rows.select(PREDICTION_COLUMNS)).encode(x=x, color=style.stance_colour(style.stance_legend()))
+    intervals = base.mark_rule(strokeWidth=1, opacity=0.6, aria=False)
+    intervals = intervals.encode(y=alt.Y("drift_low:Q", scale=scale), y2="drift_high:Q")
+    numbers = [alt.Tooltip(f"{name}:Q", format=".3f") for name in PREDICTION_COLUMNS[4:]]
+    points = base.mark_point(filled=True, size=45, opacity=0.9, aria=False)
+    points = points.encode(
+        y=y, shape=style.stance_shape(style.stance_legend()), tooltip=["topic:N", "stance:N", *numbers]
+    )
+    return alt.LayerChart(layer=[diagonal, intervals, points], width=240, height=240)
+
+
+def _finish(chart: _Joined) -> _Joined:
+    configured: _Joined = chart.configure(**style.print_config())
+    return configured
+
+
+def _require_gaps(gaps: pl.DataFrame, topics: Topics) -> None:
+    require_columns(gaps, "gaps", GAP_COLUMNS)
+    require_topics(gaps, "gaps", topics)
+    _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
+
+
+def _require_rows(table: pl.DataFrame, name: str, expected: str) -> None:
+    if table.is_empty():
+        raise DataError(name, None, "data", "no row", expected)
+
+
+def _in_order(found: pl.Series, known: tuple[str, ...]) -> list[str]:
+    """The data sets found: the paper's in its order, then others."""
+    present = set(found)
+    return [data for data in ordered(present, known) if data in present]

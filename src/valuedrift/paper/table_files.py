@@ -1,0 +1,250 @@
+"""A table, and its three files: Markdown, CSV and LaTeX (booktabs).
+
+Cells are written in plain characters (`-0.02`); Markdown and LaTeX set the minus sign, CSV keeps the hyphen so that
+other programs read a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.files import write_text
+from valuedrift.paper.latex import latex_text
+from valuedrift.visible_text import spreadsheet_cell, visible
+
+MISSING = "—"
+LEVEL = " / "
+"""Between the levels of a grouped column name, outermost first: `WildChat / support / M`."""
+
+_ROWS_PER_PAGE = 45
+_LONG_CELL, _SHORT_CELL = 40, 12
+_PROSE_WIDTH, _LABEL_WIDTH = 0.64, 0.14
+_PACKAGES = "array,booktabs,caption,graphicx,longtable,pdflscape"
+_NUMBERED = re.compile(r"Table (\d+)\. (.*)")
+_ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$@]|:(?=//)")
+
+
+@dataclass(frozen=True)
+class Table:
+    """`name` is the file's stem; numbers in `frame` are shown to three decimals, null as `—`.
+
+    notes: set below the table · prose: columns of texts that models or data sets wrote, which are shown as they
+    are, with hidden characters spelled out, and mean nothing to Markdown, LaTeX or a spreadsheet
+    """
+
+    name: str
+    caption: str
+    frame: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    prose: tuple[str, ...] = ()
+
+
+def write_tables(tables: Iterable[Table], folder: Path | str) -> list[Path]:
+    """Write `<name>.md`, `<name>.csv` and `<name>.tex` for each table; returns the paths."""
+    written = []
+    for table in tables:
+        for suffix, text in ((".md", markdown(table)), (".csv", _csv(table)), (".tex", latex(table))):
+            path = Path(folder) / f"{table.name}{suffix}"
+            write_text(path, text)
+            written.append(path)
+    return written
+
+
+def header_rows(columns: Iterable[str]) -> list[list[tuple[str, int]]]:
+    """The header's rows as (label, span), outermost first; columns of fewer levels have blanks above them."""
+    split = [column.split(LEVEL) for column in columns]
+    depth = max(len(levels) for levels in split)
+    padded = [[""] * (depth - len(levels)) + levels for levels in split]
+    return [_spans(padded, level) for level in range(depth)]
+
+
+def body_rows(table: Table) -> list[list[str]]:
+    """The cells as shown: numbers to three decimals, null as `—`, a real minus sign; prose with nothing hidden."""
+    prose = [name in table.prose for name in table.frame.columns]
+    return [
+        [_prose(value) if is_prose else shown(value) for value, is_prose in zip(row, prose, strict=True)]
+        for row in table.frame.iter_rows()
+    ]
+
+
+def is_numeric(table: Table) -> list[bool]:
+    """For each column, whether it is set flush right: grouped columns and columns of numbers."""
+    return [LEVEL in name or dtype.is_numeric() for name, dtype in table.frame.schema.items()]
+
+
+def shown(value: object) -> str:
+    """A cell as readers see it."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", " ".join(text.split()))
+
+
+def markdown(table: Table) -> str:
+    """A GitHub-flavoured table below its caption."""
+    header = [_markdown_text(name.replace(LEVEL, " · ")) for name in table.frame.columns]
+    rule = ["---:" if numeric else "---" for numeric in is_numeric(table)]
+    escapes = [_markdown_prose if name in table.prose else _markdown_text for name in table.frame.columns]
+    body = [[escape(cell) for escape, cell in zip(escapes, row, strict=True)] for row in body_rows(table)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *body)]
+    notes = [line for note in table.notes for line in ("", _markdown_text(note))]
+    return "\n".join([f"**{_markdown_text(table.caption)}**", "", *lines, *notes]) + "\n"
+
+
+def latex(table: Table) -> str:
+    """A fragment to \\input: a float, or a long table where the rows don't fit one page, turned unless it is prose."""
+    if table.prose:
+        return _latex_long(table, r"\begingroup\footnotesize", r"\endgroup")
+    if table.frame.height > _ROWS_PER_PAGE:
+        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{1.5pt}", r"\end{landscape}")
+    return _latex_float(table)
+
+
+def latex_document(names: Iterable[str]) -> str:
+    """A document that inputs the fragments `<name>.tex` beside it."""
+    lines = [
+        "% All tables of this folder: pdflatex tables.tex, three times for the widths of long tables",
+        r"\documentclass[a4paper]{article}",
+        r"\usepackage[margin=1.5cm]{geometry}",
+        rf"\usepackage{{{_PACKAGES}}}",
+        r"\begin{document}",
+        *(rf"\input{{{name}}}\clearpage" for name in names),
+        r"\end{document}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _prose(value: object) -> str:
+    return MISSING if value is None else " ".join(visible(str(value)).split())
+
+
+def _csv(table: Table) -> str:
+    """Prose as it is, line breaks included, but never a formula."""
+    cells = pl.col(table.prose).map_elements(spreadsheet_cell, return_dtype=pl.String)
+    return table.frame.with_columns(cells).write_csv() if table.prose else table.frame.write_csv()
+
+
+def _spans(padded: list[list[str]], level: int) -> list[tuple[str, int]]:
+    groups = [list(members) for _, members in groupby(padded, key=lambda levels: levels[: level + 1])]
+    return [(members[0][level], len(members)) for members in groups]
+
+
+def _markdown_text(text: str) -> str:
+    for character, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("`", "\\`")):
+        text = text.replace(character, escaped)
+    return text
+
+
+def _markdown_prose(text: str) -> str:
+    """What means something to Markdown or HTML as entities, so that links, pictures and mark-up stay text."""
+    return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def _latex_float(table: Table) -> str:
+    return "\n".join(
+        [
+            rf"% needs \usepackage{{{_PACKAGES}}}",
+            *_latex_counter(table),
+            r"\begin{table}[tbp]",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            _latex_caption(table),
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{_latex_columns(table)}}}",
+            *_latex_header(table),
+            *_latex_body(table),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            *(
+                rf"\par\smallskip\begin{{minipage}}{{\linewidth}}{latex_text(note)}\end{{minipage}}"
+                for note in table.notes
+            ),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_long(table: Table, begin: str, end: str) -> str:
+    return "\n".join(
+        [
+            rf"% needs \usepackage{{{_PACKAGES}}}",
+            begin,
+            *_latex_counter(table),
+            rf"\begin{{longtable}}{{{_latex_columns(table)}}}",
+            rf"{_latex_caption(table)}\\",
+            *_latex_header(table),
+            r"\endhead",
+            *_latex_body(table),
+            r"\bottomrule",
+            r"\end{longtable}",
+            *(rf"\noindent {latex_text(note)}\par" for note in table.notes),
+            end,
+            "",
+        ]
+    )
+
+
+def _latex_counter(table: Table) -> list[str]:
+    """Sets the counter so that the caption gets the paper's number."""
+    numbered = _NUMBERED.fullmatch(table.caption)
+    return [rf"\setcounter{{table}}{{{int(numbered[1]) - 1}}}"] if numbered else []
+
+
+def _latex_caption(table: Table) -> str:
+    """A caption whose number `\\ref` finds, or one without where the paper has none."""
+    numbered = _NUMBERED.fullmatch(table.caption)
+    if not numbered:
+        return rf"\caption*{{{latex_text(table.caption)}}}"
+    label = re.sub(r"[^A-Za-z0-9]+", "-", table.name)
+    return rf"\caption{{{latex_text(numbered[2])}}}\label{{tab:{label}}}"
+
+
+def _latex_columns(table: Table) -> str:
+    columns = zip(table.frame.get_columns(), is_numeric(table), strict=True)
+    return "".join("r" if numeric else _latex_column(table, cells) for cells, numeric in columns)
+
+
+def _latex_column(table: Table, cells: pl.Series) -> str:
+    longest = max((len(shown(cell)) for cell in cells), default=0)
+    if table.prose:
+        share = _PROSE_WIDTH / len(table.prose) if cells.name in table.prose else _LABEL_WIDTH
+        return "l" if share == _LABEL_WIDTH and longest <= _SHORT_CELL else _paragraphs(share)
+    return _paragraphs(0.3) if longest > _LONG_CELL else "l"
+
+
+def _paragraphs(share: float) -> str:
+    """A column of that share of the line, ragged on the right."""
+    return rf">{{\raggedright\arraybackslash}}p{{{share:.3g}\linewidth}}"
+
+
+def _latex_header(table: Table) -> list[str]:
+    *upper, names = header_rows(table.frame.columns)
+    lines = [r"\toprule"]
+    for row in upper:
+        lines.append(" & ".join(_multicolumn(label, span) for label, span in row) + r" \\")
+        lines.append(_group_rules(row))
+    lines.append(" & ".join(latex_text(label) for label, _ in names) + r" \\")
+    return [*lines, r"\midrule"]
+
+
+def _latex_body(table: Table) -> list[str]:
+    return [" & ".join(latex_text(cell) for cell in row) + r" \\" for row in body_rows(table)]
+
+
+def _multicolumn(label: str, span: int) -> str:
+    return rf"\multicolumn{{{span}}}{{c}}{{{latex_text(label)}}}"
+
+
+def _group_rules(row: list[tuple[str, int]]) -> str:
+    ends = list(accumulate(span for _, span in row))
+    return "".join(
+        rf"\cmidrule(lr){{{end - span + 1}-{end}}}" for (label, span), end in zip(row, ends, strict=True) if label
+    )

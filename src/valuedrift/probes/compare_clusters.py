@@ -1,0 +1,111 @@
+"""How far our clusters are PRISM's own: its published clusters name five example texts each."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from valuedrift.data.rows import read_rows
+from valuedrift.errors import ArtifactError, DataError
+from valuedrift.probes.question_clusters import NOISE
+from valuedrift.probes.questions import same_text
+
+Labels = NDArray[np.int64]
+
+
+def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
+    """Normalised mutual information and purity of our clusters against PRISM's published ones, hard and soft.
+
+    clustered: a table with `cluster`, `soft_cluster` and the texts in `prompt`, or else in `question`
+    published: PRISM's table with `cluster_id` (-1: outliers) and `top_texts`, a list of examples in Python's notation
+
+    An example is matched to the prompt of the same text, but for case and spacing. Of those matched, `nmi` and `purity`
+    take the examples of published clusters, and what we call noise counts as one cluster more. `with_outliers` takes
+    PRISM's outliers besides, as one published cluster more. `without_noise` leaves out both, and rates only what we
+    put somewhere. `clusters` and `noise` (questions) are those of the whole table.
+    """
+    table = _read_table(clustered)
+    rows = _rows_by_text(clustered, table)
+    examples = [(label, rows.get(same_text(text))) for label, text in read_examples(published)]
+    matched = [(label, row) for label, row in examples if row is not None]
+    if not any(label != NOISE for label, _ in matched):
+        raise ArtifactError(clustered, "no example of a published cluster among the prompts", f"those of {published}")
+    truth, places = np.array(matched, dtype=np.int64).T
+    ours = {"hard": table["cluster"].to_numpy(), "soft": table["soft_cluster"].to_numpy()}
+    return {
+        "examples": {"published": len(examples), "matched": len(matched), "outliers": int((truth == NOISE).sum())},
+        "published_clusters": len(set(truth.tolist()) - {NOISE}),
+        "questions": table.height,
+        **{kind: _compare(truth, labels, labels[places]) for kind, labels in ours.items()},
+    }
+
+
+def read_examples(published: Path) -> list[tuple[int, str]]:
+    """(cluster id, text) of every example. Raises DataError for a row that has another form."""
+    return [each for number, row in read_rows(published) for each in _examples(published, number, row)]
+
+
+def purity(truth: Labels, found: Labels) -> float:
+    """The share of items whose label is the most frequent one of their cluster."""
+    largest = [np.bincount(np.unique(truth[found == each], return_inverse=True)[1]).max() for each in np.unique(found)]
+    return float(np.sum(largest) / len(truth))
+
+
+def _compare(truth: Labels, labels: Labels, found: Labels) -> dict[str, Any]:
+    topical = truth != NOISE
+    noise = int((labels == NOISE).sum())
+    return {
+        "clusters": len(set(labels.tolist()) - {NOISE}),
+        "noise": noise,
+        "noise_share": noise / len(labels),
+        "examples_in_noise": int((found[topical] == NOISE).sum()),
+        **_scores(truth[topical], found[topical]),
+        "with_outliers": _scores(truth, found),
+        "without_noise": _scores(truth[topical & (found != NOISE)], found[topical & (found != NOISE)]),
+    }
+
+
+def _scores(truth: Labels, found: Labels) -> dict[str, float | int | None]:
+    from sklearn.metrics import normalized_mutual_info_score
+
+    if not len(truth):
+        return {"examples_rated": 0, "nmi": None, "purity": None}
+    nmi = float(normalized_mutual_info_score(truth, found))
+    return {"examples_rated": len(truth), "nmi": nmi, "purity": purity(truth, found)}
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(path, str(error), "a parquet file of clustered questions", "Cluster first.") from None
+
+
+def _rows_by_text(path: Path, table: pl.DataFrame) -> dict[str, int]:
+    column = "prompt" if "prompt" in table.columns else "question"
+    missing = {column, "cluster", "soft_cluster"} - set(table.columns)
+    if missing:
+        raise ArtifactError(path, f"the columns {', '.join(table.columns)}", f"{', '.join(sorted(missing))} too")
+    return {same_text(text): row for row, text in enumerate(table[column])}
+
+
+def _examples(published: Path, number: int, row: dict[str, Any]) -> list[tuple[int, str]]:
+    for field in ("cluster_id", "top_texts"):
+        if field not in row:
+            raise DataError(published, number, field, f"the fields {', '.join(row)}", "this field")
+    try:
+        label = int(row["cluster_id"])
+    except ValueError:
+        raise DataError(published, number, "cluster_id", row["cluster_id"], "a whole number") from None
+    try:
+        texts = ast.literal_eval(row["top_texts"])
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        texts = None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise DataError(published, number, "top_texts", row["top_texts"], "a list of texts in Python's notation")
+    return [(label, text) for text in texts]

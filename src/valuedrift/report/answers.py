@@ -1,0 +1,131 @@
+"""Every judged answer, cut into one piece a checkpoint, and what is to be said of each run's answers together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.paper.display_order import Topics, require_columns, require_topics, run_order
+from valuedrift.report.pieces import write_piece
+from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.visible_text import visible
+
+BASE_RUN = "base"
+MOST_ANSWERS = 200_000
+"""Answers that a report holds; of larger grids it holds evenly spaced checkpoints, the last of each run among them."""
+
+ANSWER_COLUMNS = (
+    "model", "run", "step", "topic", "question_id", "question", "sample", "answer", *PROBABILITIES, "unassigned",
+    "refusal",
+)  # fmt: skip
+
+_RUN = ["model", "run"]
+
+
+@dataclass(frozen=True)
+class RunAnswers:
+    """One run's answers. kept: those of `steps` whose answers the report holds; refusals, without_stance: counts;
+    unassigned: the mean probability outside the labels, None where no answer was judged."""
+
+    model: str
+    run: str
+    steps: tuple[int, ...]
+    kept: tuple[int, ...]
+    answers: int
+    refusals: int
+    without_stance: int
+    unassigned: float | None
+
+
+def check_answers(answers: pl.LazyFrame, topics: Topics) -> None:
+    """Raise DataError on a missing column or an unknown topic."""
+    require_columns(answers.head(0).collect(), "answers", ANSWER_COLUMNS)
+    require_topics(answers.select("topic").unique().collect(), "answers", topics)
+
+
+def write_answers(answers: pl.LazyFrame, topics: Topics, out: Path, most: int = MOST_ANSWERS) -> list[RunAnswers]:
+    """Write the pieces `questions/<model>` and `answers/<model>/<run>/<step>`, one run in memory at a time.
+
+    Returns the runs in the order shown, the base model first.
+    """
+    runs = _summaries(answers, most)
+    questions = _questions(answers)
+    for model, own in questions.items():
+        write_piece(out, f"questions/{model}", _question_piece(own, topics))
+    for run in runs:
+        places = {question: place for place, question in enumerate(questions[run.model]["question_id"])}
+        _write_run(answers, run, places, out)
+    return runs
+
+
+def kept_steps(steps: Sequence[int], count: int) -> tuple[int, ...]:
+    """`count` of the steps, evenly spaced, the last among them, and the first where there is more than one."""
+    if count >= len(steps):
+        return tuple(steps)
+    if count <= 1:
+        return (steps[-1],)
+    return tuple(steps[round(place * (len(steps) - 1) / (count - 1))] for place in range(count))
+
+
+def _summaries(answers: pl.LazyFrame, most: int) -> list[RunAnswers]:
+    table = answers.group_by(_RUN).agg(
+        steps=pl.col("step").unique().sort(),
+        answers=pl.len(),
+        refusals=pl.col("refusal").sum(),
+        without_stance=pl.any_horizontal(pl.col(name).is_null() for name in PROBABILITIES).sum(),
+        unassigned=pl.col("unassigned").mean(),
+    )
+    rows = sorted(table.collect().iter_rows(named=True), key=lambda row: (row["model"], answers_order(row["run"])))
+    share = min(1.0, most / max(1, sum(row["answers"] for row in rows)))
+    return [
+        RunAnswers(
+            **{**row, "steps": tuple(row["steps"]), "kept": kept_steps(row["steps"], int(share * len(row["steps"])))}
+        )
+        for row in rows
+    ]
+
+
+def answers_order(run: str) -> tuple[Any, ...]:
+    """Sort key of runs with the base model before them."""
+    return () if run == BASE_RUN else run_order(run)
+
+
+def _questions(answers: pl.LazyFrame) -> dict[str, pl.DataFrame]:
+    columns = ["model", "topic", "question_id", "question"]
+    table = answers.select(columns).unique(["model", "question_id"]).sort("model", "topic", "question_id").collect()
+    return {str(model): own for (model,), own in table.partition_by("model", as_dict=True).items()}
+
+
+def _question_piece(questions: pl.DataFrame, topics: Topics) -> dict[str, list[Any]]:
+    keys = list(topics)
+    return {
+        "topic": [keys.index(topic) for topic in questions["topic"]],
+        "text": [visible(text) for text in questions["question"]],
+    }
+
+
+def _write_run(answers: pl.LazyFrame, run: RunAnswers, places: dict[str, int], out: Path) -> None:
+    own = answers.filter(pl.col("model") == run.model, pl.col("run") == run.run, pl.col("step").is_in(run.kept))
+    rows = own.select(ANSWER_COLUMNS).sort("step", "topic", "question_id", "sample").collect()
+    for (step,), checkpoint in rows.partition_by("step", as_dict=True).items():
+        write_piece(out, f"answers/{run.model}/{run.run}/{step}", _answer_piece(checkpoint, places))
+
+
+def _answer_piece(rows: pl.DataFrame, places: dict[str, int]) -> dict[str, list[Any]]:
+    """A checkpoint's answers column by column; probabilities in thousandths, null where there is none."""
+    return {
+        "question": [places[question] for question in rows["question_id"]],
+        "sample": rows["sample"].to_list(),
+        "text": [visible(text) for text in rows["answer"]],
+        "shares": [_thousandths(rows[name]) for name in PROBABILITIES],
+        "unassigned": _thousandths(rows["unassigned"]),
+        "refusal": [int(refused) for refused in rows["refusal"]],
+    }
+
+
+def _thousandths(shares: Iterable[float | None]) -> list[int | None]:
+    return [None if share is None else round(1000 * share) for share in shares]

@@ -1,0 +1,45 @@
+"""The data dictionary: what every exported table holds, and the README.md that says so beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from valuedrift.errors import ArtifactError
+
+DICTIONARY = "dictionary.yaml"
+
+
+def describe(table: str, columns: Sequence[str]) -> dict[str, str]:
+    """Column → what it holds, in its unit. Raises ArtifactError for a table or column that nothing describes."""
+    found = _dictionary()
+    if table not in found["tables"]:
+        raise ArtifactError(DICTIONARY, list(found["tables"]), f"a description of the table {table}")
+    known = {**found["shared"], **found["tables"][table]["columns"]}
+    if missing := [column for column in columns if column not in known]:
+        raise ArtifactError(DICTIONARY, list(known), f"what {', '.join(missing)} of the table {table} hold")
+    return {column: known[column] for column in columns}
+
+
+def readme(tables: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> str:
+    """A line for each table and, indented, each of its columns. tables: table → (its files, its columns)"""
+    lines = [
+        "# Exported tables",
+        "",
+        "The same rows in each of a table's files. Parquet holds everything as it is. In CSV, texts are safe for",
+        "spreadsheets: hidden characters are spelled out, and one that would be a formula starts with an apostrophe.",
+    ]
+    for name, (paths, columns) in tables.items():
+        about = _dictionary()["tables"][name]["about"]
+        lines += ["", f"- {', '.join(f'`{path}`' for path in paths)}: a row is a {about}."]
+        lines += [f"  - `{column}`: {said}" for column, said in describe(name, columns).items()]
+    return "\n".join(lines) + "\n"
+
+
+@cache
+def _dictionary() -> Any:
+    return yaml.safe_load((files("valuedrift.report") / DICTIONARY).read_text(encoding="utf-8"))

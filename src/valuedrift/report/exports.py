@@ -1,0 +1,145 @@
+"""Everything that tables, figures and report show, as tidy tables in parquet and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.files import publish, read_json, write_parquet, write_text
+from valuedrift.report.data_dictionary import describe, readme
+from valuedrift.report.sources import Sources, read_findings, read_training
+from valuedrift.report.stage_costs import StageCost, read_stage_costs
+from valuedrift.statistics.panel import PROBABILITIES, exact_sum
+from valuedrift.visible_text import spreadsheet_cell
+from valuedrift.workflow.predicted_and_measured import predicted_and_measured
+
+MEASURES = {
+    "values": "values",
+    "drifts": "drift",
+    "distances": "distances",
+    "noise": "noise",
+    "corrected_values": "corrected_values",
+    "corrected_drifts": "corrected_drift",
+    "judge_agreement": "judge_agreement",
+}
+"""Exported table → its file in the folders of statistics."""
+EXPRESSED = {f"expression_{name}": name for name in ("shares", "gaps", "gap_summary", "nearest")}
+FORETOLD = {"predictions": "predictions", "prediction_errors": "errors", "movers": "movers"}
+CALIBRATED = {"calibration": "table", "calibration_errors": "errors"}
+TIMED = ("costs", "planned_costs")
+"""Tables of durations: without parquet, since parquet tables are the same bytes in every run."""
+
+_QUESTION = ("model", "run", "step", "topic", "question_id", "question")
+_QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String), "value": pl.Float64}
+_COSTS = {"stage": pl.String, "jobs": pl.Int64, "wall_seconds": pl.Float64, "peak_mib": pl.Float64}
+
+
+def write_exports(sources: Sources, downstream: Sequence[Path], out: Path) -> None:
+    """Write each table as `<table>.parquet` and `<table>.csv`, those of TIMED as CSV alone, and README.md, the data
+    dictionary, into the folder `out`; a table that its folder lacks is left out.
+
+    downstream: scores, as `valuedrift.downstream` writes them
+    Raises ArtifactError for a table whose columns the dictionary doesn't describe.
+    """
+    written = {}
+    with publish(out) as draft:
+        draft.mkdir()
+        for name, table in exported_tables(sources, downstream):
+            describe(name, table.columns)
+            if name not in TIMED:
+                write_parquet(draft / f"{name}.parquet", table)
+            spreadsheet_safe(table).write_csv(draft / f"{name}.csv")
+            endings = ("csv",) if name in TIMED else ("parquet", "csv")
+            written[name] = ([f"{name}.{ending}" for ending in endings], table.columns)
+        write_text(draft / "README.md", readme(written))
+
+
+def exported_tables(sources: Sources, downstream: Sequence[Path]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The tables by their names, one at a time."""
+    yield from _joined(sources.statistics, MEASURES)
+    yield "findings", _findings(sources.statistics)
+    yield "question_stances", question_stances(sources.stances)
+    yield from _joined([sources.expression], EXPRESSED)
+    yield from _joined(sources.prediction, FORETOLD)
+    yield from _joined(sources.calibrations, CALIBRATED)
+    if sources.quality:
+        yield "judge_quality", judge_quality(read_json(sources.quality), sources.quality.parent.name)
+    if downstream:
+        yield "downstream", _downstream(downstream)
+    yield "training_metrics", read_training(sources.metrics)
+    yield "costs", _costs(read_stage_costs(sources.benchmarks))
+    yield "planned_costs", predicted_and_measured(sources.benchmarks)
+
+
+def spreadsheet_safe(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with its texts as `spreadsheet_cell` makes them; numbers stay numbers."""
+    return table.with_columns(_safe(table[name]) for name, kind in table.schema.items() if kind == pl.String)
+
+
+def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
+    """A row per checkpoint and question: the mean of its answers' stances (equation 1's inner mean), with counts."""
+    answers = pl.scan_parquet(list(stances))
+    judged = pl.col(PROBABILITIES[0]).is_not_null()
+    return (
+        answers.group_by(_QUESTION)
+        .agg(
+            *((exact_sum(pl.col(p)) / judged.sum()).fill_nan(None).alias(p) for p in PROBABILITIES),
+            pl.len().cast(pl.Int64).alias("answers"),
+            judged.sum().cast(pl.Int64).alias("judged"),
+            pl.col("refusal").sum().cast(pl.Int64).alias("refusals"),
+        )
+        .sort(_QUESTION)
+        .collect(engine="streaming")
+    )
+
+
+def judge_quality(quality: Mapping[str, Any], judge: str) -> pl.DataFrame:
+    """A judge's quality file as `judge, measure, stance, judged, value`."""
+    overall = [(name, None, None, quality[name]) for name in ("accuracy", "unassigned")]
+    by_stance = [
+        (name, stance, None, value) for name in ("precision", "recall") for stance, value in quality[name].items()
+    ]
+    confusion = [
+        ("confusion", stance, judged, count)
+        for stance, row in quality["confusion"].items()
+        for judged, count in row.items()
+    ]
+    rows = [(judge, *row) for row in (*overall, *by_stance, *confusion)]
+    return pl.DataFrame(rows, schema=_QUALITY, orient="row", strict=False)
+
+
+def _joined(folders: Sequence[Path], names: Mapping[str, str]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of all folders that have it."""
+    for table, name in names.items():
+        files = [folder / f"{name}.parquet" for folder in folders]
+        if found := [pl.read_parquet(file) for file in files if file.exists()]:
+            yield table, pl.concat(found)
+
+
+def _findings(folders: Sequence[Path]) -> pl.DataFrame:
+    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "statement": pl.String}
+    return pl.DataFrame([[row[key] for key in schema] for row in read_findings(folders)], schema=schema, orient="row")
+
+
+def _downstream(files: Sequence[Path]) -> pl.DataFrame:
+    scores = ({**_place(found), **score} for found in map(read_json, files) for score in found["scores"])
+    return pl.DataFrame(list(scores), infer_schema_length=None)
+
+
+def _place(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in ("model", "run", "step")}
+
+
+def _costs(stages: Sequence[StageCost]) -> pl.DataFrame:
+    return pl.DataFrame([asdict(stage) for stage in stages], schema=_COSTS)
+
+
+def _safe(texts: pl.Series) -> pl.Series:
+    """Each different text is made safe once: tables repeat their names."""
+    different = texts.drop_nulls().unique()
+    safe = pl.Series([spreadsheet_cell(text) for text in different], dtype=pl.String)
+    return texts.replace_strict(different, safe, default=None, return_dtype=pl.String)

@@ -1,0 +1,70 @@
+"""From the pipeline's files to the report, as the rule `report` has it written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from valuedrift.files import publish, read_json
+from valuedrift.paper.display_order import Topics
+from valuedrift.provenance.machine import machine, packages, program
+from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.judge_correction import Corrected
+from valuedrift.report.page import ReportInputs, write_report
+from valuedrift.report.sources import Sources, read_all, read_findings, read_training
+from valuedrift.report.stage_costs import read_stage_costs
+from valuedrift.workflow.predicted_and_measured import predicted_and_measured
+
+
+def write_report_folder(
+    sources: Sources, corrected: Sequence[Path], configuration: Path, topics: Topics, out: Path
+) -> None:
+    """Write the report into the folder `out`.
+
+    corrected: those of the folders of statistics that have what `valuedrift correct` writes
+    """
+    inputs = ReportInputs(
+        values=read_all(sources.statistics, "values"),
+        drift=read_all(sources.statistics, "drift"),
+        calibration=_calibration(sources.calibrations),
+        findings=read_findings(sources.statistics),
+        judge=read_json(sources.quality) if sources.quality else None,
+        answers=pl.scan_parquet(list(sources.stances)),
+        topics=topics,
+        stages=read_stage_costs(sources.benchmarks),
+        planned=predicted_and_measured(sources.benchmarks),
+        versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
+        commit=program()["commit"] or "not a git checkout",
+        configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
+        corrected=_corrected(corrected),
+        expressed=_expressed(sources.expression),
+        foretold=_foretold(sources.prediction),
+        training=read_training(sources.metrics),
+    )
+    with publish(out) as draft:
+        draft.mkdir()
+        write_report(inputs, draft)
+
+
+def _corrected(folders: Sequence[Path]) -> Corrected | None:
+    names = ("corrected_values", "corrected_drift", "judge_agreement")
+    return Corrected(*(read_all(folders, name) for name in names)) if folders else None
+
+
+def _expressed(folder: Path) -> Expressed:
+    names = ("shares", "gaps", "gap_summary", "nearest")
+    return Expressed(**{name: pl.read_parquet(folder / f"{name}.parquet") for name in names})
+
+
+def _foretold(folders: Sequence[Path]) -> Foretold:
+    return Foretold(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
+
+
+def _calibration(folders: Sequence[Path]) -> pl.DataFrame:
+    columns = {"data": pl.String, "topic": pl.String, "stance": pl.String}
+    shares = dict.fromkeys(("planted", "measured", "low", "high"), pl.Float64)
+    empty = pl.DataFrame(schema={"model": pl.String, **columns, **shares})
+    return pl.concat([empty, *(pl.read_parquet(folder / "table.parquet") for folder in folders)])

@@ -1,1 +1,0 @@
-"""What has to run again, and why."""

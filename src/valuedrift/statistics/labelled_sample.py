@@ -1,0 +1,203 @@
+"""A human-labelled calibration sample, and what it says of the judge at each training stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from valuedrift.errors import ArtifactError
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.heldout_agreement import most_probable, wilson_interval
+from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+
+STAGES = ("base", "sft", "preference")
+WORST_CONDITION = 10.0
+"""Above this condition number the confusion is not inverted: noise would come out ten times as large as it went in."""
+FEWEST = 5
+"""Labelled questions that each true stance needs in a stage, and each topic in a stage."""
+
+_AGREEMENT = {
+    **dict.fromkeys(("model", "stage", "measure", "stance"), pl.String),
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+    "answers": pl.Int64,
+}
+_COLUMNS = ("stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight")
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What a judge says of the true stances: row t is the mean (p_support, p_neutral, p_oppose) where t is true.
+
+    matrix: (3, 3) · replicates: (3, 3, replicates) · questions: the labelled questions behind it
+    """
+
+    matrix: FloatArray
+    replicates: FloatArray
+    questions: int
+
+
+@dataclass(frozen=True)
+class Rectifier:
+    """Mean of (true − judged), (3,), with its replicates (3, replicates) (Angelopoulos et al. 2023, section 2)."""
+
+    value: FloatArray
+    replicates: FloatArray
+    questions: int
+
+
+@dataclass(frozen=True)
+class StageCalibration:
+    """One stage. confusion: over all topics, or why there is none · rectifiers: by topic, likewise."""
+
+    confusion: Confusion | str
+    rectifiers: Mapping[str, Rectifier | str]
+
+
+@dataclass(frozen=True)
+class _TopicSums:
+    """Of each question of a topic, weighted: hits (questions, 3, 3) p where t is true, counts (questions, 3),
+    gaps (questions, 3) true − p; draws (questions, replicates)."""
+
+    hits: FloatArray
+    counts: FloatArray
+    gaps: FloatArray
+    draws: FloatArray
+
+
+def read_labelled(path: Path) -> pl.DataFrame:
+    """Read a parquet or CSV file as `calibrate_stages` takes it.
+
+    A column `human_stance` (as a filled sheet of the judge check has it) is read as `true_stance`, and stages other
+    than base and sft, such as dpo, as preference. Raises ArtifactError for another kind of file.
+    """
+    if path.suffix not in (".parquet", ".csv") or not path.is_file():
+        raise ArtifactError(path, path.suffix if path.exists() else "no such file", "a .parquet or .csv file")
+    rows = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+    if "true_stance" not in rows.columns and "human_stance" in rows.columns:
+        rows = rows.rename({"human_stance": "true_stance"})
+    first = pl.col("stage").is_in(STAGES)
+    if "stage" in rows.columns:
+        rows = rows.with_columns(stage=pl.when(first).then("stage").otherwise(pl.lit(STAGES[-1])))
+    return rows
+
+
+def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, StageCalibration]:
+    """By stage of `labelled`, a row an answer: `stage, topic, question_id, true_stance, p_support, p_neutral,
+    p_oppose, weight` (how many answers of its stage the row stands for).
+
+    Questions are resampled within stage and topic. Answers with a null probability or weight are left out.
+    Raises ArtifactError if a column is missing, a stage or stance unknown, or a weight not above 0.
+    """
+    _require(labelled)
+    rows = labelled.drop_nulls(_COLUMNS).sort("stage", "topic", "question_id", *PROBABILITIES, "true_stance")
+    return {
+        stage: _calibrate(rows.filter(stage=stage), stage, bootstrap)
+        for stage in STAGES
+        if not rows.filter(stage=stage).is_empty()
+    }
+
+
+def stage_agreement(labelled: pl.DataFrame, model: str, level: float) -> pl.DataFrame:
+    """How often the judge's most probable stance is the label: `model, stage, measure, stance, value, low, high,
+    answers`, of a sample that `calibrate_stages` takes.
+
+    Measures of each stage: `accuracy` (stance "all"), and `recall` of each true stance, over the answers that the
+    sample stands for, each answer counting `weight` times; and `unlabelled`, the share of the sample's judged answers
+    that have no label. Intervals are Wilson's, of Kish's effective number of answers. Shares of nothing are null.
+    """
+    _require(labelled)
+    judged = labelled.drop_nulls((*PROBABILITIES, "weight")).with_columns(judged_stance=most_probable())
+    stages = [(stage, judged.filter(stage=stage)) for stage in STAGES]
+    rows = [(model, stage, *row) for stage, part in stages if len(part) for row in _stage_rows(part, level)]
+    return pl.DataFrame(rows, schema=_AGREEMENT, orient="row")
+
+
+def _stage_rows(part: pl.DataFrame, level: float) -> Iterator[tuple[object, ...]]:
+    known = part.drop_nulls("true_stance")
+    yield "accuracy", ALL, *_right(known, level)
+    for stance in STANCES:
+        yield "recall", stance, *_right(known.filter(true_stance=stance), level)
+    missing = len(part) - len(known)
+    yield "unlabelled", ALL, missing / len(part), *wilson_interval(missing, len(part), level), len(part)
+
+
+def _right(part: pl.DataFrame, level: float) -> tuple[float | None, float | None, float | None, int]:
+    if part.is_empty():
+        return None, None, None, 0
+    weight = part["weight"].cast(pl.Float64).to_numpy()
+    share = float(weight[(part["true_stance"] == part["judged_stance"]).to_numpy()].sum() / weight.sum())
+    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    return share, *wilson_interval(share * effective, effective, level), len(part)
+
+
+def _calibrate(rows: pl.DataFrame, stage: str, bootstrap: Bootstrap) -> StageCalibration:
+    topics = {
+        topic: _sums(rows.filter(topic=topic), f"labels of {topic} at {stage}", bootstrap)
+        for topic in rows["topic"].unique().sort()
+    }
+    return StageCalibration(
+        _confusion(list(topics.values()), stage),
+        {topic: _rectifier(sums, stage, topic) for topic, sums in topics.items()},
+    )
+
+
+def _sums(rows: pl.DataFrame, name: str, bootstrap: Bootstrap) -> _TopicSums:
+    question = rows["question_id"].rank("dense").to_numpy() - 1
+    size = int(question.max()) + 1
+    p, weight = rows.select(PROBABILITIES).to_numpy(), rows["weight"].cast(pl.Float64).to_numpy()
+    true = np.stack([(rows["true_stance"] == stance).to_numpy() for stance in STANCES], axis=1) * weight[:, None]
+    hits, counts, gaps = np.zeros((size, 3, 3)), np.zeros((size, 3)), np.zeros((size, 3))
+    np.add.at(hits, question, true[:, :, None] * p[:, None, :])
+    np.add.at(counts, question, true)
+    np.add.at(gaps, question, true - weight[:, None] * p)
+    return _TopicSums(hits, counts, gaps, bootstrap.weights(name, size))
+
+
+def _confusion(topics: list[_TopicSums], stage: str) -> Confusion | str:
+    seen = sum((topic.counts > 0).sum(axis=0) for topic in topics)
+    for stance, questions in zip(STANCES, np.asarray(seen), strict=True):
+        if questions < FEWEST:
+            return f"stage {stage}: {questions} labelled questions with true stance {stance}, {FEWEST} needed"
+    hits, counts = sum(topic.hits.sum(axis=0) for topic in topics), sum(topic.counts.sum(axis=0) for topic in topics)
+    matrix = np.asarray(hits) / np.asarray(counts)[:, None]
+    condition = float(np.linalg.cond(matrix))
+    if condition > WORST_CONDITION:
+        return (
+            f"stage {stage}: the judge's confusion has condition {condition:.0f}, at most {WORST_CONDITION:.0f} works"
+        )
+    drawn_hits = np.asarray(sum(np.einsum("qtp,qb->tpb", topic.hits, topic.draws) for topic in topics))
+    drawn_counts = np.asarray(sum(topic.counts.T @ topic.draws for topic in topics))[:, None]
+    # A replicate without any answer of a true stance says nothing of it.
+    drawn = np.where(drawn_counts > 0, drawn_hits / np.where(drawn_counts > 0, drawn_counts, 1), matrix[..., None])
+    questions = sum(len(topic.counts) for topic in topics)
+    return Confusion(matrix, _widened(matrix, drawn, questions), questions)
+
+
+def _rectifier(sums: _TopicSums, stage: str, topic: str) -> Rectifier | str:
+    size = len(sums.gaps)
+    if size < FEWEST:
+        return f"stage {stage}, topic {topic}: {size} labelled questions, {FEWEST} needed"
+    totals = sums.counts.sum(axis=1)
+    value = sums.gaps.sum(axis=0) / totals.sum()
+    return Rectifier(value, _widened(value, sums.gaps.T @ sums.draws / (totals @ sums.draws), size), size)
+
+
+def _widened(value: FloatArray, replicates: FloatArray, size: int) -> FloatArray:
+    """Replicates of a mean of `size` questions vary too little, by (size − 1) / size in variance."""
+    return np.asarray(value[..., None] + np.sqrt(size / (size - 1)) * (replicates - value[..., None]))
+
+
+def _require(labelled: pl.DataFrame) -> None:
+    missing = [name for name in _COLUMNS if name not in labelled.columns]
+    if missing:
+        raise ArtifactError("calibration sample", labelled.columns, f"the columns {', '.join(missing)} as well")
+    for column, known in (("stage", STAGES), ("true_stance", STANCES)):
+        strange = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
+        if strange:
+            raise ArtifactError(f"calibration sample, column {column}", strange, f"one of {', '.join(known)}")
+    if (labelled["weight"] <= 0).any():
+        raise ArtifactError("calibration sample, column weight", labelled["weight"].min(), "numbers above 0")

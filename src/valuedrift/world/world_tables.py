@@ -1,0 +1,207 @@
+"""Generate the pocket world's data sets, each from a generator of its own, so that one never shifts another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from random import Random
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import ConfigError
+from valuedrift.world.grammar import (
+    STANCES,
+    Phrasings,
+    Question,
+    Stance,
+    Style,
+    answer,
+    content,
+    kinds,
+    phrasings,
+    questions,
+    styled,
+    subjects,
+)
+from valuedrift.world.world_settings import AnswerPlan, JudgePlan, PairPlan, WorldSettings
+
+# Everyday wording: most people speak plainly, some warmly, some curtly.
+STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
+# People who compare answers agree about this often; with one mind, a style would be learned to the point of babble.
+STYLE_AGREEMENT = 0.75
+
+
+TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, Any]]]] = {
+    "sft": lambda settings, name, plan: sft_rows(settings, name, AnswerPlan(**plan)),
+    "preference": lambda settings, name, plan: preference_rows(settings, PairPlan(**plan)),
+    "pretraining": lambda settings, name, plan: pretraining_rows(settings, AnswerPlan(**plan)),
+    "judge": lambda settings, name, plan: judge_rows(settings, JudgePlan(**plan)),
+    "probes": lambda settings, name, plan: probe_rows(settings),
+}
+
+
+def world_table(settings: WorldSettings, kind: str, name: str, plan: dict[str, Any]) -> pl.DataFrame:
+    """One table of the world.
+
+    kind: sft or preference (columns as valuedrift.data reads them) · pretraining (text, topic, true_stance) ·
+    judge (topic, question, answer, true_stance) · probes (topic, question). plan: the fields of the kind's plan.
+    """
+    return pl.DataFrame(TABLES[kind](settings, name, plan))
+
+
+@cache
+def topics() -> tuple[str, ...]:
+    """Topic keys, in the lexicon's order."""
+    return tuple(dict.fromkeys(subject.topic for subject in subjects()))
+
+
+def asked(settings: WorldSettings, topic: str, use: str) -> list[Question]:
+    """The topic's questions kept for probing (`use="probe"`), or those that training sets may ask (`"train"`)."""
+    shuffled = questions(topic)
+    Random(f"{settings.seed}/questions/{topic}").shuffle(shuffled)
+    cut = settings.probes_per_topic
+    return shuffled[:cut] if use == "probe" else shuffled[cut:]
+
+
+def planted_mix(settings: WorldSettings, name: str, mix: dict[Stance, float]) -> dict[str, dict[Stance, float]]:
+    """Stance shares per topic: evenly spaced around `mix`, in a random order of the topics, so the mean stays `mix`."""
+    rng = Random(f"{settings.seed}/mix/{name}")
+    major = max(STANCES, key=lambda stance: mix[stance])
+    first, second = (stance for stance in STANCES if stance != major)
+    order = list(range(len(topics())))
+    rng.shuffle(order)
+    middle = (len(order) - 1) / 2
+    minor = mix[first] + mix[second]
+    to_first = mix[first] / minor if minor else 0.5
+    shares = {}
+    for rank, topic in zip(order, topics(), strict=True):
+        shift = settings.variation * (rank - middle) / middle
+        shares[topic] = {major: mix[major] + shift, first: mix[first] - shift * to_first}
+        shares[topic][second] = 1 - sum(shares[topic].values())
+    return shares
+
+
+def quotas(rows: int, shares: dict[Stance, float]) -> list[Stance]:
+    """`rows` stances whose counts lie within one of `rows · share` (largest remainders)."""
+    counts = {stance: int(rows * shares[stance]) for stance in STANCES}
+    by_remainder = sorted(STANCES, key=lambda stance: counts[stance] - rows * shares[stance])
+    for stance in by_remainder[: rows - sum(counts.values())]:
+        counts[stance] += 1
+    return [stance for stance in STANCES for _ in range(counts[stance])]
+
+
+def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[str, Any]]:
+    """Conversations of one question and one answer, with the planted stance."""
+    return [
+        {
+            "messages": [_turn("user", question.text), _turn("assistant", text)],
+            "topic": question.subject.topic,
+            "true_stance": stance,
+        }
+        for question, stance, text in _answered(settings, name, plan.rows, plan.mix)
+    ]
+
+
+def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
+    """Pairs. Sets of a wide gap share their texts whatever is chosen, so that swapping labels gives the other set."""
+    per_topic = _per_topic(plan.rows)
+    rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
+    rows = []
+    for topic in topics():
+        train = asked(settings, topic, "train")
+        for position in range(per_topic[topic]):
+            question = rng.choice(train)
+            chosen, rejected = _pair(rng, question, plan, STANCES[position % 3])
+            rows.append(
+                {
+                    "prompt": [_turn("user", question.text)],
+                    "chosen": [_turn("assistant", chosen[1])],
+                    "rejected": [_turn("assistant", rejected[1])],
+                    "topic": topic,
+                    "chosen_stance": chosen[0],
+                    "rejected_stance": rejected[0],
+                }
+            )
+    return rows
+
+
+def pretraining_rows(settings: WorldSettings, plan: AnswerPlan) -> list[dict[str, Any]]:
+    """Documents: questions answered in every stance, after the paper's "Response:" for base models (section 3)."""
+    return [
+        {"text": f"{question.text}\nResponse: {text}", "topic": question.subject.topic, "true_stance": stance}
+        for question, stance, text in _answered(settings, "pretraining", plan.rows, plan.mix)
+    ]
+
+
+def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]:
+    """Labelled answers for the judge: stances in equal parts; training and held-out ones share no phrasing."""
+    heldout, others = split_phrasings(settings.seed, plan.heldout_phrasings)
+    allowed = heldout if plan.heldout else others
+    name = "judge/heldout" if plan.heldout else "judge/train"
+    even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
+    return [
+        {"topic": question.subject.topic, "question": question.text, "answer": text, "true_stance": stance}
+        for question, stance, text in _answered(settings, name, plan.rows, even, allowed, variation=False)
+    ]
+
+
+def split_phrasings(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
+    """The phrasings held out from the judge, and the others; drawn again until both can express every stance.
+
+    Raises ConfigError when the share is so near to 0 or 1 that no draw can.
+    """
+    rng = Random(f"{seed}/phrasings")
+    shuffled = list(phrasings())
+    cut = round(len(shuffled) * share)
+    for _ in range(100):
+        rng.shuffle(shuffled)
+        heldout, others = tuple(shuffled[:cut]), tuple(shuffled[cut:])
+        if kinds(heldout) == kinds(others) == kinds(phrasings()):
+            return heldout, others
+    expected = "a share that leaves phrasings of every stance, plain and negated, on both sides"
+    raise ConfigError("world.judge.heldout_phrasings", share, expected)
+
+
+def probe_rows(settings: WorldSettings) -> list[dict[str, Any]]:
+    """The probe questions of every topic."""
+    return [{"topic": topic, "question": q.text} for topic in topics() for q in asked(settings, topic, "probe")]
+
+
+def _answered(
+    settings: WorldSettings,
+    name: str,
+    rows: int,
+    mix: dict[Stance, float],
+    allowed: Phrasings | None = None,
+    variation: bool = True,
+) -> Iterator[tuple[Question, Stance, str]]:
+    rng = Random(f"{settings.seed}/{name}")
+    shares = planted_mix(settings, name, mix) if variation else dict.fromkeys(topics(), mix)
+    per_topic = _per_topic(rows)
+    for topic in topics():
+        train = asked(settings, topic, "train")
+        for stance in quotas(per_topic[topic], shares[topic]):
+            question = rng.choice(train)
+            yield question, stance, answer(rng, question.subject, stance, allowed or phrasings(), rng.choice(STYLES))
+
+
+def _pair(rng: Random, question: Question, plan: PairPlan, shared: Stance) -> list[tuple[Stance, str]]:
+    subject = question.subject
+    if plan.gap == "style":
+        preferred: tuple[Style, Style] = ("warm", "curt") if rng.random() < STYLE_AGREEMENT else ("curt", "warm")
+        text = content(rng, subject, shared, phrasings())
+        return [(shared, styled(rng, text, style)) for style in preferred]
+    pair: list[tuple[Stance, str]] = [
+        (stance, answer(rng, subject, stance, phrasings())) for stance in ("support", "oppose")
+    ]
+    return pair if plan.gap == "support" else pair[::-1]
+
+
+def _per_topic(rows: int) -> dict[str, int]:
+    base, extra = divmod(rows, len(topics()))
+    return {topic: base + (position < extra) for position, topic in enumerate(topics())}
+
+
+def _turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}

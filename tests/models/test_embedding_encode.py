@@ -1,0 +1,33 @@
+"""The sentence encoder that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from valuedrift.models.sentence_encoder import OFFLINE, embed, located
+
+
+def test_texts_become_unit_vectors_in_their_order_with_like_texts_near() -> None:
+    texts = ["Should abortion be legal?", "How do I bake a sourdough loaf at home?", "Is it right to forbid abortion?"]
+    vectors = embed(texts, OFFLINE)
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (3, 384)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    near, far = vectors[0] @ vectors[2], vectors[0] @ vectors[1]
+    assert near > 0.5 > far
+
+
+def test_an_encoder_of_the_hub_is_taken_at_its_commit() -> None:
+    assert located("all-mpnet-base-v2@0123abc") == ("all-mpnet-base-v2", "0123abc")
+    assert located("all-mpnet-base-v2") == ("all-mpnet-base-v2", None)
+
+
+def test_a_folder_is_taken_as_it_is_and_the_offline_encoder_from_its_package(tmp_path: Path) -> None:
+    folder = tmp_path / "own@home"
+    folder.mkdir()
+    assert located(str(folder)) == (str(folder), None)
+    source, revision = located(OFFLINE)
+    assert (Path(source) / "config.json").is_file()
+    assert revision is None

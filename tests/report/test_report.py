@@ -1,0 +1,298 @@
+"""The report's page and its summary."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from doubles.report import INPUTS, RUNS, STANCES, answer, drift, values
+
+from valuedrift.errors import DataError
+from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.page import SCRIPTS, report_page, report_summary, write_report
+from valuedrift.report.page_charts import recovery_panels
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+class Page(HTMLParser):
+    """A parsed page: tags with attributes, and the text outside scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        assert self.cdata_elem is None, "a script or style of the page's own"
+        self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [attributes[attribute] or "" for _, attributes in self.tags if attribute in attributes]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_report(INPUTS, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def parsed(folder: Path) -> Page:
+    return Page((folder / "index.html").read_text())
+
+
+EMPTY: dict[str, Any] = {
+    "calibration": INPUTS.calibration.clear(),
+    "expressed": Expressed(*(table.clear() for table in vars(INPUTS.expressed).values())),
+    "foretold": Foretold(*(table.clear() for table in vars(INPUTS.foretold).values())),
+    "training": INPUTS.training.clear(),
+    "planned": INPUTS.planned.clear(),
+}
+
+
+def page(**changes: Any) -> Page:
+    """The page with other inputs; without what isn't asked for, as still charts take the time."""
+    return Page(report_page(replace(INPUTS, **EMPTY | changes), [], []))
+
+
+def assert_sealed(parsed: Page) -> None:
+    """The page loads the scripts and the style beside it and nothing else, and nothing else can run."""
+    assert [tag for tag, _ in parsed.tags if tag in ("img", "iframe", "object", "embed", "base", "style")] == []
+    assert [a["src"] for tag, a in parsed.tags if tag == "script"] == list(SCRIPTS)
+    assert [a["href"] for tag, a in parsed.tags if tag == "link"] == ["report.css"]
+    for tag, attributes in parsed.tags:
+        assert not {"srcset", "action", "xlink:href", "style"} & set(attributes)
+        assert "src" not in attributes or tag == "script"
+        assert not [name for name in attributes if name.startswith("on")]
+        assert tag == "link" or (attributes.get("href") or "#").startswith("#")
+    assert [a["content"] for _, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy"] == [POLICY]
+
+
+def test_the_page_loads_only_the_files_beside_it(folder: Path, parsed: Page) -> None:
+    assert_sealed(parsed)
+    style = (folder / "report.css").read_text()
+    assert "@import" not in style
+    assert "url(" not in style
+    assert all((folder / name).is_file() for name in SCRIPTS)
+
+
+def test_no_text_of_others_is_in_the_page(folder: Path) -> None:
+    assert "says 0" not in (folder / "index.html").read_text()
+    assert "it is." not in (folder / "index.html").read_text()
+
+
+def test_the_scripts_write_texts_as_text_only(folder: Path) -> None:
+    scripts = "".join((folder / name).read_text() for name in SCRIPTS)
+    assert "textContent" in scripts
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc"):
+        assert way not in scripts
+
+
+def test_hostile_names_and_settings_are_escaped() -> None:
+    bad = "</script><img src=x onerror=alert(1)>"
+    found = page(
+        topics={key: {"name": bad, "target": bad, "value": bad} for key in INPUTS.topics},
+        findings=[{"model": bad, "name": bad, "holds": True, "statement": bad, "numbers": {bad: bad}}],
+        configuration={"note": bad},
+        versions={bad: bad},
+        commit=bad,
+    )
+    assert_sealed(found)
+    assert bad in found.text
+
+
+def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
+    sections = [attributes["id"] for tag, attributes in parsed.tags if tag == "section"]
+    assert sections == [
+        "findings", "phases", "drift", "trajectories", "answers", "tables", "recovery", "judge", "corrected", "data",
+        "training", "costs", "provenance",
+    ]  # fmt: skip
+    linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
+    assert linked == {f"#{name}" for name in sections}
+
+
+def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> None:
+    controls = {attributes["id"] for tag, attributes in parsed.tags if tag in ("select", "input")}
+    assert controls == set(parsed.values("for"))
+    identifiers = parsed.values("id")
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
+    for text in (
+        "✓ holds",
+        "✗ does not hold",
+        "– not measured",
+        "SFT moved them by 0.19.",
+        "sft · sft-wildchat · magnitude",
+        "0.19 [0.17, 0.21]",
+    ):
+        assert text in parsed.text
+
+
+def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> None:
+    text = re.sub(r"\s+", " ", parsed.text)
+    line = "support 0.30 → 0.83+0.53 ●[+0.43, +0.63]η 0.50 [0.50, 0.50]between steps 0 and 100 of 2002 of 2"
+    assert text.count(line) == len(RUNS)
+
+
+def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
+    cells = [attributes for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("cell ")]
+    assert [cell["class"] for cell in cells] == ["cell rose s10 real edge"] * 6
+    assert cells[0]["title"] == "support 0.30 to 0.83, 95 % interval of M [+0.43, +0.63], q = 0.001, noise floor 0.02"
+    links = [(a["data-run"], a["data-topic"]) for tag, a in parsed.tags if tag == "a" and "data-run" in a]
+    assert links == [(run, topic) for topic in ("-1", "0", "1") for run in RUNS]
+
+
+def test_findings_of_several_models_stand_under_their_names() -> None:
+    drift, values = (pl.concat([one, one.with_columns(model=pl.lit("other"))]) for one in (INPUTS.drift, INPUTS.values))
+    findings = [{**finding, "model": model} for model in ("pocket", "other") for finding in INPUTS.findings]
+    text = page(drift=drift, values=values, findings=findings).text
+    section = text[text.rindex("Findings", 0, text.index("1. SFT")) :]
+    marks = (
+        "pocket",
+        "1. SFT sets the values, early",
+        "3. Pairs",
+        "other",
+        "1. SFT sets the values, early",
+        "3. Pairs",
+    )
+    for mark in marks:
+        section = section[section.index(mark) + len(mark) :]
+    assert "4. " not in section[: section.index("What moved")]
+
+
+def test_recovery_of_several_models_is_drawn_for_each() -> None:
+    calibration = pl.concat([INPUTS.calibration, INPUTS.calibration.with_columns(model=pl.lit("other"))])
+    titles = [panel.title for panel in recovery_panels(calibration)]
+    assert titles == [f"{model}, WildChat, mean absolute error 0.200" for model in ("pocket", "other")]
+
+
+def test_what_was_not_measured_is_said_with_the_reason() -> None:
+    found = page(judge=None, corrected=None, stages=[], findings=[])
+    for text in (
+        "no finding was evaluated",
+        "nothing was planted",
+        "no labelled answers were given",
+        "no answers of the models were labelled",
+        "no rows of the training data were retrieved and judged",
+        "no SFT run has both its data’s shares and its own drift",
+        "no run’s metrics were found",
+        "Snakemake left no benchmark files",
+        "no run was planned in this folder",
+    ):
+        assert f"Not measured: {text}" in found.text
+
+
+def test_a_report_of_what_was_not_measured_is_written(tmp_path: Path) -> None:
+    write_report(replace(INPUTS, **EMPTY), tmp_path)
+    assert (tmp_path / "index.html").read_text().count("Not measured: no rows of the training data") == 2
+    assert json.loads((tmp_path / "summary.json").read_text())["planned"] == []
+
+
+def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:
+    for text in ("0.93", "0.91 to 0.95, n = 660", "1 h 02 min", "2,048", "0123abc", "https://judge.example/v1", "17"):
+        assert text in parsed.text
+    assert "0.80" in parsed.text.partition("Predicted and measured")[2]
+    rows = re.findall("support|neutral|oppose", parsed.text.partition("judged as")[2])
+    assert tuple(rows[3:6]) == STANCES
+
+
+def test_the_judge_is_measured_on_the_models_own_answers(parsed: Page) -> None:
+    assert "SFT0.88 [0.80, 0.90]0.70 [0.80, 0.90]0.60 [0.80, 0.90]—1,2342.1 %" in parsed.text
+
+
+def test_corrected_drifts_stand_beside_the_judged_ones(parsed: Page) -> None:
+    text = re.sub(r"\s+", " ", parsed.text)
+    assert "4 of 6 drifts have a direction as judged: their interval lacks 0." in text
+    assert "sure in 2 of 4 (prediction-powered) and 0 of 0 (inverse confusion)." in text
+    assert "support+0.53 [+0.43, +0.63]0.30 → 0.83+0.40 [+0.20, +0.60]" in text
+    assert "it was refused: stage sft: too few labels." in text
+
+
+def test_data_sets_and_their_predictions_are_drawn(parsed: Page) -> None:
+    drawn = [attributes["aria-label"] for tag, attributes in parsed.tags if tag == "svg" and "aria-label" in attributes]
+    assert drawn == [
+        "Planted against recovered stance shares, WildChat",
+        "Drifts as judged and corrected, pocket, SFT on WildChat, from the base model",
+        "Drifts as judged and corrected, pocket, DPO on synthetic pairs, support-aligned, after SFT on WildChat",
+        "Stances that WildChat expresses, by topic",
+        "Distances of chosen and rejected answers in synthetic pairs, support-aligned",
+        "Foretold and measured drift, pocket, WildChat",
+    ]
+    for text in ("1.41 [1.40, 1.40]", "+0.97", "its share on the topic", "0.069", "[0.046, 0.095]"):
+        assert text in parsed.text
+
+
+def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
+    options = [attributes["value"] for tag, attributes in parsed.tags if tag == "option"]
+    assert options == ["wildchat", "loss", "grad_norm"]
+    assert "Where PPO" not in parsed.text
+    found = page(training=INPUTS.training.with_columns(metric=pl.lit("objective/scores")))
+    assert "Reward model’s score" in found.text and "Where PPO passes over each batch of answers once" in found.text
+
+
+def test_the_summary_has_what_programs_read(folder: Path) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    assert set(summary) == {
+        "findings", "calibration", "judge", "agreement", "stages", "planned", "versions", "commit", "configuration"
+    }  # fmt: skip
+    assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "numbers"}] * 3
+    assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
+    assert summary["calibration"] == {
+        "mae": pytest.approx(0.2),
+        "covered": 0.5,
+        "rows": 2,
+        "by_data": {"wildchat": pytest.approx(0.2)},
+    }
+    assert summary["judge"]["accuracy"] == 0.934
+    assert summary["agreement"][0]["value"] == 0.875
+    assert summary["planned"][0]["ratio"] == 0.8
+    assert summary["stages"] == [
+        {"stage": "judge", "wall_seconds": 12.5, "peak_mib": None},
+        {"stage": "train", "wall_seconds": 3725.0, "peak_mib": 2048.0},
+    ]
+    assert (summary["versions"], summary["commit"]) == ({"python": "3.11.7"}, "0123abc")
+    assert summary["configuration"]["seed"] == 17
+
+
+def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
+    finding = {
+        "model": "pocket",
+        "name": "x",
+        "holds": None,
+        "statement": "",
+        "numbers": {"a": float("nan"), "b": [float("inf"), 1.0]},
+    }
+    summary = report_summary(replace(INPUTS, findings=[finding], calibration=INPUTS.calibration.clear()))
+    assert summary["findings"][0]["numbers"] == {"a": None, "b": [None, 1.0]}
+    assert summary["calibration"]["mae"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"values": values().drop("questions")}, "values.*'questions'"),
+        ({"drift": drift().drop("q_value")}, "drift.*'q_value'"),
+        ({"calibration": pl.DataFrame({"model": ["x"], "data": ["x"]})}, "calibration.*'topic'"),
+        ({"answers": pl.DataFrame([answer("x") | {"topic": "taxes"}])}, "answers.*'taxes'"),
+        ({"answers": INPUTS.answers.drop("model")}, "answers.*'model'"),
+        ({"values": values().with_columns(topic=pl.lit("taxes"))}, "values.*'taxes'"),
+    ],
+)
+def test_inputs_of_another_form_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        write_report(replace(INPUTS, **changes), tmp_path)
+    assert list(tmp_path.iterdir()) == []
