@@ -64,7 +64,7 @@ class Workflow(Stages):
 
     def preference_sets(self, model: str) -> str:
         grid = self.suite(model)["grid"]
-        return as_json({key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned")})
+        return as_json({key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned") if key in grid})
 
     def planted_cards(self, model: str) -> dict[str, str]:
         """Data cards of the SFT sets whose stances are planted, by the set's name."""
@@ -130,7 +130,7 @@ class Workflow(Stages):
     def aligned_pairs(self) -> list[str]:
         """The support-aligned pairs of the first reported model's suite, if it has any."""
         suite = self.suite(self.reported[0])
-        data = suite["grid"]["support_aligned"]
+        data = suite["grid"].get("support_aligned")
         return (
             [f"{RESULTS}/data/{self.suite_name(self.reported[0])}/{data}/train.parquet"]
             if data in suite["data"]
@@ -159,7 +159,7 @@ class Workflow(Stages):
         found = []
         for model in (model for model in self.reported if "downstream" in self.suite(model)):
             grid = self.suite(model)["grid"]
-            aligned = (grid["support_aligned"], grid["oppose_aligned"])
+            aligned = (grid.get("support_aligned"), grid.get("oppose_aligned"))
             runs = [run for run in self.traced(model) if run.algorithm == "sft" or run.data in aligned]
             places = [(BASE, 0), *((run.lineage, run.steps[-1]) for run in runs)]
             found += [f"{RESULTS}/downstream/{model}/{run}/step-{step:06d}.json" for run, step in places]
