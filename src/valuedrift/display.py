@@ -18,6 +18,9 @@ from valuedrift.titles import algorithm_title, phases
 Topics = Mapping[str, Mapping[str, str]]
 """Topic key → {name, target, value}, in the configuration's order."""
 
+ALIGNED = ("support", "oppose")
+"""Stances that a suite may have a preference set for."""
+
 BASE = "base"
 """The run that is the base model itself."""
 
@@ -51,7 +54,7 @@ class Suite:
         preference: Preference sets, in order.
         algorithms: Algorithms of the preference runs, in order.
         small_gap: Preference sets with a small value gap, in order.
-        aligned: Stance → the preference set that rewards it, whether or not the grid has it.
+        aligned: Stance → the preference set that rewards it, where there is one.
     """
 
     name: str
@@ -208,8 +211,8 @@ def suite_settings(suite: Mapping[str, Any]) -> dict[str, Any]:
         "starts": _in_order(grid["sft"], (name for block in blocks for name in block["sft"])),
         "preference": _each_once(name for block in blocks for name in block["data"]),
         "algorithms": _each_once(name for block in blocks for name in block["algorithms"]),
-        "small_gap": list(grid["small_gap"]),
-        "aligned": {"support": grid["support_aligned"], "oppose": grid["oppose_aligned"]},
+        "small_gap": list(grid.get("small_gap") or ()),
+        "aligned": {stance: data for stance in ALIGNED if (data := grid.get(f"{stance}_aligned"))},
     }
 
 

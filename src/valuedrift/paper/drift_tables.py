@@ -137,7 +137,7 @@ def preference_table(drifts: Drifts, model: Model, sft: str, display: Display) -
 
     def cells(topic: str) -> dict[str, str]:
         row: dict[str, str] = {}
-        for stance in ("oppose", "support"):
+        for stance in (stance for stance in ("oppose", "support") if stance in suite.aligned):
             for algorithm in algorithms:
                 run = f"sft-{sft}/{algorithm}-{suite.aligned[stance]}"
                 title = f"{stance}-aligned{LEVEL}{algorithm_title(algorithm)}"

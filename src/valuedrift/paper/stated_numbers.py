@@ -22,9 +22,8 @@ WRITTEN = "aligned"
 
 @dataclass(frozen=True)
 class StatedDrift:
-    """A drift magnitude (M) or time (η) that the paper's running text states; model, run, topic: as the paper's."""
+    """A drift magnitude (M) or time (η) that the paper's running text states; run, topic: the paper's names."""
 
-    model: str
     run: str
     topic: str
     stance: str
@@ -68,7 +67,7 @@ def stated_drifts(model: Model) -> list[StatedDrift]:
     """What the paper's text states of a model's drifts."""
     name = paper_model(model)
     return [
-        StatedDrift(*(row[key] for key in ("model", "run", "topic", "stance")), quantity, row[quantity], row["section"])
+        StatedDrift(row["run"], row["topic"], row["stance"], quantity, row[quantity], row["section"])
         for row in stated()["drift"]
         for quantity in ("M", "η")
         if row["model"] == name and row[quantity] is not None

@@ -5,13 +5,13 @@ Answers, questions and pairs are untrusted text: they stand in the tables' prose
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.display import BASE, Display, Model, Suite, Topics, rank, require_columns, require_topics
 from valuedrift.paper.stated_numbers import paper_model, stated
 from valuedrift.paper.table_files import MISSING, Table
@@ -158,19 +158,20 @@ def _common_question(last: pl.DataFrame, seed: int) -> str:
 
 def _draw(seed: int, name: str) -> str:
     """A text that sorts names in an order drawn by the seed."""
-    return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
+    return text_digest(f"{seed} {name}")
 
 
 def _runs(found: Iterable[str], suite: Suite) -> list[tuple[str, str, str]]:
     """(SFT data, stage, run) of the rows: base, then SFT and the algorithms of each SFT set."""
-    aligned = [run for run in found if run != BASE and phases(run)[-1].data == suite.aligned["support"]]
+    pairs = suite.aligned.get("support")
+    own = [(phases(run)[0].data, phases(run)[-1].algorithm) for run in found if run.endswith(f"-{pairs}")]
     rows = [("", "base", BASE)]
     for sft in suite.sft:
         run, title = f"sft-{sft}", suite.data_title(sft)
-        own = {phases(name)[-1].algorithm for name in aligned if name.startswith(f"{run}/")}
-        algorithms = sorted({*suite.algorithms, *own}, key=lambda algorithm: rank(algorithm, suite.algorithms))
+        ran = {*suite.algorithms, *(algorithm for start, algorithm in own if start == sft)} if pairs else set()
         rows.append((title, "SFT", run))
-        rows += [(title, algorithm_title(name), f"{run}/{name}-{suite.aligned['support']}") for name in algorithms]
+        for name in sorted(ran, key=lambda algorithm: rank(algorithm, suite.algorithms)):
+            rows.append((title, algorithm_title(name), f"{run}/{name}-{pairs}"))
     return rows
 
 
