@@ -24,7 +24,7 @@ from valuedrift.errors import ArtifactError, ValueDriftError
 
 FOLDER = ".locks"
 SNAKEMAKE = "VALUEDRIFT_SNAKEMAKE"
-"""The environment variable that tells jobs which Snakemake started them: its host, a colon, and a file it has locked."""
+"""The environment variable that tells jobs which Snakemake started them: its host, `:`, and a file it has locked."""
 
 _POLL = 0.5  # seconds
 _REMIND = 300.0  # seconds
