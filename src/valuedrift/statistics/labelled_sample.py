@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,7 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.heldout_agreement import most_probable, wilson_interval
-from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 STAGES = ("base", "sft", "preference")
 WORST_CONDITION = 10.0
@@ -20,11 +19,6 @@ WORST_CONDITION = 10.0
 FEWEST = 5
 """Labelled questions that each true stance needs in a stage, and each topic in a stage."""
 
-_AGREEMENT = {
-    **dict.fromkeys(("model", "stage", "measure", "stance"), pl.String),
-    **dict.fromkeys(("value", "low", "high"), pl.Float64),
-    "answers": pl.Int64,
-}
 _COLUMNS = ("stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight")
 
 
@@ -92,7 +86,7 @@ def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, 
     Questions are resampled within stage and topic. Answers with a null probability or weight are left out.
     Raises ArtifactError if a column is missing, a stage or stance unknown, or a weight not above 0.
     """
-    _require(labelled)
+    require_labelled(labelled)
     rows = labelled.drop_nulls(_COLUMNS).sort("stage", "topic", "question_id", *PROBABILITIES, "true_stance")
     return {
         stage: _calibrate(rows.filter(stage=stage), stage, bootstrap)
@@ -101,37 +95,17 @@ def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, 
     }
 
 
-def stage_agreement(labelled: pl.DataFrame, model: str, level: float) -> pl.DataFrame:
-    """How often the judge's most probable stance is the label: `model, stage, measure, stance, value, low, high,
-    answers`, of a sample that `calibrate_stages` takes.
-
-    Measures of each stage: `accuracy` (stance "all"), and `recall` of each true stance, over the answers that the
-    sample stands for, each answer counting `weight` times; and `unlabelled`, the share of the sample's judged answers
-    that have no label. Intervals are Wilson's, of Kish's effective number of answers. Shares of nothing are null.
-    """
-    _require(labelled)
-    judged = labelled.drop_nulls((*PROBABILITIES, "weight")).with_columns(judged_stance=most_probable())
-    stages = [(stage, judged.filter(stage=stage)) for stage in STAGES]
-    rows = [(model, stage, *row) for stage, part in stages if len(part) for row in _stage_rows(part, level)]
-    return pl.DataFrame(rows, schema=_AGREEMENT, orient="row")
-
-
-def _stage_rows(part: pl.DataFrame, level: float) -> Iterator[tuple[object, ...]]:
-    known = part.drop_nulls("true_stance")
-    yield "accuracy", ALL, *_right(known, level)
-    for stance in STANCES:
-        yield "recall", stance, *_right(known.filter(true_stance=stance), level)
-    missing = len(part) - len(known)
-    yield "unlabelled", ALL, missing / len(part), *wilson_interval(missing, len(part), level), len(part)
-
-
-def _right(part: pl.DataFrame, level: float) -> tuple[float | None, float | None, float | None, int]:
-    if part.is_empty():
-        return None, None, None, 0
-    weight = part["weight"].cast(pl.Float64).to_numpy()
-    share = float(weight[(part["true_stance"] == part["judged_stance"]).to_numpy()].sum() / weight.sum())
-    effective = float(weight.sum() ** 2 / (weight**2).sum())
-    return share, *wilson_interval(share * effective, effective, level), len(part)
+def require_labelled(labelled: pl.DataFrame) -> None:
+    """Raise ArtifactError unless `labelled` is a table that `calibrate_stages` reads."""
+    missing = [name for name in _COLUMNS if name not in labelled.columns]
+    if missing:
+        raise ArtifactError("calibration sample", labelled.columns, f"the columns {', '.join(missing)} as well")
+    for column, known in (("stage", STAGES), ("true_stance", STANCES)):
+        unknown = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
+        if unknown:
+            raise ArtifactError(f"calibration sample, column {column}", unknown, f"one of {', '.join(known)}")
+    if (labelled["weight"] <= 0).any():
+        raise ArtifactError("calibration sample, column weight", labelled["weight"].min(), "numbers above 0")
 
 
 def _calibrate(rows: pl.DataFrame, stage: str, bootstrap: Bootstrap) -> StageCalibration:
@@ -189,15 +163,3 @@ def _rectifier(sums: _TopicSums, stage: str, topic: str) -> Rectifier | str:
 def _widened(value: FloatArray, replicates: FloatArray, size: int) -> FloatArray:
     """Replicates of a mean of `size` questions vary too little, by (size − 1) / size in variance."""
     return np.asarray(value[..., None] + np.sqrt(size / (size - 1)) * (replicates - value[..., None]))
-
-
-def _require(labelled: pl.DataFrame) -> None:
-    missing = [name for name in _COLUMNS if name not in labelled.columns]
-    if missing:
-        raise ArtifactError("calibration sample", labelled.columns, f"the columns {', '.join(missing)} as well")
-    for column, known in (("stage", STAGES), ("true_stance", STANCES)):
-        strange = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
-        if strange:
-            raise ArtifactError(f"calibration sample, column {column}", strange, f"one of {', '.join(known)}")
-    if (labelled["weight"] <= 0).any():
-        raise ArtifactError("calibration sample, column weight", labelled["weight"].min(), "numbers above 0")

@@ -160,10 +160,19 @@ def check_stances(stances: pl.DataFrame) -> None:
         raise ArtifactError("stances", f"topic {ALL}", "another name, as this one is the mean over topics")
     _refuse(stances.filter(pl.any_horizontal(pl.col(_KEYS).is_null())), "a value in every key column")
     _refuse(stances.filter(stances.select(_KEYS).is_duplicated()), "one row for each answer")
+    _refuse(stances.drop_nulls(PROBABILITIES).filter(~is_distribution()), "three probabilities that sum to 1")
+
+
+def is_distribution() -> pl.Expr:
+    """Whether the three probabilities of a row lie within 0 and 1 and sum to 1, but for rounding; false for NaN."""
     p = pl.col(PROBABILITIES)
-    # NaN lies above every number, so it is refused here too.
-    whole = pl.all_horizontal(p.is_between(-1e-6, 1 + 1e-6)) & ((pl.sum_horizontal(p) - 1).abs() < 1e-3)
-    _refuse(stances.drop_nulls(PROBABILITIES).filter(~whole), "three probabilities that sum to 1")
+    # NaN lies above every number for polars, so it is not between 0 and 1.
+    return pl.all_horizontal(p.is_between(-1e-6, 1 + 1e-6)) & ((pl.sum_horizontal(p) - 1).abs() < 1e-3)
+
+
+def most_probable() -> pl.Expr:
+    """The most probable stance of a row; of equally probable ones, the first in the order of STANCES."""
+    return pl.concat_list(PROBABILITIES).list.arg_max().replace_strict(range(len(STANCES)), STANCES)
 
 
 def _refuse(rows: pl.DataFrame, expected: str) -> None:

@@ -14,7 +14,8 @@ from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_errors, calibration_table
 from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled, stage_agreement
+from valuedrift.statistics.judge_agreement import stage_agreement
+from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import read_panel
 from valuedrift.statistics.trajectory import Trajectory

@@ -14,7 +14,7 @@ from valuedrift.judging.judge_prompt import prompt_hash
 from valuedrift.llm.complete import ask
 from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
 from valuedrift.synthetic.write_answers import SIDES, Topics, WriterSettings, read_template
 
