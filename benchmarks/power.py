@@ -4,7 +4,8 @@
     python benchmarks/power.py --questions 30 60 --magnitudes 0.05 0.1 --start 0.5 --answers 10
 
 Power is the share of simulated experiments in which the test finds a true drift (p at most 0.05, a single test;
-controlling the false discoveries of a whole grid takes more questions). A magnitude of 0 gives the share of false alarms.
+controlling the false discoveries of a whole grid takes more questions). A magnitude of 0 gives the share of false
+alarms.
 """
 
 from __future__ import annotations

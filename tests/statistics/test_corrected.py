@@ -9,7 +9,8 @@ from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.corrected import corrected_tables, nearest_shares
 from valuedrift.statistics.intervals import wilson_interval
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled, stage_agreement
+from valuedrift.statistics.judge_agreement import stage_agreement
+from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 BOOTSTRAP = Bootstrap(seed=3, replicates=1000)
