@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache
 
 from valuedrift.cli import (
@@ -61,12 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace, words: Sequence[str]) -> None:
     """Run the command, with the origin of what it writes in parquet files' metadata and in records."""
     from valuedrift.files import made_from
+    from valuedrift.locks import job_lock
     from valuedrift.provenance.artifact_records import leave_records
     from valuedrift.provenance.origin import origin
 
     options = {name: value for name, value in vars(given).items() if name != "handler"}
     come_from = cache(lambda: json.dumps(origin(words, options), sort_keys=True, ensure_ascii=False))
-    with made_from(come_from) as published:
+    out = options.get("out")
+    with job_lock(out) if out else nullcontext(), made_from(come_from) as published:
         given.handler(given)
-    if published:
-        leave_records(published, come_from())
+        if published:
+            leave_records(published, come_from())
