@@ -14,7 +14,6 @@ from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.report.data_dictionary import describe, readme
 from valuedrift.report.sources import Sources, read_findings, read_training
 from valuedrift.report.stage_costs import StageCost, read_stage_costs
-from valuedrift.report.verdicts import statement
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
 from valuedrift.workflow.predicted_and_measured import predicted_and_measured
@@ -147,10 +146,7 @@ def _expressed(folders: Mapping[str, Path]) -> Iterator[tuple[str, pl.DataFrame]
 
 def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
     schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "statement": pl.String}
-    rows = [
-        (row["model"], row["name"], row["holds"], statement(row, display.suite(row["model"])))
-        for row in read_findings(folders)
-    ]
+    rows = [[row[key] for key in schema] for row in read_findings(folders, display)]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

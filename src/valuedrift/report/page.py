@@ -46,7 +46,7 @@ class ReportInputs:
         values: The table of `valuedrift.statistics`.
         drift: Likewise.
         calibration: Likewise.
-        findings: {model, name, holds (None: not measured), numbers} of each.
+        findings: {model, name, holds (None: not measured), statement, numbers} of each.
         judges: Judge → {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned},
             of those that were measured on labelled answers.
         answers: Judged answers, untrusted; as a LazyFrame they are read one run at a time.

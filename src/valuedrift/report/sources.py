@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.display import Display
 from valuedrift.files import read_json
 from valuedrift.report.finding_statements import statement
 
@@ -38,10 +39,10 @@ class Sources:
     benchmarks: Path
 
 
-def read_findings(folders: Sequence[Path]) -> list[dict[str, Any]]:
+def read_findings(folders: Sequence[Path], display: Display) -> list[dict[str, Any]]:
     """The findings in folders of statistics that are named after their models, each with `model` and `statement`."""
     return [
-        {**finding, "model": folder.name, "statement": statement(finding)}
+        {**finding, "model": folder.name, "statement": statement(finding, display.suite(folder.name))}
         for folder in folders
         for finding in read_json(folder / "findings.json")
     ]

@@ -37,7 +37,7 @@ def write_report_folder(
         values=read_all(sources.statistics, "values"),
         drift=read_all(sources.statistics, "drift"),
         calibration=_calibration(sources.calibrations),
-        findings=read_findings(sources.statistics),
+        findings=read_findings(sources.statistics, display),
         judges={judge: read_json(quality) for judge, quality in sources.quality.items()},
         answers=pl.scan_parquet(list(sources.stances)),
         stages=read_stage_costs(sources.benchmarks),
