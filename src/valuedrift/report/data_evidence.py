@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from valuedrift.display import Display, Model, Suite
+from valuedrift.display import Display, Suite
 from valuedrift.paper import style
 from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, predicted_drift
 from valuedrift.paper.drift_tables import signed
