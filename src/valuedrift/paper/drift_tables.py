@@ -184,7 +184,7 @@ def stated_drift_table(drifts: Drifts, models: Iterable[Model], display: Display
 def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
     """Every drift with its intervals, one row per model, run, topic and stance."""
     runs = sorted(drift.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
-    order = pl.DataFrame(runs, schema=["model", "run"], orient="row").with_row_index("place")
+    order = pl.DataFrame(runs, schema=dict.fromkeys(("model", "run"), pl.String), orient="row").with_row_index("place")
     frame = drift.join(order, on=("model", "run")).sort("place", "topic", "stance").select(DRIFT_COLUMNS)
     return Table("drift_all", "Every drift with its 95 % intervals; times as shares of the phase's steps.", frame)
 

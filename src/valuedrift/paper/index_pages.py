@@ -66,7 +66,7 @@ def table_entries(tables: Sequence[Table], display: Display) -> list[Entry]:
     """An entry for each of the paper's tables, or several where suites have one each, then one for each other table."""
     made: dict[int | None, list[Table]] = {}
     for table in tables:
-        made.setdefault(_number(table), []).append(table)
+        made.setdefault(table_number(table), []).append(table)
     others = made.get(None, [])
     instead = [table.name for table in others]
     return [
@@ -99,7 +99,7 @@ def _entries(number: int, tables: Sequence[Table], display: Display, instead: Se
     return entries
 
 
-def _number(table: Table) -> int | None:
+def table_number(table: Table) -> int | None:
     """9 of `table_09_sft_drift_‹model›`."""
     kind, _, rest = table.name.partition("_")
     number = rest.partition("_")[0]

@@ -14,7 +14,7 @@ from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
 from valuedrift.paper.drift_figures import drift_heatmap, trajectories
 from valuedrift.paper.drift_tables import corrected_tables, drift_tables
-from valuedrift.paper.index_pages import table_entries, write_index
+from valuedrift.paper.index_pages import table_entries, table_number, write_index
 from valuedrift.paper.numbered_figures import (
     UNMEASURED,
     ablation_entries,
@@ -67,7 +67,7 @@ def write_table_folder(files: TableFiles, display: Display, seed: int, out: Path
         *downstream_table(files.downstream, display),
         *corrected_tables(files.corrected, display),
     ]
-    tables.sort(key=lambda table: (not table.name.startswith("table_"), table.name))
+    tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
         write_text(draft / "tables.tex", latex_document(table.name for table in tables))
@@ -124,6 +124,12 @@ def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
 def read_all(folders: Iterable[Path], name: str) -> pl.DataFrame:
     """The table of that name of every folder, as one."""
     return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
+
+
+def _order(table: Table) -> tuple[bool, int, str]:
+    """The paper's tables by number, then others by name."""
+    number = table_number(table)
+    return (True, 0, table.name) if number is None else (False, number, "")
 
 
 def _suite_tables(files: TableFiles, suite: Suite, display: Display, seed: int) -> list[Table]:
