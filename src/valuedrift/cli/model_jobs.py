@@ -104,14 +104,14 @@ def train_judge(*, settings: Json, shape: Json, prompt: str, targets: Json, seed
         data: Table of labelled answers.
         out: Folder to write.
     """
-    from valuedrift.judging.judge_prompt import read_prompt
+    from valuedrift.judging.judge_prompt import read_judge_prompt
     from valuedrift.judging.train_judge import train_judge
     from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
     from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", settings), seed, data, out)
-    train_judge(job, Shape(**shape), read_prompt(prompt), targets)
+    train_judge(job, Shape(**shape), read_judge_prompt(prompt), targets)
 
 
 def generate(

@@ -166,9 +166,9 @@ def thin(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int 
         nth: With `--keep every_nth`, keep each nth.
     """
     from valuedrift.generation.prune_answered import thin
-    from valuedrift.training.disk import size
+    from valuedrift.quantities import byte_size
 
-    print(f"{size(thin(base, checkpoints, answers, keep, nth))} freed")
+    print(f"{byte_size(thin(base, checkpoints, answers, keep, nth))} freed")
 
 
 def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: Path, key: Path) -> None:
