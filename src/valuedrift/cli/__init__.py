@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from inspect import BoundArguments, isfunction
 from types import ModuleType
@@ -86,11 +87,14 @@ def _fail(message: str, status: int = 1) -> int:
 def _run(command: Callable[..., object], bound: BoundArguments, words: Sequence[str]) -> None:
     """Run the command; record the origin of what it writes in parquet metadata and in records."""
     from valuedrift.files import made_from
+    from valuedrift.locks import job_lock
     from valuedrift.provenance.artifact_records import leave_records
     from valuedrift.provenance.origin import origin
 
-    come_from = cache(lambda: json.dumps(origin(words, bound.arguments), sort_keys=True, ensure_ascii=False))
-    with made_from(come_from) as published:
+    options = bound.arguments
+    come_from = cache(lambda: json.dumps(origin(words, options), sort_keys=True, ensure_ascii=False))
+    out = options.get("out")
+    with job_lock(out) if out else nullcontext(), made_from(come_from) as published:
         command(*bound.args, **bound.kwargs)
-    if published:
-        leave_records(published, come_from())
+        if published:
+            leave_records(published, come_from())
