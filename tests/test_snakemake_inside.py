@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import snakemake
 from snakemake_executor_plugin_slurm import Executor, ExecutorSettings
-
 from valuedrift.workflow.plan_jobs import laid_out
+
 from valuedrift.workflow.snakemake_internals import VERSION, is_cut_off, slurm_run
 
 RULE = 'rule all:\n    output: "made"\n    shell: "touch {output}"\n'

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from valuedrift.workflow.plan_sizes import Basis, default_rates
 
 from valuedrift.workflow.flow import Workflow
-from valuedrift.workflow.plan_sizes import Basis, default_rates
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from valuedrift.workflow.plan_jobs import Job, jobs_to_run
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from benchmark_files import write_benchmark
-
-from valuedrift.workflow.plan import Estimate, OverBudget, dollars, estimate, make_plan, require_budget, waiting_hours
 from valuedrift.workflow.plan_commands import remember
 from valuedrift.workflow.plan_jobs import Job
 from valuedrift.workflow.plan_rates import measure, speeds
@@ -17,6 +15,8 @@ from valuedrift.workflow.plan_stages import PREDICTIONS
 from valuedrift.workflow.plan_table import plan_text
 from valuedrift.workflow.plan_work import Asked, Work, work_of
 from valuedrift.workflow.predicted_and_measured import predicted_and_measured
+
+from valuedrift.workflow.plan import Estimate, OverBudget, dollars, estimate, make_plan, require_budget, waiting_hours
 
 LLM = {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0}
 ASKED = Asked("far", 1000, 1e6, 5e5)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
-from valuedrift.errors import ConfigError
-from valuedrift.workflow.flow import Workflow
 from valuedrift.workflow.plan_jobs import Job
 from valuedrift.workflow.plan_sizes import Basis
 from valuedrift.workflow.plan_work import training_operations, work_of
+
+from valuedrift.errors import ConfigError
+from valuedrift.workflow.flow import Workflow
 
 PLAIN = {"gradient_checkpointing": False}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from valuedrift.report.stage_costs import StageCost, read_stage_costs
 
 from valuedrift.errors import DataError
-from valuedrift.report.stage_costs import StageCost, read_stage_costs
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\n"
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from valuedrift.workflow.parameter_changes import Change
-from valuedrift.workflow.stale_jobs import StaleJob
-from valuedrift.workflow.why import FRESH, explain, sentence
+from valuedrift.workflow.why import FRESH, StaleJob, explain, sentence
 
 
 @pytest.mark.parametrize(

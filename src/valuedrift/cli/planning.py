@@ -10,9 +10,8 @@ from valuedrift.cli.options import Command
 
 def plan(given: argparse.Namespace) -> None:
     """Tell what targets still take: jobs, tokens, hours, disk, dollars; fails where that is above the budget."""
-    from valuedrift.workflow.plan import require_budget
-    from valuedrift.workflow.plan_commands import plan_targets
-    from valuedrift.workflow.plan_table import plan_text
+    from valuedrift.workflow.plan import plan_targets, require_budget
+    from valuedrift.workflow.plan_text import plan_text
 
     options = [("--configfile", given.configfile), ("--config", given.config), ("--profile", given.profile)]
     plan, config = plan_targets(given.target, [text for name, values in options if values for text in (name, *values)])

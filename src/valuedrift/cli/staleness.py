@@ -12,8 +12,7 @@ def why(given: argparse.Namespace) -> None:
     import json
     from dataclasses import asdict
 
-    from valuedrift.workflow.stale_jobs import stale_jobs
-    from valuedrift.workflow.why import explain, sentence
+    from valuedrift.workflow.why import explain, sentence, stale_jobs
 
     options = [("--configfile", given.configfile), ("--config", given.config), ("--profile", given.profile)]
     jobs = stale_jobs(given.target, [text for name, values in options if values for text in (name, *values)])
