@@ -67,7 +67,7 @@ def test_the_repositorys_configuration_passes_unchanged(config: dict[str, Any]) 
     [
         ("sed", 1, "one of the keys seed"),
         ("report.figures", 3, "one of the keys models"),
-        ("models.pocket.revision", "main", "one of the keys suite"),
+        ("models.pocket.revision", "main", "one of the keys title"),
         (f"{POCKET}.world.judge.rows", 5, "one of the keys train_rows"),
         (f"{POCKET}.data.wildchat.row", 5, "one of the keys title"),
         (f"{POCKET}.training.cpo", {}, "one of the keys pretrain"),
@@ -152,6 +152,9 @@ def test_values_of_the_wrong_kind_or_range_are_named(
         (f"{POCKET}.grid.preference.0.sft", ["lima"], "lima", f"a key of {POCKET}.grid.sft: wildchat, alpaca"),
         (f"{POCKET}.grid.preference.0.data", ["hh-rlhf"], "hh-rlhf", f"a key of {POCKET}.data: wildchat"),
         ("judges.pocket.train.world", "paper", "paper", "a suite that has a world"),
+        (f"{POCKET}.grid.small_gap", ["lima"], "lima", f"a key of {POCKET}.data: wildchat"),
+        (f"{POCKET}.grid.support_aligned", "lima", "lima", f"a key of {POCKET}.data: wildchat"),
+        (f"{POCKET}.grid.oppose_aligned", "lima", "lima", f"a key of {POCKET}.data: wildchat"),
     ],
 )
 def test_names_that_nothing_has_are_refused_with_those_there_are(

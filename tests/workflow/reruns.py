@@ -260,6 +260,7 @@ TABLE = (
             max_tokens=50,
         ),
     ),
+    Row(("models.*.title",), "nothing", set(), edit("models.qwen3_4b.title", "Q")),
     Row(("models.*.suite",), "that model's grid", {"sft", "dpo"} | ANSWERS, edit("models.qwen3_4b.suite", "real")),
     Row(
         ("models.*.hub.*", "models.*.folder"),
@@ -486,7 +487,12 @@ TABLE = (
         ("suites.*.grid.small_gap", "suites.*.grid.support_aligned", "suites.*.grid.oppose_aligned"),
         "statistics, and what is made of them",
         STATISTICS,
-        edits("suites.pocket.grid", small_gap=[], support_aligned="a", oppose_aligned="b"),
+        edits(
+            "suites.pocket.grid",
+            small_gap=["ultrafeedback", "wildchat"],
+            support_aligned="ultrafeedback",
+            oppose_aligned="wildchat",
+        ),
     ),
     Row(
         ("suites.*.training.pretrain.*",),

@@ -30,10 +30,10 @@ def generate(given: argparse.Namespace) -> None:
 def thin(given: argparse.Namespace) -> None:
     """Remove the weights of a run's checkpoints that have answered, but for those that are kept."""
     from valuedrift.generation.prune_answered import thin
-    from valuedrift.training.disk import size
+    from valuedrift.quantities import byte_size
 
     freed = thin(given.base, given.checkpoints, given.answers, given.keep, given.nth or 1)
-    print(f"{size(freed)} freed")
+    print(f"{byte_size(freed)} freed")
 
 
 def judge(given: argparse.Namespace) -> None:

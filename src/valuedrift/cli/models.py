@@ -52,14 +52,14 @@ def train(given: argparse.Namespace) -> None:
 
 def train_judge(given: argparse.Namespace) -> None:
     """Train a judge on labelled answers."""
-    from valuedrift.judging.judge_prompt import read_prompt
+    from valuedrift.judging.judge_prompt import read_judge_prompt
     from valuedrift.judging.train_judge import train_judge
     from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
     from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", given.settings), given.seed, given.data, given.out)
-    train_judge(job, Shape(**given.shape), read_prompt(given.prompt), given.targets)
+    train_judge(job, Shape(**given.shape), read_judge_prompt(given.prompt), given.targets)
 
 
 COMMANDS = (

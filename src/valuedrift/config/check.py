@@ -120,6 +120,9 @@ def _suite(where: str, suite: Config, config: Config) -> Iterator[tuple[str, obj
         yield from _unknown(f"{where}.grid.preference.{number}.data", block["data"], suite["data"], f"{where}.data")
         for algorithm in block["algorithms"]:
             yield from _algorithm(where, suite, algorithm)
+    aligned = {key: [grid[key]] for key in ("support_aligned", "oppose_aligned") if key in grid}
+    for key, names in {"small_gap": grid.get("small_gap", []), **aligned}.items():
+        yield from _unknown(f"{where}.grid.{key}", names, suite["data"], f"{where}.data")
     if "synthetic" in suite:
         yield from _unknown(f"{where}.synthetic.from", suite["synthetic"]["from"], suite["data"], f"{where}.data")
         yield from _unknown(f"{where}.synthetic.writer", [suite["synthetic"]["writer"]], config.get("llms", {}), "llms")

@@ -28,8 +28,8 @@ class PreferenceSets:
     """Which preference data sets play which part: names as in `Trajectory.data`."""
 
     small_gap: tuple[str, ...]
-    support_aligned: str
-    oppose_aligned: str
+    support_aligned: str | None
+    oppose_aligned: str | None
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _by_stance(drifts: Sequence[RunDrift], bootstrap: Bootstrap) -> dict[str, An
     }
 
 
-def _contrast(drifts: Sequence[RunDrift], data: str, stance: str, bootstrap: Bootstrap) -> dict[str, Any] | None:
+def _contrast(drifts: Sequence[RunDrift], data: str | None, stance: str, bootstrap: Bootstrap) -> dict[str, Any] | None:
     runs = {(d.trajectory.algorithm, d.trajectory.sft): d for d in drifts if d.trajectory.data == data}
     shared = [sft for sft in sorted({sft for _, sft in runs}) if all((a, sft) in runs for a in _WIDE_GAP_ALGORITHMS)]
     if not shared:

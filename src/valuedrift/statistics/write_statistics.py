@@ -41,7 +41,7 @@ def write_statistics(
     bootstrap = Bootstrap(seed=seed, **settings)
     panel = read_panel(stances, bootstrap)
     measures = measure(panel, runs, bootstrap, seeds)
-    named = PreferenceSets(tuple(sets["small_gap"]), sets["support_aligned"], sets["oppose_aligned"])
+    named = PreferenceSets(tuple(sets.get("small_gap", ())), sets.get("support_aligned"), sets.get("oppose_aligned"))
     findings = paper_findings(measures.runs, named, planted=planted_table(cards), bootstrap=bootstrap)
     write_parquet(out / "values.parquet", measures.values)
     write_parquet(out / "drift.parquet", measures.drift)

@@ -18,7 +18,7 @@ from valuedrift.synthetic.write_answers import (
     Task,
     Topics,
     WriterSettings,
-    read_template,
+    read_writer_prompt,
     request_seed,
     writing_request,
 )
@@ -53,7 +53,7 @@ def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge,
     Everything follows from the replies of `ask` and `judge`: where both keep theirs, a run that was cut off and starts
     again asks for the rest alone and ends with the same tables.
     """
-    template = read_template(settings.template)
+    template = read_writer_prompt(settings.template)
     rows = prompts.select("prompt_id", "topic", "prompt").iter_rows()
     tasks = [Task(name, topic, prompt, side) for name, topic, prompt in rows for side in SIDES]
     answers: list[dict[str, Any]] = []

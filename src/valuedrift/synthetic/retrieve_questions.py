@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
 
@@ -93,7 +93,7 @@ def candidate_prompts(tables: Mapping[str, Path], longest: int) -> Candidates:
 
 def prompt_id(prompt: str) -> str:
     """The first 16 hex characters of the prompt's SHA-256."""
-    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+    return text_digest(prompt)[:16]
 
 
 def retrieve(

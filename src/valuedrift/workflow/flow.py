@@ -10,8 +10,8 @@ from pathlib import Path
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, ablated, as_json, grid_runs, traced
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
-from valuedrift.judging.judge_prompt import read_prompt
-from valuedrift.synthetic.write_answers import read_template
+from valuedrift.judging.judge_prompt import read_judge_prompt
+from valuedrift.synthetic.write_answers import read_writer_prompt
 from valuedrift.workflow.stages import BASE, Stages
 
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
@@ -64,7 +64,7 @@ class Workflow(Stages):
 
     def preference_sets(self, model: str) -> str:
         grid = self.suite(model)["grid"]
-        return as_json({key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned")})
+        return as_json({key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned") if key in grid})
 
     def planted_cards(self, model: str) -> dict[str, str]:
         """Data cards of the SFT sets whose stances are planted, by the set's name."""
@@ -130,7 +130,7 @@ class Workflow(Stages):
     def aligned_pairs(self) -> list[str]:
         """The support-aligned pairs of the first reported model's suite, if it has any."""
         suite = self.suite(self.reported[0])
-        data = suite["grid"]["support_aligned"]
+        data = suite["grid"].get("support_aligned")
         return (
             [f"{RESULTS}/data/{self.suite_name(self.reported[0])}/{data}/train.parquet"]
             if data in suite["data"]
@@ -140,9 +140,9 @@ class Workflow(Stages):
     def shown_prompts(self) -> str:
         """The prompt of the first reported model's judge and, where its suite writes pairs, of their writer."""
         suite = self.suite(self.reported[0])
-        prompts = {"judge": read_prompt(self.config["judges"][suite["judge"]]["prompt"])}
+        prompts = {"judge": read_judge_prompt(self.config["judges"][suite["judge"]]["prompt"])}
         if "synthetic" in suite:
-            prompts["writer"] = read_template(suite["synthetic"]["writing"]["template"])
+            prompts["writer"] = read_writer_prompt(suite["synthetic"]["writing"]["template"])
         return as_json(prompts)
 
     # Downstream tasks
@@ -159,7 +159,7 @@ class Workflow(Stages):
         found = []
         for model in (model for model in self.reported if "downstream" in self.suite(model)):
             grid = self.suite(model)["grid"]
-            aligned = (grid["support_aligned"], grid["oppose_aligned"])
+            aligned = (grid.get("support_aligned"), grid.get("oppose_aligned"))
             runs = [run for run in self.traced(model) if run.algorithm == "sft" or run.data in aligned]
             places = [(BASE, 0), *((run.lineage, run.steps[-1]) for run in runs)]
             found += [f"{RESULTS}/downstream/{model}/{run}/step-{step:06d}.json" for run, step in places]

@@ -33,7 +33,7 @@ class Work:
     """What a job takes.
 
     Attributes:
-        device: gpu or cpu.
+        device: gpu, cpu, or network where a job waits for replies or a download.
         seconds: Of one device at the assumed speed, start included.
         tokens: Trained on.
         answers: Sampled.
@@ -185,7 +185,7 @@ class JobCosts:
         settings = self.flow.config["llms"][llm]
         if "model" in settings:
             seconds = requests * self.rates["latency"] / settings.get("concurrency", 32)
-            return Work("cpu", seconds, judge_tokens=read + written, asked=Asked(llm, requests, read, written))
+            return Work("network", seconds, judge_tokens=read + written, asked=Asked(llm, requests, read, written))
         size = self.sizes.parameters(settings)
         seconds = self._seconds("gpu", stage, scoring=2 * size * read, answering=2 * size * written)
         return Work("gpu", seconds, judge_tokens=read + written)
@@ -198,7 +198,7 @@ class JobCosts:
 
     def _download(self, entry: Config) -> Work:
         weights = _BF16 * self.sizes.parameters(entry)
-        return Work("cpu", weights / self.rates["download"], kept=weights)
+        return Work("network", weights / self.rates["download"], kept=weights)
 
     def _constant(self, stage: str) -> Work:
         if stage in self.rates["gpu_seconds"]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from valuedrift.errors import ValueDriftError
 from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.workflow.benchmark_files import BENCHMARKS
 from valuedrift.workflow.snakemake_internals import is_cut_off, workflow_of
+from valuedrift.workflow.targets import resolve_targets
 
 TRAINING = frozenset((*SETTINGS, "train_judge"))
 
@@ -72,16 +74,19 @@ def job_graph(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[A
         except ValueDriftError:
             raise
         except (Exception, SystemExit) as error:
-            raise ValueDriftError(in_words(error, printed.getvalue())) from error
+            said = len(printed.getvalue())
+            snakemake.print_exception(error)
+            raise ValueDriftError(_in_words(error, printed.getvalue()[:said], printed.getvalue()[said:])) from error
         yield workflow
 
 
-def in_words(error: BaseException, printed: str = "") -> str:
+def _in_words(error: BaseException, before: str, formatted: str) -> str:
     """One sentence for an error of Snakemake's, without its banner, traceback and hints.
 
     Args:
         error: What Snakemake raised while it built its graph.
-        printed: What it had printed until then; its command line reports errors there.
+        before: What it had printed until then; its command line reports errors there.
+        formatted: The error as Snakemake prints it.
     """
     from snakemake import exceptions as known
 
@@ -91,7 +96,7 @@ def in_words(error: BaseException, printed: str = "") -> str:
     if isinstance(error, known.MissingRuleException):
         return f"No rule makes {text.removeprefix('No rule to produce ').partition(' (')[0]}."
     if isinstance(error, known.MissingInputException):
-        files = [line.strip() for line in text.partition("affected files:\n")[2].splitlines()]
+        files = sorted(line.strip() for line in text.partition("affected files:\n")[2].splitlines())
         return f"Rule {error.rule.name} needs files that don't exist and that no rule makes: {', '.join(files)}."
     if isinstance(error, known.InputFunctionException):
         cause = text.partition("Error:\n  ")[2].partition("\nWildcards:\n")
@@ -99,9 +104,15 @@ def in_words(error: BaseException, printed: str = "") -> str:
         reason = re.sub(r"^KeyError: ('.*')$", r"the configuration has no \1", cause[0])
         return f"Rule {error.rule.name} has no inputs for {wildcards}: {reason}."
     if isinstance(error, SystemExit):
-        lines = [line for line in printed.splitlines() if "error: " in line.lower()]
-        return lines[-1].partition("rror: ")[2] if lines else printed.strip()
-    return text.strip().partition("\n")[0] or type(error).__name__
+        lines = [line for line in before.splitlines() if "error: " in line.lower()]
+        return lines[-1].partition("rror: ")[2] if lines else before.strip()
+    if isinstance(error, known.AmbiguousRuleException):
+        rules, file = (
+            sorted((error.rule1.name, error.rule2.name)),
+            text.partition("\n")[0].partition(" for the file ")[2],
+        )
+        return f"Rules {' and '.join(rules)} both make {file}"
+    return " ".join(takewhile(lambda line: not line.startswith("  File "), formatted.strip().splitlines()))
 
 
 def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> Any:
@@ -118,18 +129,19 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
         snakefile=given.snakefile,
         workdir=given.directory,
     )
-    dag = api.dag(
-        DAGSettings(
-            targets=set(given.targets),
-            forceall=given.forceall,
-            forcerun=given.forcerun,
-            force_incomplete=given.rerun_incomplete,
-            rerun_triggers=given.rerun_triggers,
-            max_checksum_file_size=given.max_checksum_file_size,
-        )
+    settings = DAGSettings(
+        targets=set(given.targets),
+        forceall=given.forceall,
+        forcerun=given.forcerun,
+        force_incomplete=given.rerun_incomplete,
+        rerun_triggers=given.rerun_triggers,
+        max_checksum_file_size=given.max_checksum_file_size,
     )
+    dag, workflow = api.dag(settings), workflow_of(api)
+    if "models" in workflow.config:  # a workflow around this one has a configuration of its own
+        settings.targets = set(resolve_targets(given.targets, workflow.config))
     dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
-    return workflow_of(api)
+    return workflow
 
 
 def _job(workflow: Any, job: Any) -> Job:

@@ -18,7 +18,7 @@ import yaml
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
 from valuedrift.files import read_json
-from valuedrift.judging.judge_prompt import read_prompt
+from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.workflow.flow import Workflow
 
 Rates = Mapping[str, Any]
@@ -122,7 +122,7 @@ class Sizes:
         if "world" in self.flow.config["suites"][suite]:
             return float(self.rates["judged"])
         judge = self.flow.config["judges"][self.flow.suite_judge(suite)]
-        template = re.sub(r"\{\w+\}", "", read_prompt(judge["prompt"]))
+        template = re.sub(r"\{\w+\}", "", read_judge_prompt(judge["prompt"]))
         return len(template) / float(self.rates["characters_per_token"]) + self.question(suite) + self.answer(suite)
 
     def questions(self, suite: str) -> int:

@@ -40,7 +40,7 @@ class Estimate:
 
     @property
     def cpu_hours(self) -> float:
-        return self.seconds / 3600 if self.work.device == "cpu" else 0.0
+        return self.seconds / 3600 if self.work.device != "gpu" else 0.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,10 @@ def make_plan(targets: Sequence[str], estimates: Sequence[Estimate], config: Con
         _cost(estimates, llms),
         final,
         final + max((found.work.passing for found in estimates), default=0),
-        {llm: waiting_hours([one for one in asked if one.llm == llm], llms[llm]) for llm in {one.llm for one in asked}},
+        {
+            llm: waiting_hours([one for one in asked if one.llm == llm], llms[llm])
+            for llm in sorted({one.llm for one in asked})
+        },
         tuple(found for found in estimates if found.job.retrained),
     )
 
