@@ -12,7 +12,7 @@ from doubles.display import display
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs
-from valuedrift.report.stage_costs import StageCost
+from valuedrift.workflow.benchmark_files import StageCost
 
 STANCES = ("support", "neutral", "oppose")
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")

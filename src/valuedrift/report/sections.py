@@ -13,9 +13,9 @@ from valuedrift.paper.drift_figures import mean_absolute_error
 from valuedrift.paper.drift_tables import signed, time_text
 from valuedrift.paper.table_files import MISSING, shown
 from valuedrift.report.answers import RunAnswers
-from valuedrift.report.stage_costs import StageCost
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
+from valuedrift.workflow.benchmark_files import StageCost
 
 _LARGEST = 12
 
