@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from valuedrift.display import Display, display_settings
@@ -56,16 +56,22 @@ OWN: dict[str, Any] = {
 """A suite of data sets that the paper lacks."""
 
 
-def display(
-    *models: str, topics: Mapping[str, Mapping[str, str]] = TOPICS, own: tuple[str, ...] = (), **report: Any
-) -> Display:
-    """What is shown of these models of suite `paper`, and of the models `own` of suite `own`."""
+def configuration(
+    models: Sequence[str], topics: Mapping[str, Mapping[str, str]] = TOPICS, own: Sequence[str] = (), **report: Any
+) -> dict[str, Any]:
+    """A configuration with these models, of which `own` go through suite `own`, the others through suite `paper`."""
     known = {name: {"title": title, "hub": {"name": hub}} for name, (title, hub) in MODELS.items()}
-    names = (*(models or ("pocket",)), *own)
-    config = {
-        "models": {name: {**known.get(name, {}), "suite": "own" if name in own else "paper"} for name in names},
+    return {
+        "models": {name: {**known.get(name, {}), "suite": "own" if name in own else "paper"} for name in models},
         "suites": {"paper": PAPER, "own": OWN},
         "topics": topics,
         "report": report,
     }
-    return Display.read(display_settings(config, names, *report))
+
+
+def display(
+    *models: str, topics: Mapping[str, Mapping[str, str]] = TOPICS, own: Sequence[str] = (), **report: Any
+) -> Display:
+    """What is shown of these models of suite `paper` (by default `pocket`), and of the models `own` of suite `own`."""
+    names = (*(models or ("pocket",)), *own)
+    return Display.read(display_settings(configuration(names, topics, own, **report), names, *report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from valuedrift.cli.options import Json, JsonList, Paths
+from valuedrift.cli.options import Json, JsonList, NamedPaths, Paths
 
 
 def configuration(*, settings: Json, out: Path) -> None:
@@ -147,9 +147,9 @@ def tables(
     *,
     statistics: Paths,
     stances: Paths,
-    probes: Json,
-    aligned: Json,
-    expression: Json,
+    probes: NamedPaths,
+    aligned: NamedPaths,
+    expression: NamedPaths,
     corrected: Paths = (),
     downstream: Paths = (),
     display: Json,
@@ -176,9 +176,9 @@ def tables(
     files = TableFiles(
         statistics=statistics,
         stances=stances,
-        probes=_paths(probes),
-        aligned=_paths(aligned),
-        expression=_paths(expression),
+        probes=probes,
+        aligned=aligned,
+        expression=expression,
         corrected=corrected,
         downstream=downstream,
     )
@@ -186,7 +186,7 @@ def tables(
 
 
 def figures(
-    *, statistics: Paths, expression: Json, prompts: Json, ablations: Paths = (), display: Json, out: Path
+    *, statistics: Paths, expression: NamedPaths, prompts: Json, ablations: Paths = (), display: Json, out: Path
 ) -> None:
     """Draw the paper's figures.
 
@@ -201,7 +201,7 @@ def figures(
     from valuedrift.display import Display
     from valuedrift.paper.write_folders import write_figure_folder
 
-    write_figure_folder(statistics, _paths(expression), prompts, ablations, Display.read(display), out)
+    write_figure_folder(statistics, expression, prompts, ablations, Display.read(display), out)
 
 
 def drift(*, statistics: Path, display: Json, out: Path) -> None:
@@ -242,8 +242,8 @@ def report(
     statistics: Paths,
     stances: Paths,
     calibrations: JsonList,
-    quality: Json,
-    expression: Json,
+    quality: NamedPaths,
+    expression: NamedPaths,
     prediction: Paths,
     metrics: Json,
     benchmarks: Path,
@@ -273,9 +273,7 @@ def report(
     from valuedrift.report.write_report import write_report_folder
 
     folders = [Path(path) for path in calibrations]
-    sources = Sources(
-        statistics, stances, folders, _paths(quality), _paths(expression), prediction, metrics, benchmarks
-    )
+    sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
     write_report_folder(sources, corrected, configuration, Display.read(display), out)
 
 
@@ -284,8 +282,8 @@ def exports(
     statistics: Paths,
     stances: Paths,
     calibrations: JsonList,
-    quality: Json,
-    expression: Json,
+    quality: NamedPaths,
+    expression: NamedPaths,
     prediction: Paths,
     metrics: Json,
     benchmarks: Path,
@@ -313,11 +311,5 @@ def exports(
     from valuedrift.report.sources import Sources
 
     folders = [Path(path) for path in calibrations]
-    sources = Sources(
-        statistics, stances, folders, _paths(quality), _paths(expression), prediction, metrics, benchmarks
-    )
+    sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
     write_exports(sources, downstream, Display.read(display), out)
-
-
-def _paths(files: Json) -> dict[str, Path]:
-    return {name: Path(path) for name, path in files.items()}
