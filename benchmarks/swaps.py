@@ -15,7 +15,8 @@ from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoi
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import words
 from valuedrift.generation.sampling import Sampling
-from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+from valuedrift.models.chat_template import END, PAD, set_chat
+from valuedrift.training.tokenizer_training import train_bpe
 
 QWEN3_4B: dict[str, Any] = {
     "vocab_size": 151_936,

@@ -115,7 +115,6 @@ def test_sft_numbers_are_those_of_the_planted_world():
     assert found.numbers["largest_small_gap"]["value"] == pytest.approx(0.1 / 3, abs=0.005)
 
 
-
 @pytest.mark.parametrize(
     ("changed", "shares"),
     [

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.digests import files_in, listing_digest, text_digest
+from valuedrift.masks import masked, masked_argument
 from valuedrift.provenance.artifact_records import digest_of
 from valuedrift.provenance.machine import machine, packages, program
-from valuedrift.provenance.masks import masked, masked_argument
 
 # Places that a command writes to, or keeps what it has done in; benchmarks are durations.
 _NO_INPUTS = frozenset({"out", "store", "journal", "resume", "benchmarks"})

@@ -12,7 +12,8 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 from valuedrift.files import publish
 from valuedrift.models.model_folder import checkpoint_name
-from valuedrift.training.devices import is_main, whole
+from valuedrift.training.devices import gather_full_state, is_main
+from valuedrift.training.lora import merged
 from valuedrift.training.metrics import Entry, entry, write_metrics
 
 
@@ -21,10 +22,7 @@ def save_weights(model: PreTrainedModel, folder: Path) -> None:
 
     Adapters are written as the plain weights that they amount to. Every process of a run must call it; one writes.
     """
-    # Adapters need a job, and a job what counts as a model, from here.
-    from valuedrift.training.lora import merged
-
-    state = whole(model.state_dict())
+    state = gather_full_state(model.state_dict())
     plain = model
     if isinstance(model, PeftModel):
         state, plain = merged(model, state), model.get_base_model()

@@ -38,7 +38,7 @@ def keep_to_one_gpu() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
-def whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def gather_full_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights in full, from those that are divided over devices (FSDP). Every process must call it.
 
     They are gathered one at a time and kept by the main process, in its memory; the others get nothing. Weights that
@@ -61,7 +61,7 @@ def wait_for_all() -> None:
         PartialState().wait_for_everyone()
 
 
-def shared(rows: list[dict[str, Any]], folder: Path) -> Dataset:
+def shared_dataset(rows: list[dict[str, Any]], folder: Path) -> Dataset:
     """A data set of encoded rows; one file below `folder` where several processes read it.
 
     What trainers derive from it, such as tokens, is then made by the main process and found by the others beside that

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from valuedrift.errors import ConfigError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training.devices import processes, shared
+from valuedrift.training.devices import processes, shared_dataset
 from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
 from valuedrift.training.launch import accumulation
@@ -79,7 +79,7 @@ def scratch_job(settings: Settings, seed: int, data: Path, out: Path) -> Job:
 
 def dataset(job: Job, rows: list[dict[str, Any]]) -> Dataset:
     """A data set of already encoded rows: in memory, or in one place for all processes of the run."""
-    return shared(rows, job.scratch / "data")
+    return shared_dataset(rows, job.scratch / "data")
 
 
 def trainer_arguments(job: Job) -> dict[str, Any]:

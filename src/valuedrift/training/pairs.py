@@ -47,7 +47,7 @@ def unreferenced_trainer(job: Job, callbacks: list[TrainerCallback], kind: Any, 
     )
 
 
-def asked_beforehand() -> bool:
+def precomputes_reference() -> bool:
     """Whether the reference's log-probabilities are taken once, before the first step, and the reference then goes.
 
     Several devices keep it, divided like the policy: what trl takes beforehand, it can't take of a divided model.
@@ -61,10 +61,10 @@ def reference(job: Job) -> PreTrainedModel | None:
     In bf16 it can't: only a model of its own is asked in the precision in which the policy will be trained, and a
     difference in precision would be taken for a preference.
     """
-    return job.model() if job.settings.bf16 or not asked_beforehand() else None
+    return job.model() if job.settings.bf16 or not precomputes_reference() else None
 
 
 def free_reference(trainer: DPOTrainer | KTOTrainer) -> None:
     """Let go of the reference once it has been asked beforehand: it would lie in memory beside the policy."""
-    if asked_beforehand():
+    if precomputes_reference():
         (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)
