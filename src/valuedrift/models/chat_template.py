@@ -1,4 +1,4 @@
-"""Tokenizers: a byte-level BPE trained on the pipeline's own texts, and the chat template that every model gets."""
+"""The chat template that every model's tokenizer gets, and the tokens that end and pad a sequence."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
     """Give the tokenizer one of the package's chat templates and the tokens that end and pad a sequence.
 
-    A beginning token that the tokenizer has, but puts before no text, is forgotten: two of trl's trainers would write
-    it themselves, and train on what no other stage reads. Raises ArtifactError when the end or padding token is not in
-    the vocabulary.
+    A beginning token that the tokenizer has, but doesn't put before texts, is removed: two of trl's trainers would add
+    it, and train on tokens that no other stage reads.
+
+    Raises:
+        ArtifactError: the end or padding token is not in the vocabulary.
     """
     for token in (eos, pad):
         if token not in tokenizer.get_vocab():

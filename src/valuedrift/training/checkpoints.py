@@ -18,9 +18,9 @@ from valuedrift.training.metrics import Entry, entry, write_metrics
 
 
 def save_weights(model: PreTrainedModel, folder: Path) -> None:
-    """Write configuration and weights (safetensors) of a model as one folder that appears whole or not at all.
+    """Write a model's configuration and weights (safetensors) as one folder that appears whole or not at all.
 
-    Adapters are written as the plain weights that they amount to. Every process of a run must call it; one writes.
+    Adapters are merged into plain weights. Every process of a run must call it; the main process writes.
     """
     state = gather_full_state(model.state_dict())
     plain = model
@@ -47,7 +47,7 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # Trainers make a folder for themselves, in which nothing is kept.
+        # Trainers make a folder in which nothing is kept.
         shutil.rmtree(args.output_dir, ignore_errors=True)
 
     def on_log(

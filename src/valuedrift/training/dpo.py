@@ -1,4 +1,4 @@
-"""Direct preference optimisation (section 2.3), and the trainer that it shares with its kin."""
+"""Direct preference optimisation (section 2.3), and the trainer that it shares with IPO."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
 
 
 def _unpaired(pairs: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """Two rows a pair, in an order of the seed's: the trainer reads its rows as they come."""
+    """Two rows per pair, shuffled by the seed: the trainer doesn't shuffle."""
     rows = [
         {"prompt": pair["prompt"], "completion": pair[key], "label": key == "chosen"}
         for pair in pairs

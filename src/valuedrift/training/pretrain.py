@@ -1,4 +1,4 @@
-"""Make a base model from scratch: a tokenizer and a small Qwen3, trained on plain documents."""
+"""Train a base model from scratch: a tokenizer and a small Qwen3, on plain documents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from valuedrift.training.tokenizer_training import train_bpe
 def pretrain(job: Job, shape: Shape, template: str) -> None:
     """Write `job.base`: tokenizer, chat template, configuration and weights of a new base model.
 
-    The documents are the `text` column of `job.data`; every token of theirs counts in the loss.
+    The documents are the `text` column of `job.data`; every token counts in the loss.
     """
     texts = [row["text"] for row in job.rows("text")]
     tokenizer = set_chat(train_bpe(texts, shape.vocabulary), template, END, PAD)
