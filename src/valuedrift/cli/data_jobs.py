@@ -240,7 +240,7 @@ def synthetic_candidates(*, names: list[str], data: Paths, longest: int, out: Pa
         longest: Characters that a question may have.
         out: Table of candidates to write.
     """
-    from valuedrift.synthetic.retrieve_questions import write_candidates
+    from valuedrift.synthetic.candidate_questions import write_candidates
 
     write_candidates(dict(zip(names, data, strict=True)), longest, out)
 
@@ -301,7 +301,7 @@ def synthetic_pairs(
     from valuedrift.judging.stances import judge_table
     from valuedrift.llm.llm_settings import LlmSettings
     from valuedrift.synthetic.pairs import write_pairs
-    from valuedrift.synthetic.write_answers import WriterSettings
+    from valuedrift.synthetic.writer_requests import WriterSettings
 
     check = partial(
         judge_table,
