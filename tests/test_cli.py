@@ -142,6 +142,33 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
     assert said in shown.err
 
 
+@pytest.mark.parametrize("command", ["plan", "why"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["results/drift/qwen3"], "found 'qwen3', expected a model. Did you mean qwen3_8b?"),
+        (["results/stances/pocket/sft-wildcat.parquet"], "found 'sft-wildcat', expected a run of pocket. Did you mean"),
+        (["all", "--configfile", "absent.yaml"], "There is no file absent.yaml."),
+    ],
+)
+def test_a_wrong_target_is_one_sentence(
+    command: str,
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("Snakefile", "rules", "profiles", "workflow_config.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    assert main([command, *arguments]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ") and shown.err.count("\n") == 1
+    assert said in shown.err
+
+
 def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
     script = f"""
 from valuedrift.cli import main
