@@ -27,6 +27,7 @@ _OF_MODELS = (
 )
 _OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
+_FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
 _OTHER = ("configuration.yaml", "exports", "figures", "judges", "llms", "report", "tables")
 
 
@@ -130,7 +131,7 @@ def _require_known(target: str, parts: Sequence[str], flow: Workflow) -> None:
 def _run(parts: Sequence[str]) -> str:
     """The run in the parts of a path below its model: all but files and checkpoints, or the file's own name."""
     *folders, last = parts
-    if last.startswith(("step-", "shard-")) or last.split(".")[0] in ("metrics", "source", "answers", "table", "errors"):
+    if last.startswith(("step-", "shard-")) or last.split(".")[0] in _FILES_OF_RUNS:
         return "/".join(folders)
     return "/".join((*folders, last.split(".")[0] if folders or "." in last else last))
 

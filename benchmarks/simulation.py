@@ -1,0 +1,177 @@
+"""Simulated experiments whose true values are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.panel import PROBABILITIES, STANCES, Panel, shares_of_draws
+from valuedrift.statistics.times import drift_times
+from valuedrift.statistics.trajectory import Trajectory
+
+_POPULATION = 20_000
+_CERTAINTY = 0.9  # the probability that a simulated judge gives to the stance it chooses
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A population of questions, each with its own stance shares, which training moves.
+
+    Attributes:
+        name: What the tables call it.
+        topics: Topics per experiment.
+        questions: Questions per topic.
+        answers: Answers per question.
+        checkpoints: Checkpoints after the start.
+        base: Mean of the Dirichlet distribution of the questions' shares before training.
+        target: Mean of the Dirichlet distribution of what training replaces them by.
+        concentration: Of both distributions. The smaller, the more the answers to one question agree, and the more
+            skewed the questions are.
+        moved: The part of a question's shares that training replaces.
+        speed: How early the movement happens; 0 is a straight line.
+        dip: The part of the movement that is lost again for a while.
+    """
+
+    name: str
+    topics: int = 1
+    questions: int = 50
+    answers: int = 5
+    checkpoints: int = 5
+    base: tuple[float, float, float] = (0.35, 0.4, 0.25)
+    target: tuple[float, float, float] = (0.2, 0.7, 0.1)
+    concentration: float = 2.0
+    moved: float = 0.6
+    speed: float = 4.0
+    dip: float = 0.0
+
+    @property
+    def progress(self) -> FloatArray:
+        """The part of the movement done at each checkpoint, (checkpoints + 1,)."""
+        at = np.linspace(0, 1, self.checkpoints + 1)
+        done = at if self.speed == 0 else -np.expm1(-self.speed * at) / -np.expm1(-self.speed)
+        return done - self.dip * np.sin(np.pi * np.clip((at - 0.3) / 0.6, 0, 1)) ** 2
+
+    @property
+    def values(self) -> FloatArray:
+        """The true values, (checkpoints + 1, stances)."""
+        base, target = np.array(self.base), np.array(self.target)
+        return np.asarray(base + self.moved * self.progress[:, None] * (target - base))
+
+    @property
+    def trajectory(self) -> Trajectory:
+        return Trajectory("sft-simulated", "sft", "simulated", "simulated", "base", 0, self.steps)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return tuple(range(1, self.checkpoints + 1))
+
+    def shares(self, questions: int, random: np.random.Generator) -> FloatArray:
+        """Stance shares of randomly drawn questions, (checkpoints + 1, questions, stances)."""
+        own, new = (
+            random.dirichlet(self.concentration * np.array(mean), questions) for mean in (self.base, self.target)
+        )
+        return np.asarray(own + self.moved * self.progress[:, None, None] * (new - own))
+
+    def true_times(self, level: float = 0.95) -> FloatArray:
+        """Drift times of the true values, (stances,), with the margin that intervals have on average."""
+        shares = self.shares(_POPULATION, np.random.default_rng(0))
+        variance = shares.var(axis=1) + (shares * (1 - shares)).mean(axis=1) / self.answers
+        freedom = self.topics * (self.questions - 1)
+        margin = stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance / (self.topics * self.questions))
+        return drift_times(self.values[..., None], margin, margin, (0, *self.steps))[:, 0]
+
+
+REGIMES = (
+    Regime("paper: 50 questions"),
+    Regime("10 questions", questions=10, concentration=4),
+    Regime("20 questions, correlated answers", questions=20, concentration=1),
+    Regime("20 questions, skewed", questions=20, base=(0.15, 0.7, 0.15), target=(0.1, 0.8, 0.1), concentration=4),
+    Regime("50 questions, skewed", base=(0.08, 0.84, 0.08), target=(0.05, 0.9, 0.05)),
+    Regime("57 checkpoints", checkpoints=57),
+    Regime("57 checkpoints, slow, 20 questions", questions=20, checkpoints=57, speed=0),
+    Regime("57 checkpoints, early plateau", checkpoints=57, concentration=8, target=(0.3, 0.6, 0.1), speed=25),
+    Regime("no drift", moved=0.5, target=(0.35, 0.4, 0.25)),
+    Regime("3 topics of 10 questions", topics=3, questions=10),
+    Regime("3 topics, 20 checkpoints", topics=3, checkpoints=20),
+    Regime("12 checkpoints, fast", checkpoints=12, speed=10),
+    Regime("30 checkpoints, correlated answers", checkpoints=30, concentration=1, moved=0.9),
+    Regime("57 checkpoints, towards support", checkpoints=57, speed=12, target=(0.6, 0.3, 0.1)),
+    Regime("57 checkpoints, 100 questions", questions=100, checkpoints=57),
+    Regime("10 checkpoints, slow, 200 questions", questions=200, checkpoints=10, speed=0),
+    Regime("10 checkpoints, with a relapse", checkpoints=10, speed=10, dip=0.6),
+    Regime("20 checkpoints, with a relapse, 100 questions", questions=100, checkpoints=20, dip=0.8),
+    Regime("57 checkpoints, with a relapse", checkpoints=57, speed=5, dip=0.8),
+)
+
+# Too few questions to show the rare stance, so that no interval can hold the truth as often as it should.
+RARE = Regime("10 questions, a rare stance", questions=10, base=(0.03, 0.94, 0.03), target=(0.03, 0.9, 0.07))
+
+
+def panels(regime: Regime, experiments: int, bootstrap: Bootstrap, together: int = 50) -> Iterator[Panel]:
+    """Panels of simulated answers.
+
+    Experiments with one topic each share a panel, `together` at a time, as its topics; others have one panel each.
+    """
+    random = np.random.default_rng([bootstrap.seed, 1])
+    at_once = min(together, experiments) if regime.topics == 1 else regime.topics
+    for first in range(0, experiments * regime.topics, at_once):
+        topics = range(first, min(first + at_once, experiments * regime.topics))
+        shares = regime.shares(len(topics) * regime.questions, random)
+        yield _panel(regime, topics, random.multinomial(regime.answers, shares) / regime.answers, bootstrap)
+
+
+def judged_panel(
+    regime: Regime, judges: Mapping[str, FloatArray], random: np.random.Generator, bootstrap: Bootstrap
+) -> Panel:
+    """One experiment as seen by a judge; `judges` gives, by stage, the shares (true stance, judged stance)."""
+    shares = regime.shares(regime.topics * regime.questions, random)
+    true = random.multinomial(regime.answers, shares)
+    stages = ["base", *["sft"] * regime.checkpoints]
+    means = [_judge(true[c], judges[stage], random) / regime.answers for c, stage in enumerate(stages)]
+    return _panel(regime, range(regime.topics), np.stack(means), bootstrap)
+
+
+def labelled_answers(
+    regime: Regime, judges: Mapping[str, FloatArray], questions: int, random: np.random.Generator
+) -> pl.DataFrame:
+    """A labelled sample: all answers to `questions` questions per stage and topic, at the stage's last checkpoint."""
+    rows = []
+    for stage, at in (("base", 0), ("sft", -1)):
+        for topic in range(regime.topics):
+            shares = regime.shares(questions, random)[at]
+            for q, counts in enumerate(random.multinomial(regime.answers, shares)):
+                for true in np.repeat(np.arange(len(STANCES)), counts):
+                    p = _judge(np.eye(len(STANCES), dtype=np.int64)[[true]], judges[stage], random)[0]
+                    rows.append((stage, _topic(topic), f"{topic}-{q}", STANCES[true], *p.tolist(), 1.0))
+    columns = ["stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _judge(true: NDArray[np.int64], judge: FloatArray, random: np.random.Generator) -> FloatArray:
+    """The summed probabilities (questions, stances) that a judge gives to true answers (questions, stances)."""
+    chosen = sum(random.multinomial(true[:, t], judge[t]) for t in range(len(STANCES)))
+    others = (1 - _CERTAINTY) / (len(STANCES) - 1)
+    return np.asarray((_CERTAINTY - others) * np.asarray(chosen) + others * true.sum(axis=1, keepdims=True))
+
+
+def _panel(regime: Regime, topics: Sequence[int], means: FloatArray, bootstrap: Bootstrap) -> Panel:
+    size = regime.questions
+    places = {_topic(topic): slice(t * size, (t + 1) * size) for t, topic in enumerate(topics)}
+    return Panel(
+        model="simulated",
+        topics=places,
+        checkpoints={place: c for c, place in enumerate(regime.trajectory.checkpoints)},
+        means=means,
+        answers=np.full(means.shape[:2], regime.answers),
+        weights=shares_of_draws(places, bootstrap),
+    )
+
+
+def _topic(number: int) -> str:
+    return f"topic-{number:05}"
