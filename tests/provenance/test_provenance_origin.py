@@ -16,10 +16,9 @@ from provenance_artifacts import DOCUMENTS, MODEL, WORLD, make_all, make_world
 
 from valuedrift.cli import main
 from valuedrift.files import write_parquet
-from valuedrift.masks import masked, masked_argument
 from valuedrift.provenance import machine
 from valuedrift.provenance.artifact_records import digest_of, record_file
-from valuedrift.provenance.origin import origin
+from valuedrift.provenance.origin import masked, masked_argument, origin
 
 
 def sha256(path: Path) -> str:
