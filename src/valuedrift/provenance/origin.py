@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.digests import files_in, listing_digest, text_digest
-from valuedrift.masks import masked, masked_argument
 from valuedrift.provenance.artifact_records import digest_of
 from valuedrift.provenance.machine import machine, packages, program
 
