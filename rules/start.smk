@@ -14,7 +14,7 @@ onstart:
     if not workflow.touch:
         prepare(Path("results"))
         remove_drafts(Path("results"), Path(SHARED.name))
-    guard(workflow, FLOW)
+    guard(workflow, PROJECT)
     keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":
         prepare_slurm(slurm_run(workflow), Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS)
