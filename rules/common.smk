@@ -78,7 +78,7 @@ wildcard_constraints:
 
 
 # A folder of results is a target: it stands for all files that the pipeline makes in it.
-for target in asked_targets(sys.argv) if workflow.is_main_process else []:
+for target in asked_targets(sys.argv) if workflow.is_main_process and workflow.modifier.is_main_snakefile() else []:
     if (files := resolve_targets([target], config)) != [target]:
 
         rule:

@@ -96,18 +96,14 @@ class Suite:
 
     @classmethod
     def read(cls, name: str, entry: Config, judges: dict[str, Judge], llms: dict[str, ChatModel]) -> Suite:
-        probes = entry["probes"]
-        return cls(
-            name,
-            entry,
-            judges[entry["judge"]],
-            Probes(name, probes, _sources(name, entry, [probes["file"]]), llms.get(probes.get("llm"))),
-            {
-                data: DataSet(data, own, _sources(name, entry, own.get("files", [])))
-                for data, own in entry["data"].items()
-            },
-            llms.get(entry.get("synthetic", {}).get("writer")),
-        )
+        def sources(files: Iterable[str]) -> list[str]:
+            return _sources(name, entry, files)
+
+        asked = entry["probes"]
+        probes = Probes(name, asked, sources([asked["file"]]), llms.get(asked.get("llm")))
+        data = {key: DataSet(key, own, sources(own.get("files", []))) for key, own in entry["data"].items()}
+        writer = llms.get(entry.get("synthetic", {}).get("writer"))
+        return cls(name, entry, judges[entry["judge"]], probes, data, writer)
 
     def __getitem__(self, key: str) -> Any:
         return self.entry[key]
@@ -145,11 +141,8 @@ class Suite:
     def planted(self) -> dict[str, str]:
         """Data cards of the SFT sets whose stances are planted, by the set's name."""
         planted = self.entry.get("world", {}).get("sft", {})
-        return {
-            data: f"{RESULTS}/data/{self.name}/{data}/card.json"
-            for data in self.entry["grid"]["sft"]
-            if data in planted
-        }
+        names = [data for data in self.entry["grid"]["sft"] if data in planted]
+        return {data: f"{RESULTS}/data/{self.name}/{data}/card.json" for data in names}
 
     @property
     def preference_sets(self) -> Config:

@@ -72,12 +72,10 @@ def _files_in(target: str, project: Project) -> list[str]:
     _require_known(target, parts, project)
     kind, *names = parts
     if kind in _OF_MODELS:
-        models = [project.models[name] for name in names[:1] if name in project.models] if names else project.reported
+        models = [model for model in project.models.values() if model.name in names[:1]] if names else project.reported
         files = [file for model in models for file in _files_of_model(kind, model)]
     else:
-        suites = (
-            [project.suites[name] for name in names[:1] if name in project.suites] if names else project.reported_suites
-        )
+        suites = [suite for suite in project.suites.values() if suite.name in names[:1]] or project.reported_suites
         files = [file for suite in suites for file in _files_of_suite(kind, suite)]
     return [file for file in files if file.startswith(f"{target}/")]
 
@@ -152,6 +150,6 @@ def _run(parts: Sequence[str]) -> str:
 def _require(target: str, what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
-    close = get_close_matches(name, known, 1, cutoff=0.5)
-    hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}."
+    close = get_close_matches(name, known)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
     raise TargetError(f"target '{target}': found '{name}', expected {what}. {hint}")
