@@ -6,7 +6,7 @@ from pathlib import Path
 from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ConfigError
-from valuedrift.workflow.locks import share
+from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.models import CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.rule_parameters import (
@@ -55,9 +55,9 @@ def judge(w):
     return PROJECT.judges[w.judge] if w.get("judge") else suite(w).judge
 
 
-# Held until this Snakemake ends. Those that run single jobs belong to the one that started them.
+# Locked until this Snakemake ends. One that runs a single job belongs to the Snakemake that submitted it.
 if workflow.is_main_process:
-    SHARED = share(Path(".snakemake"))
+    MARK = join(Path(".snakemake"))
     keep_records(Path("results"), make=False)
 
 
