@@ -15,7 +15,7 @@ import yaml
 from pipeline import REPOSITORY
 
 from valuedrift.config.check import load_schema
-from valuedrift.workflow.stale_jobs import StaleJob, stale_jobs
+from valuedrift.workflow.why import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
 TARGETS = ("all", "results/ablations/pocket", "downstream_all")
