@@ -91,7 +91,7 @@ def pack(archive: Path, paths: Paths = (), /) -> None:
         archive: Archive to write.
         paths: Artifacts to pack; without any, all that belong into a publication.
     """
-    from valuedrift.provenance.pack import pack
+    from valuedrift.provenance.archive import pack
 
     print(f"{archive}: {len(pack(archive, paths))} files")
 

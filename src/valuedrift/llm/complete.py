@@ -34,9 +34,9 @@ def _backend(settings: LlmSettings) -> Callable[[Iterable[ChatRequest], LlmSetti
 
         return complete_batch
     if settings.backend in ("vllm", "transformers"):
-        from valuedrift.llm.local_backend import complete_offline
+        from valuedrift.llm.local_backend import complete_locally
 
-        return complete_offline
+        return complete_locally
     raise ConfigError("backend", settings.backend, "http, batch, vllm or transformers")
 
 
