@@ -5,6 +5,7 @@ from pathlib import Path
 
 from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError
 from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.models import CORRECTED, STATISTICS
@@ -34,12 +35,11 @@ SEED = config["seed"]
 TARGETS = as_json(PROJECT.targets)
 BOOTSTRAP = as_json({key: config["statistics"][key] for key in ("replicates", "level")})
 REPORTED = config["report"]["models"]
-SHOWN_TOPICS = as_json(PROJECT.topics("name", "target", "value"), keep_order=True)
 
 
-def shown(*keys):
-    """These settings of the report."""
-    return as_json({key: config["report"][key] for key in keys})
+def display(*keys, models=REPORTED):
+    """Names, orders and roles of what is shown of these models, with these settings of the report."""
+    return as_json(display_settings(config, models, *keys), keep_order=True)
 
 
 # What a job's wildcards name.
