@@ -117,8 +117,8 @@ class Display:
         models: Key → model, in the order of `report.models`.
         topics: Key → texts, in the configuration's order.
         table_1_topics: Topics of table 1.
-        sample_topics: Topics of tables 5 to 7.
-        figure_topics: `figure_3` → its topic.
+        sample_topics: Topics of tables 5 to 7; the first ones where empty.
+        figure_topics: `figure_3` → its topic; the first one where there is none.
         ablation_topics: Topics of figures 15 to 17.
         figure_formats: Files written of each figure.
         figure_columns: Panels side by side in a figure of trajectories.

@@ -64,7 +64,7 @@ def sample_tables(stances: Sequence[Path], display: Display, seed: int) -> list[
 
     Args:
         stances: Stance files of the reported models.
-        display: Names and orders; a table for each of its `sample_topics` that has answers.
+        display: Names and orders; a table for each of `sample_topics` that has answers.
         seed: Chooses the question.
     """
     tables = []
@@ -77,8 +77,8 @@ def sample_tables(stances: Sequence[Path], display: Display, seed: int) -> list[
 
 
 def sample_topics(display: Display) -> dict[int, str]:
-    """Number of the table → its topic."""
-    return dict(zip(stated()["sample_tables"], display.sample_topics, strict=False))
+    """Number of the table → its topic: the configured ones, by default the first."""
+    return dict(zip(stated()["sample_tables"], display.sample_topics or display.topics, strict=False))
 
 
 def shown_model(number: int, display: Display) -> Model:
