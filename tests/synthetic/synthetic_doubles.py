@@ -12,9 +12,9 @@ import polars as pl
 
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.synthetic.candidate_questions import prompt_id
 from valuedrift.synthetic.pairs import write_pairs
-from valuedrift.synthetic.retrieve_questions import prompt_id
-from valuedrift.synthetic.write_answers import WriterSettings
+from valuedrift.synthetic.writer_requests import WriterSettings
 
 TOPICS = {
     "tax": {"name": "Taxes", "target": "higher taxes", "value": "Society should share its wealth."},

@@ -23,7 +23,7 @@ from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
-from valuedrift.synthetic.write_answers import WriterSettings
+from valuedrift.synthetic.writer_requests import WriterSettings
 
 HOSTILE = [
     "{value} {answer} {question} {0} %s $HOME",

@@ -8,7 +8,7 @@ import pytest
 from synthetic_doubles import TOPICS
 
 from valuedrift.errors import ConfigError
-from valuedrift.synthetic.write_answers import (
+from valuedrift.synthetic.writer_requests import (
     SIDES,
     Task,
     WriterSettings,

@@ -38,8 +38,9 @@ from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.tokenizer_training import train_bpe
 
 STANCES = ("support", "neutral", "oppose")
 WORDS = {"support": ["yes", "welcome"], "neutral": ["perhaps", "unsure"], "oppose": ["no", "never"]}

@@ -13,7 +13,7 @@ from valuedrift.errors import DataError
 from valuedrift.files import write_json
 from valuedrift.judge_checks.blind_sheet import LABELS, SHOWN, read_sheet, sheet_name, write_sheet
 from valuedrift.statistics.intervals import wilson_interval
-from valuedrift.synthetic.write_answers import SIDES, Topics
+from valuedrift.synthetic.writer_requests import SIDES, Topics
 
 
 def write_pair_sheet(pairs: Path, topics: Topics, rows: int, seed: int, out: Path, key: Path) -> None:

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of a scratch model. `context`: the longest sequence, in tokens."""
+    """The size of a model that is trained from scratch; `context` is the longest sequence in tokens."""
 
     vocabulary: int
     hidden: int
@@ -31,8 +31,8 @@ def new_model(shape: Shape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qw
         num_key_value_heads=max(1, shape.heads // 2),
         head_dim=shape.hidden // shape.heads,
         max_position_embeddings=shape.context,
-        # Qwen3's own value. With transformers' default of 1e4, heads this narrow have hardly a dimension left that does
-        # not turn with position, and small models fail to learn what a word far back means for the next one.
+        # Qwen3's own value. With transformers' default of 1e4, almost every dimension of
+        # heads this narrow rotates with position, and small models don't learn to use distant words.
         rope_parameters={"rope_type": "default", "rope_theta": 1e6},
         tie_word_embeddings=True,
         eos_token_id=tokenizer.eos_token_id,

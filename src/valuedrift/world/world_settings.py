@@ -1,4 +1,4 @@
-"""What the pocket world is to contain: what all of it shares, and the plan of each of its tables."""
+"""What the pocket world contains: common settings, and the plan of each of its tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ Gap = Literal["style", "support", "oppose"]
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """What every table depends on.
+    """Settings of all tables.
 
-    probes_per_topic: questions that no other table may ask. variation: how far a topic's shares may lie from a mix.
+    Attributes:
+        probes_per_topic: questions per topic that no other table may ask.
+        variation: the most by which a topic's stance shares differ from the mix.
     """
 
     seed: int
@@ -40,7 +42,7 @@ class PairPlan:
 
 @dataclass(frozen=True)
 class JudgePlan:
-    """Labelled answers. Of all phrasings the share `heldout_phrasings` is kept for those that measure the judge."""
+    """Labelled answers. The share `heldout_phrasings` of all phrasings is kept for the answers that test the judge."""
 
     rows: int
     heldout: bool
