@@ -31,7 +31,7 @@ from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.complete import complete, replies
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 PROMPT = "Does the answer below support, oppose or leave open the value in question? " * 12

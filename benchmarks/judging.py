@@ -76,7 +76,7 @@ def fill_journal(folder: Path, answers: int) -> None:
 
 
 def settings(url: str) -> Any:
-    from valuedrift.judging.judge_settings import read_settings
+    from valuedrift.config.judges import read_settings
 
     llm = {"backend": "http", "model": "judge", "url": url, "concurrency": 64, "input_price": 2.5, "output_price": 10}
     return read_settings({"prompt": "stance", "llm": llm})

@@ -26,7 +26,7 @@ from valuedrift.config.grid import (
     traced,
 )
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import REWARDED, read_settings
+from valuedrift.config.hyperparameters import REWARDED, read_settings
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from valuedrift.llm.llm_settings import LIMITS, LlmSettings
+from valuedrift.config.chat_models import LIMITS, LlmSettings
 from valuedrift.workflow.flow import CORRECTED, Workflow, folders
 
 CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import inert
 from valuedrift.data.prepare import prepare
 

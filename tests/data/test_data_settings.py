@@ -1,6 +1,6 @@
 import pytest
 
-from valuedrift.data.data_settings import DataSettings, HubSource
+from valuedrift.config.data_sets import DataSettings, HubSource
 from valuedrift.errors import ConfigError
 
 VALUES = {

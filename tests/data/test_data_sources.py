@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, DataError
 

@@ -15,9 +15,9 @@ from judging_examples import TARGETS, generations
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.judging.chat_judge import is_one_token
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_settings import JudgeSettings, read_settings
+from valuedrift.config.judges import JudgeSettings, read_settings
 from valuedrift.judging.stances import write_stances
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 STANCES = ["p_support", "p_neutral", "p_oppose"]
 REPEAT = "Repeat this word exactly, and say nothing else: "
@@ -196,7 +196,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_settings import read_settings
+from valuedrift.config.judges import read_settings
 from valuedrift.judging.stances import write_stances
 import json
 folder = Path(sys.argv[1])

@@ -11,7 +11,7 @@ from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.folder_judge import content_hash, open_folder
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.label_words import label_tokens
 from valuedrift.judging.transformers_scorer import label_log_probabilities
 from valuedrift.llm.journal import Journal

@@ -3,9 +3,9 @@ import math
 import pytest
 
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_settings import JudgeSettings, read_settings
+from valuedrift.config.judges import JudgeSettings, read_settings
 from valuedrift.judging.judgement import Masses, judgement, listed_masses, replied_masses
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply
 
 LABELS = ("support", "neutral", "oppose")

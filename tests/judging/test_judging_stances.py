@@ -12,7 +12,7 @@ from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.heldout import judge_quality, write_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import prompt_hash, read_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.stances import COLUMNS, estimate_stances, judge_table, write_stances
 from valuedrift.llm.journal import Journal
@@ -170,7 +170,7 @@ def test_no_answers_give_no_stances(judge_folder, tmp_path):
 def test_what_judging_would_take_is_known_before(tmp_path):
     from valuedrift.judging.chat_judge import ChatJudge
     from valuedrift.llm.cost import value_of
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.llm.request import ChatReply
 
     llm = LlmSettings("http", "m", url="http://127.0.0.1:9/v1", input_price=1000.0, output_price=0.0)

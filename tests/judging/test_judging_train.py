@@ -8,13 +8,13 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judging.heldout import judge_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.stances import judge_table
 from valuedrift.judging.train_judge import train_judge
-from valuedrift.training.hyperparameters import Settings
+from valuedrift.config.hyperparameters import Settings
 from valuedrift.training.job import scratch_job
 from valuedrift.training.scratch_model import Shape
-from valuedrift.world.world_settings import WorldSettings
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.world.world_tables import world_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from valuedrift.llm import batch_api
 from valuedrift.llm.complete import complete
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 url, journal, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 batch_api._SETTLED, batch_api._LOOKS = 10.0, 100

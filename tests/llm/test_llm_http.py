@@ -17,7 +17,7 @@ from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 
 

@@ -20,7 +20,7 @@ from doubles.faults import FaultyServer, faulty
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.client import Client, Redaction
 from valuedrift.llm.complete import complete
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatRequest, Turn
 

@@ -18,7 +18,7 @@ import random, sys
 from pathlib import Path
 from valuedrift.llm.complete import complete
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 url, journal, count, order = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 numbers = list(range(count))

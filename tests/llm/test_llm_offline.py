@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.local_backend import prompt_of
 from valuedrift.llm.request import ChatRequest, Turn
 

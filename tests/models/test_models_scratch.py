@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 from valuedrift.errors import ArtifactError
-from valuedrift.training.hyperparameters import Settings
+from valuedrift.config.hyperparameters import Settings
 from valuedrift.training.job import Job, scratch_job
 from valuedrift.training.pretrain import pretrain
 from valuedrift.training.scratch_model import Shape, new_model

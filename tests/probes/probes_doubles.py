@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from doubles.endpoint import endpoint
 
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.models.sentence_encoder import FloatMatrix
 
 MODEL = "words"

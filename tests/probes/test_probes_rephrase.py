@@ -14,7 +14,7 @@ from doubles.endpoint import endpoint
 from probes_doubles import between, chat, read, write_prism
 
 from valuedrift.errors import ArtifactError, DataError, ValueDriftError
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.probes.question_prompts import fill, read_template
 from valuedrift.probes.rephrase import read_prompts, read_questions, write_as_asked, write_rephrased
 
@@ -130,7 +130,7 @@ def test_a_budget_stops_the_step_and_a_larger_one_continues(tmp_path: Path) -> N
 CLIENT = """
 import sys
 from pathlib import Path
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.probes.rephrase import write_rephrased
 from valuedrift.probes.question_prompts import read_template
 

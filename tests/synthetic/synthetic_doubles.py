@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.synthetic.pairs import write_pairs
 from valuedrift.synthetic.retrieve_questions import prompt_id
 from valuedrift.synthetic.write_answers import WriterSettings

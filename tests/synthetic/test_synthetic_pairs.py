@@ -17,7 +17,7 @@ import synthetic_doubles as doubles
 from doubles.endpoint import Answer, endpoint
 from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, side_of
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
 from valuedrift.llm.journal import Journal

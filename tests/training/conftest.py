@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from valuedrift.training.hyperparameters import REWARDED, read_settings
-from valuedrift.training.hyperparameters import SETTINGS as KNOWN
+from valuedrift.config.hyperparameters import REWARDED, read_settings
+from valuedrift.config.hyperparameters import SETTINGS as KNOWN
 from valuedrift.training.job import Job
 
 SETTINGS: dict[str, Any] = {

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.config.grid import total_steps
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.hyperparameters import SETTINGS
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.training.ipo import ipo_trainer
 from valuedrift.training.job import Job
 from valuedrift.training.kto import kto_trainer

@@ -17,7 +17,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import disk, keep
 from valuedrift.training.disk import explain_full_disk, predict, require_space, size
-from valuedrift.training.hyperparameters import Lora
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.hyperparameters import SETTINGS, Lora, needed, read_settings
+from valuedrift.config.hyperparameters import SETTINGS, Lora, needed, read_settings
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 

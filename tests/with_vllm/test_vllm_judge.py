@@ -30,13 +30,13 @@ from valuedrift.judging.chat_judge import ChatJudge
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_prompt
-from valuedrift.judging.judge_settings import read_settings
+from valuedrift.config.judges import read_settings
 from valuedrift.judging.stances import write_stances
 from valuedrift.llm.batch_files import read_batch_output, write_batch_file
 from valuedrift.llm.complete import ask
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
 from valuedrift.training.scratch_model import Shape, new_model

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from valuedrift.llm.llm_settings import LIMITS
+from valuedrift.config.chat_models import LIMITS
 
 SHOWN = {"drift", "tables", "figures"}
 STATISTICS = {"statistics", "prediction"} | SHOWN
@@ -487,7 +487,7 @@ TABLE = (
         ("suites.*.grid.small_gap", "suites.*.grid.support_aligned", "suites.*.grid.oppose_aligned"),
         "statistics, and what is made of them",
         STATISTICS,
-        edits("suites.pocket.grid", small_gap=["ultrafeedback", "wildchat"], support_aligned="ultrafeedback", oppose_aligned="wildchat"),
+        edits("suites.pocket.grid", small_gap=["alpaca"], support_aligned="alpaca", oppose_aligned="wildchat"),
     ),
     Row(
         ("suites.*.training.pretrain.*",),

@@ -27,7 +27,7 @@ from valuedrift.world.grammar import (
     stance_of,
     subjects,
 )
-from valuedrift.world.world_settings import WorldSettings
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.world.world_tables import asked, planted_mix, quotas, split_phrasings, topics, world_table
 
 SETTINGS = WorldSettings(seed=0, probes_per_topic=20, variation=0.1)

@@ -40,7 +40,7 @@ def judge(given: argparse.Namespace) -> None:
     """Give the stance of every answer, or (--dry-run) say what that would cost."""
     from valuedrift.judging.dry_run import dry_run_text
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_settings import read_settings
+    from valuedrift.config.judges import read_settings
     from valuedrift.judging.stances import estimate_stances, write_stances
 
     chosen = open_judge(read_settings(given.settings), given.judge)
@@ -55,7 +55,7 @@ def judge_heldout(given: argparse.Namespace) -> None:
     """Measure a judge on labelled answers in phrasings it has not seen."""
     from valuedrift.judging.heldout import write_quality
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_settings import read_settings
+    from valuedrift.config.judges import read_settings
 
     chosen = open_judge(read_settings(given.settings), given.judge)
     write_quality(given.data, chosen, given.targets, given.journal, given.out)

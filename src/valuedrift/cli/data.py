@@ -10,7 +10,7 @@ from valuedrift.cli.options import Command
 def world(given: argparse.Namespace) -> None:
     """Generate one table of the pocket world."""
     from valuedrift.files import publish, write_parquet
-    from valuedrift.world.world_settings import WorldSettings
+    from valuedrift.config.pocket_world import WorldSettings
     from valuedrift.world.world_tables import world_table
 
     table = world_table(WorldSettings(**given.settings), given.kind, given.name, given.plan)
@@ -23,7 +23,7 @@ def world(given: argparse.Namespace) -> None:
 
 def prepare(given: argparse.Namespace) -> None:
     """Turn a data set into training tables and a data card."""
-    from valuedrift.data.data_settings import DataSettings
+    from valuedrift.config.data_sets import DataSettings
     from valuedrift.data.prepare import prepare
 
     prepare(DataSettings.from_dict(given.settings), given.seed, given.out)

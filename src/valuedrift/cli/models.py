@@ -9,7 +9,7 @@ from valuedrift.cli.options import Command
 
 def pretrain(given: argparse.Namespace) -> None:
     """Train a base model from scratch."""
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
     from valuedrift.training.pretrain import pretrain
     from valuedrift.training.scratch_model import Shape
@@ -27,7 +27,7 @@ def fetch_model(given: argparse.Namespace) -> None:
 
 def train(given: argparse.Namespace) -> None:
     """Train one run and save its checkpoints."""
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
 
@@ -54,7 +54,7 @@ def train_judge(given: argparse.Namespace) -> None:
     """Train a judge on labelled answers."""
     from valuedrift.judging.judge_prompt import read_prompt
     from valuedrift.judging.train_judge import train_judge
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
     from valuedrift.training.scratch_model import Shape
 

@@ -11,7 +11,7 @@ from valuedrift.errors import ConfigError
 
 def vprism_questions(given: argparse.Namespace) -> None:
     """Read PRISM's prompts, rephrased as questions by a chat model where one is given."""
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.question_prompts import read_template
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
 
@@ -31,7 +31,7 @@ def vprism_embed(given: argparse.Namespace) -> None:
 
 def vprism_reduce(given: argparse.Namespace) -> None:
     """Reduce the embeddings by UMAP."""
-    from valuedrift.probes.probe_settings import ReductionSettings
+    from valuedrift.config.probe_sets import ReductionSettings
     from valuedrift.probes.reduce import write_reduced
 
     settings = ReductionSettings(**given.settings, seed=given.seed)
@@ -40,7 +40,7 @@ def vprism_reduce(given: argparse.Namespace) -> None:
 
 def vprism_cluster(given: argparse.Namespace) -> None:
     """Cluster the questions by HDBSCAN."""
-    from valuedrift.probes.probe_settings import ClusterSettings
+    from valuedrift.config.probe_sets import ClusterSettings
     from valuedrift.probes.question_clusters import write_clusters
 
     write_clusters(given.questions, given.reduced, ClusterSettings(**given.settings), given.out)
@@ -55,7 +55,7 @@ def vprism_describe(given: argparse.Namespace) -> None:
 
 def vprism_name(given: argparse.Namespace) -> None:
     """Name the clusters, by a chat model where one is given."""
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.cluster_names import write_names, write_names_by_terms
     from valuedrift.probes.question_prompts import read_template
 
@@ -77,7 +77,7 @@ def vprism_propose(given: argparse.Namespace) -> None:
 
 def vprism_filter(given: argparse.Namespace) -> None:
     """Keep the value-laden questions of the clusters that were chosen."""
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.question_prompts import read_template
     from valuedrift.probes.value_laden import write_value_laden
 

@@ -19,10 +19,10 @@ def configuration(given: argparse.Namespace) -> None:
 
 def configuration_reference(given: argparse.Namespace) -> None:
     """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
-    from valuedrift.config.check import load_schema
     from valuedrift.config.reference import reference
+    from valuedrift.config.schema import WorkflowConfig
 
-    print(reference(load_schema()), end="")
+    print(reference(WorkflowConfig), end="")
 
 
 def verify(given: argparse.Namespace) -> None:

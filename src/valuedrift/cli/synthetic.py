@@ -35,9 +35,9 @@ def synthetic_pairs(given: argparse.Namespace) -> None:
     from functools import partial
 
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_settings import read_settings
+    from valuedrift.config.judges import read_settings
     from valuedrift.judging.stances import judge_table
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.synthetic.pairs import write_pairs
     from valuedrift.synthetic.write_answers import WriterSettings
 

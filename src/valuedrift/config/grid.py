@@ -10,7 +10,7 @@ from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import REWARDED
+from valuedrift.config.hyperparameters import REWARDED
 
 RESULTS = "results"
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from valuedrift.data.canonical import Kind
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import examples_markdown, take_examples
 from valuedrift.data.rows import expand_path
 from valuedrift.data.world_format import STANCE_COLUMNS, STANCES

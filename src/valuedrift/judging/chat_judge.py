@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.judgement import (
     CONTENT_FILTER,
     ERROR,
@@ -24,7 +24,7 @@ from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.http_errors import EndpointError
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from valuedrift.judging.stances import StancesEstimate
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 _SECONDS = 3600.0
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from valuedrift.errors import ConfigError
 from valuedrift.judging.judge_prompt import check_labels, read_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.llm.cost import Estimate
 

@@ -24,7 +24,7 @@ from valuedrift.llm.client import place, refusal
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
 from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Refused, Verdict
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
 

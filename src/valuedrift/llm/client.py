@@ -18,7 +18,7 @@ from openai import APIError, APIStatusError, AsyncOpenAI, Omit, RequestOptions
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.http_errors import EndpointError, Refused, Response
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.sending import SENT_AT, Stopped, sender
 

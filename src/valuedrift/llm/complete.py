@@ -8,7 +8,7 @@ from typing import Any
 
 from valuedrift.errors import ConfigError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from valuedrift.errors import ConfigError
 from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 BATCH_DISCOUNT = 0.5  # the Batch API's price over the synchronous price

@@ -12,7 +12,7 @@ from valuedrift.llm.client import Client, place, refusal
 from valuedrift.llm.cost import Spending, value_of
 from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Overloaded, Refused, judge
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress

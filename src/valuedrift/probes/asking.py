@@ -12,7 +12,7 @@ from typing import Any
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 MOST_UNUSABLE = 0.2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.question_prompts import fill
 from valuedrift.probes.terms import Description, read_descriptions

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.probe_settings import ClusterSettings
+from valuedrift.config.probe_sets import ClusterSettings
 from valuedrift.probes.rephrase import read_questions
 
 NOISE = -1

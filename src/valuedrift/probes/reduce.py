@@ -12,7 +12,7 @@ from valuedrift.errors import ConfigError
 from valuedrift.files import publish
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.probe_settings import ReductionSettings
+from valuedrift.config.probe_sets import ReductionSettings
 from valuedrift.probes.rephrase import read_questions
 
 _BLOCK = 1024

@@ -12,7 +12,7 @@ from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.judging.judge_prompt import prompt_hash
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.heldout_agreement import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers

@@ -9,7 +9,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.encode_rows import render_prompt
-from valuedrift.training.hyperparameters import GroupSettings
+from valuedrift.config.hyperparameters import GroupSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.scoring import reward

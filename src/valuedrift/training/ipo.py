@@ -6,7 +6,7 @@ from transformers import TrainerCallback
 from trl import DPOTrainer
 
 from valuedrift.training.dpo import reference_trainer
-from valuedrift.training.hyperparameters import IpoSettings
+from valuedrift.config.hyperparameters import IpoSettings
 from valuedrift.training.job import Job
 
 

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from valuedrift.errors import ConfigError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training.devices import processes, shared
-from valuedrift.training.hyperparameters import Settings
+from valuedrift.config.hyperparameters import Settings
 from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
 from valuedrift.training.launch import accumulation
 

@@ -9,7 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import Lora
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.training.job import Job
 
 State = dict[str, torch.Tensor]

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training.hyperparameters import RolloutSettings
+from valuedrift.config.hyperparameters import RolloutSettings
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
 from valuedrift.models.kept_steps import kept_steps
-from valuedrift.training.hyperparameters import SETTINGS
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.workflow.plan_jobs import Job
 from valuedrift.workflow.plan_sizes import Basis
 

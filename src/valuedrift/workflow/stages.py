@@ -23,7 +23,7 @@ from valuedrift.config.grid import (
     shards,
 )
 from valuedrift.judging.judge_prompt import prompt_hash, read_prompt
-from valuedrift.llm.llm_settings import LIMITS
+from valuedrift.config.chat_models import LIMITS
 from valuedrift.models.kept_steps import kept_steps
 from valuedrift.probes.question_prompts import read_template as read_probe_template
 from valuedrift.synthetic.write_answers import read_template

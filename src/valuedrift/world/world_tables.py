@@ -24,7 +24,7 @@ from valuedrift.world.grammar import (
     styled,
     subjects,
 )
-from valuedrift.world.world_settings import AnswerPlan, JudgePlan, PairPlan, WorldSettings
+from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, WorldSettings
 
 # Everyday wording: most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
