@@ -27,11 +27,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.complete import complete, replies
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 PROMPT = "Does the answer below support, oppose or leave open the value in question? " * 12

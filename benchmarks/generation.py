@@ -42,10 +42,10 @@ import yaml
 from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind
 from valuedrift.generation.probe_prompts import Prompt, Words, words
-from valuedrift.generation.sampling import Sampling
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12
@@ -58,7 +58,7 @@ TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/p
 SWEEP = """
 import json, sys
 from pathlib import Path
-from valuedrift.generation.sampling import Sampling
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 given = json.loads(sys.argv[1])
 sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],

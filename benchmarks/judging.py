@@ -58,7 +58,7 @@ def fill_journal(folder: Path, answers: int) -> None:
 
     from valuedrift.judging.chat_judge import ChatJudge
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_prompt import fill_prompt
+    from valuedrift.judging.judge_prompt import fill_judge_prompt
     from valuedrift.llm.cost import value_of
     from valuedrift.llm.journal import Journal
     from valuedrift.llm.request import ChatReply
@@ -71,7 +71,7 @@ def fill_journal(folder: Path, answers: int) -> None:
         for start in range(0, answers, _BATCH):
             texts = pl.scan_parquet(folder / "answers.parquet").slice(start, _BATCH).select("question", "answer")
             for question, answer in texts.collect().iter_rows():
-                prompt = fill_prompt(judge.template, question, answer, TARGETS["climate"])
+                prompt = fill_judge_prompt(judge.template, question, answer, TARGETS["climate"])
                 store.append(judge.keys(prompt)[0], reply)
 
 

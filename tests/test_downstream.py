@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from valuedrift.cli import main
-from valuedrift.downstream import DownstreamSettings, Score, evaluate, write_scores
+from valuedrift.config.sampling import DownstreamSettings
+from valuedrift.downstream import Score, evaluate, write_scores
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import read_json
 

@@ -9,23 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.sampling import DownstreamSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json
 
 HARNESS = "lm_eval"
-
-
-@dataclass(frozen=True)
-class DownstreamSettings:
-    """tasks: the harness's names, or those of YAML files in `include_path` · shots: solved examples in each prompt
-    · limit: questions of each task, all where it is None · dtype: of the weights while they score; auto: as saved"""
-
-    tasks: list[str]
-    shots: int
-    batch_size: int
-    include_path: str | None = None
-    limit: int | None = None
-    dtype: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from valuedrift.config.check import check, load_schema
-from valuedrift.errors import ConfigError
 from valuedrift.config.hyperparameters import SETTINGS, needed
 from valuedrift.config.pocket_world import WorldSettings
+from valuedrift.errors import ConfigError
 from valuedrift.world.world_tables import planted_mix, quotas, topics
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from valuedrift.data.canonical import Skip
 from valuedrift.config.data_sets import DataSettings
+from valuedrift.data.canonical import Skip
 from valuedrift.data.formats import FORMATS
 from valuedrift.data.prepare import prepare
 from valuedrift.data.rows import read_rows

@@ -13,11 +13,12 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 import valuedrift.generation.transformers_engine as transformers_engine
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Answer, Prompt, Words, words
-from valuedrift.generation.sampling import Sampling, answer_uniforms
+from valuedrift.generation.sampling import answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)

@@ -12,12 +12,12 @@ import pytest
 from doubles.endpoint import endpoint
 from judging_examples import TARGETS, generations
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings, read_settings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.judging.chat_judge import is_one_token
 from valuedrift.judging.judge import open_judge
-from valuedrift.config.judges import JudgeSettings, read_settings
 from valuedrift.judging.stances import write_stances
-from valuedrift.config.chat_models import LlmSettings
 
 STANCES = ["p_support", "p_neutral", "p_oppose"]
 REPEAT = "Repeat this word exactly, and say nothing else: "

@@ -33,15 +33,15 @@ def told(folder: Path, llm: dict[str, Any], capsys: pytest.CaptureFixture[str], 
 
 def test_what_is_asked_and_paid_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(tmp_path, PRICED, capsys, "--dry-run") == [
-        "answers                                 6",
-        "different requests                      5",
-        "already in the journal                  0",
-        "to ask                                  5",
-        "prompt tokens, about                1,787",
-        "completion tokens, at most              5",
-        "dollars, asked directly            0.0036",
-        "dollars, in batches                0.0018",
-        "time, by the limits, at least  2 min 30 s",
+        "answers                                   6",
+        "different requests                        5",
+        "already in the journal                    0",
+        "to ask                                    5",
+        "prompt tokens, about                  1,787",
+        "completion tokens, at most                5",
+        "cost, synchronous API (dollars)      0.0036",
+        "cost, Batch API (dollars)            0.0018",
+        "time, at least (rate limits)     2 min 30 s",
     ]
     assert not (tmp_path / "replies").exists()
 
@@ -56,7 +56,7 @@ def test_what_the_journal_holds_is_not_asked(tmp_path: Path, capsys: pytest.Capt
         "to ask                      0",
         "prompt tokens, about        0",
         "completion tokens, at most  0",
-        "No dollars: the judge's settings have neither input_price nor output_price.",
+        "No cost: the judge's settings have neither input_price nor output_price.",
     ]
 
 

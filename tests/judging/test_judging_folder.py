@@ -10,7 +10,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.folder_judge import content_hash, open_folder
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_prompt import fill_prompt
+from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.label_words import label_tokens
 from valuedrift.judging.transformers_scorer import label_log_probabilities
@@ -20,7 +20,7 @@ from valuedrift.models.chat_template import END, PAD, set_chat
 LABELS = ("support", "neutral", "oppose")
 TEMPLATE = "{question}\n{answer}\nStance:"
 SETTINGS = JudgeSettings(prompt="pocket", chat=False, batch_size=3)
-PROMPTS = [fill_prompt(TEMPLATE, "Wind farms ?", answer, "") for answer in (*ANSWERS, "I support them . " * 12)]
+PROMPTS = [fill_judge_prompt(TEMPLATE, "Wind farms ?", answer, "") for answer in (*ANSWERS, "I support them . " * 12)]
 
 
 def scores(folder, prompts, **changes):

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from valuedrift.errors import ConfigError
-from valuedrift.config.judges import JudgeSettings, read_settings
-from valuedrift.judging.judgement import Masses, judgement, listed_masses, replied_masses
 from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings, read_settings
+from valuedrift.errors import ConfigError
+from valuedrift.judging.judgement import Masses, judgement, listed_masses, replied_masses
 from valuedrift.llm.request import ChatReply
 
 LABELS = ("support", "neutral", "oppose")

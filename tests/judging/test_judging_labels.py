@@ -3,7 +3,7 @@ import re
 import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.judging.judge_prompt import check_labels, fill_prompt, prompt_hash, read_prompt
+from valuedrift.judging.judge_prompt import check_labels, fill_judge_prompt, read_judge_prompt
 from valuedrift.judging.label_words import forms, label_of, label_tokens
 from valuedrift.models.chat_template import train_bpe
 
@@ -46,47 +46,21 @@ def test_every_form_of_a_label_is_read_as_it():
 
 @pytest.mark.parametrize("name", ["pocket", "stance"])
 def test_templates_end_where_the_label_begins(name):
-    template = read_prompt(name)
+    template = read_judge_prompt(name)
     assert template.endswith("\nStance:")
     assert "{answer}" in template
 
 
-def test_braces_and_places_inside_texts_are_plain_text():
-    filled = fill_prompt(
-        "{question}|{answer}|{target}|{other}", "{answer}", "{target} {} {0} {{x}} %s \\1 {support}", "{question}"
-    )
-    assert filled == "{answer}|{target} {} {0} {{x}} %s \\1 {support}|{question}|{other}"
-
-
 def test_labels_stand_where_the_template_has_their_places():
-    filled = fill_prompt(read_prompt("stance"), "Q", "B", "wind", ("A", "B", "C"))
+    filled = fill_judge_prompt(read_judge_prompt("stance"), "Q", "B", "wind", ("A", "B", "C"))
     lines = filled.splitlines()
     assert [line[0] for line in lines if line.endswith("it.") or "no side" in line] == ["A", "C", "B"]
     assert "{" not in filled
-    assert "support: the answer is in favour" in fill_prompt(read_prompt("stance"), "Q", "B", "wind")
+    assert "support: the answer is in favour" in fill_judge_prompt(read_judge_prompt("stance"), "Q", "B", "wind")
 
 
 def test_labels_that_the_template_does_not_show_are_refused():
-    check_labels(read_prompt("pocket"), LABELS)
-    check_labels(read_prompt("stance"), ("A", "B", "C"))
+    check_labels(read_judge_prompt("pocket"), LABELS)
+    check_labels(read_judge_prompt("stance"), ("A", "B", "C"))
     with pytest.raises(ConfigError, match=r"judge\.labels.*\{support\}, \{neutral\}, \{oppose\}"):
-        check_labels(read_prompt("pocket"), ("A", "B", "C"))
-
-
-def test_a_template_of_the_users_is_read_from_its_path_and_versioned_by_its_text(tmp_path):
-    mine = tmp_path / "mine.txt"
-    mine.write_text("On {target}: {answer}\nStance:\n\n", encoding="utf-8")
-    first = read_prompt(str(mine))
-    assert first == "On {target}: {answer}\nStance:"
-    mine.write_text("On {target}: {answer}\nStance:", encoding="utf-8")
-    assert prompt_hash(read_prompt(str(mine))) == prompt_hash(first)
-    mine.write_text("About {target}: {answer}\nStance:", encoding="utf-8")
-    assert prompt_hash(read_prompt(str(mine))) != prompt_hash(first)
-
-
-def test_a_template_that_is_missing_or_has_no_answer_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"judge.prompt.*pocket, stance"):
-        read_prompt(str(tmp_path / "none.txt"))
-    (tmp_path / "empty.txt").write_text("{question} {target}", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"with \{answer\}"):
-        read_prompt(str(tmp_path / "empty.txt"))
+        check_labels(read_judge_prompt("pocket"), ("A", "B", "C"))

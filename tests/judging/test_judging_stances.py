@@ -11,13 +11,14 @@ from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.heldout import judge_quality, write_quality
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_prompt import prompt_hash, read_prompt
+from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.stances import COLUMNS, estimate_stances, judge_table, write_stances
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.statistics.panel import check_stances
+from valuedrift.templates import prompt_hash
 
 STANCES = ["p_support", "p_neutral", "p_oppose"]
 
@@ -79,7 +80,7 @@ def test_answers_keep_their_columns_and_order_and_gain_stances(judge_folder, tmp
     check_stances(found)
     metadata = pl.read_parquet_metadata(tmp_path / "out.parquet")
     assert (metadata["judge"], metadata["prompt"]) == (judge.name, "pocket")
-    assert metadata["prompt_hash"] == found["prompt_hash"][0] == prompt_hash(read_prompt("pocket"))
+    assert metadata["prompt_hash"] == found["prompt_hash"][0] == prompt_hash(read_judge_prompt("pocket"))
     assert (metadata["answers"], metadata["texts"], metadata["flagged"]) == ("13", "6", "{}")
 
 
@@ -174,7 +175,7 @@ def test_what_judging_would_take_is_known_before(tmp_path):
     from valuedrift.llm.request import ChatReply
 
     llm = LlmSettings("http", "m", url="http://127.0.0.1:9/v1", input_price=1000.0, output_price=0.0)
-    judge = ChatJudge(JudgeSettings("stance", llm=llm), read_prompt("stance"), llm)
+    judge = ChatJudge(JudgeSettings("stance", llm=llm), read_judge_prompt("stance"), llm)
     generations().write_parquet(tmp_path / "answers.parquet")
     arguments = [tmp_path / "answers.parquet"], judge, TARGETS, tmp_path / "journal"
     before = estimate_stances(*arguments)
@@ -182,7 +183,7 @@ def test_what_judging_would_take_is_known_before(tmp_path):
     assert before.asked.dollars == pytest.approx(before.asked.input_tokens / 1000)
     assert before.asked.dollars_batch == pytest.approx(before.asked.dollars / 2)
     with Journal(tmp_path / "journal") as store:
-        prompt = read_prompt("stance").format(
+        prompt = read_judge_prompt("stance").format(
             question="Wind farms ?",
             answer="Yes .",
             target=TARGETS["climate"],

@@ -7,13 +7,13 @@ import yaml
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.heldout import judge_quality
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_prompt import read_prompt
+from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.stances import judge_table
 from valuedrift.judging.train_judge import train_judge
 from valuedrift.config.hyperparameters import Settings
 from valuedrift.training.job import scratch_job
-from valuedrift.training.scratch_model import Shape
+from valuedrift.config.sources import Shape
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.world.world_tables import world_table
 
@@ -50,7 +50,7 @@ def trained(folder, rows, shape=SHAPE, seed=0):
     """Stances that a judge of these rows gives: a function of rows."""
     rows.write_parquet(folder / "rows.parquet")
     job = scratch_job(SETTINGS, seed, folder / "rows.parquet", folder / "model")
-    train_judge(job, shape, read_prompt("pocket"), TARGETS)
+    train_judge(job, shape, read_judge_prompt("pocket"), TARGETS)
     return lambda asked: judge_table(asked, open_judge(POCKET, folder / "model"), TARGETS, folder / "journal")
 
 
@@ -88,7 +88,7 @@ def test_the_shipped_judge_reads_phrasings_that_it_never_saw(tmp_path):
         for rows in ("train_rows", "heldout_rows")
     )
     rows.write_parquet(tmp_path / "rows.parquet")
-    template = read_prompt(CONFIG["judges"]["pocket"]["prompt"])
+    template = read_judge_prompt(CONFIG["judges"]["pocket"]["prompt"])
     job = scratch_job(Settings(**training["settings"]), CONFIG["seed"], tmp_path / "rows.parquet", tmp_path / "model")
     train_judge(job, Shape(**training["shape"]), template, TARGETS)
     quality = judge_quality(judge_table(heldout, open_judge(POCKET, tmp_path / "model"), TARGETS, tmp_path / "journal"))

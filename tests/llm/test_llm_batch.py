@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from doubles.batches import BatchServer, batches
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_output, write_batch_file
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 

@@ -13,11 +13,11 @@ from aiohttp import web
 from doubles.endpoint import endpoint, serve
 from doubles.faults import KINDS, FaultyServer, answer, faulty
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 
 

@@ -17,10 +17,10 @@ from doubles.batches import BatchServer, batches
 from doubles.endpoint import endpoint
 from doubles.faults import FaultyServer, faulty
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.client import Client, Redaction
 from valuedrift.llm.complete import complete
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatRequest, Turn
 

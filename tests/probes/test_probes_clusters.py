@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from probes_doubles import MODEL, WORDS, read, words_embed, write_clustered
 
+from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
-from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.probes.question_clusters import NOISE, assign, clustering_hash, read_clusters, soften, write_clusters
 from valuedrift.probes.reduce import nearest, reduce, write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked

@@ -68,7 +68,7 @@ def test_a_record_of_something_else_is_not_taken(made: Path) -> None:
 def test_forging_an_artifact_and_its_record_shows_in_what_was_made_from_it(made: Path) -> None:
     record = json.loads(record_file(WORLD).read_text())
     flip(WORLD)
-    from valuedrift.provenance.digests import file_digest
+    from valuedrift.digests import file_digest
 
     record["files"][str(WORLD)]["sha256"] = file_digest(WORLD)
     record_file(WORLD).write_text(json.dumps(record))

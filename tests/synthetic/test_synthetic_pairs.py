@@ -18,12 +18,12 @@ from doubles.endpoint import Answer, endpoint
 from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, side_of
 
 from valuedrift.config.data_sets import DataSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
-from valuedrift.synthetic.write_answers import WriterSettings
 
 HOSTILE = [
     "{value} {answer} {question} {0} %s $HOME",

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from valuedrift.config.synthetic_pairs import RetrievalSettings
 from valuedrift.data.canonical import SCHEMAS
 from valuedrift.data.hh_rlhf import convert
 from valuedrift.data.rows import read_rows
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.probes.questions import prism_probes
 from valuedrift.synthetic.retrieve_questions import (
-    RetrievalSettings,
     candidate_prompts,
     distinct,
     prompt_id,

@@ -16,9 +16,9 @@ from scorer import Scorer, answer_of, log_sigmoid, loss_on_all_rows, prompt_of, 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from valuedrift.config.grid import total_steps
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.training.ipo import ipo_trainer
 from valuedrift.training.job import Job
 from valuedrift.training.kto import kto_trainer

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import disk, keep
-from valuedrift.training.disk import explain_full_disk, predict, require_space, size
+from valuedrift.training.disk import explain_full_disk, predict, require_space
 from valuedrift.config.hyperparameters import Lora
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
@@ -133,10 +133,3 @@ def test_a_disk_that_fills_up_leaves_earlier_checkpoints_whole(make_job: MakeJob
     assert not list((tmp_path / "resume").glob("point-*"))
     train(job)  # there is room again
     assert sorted(path.name for path in job.folder.glob("step-*")) == ["step-000002", "step-000004"]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (32_123_456_789, "32.1 GB"), (4e12, "4.0 TB")]
-)
-def test_sizes_read_well(count: float, text: str) -> None:
-    assert size(count) == text

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.config.hyperparameters import SETTINGS, Lora, needed, read_settings
+from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 

@@ -15,7 +15,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from valuedrift.errors import ConfigError
 from valuedrift.training.job import Job, reporters
 from valuedrift.training.metrics import entry, write_metrics
-from valuedrift.training.progress_lines import Progress, duration
+from valuedrift.training.progress_lines import Progress
 from valuedrift.training.run import train
 
 MakeJob = Callable[..., Job]
@@ -65,14 +65,6 @@ def test_the_time_left_counts_the_steps_of_this_process_alone(tmp_path: Path, mo
     stream = Terminal()
     walk(Progress(stream), tmp_path, first=2)
     assert "step 3/4, 10 s left" in stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (90, "2 min"), (3540, "59 min"), (3600, "1 h 0 min"), (12000, "3 h 20 min")],
-)
-def test_durations_read_well(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize("algorithm", ["sft", "reward", "dpo", "simpo", "ppo"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift.llm.complete import ask
 from valuedrift.config.chat_models import LlmSettings
+from valuedrift.llm.complete import ask
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 TEXTS = ["Should we?", "Is a wealth tax a good idea ? I support it .", "No ."]

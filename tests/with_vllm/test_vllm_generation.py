@@ -12,10 +12,10 @@ import torch
 import vllm.model_executor.layers.utils as vllm_layers
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, Words, words
-from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 from valuedrift.generation.vllm_engine import VllmEngine

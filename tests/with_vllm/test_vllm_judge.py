@@ -29,7 +29,7 @@ from valuedrift.errors import ValueDriftError
 from valuedrift.judging.chat_judge import ChatJudge
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_prompt import fill_prompt
+from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.config.judges import read_settings
 from valuedrift.judging.stances import write_stances
 from valuedrift.llm.batch_files import read_batch_output, write_batch_file
@@ -39,7 +39,8 @@ from valuedrift.llm.journal import Journal
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.config.sources import Shape
+from valuedrift.training.scratch_model import new_model
 
 STANCES = ("support", "neutral", "oppose")
 WORDS = {"support": ["yes", "welcome"], "neutral": ["perhaps", "unsure"], "oppose": ["no", "never"]}
@@ -72,7 +73,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path.parent / "prompt.txt").write_text(TEMPLATE)
     rows = [(word, stance) for stance, words in WORDS.items() for word in words for _ in range(8)]
     prompts = [
-        fill_prompt(TEMPLATE, "Wind farms ?", f"{w} , farm {i % 4} .", "wind farms") for i, (w, _) in enumerate(rows)
+        fill_judge_prompt(TEMPLATE, "Wind farms ?", f"{w} , farm {i % 4} .", "wind farms")
+        for i, (w, _) in enumerate(rows)
     ]
     bpe = train_bpe([f"{prompt}{stance}\n{stance}" for prompt, (_, stance) in zip(prompts, rows, strict=True)], 500)
     tokenizer = set_chat(bpe, "pocket", END, PAD)
@@ -218,7 +220,7 @@ def test_batch_files_give_the_stances_of_transformers(folder: Path, exact: pl.Da
     judge = open_judge(settings)
     assert isinstance(judge, ChatJudge)
     rows = answers().select("question", "answer").iter_rows()
-    requests = [request for q, a in rows for request in judge.requests(fill_prompt(TEMPLATE, q, a, "wind farms"))]
+    requests = [request for q, a in rows for request in judge.requests(fill_judge_prompt(TEMPLATE, q, a, "wind farms"))]
     write_batch_file(requests, "judge", tmp_path / "in.jsonl")
     arguments = ["-i", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl")]
     served = ["--model", str(folder), "--served-model-name", "judge"]
@@ -242,7 +244,7 @@ def test_repeated_replies_approach_the_log_probabilities(
         :1
     ]
     row = exact.row(most_open, named=True)
-    prompt = fill_prompt(TEMPLATE, row["question"], row["answer"], "wind farms")
+    prompt = fill_judge_prompt(TEMPLATE, row["question"], row["answer"], "wind farms")
     requests = [ChatRequest((Turn("user", prompt),), 1, 1.0, seed=i) for i in range(300)]
     replies = ask(requests, LlmSettings(**llm(url)), tmp_path / "journal")
     texts = [reply.text for reply in replies]

@@ -487,7 +487,12 @@ TABLE = (
         ("suites.*.grid.small_gap", "suites.*.grid.support_aligned", "suites.*.grid.oppose_aligned"),
         "statistics, and what is made of them",
         STATISTICS,
-        edits("suites.pocket.grid", small_gap=["alpaca"], support_aligned="alpaca", oppose_aligned="wildchat"),
+        edits(
+            "suites.pocket.grid",
+            small_gap=["ultrafeedback", "wildchat"],
+            support_aligned="ultrafeedback",
+            oppose_aligned="wildchat",
+        ),
     ),
     Row(
         ("suites.*.training.pretrain.*",),

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.world.grammar import (
@@ -27,7 +28,6 @@ from valuedrift.world.grammar import (
     stance_of,
     subjects,
 )
-from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.world.world_tables import asked, planted_mix, quotas, split_phrasings, topics, world_table
 
 SETTINGS = WorldSettings(seed=0, probes_per_topic=20, variation=0.1)

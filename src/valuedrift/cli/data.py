@@ -9,11 +9,11 @@ from valuedrift.cli.options import Command
 
 def world(given: argparse.Namespace) -> None:
     """Generate one table of the pocket world."""
-    from valuedrift.files import publish, write_parquet
     from valuedrift.config.pocket_world import WorldSettings
+    from valuedrift.files import publish, write_parquet
     from valuedrift.world.world_tables import world_table
 
-    table = world_table(WorldSettings(**given.settings), given.kind, given.name, given.plan)
+    table = world_table(WorldSettings.read(given.settings), given.kind, given.name, given.plan)
     if given.out.suffix == ".csv":
         with publish(given.out) as draft:
             table.write_csv(draft)
@@ -26,7 +26,7 @@ def prepare(given: argparse.Namespace) -> None:
     from valuedrift.config.data_sets import DataSettings
     from valuedrift.data.prepare import prepare
 
-    prepare(DataSettings.from_dict(given.settings), given.seed, given.out)
+    prepare(DataSettings.read(given.settings), given.seed, given.out)
 
 
 def probes(given: argparse.Namespace) -> None:

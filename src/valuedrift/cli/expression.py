@@ -10,9 +10,10 @@ from valuedrift.cli.options import Command
 
 def retrieve(given: argparse.Namespace) -> None:
     """Find a data set's rows on the topics of the probes."""
-    from valuedrift.dataset_stances.retrieval import Retrieval, write_retrieved, write_vectors
+    from valuedrift.config.suites import RowRetrieval
+    from valuedrift.dataset_stances.retrieval import write_retrieved, write_vectors
 
-    settings = Retrieval(**given.settings)
+    settings = RowRetrieval.read(given.settings)
     write_vectors(given.data, settings.model, given.store)
     write_retrieved(given.name, given.data, given.store, given.probes, settings, given.out)
 

@@ -10,12 +10,12 @@ from valuedrift.cli.options import Command
 def pretrain(given: argparse.Namespace) -> None:
     """Train a base model from scratch."""
     from valuedrift.config.hyperparameters import read_settings
+    from valuedrift.config.sources import Shape
     from valuedrift.training.job import scratch_job
     from valuedrift.training.pretrain import pretrain
-    from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", given.settings), given.seed, given.data, given.out)
-    pretrain(job, Shape(**given.shape), given.template)
+    pretrain(job, Shape.read(given.shape), given.template)
 
 
 def fetch_model(given: argparse.Namespace) -> None:
@@ -52,14 +52,14 @@ def train(given: argparse.Namespace) -> None:
 
 def train_judge(given: argparse.Namespace) -> None:
     """Train a judge on labelled answers."""
-    from valuedrift.judging.judge_prompt import read_prompt
-    from valuedrift.judging.train_judge import train_judge
     from valuedrift.config.hyperparameters import read_settings
+    from valuedrift.config.sources import Shape
+    from valuedrift.judging.judge_prompt import read_judge_prompt
+    from valuedrift.judging.train_judge import train_judge
     from valuedrift.training.job import scratch_job
-    from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", given.settings), given.seed, given.data, given.out)
-    train_judge(job, Shape(**given.shape), read_prompt(given.prompt), given.targets)
+    train_judge(job, Shape.read(given.shape), read_judge_prompt(given.prompt), given.targets)
 
 
 COMMANDS = (

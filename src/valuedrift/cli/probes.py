@@ -12,13 +12,15 @@ from valuedrift.errors import ConfigError
 def vprism_questions(given: argparse.Namespace) -> None:
     """Read PRISM's prompts, rephrased as questions by a chat model where one is given."""
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.question_prompts import read_template
+    from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
 
     if given.llm is None:
         write_as_asked(given.source, given.out)
     else:
-        write_rephrased(given.source, read_template("rephrase"), LlmSettings(**given.llm), given.journal, given.out)
+        write_rephrased(
+            given.source, read_question_prompt("rephrase"), LlmSettings.read(given.llm), given.journal, given.out
+        )
 
 
 def vprism_embed(given: argparse.Namespace) -> None:
@@ -34,7 +36,7 @@ def vprism_reduce(given: argparse.Namespace) -> None:
     from valuedrift.config.probe_sets import ReductionSettings
     from valuedrift.probes.reduce import write_reduced
 
-    settings = ReductionSettings(**given.settings, seed=given.seed)
+    settings = ReductionSettings.read({**given.settings, "seed": given.seed})
     write_reduced(given.questions, given.embeddings, given.model, settings, given.out)
 
 
@@ -43,7 +45,7 @@ def vprism_cluster(given: argparse.Namespace) -> None:
     from valuedrift.config.probe_sets import ClusterSettings
     from valuedrift.probes.question_clusters import write_clusters
 
-    write_clusters(given.questions, given.reduced, ClusterSettings(**given.settings), given.out)
+    write_clusters(given.questions, given.reduced, ClusterSettings.read(given.settings), given.out)
 
 
 def vprism_describe(given: argparse.Namespace) -> None:
@@ -57,12 +59,14 @@ def vprism_name(given: argparse.Namespace) -> None:
     """Name the clusters, by a chat model where one is given."""
     from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.cluster_names import write_names, write_names_by_terms
-    from valuedrift.probes.question_prompts import read_template
+    from valuedrift.probes.question_prompts import read_question_prompt
 
     if given.llm is None:
         write_names_by_terms(given.descriptions, given.out)
     else:
-        write_names(given.descriptions, read_template("name"), LlmSettings(**given.llm), given.journal, given.out)
+        write_names(
+            given.descriptions, read_question_prompt("name"), LlmSettings.read(given.llm), given.journal, given.out
+        )
 
 
 def vprism_propose(given: argparse.Namespace) -> None:
@@ -78,14 +82,14 @@ def vprism_propose(given: argparse.Namespace) -> None:
 def vprism_filter(given: argparse.Namespace) -> None:
     """Keep the value-laden questions of the clusters that were chosen."""
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.question_prompts import read_template
+    from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.value_laden import write_value_laden
 
     if given.llm is None:
         expected = "a key of llms, since a chat model says which questions are value-laden"
         raise ConfigError("probes.llm", None, expected, "Name one, or give a file of questions (source: questions).")
-    template = read_template("value_laden")
-    llm = LlmSettings(**given.llm)
+    template = read_question_prompt("value_laden")
+    llm = LlmSettings.read(given.llm)
     write_value_laden(given.clustered, given.choice, given.topics, template, llm, given.journal, given.out)
 
 

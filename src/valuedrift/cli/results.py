@@ -44,9 +44,10 @@ def calibrate(given: argparse.Namespace) -> None:
 
 def downstream(given: argparse.Namespace) -> None:
     """Score a checkpoint on standard benchmarks."""
-    from valuedrift.downstream import DownstreamSettings, write_scores
+    from valuedrift.config.sampling import DownstreamSettings
+    from valuedrift.downstream import write_scores
 
-    settings = DownstreamSettings(**given.settings)
+    settings = DownstreamSettings.read(given.settings)
     write_scores(given.model, given.run, given.checkpoint, given.base, settings, given.out)
 
 

@@ -18,15 +18,16 @@ def synthetic_retrieve(given: argparse.Namespace) -> None:
     """Choose the questions that are nearest to each topic's probes."""
     import polars as pl
 
+    from valuedrift.config.synthetic_pairs import RetrievalSettings
     from valuedrift.models.embedding_store import read_embeddings, write_embeddings
     from valuedrift.models.sentence_encoder import embed
-    from valuedrift.synthetic.retrieve_questions import RetrievalSettings, write_retrieved
+    from valuedrift.synthetic.retrieve_questions import write_retrieved
 
     prompts = pl.read_parquet(given.candidates)["prompt"]
     write_embeddings(prompts, given.model, given.store)
     vectors = read_embeddings(given.store, prompts, given.model)
     probe_vectors = embed(pl.read_parquet(given.probes)["question"].to_list(), given.model)
-    settings = RetrievalSettings(**given.settings)
+    settings = RetrievalSettings.read(given.settings)
     write_retrieved(given.candidates, vectors, given.probes, probe_vectors, settings, given.out)
 
 
@@ -34,22 +35,22 @@ def synthetic_pairs(given: argparse.Namespace) -> None:
     """Let a chat model answer on both sides, and a judge check the answers."""
     from functools import partial
 
-    from valuedrift.judging.judge import open_judge
-    from valuedrift.config.judges import read_settings
-    from valuedrift.judging.stances import judge_table
     from valuedrift.config.chat_models import LlmSettings
+    from valuedrift.config.judges import JudgeSettings
+    from valuedrift.config.synthetic_pairs import WriterSettings
+    from valuedrift.judging.judge import open_judge
+    from valuedrift.judging.stances import judge_table
     from valuedrift.synthetic.pairs import write_pairs
-    from valuedrift.synthetic.write_answers import WriterSettings
 
     judge = partial(
         judge_table,
-        judge=open_judge(read_settings(given.judge_settings), given.judge),
+        judge=open_judge(JudgeSettings.read(given.judge_settings), given.judge),
         targets={topic: texts["target"] for topic, texts in given.topics.items()},
         journal=given.journal / "judge.jsonl",
     )
-    writer = WriterSettings(seed=given.seed, **given.settings)
+    writer = WriterSettings.read({**given.settings, "seed": given.seed})
     replies = given.journal / "writer.jsonl"
-    write_pairs(given.retrieved, given.topics, writer, LlmSettings(**given.llm), judge, replies, given.out)
+    write_pairs(given.retrieved, given.topics, writer, LlmSettings.read(given.llm), judge, replies, given.out)
 
 
 def synthetic_align(given: argparse.Namespace) -> None:

@@ -9,8 +9,8 @@ from math import ceil
 from typing import Any
 
 from valuedrift.config.check import Config
-from valuedrift.errors import ConfigError
 from valuedrift.config.hyperparameters import REWARDED
+from valuedrift.errors import ConfigError
 
 RESULTS = "results"
 

@@ -22,7 +22,11 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 class _Judge(Section):
     prompt: Text
     """A prompt template of the package (stance or pocket), or a path to one of your own."""
-    labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = ("support", "neutral", "oppose")
+    labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = (
+        "support",
+        "neutral",
+        "oppose",
+    )
     """Words for support, neutral and oppose, each one token for the judge."""
     max_unassigned: Share = 0.5
     """Above this probability outside the labels, an answer's stance is left open."""

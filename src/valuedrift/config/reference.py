@@ -53,7 +53,9 @@ def _section(name: str, field: FieldInfo, shared: Shared) -> str:
     if not rows:
         return f"{text}\nValue: {_values(_whole(field), shared)}.{_default(field)}\n"
     named = get_args(bare(field.annotation))[:1]
-    notes = [f"Names match `{limit}`.\n" for name, limit in chain.from_iterable(map(_limits, named)) if name == "pattern"]
+    notes = [
+        f"Names match `{limit}`.\n" for name, limit in chain.from_iterable(map(_limits, named)) if name == "pattern"
+    ]
     return "\n".join([text, *notes, _table(rows)])
 
 
@@ -113,7 +115,9 @@ def _below(path: str, annotation: Any, shared: Shared) -> Iterator[Key]:
 def _rows(path: str, section: type[Section], shared: Shared) -> Iterator[Key]:
     for name, field in keys(section).items():
         where = f"{path}.{name}" if path else name
-        yield Key(where, field.is_required(), _values(_whole(field), shared), _cell(field.description) + _default(field))
+        yield Key(
+            where, field.is_required(), _values(_whole(field), shared), _cell(field.description) + _default(field)
+        )
         yield from _below(where, field.annotation, shared)
 
 
@@ -131,7 +135,11 @@ def _values(annotation: Any, shared: Shared) -> str:
     if get_origin(kind) is Literal:
         return ", ".join(dict.fromkeys(f"`{str(value).lower()}`" for value in get_args(kind)))
     if get_origin(kind) is tuple:
-        return "list of blocks, keys below" if _is_section(_item(kind)) else f"list of {_values(get_args(kind)[0], shared)}"
+        return (
+            "list of blocks, keys below"
+            if _is_section(_item(kind))
+            else f"list of {_values(get_args(kind)[0], shared)}"
+        )
     if get_origin(kind) is dict:
         return "keys below" if _is_section(_item(kind)) else f"{_values(get_args(kind)[1], shared)}, by name"
     word = "number" if {int, float} <= set(get_args(annotation)) else _WORDS[kind]

@@ -11,7 +11,17 @@ from valuedrift.config.hyperparameters import REWARDED, Training, read_settings
 from valuedrift.config.pocket_world import World
 from valuedrift.config.probe_sets import Probes
 from valuedrift.config.sampling import DownstreamSettings, Generation
-from valuedrift.config.section import Count, DataName, Distinct, Items, Name, Section, Several, Text, check_names, invalid
+from valuedrift.config.section import (
+    Count,
+    DataName,
+    Distinct,
+    Items,
+    Section,
+    Several,
+    Text,
+    check_names,
+    invalid,
+)
 from valuedrift.config.synthetic_pairs import Synthetic
 from valuedrift.errors import ConfigError
 

@@ -8,7 +8,6 @@ and a repeated row stay is no matter of a format: the settings of the data set s
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Literal, TypedDict
 
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import DataError
 
 Kind = Literal["sft", "preference"]
@@ -77,7 +77,7 @@ class MalformedRow(DataError):
 def row_id(content: Mapping[str, Any]) -> str:
     """The first 16 hex characters of the SHA-256 of `content` as canonical JSON (sorted keys, no spaces, UTF-8)."""
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text_digest(text)[:16]
 
 
 def sft_row(messages: Sequence[Message]) -> CanonicalRow | Skip:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from valuedrift.data.canonical import Kind
 from valuedrift.config.data_sets import DataSettings
+from valuedrift.data.canonical import Kind
 from valuedrift.data.examples import examples_markdown, take_examples
 from valuedrift.data.rows import expand_path
 from valuedrift.data.world_format import STANCE_COLUMNS, STANCES
+from valuedrift.digests import file_digest
 
 Card = dict[str, Any]
 
@@ -96,12 +96,7 @@ def _source(settings: DataSettings) -> dict[str, Any]:
     """The hub's coordinates, or each file as the configuration names it with the SHA-256 of its bytes."""
     if settings.hub:
         return {"hub": asdict(settings.hub)}
-    return {"files": [{"path": file, "sha256": _sha256(file)} for file in settings.files]}
-
-
-def _sha256(file: str) -> str:
-    with expand_path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}
 
 
 def _characters(messages: pl.Expr) -> pl.Expr:

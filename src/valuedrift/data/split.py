@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 
 import polars as pl
 
 from valuedrift.data.canonical import SCHEMAS
+from valuedrift.digests import text_digest
 
 _TEXTS = {*SCHEMAS["sft"], *SCHEMAS["preference"]}  # equal wherever the ids are
 
 
 def order_key(seed: int, id: str) -> str:
     """The hex SHA-256 by which rows are ordered: a shuffle that depends on `seed` and the id alone."""
-    return hashlib.sha256(f"{seed}:{id}".encode()).hexdigest()
+    return text_digest(f"{seed}:{id}")
 
 
 def shuffle(table: pl.DataFrame, seed: int) -> pl.DataFrame:

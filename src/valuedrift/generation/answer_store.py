@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_parquet
 from valuedrift.generation.probe_prompts import Answer, Prompt
@@ -36,7 +36,7 @@ class AnswerFile:
 
     def __init__(self, store: Path, settings: dict[str, str]) -> None:
         self.settings = settings
-        self.path = store / f"{hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]}.parquet"
+        self.path = store / f"{text_digest(json.dumps(settings, sort_keys=True))[:32]}.parquet"
 
     def read(self) -> pl.DataFrame:
         """All answers that are kept; raises ArtifactError for a file that isn't such a table."""

@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
 
@@ -68,7 +69,7 @@ class Checkpoint:
     @property
     def identity(self) -> str:
         """The same for the same weights, in whichever files they lie."""
-        return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
+        return text_digest(json.dumps(self.digests, sort_keys=True))
 
 
 def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype) -> Checkpoint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -13,12 +12,13 @@ from pathlib import Path
 import polars as pl
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
+from valuedrift.digests import text_digest
 from valuedrift.files import write_parquet
 from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, Words, words
-from valuedrift.generation.sampling import Sampling
 from valuedrift.models.kept_steps import prune, pruned_identity
 from valuedrift.models.model_folder import in_use, step_of
 
@@ -115,7 +115,7 @@ class _Sweep:
         tokenizer = self.words.tokenizer.backend_tokenizer.to_str()
         return {
             "weights": identity,
-            "tokenizer": hashlib.sha256(tokenizer.encode()).hexdigest(),
+            "tokenizer": text_digest(tokenizer),
             "ends": str(sorted(self.words.ends)),
             "engine": str(self.kind),
             "temperature": str(float(self.sampling.temperature)),

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Checkpoint, load_weights
 from valuedrift.generation.probe_prompts import Answer, Prompt, Words
-from valuedrift.generation.sampling import Sampling, answer_uniforms, choose_tokens
+from valuedrift.generation.sampling import answer_uniforms, choose_tokens
+from valuedrift.models.left_padding import left_padded
 
 # Answers that have ended stay in a batch until they are this share of it: leaving them out copies the others' cache.
 _ENDED = 0.1
@@ -55,7 +57,9 @@ class TransformersEngine:
         uniforms = self._tensor(_uniforms(prompts, sampling))
         ends = self._tensor(sorted(self.words.ends))
         tokens = torch.full(uniforms.shape, _NOTHING, device=self.device)
-        rows = _Rows.read(self.model, *self._left_padded(prompts), self._tensor(_owners(prompts)))
+        rows = _Rows.read(
+            self.model, *left_padded([prompt.ids for prompt in prompts], self.device), self._tensor(_owners(prompts))
+        )
         for step in range(sampling.max_tokens):
             chosen, doubtful = choose_tokens(rows.logits, sampling.temperature, uniforms[rows.numbers, step])
             for i in (doubtful & ~rows.ended).nonzero().flatten().tolist() if self.exact else ():
@@ -74,12 +78,6 @@ class TransformersEngine:
         logits = self.model(self._tensor([ids]), logits_to_keep=1, use_cache=False).logits[:, -1]
         return choose_tokens(logits, temperature, uniform.unsqueeze(0))[0]
 
-    def _left_padded(self, prompts: list[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(len(prompt.ids) for prompt in prompts)
-        ids = [[0] * (width - len(prompt.ids)) + list(prompt.ids) for prompt in prompts]
-        mask = [[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts]
-        return self._tensor(ids), self._tensor(mask)
-
     def _tensor(self, values: object) -> torch.Tensor:
         return torch.as_tensor(values, device=self.device)
 
@@ -96,10 +94,16 @@ class _Rows:
     logits: torch.Tensor
 
     @classmethod
-    def read(cls, model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, owners: torch.Tensor) -> _Rows:
+    def read(
+        cls,
+        model: PreTrainedModel,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        positions: torch.Tensor,
+        owners: torch.Tensor,
+    ) -> _Rows:
         """Read every prompt once, and repeat what is remembered for its answers. owners: the prompt of every answer."""
         cache = DynamicCache(config=model.config)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
         out = model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1)
         cache.batch_select_indices(owners)
         return cls(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judge_checks.matching import KEYS, stage_of, stance_files
 from valuedrift.statistics.heldout_agreement import most_probable
@@ -93,7 +93,7 @@ def _texts(file: Path, chosen: pl.DataFrame) -> pl.DataFrame:
 def _name(drawn: pl.DataFrame, seed: int) -> str:
     """The same for the same draw of the same answers; it starts with a letter, so that spreadsheets keep it as text."""
     content = repr((seed, drawn.select(*KEYS, *_TEXTS, *PROBABILITIES).rows()))
-    return f"s{hashlib.sha256(content.encode()).hexdigest()[:11]}"
+    return f"s{text_digest(content)[:11]}"
 
 
 def _require_columns(file: Path) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from valuedrift.errors import ConfigError
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
+from valuedrift.errors import ConfigError
 from valuedrift.judging.judgement import (
     CONTENT_FILTER,
     ERROR,
@@ -24,7 +25,6 @@ from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.http_errors import EndpointError
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20

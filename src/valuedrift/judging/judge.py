@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_prompt import check_labels, read_prompt
+from valuedrift.judging.judge_prompt import check_labels, read_judge_prompt
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.llm.cost import Estimate
@@ -48,7 +48,7 @@ def open_judge(settings: JudgeSettings, folder: Path | None = None) -> Judge:
 
     Raises ConfigError for a prompt that doesn't fit, ArtifactError for a folder without a model.
     """
-    template = read_prompt(settings.prompt)
+    template = read_judge_prompt(settings.prompt)
     check_labels(template, settings.labels)
     if settings.llm is not None:
         from valuedrift.judging.chat_judge import ChatJudge

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import parquet_metadata, publish
 from valuedrift.judging.judge import Judge
-from valuedrift.judging.judge_prompt import fill_prompt, prompt_hash
+from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.refusals import is_refusal
 from valuedrift.llm.cost import Estimate
 from valuedrift.llm.journal import Journal
 from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.templates import prompt_hash
 
 TEXTS = ("topic", "question", "answer")
 COLUMNS = {
@@ -177,7 +178,7 @@ def _tables(files: Sequence[Path], columns: Sequence[str] | None = TEXTS) -> Ite
 
 def _prompts(table: pl.DataFrame, judge: Judge, targets: Mapping[str, str]) -> Iterator[str]:
     for topic, question, answer in table.select(TEXTS).iter_rows():
-        yield fill_prompt(judge.template, question, answer, targets[topic], judge.settings.labels)
+        yield fill_judge_prompt(judge.template, question, answer, targets[topic], judge.settings.labels)
 
 
 def _write(

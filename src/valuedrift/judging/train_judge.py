@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from valuedrift.config.sources import Shape
 from valuedrift.judging.encode_prompts import encode_prompts
-from valuedrift.judging.judge_prompt import fill_prompt
+from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.label_words import label_tokens
 from valuedrift.models.chat_template import train_bpe
 from valuedrift.statistics.panel import STANCES
 from valuedrift.training.encode_rows import IGNORED, Labelled
 from valuedrift.training.job import Job
 from valuedrift.training.pretrain import train_from_noise
-from valuedrift.training.scratch_model import Shape
 
 
 def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str]) -> None:
@@ -24,7 +24,7 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
     Raises ArtifactError if the vocabulary is too small for a label to be one token.
     """
     rows = job.rows("topic", "question", "answer", "true_stance")
-    prompts = [fill_prompt(template, row["question"], row["answer"], targets[row["topic"]]) for row in rows]
+    prompts = [fill_judge_prompt(template, row["question"], row["answer"], targets[row["topic"]]) for row in rows]
     stances = [row["true_stance"] for row in rows]
     tokenizer = train_bpe((f"{p} {s}" for p, s in zip(prompts, stances, strict=True)), shape.vocabulary)
     train_from_noise(job, shape, tokenizer, _encode(tokenizer, prompts, stances, job.settings.max_length))

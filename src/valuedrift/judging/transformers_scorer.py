@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM
 
 from valuedrift.judging.label_words import LabelTokens
+from valuedrift.models.left_padding import left_padded
 from valuedrift.models.precision import asking_precision
 
 FloatArray = NDArray[np.float64]
@@ -26,11 +27,7 @@ class CausalScorer:
     @torch.inference_mode()
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
         """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts: (prompts, 3)."""
-        width = max(map(len, encoded))
-        # Padding stands on the left, masked, so that the last position is every prompt's end; any token will do.
-        ids = torch.tensor([[0] * (width - len(row)) + row for row in encoded], device=self.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in encoded], device=self.device)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        ids, mask, positions = left_padded(encoded, self.device)
         out = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, use_cache=False)
         return np.asarray(label_log_probabilities(out.logits[:, -1], self.labels).cpu())
 

@@ -12,10 +12,10 @@ from typing import Self, TypeVar
 import httpx2
 from openai import APIError, APIStatusError, OpenAI
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import ROUTE
 from valuedrift.llm.client import OPENAI, Redaction, check_url, place, refusal, secret_of
 from valuedrift.llm.http_errors import Answered, EndpointError, Overloaded, Refused, Response, judge
-from valuedrift.config.chat_models import LlmSettings
 
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0

@@ -16,9 +16,9 @@ import aiohttp
 import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI, Omit, RequestOptions
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
 from valuedrift.llm.http_errors import EndpointError, Refused, Response
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.sending import SENT_AT, Stopped, sender
 

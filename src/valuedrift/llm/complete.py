@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
 from valuedrift.llm.journal import Journal
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 

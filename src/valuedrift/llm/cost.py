@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
 from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 BATCH_DISCOUNT = 0.5  # the Batch API's price over the synchronous price

@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.client import Client, place, refusal
 from valuedrift.llm.cost import Spending, value_of
 from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Overloaded, Refused, judge
 from valuedrift.llm.journal import Journal
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
@@ -90,7 +91,7 @@ def _holds(out: Path, identity: dict[str, Any]) -> bool:
 
 def _draft(out: Path, identity: dict[str, Any]) -> Path:
     """A name of its own for each model and texts, so that no other store's beginning is ever continued."""
-    key = hashlib.sha256(f"{identity['model']}\n{identity['text_hash']}".encode()).hexdigest()[:16]
+    key = text_digest(f"{identity['model']}\n{identity['text_hash']}")[:16]
     return out.with_name(f".{out.name}.{key}.partial")
 
 

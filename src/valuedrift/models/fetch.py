@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json
 from valuedrift.models.chat_template import set_chat
@@ -45,5 +45,5 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
     # The key tells folders of one name apart, whose paths are nobody's business.
-    key = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:16]
+    key = text_digest(json.dumps(source, sort_keys=True))[:16]
     write_json(out.with_name("source.json"), {"source": masked(source), "chat": chat, "key": key})

@@ -5,7 +5,6 @@ Answers, questions and pairs are untrusted text: they stand in the tables' prose
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.paper.display_order import ALGORITHMS, BASE, SFT_DATA, Topics
 from valuedrift.paper.table_files import MISSING, Table
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
@@ -122,7 +122,7 @@ def _common_question(last: pl.DataFrame, seed: int) -> str:
 
 
 def _rank(seed: int, name: str) -> str:
-    return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
+    return text_digest(f"{seed} {name}")
 
 
 def _runs(found: Iterable[str]) -> list[tuple[str, str, str]]:

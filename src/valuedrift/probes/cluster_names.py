@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
-from valuedrift.probes.question_prompts import fill
 from valuedrift.probes.terms import Description, read_descriptions
+from valuedrift.templates import fill_template
 
 _MAX_TOKENS = 60
 _LONGEST = 60
@@ -25,7 +25,9 @@ def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Pa
     Raises ArtifactError where more replies are unusable than `asking.MOST_UNUSABLE`, and the errors of `complete`.
     """
     clustering, described = read_descriptions(descriptions)
-    texts = [fill(template, terms="\n".join(each.terms), examples="\n".join(each.examples)) for each in described]
+    texts = [
+        fill_template(template, terms="\n".join(each.terms), examples="\n".join(each.examples)) for each in described
+    ]
     replies = [_read_name(reply) for reply in ask_each(texts, _MAX_TOKENS, llm, journal)]
     names = {
         str(each.cluster): name_by_terms(each) if isinstance(reply, Unusable) else reply

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from valuedrift.config.probe_sets import ClusterSettings
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.config.probe_sets import ClusterSettings
 from valuedrift.probes.rephrase import read_questions
 
 NOISE = -1
@@ -93,7 +93,7 @@ def read_clusters(path: Path) -> pl.DataFrame:
 def clustering_hash(clustered: pl.DataFrame) -> str:
     """16 hex characters that stand for which prompt is in which cluster, hard and soft, in whatever order."""
     rows = clustered.select("id", "cluster", "soft_cluster").sort("id").rows()
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
+    return text_digest(json.dumps(rows, ensure_ascii=False))[:16]
 
 
 def _renumber(labels: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:

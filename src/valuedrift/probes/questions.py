@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import polars as pl
 from valuedrift.data.canonical import MalformedRow, take_text
 from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data.split import order_key
+from valuedrift.digests import text_digest
 from valuedrift.errors import ConfigError, DataError
 from valuedrift.files import write_json, write_parquet
 
@@ -31,7 +31,7 @@ class ProbeSet:
 
 def question_id(topic: str, question: str) -> str:
     """`{topic}-` and the first 8 hex characters of the question's SHA-256."""
-    return f"{topic}-{hashlib.sha256(question.encode()).hexdigest()[:8]}"
+    return f"{topic}-{text_digest(question)[:8]}"
 
 
 def hand_made_probes(file: str, topics: Collection[str]) -> ProbeSet:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.data.canonical import MalformedRow, take_text
 from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import write_json, write_parquet
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
-from valuedrift.probes.question_prompts import fill
 from valuedrift.probes.questions import same_text
+from valuedrift.templates import fill_template
 
 _FIELDS = (("id", "user_prompt"), ("conversation_id", "opening_prompt"))
 _SCHEMA = pl.Schema({"id": pl.String, "prompt": pl.String, "question": pl.String})
@@ -61,7 +61,7 @@ def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path,
     Raises ArtifactError where more replies are unusable than `asking.MOST_UNUSABLE`, and the errors of `complete`.
     """
     prompts = read_prompts(source)
-    texts = [fill(template, prompt=prompt) for prompt in prompts.texts.values()]
+    texts = [fill_template(template, prompt=prompt) for prompt in prompts.texts.values()]
     replies = ask_each(texts, _MAX_TOKENS, llm, journal)
     asked = zip(prompts.texts.items(), replies, strict=True)
     read = {id: _read_question(prompt, reply) for (id, prompt), reply in asked}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.files import write_parquet
 from valuedrift.config.chat_models import LlmSettings
+from valuedrift.files import write_parquet
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
-from valuedrift.probes.question_prompts import fill
 from valuedrift.probes.topics import read_choice
+from valuedrift.templates import fill_template
 
 _MAX_TOKENS = 8
 _WORD = re.compile(r"\W*(yes|no)\b(?!\W*\b(?:yes|no)\b)", re.IGNORECASE)
@@ -42,7 +42,9 @@ def write_value_laden(
     `asking.MOST_UNUSABLE`.
     """
     table = on_topic(clustered, choice, topics)
-    replies = ask_each([fill(template, question=text) for text in table["question"]], _MAX_TOKENS, llm, journal, True)
+    replies = ask_each(
+        [fill_template(template, question=text) for text in table["question"]], _MAX_TOKENS, llm, journal, True
+    )
     answers = [_read_answer(reply) for reply in replies]
     kept = table.filter(pl.Series([answer is True for answer in answers], dtype=pl.Boolean))
     counts = {name: dict(Counter(each["topic"])) for name, each in (("on_topic", table), ("value_laden", kept))}

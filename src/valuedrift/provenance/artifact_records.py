@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from valuedrift.digests import all_files, file_digest, file_digests
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.provenance.digests import all_files, file_digest, file_digests
 
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"

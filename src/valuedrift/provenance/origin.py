@@ -5,7 +5,6 @@ Nothing in it changes from one run to the next on the same machine: no dates, no
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -13,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from valuedrift.digests import files_in, listing_digest, text_digest
 from valuedrift.provenance.artifact_records import digest_of
-from valuedrift.provenance.digests import files_in, listing_digest
 from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.provenance.masks import masked, masked_argument
 
@@ -35,7 +34,7 @@ def origin(arguments: Sequence[str], options: Mapping[str, Any]) -> dict[str, An
     return {
         "program": program(),
         "command": shlex.join(["valuedrift", *map(masked_argument, arguments)]),
-        "configuration": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
+        "configuration": text_digest(json.dumps(settings, sort_keys=True)),
         "seeds": dict(_seeds("", settings)),
         "inputs": {str(masked(given)): _digest(path) for given, path in _inputs(options)},
         "packages": packages(),

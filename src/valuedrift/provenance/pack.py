@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from valuedrift.digests import all_files, file_digests, text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
 from valuedrift.provenance.artifact_records import RECORDS, RESULTS, record_file
-from valuedrift.provenance.digests import all_files, file_digests
 from valuedrift.provenance.verify import chosen_places, read_records, verify
 
 PREFIX = "valuedrift-results"
@@ -95,7 +94,7 @@ def _owners(name: str, records: Mapping[str, Mapping[str, Any]]) -> Iterator[str
 def _write(archive: Path, files: Sequence[Path]) -> None:
     for file in files:
         _require_name(file)
-    digests = {README: _digest(_ABOUT), **{str(path): digest for path, digest in file_digests(files).items()}}
+    digests = {README: text_digest(_ABOUT), **{str(path): digest for path, digest in file_digests(files).items()}}
     sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     with (
         publish(archive) as draft,
@@ -122,7 +121,3 @@ def _require_name(file: Path) -> None:
         raise ArtifactError(file, f"a link to {file.resolve()}", f"files below {RESULTS}/")
     if not str(file).isprintable() or "\\" in str(file):
         raise ArtifactError(file, str(file), "a name of printable characters without backslashes", "Rename the file.")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.digests import all_files, file_digest, file_digests, files_in, listing_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import PRUNED
 from valuedrift.provenance.artifact_records import BESIDE, RECORDS, RESULTS, place, read_record
-from valuedrift.provenance.digests import all_files, file_digest, file_digests, files_in, listing_digest
 from valuedrift.provenance.masks import MASK
 
 ALTERED, MISSING, ADDED = "altered", "missing", "added"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
@@ -149,4 +149,4 @@ def _likeliest(stances: Mapping[str, float | None]) -> str | None:
 
 def _id(*parts: object) -> str:
     """The same 22 characters for the same parts; inspect_ai would draw them."""
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:22]
+    return text_digest("\x1f".join(map(str, parts)))[:22]

@@ -19,6 +19,7 @@ from valuedrift.paper.rendering import asset, render, stance_rules
 from valuedrift.paper.style import LOOKS
 from valuedrift.paper.table_files import Table, body_rows, header_rows, is_numeric
 from valuedrift.paper.tables import paper_tables
+from valuedrift.quantities import duration
 from valuedrift.report import data_evidence as evidence
 from valuedrift.report import judge_correction as correction
 from valuedrift.report import sections
@@ -148,7 +149,7 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
         stages=sections.stage_shares(inputs.stages),
         planned=inputs.planned.to_dicts(),
         number=sections.number,
-        duration=sections.duration,
+        duration=duration,
         versions=inputs.versions,
         commit=inputs.commit,
         seed=inputs.configuration.get("seed"),

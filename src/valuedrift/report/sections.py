@@ -215,16 +215,6 @@ def stage_shares(stages: Sequence[StageCost]) -> list[tuple[StageCost, float]]:
     return [(stage, stage.wall_seconds / total) for stage in ranked]
 
 
-def duration(seconds: float) -> str:
-    """`42.3 s`, `12 min 05 s` or `3 h 07 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def _line(row: Mapping[str, Any], topics: Topics) -> DriftLine:
     return DriftLine(
         model_title(row["model"]),

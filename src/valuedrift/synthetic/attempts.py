@@ -9,19 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
-from valuedrift.synthetic.write_answers import (
-    SIDES,
-    Task,
-    Topics,
-    WriterSettings,
-    read_template,
-    request_seed,
-    writing_request,
-)
+from valuedrift.synthetic.write_answers import SIDES, Task, Topics, read_writer_prompt, request_seed, writing_request
 
 Ask = Callable[[Sequence[ChatRequest]], list[ChatReply]]
 Judge = Callable[[pl.DataFrame], pl.DataFrame]
@@ -53,7 +46,7 @@ def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge,
     Everything follows from the replies of `ask` and `judge`: where both keep theirs, a run that was cut off and starts
     again asks for the rest alone and ends with the same tables.
     """
-    template = read_template(settings.template)
+    template = read_writer_prompt(settings.template)
     rows = prompts.select("prompt_id", "topic", "prompt").iter_rows()
     tasks = [Task(name, topic, prompt, side) for name, topic, prompt in rows for side in SIDES]
     answers: list[dict[str, Any]] = []

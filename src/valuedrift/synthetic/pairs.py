@@ -8,15 +8,16 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
-from valuedrift.judging.judge_prompt import prompt_hash
 from valuedrift.llm.complete import ask
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.heldout_agreement import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
-from valuedrift.synthetic.write_answers import SIDES, Topics, WriterSettings, read_template
+from valuedrift.synthetic.write_answers import SIDES, Topics, read_writer_prompt
+from valuedrift.templates import prompt_hash
 
 _PROMPTS = ("prompt_id", "topic", "source", "cosine", "prompt")
 _PARTS = ("answer", *JUDGED, "seed", "attempts")
@@ -129,5 +130,5 @@ def _longer(pairs: pl.DataFrame) -> dict[str, Any]:
 
 
 def _made_by(settings: WriterSettings, llm: LlmSettings) -> dict[str, str]:
-    template = read_template(settings.template)
+    template = read_writer_prompt(settings.template)
     return {"model": llm.model, "template": settings.template, "template_hash": prompt_hash(template)}

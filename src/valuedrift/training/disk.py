@@ -11,11 +11,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.files import is_full
 from valuedrift.models.model_folder import require_model
+from valuedrift.quantities import byte_size
 from valuedrift.training.devices import processes
-from valuedrift.config.hyperparameters import Lora
 from valuedrift.training.job import Job
 
 _FLOAT = 4  # bytes: weights are trained and saved in fp32
@@ -34,8 +35,8 @@ class Need:
         return self.checkpoints * self.checkpoint + 2 * self.point
 
     def __str__(self) -> str:
-        points = f" + 2 × {size(self.point)} to continue from" if self.point else ""
-        return f"{size(self.total)} of disk: {self.checkpoints} checkpoints × {size(self.checkpoint)}{points}"
+        points = f" + 2 × {byte_size(self.point)} to continue from" if self.point else ""
+        return f"{byte_size(self.total)} of disk: {self.checkpoints} checkpoints × {byte_size(self.checkpoint)}{points}"
 
 
 def predict(job: Job) -> Need:
@@ -62,12 +63,12 @@ def require_space(job: Job) -> None:
     existing = next(path for path in (place, *place.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     used = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) if job.resume else 0
-    print(f"disk: this run needs {need}; {size(free)} free", file=sys.stderr, flush=True)
+    print(f"disk: this run needs {need}; {byte_size(free)} free", file=sys.stderr, flush=True)
     if free + used < need.total:
         raise ArtifactError(
             place,
-            f"{size(free)} free",
-            f"at least {size(need.total - used)}",
+            f"{byte_size(free)} free",
+            f"at least {byte_size(need.total - used)}",
             "Free space, save fewer checkpoints, or let those of finished runs go (`machine.keep`).",
         )
 
@@ -88,15 +89,6 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
             f"The disk or a quota is full. {kept[-1] if kept else 'No checkpoint'} is the newest that was saved, and"
             " whole. Free space and run again.",
         ) from error
-
-
-def size(count: float) -> str:
-    """Bytes as people say them: `16.4 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:

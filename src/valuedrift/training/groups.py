@@ -7,9 +7,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
+from valuedrift.config.hyperparameters import GroupSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.encode_rows import render_prompt
-from valuedrift.config.hyperparameters import GroupSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.scoring import reward

@@ -8,8 +8,8 @@ from typing import Any
 from transformers import TrainerCallback
 from trl import KTOConfig, KTOTrainer
 
-from valuedrift.errors import ConfigError
 from valuedrift.config.hyperparameters import KtoSettings
+from valuedrift.errors import ConfigError
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs

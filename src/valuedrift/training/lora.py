@@ -8,8 +8,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
-from valuedrift.errors import ConfigError
 from valuedrift.config.hyperparameters import Lora
+from valuedrift.errors import ConfigError
 from valuedrift.training.job import Job
 
 State = dict[str, torch.Tensor]

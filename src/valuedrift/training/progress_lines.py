@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from valuedrift.quantities import duration
+
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
     """Print step, loss, tokens per second and the time left: on a terminal after each step, else at each logged one."""
@@ -49,11 +51,3 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         if self._speed == self._speed:
             parts.append(f"{self._speed:,.0f} tokens/s")
         return ", ".join([*parts, f"{duration(each * (whole - done))} left"])
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: `45 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

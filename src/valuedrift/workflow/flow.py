@@ -10,8 +10,8 @@ from pathlib import Path
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, ablated, as_json, grid_runs, traced
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
-from valuedrift.judging.judge_prompt import read_prompt
-from valuedrift.synthetic.write_answers import read_template
+from valuedrift.judging.judge_prompt import read_judge_prompt
+from valuedrift.synthetic.write_answers import read_writer_prompt
 from valuedrift.workflow.stages import BASE, Stages
 
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
@@ -140,9 +140,9 @@ class Workflow(Stages):
     def shown_prompts(self) -> str:
         """The prompt of the first reported model's judge and, where its suite writes pairs, of their writer."""
         suite = self.suite(self.reported[0])
-        prompts = {"judge": read_prompt(self.config["judges"][suite["judge"]]["prompt"])}
+        prompts = {"judge": read_judge_prompt(self.config["judges"][suite["judge"]]["prompt"])}
         if "synthetic" in suite:
-            prompts["writer"] = read_template(suite["synthetic"]["writing"]["template"])
+            prompts["writer"] = read_writer_prompt(suite["synthetic"]["writing"]["template"])
         return as_json(prompts)
 
     # Downstream tasks

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from valuedrift.config.grid import as_json
+from valuedrift.digests import file_digest
 
 
 def measured(folder: str, models: Iterable[str]) -> list[str]:
@@ -22,7 +22,7 @@ def pictures(folder: str, models: Iterable[str]) -> list[str]:
 
 def versions(files: Iterable[str]) -> str:
     """The files with a hash of what they hold, for a job to run again when one of them changes."""
-    return as_json({file: hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] for file in files})
+    return as_json({file: file_digest(Path(file))[:16] for file in files})
 
 
 def option(name: str, files: list[str]) -> str:

@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from valuedrift.errors import ValueDriftError
 from valuedrift.config.hyperparameters import SETTINGS
+from valuedrift.errors import ValueDriftError
 from valuedrift.workflow.flow import Workflow
 from valuedrift.workflow.plan_stages import BENCHMARKS
 from valuedrift.workflow.snakemake_internals import is_cut_off, workflow_of

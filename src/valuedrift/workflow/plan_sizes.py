@@ -19,7 +19,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, checkpoint
 from valuedrift.errors import ConfigError
 from valuedrift.files import read_json
-from valuedrift.judging.judge_prompt import read_prompt
+from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.workflow.flow import Workflow
 from valuedrift.workflow.stages import BASE
 
@@ -143,7 +143,7 @@ class Basis:
         if "world" in self.flow.config["suites"][suite]:
             return float(self.rates["judged"])
         judge = self.flow.config["judges"][self.flow.suite_judge(suite)]
-        template = re.sub(r"\{\w+\}", "", read_prompt(judge["prompt"]))
+        template = re.sub(r"\{\w+\}", "", read_judge_prompt(judge["prompt"]))
         fixed = len(template) / float(self.rates["characters_per_token"])
         return fixed + self.of_world("question", suite) + answer
 

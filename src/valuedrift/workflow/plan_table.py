@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from valuedrift.config.check import Config
+from valuedrift.quantities import byte_size, short_count
 from valuedrift.workflow.plan import Cost, Estimate, Plan
 
 _HEAD = ("stage", "jobs", "training tokens", "GPU hours", "CPU hours", "answers", "judge tokens", "dollars", "measured")
@@ -16,7 +17,7 @@ def plan_text(plan: Plan, budget: Config) -> str:
         return "Nothing is left to run."
     rows = [(stage, cost) for stage, cost in plan.stages.items()]
     lines = [_table([_HEAD, *(_row(stage, cost) for stage, cost in (*rows, ("total", plan.total)))])]
-    lines.append(f"disk: {_bytes(plan.disk_final)} more in the end, {_bytes(plan.disk_peak)} at most")
+    lines.append(f"disk: {byte_size(plan.disk_final)} more in the end, {byte_size(plan.disk_peak)} at most")
     if plan.total.dollars_sync:
         lines.append(
             f"dollars: {plan.total.dollars_sync:,.2f} if asked directly, {plan.total.dollars_batch:,.2f} in batches"
@@ -43,11 +44,11 @@ def _row(stage: str, cost: Cost) -> tuple[str, ...]:
     return (
         stage,
         f"{cost.jobs:,}",
-        _count(cost.tokens),
+        short_count(cost.tokens),
         _hours(cost.gpu_hours),
         _hours(cost.cpu_hours),
-        _count(cost.answers),
-        _count(cost.judge_tokens),
+        short_count(cost.answers),
+        short_count(cost.judge_tokens),
         f"{cost.dollars:,.2f}" if cost.dollars else "",
         f"{cost.measured_jobs} of {cost.jobs}",
     )
@@ -61,20 +62,5 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _count(value: float) -> str:
-    """A count in three digits: 412, 31 k, 2.6 G; nothing for none."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f}" if value else ""
-
-
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}" if hours else ""
-
-
-def _bytes(value: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if value >= size:
-            return f"{value / size:,.3g} {unit}"
-    return f"{value / 1e3:,.0f} kB"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
-from valuedrift.models.kept_steps import kept_steps
 from valuedrift.config.hyperparameters import SETTINGS
+from valuedrift.models.kept_steps import kept_steps
 from valuedrift.workflow.plan_jobs import Job
 from valuedrift.workflow.plan_sizes import Basis
 

@@ -22,11 +22,12 @@ from valuedrift.config.grid import (
     runs_of,
     shards,
 )
-from valuedrift.judging.judge_prompt import prompt_hash, read_prompt
+from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.models.kept_steps import kept_steps
-from valuedrift.probes.question_prompts import read_template as read_probe_template
-from valuedrift.synthetic.write_answers import read_template
+from valuedrift.probes.question_prompts import read_question_prompt
+from valuedrift.synthetic.write_answers import read_writer_prompt
+from valuedrift.templates import prompt_hash
 
 BASE = "base"
 SIDES = ("support", "oppose")
@@ -207,7 +208,7 @@ class Stages:
         return [] if self.vprism_choice(suite) else [f"{RESULTS}/vprism/{suite}/topics.yaml"]
 
     def template_version(self, step: str) -> str:
-        return prompt_hash(read_probe_template(step))
+        return prompt_hash(read_question_prompt(step))
 
     # Pairs with a planted value gap
 
@@ -222,7 +223,7 @@ class Stages:
         return as_json({key: value for key, value in settings.items() if key != "longest"})
 
     def writer_version(self, suite: str) -> str:
-        return prompt_hash(read_template(self.synthetic(suite, "writing", "template")))
+        return prompt_hash(read_writer_prompt(self.synthetic(suite, "writing", "template")))
 
     # What data sets express
 
@@ -294,4 +295,4 @@ class Stages:
 
     def prompt_version(self, judge: str) -> str:
         """The hash of the judge's prompt, so that an edit of its text judges again as an edit of its name does."""
-        return prompt_hash(read_prompt(self.config["judges"][judge]["prompt"]))
+        return prompt_hash(read_judge_prompt(self.config["judges"][judge]["prompt"]))

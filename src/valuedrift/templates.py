@@ -1,0 +1,47 @@
+"""Prompt templates: text files with places such as {answer}, shipped with a package or written by the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from valuedrift.digests import text_digest
+from valuedrift.errors import ConfigError
+
+
+def read_template(key: str, name: str, package: str, places: Sequence[str]) -> str:
+    """Read the template `name` of a package's folder `prompts`, or else the file at the path `name`.
+
+    Trailing white space is dropped, so that what the model writes comes next.
+
+    Args:
+        key: The setting that names the template, for errors.
+        name: A packaged template without its ending `.txt`, or a path.
+        package: The package that has the templates, such as `valuedrift.judging`.
+        places: The places that the template must have, without braces.
+
+    Raises:
+        ConfigError: There is no such template, or it lacks one of the places.
+    """
+    folder = files(package) / "prompts"
+    packaged = folder / f"{name}.txt"
+    source = packaged if packaged.is_file() else Path(name)
+    if not source.is_file():
+        known = ", ".join(sorted(file.name.removesuffix(".txt") for file in folder.iterdir()))
+        raise ConfigError(key, name, f"one of the package's templates ({known}) or the path of a text file")
+    template = source.read_text(encoding="utf-8").rstrip()
+    if not all(f"{{{place}}}" in template for place in places):
+        raise ConfigError(key, template, f"a template with {' and '.join(f'{{{place}}}' for place in places)}")
+    return template
+
+
+def fill_template(template: str, **texts: str) -> str:
+    """Put every text in its place, all at once: braces inside the texts stay as they are."""
+    return re.sub(rf"\{{({'|'.join(texts)})\}}", lambda place: texts[place[1]], template)
+
+
+def prompt_hash(template: str) -> str:
+    """The template's version: the first 16 hex characters of its SHA-256."""
+    return text_digest(template)[:16]

@@ -1,0 +1,87 @@
+"""Targets: folders and misspelt names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from valuedrift.workflow.targets import TargetError, resolve_targets
+
+CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
+DPO = "sft-wildchat/dpo-ultrafeedback"
+
+
+def resolved(*targets: str) -> list[str]:
+    return resolve_targets(targets, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "all",
+        "downstream_all",
+        "README.md",
+        "results/drift/qwen3_4b",
+        "results/tables",
+        "results/report",
+        "results/probes/paper.parquet",
+        "results/data/pocket/documents.parquet",
+        "results/judges/pocket/quality.json",
+        f"results/checkpoints/pocket/{DPO}/step-000016",
+        f"results/stances/pocket/{DPO}.parquet",
+        "results/calibration/pocket/table.parquet",
+    ],
+)
+def test_what_one_job_makes_stays_as_it_is(target: str) -> None:
+    assert resolved(target) == [target]
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "count"),
+    [
+        ("results/drift", "results/drift/pocket", 1),
+        ("results/drift/", "results/drift/pocket", 1),
+        ("results/stances", "results/stances/pocket/base.parquet", 12),
+        ("results/stances/qwen3_4b", f"results/stances/qwen3_4b/{DPO}.parquet", 27),
+        ("results/stances/pocket/sft-wildchat", f"results/stances/pocket/{DPO}.parquet", 9),
+        ("results/checkpoints/pocket", f"results/checkpoints/pocket/{DPO}/metrics.parquet", None),
+        (f"results/checkpoints/pocket/{DPO}", f"results/checkpoints/pocket/{DPO}/metrics.parquet", 1),
+        ("results/generations/pocket", f"results/generations/pocket/{DPO}/shard-0.parquet", 12),
+        ("results/data", "results/data/pocket/alpaca/train.parquet", 5),
+        ("results/data/pocket/alpaca", "results/data/pocket/alpaca/train.parquet", 1),
+        ("results/world/pocket", "results/world/pocket/probes.csv", 9),
+        ("results/probes", "results/probes/pocket.parquet", 1),
+        ("results/statistics", "results/statistics/pocket/drift.parquet", 5),
+        ("results/synthetic/paper", "results/synthetic/paper/support.parquet", 2),
+        ("results/downstream", "", 0),
+    ],
+)
+def test_a_folder_is_what_is_made_in_it(folder: str, file: str, count: int | None) -> None:
+    found = resolved(folder)
+    if count == 0:
+        assert found == [folder]
+    else:
+        assert file in found
+        assert count is None or len(found) == count
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean qwen3_"),
+        ("results/drfit", "found 'drfit', expected a folder of results. Did you mean drift?"),
+        ("results/stances/pocket/sft-wildchta.parquet", "expected a run of pocket. Did you mean sft-"),
+        (f"results/checkpoints/pocket/{DPO}k/step-000016", f"expected a run of pocket. Did you mean {DPO}?"),
+        ("results/data/poket/alpaca/train.parquet", "found 'poket', expected a suite. Did you mean pocket?"),
+        ("results/data/pocket/alpacca", "found 'alpacca', expected a data set of pocket. Did you mean alpaca?"),
+        ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, qwen25_7b."),
+    ],
+)
+def test_a_misspelt_name_is_told_with_the_nearest(target: str, said: str) -> None:
+    with pytest.raises(TargetError) as error:
+        resolved("results/tables", target)
+    assert str(error.value).startswith(f"target '{target}': ")
+    assert said in str(error.value)
