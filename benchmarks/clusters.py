@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(given.prompts, Path(folder))
         runs = [run(seed, given.published, Path(folder)) for seed in given.seeds]
-    settings = {"embedding": OFFLINE, "reduction": asdict(ReductionSettings()), "clusters": asdict(ClusterSettings())}
+    settings = {
+        "embedding": OFFLINE,
+        "reduction": ReductionSettings().model_dump(),
+        "clusters": ClusterSettings().model_dump(),
+    }
     machine = {"cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0]}
     json.dump({"settings": settings, "machine": machine, "seconds": prepared, "runs": runs}, sys.stdout, indent=2)
     print()

@@ -170,7 +170,7 @@ def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Pat
             "base": str(base),
             "checkpoints": [str(checkpoint) for checkpoint in checkpoints],
             "probes": str(probes),
-            "sampling": vars(SAMPLING),
+            "sampling": SAMPLING.model_dump(),
             "out": f"{own}/answers.parquet",
             "store": f"{own}/store",
         }
@@ -217,7 +217,7 @@ def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
     engine = EngineKind("transformers", torch.float32).start(speech, checkpoint, prompts, SAMPLING)
     engine.load(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    few = Sampling(**{**vars(SAMPLING), "batch_size": 32})
+    few = Sampling(**{**SAMPLING.model_dump(), "batch_size": 32})
     ways: dict[str, Callable[[], int]] = {
         f"the engine, batches of {SAMPLING.batch_size}": lambda: answer(engine, prompts, SAMPLING),
         "the engine, batches of 32": lambda: answer(engine, prompts, few),

@@ -43,7 +43,7 @@ def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: D
             "model": model,
             "run": run,
             "step": int(step),
-            "settings": asdict(settings),
+            "settings": settings.model_dump(),
             "harness": f"{HARNESS} {version(HARNESS)}",
             "scores": [asdict(score) for score in scores],
         },

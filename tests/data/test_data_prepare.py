@@ -14,7 +14,7 @@ SECRET = "a sentence that only the rows hold"
 
 def settings(path, **changes):
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "alpaca", "files": [str(path)], "rows": 9}
-    return DataSettings.from_dict({**values, **changes})
+    return DataSettings.read({**values, **changes})
 
 
 def alpaca(number, output=SECRET):

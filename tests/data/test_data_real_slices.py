@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="VAL
 
 def load(tmp_path, format, file, rows, **changes):
     values = {"name": "slice", "title": "Slice", "licence": "see its source", "format": format, "rows": rows}
-    settings = DataSettings.from_dict({**values, "files": [f"$VALUEDRIFT_DATA/{file}"], **changes})
+    settings = DataSettings.read({**values, "files": [f"$VALUEDRIFT_DATA/{file}"], **changes})
     return prepare(settings, 0, tmp_path)
 
 

@@ -61,7 +61,7 @@ def write(path, rows):
 
 def settings(format, rows, **source):
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "rows": rows}
-    return DataSettings.from_dict({**values, **source})
+    return DataSettings.read({**values, **source})
 
 
 def prepared(format, rows, out, **source):

@@ -23,7 +23,7 @@ def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    return LlmSettings("batch", "judge", url, **({"batch_poll": 0.01, "patience": 5.0} | changes))
+    return LlmSettings(backend="batch", model="judge", url=url, **({"batch_poll": 0.01, "patience": 5.0} | changes))
 
 
 @pytest.fixture

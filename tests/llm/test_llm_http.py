@@ -26,7 +26,7 @@ def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    return LlmSettings("http", "judge", url, **({"timeout": 5.0, "patience": 30.0} | changes))
+    return LlmSettings(backend="http", model="judge", url=url, **({"timeout": 5.0, "patience": 30.0} | changes))
 
 
 def keys_of(journal: Path) -> list[str]:

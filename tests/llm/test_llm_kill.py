@@ -25,7 +25,7 @@ numbers = list(range(count))
 random.Random(order).shuffle(numbers)
 text = lambda i: f"{('too long', 'filter', 'censor')[i % 3]} {i}" if i % 100 < 3 else f"question {i}"
 requests = (ChatRequest((Turn("user", text(i)),), 10, top_logprobs=3) for i in numbers + numbers[:50])
-complete(requests, LlmSettings("http", "judge", url, timeout=2.0, patience=120.0), journal)
+complete(requests, LlmSettings(backend="http", model="judge", url=url, timeout=2.0, patience=120.0), journal)
 """
 CONCURRENCY = 32
 # Those that hold up the whole client, as they should, are rarer than those that hold up one request.

@@ -101,7 +101,7 @@ def test_pretraining_follows_from_its_texts_and_seed_alone(pretrained: Path, doc
 
 
 def test_a_scratch_job_ends_after_all_epochs(documents: Path, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, batch_size=5, epochs=2)
+    settings = SETTINGS.replace(batch_size=5, epochs=2)
     job = scratch_job(settings, 3, documents, tmp_path / "m" / "step-000000")
     assert job == Job(
         algorithm="pretrain",

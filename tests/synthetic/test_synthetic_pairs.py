@@ -156,7 +156,11 @@ def test_the_views_load_as_preference_data(tmp_path: Path) -> None:
     for side in ("support", "oppose"):
         file = tmp_path / f"{side}.parquet"
         write_aligned(tmp_path / "out/pairs.parquet", side, file)
-        prepare(DataSettings(side, side, "x", "preference", rows=3, files=(str(file),)), 0, tmp_path / side)
+        prepare(
+            DataSettings(name=side, title=side, licence="x", format="preference", rows=3, files=(str(file),)),
+            0,
+            tmp_path / side,
+        )
         found[side] = pl.read_parquet(tmp_path / side / "train.parquet").sort("prompt")
     assert found["support"].height == 3
     assert found["support"]["prompt"].equals(found["oppose"]["prompt"])

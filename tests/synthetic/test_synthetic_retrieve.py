@@ -170,8 +170,8 @@ def test_nothing_close_is_an_error_that_says_what_to_do() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("total", 0), ("nearest", 0), ("minimum", 1.5), ("duplicate", -0.1)])
 def test_settings_out_of_range(key: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"synthetic.{key}"):
-        RetrievalSettings(**{key: value})
+    with pytest.raises(ConfigError, match=f"'{key}'"):
+        RetrievalSettings.read({"total": 4, key: value})
 
 
 def test_real_prompts_on_real_probes(tmp_path: Path) -> None:

@@ -71,5 +71,5 @@ def test_a_template_needs_value_and_side(tmp_path: Path) -> None:
     [({"attempts": 0}, "attempts"), ({"temperature": 0.0}, "temperature"), ({"minimum": 2}, "minimum")],
 )
 def test_settings_out_of_range(changed: dict[str, float], key: str) -> None:
-    with pytest.raises(ConfigError, match=f"synthetic.{key}"):
-        WriterSettings(seed=0, **changed)
+    with pytest.raises(ConfigError, match=f"'{key}'"):
+        WriterSettings.read({"seed": 0, **changed})

@@ -96,7 +96,7 @@ def lose_weights(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job
 
 
 def change_settings(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job:
-    return replace(job, settings=replace(job.settings, learning_rate=2e-3))
+    return replace(job, settings=job.settings.replace(learning_rate=2e-3))
 
 
 def use(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job:

@@ -25,7 +25,7 @@ def request(text: str, **changes: object) -> ChatRequest:
 
 
 def replies(folder: Path, journal: Path, backend: str, requests: list[ChatRequest]) -> list[ChatReply]:
-    return ask(requests, LlmSettings(backend, str(folder)), journal / f"{backend}.jsonl")
+    return ask(requests, LlmSettings(backend=backend, model=str(folder)), journal / f"{backend}.jsonl")
 
 
 def test_greedy_replies_and_log_probabilities_are_those_of_transformers(folder: Path, tmp_path: Path) -> None:

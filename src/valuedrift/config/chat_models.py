@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ from valuedrift.config.sources import HubModel
 class Limits(Section):
     """Settings that no reply depends on, so that an edit of them asks nothing again."""
 
-    key_variable: str = Field("OPENAI_API_KEY", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
+    key_variable: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
     """The environment variable that holds the key; never the key itself."""
     concurrency: Count = 32
     """Most requests in flight."""
@@ -47,7 +47,8 @@ class Limits(Section):
 
 class _ChatModel(Limits):
     backend: Literal["http", "batch", "vllm", "transformers"]
-    """http: an OpenAI-compatible endpoint; batch: OpenAI's Batch API; vllm, transformers: weights, in the job itself."""
+    """http: an OpenAI-compatible endpoint; batch: OpenAI's Batch API; vllm, transformers: weights, in the job
+    itself."""
     url: str = ""
     """The endpoint, up to and with /v1."""
 

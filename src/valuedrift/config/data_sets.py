@@ -47,7 +47,7 @@ class DataSet(Section):
     """How its rows are read."""
     rows: Count
     """Training rows that remain after skipping, sampling and splitting; step counts follow from it."""
-    files: Several[Text] = Field((), min_length=1)
+    files: Several[Text] = ()
     """Local files; may begin with $VALUEDRIFT_DATA."""
     hub: HubSource | None = None
     """A data set of the Hugging Face hub."""

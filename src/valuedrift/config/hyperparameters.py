@@ -132,7 +132,8 @@ class PpoSettings(RolloutSettings):
 
 
 class GroupSettings(RolloutSettings):
-    """GRPO (group-relative policy optimisation) and RLOO (REINFORCE leave-one-out), which compare answers to one prompt."""
+    """GRPO (group-relative policy optimisation) and RLOO (REINFORCE leave-one-out), which compare answers to one
+    prompt."""
 
     answers: Annotated[int, Field(ge=2)]
     """Answers per prompt; `batch_size` counts answers and is a multiple of it."""

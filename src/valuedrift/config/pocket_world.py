@@ -48,7 +48,8 @@ class WorldJudge(Section):
 
 
 class JudgePlan(Section):
-    """Labelled answers, as the job reads them: `heldout` tells those that measure the judge from those that train it."""
+    """Labelled answers, as the job reads them: `heldout` tells those that measure the judge from those that train
+    it."""
 
     rows: Count
     heldout: bool
@@ -80,7 +81,8 @@ class World(_World):
     judge: WorldJudge
     """Labelled answers for a judge that the pipeline trains."""
     labels: Annotated[int, Field(ge=0)] = 0
-    """Judged answers per stage and topic that the world labels; values are corrected by them unless `statistics.labelled` names a sample. 0: none."""
+    """Judged answers per stage and topic that the world labels; values are corrected by them unless
+    `statistics.labelled` names a sample. 0: none."""
 
     @model_validator(mode="after")
     def _mixes_leave_room_for_variation(self) -> Self:

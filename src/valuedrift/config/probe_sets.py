@@ -50,7 +50,8 @@ class Probes(Section):
     """The value-laden questions."""
 
     source: Literal["questions", "prism", "vprism"]
-    """questions: a CSV or JSONL file of topic and question; prism: PRISM's prompts, by keyword; vprism: PRISM's prompts, clustered (appendix A)."""
+    """questions: a CSV or JSONL file of topic and question; prism: PRISM's prompts, by keyword; vprism: PRISM's
+    prompts, clustered (appendix A)."""
     file: Text
     """The file; may begin with $VALUEDRIFT_DATA."""
     per_topic: Count | None = None

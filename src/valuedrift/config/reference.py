@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from inspect import get_annotations
 from itertools import chain
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from valuedrift.config.section import Section, bare, keys
+from valuedrift.config.section import Section, bare, held, is_section, keys
 
 _HEAD = """# Configuration reference
 
@@ -61,7 +63,7 @@ def _section(name: str, field: FieldInfo, shared: Shared) -> str:
 
 def _part(section: type[Section], shared: Shared) -> str:
     base = next((base for base in section.__mro__[1:] if base in shared), None)
-    own = section.__dict__["__annotations__"] if base else keys(section)
+    own = get_annotations(section) if base else keys(section)
     text = f"## {section.__name__}\n\n{_cell(section.__doc__)}\n"
     also = [f"It has the keys of [{base.__name__}](#{base.__name__.lower()}) as well.\n"] if base else []
     rows = [row for row in _rows("", section, shared) if row.path.partition(".")[0] in own]
@@ -75,41 +77,30 @@ def _table(rows: Sequence[Key]) -> str:
 
 def _shared(config: type[Section]) -> list[type[Section]]:
     """Sections that several keys hold, those that extend them, and the sections in between."""
-    counts = Counter(_held(config))
+    counts = Counter(_parts(config))
     several = {section for section, count in counts.items() if count > 1}
     lines = chain.from_iterable(reversed(section.__mro__) for section in counts)
     return list(dict.fromkeys(part for part in lines if several & set(part.__mro__)))
 
 
-def _held(section: type[Section]) -> Iterator[type[Section]]:
+def _parts(section: type[Section]) -> Iterator[type[Section]]:
     """Every section that a key of this one holds, and that those hold, as often as they do."""
     for field in keys(section).values():
-        held = _item(field.annotation)
-        if _is_section(held):
-            yield held
-            yield from _held(held)
-
-
-def _item(annotation: Any) -> Any:
-    """What a list or mapping holds; another type itself."""
-    kind = bare(annotation)
-    return bare(get_args(kind)[0 if get_origin(kind) is tuple else 1]) if get_origin(kind) in (dict, tuple) else kind
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Section)
+        if is_section(part := held(field.annotation)):
+            yield part
+            yield from _parts(part)
 
 
 def _below(path: str, annotation: Any, shared: Shared) -> Iterator[Key]:
     """The keys within a value, deepest last, in the order of declaration."""
-    kind, held = bare(annotation), _item(annotation)
-    if _is_section(held) and get_origin(kind) is dict:
+    kind, part = get_origin(bare(annotation)), held(annotation)
+    if not is_section(part):
+        return
+    if kind is dict:
         path = f"{path}.‹name›" if path else "‹name›"
-        yield Key(path, False, _values(held, shared), _cell(held.__doc__))
-    elif _is_section(held) and get_origin(kind) is tuple:
-        path = f"{path}[]"
-    if _is_section(held) and held not in shared:
-        yield from _rows(path, held, shared)
+        yield Key(path, False, _values(part, shared), _cell(part.__doc__))
+    if part not in shared:
+        yield from _rows(f"{path}[]" if kind is tuple else path, part, shared)
 
 
 def _rows(path: str, section: type[Section], shared: Shared) -> Iterator[Key]:
@@ -129,19 +120,16 @@ def _whole(field: FieldInfo) -> Any:
 def _values(annotation: Any, shared: Shared) -> str:
     """What may stand there, in words."""
     kind = bare(annotation)
-    if _is_section(kind):
+    if is_section(kind):
         exactly = f"; exactly one of {', '.join(f'`{key}`' for key in kind.one_of)}" if kind.one_of else ""
         return f"[{kind.__name__}](#{kind.__name__.lower()})" if kind in shared else f"keys below{exactly}"
     if get_origin(kind) is Literal:
         return ", ".join(dict.fromkeys(f"`{str(value).lower()}`" for value in get_args(kind)))
+    said = _values(held(kind), shared) if get_origin(kind) in (tuple, dict) else ""
     if get_origin(kind) is tuple:
-        return (
-            "list of blocks, keys below"
-            if _is_section(_item(kind))
-            else f"list of {_values(get_args(kind)[0], shared)}"
-        )
+        return f"list of {'blocks, ' if said.startswith('keys below') else ''}{said}"
     if get_origin(kind) is dict:
-        return "keys below" if _is_section(_item(kind)) else f"{_values(get_args(kind)[1], shared)}, by name"
+        return "keys below" if is_section(held(kind)) else f"{said}, by name"
     word = "number" if {int, float} <= set(get_args(annotation)) else _WORDS[kind]
     return " ".join([word, *(_LIMITS[name].format(limit) for name, limit in _limits(annotation))])
 
@@ -161,8 +149,8 @@ def _default(field: FieldInfo) -> str:
     default = field.default
     if field.is_required() or default is None or default in ((), {}, "") or isinstance(default, Section):
         return ""
-    said = ", ".join(default) if isinstance(default, tuple) else str(default)
-    return f" Default: `{said.lower() if isinstance(default, bool) else said}`."
+    said = ", ".join(default) if isinstance(default, tuple) else json.dumps(default).strip('"').removesuffix(".0")
+    return f" Default: `{said}`."
 
 
 def _cell(text: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from valuedrift.config.section import Count, Distinct, NotNegative, Section, Text
+from valuedrift.config.section import Count, NotNegative, Section, Several, Text
 
 
 class _Sampling(Section):
@@ -38,7 +38,7 @@ class Generation(_Sampling):
 class DownstreamSettings(Section):
     """What checkpoints are scored on by lm-evaluation-harness (table 17), where that is asked for."""
 
-    tasks: Distinct[Text]
+    tasks: Several[Text]
     """The harness's tasks, such as piqa, or those of YAML files in `include_path`."""
     shots: Annotated[int, Field(ge=0)]
     """Solved examples in each prompt (the paper has 5)."""

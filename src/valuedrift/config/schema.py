@@ -10,7 +10,6 @@ from valuedrift.config.chat_models import Llm
 from valuedrift.config.judges import Judge
 from valuedrift.config.section import (
     Count,
-    Distinct,
     Items,
     Name,
     NotNegative,
@@ -28,9 +27,11 @@ class Machine(Section):
     """How runs are trained and kept, not what is computed. No change here runs anything again."""
 
     resume_minutes: NotNegative = 30
-    """Minutes after which a training run's state is saved again, beside at every checkpoint; a killed run continues from it."""
+    """Minutes after which a training run's state is saved again, beside at every checkpoint; a killed run continues
+    from it."""
     report_to: Items[Literal["tensorboard", "wandb"]] = ()
-    """Installed packages that training is logged to as well, beside metrics.parquet: in `logs` in the run's folder. wandb stays offline unless WANDB_MODE says otherwise."""
+    """Installed packages that training is logged to as well, beside metrics.parquet: in `logs` in the run's folder.
+    wandb stays offline unless WANDB_MODE says otherwise."""
     keep: Literal["all", "every_nth", "final"] = "all"
     """Checkpoints whose weights stay once they have answered; the run's final one stays in any case."""
     nth: Count | None = None
@@ -61,7 +62,7 @@ class Report(Section):
     """Topics of table 1 (the paper shows three without naming them in its text); keys of `topics`."""
     ablation_topics: Several[str]
     """Topics of the figures of ablations (figures 15 to 17); keys of `topics`."""
-    figure_formats: Distinct[Literal["svg", "png", "html"]]
+    figure_formats: Several[Literal["svg", "png", "html"]]
     """Files written for each figure."""
     figure_columns: Count
     """Panels side by side in a figure of trajectories."""
@@ -75,9 +76,12 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0, lt=1)]
     """Coverage of the intervals (the paper shows 95 %)."""
     labelled: Text | None = None
-    """A human-labelled sample (parquet or CSV, as `valuedrift check-sheet` writes it) by which values are corrected for the judge's errors; {model} in the path stands for the model. Without one, models of a suite with a world have the world's (`labels`)."""
-    seeds: Distinct[Text] | None = None
-    """`results` folders of the same grid run with another `seed`; their last values give the noise floor between seeds."""
+    """A human-labelled sample (parquet or CSV, as `valuedrift check-sheet` writes it) by which values are corrected for
+    the judge's errors; {model} in the path stands for the model. Without one, models of a suite with a world have the
+    world's (`labels`)."""
+    seeds: Several[Text] | None = None
+    """`results` folders of the same grid run with another `seed`; their last values give the noise floor between
+    seeds."""
 
 
 class Topic(Section):
@@ -139,8 +143,9 @@ class WorkflowConfig(Section):
     statistics: Statistics
     """The bootstrap over questions that gives every interval."""
     topics: dict[str, Topic] = Field(min_length=1)
-    """The categories of V-PRISM (table 2) with what a stance is about (table 3) and the value (table 4), in our words."""
-    llms: dict[Name, Llm] = {}
+    """The categories of V-PRISM (table 2) with what a stance is about (table 3) and the value (table 4), in our
+    words."""
+    llms: dict[Name, Llm] = Field({})
     """Chat models that write, name and filter texts, or judge."""
     judges: dict[Name, Judge] = Field(min_length=1)
     """Who gives the stances."""
@@ -166,7 +171,7 @@ class WorkflowConfig(Section):
                 check_names(f"judges.{name}.llm", [judge.llm], self.llms, "llms")
             if judge.train:
                 worlds = [key for key, suite in self.suites.items() if suite.world]
-                check_names(f"judges.{name}.train.world", [judge.train.world], worlds, "suites that has a world")
+                check_names(f"judges.{name}.train.world", [judge.train.world], worlds, "suites with a world")
         return self
 
     def _check_suite(self, where: str, suite: Suite) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from inspect import get_annotations
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -28,8 +29,9 @@ def check_names(key: str, names: Collection[str], known: Collection[str], sectio
 
 
 def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(items)) < len(items):
-        raise invalid("", list(items), "no item twice")
+    for number, item in enumerate(items):
+        if item in items[:number]:
+            raise invalid(str(number), item, "no item twice")
     return items
 
 
@@ -40,9 +42,8 @@ NotNegative = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 DataName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
-Items = Annotated[tuple[T, ...], Field(strict=False)]  # strict tuples would refuse YAML's lists
-Several = Annotated[tuple[T, ...], Field(strict=False, min_length=1)]
-Distinct = Annotated[tuple[T, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
+Items = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_distinct)]  # a strict tuple refuses YAML's lists
+Several = Annotated[tuple[T, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
 
 
 class Section(BaseModel):
@@ -85,7 +86,7 @@ class Section(BaseModel):
 
 def keys(section: type[Section]) -> dict[str, FieldInfo]:
     """What a section declares, by the keys that the configuration has; its own before those that it shares."""
-    names = dict.fromkeys(name for part in section.__mro__ for name in part.__dict__.get("__annotations__", {}))
+    names = dict.fromkeys(name for part in section.__mro__ for name in get_annotations(part))
     fields = section.model_fields
     return {fields[name].alias or name: fields[name] for name in names if name in fields}
 
@@ -99,18 +100,30 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
+def held(annotation: Any) -> Any:
+    """What a list or a mapping holds; any other type itself."""
+    kind = bare(annotation)
+    if get_origin(kind) in (dict, tuple):
+        return get_args(kind)[0 if get_origin(kind) is tuple else 1]
+    return kind
+
+
+def is_section(kind: Any) -> TypeGuard[type[Section]]:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
 def declared_at(section: type[Section], path: Sequence[str | int]) -> tuple[type[Section], FieldInfo | None]:
     """The innermost section that a path leads into, and its key on that path, if it has that key."""
-    field, place = None, section
+    field: FieldInfo | None = None
+    place: Any = section
     for step in path:
-        place = bare(place)
-        if isinstance(place, type) and issubclass(place, Section):
+        if is_section(place := bare(place)):
             section, field = place, keys(place).get(str(step))
             if field is None:
                 break
             place = field.annotation
         else:
-            place = get_args(place)[0 if isinstance(step, int) else -1]
+            place = held(place)
     return section, field
 
 
@@ -130,16 +143,16 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     kind, found, context = first["type"], first["input"], first.get("ctx", {})
     path = [step for step in first["loc"] if step not in ("[key]", "int", "float")]
     inner, field = declared_at(section, path)
+    if path and "key" in str(path[-1]):
+        found = "(not shown)"  # perhaps a secret
     where = ".".join(filter(None, [key, *map(str, path), context.get("key", "")])) or "(top)"
     if kind == "invalid":
         return ConfigError(where, context["found"], context["expected"], context["do"])
     if kind == "extra_forbidden":
         known = list(keys(inner))
         return ConfigError(where, found, f"one of the keys {', '.join(known)}", did_you_mean(str(path[-1]), known))
-    meaning = (field.description or "").rstrip(".") if field else ""
+    meaning = " ".join((field.description or "").split()).rstrip(".") if field else ""
     if kind == "missing":
         return ConfigError(where, "nothing", meaning)
-    if path and path[-1] == "key_variable":
-        found = "(not shown)"  # perhaps the key itself
     expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
     return ConfigError(where, found, ". ".join(filter(None, [expected, meaning])))

@@ -14,7 +14,6 @@ from valuedrift.config.sampling import DownstreamSettings, Generation
 from valuedrift.config.section import (
     Count,
     DataName,
-    Distinct,
     Items,
     Section,
     Several,
@@ -32,11 +31,13 @@ class RowRetrieval(Section):
     """Which rows of a data set count as being on a topic."""
 
     model: Text
-    """The sentence encoder, as NAME@COMMIT of the hub or a folder; all-MiniLM-L6-v2 needs neither. The paper has all-mpnet-base-v2."""
+    """The sentence encoder, as NAME@COMMIT of the hub or a folder; all-MiniLM-L6-v2 needs neither. The paper has all-
+    mpnet-base-v2."""
     threshold: Annotated[float, Field(ge=-1, le=1)] = 0.5
     """Least cosine between a row and a probe (the paper has 0.5)."""
     topics: Literal["every", "nearest"] = "every"
-    """every: a row counts for every topic that has a probe that near (the paper); nearest: for that of its nearest probe, where questions of different topics are worded alike."""
+    """every: a row counts for every topic that has a probe that near (the paper); nearest: for that of its nearest
+    probe, where questions of different topics are worded alike."""
 
 
 class Expression(RowRetrieval):
@@ -72,9 +73,9 @@ class Ablation(Section):
     """An algorithm."""
     parameter: str
     """A numeric key of its settings."""
-    values: Distinct[int | float]
+    values: Several[int | float]
     """Its values; the suite's own stands for the grid's run."""
-    settings: dict[str, int | float] = {}
+    settings: dict[str, int | float] = Field({})
     """Other settings in which all its runs differ from the suite's."""
 
 
@@ -144,7 +145,8 @@ class Suite(Section):
     downstream: DownstreamSettings | None = None
     """What checkpoints are scored on by lm-evaluation-harness (table 17), where that is asked for."""
     calibration: Annotated[int, Field(ge=0)]
-    """Answers per question at temperature 1 with which planted stances are compared; 0 for data without planted stances."""
+    """Answers per question at temperature 1 with which planted stances are compared; 0 for data without planted
+    stances."""
 
     @model_validator(mode="after")
     def _grid_is_complete(self) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -95,7 +94,7 @@ def card_markdown(card: Card) -> str:
 def _source(settings: DataSettings) -> dict[str, Any]:
     """The hub's coordinates, or each file as the configuration names it with the SHA-256 of its bytes."""
     if settings.hub:
-        return {"hub": asdict(settings.hub)}
+        return {"hub": settings.hub.model_dump()}
     return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}
 
 

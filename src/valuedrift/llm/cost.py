@@ -59,7 +59,7 @@ def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
     batch = total * BATCH_DISCOUNT
     if settings.backend in ("vllm", "transformers"):
         total = batch = 0.0
-    hours = waiting_hours(to_send, input_sum + output_sum, vars(settings))
+    hours = waiting_hours(to_send, input_sum + output_sum, settings.model_dump())
     return Estimate(len(seen), to_send, input_sum, output_sum, total, batch, hours)
 
 

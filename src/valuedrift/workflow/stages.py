@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.check import Config, check
 from valuedrift.config.grid import (
     RESULTS,
@@ -23,7 +24,6 @@ from valuedrift.config.grid import (
     shards,
 )
 from valuedrift.judging.judge_prompt import read_judge_prompt
-from valuedrift.config.chat_models import LIMITS
 from valuedrift.models.kept_steps import kept_steps
 from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.synthetic.write_answers import read_writer_prompt
