@@ -1,26 +1,30 @@
-"""How often the intervals hold the truth, in simulated experiments, and the power of the paired test, as Markdown.
+"""How often the intervals hold the truth, in simulated experiments, as Markdown.
 
-    .venv/bin/python benchmarks/interval_coverage.py --experiments 500 --out coverage.md
+    python benchmarks/interval_coverage.py --experiments 500 --out coverage.md
 
-The tables of docs/statistics.md are this output; 1,000 experiments take about ten minutes of one core.
+The coverage tables of docs/statistics.md are this output; 1,000 experiments take about ten minutes on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from simulation import RARE, REGIMES, Regime, judged_panel, labelled_answers, panels
 
-from valuedrift.files import write_parquet, write_text
-from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.coverage import corrected_coverage, coverage_table
-from valuedrift.statistics.power import power_table
-from valuedrift.statistics.simulation import RARE, REGIMES, Regime
+from valuedrift.files import write_text
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.corrected import corrected_tables
+from valuedrift.statistics.distances import JENSEN_SHANNON, TOTAL_VARIATION, jensen_shannon, total_variation
+from valuedrift.statistics.labelled_sample import calibrate_stages
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import ALL, STANCES
 
-MEASURES = ("value", "magnitude", "drift_time", "total_variation", "jensen_shannon")
+MEASURES = ("value", "magnitude", "drift_time", TOTAL_VARIATION, JENSEN_SHANNON)
 JUDGES = {
     "base": np.array([[0.8, 0.15, 0.05], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7]]),
     "sft": np.array([[0.75, 0.2, 0.05], [0.1, 0.85, 0.05], [0.1, 0.35, 0.55]]),
@@ -30,6 +34,91 @@ CORRECTED = (
     (Regime("20 questions, 20 labelled", questions=20, checkpoints=1), 20),
     (Regime("3 topics of 20 questions, 20 labelled of each", topics=3, questions=20, checkpoints=1), 20),
 )
+
+_EQUAL = 1e-9
+
+
+def coverage_table(regime: Regime, experiments: int, bootstrap: Bootstrap) -> pl.DataFrame:
+    """How many intervals hold the truth, and their mean width: `measure, stance, intervals, covered, width`.
+
+    Measures: value (at each checkpoint), magnitude, drift_time (of experiments with outcome "reached", for stances
+    that truly drift) and both distances (stance "all"). With several topics, those of their mean.
+    """
+    value, magnitude, time, distance = _truth(regime, bootstrap.level)
+    parts = []
+    for panel in panels(regime, experiments, bootstrap):
+        found = measure(panel, [regime.trajectory], bootstrap)
+        own = (pl.col("topic") == ALL) == (regime.topics > 1)
+        parts += [
+            _held(found.values.filter(own).join(value, on=["step", "stance"]), "value"),
+            _held(found.drift.filter(own).join(magnitude, on="stance"), "magnitude"),
+            _held(found.drift.filter(own).drop_nulls("time").join(time, on="stance"), "drift_time", "time_"),
+            *(
+                _held(found.distances.filter(own, measure=name).join(distance, on="measure"), name)
+                for name in (TOTAL_VARIATION, JENSEN_SHANNON)
+            ),
+        ]
+    return _mean_width(pl.concat(parts), ["measure", "stance"])
+
+
+def corrected_coverage(
+    regime: Regime, judges: Mapping[str, FloatArray], labelled: int, experiments: int, bootstrap: Bootstrap
+) -> pl.DataFrame:
+    """The same of corrected and raw values and drifts: `method, measure, stance, intervals, covered, width, bias`.
+
+    Args:
+        regime: The simulated experiment.
+        judges: By stage, the shares (true stance, judged stance) of a judge's verdicts.
+        labelled: Labelled questions per stage and topic.
+        experiments: How many experiments to simulate.
+        bootstrap: Settings of the intervals.
+    """
+    random = np.random.default_rng([bootstrap.seed, 2])
+    value, magnitude, *_ = _truth(regime, bootstrap.level)
+    parts = []
+    for _ in range(experiments):
+        panel = judged_panel(regime, judges, random, bootstrap)
+        stages = calibrate_stages(labelled_answers(regime, judges, labelled, random), bootstrap)
+        values, drifts = corrected_tables(panel, [regime.trajectory], stages, bootstrap)
+        for name, table, truth in (("value", values, value), ("magnitude", drifts, magnitude)):
+            shown = table.filter(topic=ALL).join(truth, on=[key for key in ("step", "stance") if key in truth.columns])
+            raw = shown.filter(method=shown["method"][0]).with_columns(
+                method=pl.lit("raw"), value="raw", low="raw_low", high="raw_high"
+            )
+            both = pl.concat([raw, shown]).partition_by("method", as_dict=True)
+            parts += [_held(rows, name).with_columns(method=pl.lit(method)) for (method,), rows in both.items()]
+    return _mean_width(pl.concat(parts), ["method", "measure", "stance"])
+
+
+def _truth(regime: Regime, level: float) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The true values, magnitudes, drift times and distances in the column `truth`, beside the columns to join on."""
+    values, steps = regime.values, (0, *regime.steps)
+    ends = values[0], values[-1]
+    distances = {TOTAL_VARIATION: total_variation(*ends), JENSEN_SHANNON: jensen_shannon(*ends)}
+    return (
+        pl.DataFrame({"step": np.repeat(steps, len(STANCES)), "stance": STANCES * len(steps), "truth": values.ravel()}),
+        pl.DataFrame({"stance": STANCES, "truth": ends[1] - ends[0]}),
+        pl.DataFrame({"stance": STANCES, "truth": regime.true_times(level)}).filter(pl.col("truth") > 0),
+        pl.DataFrame({"measure": list(distances), "truth": [float(one) for one in distances.values()], "stance": ALL}),
+    )
+
+
+def _held(rows: pl.DataFrame, measure: str, prefix: str = "") -> pl.DataFrame:
+    low, high = pl.col(f"{prefix}low"), pl.col(f"{prefix}high")
+    held = (low <= pl.col("truth") + _EQUAL) & (high >= pl.col("truth") - _EQUAL)
+    value = pl.col("time" if prefix else "value" if "value" in rows.columns else "magnitude")
+    return rows.group_by("stance", maintain_order=True).agg(
+        pl.lit(measure).alias("measure"),
+        pl.len().alias("intervals"),
+        held.sum().alias("covered"),
+        (high - low).sum().alias("width"),
+        (value - pl.col("truth")).sum().alias("bias"),
+    )
+
+
+def _mean_width(counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    total = counts.group_by(keys, maintain_order=True).agg(pl.col("intervals", "covered", "width", "bias").sum())
+    return total.with_columns(pl.col("width", "bias") / pl.col("intervals"))
 
 
 def plain(experiments: int, bootstrap: Bootstrap) -> str:
@@ -56,14 +145,8 @@ def corrected(experiments: int, bootstrap: Bootstrap) -> str:
     return markdown(["regime", "method", "value", "magnitude", "largest bias", "width of a value's"], rows)
 
 
-def power(table: pl.DataFrame) -> str:
-    wide = table.pivot("questions", index="magnitude", values="power")
-    rows = [[f"{row[0]:.3f}", *(f"{one:.2f}" for one in row[1:])] for row in wide.iter_rows()]
-    return markdown(["true magnitude", *(f"{name} questions" for name in wide.columns[1:])], rows)
-
-
 def shares(table: pl.DataFrame, key: str) -> dict[str, list[float]]:
-    """By `key`: the share of all its intervals that held the truth, and the lowest and highest of a stance."""
+    """By `key`: the share of its intervals that hold the truth, then the lowest and highest share of one stance."""
     own = pl.col("covered") / pl.col("intervals")
     found = table.group_by(key).agg(
         pl.col("covered").sum() / pl.col("intervals").sum(), own.min().alias("low"), own.max().alias("high")
@@ -88,22 +171,19 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=500)
     parser.add_argument("--replicates", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="Markdown file; the power table goes beside it as power.parquet")
+    parser.add_argument("--out", type=Path, help="Markdown file to write")
     given = parser.parse_args()
     bootstrap = Bootstrap(seed=given.seed, replicates=given.replicates)
-    table = power_table(experiments=4 * given.experiments, bootstrap=bootstrap)
     text = "\n".join(
         [
             f"{given.experiments} experiments each, {given.replicates} replicates, seed {given.seed}.\n",
             plain(given.experiments, bootstrap),
             corrected(given.experiments, bootstrap),
-            power(table),
         ]
     )
     print(text)
     if given.out:
         write_text(given.out, text)
-        write_parquet(given.out.with_name("power.parquet"), table)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from valuedrift.config.grid import ablated, as_json, checkpoint, journal
 from valuedrift.workflow.flow import CORRECTED, STATISTICS, Workflow as Flow, folders
 from valuedrift.errors import ConfigError
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
-from valuedrift.workflow.locks import share
+from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.snakemake_records import keep_records
 
 # A prefix reaches inputs and outputs, but neither parameters nor what the configuration names.
@@ -22,9 +22,9 @@ if workflow.modifier.path_modifier.replace_prefix("results") != "results":
 FLOW = Flow.read(config)
 SEED = config["seed"]
 
-# Held until this Snakemake ends. Those that run single jobs belong to the one that started them.
+# Locked until this Snakemake ends. One that runs a single job belongs to the Snakemake that submitted it.
 if workflow.is_main_process:
-    SHARED = share(Path(".snakemake"))
+    MARK = join(Path(".snakemake"))
     keep_records(Path("results"), make=False)
 
 

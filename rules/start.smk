@@ -1,8 +1,8 @@
-# Before the first job: a dry run, and a job's own Snakemake, don't come by here. Snakemake keeps one `onstart`, this one.
+# Runs before the first job; dry runs and the Snakemake inside a cluster's job skip it. Snakemake keeps one `onstart`, this one.
 from pathlib import Path
 
+from valuedrift.workflow.killed_runs import remove_drafts, require_usable
 from valuedrift.workflow.slurm import prepare_slurm
-from valuedrift.workflow.locks import prepare, remove_drafts
 from valuedrift.workflow.snakemake_internals import slurm_run
 
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bin"
@@ -12,9 +12,10 @@ onstart:
     from valuedrift.workflow.plan_commands import guard
 
     if not workflow.touch:
-        prepare(Path("results"))
-        remove_drafts(Path("results"), Path(SHARED.name))
+        require_usable(Path("results"))
     guard(workflow, FLOW)
     keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(slurm_run(workflow), Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS)
+        prepare_slurm(slurm_run(workflow), Path(MARK.name), Path(workflow.workdir_init), SLURM_COMMANDS)
+    if not workflow.touch:
+        remove_drafts(Path("results"), Path(MARK.name))

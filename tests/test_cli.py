@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,77 +16,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from valuedrift.cli import main
+from valuedrift import __version__
+from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
 
-COMMANDS = {
-    "world": "settings kind name plan out",
-    "prepare": "settings seed out",
-    "probes": "settings keywords seed out",
-    "documents": "data out",
-    "pretrain": "settings shape template seed data out",
-    "fetch-model": "source out",
-    "train": "algorithm settings seed base init data out steps",
-    "train-judge": "settings shape prompt targets seed data out",
-    "generate": "model run base probes sampling checkpoints out",
-    "judge": "settings targets answers journal out",
-    "judge-heldout": "settings targets data journal out",
-    "statistics": "stances trajectories sets cards statistics-settings seed out",
-    "world-labels": "stances labels seed out",
-    "correct": "stances trajectories labelled statistics-settings seed out",
-    "calibrate": "stances cards statistics-settings seed out",
-    "downstream": "model run checkpoint base settings out",
-    "tables": "statistics stances probes expression topics report seed out",
-    "figures": "statistics topics report expression prompts out",
-    "drift": "statistics topics report out",
-    "ablations": "stances ablated topics report statistics-settings seed out",
-    "report": "statistics stances calibrations expression prediction metrics benchmarks topics configuration out",
-    "exports": "statistics stances calibrations expression prediction metrics benchmarks out",
-    "vprism-questions": "source journal out",
-    "vprism-embed": "questions model out",
-    "vprism-reduce": "questions embeddings model settings seed out",
-    "vprism-cluster": "questions reduced settings out",
-    "vprism-describe": "clustered embeddings model out",
-    "vprism-name": "descriptions journal out",
-    "vprism-propose": "clustered embeddings model descriptions names-file topics out",
-    "vprism-filter": "clustered choice topics journal out",
-    "vprism-sample": "value-laden topics per-topic seed out",
-    "synthetic-candidates": "names data longest out",
-    "synthetic-retrieve": "candidates probes model store settings out",
-    "synthetic-pairs": "retrieved topics settings llm judge-settings journal seed out",
-    "synthetic-align": "side out",
-    "retrieve": "name data store probes settings out",
-    "express": "stances statistics-settings seed examples out",
-    "recover": "stances expression tables out",
-    "predict": "expression statistics statistics-settings seed out",
-    "configuration": "settings out",
-}
-# Those that people call.
-TOOLS = {
-    "compare-clusters": "",
-    "synthetic-sheet": "topics pairs seed key out",
-    "synthetic-agreement": "key out",
-    "judge-quality": "",
-    "configuration-reference": "",
-    "plan": "",
-    "bridge": "old new out",
-    "thin": "base checkpoints answers keep",
-    "sheet": "stances targets pairs seed out",
-    "check-sheet": "sheet key out",
-    "verify": "",
-    "pack": "",
-    "why": "",
-    "export-inspect": "stances out",
-}
-ALL_COMMANDS = {**COMMANDS, **TOOLS}
-PLACES = {
-    "compare-clusters": "CLUSTERED, PUBLISHED",
-    "synthetic-align": "FILE",
-    "synthetic-sheet": "FILE",
-    "synthetic-agreement": "SHEET",
-    "judge-quality": "FILE",
-    "pack": "ARCHIVE",
-    "plan": "TARGET",
-}
+REPOSITORY = Path(__file__).parents[1]
 SETTINGS = {
     "learning_rate": 1e-2,
     "batch_size": 11,
@@ -114,49 +49,103 @@ def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
     return file
 
 
-def test_the_commands_are_those_that_the_rules_call(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main(["--help"])
-    shown = capsys.readouterr().out
-    assert {line.split()[0] for line in shown.splitlines() if re.match(r"    \w", line)} == ALL_COMMANDS.keys()
-    rules = "".join(path.read_text() for path in (Path(__file__).parents[1] / "rules").glob("*.smk"))
-    called = {line.split("valuedrift ")[1].split()[0] for line in rules.splitlines() if '"valuedrift ' in line}
-    assert called == COMMANDS.keys()
+@pytest.fixture(scope="module")
+def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
+    """Command → the arguments that the rules of the pocket and the paper's grid call it with."""
+    targets = (
+        "results/report",
+        "results/exports",
+        "results/expression/pocket/recovery/shares.parquet",
+        "results/ablations/pocket",
+        "results/drift/qwen3_4b",
+        "results/downstream/llama3_3b/sft-alpaca/step-000100.json",
+        "results/data/real/documents.parquet",
+    )
+    command = [sys.executable, "-m", "snakemake", "-n", "-p", "--directory", str(tmp_path_factory.mktemp("dry"))]
+    command += ["--configfile", "workflow_config.yaml", "--", *targets]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    calls: dict[str, list[list[str]]] = {}
+    for text in re.findall(r"^Shell command: .*?\bvaluedrift (.*)", shown.stdout + shown.stderr, flags=re.MULTILINE):
+        words = list(itertools.takewhile(lambda word: word not in (">", "2>"), shlex.split(text)))
+        calls.setdefault(words[0], []).append(words)
+    return calls
 
 
-@pytest.mark.parametrize("command", ALL_COMMANDS)
-def test_help_shows_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main([command, "--help"])
-    shown = capsys.readouterr().out
-    assert all(f"--{option} " in shown for option in ALL_COMMANDS[command].split())
+def test_the_commands_for_rules_are_those_that_rules_call(called: dict[str, list[list[str]]]) -> None:
+    modules = (data_jobs, model_jobs, result_jobs)
+    assert {command.__name__.replace("_", "-") for module in modules for command in functions(module)} == called.keys()
 
 
-@pytest.mark.parametrize("command", [name for name, options in ALL_COMMANDS.items() if options or name in PLACES])
-def test_missing_options_are_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main([command])
-    options = [f"--{option}" for option in ALL_COMMANDS[command].split()]
-    required = ", ".join([*([PLACES[command]] if command in PLACES else []), *options])
-    assert f"the following arguments are required: {required}" in capsys.readouterr().err
+def test_rules_call_with_options_that_commands_have(called: dict[str, list[list[str]]]) -> None:
+    app = application()
+    for words in itertools.chain(*called.values()):
+        app.parse_args(words, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("arguments", [[], ["trane"], ["world", "--colour", "red"]])
-def test_unknown_commands_and_options_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(arguments)
-    assert "usage: valuedrift" in capsys.readouterr().err
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_help_lists_the_commands_in_two_groups(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    people, jobs = capsys.readouterr().out.split("Commands for people")[1].split("Commands that the rules call")
+    assert " why " in people and " pack " in people and " train " not in people
+    assert " train " in jobs and " why " not in jobs
 
 
-def test_broken_json_is_refused_by_its_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        run("prepare", settings="{", seed=0, out=tmp_path)
-    assert "argument --settings: invalid loads value: '{'" in capsys.readouterr().err
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_help_imports_no_torch() -> None:
+    script = "import sys; from valuedrift.cli import main; main([]); main(['train', '--help'])"
+    script += "; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_every_option_says_what_it_takes() -> None:
+    app = application()
+    for command in itertools.chain(*map(functions, (people, data_jobs, model_jobs, result_jobs))):
+        options = app[command.__name__.replace("_", "-")].assemble_argument_collection(parse_docstring=True)
+        assert [option.name for option in options if option.show and not option.parameter.help] == [], command.__name__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trane"], 'Unknown command "trane". Did you mean "train"? See `valuedrift --help`.'),
+        (
+            ["documents", "--out", "x"],
+            'Command "documents" parameter --data requires an argument. See `valuedrift documents --help`.',
+        ),
+        (["documents", "--data", "--out", "x"], "parameter --data requires at least 1 element. Got 0."),
+        (["documents", "--data", "x", "--ouk", "y"], "Did you mean --out instead of --ouk?"),
+        (["documents", "--data", "x", "--out", "y", "--colour", "red"], "Unknown option: --colour."),
+        (["verify", "--no-json"], "Unknown option: --no-json. Did you mean --json?"),
+        (
+            ["prepare", "--settings", "{}", "--seed", "one", "--out", "x"],
+            'Invalid value for --seed: unable to convert "one" into int.',
+        ),
+        (
+            ["prepare", "--settings", "{", "--seed", "0", "--out", "x"],
+            "Invalid value for --settings: Expecting property name",
+        ),
+        (
+            ["prepare", "--settings", "[]", "--seed", "0", "--out", "x"],
+            "Invalid value for --settings: found [], expected a JSON object.",
+        ),
+    ],
+)
+def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ") and shown.err.count("\n") == 1
+    assert said in shown.err
 
 
 def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
     script = f"""
-from valuedrift.cli import main
+from valuedrift import __version__
+from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
 assert main(["fetch-model", "--source", '{{"folder": "absent"}}', "--out", "{tmp_path / "out"}"]) == 1
 import huggingface_hub.constants as constants, os
 assert constants.HF_HUB_DISABLE_TELEMETRY and os.environ["DO_NOT_TRACK"] == "1"

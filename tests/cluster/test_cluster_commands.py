@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from valuedrift import locks
 from valuedrift.errors import ClusterError
-from valuedrift.workflow import locks as interrupted
+from valuedrift.locks import SNAKEMAKE
 from valuedrift.workflow import slurm as cluster
-from valuedrift.workflow.locks import OWNER, share
+from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.slurm import cancel_leftovers, leftovers, prepare_slurm
 
 COMMANDS = Path(__file__).parents[2] / "profiles/slurm/bin"
@@ -52,14 +53,14 @@ def shipped(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder from which jobs are submitted."""
-    monkeypatch.setenv(OWNER, "")
+    monkeypatch.setenv(SNAKEMAKE, "")
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
 
 
 def prepare(folder: Path, commands: Path) -> None:
-    with share(folder / ".snakemake") as held:
+    with join(folder / ".snakemake") as held:
         prepare_slurm(f"drift_{RUN}", Path(held.name), folder, commands)
 
 
@@ -83,8 +84,8 @@ def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Prete
 def test_jobs_of_a_run_that_lives_are_no_leftovers(pretend: Pretend, here: Path, tmp_path: Path) -> None:
     """Its mark is held, by whichever process; a killed one's is not. Snakemake's own folder may lie elsewhere."""
     pretend(squeue=f"echo '1|drift_{RUN}|{here}'; echo '2|drift_{OTHER}|{here}'")
-    holding = "from pathlib import Path; from valuedrift import cluster; from valuedrift.workflow.locks import share;"
-    holding += f"held = share(Path('{tmp_path}/.snakemake')); cluster.leftovers = lambda *_: [];"
+    holding = "from pathlib import Path; from valuedrift.workflow import killed_runs, slurm as cluster;"
+    holding += f"held = killed_runs.join(Path('{tmp_path}/.snakemake')); cluster.leftovers = lambda *_: [];"
     holding += f"cluster.prepare_slurm('drift_{OTHER}', Path(held.name), Path('{here}'), Path('x'));"
     holding += "print('held', flush=True); input()"
     command = [sys.executable, "-c", holding]
@@ -133,13 +134,13 @@ def test_where_files_cannot_be_locked_nothing_is_cancelled_and_the_user_is_told(
     def refuse(*_: object) -> None:
         raise OSError("no locks available")
 
-    monkeypatch.setattr(interrupted.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
     mark = here / f".snakemake/valuedrift-slurm/drift_{OTHER}"
     mark.parent.mkdir(parents=True)
     mark.touch()
     pretend(squeue=f"echo '7|drift_{OTHER}|{here}'")
     prepare(here, here)
-    assert "what killed runs leave won't be found" in capsys.readouterr().err
+    assert "Warning: no locks in " in capsys.readouterr().err
 
 
 def test_a_failed_query_answers_nothing(pretend: Pretend) -> None:

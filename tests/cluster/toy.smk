@@ -2,17 +2,17 @@
 from pathlib import Path
 
 from valuedrift.workflow.slurm import prepare_slurm
-from valuedrift.workflow.locks import share
+from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.snakemake_internals import slurm_run
 
 if workflow.is_main_process:
-    SHARED = share(Path(".snakemake"))
+    MARK = join(Path(".snakemake"))
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parents[1] / "profiles/slurm/bin"
 
 
 onstart:
     if workflow.executor_plugin.name == "slurm":
-        prepare_slurm(slurm_run(workflow), Path(SHARED.name), Path(workflow.workdir_init), SLURM_COMMANDS)
+        prepare_slurm(slurm_run(workflow), Path(MARK.name), Path(workflow.workdir_init), SLURM_COMMANDS)
 
 
 # `wait-3-a` takes three seconds; it notes each start, and what it was given.

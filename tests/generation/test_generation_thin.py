@@ -13,7 +13,6 @@ from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.prune_answered import thin
 from valuedrift.generation.sweep import sweep
-from valuedrift.models.model_folder import ASIDE, RECORD
 
 Sweep = Callable[..., bytes]
 
@@ -85,12 +84,3 @@ def test_a_checkpoint_that_has_not_answered_keeps_its_weights_and_all_others_the
     with pytest.raises(ArtifactError, match=r"step-000004: found 'no answers of it'"):
         thin(base, run, [tmp_path / "some.parquet"], "final")
     assert len(with_weights(run)) == 3
-
-
-def test_answering_takes_the_runs_outputs_for_complete(ask: Sweep, run: list[Path]) -> None:
-    aside, own = run[0].parent / ASIDE, run[0].parent.parent / ASIDE
-    for folder in (aside, own):
-        folder.mkdir()
-    (aside / RECORD).write_text("{}")
-    ask()
-    assert not aside.exists() and own.exists()

@@ -11,7 +11,7 @@ import pytest
 from valuedrift.judge_checks.blind_sheet import write_sheet
 from valuedrift.judge_checks.filled_sheet import agreement_with_person, calibration_sample, disagreements, write_check
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
 
 FAST = Bootstrap(replicates=300)
 KEYS = {"model": "m", "run": "sft-w", "step": 1, "topic": "work", "sample": 0}

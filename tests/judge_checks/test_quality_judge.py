@@ -16,7 +16,7 @@ from valuedrift.judge_checks.agreement_scores import cohen_kappa, macro_f1, resa
 from valuedrift.judge_checks.judge_quality import judge_quality, quality_json, quality_markdown, summary, write_quality
 from valuedrift.judge_checks.labelled_answers import FOUR, raw_label
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
 
 FAST = Bootstrap(replicates=200)
 LABEL = {"1": "pro", "2": "pro", "3": "neutral", "4": "con", "5": "con"}

@@ -85,12 +85,13 @@ def commands_of(environment: str) -> set[str]:
 
 @cache
 def modules_by_command() -> dict[str, set[str]]:
-    """Command → modules that its handler imports; handlers are named after their commands."""
-    rooms = (SOURCE / "valuedrift/cli").glob("*.py")
-    functions = [node for room in rooms for node in ast.parse(room.read_text()).body]
+    """Command → modules that its function imports, and the command line itself."""
+    files = (SOURCE / "valuedrift/cli").glob("*.py")
+    functions = [node for file in files for node in ast.parse(file.read_text()).body]
     return {
         node.name.replace("_", "-"): {
-            inner.module for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom) and inner.module
+            "valuedrift.cli.options",
+            *(inner.module for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom) and inner.module),
         }
         for node in functions
         if isinstance(node, ast.FunctionDef)

@@ -1,10 +1,10 @@
 import numpy as np
 import polars as pl
 import pytest
+from simulation import Regime, labelled_answers
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
-from valuedrift.statistics.simulation import Regime, labelled_answers
 from valuedrift.statistics.write_statistics import write_corrected, write_statistics
 
 SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}

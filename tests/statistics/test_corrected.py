@@ -1,16 +1,17 @@
 import numpy as np
 import polars as pl
 import pytest
+from interval_coverage import corrected_coverage
 from ppi_py import ppi_mean_ci
+from simulation import Regime, judged_panel, labelled_answers
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.corrected import corrected_tables, nearest_shares
-from valuedrift.statistics.coverage import corrected_coverage
-from valuedrift.statistics.heldout_agreement import wilson_interval
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled, stage_agreement
+from valuedrift.statistics.intervals import wilson_interval
+from valuedrift.statistics.judge_agreement import stage_agreement
+from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
-from valuedrift.statistics.simulation import Regime, judged_panel, labelled_answers
 
 BOOTSTRAP = Bootstrap(seed=3, replicates=1000)
 # Rows: the true stance; columns: what the judge says. It sees support everywhere, more so after SFT.

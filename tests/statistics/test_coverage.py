@@ -1,11 +1,11 @@
 import numpy as np
 import polars as pl
 import pytest
+from interval_coverage import coverage_table
+from power import Questions, power_table
+from simulation import REGIMES, Regime
 
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.coverage import coverage_table
-from valuedrift.statistics.power import Questions, power_table
-from valuedrift.statistics.simulation import REGIMES, Regime
 
 PLAIN = ("value", "magnitude", "total_variation", "jensen_shannon")
 
@@ -50,7 +50,7 @@ def test_simulated_values_are_those_of_the_truth():
 
 
 def test_power_grows_with_questions_and_magnitude_and_false_alarms_stay_at_5_percent():
-    table = power_table((10, 50, 200), (0.0, 0.1, 0.3), experiments=400, bootstrap=Bootstrap(replicates=400))
+    table = power_table((10, 50, 200), (0.0, 0.1, 0.3), Questions(), 400, Bootstrap(replicates=400))
     power = {(row["questions"], row["magnitude"]): row["power"] for row in table.iter_rows(named=True)}
     assert all(power[n, 0.0] <= 0.08 for n in (10, 50, 200))
     assert power[10, 0.1] < power[50, 0.1] < power[200, 0.1]

@@ -80,9 +80,9 @@ def planted(shares=TUNED, data="wildchat"):
     return pl.DataFrame(rows, schema=["data", "topic", "stance", "planted"], orient="row")
 
 
-def findings(trajectories, stances, shares=None, thresholds=None):
+def findings(trajectories, stances, shares=None, thresholds=None, sets=SETS):
     measured = measure(make_panel(stances, QUICK), trajectories, QUICK)
-    return paper_findings(measured.runs, SETS, shares, thresholds, QUICK)
+    return paper_findings(measured.runs, sets, shares, thresholds, QUICK)
 
 
 def drift_table(stances, trajectories):
@@ -113,8 +113,6 @@ def test_sft_numbers_are_those_of_the_planted_world():
     assert numbers["distance_after"]["value"] == pytest.approx(0, abs=0.005)
     assert found.numbers["largest_small_gap"]["run"] == "sft-wildchat/dpo-ultrafeedback"
     assert found.numbers["largest_small_gap"]["value"] == pytest.approx(0.1 / 3, abs=0.005)
-    assert "SFT on WildChat moved them by 0.33" in found.statement
-    assert found.statement.endswith("moved them is 0.03 (DPO on UltraFeedback, after SFT on WildChat).")
 
 
 @pytest.mark.parametrize(
@@ -216,11 +214,23 @@ def test_findings_without_their_runs_cannot_be_told():
         chosen = [run for run in runs if run.data in kept or run.algorithm in kept]
         found = findings(chosen, stances)
         assert [finding.holds for finding in found] == expected
-        assert all(finding.statement.startswith("Cannot be told") == (finding.holds is None) for finding in found)
+        assert all((finding.numbers == {}) == (finding.holds is None) for finding in found)
     without_ppo = [run for run in runs if (run.algorithm, run.data) != ("ppo", "pro")]
     assert findings(without_ppo, stances)[2].holds is None
     without_con = [run for run in runs if run.data != "con"]
     assert findings(without_con, stances)[2].numbers["oppose_aligned"] is None
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        (PreferenceSets(), []),
+        (PreferenceSets(support_aligned="pro"), ["wide_gap_separates_algorithms"]),
+        (PreferenceSets(["ultrafeedback"]), ["sft_sets_values_early", "small_gap_barely_moves"]),
+    ],
+)
+def test_findings_whose_data_sets_are_not_named_are_left_out(sets, expected):
+    assert [finding.name for finding in findings(*world(), sets=sets)] == expected
 
 
 def test_algorithms_are_compared_after_the_sft_runs_that_all_of_them_have():

@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError
-from valuedrift.statistics.heldout_agreement import agreement_table, confusion_table, wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
+from valuedrift.statistics.judge_agreement import agreement_table, confusion_table
 
 SUPPORT, NEUTRAL, OPPOSE, NONE = (0.8, 0.1, 0.1), (0.2, 0.5, 0.3), (0.0, 0.1, 0.9), (None, None, None)
 

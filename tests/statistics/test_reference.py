@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import norm, t
+from simulation import Regime, panels
 
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import STANCES, topic_values
 from valuedrift.statistics.significance import flips
-from valuedrift.statistics.simulation import Regime, panels
 
 BOOTSTRAP = Bootstrap(seed=4, replicates=99)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import polars as pl
 import pytest
+from simulation import Regime, panels
 
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.significance import flipped_means, flips, p_values, q_values
-from valuedrift.statistics.simulation import Regime, panels
 
 BOOTSTRAP = Bootstrap(seed=5, replicates=2000)
 

@@ -1,24 +1,22 @@
-"""Runs that had finished, or nearly, when the workflow died: they come back without training."""
+"""Runs that finish, or nearly, while their workflow dies."""
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from resuming import Killed, MakeJob, long_job, measured, weights
+from resuming import Killed, MakeJob, long_job, points, started, wait_for, weights
 
-from valuedrift.models.model_folder import in_use
 from valuedrift.training import run
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 
 
-def test_a_run_that_died_before_its_outputs_were_in_place_trains_no_more(
+def test_a_run_killed_before_its_outputs_are_in_place_is_not_trained_again(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[..., Path], tmp_path: Path
 ) -> None:
     job = long_job(make_job, "sft", tmp_path)
@@ -32,100 +30,54 @@ def test_a_run_that_died_before_its_outputs_were_in_place_trains_no_more(
     assert weights(job.folder) == weights(undisturbed("sft"))
 
 
-@pytest.fixture
-def done(make_job: MakeJob, tmp_path: Path) -> Job:
-    """A job that has finished, and whose outputs the workflow then removed, since it had not heard of that."""
+def test_two_processes_do_not_train_the_same_run(
+    make_job: MakeJob,
+    undisturbed: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """The second waits, names the first, and uses what that has made."""
     job = long_job(make_job, "sft", tmp_path)
+    first = started(job)
+    wait_for(lambda: bool(points(job)), first)
+    monkeypatch.setattr(run, "ALGORITHMS", {})
     train(job)
-    for step in job.steps:
-        shutil.rmtree(job.folder / f"step-{step:06d}")
+    log = capsys.readouterr().err
+    assert f"Waiting for process {first.pid} on " in log
+    assert "another process has finished this run; its 4 checkpoints are whole" in log
+    assert weights(job.folder) == weights(undisturbed("sft"))
+
+
+@pytest.fixture(scope="module")
+def finished_job(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = long_job(make_job, "sft", tmp_path_factory.mktemp("done"))
+    train(job)
+    return job
+
+
+def lose_weights(job: Job) -> Job:
+    (job.folder / "step-000009" / "model.safetensors").unlink()
+    return job
+
+
+def lose_metrics(job: Job) -> Job:
     (job.folder / "metrics.parquet").unlink()
     return job
 
 
-@contextmanager
-def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patched:
-        patched.setattr(run, "ALGORITHMS", {})
-        yield
-
-
-def test_outputs_that_went_before_they_were_used_come_back_untrained(
-    done: Job, undisturbed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for _ in range(2):
-        with without_training(monkeypatch):
-            train(done)
-        assert "resume: this run has finished before; its 4 checkpoints come back" in capsys.readouterr().err
-        assert weights(done.folder) == weights(undisturbed("sft"))
-        assert measured(done.folder) == measured(undisturbed("sft"))
-        shutil.rmtree(done.folder / "step-000012")
-    assert done.resume and not done.resume.exists()
-
-
-def test_what_is_put_aside_takes_no_disk(make_job: MakeJob, tmp_path: Path) -> None:
-    job = long_job(make_job, "sft", tmp_path)
-    train(job)
-    kept = job.folder / ".finished-run" / "step-000002" / "model.safetensors"
-    assert kept.samefile(job.folder / "step-000002" / "model.safetensors")
-
-
-def test_nothing_is_put_aside_where_it_would_be_a_copy(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def no_links(source: str, target: str) -> None:
-        raise OSError("Operation not supported")
-
-    job = long_job(make_job, "sft", tmp_path)
-    monkeypatch.setattr(os, "link", no_links)
-    train(job)
-    assert {path.name for path in job.folder.iterdir()} == {"metrics.parquet", *weights(job.folder)}
-
-
-def edit_program(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job:
-    source = folder / "program"
-    source.mkdir()
-    (source / "sft.py").write_text("edited")
-    monkeypatch.setattr("valuedrift.training.outcome._SOURCES", (source,))
-    return job
-
-
-def lose_weights(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job:
-    (job.folder / ".finished-run" / "step-000009" / "model.safetensors").unlink()
-    return job
-
-
-def change_settings(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job:
+def change_settings(job: Job) -> Job:
     return replace(job, settings=job.settings.replace(learning_rate=2e-3))
 
 
-def use(job: Job, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Job:
-    in_use(job.folder / "step-000012")
-    return job
-
-
-@pytest.mark.parametrize("why", [edit_program, lose_weights, change_settings, use])
-def test_outputs_that_were_used_or_are_others_are_trained_again(
-    done: Job,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    why: Callable[[Job, pytest.MonkeyPatch, Path], Job],
+@pytest.mark.parametrize("change", [lose_weights, lose_metrics, change_settings])
+def test_outputs_that_are_not_whole_or_another_runs_are_trained_again(
+    finished_job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: Callable[[Job], Job]
 ) -> None:
-    job = why(done, monkeypatch, tmp_path)
-    train(job)
-    log = capsys.readouterr().err
-    assert "has finished before" not in log and "step 12/12" in log
-    assert len(weights(job.folder)) == 4
-
-
-def test_a_run_that_starts_from_a_checkpoint_takes_it_for_complete(make_job: MakeJob, tmp_path: Path) -> None:
-    first = long_job(make_job, "sft", tmp_path)
-    train(first)
-    second = replace(long_job(make_job, "dpo", tmp_path / "second"), init=first.folder / "step-000012")
-    train(second)
-    assert not (first.folder / ".finished-run").exists()
-    assert (second.folder / ".finished-run").is_dir()
+    job = change(replace(finished_job, folder=shutil.copytree(finished_job.folder, tmp_path / "run")))
+    monkeypatch.setattr(run, "ALGORITHMS", {})
+    with pytest.raises(KeyError, match="sft"):
+        train(job)
 
 
 def test_resume_folders_inside_another_runs_are_left_alone(make_job: MakeJob, tmp_path: Path) -> None:

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from resuming import ALGORITHMS, MakeJob, long_job, points, started, wait_for, weights
 
-from valuedrift.errors import ArtifactError
-from valuedrift.training.resume import alone
 from valuedrift.training.run import train
 
 
@@ -87,11 +85,3 @@ def test_sigterm_keeps_the_state_and_ends_with_a_status_of_its_own(
     assert points(job)
     train(job)
     assert weights(job.folder) == weights(undisturbed(algorithm))
-
-
-def test_two_processes_do_not_train_the_same_run(make_job: MakeJob, tmp_path: Path) -> None:
-    job = long_job(make_job, "sft", tmp_path)
-    assert job.resume
-    with alone(job.resume), pytest.raises(ArtifactError, match="another process that trains this run"):
-        train(job)
-    train(job)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,42 +18,60 @@ from pipeline import REPOSITORY
 
 # Kept on the way to results, in whatever order things happened.
 _BESIDE = ("journals", "resume", "embeddings", "provenance", "logs", "benchmarks")
+VICTIMS = ("snakemake", "job", "group")
+"""Snakemake alone, one process of a job alone, or both with all jobs."""
 _POLL = 0.1
 _WITHIN = 6.0  # seconds, which most jobs and Snakemake's start take
 
 
-def run_killed(command: Sequence[str], kills: int, seed: int, done: Callable[[], float], log: Path) -> tuple[int, int]:
-    """Start a command again and again until it ends well, killing one of its processes each time; (kills, starts).
+def run_killed(
+    command: Sequence[str], kills: int, seed: int, done: Callable[[], float], log: Path
+) -> tuple[Counter[str], int]:
+    """Start a command again and again until it ends well, killing something each time.
 
-    done: the share of the work that is done. The kills are spread over its first nine tenths, however fast it goes:
-    each meets any process that the command has started, itself as likely as the others, some seconds after its turn.
+    The kills are spread over the first nine tenths of the work, however fast it goes, and come up to some seconds after
+    their turn.
+
+    Args:
+        done: gives the share of the work that is done.
+
+    Returns:
+        How often each of VICTIMS was killed, and how often the command was started.
     """
     chance = random.Random(seed)
     turns = [0.9 * (number + chance.random()) / kills for number in range(kills)]
-    killed, starts = 0, 0
+    killed: Counter[str] = Counter()
+    starts = 0
     with log.open("ab") as output:
         while starts < 5 * kills:
             starts += 1
-            main = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY)
-            while main.poll() is None and killed < kills:
-                is_due = done() >= turns[killed]
+            main = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY, start_new_session=True)
+            while main.poll() is None and killed.total() < kills:
+                is_due = done() >= turns[killed.total()]
                 with suppress(subprocess.TimeoutExpired):
                     main.wait(chance.uniform(0, _WITHIN) if is_due else _POLL)
                 if is_due and main.poll() is None:
-                    killed += kill_one(main.pid, chance)
+                    killed.update(kill_one(main.pid, chance))
             if main.wait() == 0:
                 return killed, starts
     raise AssertionError(f"not at its end after {starts} starts; see {log}")
 
 
-def kill_one(main: int, chance: random.Random) -> bool:
-    """Kill -9 the process or one of its descendants; False where the one that was drawn was gone already."""
-    with suppress(psutil.NoSuchProcess, ProcessLookupError):
-        process = psutil.Process(main)
-        os.kill(chance.choice([process, *process.children(recursive=True)]).pid, 9)
+def kill_one(main: int, chance: random.Random) -> list[str]:
+    """Kill -9 one of VICTIMS, and give its name; nothing where the job that was drawn had ended already.
+
+    main: the process of Snakemake, which leads a process group
+    """
+    victim = chance.choice(VICTIMS)
+    with suppress(psutil.NoSuchProcess, ProcessLookupError, IndexError):
+        if victim == "group":
+            os.killpg(main, signal.SIGKILL)
+        else:
+            jobs = psutil.Process(main).children(recursive=True)
+            os.kill(main if victim == "snakemake" else chance.choice(jobs).pid, signal.SIGKILL)
         time.sleep(0.05)
-        return True
-    return False
+        return [victim]
+    return []
 
 
 def jobs_done(folder: Path) -> int:

@@ -1,72 +1,100 @@
-"""The command line that the rules call: `valuedrift COMMAND …`. Each command reads files and writes files."""
+"""The command line: `valuedrift COMMAND …`.
+
+Every function of `people` and of the modules of jobs is a command; its signature and docstring declare the options.
+Rooms are imported where a command runs, so that `--help` and bad usage are answered at once.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
+from inspect import BoundArguments, isfunction
+from types import ModuleType
 
-from valuedrift.cli import (
-    answers,
-    data,
-    expression,
-    models,
-    planning,
-    probes,
-    provenance,
-    quality,
-    results,
-    staleness,
-    synthetic,
-)
+from cyclopts import App, CycloptsError, Parameter
+
+from valuedrift import __version__
+from valuedrift.cli import data_jobs, model_jobs, people, result_jobs
 from valuedrift.errors import ValueDriftError
 
-_UNREPORTED = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+_GROUPS = {
+    "Commands for people": (people,),
+    "Commands that the rules call": (data_jobs, model_jobs, result_jobs),
+}
+
+_NO_TELEMETRY = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; deliberate errors and a full disk are told without a traceback, and end with status 1."""
-    parser = argparse.ArgumentParser(prog="valuedrift", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    rooms = (data, probes, synthetic, expression, models, answers, quality, results, planning, staleness, provenance)
-    for room in rooms:
-        for command in room.COMMANDS:
-            command.add_to(commands)
+    """Run one command.
+
+    Returns:
+        The exit status: 0; 1 for a deliberate error or a full disk, told in a sentence; 2 for bad usage.
+    """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    given = parser.parse_args(words)
-    # Libraries read it when commands import them: nothing is reported to the hub but what it is asked for.
-    os.environ.update(_UNREPORTED)
     try:
-        _run(given, words)
+        command, bound, _ = application().parse_args(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        said, _, _ = str(error).partition(" Available commands: ")
+        help_of = " ".join(["valuedrift", *(error.command_chain or ()), "--help"])
+        return _fail(f"{said} See `{help_of}`.", status=2)
+    # Libraries read these when commands import them: nothing is reported to the hub beyond the downloads themselves.
+    os.environ.update(_NO_TELEMETRY)
+    try:
+        _run(command, bound, words)
     except ValueDriftError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
     except Exception as error:
         from valuedrift.files import is_full
 
         if not is_full(error):
             raise
         said = str(error).splitlines()[0]
-        print(
-            f"error: {said}. A disk or a quota is full. Free space and run again; what exists is whole.",
-            file=sys.stderr,
-        )
-        return 1
+        return _fail(f"{said}. A disk or a quota is full. Free space and run again; finished files are complete.")
     return 0
 
 
-def _run(given: argparse.Namespace, words: Sequence[str]) -> None:
-    """Run the command, with the origin of what it writes in parquet files' metadata and in records."""
+def application() -> App:
+    """The commands with their options, in groups."""
+    app = App(
+        "valuedrift",
+        help="Trace the values that post-training gives a language model. Each command reads files and writes files.",
+        version=__version__,
+        help_format="plaintext",
+        # A list takes at least one value after its option's name; flags have no negative form.
+        default_parameter=Parameter(consume_multiple=(1, None), negative=(), show_default=False),
+    )
+    for group, modules in _GROUPS.items():
+        for command in (command for module in modules for command in functions(module)):
+            app.command(command, group=group)
+    return app
+
+
+def functions(module: ModuleType) -> list[Callable[..., object]]:
+    """The functions that a module defines: its commands."""
+    return [one for one in vars(module).values() if isfunction(one) and one.__module__ == module.__name__]
+
+
+def _fail(message: str, status: int = 1) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _run(command: Callable[..., object], bound: BoundArguments, words: Sequence[str]) -> None:
+    """Run the command; record the origin of what it writes in parquet metadata and in records."""
     from valuedrift.files import made_from
+    from valuedrift.locks import job_lock
     from valuedrift.provenance.artifact_records import leave_records
     from valuedrift.provenance.origin import origin
 
-    options = {name: value for name, value in vars(given).items() if name != "handler"}
+    options = bound.arguments
     come_from = cache(lambda: json.dumps(origin(words, options), sort_keys=True, ensure_ascii=False))
-    with made_from(come_from) as published:
-        given.handler(given)
-    if published:
-        leave_records(published, come_from())
+    out = options.get("out")
+    with job_lock(out) if out else nullcontext(), made_from(come_from) as published:
+        command(*bound.args, **bound.kwargs)
+        if published:
+            leave_records(published, come_from())

@@ -20,7 +20,7 @@ from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, r
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, Words, words
 from valuedrift.models.kept_steps import prune, pruned_identity
-from valuedrift.models.model_folder import in_use, step_of
+from valuedrift.models.model_folder import step_of
 
 BASE = "base"
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
@@ -46,8 +46,6 @@ def sweep(
     written, the weights of the steps in `let_go` are removed; answers that are kept outlive them.
     Raises ArtifactError naming the file and tensor of a checkpoint that can't be read or is of another model.
     """
-    for folder in checkpoints:
-        in_use(folder)
     questions = pl.read_parquet(probes)
     architecture = Architecture.of(base)
     speech = words(AutoTokenizer.from_pretrained(base), architecture.config)

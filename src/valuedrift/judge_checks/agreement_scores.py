@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray
-from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.titles import with_interval
 
 Labels = NDArray[np.int64]

@@ -11,8 +11,7 @@ import polars as pl
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judge_checks.matching import KEYS, stage_of, stance_files
-from valuedrift.statistics.heldout_agreement import most_probable
-from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.statistics.panel import PROBABILITIES, most_probable
 
 _TEXTS = ("question", "answer")
 _STRATUM = ["topic", "judged_stance"]

@@ -12,7 +12,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.judging.judge import Judge
 from valuedrift.judging.stances import judge_table
-from valuedrift.statistics.heldout_agreement import agreement_table, confusion_table
+from valuedrift.statistics.judge_agreement import agreement_table, confusion_table
 from valuedrift.statistics.panel import STANCES
 
 

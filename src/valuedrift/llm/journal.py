@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from valuedrift.errors import ArtifactError
+from valuedrift.locks import exclusive
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _ENCODER = json.JSONEncoder(allow_nan=False)
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 class Journal:
@@ -26,26 +25,24 @@ class Journal:
     only a crash of the machine could lose it, and replies lost that way are asked for again, so nothing waits for
     fsync. A kill in the middle of a write leaves a line without its end, which the next opening cuts off.
 
-    Opening raises ArtifactError for a damaged line, and where another process holds the journal open.
+    Opening raises ArtifactError for a damaged line. While another process has the journal open to write, it waits.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
-        try:
+        with ExitStack() as lock:
+            lock.enter_context(exclusive(self.path))
             self._open("a+b")
             os.ftruncate(self._file.fileno(), self._end)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            self._lock = lock.pop_all()
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Open for reading alone, beside a process that writes: no lock, and a torn last line stays as it is."""
         journal = cls.__new__(cls)
         journal.path = Path(path)
-        journal._lock = -1
+        journal._lock = ExitStack()
         if not journal.path.is_file():
             raise ArtifactError(path, "no such file", "a journal of replies")
         journal._open("rb")
@@ -74,9 +71,7 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.close()
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -120,24 +115,6 @@ class Journal:
         for key, line in lines.items():
             self._offsets[bytes.fromhex(key)] = self._end
             self._end += len(line)
-
-
-def _lock(path: Path) -> int:
-    """An exclusive lock on a file beside the journal, which holds the writer's process id."""
-    beside = path.with_name(path.name + ".lock")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise ArtifactError(
-                path, f"a journal that process {holder} is writing", "one writer at a time", "Wait for it, or stop it."
-            ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
 
 
 def _whole_lines(file: Any) -> Iterator[tuple[int, int, bytes]]:

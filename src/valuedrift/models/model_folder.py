@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -11,8 +10,6 @@ from safetensors import SafetensorError, safe_open
 from valuedrift.errors import ArtifactError
 
 PRUNED = "pruned.json"
-# What valuedrift.training.outcome keeps beside a finished run's checkpoints.
-ASIDE, RECORD = ".finished-run", "finished.json"
 
 
 def checkpoint_name(step: int) -> str:
@@ -44,13 +41,6 @@ def require_model(folder: Path) -> None:
                 pass
         except SafetensorError as error:
             raise ArtifactError(file, str(error), "a whole safetensors file", "Remove it and run again.") from error
-
-
-def in_use(checkpoint: Path) -> None:
-    """Remove what was kept aside in case the outputs of the checkpoint's run were not taken for complete."""
-    aside = checkpoint.parent / ASIDE
-    if (aside / RECORD).is_file():
-        shutil.rmtree(aside, ignore_errors=True)  # two readers may do so at once
 
 
 def step_of(folder: Path) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.files import read_json
+from valuedrift.report.finding_statements import statement
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,12 @@ def read_all(folders: Sequence[Path], name: str) -> pl.DataFrame:
 
 
 def read_findings(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """The findings of every model, each with its `model`. folders: of statistics, named after the models."""
-    return [{"model": folder.name, **finding} for folder in folders for finding in read_json(folder / "findings.json")]
+    """The findings in folders of statistics that are named after their models, each with `model` and `statement`."""
+    return [
+        {**finding, "model": folder.name, "statement": statement(finding)}
+        for folder in folders
+        for finding in read_json(folder / "findings.json")
+    ]
 
 
 def read_training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:

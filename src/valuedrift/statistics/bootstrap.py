@@ -1,4 +1,4 @@
-"""The bootstrap over questions, and the averages that are taken of its replicates.
+"""The bootstrap over questions, and averages of its replicates.
 
 Replicates are always the last axis of an array.
 """
@@ -16,7 +16,7 @@ from valuedrift.errors import ConfigError
 
 FloatArray = NDArray[np.float64]
 
-# Replicates drawn at once: few enough for a processor's cache.
+# Replicates drawn at once, few enough for the processor's cache.
 _BLOCK = 1000
 
 
@@ -24,7 +24,8 @@ _BLOCK = 1000
 class Bootstrap:
     """Settings of the percentile bootstrap; the question is the cluster that is resampled.
 
-    Raises ConfigError if a setting is out of range.
+    Raises:
+        ConfigError: A setting is out of range.
     """
 
     seed: int = 0
@@ -40,27 +41,24 @@ class Bootstrap:
             raise ConfigError("statistics.level", self.level, "a share between 0 and 1, such as 0.95")
 
     def stream(self, name: str) -> np.random.Generator:
-        """Random numbers of their own for whatever `name` says, keyed by seed and name alone."""
+        """An independent random stream, keyed by the seed and `name` only."""
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
         return np.random.default_rng([self.seed, key])
 
     def weights(self, topic: str, questions: int) -> FloatArray:
-        """How often each question of `topic` is drawn, (questions, replicates).
-
-        The stream is keyed by seed and topic, so no other topic's presence or order changes it.
-        """
+        """How often each question of `topic` is drawn, (questions, replicates); other topics don't affect it."""
         random, kind = self.stream(topic), np.min_scalar_type(questions - 1)
         counts = np.empty((questions, self.replicates))
         for first in range(0, self.replicates, _BLOCK):
             size = min(_BLOCK, self.replicates - first)
-            # A row is one draw of each replicate; the cell that it counts in is (question, replicate).
+            # Each row holds one draw per replicate, as the index of the cell (question, replicate) that it counts in.
             cells = random.integers(0, questions, size=(questions, size), dtype=kind) * np.intp(size) + np.arange(size)
             drawn = np.bincount(cells.ravel(), minlength=cells.size).reshape(questions, size)
             counts[:, first : first + size] = drawn
         return counts
 
     def interval(self, replicates: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Percentile interval over the last axis: its low and its high ends."""
+        """Percentile interval over the last axis: its low and high ends."""
         tail = (1 - self.level) / 2
         low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1)
         return low, high
@@ -68,7 +66,7 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; `noise`: the value that sampling noise alone would be expected to give."""
+    """A number with its interval; `noise` is the value to expect from sampling noise alone."""
 
     value: float
     low: float
@@ -90,9 +88,9 @@ def mean(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Es
 def mean_absolute(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
     """Mean of |value| over all cells: values (cells...), replicates (cells..., replicates).
 
-    A cell that is truly 0 still shows E|N(0, se)| = sqrt(2/pi) se; `noise` is the mean of that over cells,
-    se being the bootstrap standard error. Each replicate keeps the sign that its cell's value has: taking
-    |replicate| would add the noise a second time and push the interval above the value.
+    A cell whose true value is 0 shows E|N(0, se)| = sqrt(2/pi) se on average, where se is the bootstrap standard
+    error; `noise` is the mean of this over cells. Each replicate gets the sign of its cell's value: taking |replicate|
+    would add the noise a second time and push the interval above the value.
     """
     signs = np.where(values < 0, -1.0, 1.0)
     spread = replicates.std(axis=-1, ddof=1)

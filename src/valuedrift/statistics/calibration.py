@@ -1,4 +1,4 @@
-"""Planted against recovered: does an SFT model show the stance mix of the data that it was trained on?"""
+"""Planted against measured shares: does an SFT model show the stance mix of the data that it was trained on?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PREFIX = "sft-"
 
 @dataclass(frozen=True)
 class _Recovery:
-    """One data set: planted and measured (topics, stances), replicates (topics, stances, replicates)."""
+    """One data set: planted and measured shares (topics, stances), replicates (topics, stances, replicates)."""
 
     data: str
     planted: FloatArray
@@ -27,12 +27,16 @@ class _Recovery:
 
 
 def calibration_table(stances: pl.DataFrame, planted: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Columns `model, data, topic, stance, planted, measured, low, high`: a row per data set, topic and stance.
+    """One row per data set, topic and stance: `model, data, topic, stance, planted, measured, low, high`.
 
-    stances: answers of the final SFT checkpoints sampled at temperature 1, where a model that has learnt its
-    data's stance shares shows them unsharpened; `run` is `sft-<data>`, with one step each
-    planted: `data, topic, stance, planted`
-    Raises ArtifactError if a run has another name or several steps, or if a planted share is missing.
+    Args:
+        stances: Judged answers of the final SFT checkpoints, sampled at temperature 1, at which a model that has learnt
+            the stance shares of its data shows them unsharpened. Runs are named `sft-<data>` and have one step each.
+        planted: The planted shares, see `planted_table`.
+        bootstrap: Settings of the intervals.
+
+    Raises:
+        ArtifactError: A run has another name or several steps, or a planted share is missing.
     """
     bootstrap = bootstrap or Bootstrap()
     panel = make_panel(stances, bootstrap)
@@ -44,8 +48,8 @@ def calibration_errors(
 ) -> pl.DataFrame:
     """Mean |measured − planted| over topics and stances: `model, data, error, low, high, noise`.
 
-    A row per data set, then one for all of them (data "all"). `noise` is the error that sampling alone would
-    be expected to give. Inputs and errors as in `calibration_table`.
+    One row per data set, then one for all of them (data "all"). `noise` is the error that sampling alone would be
+    expected to give. Arguments and exceptions are those of `calibration_table`.
     """
     bootstrap = bootstrap or Bootstrap()
     panel = make_panel(stances, bootstrap)

@@ -25,10 +25,14 @@ _DRIFT = {**_LABELS, "stance": pl.String, **_NUMBERS, "refused": pl.String}
 
 @dataclass(frozen=True)
 class _Corrected:
-    """Some checkpoints on one topic; arrays (checkpoints, stances), replicates (checkpoints, stances, replicates).
+    """Corrected values of a trajectory's checkpoints on one topic.
 
-    values: NaN where refused · both: replicates of answers and labels · answers: of the answers alone
-    questions: (checkpoints,), labelled ones · refused: (checkpoints,), why there is no value, or None
+    Attributes:
+        values: (checkpoints, stances); NaN where refused.
+        both: Replicates with answers and labels redrawn, (checkpoints, stances, replicates).
+        answers: Replicates with only the answers redrawn, (checkpoints, stances, replicates).
+        questions: Labelled questions behind each checkpoint's correction, (checkpoints,).
+        refused: Why a checkpoint has no corrected value, or None, (checkpoints,).
     """
 
     values: FloatArray
@@ -44,16 +48,28 @@ def corrected_tables(
     stages: Mapping[str, StageCalibration],
     bootstrap: Bootstrap | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Corrected values `model, run, algorithm, data, sft, topic, method, step, stage, stance, raw, raw_low, raw_high,
-    value, low, high, refused`, and drifts from start to end, the same without `step` and `stage`.
+    """Correct values, and drifts from start to end, for the judge's errors at each training stage.
 
-    stages: see `calibrate_stages`. A checkpoint's stage is base, sft or preference; the judge's errors are taken to
-    be those of its stage, since how answers are phrased changes with it.
-    Method inverse_confusion: true shares t solve v = Cᵀ t by least squares among shares, C the stage's confusion over
-    all topics (each true stance is judged alike in all of them). Method prediction_powered: v plus the mean of
-    (true − judged) over the labelled answers of the stage and topic (Angelopoulos et al. 2023), which are taken to
-    stand for each checkpoint of the stage. Intervals redraw answers and labels, independently of each other.
-    `refused` says why a correction isn't there; its numbers are null.
+    A checkpoint's stage is base, sft or preference. The judge's errors are estimated per stage, since the wording of
+    answers changes with it. Two methods:
+
+    - inverse_confusion: the true shares t solve v = Cᵀ t by least squares among shares, where C is the stage's
+      confusion matrix over all topics. It assumes that each true stance is judged alike in all topics.
+    - prediction_powered: v plus the mean of (true − judged) over the labelled answers of the stage and topic
+      (Angelopoulos et al. 2023). It assumes that these represent each checkpoint of the stage.
+
+    Intervals redraw answers and labels, independently of each other. Where a correction is refused, `refused` says why
+    and its numbers are null.
+
+    Args:
+        panel: The model's answers.
+        trajectories: The runs to correct.
+        stages: The judge's errors, see `calibrate_stages`.
+        bootstrap: Settings of the intervals.
+
+    Returns:
+        Values: `model, run, algorithm, data, sft, topic, method, step, stage, stance, raw, raw_low, raw_high, value,
+        low, high, refused`. Drifts: the same without `step` and `stage`.
     """
     bootstrap = bootstrap or Bootstrap()
     inverses = {s: _inverses(c.confusion) for s, c in stages.items() if isinstance(c.confusion, Confusion)}
@@ -73,7 +89,7 @@ def corrected_tables(
 
 
 def nearest_shares(matrix: FloatArray, values: FloatArray) -> FloatArray:
-    """The shares t (..., 3), none negative and of sum 1, with the smallest |matrixᵀ t − values|; values (..., 3)."""
+    """The shares t (..., 3), non-negative and with sum 1, that minimise |matrixᵀ t − values|; values are (..., 3)."""
     candidates = [values @ np.linalg.inv(matrix)]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         edge = matrix[one] - matrix[other]
@@ -92,7 +108,7 @@ def _stages_of(trajectory: Trajectory) -> list[str]:
 
 
 def _inverses(confusion: Confusion) -> tuple[FloatArray, FloatArray]:
-    """The inverse (3, 3) and its replicates (3, 3, replicates); of a singular replicate, the inverse itself."""
+    """The inverse (3, 3) and its replicates (3, 3, replicates); a singular replicate gets the inverse itself."""
     inverse, drawn = np.linalg.inv(confusion.matrix), confusion.replicates.transpose(2, 0, 1)
     singular = np.abs(np.linalg.det(drawn)) < 1e-6
     drawn = np.where(singular[:, None, None], confusion.matrix, drawn)
@@ -152,7 +168,7 @@ def _nothing(part: TopicValues) -> _Corrected:
 
 
 def _widened(part: TopicValues) -> FloatArray:
-    """Replicates of `part` with the variance that its values have; a bootstrap's is smaller by (n − 1) / n."""
+    """The replicates of `part`, scaled to the variance of its values (bootstrap variance is too small)."""
     spread = spread_of(part.means)
     with np.errstate(divide="ignore", invalid="ignore"):
         wider = np.where(spread.drawn > 0, np.sqrt(spread.variance / spread.drawn), 1.0)
@@ -167,10 +183,20 @@ def _interval(
     bootstrap: Bootstrap,
     lowest: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """`values` and their low and high ends within [lowest, 1]; NaN where values are. All but replicates (..., stances).
+    """Clip values to [lowest, 1] and give them intervals; NaN where the value is NaN.
 
-    freedom: degrees of freedom of the answers' variance and of the labels'; Welch and Satterthwaite's of both widens
-    the percentiles to those of a t distribution.
+    The percentiles are widened to those of a t distribution with Welch and Satterthwaite's degrees of freedom.
+
+    Args:
+        values: (..., stances).
+        both: Replicates with answers and labels redrawn, (..., stances, replicates).
+        answers: Replicates with only the answers redrawn, (..., stances, replicates).
+        freedom: Degrees of freedom of the answers' variance and of the labels' variance, (..., stances) each.
+        bootstrap: Settings; the level is that of the interval.
+        lowest: Lowest possible value.
+
+    Returns:
+        Values, low ends and high ends, (..., stances) each.
     """
     low, high = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
     for cell in np.argwhere(~np.isnan(values)):

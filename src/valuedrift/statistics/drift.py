@@ -1,4 +1,4 @@
-"""Drift magnitude and drift time of one trajectory (paper, section 3), and the rows that the drift table has of it."""
+"""Drift magnitude and drift time of one trajectory (paper, section 3), and its rows in the drift table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class TopicDrift:
-    """One trajectory's drift on one topic: arrays over stances; flipped: (stances, replicates) of no drift."""
+    """One trajectory's drift on one topic, (stances,); `flipped` are changes without drift, (stances, replicates)."""
 
     low: FloatArray
     high: FloatArray
@@ -55,7 +55,7 @@ class TopicDrift:
 class RunDrift:
     """One trajectory's drift on every topic: arrays (topics, stances), replicates (topics, stances, replicates).
 
-    time: 0 where there was no drift
+    Times are shares of the run's steps, 0 where there was no drift.
     """
 
     trajectory: Trajectory
@@ -74,13 +74,17 @@ def topic_drift(
 ) -> TopicDrift:
     """M_s = v_end − v_start with its paired interval and p-value, and the drift time (paper, section 3).
 
-    intervals: low and high ends of the values of `part` · signs: `flips` of each of its topics
+    Args:
+        part: Values of the trajectory on one topic.
+        intervals: Low and high ends of these values, (checkpoints, stances) each.
+        signs: `flips` of each topic that `part` is made of.
+        bootstrap: Settings of intervals and tests.
     """
     changes = [topic[-1] - topic[0] for topic in part.means]
     start, end = part.values[0], part.values[-1]
     drawn = part.replicates[-1] - part.replicates[0]
     low, high = interval_of_mean(end - start, drawn, spread_of(changes, skewed=False), bootstrap, (-1.0, 1.0))
-    # Of a stance that no question shows at either end, or each, changes in questions that the sample lacks are unknown.
+    # If none of the questions shows a stance at both ends, or all do, those outside the sample may still have changed.
     unseen = (start == end) & ((start <= 0) | (start >= 1))
     low = np.where(unseen, intervals[0][-1] - intervals[1][0], low)
     high = np.where(unseen, intervals[1][-1] - intervals[0][0], high)
@@ -95,13 +99,14 @@ def topic_drift(
 
 
 def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift) -> pl.DataFrame:
-    """A row for each stance; times are null where there was no drift.
+    """One row per stance (`SCHEMA`); times are null where there was no drift.
 
-    step_before, step_reached: the saved steps between which the trajectory came within its extremum's interval.
-    time_low, time_high: the interval of `time`, as shares of the run's last step; time_floor: that of the saved
-    step before `time_low`, as the crossing itself may lie anywhere between two saved steps. A `time_low` of 0 says
-    that the drift itself is in doubt. still_moving: only the last step was within, so training may have ended
-    before the values settled.
+    - `step_before` and `step_reached` are the saved steps between which the trajectory came within its extremum's
+      interval.
+    - `time_low` and `time_high` are the interval of `time`, as shares of the run's last step. A `time_low` of 0 means
+      that the drift itself is uncertain.
+    - `time_floor` is the saved step before `time_low`: the crossing may lie anywhere between two saved steps.
+    - `still_moving`: only the last step was within the interval, so training may have ended before the values settled.
     """
     steps = np.asarray(trajectory.shown_steps)
     times, last = drift.times, steps[-1]
@@ -135,7 +140,7 @@ def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: Top
 def run_drift(
     trajectory: Trajectory, topics: Sequence[str], ends: Sequence[TopicValues], drifts: Sequence[TopicDrift]
 ) -> RunDrift:
-    """ends: start and end alone of each topic's values."""
+    """Stack the drifts of all topics; `ends` holds the values of each topic at start and end only."""
     steps = np.asarray(trajectory.shown_steps) / trajectory.steps[-1]
     return RunDrift(
         trajectory,

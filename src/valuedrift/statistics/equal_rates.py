@@ -1,7 +1,7 @@
-"""How much of the difference between algorithms remains where they learn at one rate.
+"""How much of the difference between algorithms remains at equal learning rates.
 
-The paper's DPO learns at 20 times the rate of its SimPO and PPO (appendix B.3), so its finding 3 (section 6) compares
-step sizes as well as algorithms.
+The paper's DPO uses 20 times the learning rate of its SimPO and PPO (appendix B.3), so its finding 3 (section 6)
+compares learning rates as well as algorithms.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ FURTHEST = "dpo"
 
 @dataclass(frozen=True)
 class Rated:
-    """One run and the rate that it learnt at; own: that is its algorithm's rate in the configuration.
+    """A run with its learning rate.
 
-    stance: the stance that its data set rewards, whose drift is compared
+    Attributes:
+        drift: The run's drift.
+        rate: Its learning rate.
+        own: Whether this is the algorithm's rate in the configuration.
+        stance: The stance that its data set rewards, whose drift is compared.
     """
 
     drift: RunDrift
@@ -33,18 +37,24 @@ class Rated:
     stance: str
 
     @property
-    def place(self) -> tuple[str, str]:
-        """What it started from and learnt from: SFT data set and preference data set."""
+    def data_sets(self) -> tuple[str, str]:
+        """SFT data set and preference data set of the run."""
         return self.drift.trajectory.sft, self.drift.trajectory.data
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """How much further DPO moves the rewarded stance than `other`: means over topics and data sets.
+    """How much further DPO moves the rewarded stance than `other`, as means over topics and data sets.
 
-    rates, steps: DPO's and the other's, steps summed over data sets
-    share: what part this is of the difference at their own rates; None for that difference itself, and where its
-        interval holds 0, so that there is nothing to have a part of
+    Attributes:
+        other: The other algorithm.
+        rates: Learning rates of DPO and of the other.
+        steps: Steps of DPO and of the other, summed over data sets.
+        furthest: How far DPO moves the stance.
+        moved: How far the other moves it.
+        difference: `furthest` − `moved`.
+        share: This difference as a share of the difference at the algorithms' own rates. None for the latter itself,
+            and where its interval includes 0.
     """
 
     other: str
@@ -79,7 +89,7 @@ class _Pair(NamedTuple):
         return self.first.replicates - self.second.replicates
 
     def contrast(self, other: str, own: _Pair | None, bootstrap: Bootstrap) -> Contrast:
-        """own: the pair at own rates, of which this one is to have a share."""
+        """The contrast of the pair; `own` is the pair at the algorithms' own rates, if this is another."""
         return Contrast(
             other=other,
             rates=(self.first.rate, self.second.rate),
@@ -98,10 +108,10 @@ class _Pair(NamedTuple):
 
 
 def contrasts(runs: Sequence[Rated], bootstrap: Bootstrap) -> list[Contrast]:
-    """DPO against each other algorithm: at their own rates, then at every rate that both have, ascending.
+    """Compare DPO with each other algorithm: at their own rates, then at every rate that both have, ascending.
 
-    Means are over the places of all `runs`; a rate that some place lacks is left out, and so is an algorithm whose own
-    rate, or DPO's, some place lacks.
+    Means are over the data sets (see `Rated.data_sets`) of all `runs`. A rate is left out if some data sets lack it,
+    and so is an algorithm if some data sets lack its own rate or DPO's.
     """
     found = []
     for other in sorted({run.drift.trajectory.algorithm for run in runs} - {FURTHEST}):
@@ -119,13 +129,13 @@ def _pair(runs: Sequence[Rated], other: str, rate: float | None) -> _Pair | None
 
 
 def _mean(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Mean | None:
-    """The mean over places of an algorithm's runs at a rate, its own where that is None."""
+    """The mean over data sets of an algorithm's runs at `rate`, or at its own rate; None if some data sets lack it."""
     chosen = {
-        run.place: run
+        run.data_sets: run
         for run in runs
         if run.drift.trajectory.algorithm == algorithm and (run.own if rate is None else run.rate == rate)
     }
-    if chosen.keys() != {run.place for run in runs}:
+    if chosen.keys() != {run.data_sets for run in runs}:
         return None
     values, replicates = zip(*(_moved(run) for run in chosen.values()), strict=True)
     steps = sum(run.drift.trajectory.steps[-1] for run in chosen.values())

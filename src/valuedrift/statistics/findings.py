@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,29 +16,30 @@ from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.panel import STANCES
 from valuedrift.statistics.planted import planted_shares
 from valuedrift.statistics.trajectory import Trajectory
-from valuedrift.titles import algorithm_title, full_title, run_title, with_interval
 
 SFT = "sft"
-# In the order of the finding: the furthest to move comes first.
+# In the order of finding 3: the algorithm that moves values the furthest comes first.
 _WIDE_GAP_ALGORITHMS = ("dpo", "simpo", "ppo")
 
 
 @dataclass(frozen=True)
 class PreferenceSets:
-    """Which preference data sets play which part: names as in `Trajectory.data`."""
+    """Which preference data sets play which part, by the names of `Trajectory.data`; none where the grid has none."""
 
-    small_gap: tuple[str, ...]
-    support_aligned: str | None
-    oppose_aligned: str | None
+    small_gap: Sequence[str] = ()
+    support_aligned: str | None = None
+    oppose_aligned: str | None = None
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What the words of the findings mean; the paper gives no limits, these are ours.
+    """What the words of the findings mean. The paper gives no limits; these are ours.
 
-    early: most that the median drift time of SFT may be, as a share of its steps
-    barely: most that a mean |magnitude| may be for "barely moves"
-    strong: least mean M_support of DPO on support-aligned pairs for "amplifies" (the paper: 0.53 on immigration)
+    Attributes:
+        early: Largest median drift time of SFT, as a share of its steps, that counts as early.
+        barely: Largest mean |magnitude| that counts as barely moving.
+        strong: Smallest mean M_support of DPO on support-aligned pairs that counts as amplifying (the paper: 0.53 on
+            immigration).
     """
 
     early: float = 0.5
@@ -48,12 +49,11 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding: `holds` is None when runs that it needs are missing; `numbers` is JSON-able."""
+    """A finding. `holds` is None where runs that it needs are missing; `numbers` can be written as JSON."""
 
     name: str
     holds: bool | None
     numbers: dict[str, Any]
-    statement: str
 
 
 def paper_findings(
@@ -62,110 +62,100 @@ def paper_findings(
     planted: pl.DataFrame | None = None,
     thresholds: Thresholds | None = None,
     bootstrap: Bootstrap | None = None,
-) -> tuple[Finding, Finding, Finding]:
-    """The three findings over one model's main runs (at most one run per SFT data set, algorithm and data set).
+) -> list[Finding]:
+    """The findings that the named data sets allow, over one model's main runs.
 
-    planted: `data, topic, stance, planted` with the stance shares of the SFT data sets, where they are known.
-    All averages over topics are taken within each joint replicate. Raises ConfigError if two runs are of the same
-    SFT data set, algorithm and data set, and ArtifactError as `planted_shares` does.
+    Findings 1 and 2 need small-gap sets, finding 3 a support-aligned set; without them they are left out. All averages
+    over topics are taken within each joint replicate.
+
+    Args:
+        drifts: At most one run per SFT data set, algorithm and data set.
+        sets: The parts that the preference sets play.
+        planted: Stance shares of the SFT data sets where they are known: `data, topic, stance, planted`.
+        thresholds: Limits of the verdicts.
+        bootstrap: Settings of the intervals.
+
+    Raises:
+        ConfigError: Two runs have the same SFT data set, algorithm and data set.
+        ArtifactError: As `planted_shares` does.
     """
     bootstrap, thresholds = bootstrap or Bootstrap(), thresholds or Thresholds()
     _require_one_of_each([drift.trajectory for drift in drifts])
-    return (
-        sft_sets_values_early(drifts, sets, planted, thresholds, bootstrap),
-        small_gap_barely_moves(drifts, sets, thresholds, bootstrap),
-        wide_gap_separates_algorithms(drifts, sets, thresholds, bootstrap),
-    )
+    return list(_findings(drifts, sets, planted, thresholds, bootstrap))
 
 
-def sft_sets_values_early(
+def _findings(
     drifts: Sequence[RunDrift],
     sets: PreferenceSets,
+    planted: pl.DataFrame | None,
+    thresholds: Thresholds,
+    bootstrap: Bootstrap,
+) -> Iterator[Finding]:
+    if sets.small_gap:
+        small = [drift for drift in drifts if drift.trajectory.data in sets.small_gap]
+        tuned = [drift for drift in drifts if drift.trajectory.algorithm == SFT]
+        yield _sft_sets_values_early(tuned, small, planted, thresholds, bootstrap)
+        yield _small_gap_barely_moves(small, thresholds, bootstrap)
+    if sets.support_aligned:
+        support = _contrast(drifts, sets.support_aligned, "support", bootstrap)
+        oppose = _contrast(drifts, sets.oppose_aligned, "oppose", bootstrap)
+        yield _wide_gap_separates_algorithms(support, oppose, thresholds)
+
+
+def _sft_sets_values_early(
+    tuned: Sequence[RunDrift],
+    small: Sequence[RunDrift],
     planted: pl.DataFrame | None,
     thresholds: Thresholds,
     bootstrap: Bootstrap,
 ) -> Finding:
     """Finding 1 (section 4): SFT sets the values, early, towards the stance mix of its data.
 
-    Holds if for every SFT run the interval of mean |M| (over topics and stances) lies above the largest mean
-    |M| of a small-gap preference run, the median drift time is at most `thresholds.early` (over the cells that
-    drifted), and, where `planted` is given, the mean distance to its data's shares is smaller after than before.
+    Holds if, for every SFT run, the interval of mean |M| (over topics and stances) lies above the largest mean |M| of a
+    small-gap preference run, the median drift time (over the cells that drifted) is at most `thresholds.early`, and,
+    where `planted` is given, the mean distance to the shares of its data is smaller after SFT than before.
     """
     name = "sft_sets_values_early"
-    tuned = [drift for drift in drifts if drift.trajectory.algorithm == SFT]
-    small = [drift for drift in drifts if drift.trajectory.data in sets.small_gap]
     if not tuned or not small:
-        return _missing(name, "an SFT run and a run on small-gap pairs")
+        return Finding(name, None, {})
     largest, run = max((_mean_magnitude([drift], bootstrap).value, drift.trajectory.run) for drift in small)
     numbers = {drift.trajectory.run: _sft_numbers(drift, planted, bootstrap) for drift in tuned}
     holds = all(_sets_early(one, largest, thresholds) for one in numbers.values())
-    told = "; ".join(
-        f"{run_title(trained)} moved them by {_told(one['magnitude'])}{_when(one)}" for trained, one in numbers.items()
-    )
-    return Finding(
-        name,
-        holds,
-        {"sft": numbers, "largest_small_gap": {"run": run, "value": largest}},
-        f"SFT {_does(holds, 'sets the values early', 'does not set the values early')} (mean |M| over topics and "
-        f"stances): {told}; the most that pairs with a small value gap moved them is {largest:.2f} "
-        f"({full_title(run)}).",
-    )
+    return Finding(name, holds, {"sft": numbers, "largest_small_gap": {"run": run, "value": largest}})
 
 
-def small_gap_barely_moves(
-    drifts: Sequence[RunDrift], sets: PreferenceSets, thresholds: Thresholds, bootstrap: Bootstrap
-) -> Finding:
+def _small_gap_barely_moves(small: Sequence[RunDrift], thresholds: Thresholds, bootstrap: Bootstrap) -> Finding:
     """Finding 2 (section 5): preference optimisation on pairs with a small value gap barely moves the values.
 
-    Holds if for each algorithm with runs on `sets.small_gap` the mean |M_s| over its runs and topics is at most
-    `thresholds.barely` for every stance s; the largest of the three has the interval of its own stance.
+    Holds if, for each algorithm with small-gap runs, the mean |M_s| over its runs and topics is at most
+    `thresholds.barely` for every stance s. The largest of the three has the interval of its own stance.
     """
     name = "small_gap_barely_moves"
-    small = [drift for drift in drifts if drift.trajectory.data in sets.small_gap]
     if not small:
-        return _missing(name, "a run on small-gap pairs")
+        return Finding(name, None, {})
     numbers = {
         algorithm: _by_stance([drift for drift in small if drift.trajectory.algorithm == algorithm], bootstrap)
         for algorithm in sorted({drift.trajectory.algorithm for drift in small})
     }
     holds = all(one["largest"]["value"] <= thresholds.barely for one in numbers.values())
-    told = "; ".join(
-        f"{algorithm_title(algorithm)} moves {one['largest']['stance']} the most, by {_told(one['largest'])}"
-        for algorithm, one in numbers.items()
-    )
-    return Finding(
-        name,
-        holds,
-        {"algorithms": numbers},
-        f"Pairs with a small value gap {_does(holds, 'barely move', 'do move')} the values (mean |M| over topics): "
-        f"{told}.",
-    )
+    return Finding(name, holds, {"algorithms": numbers})
 
 
-def wide_gap_separates_algorithms(
-    drifts: Sequence[RunDrift], sets: PreferenceSets, thresholds: Thresholds, bootstrap: Bootstrap
+def _wide_gap_separates_algorithms(
+    support: dict[str, Any] | None, oppose: dict[str, Any] | None, thresholds: Thresholds
 ) -> Finding:
-    """Finding 3 (section 6): with a wide value gap DPO amplifies, SimPO moves modestly, PPO keeps.
+    """Finding 3 (section 6): with a wide value gap, DPO amplifies, SimPO moves modestly, PPO keeps.
 
-    Holds if on `sets.support_aligned` the mean M_support over topics (and the SFT data sets that all three
-    algorithms have) of DPO is at least `thresholds.strong`, above SimPO's, and SimPO's above |PPO's|. M_oppose
-    on `sets.oppose_aligned` is reported beside it and enters no verdict.
+    Holds if on the support-aligned set the mean M_support (over topics, and over the SFT data sets that all three
+    algorithms have) of DPO is at least `thresholds.strong` and above SimPO's, and SimPO's is above |PPO's|. M_oppose on
+    the oppose-aligned set is reported beside it and does not affect the verdict.
     """
     name = "wide_gap_separates_algorithms"
-    support = _contrast(drifts, sets.support_aligned, "support", bootstrap)
-    oppose = _contrast(drifts, sets.oppose_aligned, "oppose", bootstrap)
     if support is None:
-        return _missing(name, "DPO, SimPO and PPO on the support-aligned pairs, after one and the same SFT")
-    dpo, simpo, ppo = (support["magnitude"][algorithm] for algorithm in _WIDE_GAP_ALGORITHMS)
-    holds = dpo["value"] >= thresholds.strong and dpo["value"] > simpo["value"] > abs(ppo["value"])
-    return Finding(
-        name,
-        holds,
-        {"support_aligned": support, "oppose_aligned": oppose},
-        f"A wide value gap {_does(holds, 'separates', 'does not separate')} the algorithms as in the paper: "
-        f"support-aligned pairs moved support by {_told(dpo)} with DPO, {_told(simpo)} with SimPO and "
-        f"{_told(ppo)} with PPO.",
-    )
+        return Finding(name, None, {})
+    dpo, simpo, ppo = (support["magnitude"][algorithm]["value"] for algorithm in _WIDE_GAP_ALGORITHMS)
+    holds = dpo >= thresholds.strong and dpo > simpo > abs(ppo)
+    return Finding(name, holds, {"support_aligned": support, "oppose_aligned": oppose})
 
 
 def _require_one_of_each(runs: Sequence[Trajectory]) -> None:
@@ -175,14 +165,6 @@ def _require_one_of_each(runs: Sequence[Trajectory]) -> None:
         if first is not run:
             expected = f"one {run.algorithm} run on {run.data} after SFT on {run.sft}"
             raise ConfigError("trajectories", [first.run, run.run], expected, "Leave ablations out.")
-
-
-def _missing(name: str, needed: str) -> Finding:
-    return Finding(name, None, {}, f"Cannot be told: the runs hold no {needed}.")
-
-
-def _does(holds: bool, yes: str, no: str) -> str:
-    return yes if holds else no
 
 
 def _change(drifts: Sequence[RunDrift]) -> tuple[FloatArray, FloatArray]:
@@ -241,34 +223,24 @@ def _by_stance(drifts: Sequence[RunDrift], bootstrap: Bootstrap) -> dict[str, An
 
 
 def _contrast(drifts: Sequence[RunDrift], data: str | None, stance: str, bootstrap: Bootstrap) -> dict[str, Any] | None:
+    """Magnitudes of `stance` by algorithm and their differences, on `data`; None without runs of all algorithms."""
     runs = {(d.trajectory.algorithm, d.trajectory.sft): d for d in drifts if d.trajectory.data == data}
     shared = [sft for sft in sorted({sft for _, sft in runs}) if all((a, sft) in runs for a in _WIDE_GAP_ALGORITHMS)]
     if not shared:
         return None
-    by_algorithm = {a: [runs[a, sft] for sft in shared] for a in _WIDE_GAP_ALGORITHMS}
-    return {"sft": shared, "stance": stance, **_separation(by_algorithm, STANCES.index(stance), bootstrap)}
-
-
-def _separation(drifts: dict[str, list[RunDrift]], stance: int, bootstrap: Bootstrap) -> dict[str, Any]:
-    changes = {algorithm: _change(runs) for algorithm, runs in drifts.items()}
-    cells = {a: (values[:, :, stance], replicates[:, :, stance]) for a, (values, replicates) in changes.items()}
+    changes = {a: _change([runs[a, sft] for sft in shared]) for a in _WIDE_GAP_ALGORITHMS}
+    s = STANCES.index(stance)
+    cells = {a: (values[:, :, s], replicates[:, :, s]) for a, (values, replicates) in changes.items()}
     magnitude = {algorithm: asdict(mean(*cell, bootstrap)) for algorithm, cell in cells.items()}
     # |PPO| keeps the sign of its value in every replicate, for the reason given in `mean_absolute`.
     sign = -1.0 if magnitude["ppo"]["value"] < 0 else 1.0
     (dpo, dpo_replicates), (simpo, simpo_replicates), (ppo, ppo_replicates) = cells.values()
     return {
+        "sft": shared,
+        "stance": stance,
         "magnitude": magnitude,
         "difference": {
             "dpo_simpo": asdict(mean(dpo - simpo, dpo_replicates - simpo_replicates, bootstrap)),
             "simpo_ppo": asdict(mean(simpo - sign * ppo, simpo_replicates - sign * ppo_replicates, bootstrap)),
         },
     }
-
-
-def _told(numbers: dict[str, Any]) -> str:
-    return with_interval(numbers["value"], numbers["low"], numbers["high"])
-
-
-def _when(numbers: dict[str, Any]) -> str:
-    time = numbers["median_time"]
-    return "" if time is None else f", half of its drifts by {time['value']:.0%} of its steps"

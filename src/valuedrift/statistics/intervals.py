@@ -1,14 +1,16 @@
-"""The interval of a mean over questions, read off its bootstrap replicates so that it holds with few questions too.
+"""Intervals: of a mean over questions, from its bootstrap replicates, and of a proportion.
 
-A plain percentile interval is too narrow with few questions, and lies to the wrong side where the questions are
-skewed. Both are known to first order, so its two percentiles are moved (Efron and Tibshirani 1993, section 14.3, BCa;
-Hesterberg 2015, section 4.5, expansion for small samples) instead of being taken at 2.5 and 97.5 %.
+A plain percentile interval of a mean is too narrow with few questions, and off to one side where the questions are
+skewed. Both errors are known to first order, so the two percentiles are moved (Efron and Tibshirani 1993, section 14.3,
+BCa; Hesterberg 2015, section 4.5, expansion for small samples) instead of being taken at 2.5 and 97.5 %.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +18,21 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 
-# Below this a variance is what rounding leaves of equal numbers.
+# A variance below this is the rounding error of equal numbers.
 _NO_VARIANCE = 1e-24
 _NEARER = 0.93
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What the questions' scatter says of a mean of topic means; arrays of the means' shape.
+    """What the scatter of the questions says about a mean of topic means; arrays have the shape of the means.
 
-    variance: squared standard error, the sum over topics of s² / n, by topics²
-    drawn: the variance that bootstrap replicates have, smaller by (n − 1) / n in each topic
-    questions: of all topics
-    freedom: degrees of freedom of `variance` (n − 1; Welch and Satterthwaite's with several topics)
-    acceleration: BCa's a, a sixth of the skewness of the questions' influence on the mean
+    Attributes:
+        questions: Questions of all topics together.
+        variance: Squared standard error: the sum over topics of s² / n, divided by the squared number of topics.
+        drawn: The variance of bootstrap replicates, which is smaller by the factor (n − 1) / n in each topic.
+        freedom: Degrees of freedom of `variance` (n − 1; with several topics, Welch and Satterthwaite's).
+        acceleration: The a of BCa: a sixth of the skewness of the questions' influence on the mean.
     """
 
     questions: int
@@ -40,10 +43,14 @@ class Spread:
 
 
 def spread_of(topics: Sequence[FloatArray], skewed: bool = True) -> Spread:
-    """topics: each topic's question means, (..., questions). A topic with a single question has infinite variance.
+    """Measure the scatter of question means around the mean of topic means.
 
-    skewed: estimate the acceleration; for paired differences it is better taken to be 0, as their true skewness is
-    small against the noise of its estimate (`docs/statistics.md` has the coverage of both).
+    A topic with a single question has infinite variance.
+
+    Args:
+        topics: Question means of each topic, (..., questions).
+        skewed: Whether to estimate the acceleration. For paired differences 0 is the better choice: their true
+            skewness is small compared with the noise of its estimate (docs/statistics.md shows the coverage of both).
     """
     share = 1 / len(topics)
     second, drawn, third, fourth = np.zeros((4, *topics[0].shape[:-1]))
@@ -68,12 +75,21 @@ def interval_of_mean(
     bootstrap: Bootstrap,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[FloatArray, FloatArray]:
-    """Interval of means of question means: its low and its high ends, of the shape of `values`.
+    """Interval of means of question means.
 
-    values: (...) · replicates: (..., replicates) · bounds: what the mean can't leave
-    Equal questions have an interval of no width; where a topic has one question nothing is known but `bounds`. If all
-    n questions lie at a bound, as those of a stance that nobody takes, up to 1 − ((1 − level) / 2)^(1/n) of all that
-    there are may lie elsewhere (Clopper and Pearson 1934), so the interval reaches this far.
+    Equal questions give an interval of no width; where a topic has a single question, nothing is known but `bounds`. If
+    all n questions lie at a bound, as with a stance that nobody takes, up to 1 − ((1 − level) / 2)^(1/n) of the
+    population may lie elsewhere (Clopper and Pearson 1934), so the interval reaches that far.
+
+    Args:
+        values: The means, (...).
+        replicates: Their bootstrap replicates, (..., replicates).
+        spread: The scatter of the same questions.
+        bootstrap: Settings; its level is that of the interval.
+        bounds: Lowest and highest possible mean.
+
+    Returns:
+        The low and the high ends, each of the shape of `values`.
     """
     low, high = np.array(values, dtype=np.float64), np.array(values, dtype=np.float64)
     known = np.isfinite(spread.variance)
@@ -84,7 +100,7 @@ def interval_of_mean(
         np.sqrt(spread.drawn[moves]),
         *(share[moves] for share in _shares(spread, bootstrap.level)),
     )
-    # A percentile may miss the value that it belongs to, which lies within by definition.
+    # A percentile may miss the value that it belongs to, which lies within its interval by definition.
     low, high = np.minimum(low, values), np.maximum(high, values)
     unseen = (bounds[1] - bounds[0]) * (1 - ((1 - bootstrap.level) / 2) ** (1 / spread.questions))
     low = np.where(values >= bounds[1], bounds[1] - unseen, low)
@@ -98,18 +114,24 @@ def interval_of_mean(
 def percentiles(
     replicates: Sequence[FloatArray], centre: FloatArray, scale: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """The numbers below which the shares `low` and `high` of the replicates lie: numpy.quantile's, but faster.
+    """The quantiles `low` and `high` of each array, as `numpy.quantile` gives them, but several times as fast.
 
-    replicates: n arrays of one length · all others (n,); centre and scale are the replicates', nearly
-    Only replicates that lie further out than most are put in order: those beyond `_NEARER` times the distance that
-    the percentile would have in a normal distribution. Where these are too few, all are.
+    Only the replicates far from the centre are sorted: those beyond `_NEARER` times the distance that the quantile
+    would have in a normal distribution. Where these are too few, all are sorted.
+
+    Args:
+        replicates: n arrays of one length.
+        centre: Approximate mean of each array, (n,).
+        scale: Approximate standard deviation of each array, (n,).
+        low: Shares of the replicates below the low quantile, (n,).
+        high: Shares of the replicates below the high quantile, (n,).
     """
     if not replicates:
         return np.empty(0), np.empty(0)
     size = len(replicates[0])
     under, over = (_NEARER * np.clip(z, 0, 1e6) * scale for z in (-ndtri(low), ndtri(high)))
     places = (one.tolist() for one in (centre - under, centre + over, low * (size - 1), (1 - high) * (size - 1)))
-    # numpy searches a mask for its true ones without branches if every tenth is one, and then in half the time.
+    # numpy finds the true values of a mask without branching, in half the time, if at least a tenth of it is true.
     mask = np.ones(size + size // 8, dtype=np.bool_)
     ends = [_two_ends(mask, *cell) for cell in zip(replicates, *places, strict=True)]
     return np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
@@ -118,7 +140,7 @@ def percentiles(
 def _two_ends(
     mask: NDArray[np.bool_], replicates: FloatArray, under: float, over: float, first: float, last: float
 ) -> tuple[float, float]:
-    """The numbers at place `first` from below and `last` from above, likely to lie below `under` and above `over`."""
+    """The numbers at place `first` from below and `last` from above, which probably lie below `under`, above `over`."""
     size = len(replicates)
     np.logical_or(replicates < under, replicates > over, out=mask[:size])
     found = mask.nonzero()[0]
@@ -126,14 +148,22 @@ def _two_ends(
     outer.sort()
     if len(outer) < first + last + 4 or outer[int(first) + 1] >= under or outer[-int(last) - 2] <= over:
         outer = np.sort(replicates)
-    return _at(outer, first), _at(outer, len(outer) - 1 - last)
+    return _interpolated(outer, first), _interpolated(outer, len(outer) - 1 - last)
 
 
-def _at(ordered: FloatArray, place: float) -> float:
-    """What lies at `place`, between two numbers by its fraction."""
+def _interpolated(ordered: FloatArray, place: float) -> float:
+    """The number at a fractional place."""
     below = min(max(int(place), 0), len(ordered) - 2)
     low, high = ordered[below : below + 2].tolist()
     return float(low + (min(place, len(ordered) - 1) - below) * (high - low))
+
+
+def wilson_interval(count: float, total: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval (Wilson 1927) of the proportion `count` / `total`; `total` must be above 0."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre = (count + z * z / 2) / (total + z * z)
+    half = z / (total + z * z) * math.sqrt(count * (total - count) / total + z * z / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _shares(spread: Spread, level: float) -> tuple[FloatArray, FloatArray]:
@@ -147,8 +177,9 @@ def _shares(spread: Spread, level: float) -> tuple[FloatArray, FloatArray]:
 
 
 def _accelerated(a: FloatArray, z: FloatArray) -> FloatArray:
-    # The bias correction of a mean equals its acceleration to first order. At 1 − a z = 0 the share is 0 or 1.
+    """BCa's share for the normal quantile z; its bias correction is taken to equal a, as it does to first order."""
     left = 1 - a * z
     with np.errstate(divide="ignore", invalid="ignore"):
         share = ndtr(a + z / np.where(left > 0, left, np.nan))
+    # At 1 − a z = 0 the share has reached 0 or 1.
     return np.asarray(np.where(left > 0, share, (z > 0).astype(np.float64)))

@@ -1,8 +1,8 @@
-"""A human-labelled calibration sample, and what it says of the judge at each training stage."""
+"""A sample of answers labelled by people, and what it says about the judge at each training stage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,28 +11,25 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.heldout_agreement import most_probable, wilson_interval
-from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 STAGES = ("base", "sft", "preference")
 WORST_CONDITION = 10.0
-"""Above this condition number the confusion is not inverted: noise would come out ten times as large as it went in."""
+"""Above this condition number the confusion matrix is not inverted: inverting would multiply noise by ten."""
 FEWEST = 5
-"""Labelled questions that each true stance needs in a stage, and each topic in a stage."""
+"""Labelled questions that each true stance, and each topic, needs in a stage."""
 
-_AGREEMENT = {
-    **dict.fromkeys(("model", "stage", "measure", "stance"), pl.String),
-    **dict.fromkeys(("value", "low", "high"), pl.Float64),
-    "answers": pl.Int64,
-}
 _COLUMNS = ("stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight")
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """What a judge says of the true stances: row t is the mean (p_support, p_neutral, p_oppose) where t is true.
+    """What a judge says where it knows the true stance.
 
-    matrix: (3, 3) · replicates: (3, 3, replicates) · questions: the labelled questions behind it
+    Attributes:
+        matrix: Row t is the mean (p_support, p_neutral, p_oppose) of answers whose true stance is t, (3, 3).
+        replicates: Bootstrap replicates of the matrix, (3, 3, replicates).
+        questions: Number of labelled questions.
     """
 
     matrix: FloatArray
@@ -42,7 +39,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Rectifier:
-    """Mean of (true − judged), (3,), with its replicates (3, replicates) (Angelopoulos et al. 2023, section 2)."""
+    """Mean of (true − judged), (3,), with replicates (3, replicates) (Angelopoulos et al. 2023, section 2)."""
 
     value: FloatArray
     replicates: FloatArray
@@ -51,7 +48,12 @@ class Rectifier:
 
 @dataclass(frozen=True)
 class StageCalibration:
-    """One stage. confusion: over all topics, or why there is none · rectifiers: by topic, likewise."""
+    """The judge's errors at one training stage.
+
+    Attributes:
+        confusion: Of all topics together, or the reason why there is none.
+        rectifiers: By topic, a rectifier or the reason why there is none.
+    """
 
     confusion: Confusion | str
     rectifiers: Mapping[str, Rectifier | str]
@@ -59,8 +61,14 @@ class StageCalibration:
 
 @dataclass(frozen=True)
 class _TopicSums:
-    """Of each question of a topic, weighted: hits (questions, 3, 3) p where t is true, counts (questions, 3),
-    gaps (questions, 3) true − p; draws (questions, replicates)."""
+    """Weighted sums over the answers to each question of a topic.
+
+    Attributes:
+        hits: Probabilities by true stance, (questions, 3, 3).
+        counts: Answers by true stance, (questions, 3).
+        gaps: True minus judged, (questions, 3).
+        draws: How often each question is drawn, (questions, replicates).
+    """
 
     hits: FloatArray
     counts: FloatArray
@@ -69,10 +77,13 @@ class _TopicSums:
 
 
 def read_labelled(path: Path) -> pl.DataFrame:
-    """Read a parquet or CSV file as `calibrate_stages` takes it.
+    """Read a parquet or CSV file for `calibrate_stages`.
 
-    A column `human_stance` (as a filled sheet of the judge check has it) is read as `true_stance`, and stages other
-    than base and sft, such as dpo, as preference. Raises ArtifactError for another kind of file.
+    A column `human_stance`, as in a filled sheet of the judge check, is read as `true_stance`. Stages other than base
+    and sft, such as dpo, are read as preference.
+
+    Raises:
+        ArtifactError: The file is missing or of another kind.
     """
     if path.suffix not in (".parquet", ".csv") or not path.is_file():
         raise ArtifactError(path, path.suffix if path.exists() else "no such file", "a .parquet or .csv file")
@@ -86,13 +97,20 @@ def read_labelled(path: Path) -> pl.DataFrame:
 
 
 def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, StageCalibration]:
-    """By stage of `labelled`, a row an answer: `stage, topic, question_id, true_stance, p_support, p_neutral,
-    p_oppose, weight` (how many answers of its stage the row stands for).
+    """Estimate the judge's errors at each stage; questions are resampled within stage and topic.
 
-    Questions are resampled within stage and topic. Answers with a null probability or weight are left out.
-    Raises ArtifactError if a column is missing, a stage or stance unknown, or a weight not above 0.
+    Args:
+        labelled: One row per answer: `stage, topic, question_id, true_stance, p_support, p_neutral, p_oppose, weight`;
+            the weight says how many answers of its stage the row represents. Rows with nulls are left out.
+        bootstrap: Settings of the replicates.
+
+    Returns:
+        Stage → its calibration, for the stages of `labelled`.
+
+    Raises:
+        ArtifactError: A column is missing, a stage or stance is unknown, or a weight is not above 0.
     """
-    _require(labelled)
+    require_labelled(labelled)
     rows = labelled.drop_nulls(_COLUMNS).sort("stage", "topic", "question_id", *PROBABILITIES, "true_stance")
     return {
         stage: _calibrate(rows.filter(stage=stage), stage, bootstrap)
@@ -101,37 +119,17 @@ def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, 
     }
 
 
-def stage_agreement(labelled: pl.DataFrame, model: str, level: float) -> pl.DataFrame:
-    """How often the judge's most probable stance is the label: `model, stage, measure, stance, value, low, high,
-    answers`, of a sample that `calibrate_stages` takes.
-
-    Measures of each stage: `accuracy` (stance "all"), and `recall` of each true stance, over the answers that the
-    sample stands for, each answer counting `weight` times; and `unlabelled`, the share of the sample's judged answers
-    that have no label. Intervals are Wilson's, of Kish's effective number of answers. Shares of nothing are null.
-    """
-    _require(labelled)
-    judged = labelled.drop_nulls((*PROBABILITIES, "weight")).with_columns(judged_stance=most_probable())
-    stages = [(stage, judged.filter(stage=stage)) for stage in STAGES]
-    rows = [(model, stage, *row) for stage, part in stages if len(part) for row in _stage_rows(part, level)]
-    return pl.DataFrame(rows, schema=_AGREEMENT, orient="row")
-
-
-def _stage_rows(part: pl.DataFrame, level: float) -> Iterator[tuple[object, ...]]:
-    known = part.drop_nulls("true_stance")
-    yield "accuracy", ALL, *_right(known, level)
-    for stance in STANCES:
-        yield "recall", stance, *_right(known.filter(true_stance=stance), level)
-    missing = len(part) - len(known)
-    yield "unlabelled", ALL, missing / len(part), *wilson_interval(missing, len(part), level), len(part)
-
-
-def _right(part: pl.DataFrame, level: float) -> tuple[float | None, float | None, float | None, int]:
-    if part.is_empty():
-        return None, None, None, 0
-    weight = part["weight"].cast(pl.Float64).to_numpy()
-    share = float(weight[(part["true_stance"] == part["judged_stance"]).to_numpy()].sum() / weight.sum())
-    effective = float(weight.sum() ** 2 / (weight**2).sum())
-    return share, *wilson_interval(share * effective, effective, level), len(part)
+def require_labelled(labelled: pl.DataFrame) -> None:
+    """Raise ArtifactError unless `labelled` is a table that `calibrate_stages` reads."""
+    missing = [name for name in _COLUMNS if name not in labelled.columns]
+    if missing:
+        raise ArtifactError("calibration sample", labelled.columns, f"the columns {', '.join(missing)} as well")
+    for column, known in (("stage", STAGES), ("true_stance", STANCES)):
+        unknown = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
+        if unknown:
+            raise ArtifactError(f"calibration sample, column {column}", unknown, f"one of {', '.join(known)}")
+    if (labelled["weight"] <= 0).any():
+        raise ArtifactError("calibration sample, column weight", labelled["weight"].min(), "numbers above 0")
 
 
 def _calibrate(rows: pl.DataFrame, stage: str, bootstrap: Bootstrap) -> StageCalibration:
@@ -171,7 +169,7 @@ def _confusion(topics: list[_TopicSums], stage: str) -> Confusion | str:
         )
     drawn_hits = np.asarray(sum(np.einsum("qtp,qb->tpb", topic.hits, topic.draws) for topic in topics))
     drawn_counts = np.asarray(sum(topic.counts.T @ topic.draws for topic in topics))[:, None]
-    # A replicate without any answer of a true stance says nothing of it.
+    # A replicate that drew no answer of a true stance keeps the row of the matrix itself.
     drawn = np.where(drawn_counts > 0, drawn_hits / np.where(drawn_counts > 0, drawn_counts, 1), matrix[..., None])
     questions = sum(len(topic.counts) for topic in topics)
     return Confusion(matrix, _widened(matrix, drawn, questions), questions)
@@ -187,17 +185,5 @@ def _rectifier(sums: _TopicSums, stage: str, topic: str) -> Rectifier | str:
 
 
 def _widened(value: FloatArray, replicates: FloatArray, size: int) -> FloatArray:
-    """Replicates of a mean of `size` questions vary too little, by (size − 1) / size in variance."""
+    """Correct the variance of replicates of a mean of `size` questions, which is too small by (size − 1) / size."""
     return np.asarray(value[..., None] + np.sqrt(size / (size - 1)) * (replicates - value[..., None]))
-
-
-def _require(labelled: pl.DataFrame) -> None:
-    missing = [name for name in _COLUMNS if name not in labelled.columns]
-    if missing:
-        raise ArtifactError("calibration sample", labelled.columns, f"the columns {', '.join(missing)} as well")
-    for column, known in (("stage", STAGES), ("true_stance", STANCES)):
-        strange = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
-        if strange:
-            raise ArtifactError(f"calibration sample, column {column}", strange, f"one of {', '.join(known)}")
-    if (labelled["weight"] <= 0).any():
-        raise ArtifactError("calibration sample, column weight", labelled["weight"].min(), "numbers above 0")

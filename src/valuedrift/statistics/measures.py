@@ -1,4 +1,4 @@
-"""All that is measured of one model's trajectories, in one pass over its joint replicates."""
+"""Everything that is measured of one model's trajectories, in one pass over its joint replicates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DISTANCE_SCHEMA = {
 
 @dataclass(frozen=True)
 class Measures:
-    """Of one model. values, drift, distances, noise: tables (see `measure`) · runs: for `paper_findings`."""
+    """The tables of one model (see `measure`), and its runs as `paper_findings` takes them."""
 
     values: pl.DataFrame
     drift: pl.DataFrame
@@ -44,23 +44,31 @@ def measure(
     bootstrap: Bootstrap | None = None,
     seeds: Sequence[Path] = (),
 ) -> Measures:
-    """Values, drifts, distances and noise of every trajectory; topic "all" is the unweighted mean over topics.
+    """Measure values, drifts, distances and noise of every trajectory.
 
-    A question's answers are averaged first, then the questions. All that is said of a trajectory stands on the
-    questions judged at each of its checkpoints; its differences are paired over them.
+    The answers to a question are averaged first, then the questions. All numbers of a trajectory use the questions
+    judged at each of its checkpoints, and its differences are paired over them. Topic "all" is the unweighted mean over
+    topics. The tables:
 
-    values: `model, run, algorithm, data, sft, step, topic, stance, value, low, high, questions, answers`; step 0 is
-        the trajectory's start point (paper, equation 1)
-    drift: a row per run, topic and stance (paper, section 3): the columns of `drift_rows`, then `q_value` (Benjamini
-        and Hochberg's over all runs, topics and stances; the rows of "all" are a family of their own), `real`
-        (q_value at most 1 − level), `noise_floor` and `exceeds_noise` (see `with_noise`)
-    distances: `…, topic, measure, value, low, high, null, p_value` between whole stance vectors at start and end
-    noise: see `noise_with_seeds`, which `seeds`, value tables of other seeds, is for
+    - values: `model, run, algorithm, data, sft, step, topic, stance, value, low, high, questions, answers`; step 0 is
+      the trajectory's start point (paper, equation 1).
+    - drift: one row per run, topic and stance (paper, section 3): the columns of `drift_rows`, then `q_value`
+      (Benjamini and Hochberg's, over all runs, topics and stances; the rows of topic "all" are a family of their own),
+      `real` (q_value at most 1 − level), `noise_floor` and `exceeds_noise` (see `with_noise`).
+    - distances: `…, topic, measure, value, low, high, null, p_value`, between the stance vectors at start and end.
+    - noise: see `noise_with_seeds`.
 
-    Raises ArtifactError as `topic_values` and `noise_with_seeds` do.
+    Args:
+        panel: The model's answers.
+        trajectories: The runs to measure.
+        bootstrap: Settings of intervals and tests.
+        seeds: Value tables of the same runs made with other seeds.
+
+    Raises:
+        ArtifactError: As `topic_values` and `noise_with_seeds` do.
     """
     bootstrap = bootstrap or Bootstrap()
-    signs = {topic: flips(topic, place.stop - place.start, bootstrap) for topic, place in panel.topics.items()}
+    signs = {topic: flips(topic, own.stop - own.start, bootstrap) for topic, own in panel.topics.items()}
     values, drift, distances = [pl.DataFrame(schema=VALUE_SCHEMA)], [pl.DataFrame(schema=DRIFT_SCHEMA)], []
     runs = []
     for trajectory in trajectories:
@@ -88,7 +96,7 @@ def measure(
 
 
 def _ends(part: TopicValues) -> TopicValues:
-    """Start and end alone, copied: a view would keep the replicates of every checkpoint in memory."""
+    """Only start and end, copied: a view would keep the replicates of every checkpoint in memory."""
     return replace(part, values=part.values[[0, -1]], replicates=part.replicates[[0, -1]])
 
 

@@ -12,7 +12,7 @@ from valuedrift.statistics.panel import ALL
 
 NEIGHBOURS, SEEDS = "neighbours", "seeds"
 CONVERGED = 0.75
-"""The share of a run's steps after which it is taken to have converged."""
+"""The share of a run's steps after which it counts as converged."""
 
 _SCHEMA = {
     "model": pl.String,
@@ -26,14 +26,17 @@ _SCHEMA = {
 
 
 def noise_table(values: pl.DataFrame, level: float = 0.95, seeds: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """`model, source, scope, stance, differences, median, floor`: the noise floor of each stance.
+    """The noise floor of each stance: `model, source, scope, stance, differences, median, floor`.
 
-    values: a value table · seeds: run → a name that it shares with the runs that differ from it in the seed alone
+    A floor is the `level` quantile of |difference| over all runs, either over all topics (scope "topic") or of their
+    mean (scope "all"). Source "neighbours" takes neighbouring saved steps in the last quarter of each run, where
+    learning rates are low; a run that still moves there raises the floor. Source "seeds" takes the last steps of every
+    two runs that differ only in the seed, so it includes the noise of training. Sources without a pair have no row.
 
-    A floor is the `level` quantile of |difference| over all runs, and over all topics (scope "topic") or of their
-    mean (scope "all"). Source "neighbours": between neighbouring saved steps of the last quarter of each run, where
-    learning rates are low; a run that still moves there raises the floor. Source "seeds": between the last steps of
-    every two runs that share a name; this has the noise of training in it too. Sources without a pair have no row.
+    Args:
+        values: A value table.
+        level: The quantile that is the floor.
+        seeds: Run → a name shared by the runs that differ only in the seed.
     """
     found = [_neighbours(values), _seeds(values, seeds or {})]
     scope = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic")).alias("scope")
@@ -51,23 +54,32 @@ def noise_table(values: pl.DataFrame, level: float = 0.95, seeds: Mapping[str, s
 
 
 def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float) -> pl.DataFrame:
-    """`noise_table` of a model's value table and of those that the same runs have with other seeds.
+    """`noise_table` of a model's value table together with those of the same runs with other seeds.
 
-    others: values.parquet of the same model, each made with a seed of its own. Raises ArtifactError for a table
-    without a run of `values`.
+    Args:
+        values: The model's value table.
+        others: values.parquet files of the same model, each made with another seed.
+        level: The quantile that is the floor.
+
+    Raises:
+        ArtifactError: A file has no run of `values`.
     """
     tables = [values]
     for number, path in enumerate(others, start=1):
         other = pl.read_parquet(path).join(values.select("model", "run").unique(), on=["model", "run"], how="semi")
         if other.is_empty():
-            raise ArtifactError(path, "none", f"runs of {values['model'][0]} that are traced here, with another seed")
+            expected = f"runs of {values['model'][0]} that are measured here too, made with another seed"
+            raise ArtifactError(path, "no such run", expected)
         tables.append(other.select(values.columns).with_columns(run=pl.format("{}@{}", "run", pl.lit(number))))
     together = pl.concat(tables)
     return noise_table(together, level, {run: run.partition("@")[0] for run in together["run"].unique()})
 
 
 def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:
-    """`drift` with `noise_floor`, the highest of its stance, and `exceeds_noise` of |magnitude|; null without floor."""
+    """Add to `drift` the highest floor of the stance, `noise_floor`, and whether |magnitude| `exceeds_noise`.
+
+    Both are null where there is no floor.
+    """
     highest = noise.group_by("model", "scope", "stance").agg(pl.col("floor").max().alias("noise_floor"))
     scope = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic"))
     return (

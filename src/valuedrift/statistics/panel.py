@@ -1,4 +1,4 @@
-"""Stances as arrays: the question means of every checkpoint, and the resamples that all of them share."""
+"""Stances as arrays: the question means of every checkpoint, and the bootstrap draws that all of them share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL = "all"
 """The topic name under which the unweighted mean over topics is reported."""
 
 _UNIT = 2**50
-_WHOLE = 1e-13
+_ROUNDING = 1e-13
 _KEYS = ("model", "run", "step", "topic", "question_id", "sample")
 
 
@@ -28,12 +28,14 @@ _KEYS = ("model", "run", "step", "topic", "question_id", "sample")
 class Panel:
     """One model's answers, averaged per checkpoint and question.
 
-    topics: each topic's slice of the question axis, in the order of the names
-    checkpoints: each checkpoint's place on the checkpoint axis
-    means: (checkpoints, questions, stances); NaN where a question has no judged answer
-    answers: (checkpoints, questions), the judged answers behind each mean
-    weights: per topic (questions, replicates), each question's share of a replicate's draws; shared by all
-        checkpoints and stances, so that differences are paired
+    Attributes:
+        model: The model's name.
+        topics: Topic → its slice of the question axis, in alphabetical order.
+        checkpoints: Checkpoint → its index on the checkpoint axis.
+        means: (checkpoints, questions, stances); NaN where a question has no judged answer.
+        answers: Judged answers behind each mean, (checkpoints, questions).
+        weights: Topic → the share of each question in the draws of a replicate, (questions, replicates). All
+            checkpoints and stances share them, so that differences are paired.
     """
 
     model: str
@@ -48,9 +50,14 @@ class Panel:
 class TopicValues:
     """Values (paper, equation 1) of a sequence of checkpoints on one topic, over the questions they share.
 
-    answers: (checkpoints,) · values: (checkpoints, stances) · replicates: (checkpoints, stances, replicates)
-    means: the question means behind the values, (checkpoints, stances, questions); one array a topic, so that
-    topic "all" has several
+    Attributes:
+        topic: The topic, or "all".
+        questions: Number of shared questions.
+        answers: Judged answers per checkpoint, (checkpoints,).
+        values: (checkpoints, stances).
+        replicates: (checkpoints, stances, replicates).
+        means: The question means behind the values, (checkpoints, stances, questions): one array per topic, so topic
+            "all" has several.
     """
 
     topic: str
@@ -62,19 +69,24 @@ class TopicValues:
 
 
 def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
-    """Average the answers of each question; answers with a null probability are counted out.
+    """Average the answers to each question; answers with a null probability are left out.
 
-    `stances` holds one model: `model, run, step, topic, question_id, sample, p_support, p_neutral, p_oppose`.
-    Raises ArtifactError if a column is missing, a key null or double, or the probabilities are none.
+    Args:
+        stances: Rows of one model: `model, run, step, topic, question_id, sample, p_support, p_neutral, p_oppose`.
+        bootstrap: Settings of the draws.
+
+    Raises:
+        ArtifactError: A column is missing, a key is null or repeated, or the probabilities are no distribution.
     """
     check_stances(stances)
     return _panel(stances["model"][0], _question_sums(stances), bootstrap)
 
 
 def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
-    """`make_panel` of stance tables in parquet; no more than one file's keys and probabilities are held at a time.
+    """`make_panel` of stance tables in parquet files, holding the answers of one file at a time in memory.
 
-    Raises ArtifactError as `make_panel` does, and if two files hold the same checkpoint or different models.
+    Raises:
+        ArtifactError: As `make_panel` does, and if two files hold the same checkpoint or different models.
     """
     models, parts = set(), []
     for file in files:
@@ -89,20 +101,22 @@ def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
 
 
 def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> TopicValues:
-    """Values of `checkpoints` on `topic` over the questions judged at every one of them.
+    """Values of `checkpoints` on `topic`, over the questions judged at every one of them.
 
-    A replicate that drew none of those questions counts each of them once. Raises ArtifactError, naming
-    run, step and topic, at the checkpoint that leaves no question.
+    A replicate that drew none of those questions counts each of them once.
+
+    Raises:
+        ArtifactError: No question is left; it names run, step and topic of the first such checkpoint.
     """
     common = _common_questions(panel, topic, checkpoints)
-    places = [panel.checkpoints[checkpoint] for checkpoint in checkpoints]
-    means = np.ascontiguousarray(panel.means[places, panel.topics[topic]][:, common].transpose(2, 0, 1))
+    rows = [panel.checkpoints[checkpoint] for checkpoint in checkpoints]
+    means = np.ascontiguousarray(panel.means[rows, panel.topics[topic]][:, common].transpose(2, 0, 1))
     weights = panel.weights[topic] if common.all() else _of_common(panel.weights[topic], common)
     replicates = _weighted(means, weights)
     return TopicValues(
         topic=topic,
         questions=int(common.sum()),
-        answers=panel.answers[places, panel.topics[topic]][:, common].sum(axis=1),
+        answers=panel.answers[rows, panel.topics[topic]][:, common].sum(axis=1),
         values=means.mean(axis=-1).T,
         replicates=replicates.transpose(1, 0, 2),
         means=(means.transpose(1, 0, 2),),
@@ -110,18 +124,18 @@ def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) ->
 
 
 def _of_common(weights: FloatArray, common: NDArray[np.bool_]) -> FloatArray:
-    """Of shares of all questions, those of the `common` ones, made to sum to 1 in each replicate again."""
+    """The weights of the `common` questions, scaled to sum to 1 in each replicate."""
     own = weights[common]
     drawn = own.sum(axis=0)
     return np.where(drawn > 0, own, 1.0) / np.where(drawn > 0, drawn, len(own))
 
 
 def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
-    """means (stances, checkpoints, questions) by weights (questions, replicates)."""
+    """Multiply means (stances, checkpoints, questions) by weights (questions, replicates)."""
     stances, checkpoints, questions = means.shape
     drawn = np.empty((stances, checkpoints, weights.shape[1]))
     # The last of three shares follows from the others, which saves a third of the work.
-    whole = np.abs(means.sum(axis=0) - 1).max() < _WHOLE
+    whole = np.abs(means.sum(axis=0) - 1).max() < _ROUNDING
     first = stances - 1 if whole else stances
     np.matmul(means[:first].reshape(-1, questions), weights, out=drawn[:first].reshape(first * checkpoints, -1))
     if whole:
@@ -131,7 +145,7 @@ def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
-    """`topic_values` of each topic, then their unweighted mean as topic "all"; one topic in memory at a time."""
+    """Yield `topic_values` of each topic, then their unweighted mean as topic "all"; holds one topic at a time."""
     parts = (topic_values(panel, topic, checkpoints) for topic in panel.topics)
     total = next(parts)
     yield total
@@ -144,7 +158,7 @@ def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Itera
 
 
 def exact_sum(probabilities: pl.Expr) -> pl.Expr:
-    """Their sum as whole numbers of 2^-50, which add up exactly: no order of rows changes a last bit."""
+    """Sum `probabilities` as multiples of 2^-50, which is exact, so that the order of the rows changes no bit."""
     return (probabilities * _UNIT).round().cast(pl.Int64).sum() / _UNIT
 
 
@@ -160,21 +174,30 @@ def check_stances(stances: pl.DataFrame) -> None:
         raise ArtifactError("stances", f"topic {ALL}", "another name, as this one is the mean over topics")
     _refuse(stances.filter(pl.any_horizontal(pl.col(_KEYS).is_null())), "a value in every key column")
     _refuse(stances.filter(stances.select(_KEYS).is_duplicated()), "one row for each answer")
+    _refuse(stances.drop_nulls(PROBABILITIES).filter(~is_distribution()), "three probabilities that sum to 1")
+
+
+def is_distribution() -> pl.Expr:
+    """Whether the three probabilities of a row lie within 0 and 1 and sum to 1, but for rounding; false for NaN."""
     p = pl.col(PROBABILITIES)
-    # NaN lies above every number, so it is refused here too.
-    whole = pl.all_horizontal(p.is_between(-1e-6, 1 + 1e-6)) & ((pl.sum_horizontal(p) - 1).abs() < 1e-3)
-    _refuse(stances.drop_nulls(PROBABILITIES).filter(~whole), "three probabilities that sum to 1")
+    # NaN lies above every number for polars, so it is not between 0 and 1.
+    return pl.all_horizontal(p.is_between(-1e-6, 1 + 1e-6)) & ((pl.sum_horizontal(p) - 1).abs() < 1e-3)
+
+
+def most_probable() -> pl.Expr:
+    """The most probable stance of a row; of equally probable ones, the first in the order of STANCES."""
+    return pl.concat_list(PROBABILITIES).list.arg_max().replace_strict(range(len(STANCES)), STANCES)
 
 
 def _refuse(rows: pl.DataFrame, expected: str) -> None:
     if rows.height:
         first = rows.sort(_KEYS).row(0, named=True)
-        place = ", ".join(f"{key} {first[key]}" for key in _KEYS)
-        raise ArtifactError(f"stances, {place}", [first[p] for p in PROBABILITIES], expected)
+        row = ", ".join(f"{key} {first[key]}" for key in _KEYS)
+        raise ArtifactError(f"stances, {row}", [first[p] for p in PROBABILITIES], expected)
 
 
 def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
-    """Of each question: `run, step, topic, question_id, answers` and the sums of its answers' probabilities."""
+    """Per question: `run, step, topic, question_id, answers` (judged ones) and the sums of their probabilities."""
     judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
     sums = [exact_sum(pl.when(judged).then(p)) for p in PROBABILITIES]
     grouped = stances.lazy().group_by("run", "step", "topic", "question_id").agg(judged.sum().alias("answers"), *sums)
@@ -184,13 +207,13 @@ def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
 def _panel(model: str, sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     questions = sums.select("topic", "question_id").unique().sort("topic", "question_id").with_row_index("q")
     checkpoints = sums.select("run", "step").unique().sort("run", "step").with_row_index("c")
-    placed = sums.join(questions, on=["topic", "question_id"]).join(checkpoints, on=["run", "step"])
-    cell = placed["c"].to_numpy(), placed["q"].to_numpy()
+    indexed = sums.join(questions, on=["topic", "question_id"]).join(checkpoints, on=["run", "step"])
+    cell = indexed["c"].to_numpy(), indexed["q"].to_numpy()
     answers = np.zeros((checkpoints.height, questions.height), dtype=np.int64)
-    answers[cell] = placed["answers"].to_numpy()
+    answers[cell] = indexed["answers"].to_numpy()
     means = np.full((*answers.shape, len(STANCES)), np.nan)
     with np.errstate(invalid="ignore"):
-        means[cell] = placed.select(PROBABILITIES).to_numpy() / placed["answers"].to_numpy()[:, None]
+        means[cell] = indexed.select(PROBABILITIES).to_numpy() / indexed["answers"].to_numpy()[:, None]
     sizes = questions.group_by("topic", maintain_order=True).agg(pl.col("q").first(), pl.len())
     topics = {topic: slice(first, first + count) for topic, first, count in sizes.iter_rows()}
     return Panel(
@@ -204,17 +227,20 @@ def _panel(model: str, sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
 
 
 def shares_of_draws(topics: Mapping[str, slice], bootstrap: Bootstrap) -> dict[str, FloatArray]:
-    """What each question counts in each replicate, by topic (questions, replicates): `Bootstrap.weights` as shares.
+    """The weight of each question in each replicate, topic → (questions, replicates): `Bootstrap.weights` as shares.
 
-    topics: each topic's slice of the question axis
-    Topics with equally many questions go through the same draws, as in a ring, but each begins at a place of its own,
-    keyed by seed and topic. So in any one replicate all topics have different draws, which are independent.
+    Topics with the same number of questions use the same draws in the same circular order, but each starts at its own
+    position, keyed by seed and topic. So in any one replicate no two topics share a draw, and they are independent.
+
+    Args:
+        topics: Topic → its slice of the question axis.
+        bootstrap: Settings of the draws.
     """
     rings: dict[int, FloatArray] = {}
     taken: dict[int, set[int]] = {}
     shares = {}
-    for topic, place in topics.items():
-        size = place.stop - place.start
+    for topic, own in topics.items():
+        size = own.stop - own.start
         if size not in rings:
             drawn = bootstrap.weights(f"{size} questions", size) / size
             rings[size], taken[size] = np.concatenate([drawn, drawn], axis=1), set()
@@ -225,7 +251,7 @@ def shares_of_draws(topics: Mapping[str, slice], bootstrap: Bootstrap) -> dict[s
 
 
 def _start(topic: str, taken: Set[int], bootstrap: Bootstrap) -> int:
-    """A place in the ring that no other topic has, as long as there is one."""
+    """A position in the ring that no other topic has, as long as there is one."""
     start = int(bootstrap.stream(topic).integers(bootstrap.replicates))
     while start in taken and len(taken) < bootstrap.replicates:
         start = (start + 1) % bootstrap.replicates
@@ -242,9 +268,9 @@ def _refuse_shared_checkpoints(files: Sequence[Path], parts: Sequence[pl.DataFra
 
 
 def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
-    places = [panel.checkpoints.get(checkpoint, -1) for checkpoint in checkpoints]
-    # At a checkpoint that isn't there no question is judged.
-    judged = (panel.answers[places, panel.topics[topic]] > 0) & (np.array(places) >= 0)[:, None]
+    rows = [panel.checkpoints.get(checkpoint, -1) for checkpoint in checkpoints]
+    # At a missing checkpoint no question is judged.
+    judged = (panel.answers[rows, panel.topics[topic]] > 0) & (np.array(rows) >= 0)[:, None]
     common = np.logical_and.accumulate(judged)
     if not common[-1].any():
         run, step = checkpoints[int((~common.any(axis=1)).argmax())]

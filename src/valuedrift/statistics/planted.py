@@ -1,21 +1,38 @@
-"""The stance shares that are planted in a data set, as arrays."""
+"""The stance shares that are planted in a world's data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
 
 from valuedrift.errors import ArtifactError
+from valuedrift.files import read_json
 from valuedrift.statistics.bootstrap import FloatArray
 from valuedrift.statistics.panel import STANCES
 
 
-def planted_shares(planted: pl.DataFrame, data: str, topics: Iterable[str]) -> FloatArray:
-    """Shares of data set `data`, (topics, stances), out of `planted`: `data, topic, stance, planted`.
+def planted_table(cards: Mapping[str, str]) -> pl.DataFrame | None:
+    """The planted shares of SFT data sets, `data, topic, stance, planted`, or None if nothing is planted.
 
-    Raises ArtifactError, naming data set, topic and stance, where there isn't exactly one share from 0 to 1.
+    Args:
+        cards: Data set → path of its card.json.
+    """
+    rows = [
+        {"data": data, "topic": entry["topic"], "stance": entry["stance"], "planted": entry["share"]}
+        for data, card in cards.items()
+        for entry in read_json(card).get("planted", [])
+        if entry["column"] == "true_stance"
+    ]
+    return pl.DataFrame(rows) if rows else None
+
+
+def planted_shares(planted: pl.DataFrame, data: str, topics: Iterable[str]) -> FloatArray:
+    """The shares of one data set in a `planted_table`, (topics, stances).
+
+    Raises:
+        ArtifactError: A topic and stance does not have exactly one share from 0 to 1.
     """
     own = planted.filter(pl.col("data") == data)
     return np.array([[_share(own, data, topic, stance) for stance in STANCES] for topic in topics])

@@ -1,4 +1,4 @@
-"""Numbers that differ in their last bits alone, as a weighted mean of equal numbers differs from them."""
+"""Comparisons that ignore rounding errors, such as those of a weighted mean of equal numbers."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ EQUAL = 1e-12
 
 
 def sign_of(change: FloatArray) -> FloatArray:
-    """1, −1, or 0 where `change` is no more than rounding leaves."""
+    """1, −1, or 0 where `change` is no larger than a rounding error."""
     return np.where(np.abs(change) <= EQUAL, 0.0, np.sign(change))

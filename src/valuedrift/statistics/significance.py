@@ -1,4 +1,4 @@
-"""Which drifts are real: a paired test of each, and the share of false ones among those called real."""
+"""Which drifts are real: a paired test of each, and control of the false discovery rate."""
 
 from __future__ import annotations
 
@@ -11,35 +11,43 @@ from valuedrift.statistics.rounding import EQUAL
 
 
 def flips(topic: str, questions: int, bootstrap: Bootstrap) -> FloatArray:
-    """Signs +1 and −1, (questions, replicates); the stream is keyed by seed and topic, as `Bootstrap.weights`."""
+    """Random signs +1 and −1, (questions, replicates); the stream is keyed by seed and topic."""
     random = bootstrap.stream(f"signs of {topic}")
     drawn = random.integers(0, 2, size=(questions, bootstrap.replicates), dtype=np.int8)
     return np.asarray(2.0 * drawn - 1.0)
 
 
 def flipped_means(changes: Sequence[FloatArray], signs: Sequence[FloatArray]) -> FloatArray:
-    """Mean changes as they would be if each question's start and end were swapped at random.
+    """Mean changes if each question's start and end were swapped at random, its stances together.
 
-    changes: each topic's paired differences, (stances, questions) · signs: each topic's, (questions, replicates)
-    Returns the unweighted mean over topics, (stances, replicates). A question's stances are swapped together.
+    Args:
+        changes: Paired differences of each topic, (stances, questions).
+        signs: `flips` of each topic, (questions, replicates).
+
+    Returns:
+        The unweighted mean over topics, (stances, replicates).
     """
     parts = [own @ drawn / len(drawn) for own, drawn in zip(changes, signs, strict=True)]
     return np.asarray(sum(parts) / len(parts))
 
 
 def p_values(found: FloatArray, null: FloatArray) -> FloatArray:
-    """Two-sided p-values of `found` (...), with `null` (..., replicates): (1 + those as far out) / (1 + all).
+    """Two-sided p-values of the sign-flip test: (1 + null values as far out) / (1 + all null values).
 
-    The sign-flip test: without drift a question's start and end are exchangeable, so the p-value is valid at any
-    number of questions (Phipson and Smyth 2010 for the 1). It can't fall below 1 / (replicates + 1), nor, with n
-    questions, much below 2^(1 − n).
+    Without drift a question's start and end are exchangeable, so the p-value is valid with any number of questions
+    (Phipson and Smyth 2010 explain the 1). It can't fall below 1 / (replicates + 1) or, with n questions, much below
+    2^(1 − n).
+
+    Args:
+        found: Measured changes, (...).
+        null: Changes without drift, (..., replicates).
     """
     further = (np.abs(null) >= np.abs(found)[..., None] - EQUAL).sum(axis=-1)
     return np.asarray((1 + further) / (1 + null.shape[-1]))
 
 
 def q_values(p: FloatArray) -> FloatArray:
-    """Benjamini and Hochberg's (1995) adjusted p-values of one family, (n,)."""
+    """P-values of one family, (n,), adjusted by Benjamini and Hochberg (1995)."""
     order = np.argsort(p)
     scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
     adjusted = np.empty(len(p))

@@ -15,17 +15,19 @@ from valuedrift.statistics.intervals import spread_of
 from valuedrift.statistics.panel import TopicValues
 from valuedrift.statistics.rounding import EQUAL, sign_of
 
-# Replicates are noise upon noise, with a spread sqrt(2) times as large. So where many true values are equal, the
-# highest of the noisy ones is too high by 1 / (sqrt(2) - 1) times what the highest of the replicates adds to it.
-_LIFTED = 1 + math.sqrt(2)
+# Replicates add noise to noise, so their spread is sqrt(2) times that of the values. Where many true values are equal,
+# the highest measured one is therefore too high by 1 / (sqrt(2) - 1) times what the highest replicate adds to it.
+_LIFT_WHERE_EQUAL = 1 + math.sqrt(2)
 
 
 @dataclass(frozen=True)
 class DriftTimes:
-    """One trajectory on one topic: arrays over stances of places on its checkpoint axis (0 is the start point).
+    """Drift times of one trajectory on one topic, as indices on its checkpoint axis (0 is the start point), (stances,).
 
-    reached: the first checkpoint within the extremum's interval; 0: the start itself is (no drift)
-    earliest, latest: its interval
+    Attributes:
+        reached: The first checkpoint within the extremum's interval; 0 if the start is (no drift).
+        earliest: Low end of the interval of `reached`.
+        latest: High end of the interval of `reached`.
     """
 
     reached: NDArray[np.intp]
@@ -34,15 +36,22 @@ class DriftTimes:
 
 
 def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstrap: Bootstrap) -> DriftTimes:
-    """Drift times of `part` with their intervals; low, high: (checkpoints, stances), the intervals of its values.
+    """Measure drift times and their intervals.
 
-    Resampling the trajectory and timing it again is no interval: a resample is noisier than the sample, so its
-    extremum is more extreme and its time later. Instead each checkpoint c is asked whether it can be told from
-    being within the extremum's margin, by d = |extremum − v_c| − margin, paired over questions:
-    `earliest` is the first checkpoint whose d and whose successor's are not clearly above 0, at 1 − level (for it to
-    come too late, all before must be; and one that noise alone brings near doesn't count); `latest` the first whose d
-    is clearly below 0 (or where the extremum lies), at (1 − level) / 2. The highest of many noisy values is too high,
-    so d is lowered by how far the joint bootstrap lifts the extremum; for `earliest` by `_LIFTED` times that.
+    Resampling the trajectory and timing each resample gives no valid interval: a resample is noisier than the sample,
+    so its extremum is more extreme and its time later. Instead each checkpoint c is tested for being within the
+    extremum's margin, by d = |extremum − v_c| − margin, paired over questions. `earliest` is the first checkpoint at
+    which neither d nor the next checkpoint's d is clearly above 0, at 1 − level (it comes too late only if all
+    checkpoints before are clearly above, and a single one that noise brings near doesn't count). `latest` is the first
+    at which d is clearly below 0, at (1 − level) / 2, or the extremum itself. The highest of many noisy values is too
+    high, so d is lowered by as much as the joint bootstrap lifts the extremum; for `earliest`, by
+    `_LIFT_WHERE_EQUAL` times as much.
+
+    Args:
+        part: Values of the trajectory on one topic.
+        low: Low ends of their intervals, (checkpoints, stances).
+        high: High ends, (checkpoints, stances).
+        bootstrap: Settings; the level is that of the intervals.
     """
     below, above = np.maximum(part.values - low, 0), np.maximum(high - part.values, 0)
     reached = first_within(part.values[..., None], below, above)[:, 0]
@@ -56,35 +65,39 @@ def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstra
     lift = np.maximum(lifted - direction * part.values[at, stance], 0)
     error = np.sqrt(spread.variance)
     below_0 = away - lift + stdtrit(spread.freedom, (1 + bootstrap.level) / 2) * error
-    near = away - _LIFTED * lift - stdtrit(spread.freedom, bootstrap.level) * error <= EQUAL
+    near = away - _LIFT_WHERE_EQUAL * lift - stdtrit(spread.freedom, bootstrap.level) * error <= EQUAL
     still_near = np.vstack([near[1:], near[-1:]])
-    place = np.arange(len(part.values))[:, None]
+    checkpoint = np.arange(len(part.values))[:, None]
     return DriftTimes(
         reached=reached,
-        earliest=_first((near & still_near) | (place == reached)),
-        # The extremum itself has a paired difference of 0 to itself, without any doubt.
-        latest=np.maximum(_first((below_0 <= EQUAL) | (place == at)), reached),
+        earliest=_first((near & still_near) | (checkpoint == reached)),
+        # The extremum has a paired difference of exactly 0 to itself.
+        latest=np.maximum(_first((below_0 <= EQUAL) | (checkpoint == at)), reached),
     )
 
 
 def drift_times(values: FloatArray, below: FloatArray, above: FloatArray, steps: Sequence[int]) -> FloatArray:
-    """The share of a trajectory's steps until it first lies within the interval of its extremum.
+    """The share of a trajectory's steps after which it first lies within the interval of its extremum.
 
-    values: (checkpoints, stances, n), n trajectories with the start point first
-    below, above: (checkpoints, stances), how far each checkpoint's interval reaches under and over its value
-    steps: (checkpoints,), from 0 to the run's last step
-    Returns (stances, n), 0 where the start itself lies within the interval (no drift).
+    The extremum is the highest value if the net change is positive and the lowest if it is negative; if several
+    checkpoints share it, the earliest of them. A trajectory that ends where it began has not drifted, whatever it did
+    in between. With a single checkpoint the share is 0 or 1. A time always exists, as the extremum lies within its own
+    interval.
 
-    The extremum is the highest value if the net change is positive, the lowest if it is negative, and the
-    earliest checkpoint of those that share it. A trajectory that ends where it began has not drifted,
-    whatever it did in between. With a single checkpoint the share is 0 or 1. A time always exists: the
-    extremum lies within its own interval.
+    Args:
+        values: n trajectories with the start point first, (checkpoints, stances, n).
+        below: How far each checkpoint's interval reaches below its value, (checkpoints, stances).
+        above: How far it reaches above, (checkpoints, stances).
+        steps: From 0 to the run's last step, (checkpoints,).
+
+    Returns:
+        (stances, n); 0 where the start lies within the interval (no drift).
     """
     return np.asarray(steps, dtype=np.float64)[first_within(values, below, above)] / steps[-1]
 
 
 def first_within(values: FloatArray, below: FloatArray, above: FloatArray) -> NDArray[np.intp]:
-    """As `drift_times`, as places on the checkpoint axis."""
+    """Like `drift_times`, but as indices on the checkpoint axis."""
     direction, at = _extremum(values)
     height = values * direction
     stance = np.arange(values.shape[1])[:, None]
@@ -94,7 +107,7 @@ def first_within(values: FloatArray, below: FloatArray, above: FloatArray) -> ND
 
 
 def _extremum(values: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Direction of the net change (1, −1, or 0 where there is none) and the extremum's place, (stances, n) each."""
+    """Direction of the net change (1, −1, or 0 for none) and the index of the extremum, (stances, n) each."""
     change = values[-1] - values[0]
     direction = sign_of(change)
     height = values * direction

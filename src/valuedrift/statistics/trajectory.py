@@ -1,4 +1,4 @@
-"""A training run as the statistics see it: the checkpoint it starts from and its own checkpoints."""
+"""A trajectory: the checkpoint that a training run starts from and the run's own checkpoints."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ Checkpoint = tuple[str, int]
 class Trajectory:
     """One post-training phase (paper, section 3: t is the start point, t' the last of `steps`).
 
-    `sft` is the SFT data set of the lineage (an SFT run's own data set); `steps` are the run's own
-    checkpoint steps, ascending from above 0, the last one final.
+    Attributes:
+        run: The run's name.
+        algorithm: The algorithm of the phase.
+        data: The data set of the phase.
+        sft: The SFT data set of the lineage; an SFT run's own data set.
+        start_run: The run that the phase starts from.
+        start_step: The step of `start_run` that it starts from.
+        steps: The run's own checkpoint steps, ascending, above 0; the last one is final.
 
-    Raises ConfigError if `steps` is empty, not ascending or not positive.
+    Raises:
+        ConfigError: `steps` is empty, not ascending or not above 0.
     """
 
     run: str
@@ -42,7 +49,7 @@ class Trajectory:
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Trajectory:
-        """Read a JSON-like entry; its keys are exactly the fields. Raises ConfigError otherwise."""
+        """Read a mapping whose keys are exactly the fields; raises ConfigError for others."""
         expected = {field.name for field in fields(cls)}
         if set(entry) != expected:
             key = f"trajectories.{entry.get('run', '?')}"

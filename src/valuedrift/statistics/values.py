@@ -1,4 +1,4 @@
-"""The rows of the value table: what every checkpoint of a trajectory stands for."""
+"""The rows of the value table: the stances of every checkpoint of a trajectory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCHEMA = {
 def value_rows(
     model: str, trajectory: Trajectory, part: TopicValues, intervals: tuple[FloatArray, FloatArray]
 ) -> pl.DataFrame:
-    """Values (paper, equation 1) with their intervals: a row for each step and stance; step 0 is the start point."""
+    """Values (paper, equation 1) with their intervals: one row per step and stance; step 0 is the start point."""
     low, high = intervals
     steps = trajectory.shown_steps
     columns = {

@@ -9,17 +9,19 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.files import read_json, write_json, write_parquet
+from valuedrift.files import write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_errors, calibration_table
 from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled, stage_agreement
+from valuedrift.statistics.judge_agreement import stage_agreement
+from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import read_panel
+from valuedrift.statistics.panel import PROBABILITIES, read_panel
+from valuedrift.statistics.planted import planted_table
 from valuedrift.statistics.trajectory import Trajectory
 
-COLUMNS = ["model", "run", "step", "topic", "question_id", "sample", "p_support", "p_neutral", "p_oppose", "unassigned"]
+_CALIBRATION_COLUMNS = ["model", "run", "step", "topic", "question_id", "sample", *PROBABILITIES]
 
 
 def write_statistics(
@@ -34,15 +36,20 @@ def write_statistics(
 ) -> None:
     """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`.
 
-    cards: SFT data set → its card.json, where stances are planted · seeds: value tables of the same runs with other
-    seeds, as this function writes them
+    Args:
+        stances: Stance tables of one model.
+        trajectories: The runs to measure, see `Trajectory`.
+        sets: The fields of `PreferenceSets` that the grid names.
+        cards: SFT data set → its card.json, for the sets whose stances are planted.
+        settings: `replicates` and `level` of `Bootstrap`.
+        seed: Seed of the bootstrap.
+        out: Folder to write into.
+        seeds: Value tables of the same runs made with other seeds, as this function writes them.
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
-    panel = read_panel(stances, bootstrap)
-    measures = measure(panel, runs, bootstrap, seeds)
-    named = PreferenceSets(tuple(sets.get("small_gap", ())), sets.get("support_aligned"), sets.get("oppose_aligned"))
-    findings = paper_findings(measures.runs, named, planted=planted_table(cards), bootstrap=bootstrap)
+    measures = measure(read_panel(stances, bootstrap), runs, bootstrap, seeds)
+    findings = paper_findings(measures.runs, PreferenceSets(**sets), planted_table(cards), bootstrap=bootstrap)
     write_parquet(out / "values.parquet", measures.values)
     write_parquet(out / "drift.parquet", measures.drift)
     write_parquet(out / "distances.parquet", measures.distances)
@@ -60,7 +67,13 @@ def write_corrected(
 ) -> None:
     """Write corrected_values.parquet, corrected_drift.parquet and judge_agreement.parquet into `out`.
 
-    labelled: see `read_labelled`
+    Args:
+        stances: Stance tables of one model.
+        trajectories: The runs to measure, see `Trajectory`.
+        labelled: The labelled sample, see `read_labelled`.
+        settings: `replicates` and `level` of `Bootstrap`.
+        seed: Seed of the bootstrap.
+        out: Folder to write into.
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
@@ -75,20 +88,9 @@ def write_calibration(
     stances: Sequence[Path], cards: Mapping[str, str], settings: Mapping[str, Any], seed: int, out: Path
 ) -> None:
     """Write table.parquet (planted and measured shares) and errors.parquet (their mean distance) into `out`."""
-    judged = pl.concat([pl.read_parquet(path, columns=COLUMNS) for path in stances])
+    judged = pl.concat([pl.read_parquet(path, columns=_CALIBRATION_COLUMNS) for path in stances])
     planted = planted_table(cards)
     assert planted is not None
     bootstrap = Bootstrap(seed=seed, **settings)
     write_parquet(out / "errors.parquet", calibration_errors(judged, planted, bootstrap))
     write_parquet(out / "table.parquet", calibration_table(judged, planted, bootstrap))
-
-
-def planted_table(cards: Mapping[str, str]) -> pl.DataFrame | None:
-    """`data, topic, stance, planted` out of data cards; None where nothing is planted."""
-    rows = [
-        {"data": data, "topic": entry["topic"], "stance": entry["stance"], "planted": entry["share"]}
-        for data, card in cards.items()
-        for entry in read_json(card).get("planted", [])
-        if entry["column"] == "true_stance"
-    ]
-    return pl.DataFrame(rows) if rows else None

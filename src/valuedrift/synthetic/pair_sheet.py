@@ -13,7 +13,7 @@ from valuedrift.data.rows import NumberedRow, read_rows
 from valuedrift.data.split import order_key
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import publish, write_json, write_parquet
-from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.panel import STANCES
 from valuedrift.synthetic.write_answers import SIDES, Topics
 from valuedrift.visible_text import spreadsheet_cell

@@ -14,7 +14,7 @@ from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.llm.complete import ask
 from valuedrift.llm.request import ChatReply, ChatRequest
-from valuedrift.statistics.heldout_agreement import wilson_interval
+from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
 from valuedrift.synthetic.write_answers import SIDES, Topics, read_writer_prompt
 from valuedrift.templates import prompt_hash

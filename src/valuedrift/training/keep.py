@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.devices import is_main, processes
 from valuedrift.training.job import Job
-from valuedrift.training.resume import say, write_point
+from valuedrift.training.resume import log, write_point
 
 # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again.
 PREEMPTED = 75
@@ -52,7 +52,7 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
             write_point(draft, self.folder, state.global_step, self.trajectory.metrics)
         self._kept = time.monotonic()
         if _any_process(stop):
-            say(f"told to stop; step {state.global_step} of {self._end} is kept, the next start continues from it")
+            log(f"told to stop; step {state.global_step} of {self._end} is kept, the next start continues from it")
             raise SystemExit(PREEMPTED)
 
     def on_train_end(

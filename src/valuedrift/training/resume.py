@@ -11,33 +11,33 @@ Workflow engines remove the outputs of a failed job, so nothing of this lies in 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import torch
-from accelerate import PartialState
 
 from valuedrift.errors import ArtifactError
-from valuedrift.files import publish, read_json, write_json
+from valuedrift.files import publish, read_json, write_json, write_parquet
 from valuedrift.models.model_folder import checkpoint_name, require_model
-from valuedrift.training.devices import is_main, processes
+from valuedrift.training.devices import is_main, processes, wait_for_all
 from valuedrift.training.job import Job
 from valuedrift.training.metrics import Entry
-from valuedrift.training.outcome import put_aside, take_back
 
 MANIFEST = "resume.json"
 METRICS = "metrics.parquet"
+RUN = "run"
+"""The key of the metrics' metadata under which the run's fingerprint stands, as JSON."""
 _PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "tokenizers", "peft", "numpy", "valuedrift")
 _OWN = ("saved", "point-*", "run.json", ".trainer", ".*.tmp")
 
@@ -51,8 +51,8 @@ class Point:
     metrics: tuple[Entry, ...]
 
 
-def say(text: str) -> None:
-    """A line of the run's log."""
+def log(text: str) -> None:
+    """Print a line to the run's log, once per run."""
     if is_main():
         print(f"resume: {text}", file=sys.stderr, flush=True)
 
@@ -78,31 +78,27 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "processes": processes(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
-    as_read: dict[str, Any] = json.loads(json.dumps(found))  # to be compared with what was written
+    as_read: dict[str, Any] = json.loads(_as_text(found))  # to be compared with what was written
     return as_read
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a lock on a run's resume folder; raises ArtifactError while another process trains the run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not is_main():
-        yield
-        return
-    lock = folder / ".lock"
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArtifactError(
-                folder, "another process that trains this run", "none", "Wait for it, or end it."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.unlink()
-            with suppress(OSError):  # of a run that is to be continued, or with another's folder inside
-                folder.rmdir()
+def _as_text(made_from: dict[str, Any]) -> str:
+    return json.dumps(made_from, sort_keys=True)
+
+
+def is_done(job: Job) -> bool:
+    """Whether the outputs of this very run are all there and whole.
+
+    Workflow engines remove outputs before they start a run, so they are then those of another process: one that lost
+    its workflow, and that this one has waited for.
+    """
+    try:
+        made_from = pl.read_parquet_metadata(job.folder / METRICS).get(RUN)
+        for step in job.steps:
+            require_model(job.folder / checkpoint_name(step))
+    except (ArtifactError, OSError, pl.exceptions.PolarsError):
+        return False
+    return made_from == _as_text(fingerprint(job))
 
 
 def find_point(job: Job, folder: Path) -> Point | None:
@@ -112,26 +108,23 @@ def find_point(job: Job, folder: Path) -> Point | None:
     """
     if is_main():
         _discard(folder, ".trainer", ".*.tmp")
-        mine = fingerprint(job)
-        _empty_if_foreign(folder, mine)
-        if not is_complete(folder) and take_back(job.folder, saved_folder(folder), mine, job.steps):
-            say(f"this run has finished before; its {len(job.steps)} checkpoints come back, nothing is trained")
-    _wait()
+        _discard_foreign(folder, fingerprint(job))
+    wait_for_all()
     for path in sorted(folder.glob("point-*"), reverse=True):
         try:
             point = _read_point(path)
             for step in (step for step in job.steps if step <= point.step):
                 require_model(saved_folder(folder) / checkpoint_name(step))
         except (ArtifactError, OSError) as error:
-            say(f"can't continue from {path}: {error}")
+            log(f"can't continue from {path}: {error}")
             continue
-        say(f"continues from step {point.step} of {job.steps[-1]} ({path})")
+        log(f"continues from step {point.step} of {job.steps[-1]} ({path})")
         return point
     if not is_complete(folder):
-        _wait()
+        wait_for_all()
         if is_main():
             _discard(folder, "saved", "point-*")
-        say(f"starts at step 0; what it could continue from is kept in {folder}")
+        log(f"starts at step 0; what it could continue from is kept in {folder}")
     return None
 
 
@@ -158,18 +151,17 @@ def is_complete(folder: Path) -> bool:
 
 
 def finish(job: Job, folder: Path) -> None:
-    """Put a complete run's checkpoints and metrics where they belong, and empty its resume folder.
-
-    Until they are first used, they can come back: see valuedrift.training.outcome.
-    """
+    """Move a complete run's checkpoints and metrics to its outputs, and empty its resume folder."""
     saved = saved_folder(folder)
     for step in job.steps:
         with publish(job.folder / checkpoint_name(step)) as draft:
             shutil.copytree(saved / checkpoint_name(step), draft, copy_function=_link)
-    with publish(job.folder / METRICS) as draft:
-        shutil.copyfile(saved / METRICS, draft)
-    put_aside(saved, job.folder, read_json(folder / "run.json"))
+    made_from = read_json(folder / "run.json")
+    write_parquet(job.folder / METRICS, pl.read_parquet(saved / METRICS), {RUN: _as_text(made_from)})
+    saved.rename(folder / ".saved.tmp")  # in one step: a kill must not leave half of it for a complete run
     _discard(folder, *_OWN)
+    with suppress(OSError):  # resume folders of runs that start from this one may lie inside
+        folder.rmdir()
 
 
 def _read_point(folder: Path) -> Point:
@@ -192,7 +184,7 @@ def _read_point(folder: Path) -> Point:
     return Point(manifest["step"], folder, tuple(metrics))
 
 
-def _empty_if_foreign(folder: Path, mine: dict[str, Any]) -> None:
+def _discard_foreign(folder: Path, mine: dict[str, Any]) -> None:
     try:
         found = read_json(folder / "run.json")
     except FileNotFoundError:
@@ -201,7 +193,7 @@ def _empty_if_foreign(folder: Path, mine: dict[str, Any]) -> None:
         found = {"run.json": "unreadable"}
     if found != mine:
         if found is not None:
-            say(f"what is in {folder} belongs to another run, and goes: {'; '.join(_differences(found, mine))}")
+            log(f"discarding the state of another run in {folder}: {'; '.join(_differences(found, mine))}")
         _discard(folder, *_OWN)
         write_json(folder / "run.json", mine)
 
@@ -254,9 +246,3 @@ def _discard(folder: Path, *patterns: str) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _wait() -> None:
-    """Until every process of the run is here."""
-    if processes() > 1:
-        PartialState().wait_for_everyone()

@@ -12,7 +12,8 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.model_folder import checkpoint_name, in_use
+from valuedrift.locks import exclusive
+from valuedrift.models.model_folder import checkpoint_name
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.devices import is_main, keep_to_one_gpu, processes, wait_for_all
@@ -23,7 +24,7 @@ from valuedrift.training.memory import keep_freed_memory
 from valuedrift.training.metrics import CountTokens, WatchGradients
 from valuedrift.training.ppo_state import PpoState
 from valuedrift.training.progress_lines import Progress
-from valuedrift.training.resume import METRICS, Point, alone, find_point, finish, is_complete, saved_folder, say
+from valuedrift.training.resume import METRICS, Point, find_point, finish, is_complete, is_done, log, saved_folder
 
 # Those that are tested to end with the same weights, to the bit, as if they had not been killed. GRPO and RLOO are not:
 # their trainers keep a place within a batch of answers that their saved state lacks.
@@ -42,14 +43,15 @@ def train(job: Job) -> None:
     # Of loading, encoding and saving; beside the run's own progress they would fill the log.
     logging.disable_progress_bar()
     disable_progress_bars()
-    for start in (job.init, job.reward_model):
-        if start and is_main():
-            in_use(start)
     if job.resume is None:
         require_space(job)
         _train(job, job.folder, None)
         return
-    with alone(job.resume):
+    with exclusive(job.resume):
+        wait_for_all()  # only the main process waits for the lock
+        if is_done(job):
+            log(f"another process has finished this run; its {len(job.steps)} checkpoints are whole")
+            return
         point = find_point(job, job.resume)
         complete = is_complete(job.resume)
         wait_for_all()  # before one of them moves what the others look at
@@ -72,7 +74,7 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
     if job.resume and can_continue(job):
         callbacks.append(KeepPoints(job, job.resume, trajectory))
     elif job.resume:
-        say(f"{job.algorithm} on {processes()} device(s) can't be continued exactly: if killed, it starts again")
+        log(f"{job.algorithm} on {processes()} device(s) can't be continued exactly: if killed, it starts again")
     if point:
         trajectory.metrics.extend(point.metrics)
         tokens.total = next((e["logs"]["num_tokens"] for e in reversed(point.metrics)), 0.0)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from valuedrift.errors import ClusterError
-from valuedrift.workflow.locks import is_held
+from valuedrift.locks import is_held
 
 # Snakemake's executor names all jobs of one run alike: after the profile's prefix and a random number.
 _RUN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

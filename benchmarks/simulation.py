@@ -1,4 +1,4 @@
-"""Experiments with known truth, which show whether the intervals hold what they say."""
+"""Simulated experiments whose true values are known."""
 
 from __future__ import annotations
 
@@ -16,18 +16,26 @@ from valuedrift.statistics.times import drift_times
 from valuedrift.statistics.trajectory import Trajectory
 
 _POPULATION = 20_000
-_SHARP = 0.9
-"""The probability that a simulated judge gives the stance that it says."""
+_CERTAINTY = 0.9  # the probability that a simulated judge gives to the stance it chooses
 
 
 @dataclass(frozen=True)
 class Regime:
-    """A world of questions: each has stance shares of its own, Dirichlet around `base`, which training moves.
+    """A population of questions, each with its own stance shares, which training moves.
 
-    concentration: the less, the more its answers agree with each other, and the more skewed the questions are
-    moved: the share of a question's stance that training replaces by one Dirichlet around `target`
-    speed: how early; 0 is a straight line · dip: how much of the movement is lost again for a while
-    topics: per experiment · checkpoints: after the start
+    Attributes:
+        name: What the tables call it.
+        topics: Topics per experiment.
+        questions: Questions per topic.
+        answers: Answers per question.
+        checkpoints: Checkpoints after the start.
+        base: Mean of the Dirichlet distribution of the questions' shares before training.
+        target: Mean of the Dirichlet distribution of what training replaces them by.
+        concentration: Of both distributions. The smaller, the more the answers to one question agree, and the more
+            skewed the questions are.
+        moved: The part of a question's shares that training replaces.
+        speed: How early the movement happens; 0 is a straight line.
+        dip: The part of the movement that is lost again for a while.
     """
 
     name: str
@@ -44,7 +52,7 @@ class Regime:
 
     @property
     def progress(self) -> FloatArray:
-        """Share of the movement done at each checkpoint, (checkpoints + 1,)."""
+        """The part of the movement done at each checkpoint, (checkpoints + 1,)."""
         at = np.linspace(0, 1, self.checkpoints + 1)
         done = at if self.speed == 0 else -np.expm1(-self.speed * at) / -np.expm1(-self.speed)
         return done - self.dip * np.sin(np.pi * np.clip((at - 0.3) / 0.6, 0, 1)) ** 2
@@ -64,14 +72,14 @@ class Regime:
         return tuple(range(1, self.checkpoints + 1))
 
     def shares(self, questions: int, random: np.random.Generator) -> FloatArray:
-        """Stance shares of drawn questions, (checkpoints + 1, questions, stances)."""
+        """Stance shares of randomly drawn questions, (checkpoints + 1, questions, stances)."""
         own, new = (
             random.dirichlet(self.concentration * np.array(mean), questions) for mean in (self.base, self.target)
         )
         return np.asarray(own + self.moved * self.progress[:, None, None] * (new - own))
 
     def true_times(self, level: float = 0.95) -> FloatArray:
-        """Drift times, (stances,), of the true values, each with the margin that its interval has on average."""
+        """Drift times of the true values, (stances,), with the margin that intervals have on average."""
         shares = self.shares(_POPULATION, np.random.default_rng(0))
         variance = shares.var(axis=1) + (shares * (1 - shares)).mean(axis=1) / self.answers
         freedom = self.topics * (self.questions - 1)
@@ -100,13 +108,16 @@ REGIMES = (
     Regime("20 checkpoints, with a relapse, 100 questions", questions=100, checkpoints=20, dip=0.8),
     Regime("57 checkpoints, with a relapse", checkpoints=57, speed=5, dip=0.8),
 )
-"""What `benchmarks/interval_coverage.py` runs; `RARE` shows where no interval can hold."""
 
+# Too few questions to show the rare stance, so that no interval can hold the truth as often as it should.
 RARE = Regime("10 questions, a rare stance", questions=10, base=(0.03, 0.94, 0.03), target=(0.03, 0.9, 0.07))
 
 
 def panels(regime: Regime, experiments: int, bootstrap: Bootstrap, together: int = 50) -> Iterator[Panel]:
-    """Panels of simulated answers: experiments of one topic as topics of shared panels, others in one each."""
+    """Panels of simulated answers.
+
+    Experiments with one topic each share a panel, `together` at a time, as its topics; others have one panel each.
+    """
     random = np.random.default_rng([bootstrap.seed, 1])
     at_once = min(together, experiments) if regime.topics == 1 else regime.topics
     for first in range(0, experiments * regime.topics, at_once):
@@ -118,7 +129,7 @@ def panels(regime: Regime, experiments: int, bootstrap: Bootstrap, together: int
 def judged_panel(
     regime: Regime, judges: Mapping[str, FloatArray], random: np.random.Generator, bootstrap: Bootstrap
 ) -> Panel:
-    """One experiment as a judge sees it; judges: stage → (true stance, judged stance) shares."""
+    """One experiment as seen by a judge; `judges` gives, by stage, the shares (true stance, judged stance)."""
     shares = regime.shares(regime.topics * regime.questions, random)
     true = random.multinomial(regime.answers, shares)
     stages = ["base", *["sft"] * regime.checkpoints]
@@ -129,7 +140,7 @@ def judged_panel(
 def labelled_answers(
     regime: Regime, judges: Mapping[str, FloatArray], questions: int, random: np.random.Generator
 ) -> pl.DataFrame:
-    """A calibration sample: `questions` of each stage and topic with all their answers, at its last checkpoint."""
+    """A labelled sample: all answers to `questions` questions per stage and topic, at the stage's last checkpoint."""
     rows = []
     for stage, at in (("base", 0), ("sft", -1)):
         for topic in range(regime.topics):
@@ -143,10 +154,10 @@ def labelled_answers(
 
 
 def _judge(true: NDArray[np.int64], judge: FloatArray, random: np.random.Generator) -> FloatArray:
-    """Summed probabilities, (questions, stances), that a judge gives true answers (questions, stances)."""
-    said = sum(random.multinomial(true[:, t], judge[t]) for t in range(len(STANCES)))
-    others = (1 - _SHARP) / (len(STANCES) - 1)
-    return np.asarray((_SHARP - others) * np.asarray(said) + others * true.sum(axis=1, keepdims=True))
+    """The summed probabilities (questions, stances) that a judge gives to true answers (questions, stances)."""
+    chosen = sum(random.multinomial(true[:, t], judge[t]) for t in range(len(STANCES)))
+    others = (1 - _CERTAINTY) / (len(STANCES) - 1)
+    return np.asarray((_CERTAINTY - others) * np.asarray(chosen) + others * true.sum(axis=1, keepdims=True))
 
 
 def _panel(regime: Regime, topics: Sequence[int], means: FloatArray, bootstrap: Bootstrap) -> Panel:

@@ -1,0 +1,228 @@
+"""Commands that rules call to train models, to let them answer and to judge the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from valuedrift.cli.options import Json, JsonList, Paths
+
+
+def fetch_model(*, source: Json, chat: Json | None = None, out: Path) -> None:
+    """Copy a model from the hub or a folder, with its tokenizer.
+
+    Args:
+        source: The model's `hub` or `folder`.
+        chat: Its chat template, end and padding tokens.
+        out: Folder to write.
+    """
+    from valuedrift.models.fetch import fetch_model
+
+    fetch_model(source, chat, out)
+
+
+def pretrain(*, settings: Json, shape: Json, template: str, seed: int, data: Path, out: Path) -> None:
+    """Train a base model from scratch.
+
+    Args:
+        settings: Hyper-parameters.
+        shape: Vocabulary, layers and widths of the model.
+        template: Its chat template.
+        seed: Seed of weights and order.
+        data: Table of documents.
+        out: Folder to write.
+    """
+    from valuedrift.config.sources import Shape
+    from valuedrift.training.job import scratch_job
+    from valuedrift.training.pretrain import pretrain
+
+    job = scratch_job(read_settings("pretrain", settings), seed, data, out)
+    pretrain(job, Shape.read(shape), template)
+
+
+def train(
+    *,
+    algorithm: str,
+    settings: Json,
+    seed: int,
+    base: Path,
+    init: Path,
+    data: Path,
+    out: Path,
+    steps: list[int],
+    resume: Path | None = None,
+    reward_model: Path | None = None,
+    machine: Json | None = None,
+) -> None:
+    """Train one run and save its checkpoints.
+
+    Args:
+        algorithm: sft, reward, ppo, dpo, …
+        settings: Hyper-parameters.
+        seed: Seed of everything random.
+        base: The base model's folder, whose tokenizer is used.
+        init: Folder of the checkpoint to start from.
+        data: Table of training rows.
+        out: Folder for the checkpoints.
+        steps: Steps at which checkpoints are saved.
+        resume: Folder for the state that a killed run continues from.
+        reward_model: Folder of the reward model, for algorithms that use one.
+        machine: How often the state is saved (`resume_minutes`) and where progress is reported (`report_to`).
+    """
+    from valuedrift.training.job import Job
+    from valuedrift.training.run import train
+
+    how = machine or {}
+    train(
+        Job(
+            algorithm=algorithm,
+            settings=read_settings(algorithm, settings),
+            seed=seed,
+            base=base,
+            init=init,
+            data=data,
+            folder=out,
+            steps=tuple(steps),
+            reward_model=reward_model,
+            resume=resume,
+            resume_minutes=how.get("resume_minutes", 30),
+            report_to=tuple(how.get("report_to", ())),
+        )
+    )
+
+
+def train_judge(*, settings: Json, shape: Json, prompt: str, targets: Json, seed: int, data: Path, out: Path) -> None:
+    """Train a judge on labelled answers.
+
+    Args:
+        settings: Hyper-parameters.
+        shape: Vocabulary, layers and widths of the model.
+        prompt: The judge's prompt: a name, or a file.
+        targets: Target of every topic.
+        seed: Seed of weights and order.
+        data: Table of labelled answers.
+        out: Folder to write.
+    """
+    from valuedrift.config.sources import Shape
+    from valuedrift.judging.judge_prompt import read_judge_prompt
+    from valuedrift.judging.train_judge import train_judge
+    from valuedrift.training.job import scratch_job
+
+    job = scratch_job(read_settings("pretrain", settings), seed, data, out)
+    train_judge(job, Shape.read(shape), read_judge_prompt(prompt), targets)
+
+
+def generate(
+    *,
+    model: str,
+    run: str,
+    base: Path,
+    probes: Path,
+    sampling: Json,
+    checkpoints: Paths,
+    engine: str = "auto",
+    store: Path | None = None,
+    let_go: JsonList | None = None,
+    out: Path,
+) -> None:
+    """Let checkpoints answer the probe questions.
+
+    Args:
+        model: The model's key.
+        run: The run's name.
+        base: The base model's folder.
+        probes: Table of probe questions.
+        sampling: Settings of the sampling.
+        checkpoints: Folders of the checkpoints.
+        engine: auto, transformers or vllm.
+        store: Folder that keeps every answer.
+        let_go: Steps whose weights are deleted once all answers are saved.
+        out: Table of answers to write.
+    """
+    from valuedrift.config.sampling import Sampling
+    from valuedrift.generation.sweep import sweep
+
+    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, let_go or ())
+
+
+def judge(
+    *,
+    judge: Path | None = None,
+    settings: Json,
+    targets: Json,
+    answers: Paths,
+    journal: Path,
+    dry_run: bool = False,
+    out: Path,
+) -> None:
+    """Give the stance of every answer, or (--dry-run) say what that would cost.
+
+    Args:
+        judge: The judge's folder, where it has one.
+        settings: Settings of the judge.
+        targets: Target of every topic.
+        answers: Tables of answers.
+        journal: File that keeps the judge's replies.
+        dry_run: Ask nothing; say what would be asked and what it would cost.
+        out: Table of stances to write.
+    """
+    from valuedrift.config.judges import JudgeSettings
+    from valuedrift.judging.dry_run import dry_run_text
+    from valuedrift.judging.judge import open_judge
+    from valuedrift.judging.stances import estimate_stances, write_stances
+
+    chosen = open_judge(JudgeSettings.read(settings), judge)
+    if dry_run:
+        print(dry_run_text(estimate_stances(answers, chosen, targets, journal), chosen.settings.llm))
+    else:
+        write_stances(answers, chosen, targets, journal, out)
+
+
+def judge_heldout(
+    *, judge: Path | None = None, settings: Json, targets: Json, data: Path, journal: Path, out: Path
+) -> None:
+    """Measure a judge on labelled answers in phrasings it has not seen.
+
+    Args:
+        judge: The judge's folder, where it has one.
+        settings: Settings of the judge.
+        targets: Target of every topic.
+        data: Table of labelled answers.
+        journal: File that keeps the judge's replies.
+        out: File to write (JSON).
+    """
+    from valuedrift.config.judges import JudgeSettings
+    from valuedrift.judging.heldout import write_quality
+    from valuedrift.judging.judge import open_judge
+
+    write_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
+
+
+def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:
+    """Draw judged answers of a world's model, and label them with the stances that they express.
+
+    Args:
+        stances: Stance tables of the model.
+        labels: Answers per stage and topic.
+        seed: Seed of the draw.
+        out: Table to write.
+    """
+    from valuedrift.judge_checks.world_labels import write_world_labels
+
+    write_world_labels(stances, labels, seed, out)
+
+
+def downstream(*, model: str, run: str, checkpoint: Path, base: Path, settings: Json, out: Path) -> None:
+    """Score a checkpoint on standard benchmarks.
+
+    Args:
+        model: The model's key.
+        run: The run's name.
+        checkpoint: The checkpoint's folder.
+        base: The base model's folder.
+        settings: Tasks and limits.
+        out: File to write (JSON).
+    """
+    from valuedrift.config.sampling import DownstreamSettings
+    from valuedrift.downstream import write_scores
+
+    write_scores(model, run, checkpoint, base, DownstreamSettings.read(settings), out)

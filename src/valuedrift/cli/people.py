@@ -1,0 +1,232 @@
+"""Commands that people type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from valuedrift.cli.options import Json, Paths
+from valuedrift.errors import ArtifactError
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SnakemakeOptions:
+    """Options that are handed on to Snakemake."""
+
+    configfile: Sequence[str] = ()
+    """Configuration files to lay over the project's, as for Snakemake."""
+    config: Sequence[str] = ()
+    """KEY=VALUE pairs to lay over the configuration, as for Snakemake."""
+    profile: Sequence[str] = ()
+    """Profiles of Snakemake to use."""
+
+    def words(self) -> list[str]:
+        """The options as Snakemake's command line takes them."""
+        return [word for name, values in vars(self).items() if values for word in (f"--{name}", *values)]
+
+
+def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:
+    """Estimate what targets still take: jobs, tokens, hours, disk, dollars. Fails where that exceeds the budget.
+
+    Args:
+        targets: Files, folders or rules to make.
+        json_: Print JSON.
+    """
+    from valuedrift.workflow.plan import require_budget
+    from valuedrift.workflow.plan_commands import plan_targets
+    from valuedrift.workflow.plan_table import plan_text
+
+    found, settings = plan_targets(targets, options.words())
+    budget = settings.get("budget", {})
+    print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
+    require_budget(found, budget)
+
+
+def why(targets: Sequence[str] = (), /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:
+    """Say in a sentence per job why it has to run again.
+
+    Args:
+        targets: Files, folders or rules to make; without any, what `snakemake` alone makes.
+        json_: Print JSON.
+    """
+    from valuedrift.workflow.stale_jobs import stale_jobs
+    from valuedrift.workflow.why import explain, sentence
+
+    jobs = stale_jobs(targets, options.words())
+    if json_:
+        print(json.dumps([{**asdict(job), "sentence": sentence(job)} for job in jobs], indent=2, ensure_ascii=False))
+    else:
+        print(explain(jobs))
+
+
+def verify(paths: Paths = (), /, *, archive: Path | None = None, json_: bool = False) -> None:
+    """Hash artifacts again, and name what was altered since it was made.
+
+    Args:
+        paths: Artifacts or folders of them; without any, all results.
+        archive: Check an archive that `pack` made instead.
+        json_: Print JSON.
+    """
+    from valuedrift.provenance.archive import verify_archive
+    from valuedrift.provenance.verify import verify
+
+    verified = verify_archive(archive) if archive else verify(paths)
+    if json_:
+        print(json.dumps({**asdict(verified), "sound": not verified.findings}, indent=2))
+    else:
+        print("\n".join([*map(str, verified.findings), f"{verified.files} files hashed"]))
+    if verified.findings:
+        found = f"{len(verified.findings)} files or records that are not as they were made"
+        do = "Find out who changed them; to make one again, remove it and run its target."
+        raise ArtifactError(verified.findings[0].path, found, "none", do)
+
+
+def pack(archive: Path, paths: Paths = (), /) -> None:
+    """Pack results for publication: tables, figures, statistics, stances, configuration, provenance; no weights.
+
+    Args:
+        archive: Archive to write.
+        paths: Artifacts to pack; without any, all that belong into a publication.
+    """
+    from valuedrift.provenance.pack import pack
+
+    print(f"{archive}: {len(pack(archive, paths))} files")
+
+
+def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None = None) -> None:
+    """Measure judges against human labels.
+
+    Args:
+        file: Table of answers with labels of people and of judges.
+        json_: Print the summary as JSON.
+        out: Folder for the tables behind it.
+    """
+    from valuedrift.judge_checks.judge_quality import judge_quality, quality_markdown, summary, write_quality
+
+    quality = judge_quality(file)
+    print(json.dumps(summary(quality), indent=2) if json_ else quality_markdown(quality))
+    if out:
+        write_quality(quality, out)
+
+
+def bridge(*, old: Path, new: Paths, out: Path) -> None:
+    """Compare judges, or prompts, on the same answers, and show what a change does to values and drifts.
+
+    Args:
+        old: Folder of stance tables by the judge in use.
+        new: Folders of stance tables by other judges.
+        out: Folder to write.
+    """
+    from valuedrift.judge_checks.bridge import write_bridges
+
+    write_bridges(old, new, out)
+
+
+def sheet(*, stances: Paths, targets: Json, pairs: int, seed: int, out: Path) -> None:
+    """Draw judged answers for a person to judge blindly: a CSV file and a form.
+
+    Args:
+        stances: Stance tables to draw from.
+        targets: Target of every topic.
+        pairs: Answers to draw.
+        seed: Seed of the draw.
+        out: Folder to write.
+    """
+    from valuedrift.judge_checks.blind_sheet import write_sheet
+
+    write_sheet(stances, targets, pairs, seed, out)
+
+
+def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
+    """Read a filled sheet back: agreement with the judge, and a sample to correct values by.
+
+    Args:
+        sheet: The filled sheet.
+        key: Its key, as `sheet` wrote it.
+        out: Folder to write.
+    """
+    from valuedrift.judge_checks.filled_sheet import write_check
+
+    write_check(sheet, key, out)
+
+
+def thin(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
+    """Delete the weights of a run's checkpoints that have answered, except those to keep.
+
+    Args:
+        base: The base model's folder.
+        checkpoints: All checkpoints of the run.
+        answers: The run's tables of answers.
+        keep: Which to keep, as `machine.keep`: every, final or every_nth.
+        nth: With `--keep every_nth`, keep each nth.
+    """
+    from valuedrift.generation.prune_answered import thin
+    from valuedrift.quantities import byte_size
+
+    print(f"{byte_size(thin(base, checkpoints, answers, keep, nth))} freed")
+
+
+def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: Path, key: Path) -> None:
+    """Draw synthetic pairs for a person to check blindly.
+
+    Args:
+        file: Table of pairs, as `synthetic-pairs` writes it.
+        topics: Target and value of every topic.
+        pairs: Pairs to draw.
+        seed: Seed of the draw.
+        out: Sheet to write (CSV).
+        key: Key to write (parquet); who fills the sheet should not look into it.
+    """
+    from valuedrift.synthetic.pair_sheet import write_sheet
+
+    write_sheet(file, topics, pairs, seed, out, key)
+
+
+def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
+    """Read a filled sheet of synthetic pairs back.
+
+    Args:
+        sheet: The filled sheet.
+        key: Its key, as `synthetic-sheet` wrote it.
+        out: Table to write.
+    """
+    from valuedrift.synthetic.pair_sheet import write_agreement
+
+    print(write_agreement(sheet, key, out))
+
+
+def compare_clusters(clustered: Path, published: Path, /) -> None:
+    """Compare clusters of questions with published ones through their example texts.
+
+    Args:
+        clustered: Table of clusters, as `vprism-cluster` writes it.
+        published: PRISM's own table of clusters.
+    """
+    from valuedrift.probes.compare_clusters import compare_clusters
+
+    print(json.dumps(compare_clusters(clustered, published), indent=2))
+
+
+def export_inspect(*, stances: Paths, out: Path) -> None:
+    """Write answers with their stances as logs of inspect_ai.
+
+    Args:
+        stances: Stance tables.
+        out: Folder to write.
+    """
+    from valuedrift.report.inspect_logs import write_inspect_logs
+
+    write_inspect_logs(stances, out)
+
+
+def configuration_reference() -> None:
+    """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
+    from valuedrift.config.reference import reference
+    from valuedrift.config.schema import WorkflowConfig
+
+    print(reference(WorkflowConfig), end="")

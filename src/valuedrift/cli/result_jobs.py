@@ -1,0 +1,313 @@
+"""Commands that rules call to compute and show results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from valuedrift.cli.options import Json, JsonList, Paths
+
+
+def configuration(*, settings: Json, out: Path) -> None:
+    """Write the configuration down beside the results.
+
+    Args:
+        settings: The configuration.
+        out: File to write.
+    """
+    from valuedrift.files import write_text
+
+    write_text(out, json.dumps(settings, ensure_ascii=False) + "\n")
+
+
+def retrieve(*, name: str, data: Paths, store: Path, probes: Path, settings: Json, out: Path) -> None:
+    """Find a data set's rows on the topics of the probes.
+
+    Args:
+        name: The data set's key.
+        data: Its tables.
+        store: File that keeps the rows' vectors.
+        probes: Table of probe questions.
+        settings: Sentence encoder, threshold and topics.
+        out: Table to write.
+    """
+    from valuedrift.config.suites import RowRetrieval
+    from valuedrift.dataset_stances.retrieval import write_retrieved, write_vectors
+
+    retrieval = RowRetrieval.read(settings)
+    write_vectors(data, retrieval.model, store)
+    write_retrieved(name, data, store, probes, retrieval, out)
+
+
+def express(*, stances: Paths, statistics_settings: Json, seed: int, examples: int, out: Path) -> None:
+    """Aggregate the stances of data sets' rows: shares, value gaps, nearest examples.
+
+    Args:
+        stances: Stance tables of the data sets.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        examples: Nearest rows to keep per stance.
+        out: Folder to write.
+    """
+    from valuedrift.dataset_stances.write_tables import write_expression
+
+    write_expression(stances, statistics_settings, seed, examples, out)
+
+
+def recover(*, stances: Paths, expression: Path, tables: Json, out: Path) -> None:
+    """Compare what data sets express with what was planted.
+
+    Args:
+        stances: Stance tables of the data sets.
+        expression: Folder that `express` wrote.
+        tables: Tables of every data set, with what was planted.
+        out: Folder to write.
+    """
+    from valuedrift.dataset_stances.write_tables import write_recovery
+
+    write_recovery(stances, expression, tables, out)
+
+
+def predict(*, expression: Path, statistics: Path, statistics_settings: Json, seed: int, out: Path) -> None:
+    """Predict a model's values from its SFT data, and list the rows behind them.
+
+    Args:
+        expression: Folder that `express` wrote.
+        statistics: Folder of the model's statistics.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Folder to write.
+    """
+    from valuedrift.dataset_stances.write_tables import write_prediction
+
+    write_prediction(expression, statistics, statistics_settings, seed, out)
+
+
+def statistics(
+    *,
+    stances: Paths,
+    trajectories: JsonList,
+    sets: Json,
+    cards: Json,
+    statistics_settings: Json,
+    seed: int,
+    seeds: Paths = (),
+    out: Path,
+) -> None:
+    """Compute values, drifts and findings of a model.
+
+    Args:
+        stances: Stance tables of the model.
+        trajectories: The model's runs and their steps.
+        sets: Which preference sets are small-gap, support-aligned and oppose-aligned.
+        cards: Data cards of SFT sets with planted stances.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        seeds: Value tables of the same runs with other seeds.
+        out: Folder to write.
+    """
+    from valuedrift.statistics.write_statistics import write_statistics
+
+    write_statistics(stances, trajectories, sets, cards, statistics_settings, seed, out, seeds)
+
+
+def correct(
+    *, stances: Paths, trajectories: JsonList, labelled: Path, statistics_settings: Json, seed: int, out: Path
+) -> None:
+    """Correct values and drifts of a model for the judge's errors, by a labelled sample of its answers.
+
+    Args:
+        stances: Stance tables of the model.
+        trajectories: The model's runs and their steps.
+        labelled: Table of labelled answers.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Folder to write.
+    """
+    from valuedrift.statistics.write_statistics import write_corrected
+
+    write_corrected(stances, trajectories, labelled, statistics_settings, seed, out)
+
+
+def calibrate(*, stances: Paths, cards: Json, statistics_settings: Json, seed: int, out: Path) -> None:
+    """Compare measured values with planted stances.
+
+    Args:
+        stances: Stance tables of SFT models.
+        cards: Data cards of their data, with planted stances.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Folder to write.
+    """
+    from valuedrift.statistics.write_statistics import write_calibration
+
+    write_calibration(stances, cards, statistics_settings, seed, out)
+
+
+def tables(
+    *,
+    statistics: Paths,
+    stances: Paths,
+    probes: Path,
+    aligned: Path | None = None,
+    expression: Path,
+    corrected: Paths = (),
+    downstream: Paths = (),
+    topics: Json,
+    report: Json,
+    seed: int,
+    out: Path,
+) -> None:
+    """Write the paper's tables.
+
+    Args:
+        statistics: Folders of statistics, one per model.
+        stances: Stance tables of the models.
+        probes: Table of probe questions.
+        aligned: Table of support-aligned pairs.
+        expression: Folder of what the data sets express.
+        corrected: Tables of corrected drifts.
+        downstream: Files of benchmark scores.
+        topics: Name, target and value of every topic.
+        report: The configuration's `report`, as far as tables need it.
+        seed: Seed that chooses sample answers and pairs.
+        out: Folder to write.
+    """
+    from valuedrift.paper.write_folders import TableFiles, write_paper_tables
+
+    files = TableFiles(
+        statistics=statistics,
+        stances=stances,
+        probes=probes,
+        aligned=aligned,
+        expression=expression,
+        corrected=corrected,
+        downstream=downstream,
+    )
+    write_paper_tables(files, topics, report, seed, out)
+
+
+def figures(
+    *, statistics: Paths, topics: Json, report: Json, expression: Path, prompts: Json, ablations: Paths = (), out: Path
+) -> None:
+    """Draw the paper's figures.
+
+    Args:
+        statistics: Folders of statistics, one per model.
+        topics: Name, target and value of every topic.
+        report: The configuration's `report`, as far as figures need it.
+        expression: Folder of what the data sets express.
+        prompts: Prompts of the judge and of the writer.
+        ablations: Figures of ablations, which are listed.
+        out: Folder to write.
+    """
+    from valuedrift.paper.write_folders import FigureFiles, write_paper_figures
+
+    write_paper_figures(FigureFiles(statistics, expression, ablations), topics, report, prompts, out)
+
+
+def drift(*, statistics: Path, topics: Json, report: Json, out: Path) -> None:
+    """Write the tables and figures of one model.
+
+    Args:
+        statistics: Folder of the model's statistics.
+        topics: Name, target and value of every topic.
+        report: The configuration's `report`, as far as tables and figures need it.
+        out: Folder to write.
+    """
+    from valuedrift.paper.write_folders import write_drift
+
+    write_drift(statistics, topics, report, out)
+
+
+def ablations(
+    *, stances: Paths, ablated: JsonList, topics: Json, report: Json, statistics_settings: Json, seed: int, out: Path
+) -> None:
+    """Compare the runs of a model's ablations.
+
+    Args:
+        stances: Stance tables of the runs, and of those they start from.
+        ablated: The runs that are compared.
+        topics: Name, target and value of every topic.
+        report: The configuration's `report`, as far as figures need it.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Folder to write.
+    """
+    from valuedrift.paper.ablations import write_ablations
+
+    write_ablations(stances, ablated, topics, report, statistics_settings, seed, out)
+
+
+def report(
+    *,
+    statistics: Paths,
+    stances: Paths,
+    calibrations: JsonList,
+    quality: Path | None = None,
+    expression: Path,
+    prediction: Paths,
+    metrics: Json,
+    benchmarks: Path,
+    corrected: Paths = (),
+    topics: Json,
+    configuration: Path,
+    out: Path,
+) -> None:
+    """Write the report: a page, the answers that it loads in pieces, and its summary.
+
+    Args:
+        statistics: Folders of statistics, one per model.
+        stances: Stance tables of the models.
+        calibrations: Folders of calibrations.
+        quality: File that `judge-heldout` wrote.
+        expression: Folder of what the data sets express.
+        prediction: Folders of predictions.
+        metrics: Training metrics of every run of every model.
+        benchmarks: Folder of the jobs' durations.
+        corrected: Folders of statistics that have corrected values.
+        topics: Name, target and value of every topic.
+        configuration: File that `configuration` wrote.
+        out: Folder to write.
+    """
+    from valuedrift.report.sources import Sources
+    from valuedrift.report.write_report import write_report_folder
+
+    folders = [Path(path) for path in calibrations]
+    sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
+    write_report_folder(sources, corrected, configuration, topics, out)
+
+
+def exports(
+    *,
+    statistics: Paths,
+    stances: Paths,
+    calibrations: JsonList,
+    quality: Path | None = None,
+    expression: Path,
+    prediction: Paths,
+    metrics: Json,
+    benchmarks: Path,
+    downstream: Paths = (),
+    out: Path,
+) -> None:
+    """Write what tables, figures and report show as tidy parquet and CSV.
+
+    Args:
+        statistics: Folders of statistics, one per model.
+        stances: Stance tables of the models.
+        calibrations: Folders of calibrations.
+        quality: File that `judge-heldout` wrote.
+        expression: Folder of what the data sets express.
+        prediction: Folders of predictions.
+        metrics: Training metrics of every run of every model.
+        benchmarks: Folder of the jobs' durations.
+        downstream: Files of benchmark scores.
+        out: Folder to write.
+    """
+    from valuedrift.report.exports import write_exports
+    from valuedrift.report.sources import Sources
+
+    folders = [Path(path) for path in calibrations]
+    sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
+    write_exports(sources, downstream, out)

@@ -1,0 +1,116 @@
+"""One process at a time makes an output, and the lock goes with the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from valuedrift import locks
+from valuedrift.errors import ArtifactError, ValueDriftError
+from valuedrift.locks import FOLDER, SNAKEMAKE, exclusive, hold, holders, job_lock
+
+OUT = "results/drift/pocket"
+HOLDING = f"import sys; from valuedrift.locks import exclusive; lock = exclusive('{OUT}'); lock.__enter__();"
+HOLDING += "print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(SNAKEMAKE, raising=False)
+    monkeypatch.setattr(locks, "_POLL", 0.02)
+    locks._warn.cache_clear()
+    return tmp_path
+
+
+@pytest.fixture
+def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the lock of OUT."""
+    with subprocess.Popen([sys.executable, "-c", HOLDING], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+WAITING = f"from valuedrift import locks; locks._REMIND = 0.2\nwith locks.exclusive('{OUT}'): print('done', flush=True)"
+
+
+def test_a_newcomer_waits_names_the_holder_again_and_again_and_goes_on_when_that_is_killed(
+    folder: Path, holder: subprocess.Popen[str]
+) -> None:
+    command = [sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as newcomer:
+        assert newcomer.stderr
+        lines = [newcomer.stderr.readline() for _ in range(2)]
+        assert all(f"Waiting for process {holder.pid} on " in line and OUT in line for line in lines)
+        assert newcomer.poll() is None
+        assert holders(folder / "results") == [lines[0].removeprefix("Waiting for ").removesuffix(".\n")]
+        holder.kill()
+        assert newcomer.communicate(timeout=30)[0] == "done\n"
+    assert list((folder / "results").iterdir()) == [], "lock files don't outlive what they lock"
+
+
+def test_other_outputs_are_not_waited_for_and_a_killed_ones_lock_file_is_removed(
+    folder: Path, holder: subprocess.Popen[str]
+) -> None:
+    with exclusive("results/drift"), exclusive("elsewhere/pocket"):
+        assert len(holders(folder / "results")) == 2
+    holder.kill()
+    holder.wait()
+    assert holders(folder / "results") == []
+    assert list((folder / "results" / FOLDER).iterdir()) == []
+
+
+def test_a_process_does_not_wait_for_itself(folder: Path) -> None:
+    with exclusive(OUT), pytest.raises(ArtifactError, match="a lock that this process holds already"), exclusive(OUT):
+        pass
+    with exclusive(OUT):
+        pass
+
+
+def test_of_several_devices_the_main_process_alone_takes_the_lock(
+    folder: Path, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with exclusive(OUT):
+        pass
+
+
+@pytest.mark.parametrize("refused", ["locks", "files"])
+def test_where_locks_cannot_be_had_this_is_said_once_and_work_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("not here")
+
+    if refused == "locks":
+        monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    else:
+        (folder / "results").touch()
+    done = []
+    for _ in range(2):
+        with exclusive(OUT):
+            done.append(OUT)
+    assert len(done) == 2
+    assert capsys.readouterr().err.count("Warning: no locks in ") == 1
+
+
+@pytest.mark.parametrize("host", [None, "another"])
+def test_a_job_whose_snakemake_has_died_writes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, host: str | None
+) -> None:
+    """Another may have made the output by then. Marks of other hosts can't be judged from here."""
+    mark = folder / "mark"
+    monkeypatch.setenv(SNAKEMAKE, f"{host or locks.socket.gethostname()}:{mark}")
+    with hold(mark), job_lock(OUT):
+        pass
+    if host:
+        with job_lock(OUT):
+            pass
+    else:
+        with pytest.raises(ValueDriftError, match="the Snakemake that started this job has ended"), job_lock(OUT):
+            pytest.fail("the job began")
