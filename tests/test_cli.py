@@ -160,7 +160,7 @@ def test_a_deliberate_error_is_one_line_and_status_1(capsys: pytest.CaptureFixtu
     assert run("prepare", settings=settings, seed=0, out=tmp_path / "out") == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith(r"error: configuration key 'data.x.format': found 'a\nb', expected one of ")
+    assert said.err.startswith(r"error: configuration key 'format': found 'a\nb', expected one of ")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

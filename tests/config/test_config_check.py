@@ -151,7 +151,7 @@ def test_missing_keys_are_named_with_what_they_mean(config: dict[str, Any], path
         ("report.models", [], "at least one item"),
         ("report.models", "pocket", "a list"),
         ("models", {}, "at least one item"),
-        ("report.figure_formats.0", "gif", "'svg', 'png' or 'html'. Files written"),
+        ("report.figure_formats.0", "gif", "one of 'svg', 'png' or 'html'. Files written"),
         ("topics.climate.name", "", "a text that is not empty"),
         (f"{POCKET}.probes", "questions.csv", "a mapping. The value-laden questions"),
     ],

@@ -31,6 +31,7 @@ def pretrain(*, settings: Json, shape: Json, template: str, seed: int, data: Pat
         data: Table of documents.
         out: Folder to write.
     """
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.config.sources import Shape
     from valuedrift.training.job import scratch_job
     from valuedrift.training.pretrain import pretrain
@@ -68,6 +69,7 @@ def train(
         reward_model: Folder of the reward model, for algorithms that use one.
         machine: How often the state is saved (`resume_minutes`) and where progress is reported (`report_to`).
     """
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
 
@@ -102,6 +104,7 @@ def train_judge(*, settings: Json, shape: Json, prompt: str, targets: Json, seed
         data: Table of labelled answers.
         out: Folder to write.
     """
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.config.sources import Shape
     from valuedrift.judging.judge_prompt import read_judge_prompt
     from valuedrift.judging.train_judge import train_judge

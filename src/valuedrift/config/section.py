@@ -131,6 +131,7 @@ _EXPECTED = {
     "model_type": "a mapping",
     "dict_type": "a mapping",
     "tuple_type": "a list",
+    "literal_error": "one of {expected}",
     "too_short": "at least one item",
     "string_too_short": "a text that is not empty",
     "string_pattern_mismatch": "a text that matches {pattern}",
