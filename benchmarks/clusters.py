@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def prepare(prompts: str, folder: Path) -> dict[str, float]:
 def run(seed: int, published: Path, folder: Path) -> dict[str, Any]:
     """One clustering of the prepared questions: its quality and the seconds of each stage."""
     clustered = folder / "clustered.parquet"
-    reduce = seconds(_reduce, folder, replace(ReductionSettings(), seed=seed))
+    reduce = seconds(_reduce, folder, ReductionSettings(seed=seed))
     files = folder / "questions.parquet", folder / "reduced.npy"
     cluster = seconds(write_clusters, *files, ClusterSettings(), clustered)
     describe = seconds(write_descriptions, clustered, folder / "embeddings.npy", OFFLINE, folder / "descriptions.json")

@@ -170,7 +170,10 @@ def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> N
     done = subprocess.run([*command, "--settings", "{}"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "error: configuration key 'data.name': found None, expected a text that is not empty.\n"
+    assert (
+        done.stderr
+        == "error: configuration key 'title': found nothing, expected a value: What tables and figures call it.\n"
+    )
 
 
 def test_a_mistake_of_our_own_is_not_hidden(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _sentence(place: str, found: object, expected: str, do: str) -> str:
-    shown = repr(found)
+    shown = "nothing" if found is None else repr(found)
     if len(shown) > 120:
         shown = shown[:117] + "..."
     return f"{place}: found {shown}, expected {expected}." + (f" {do}" if do else "")

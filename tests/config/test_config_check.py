@@ -130,8 +130,8 @@ def test_a_misspelt_key_is_told_before_the_one_that_is_missing(config: dict[str,
 def test_missing_keys_are_named_with_what_they_mean(config: dict[str, Any], path: str, expected: str) -> None:
     put(config, path, MISSING)
     error = error_of(config)
-    assert (error.key, error.found) == (path, "nothing")
-    assert error.expected.startswith(expected)
+    assert (error.key, error.found) == (path, None)
+    assert error.expected.startswith(f"a value: {expected}")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_only_questions_from_prism_are_counted_out_by_topic(config: dict[str, An
     assert (error_of(config).key, error_of(config).found) == (f"{POCKET}.probes.per_topic", 5)
     put(config, f"{POCKET}.probes.per_topic", MISSING)
     put(config, "suites.real.probes.per_topic", MISSING)
-    assert (error_of(config).key, error_of(config).found) == ("suites.real.probes.per_topic", "nothing")
+    assert (error_of(config).key, error_of(config).found) == ("suites.real.probes.per_topic", None)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_heads_fit_the_width(config: dict[str, Any], place: str, hidden: int, he
 def test_a_model_from_scratch_needs_settings_of_its_pretraining(config: dict[str, Any]) -> None:
     put(config, f"{POCKET}.training.pretrain", MISSING)
     error = error_of(config)
-    assert (error.key, error.found) == (f"{POCKET}.training.pretrain", "nothing")
+    assert (error.key, error.found) == (f"{POCKET}.training.pretrain", None)
     assert "model pocket" in error.expected
 
 
@@ -355,8 +355,12 @@ def test_ablations_are_checked(config: dict[str, Any], changed: dict[str, Any], 
     ("path", "value", "expected"),
     [
         ("training.grpo.answers", 5, "a multiple of answers (5)"),
-        ("training.kto.device_batch_size", 1, "KTO compares the rows of a batch"),
-        ("training.ppo.lora", {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj"]}, "0 with ppo"),
+        ("training.kto.device_batch_size", 1, "KL is estimated within it"),
+        (
+            "training.ppo.lora",
+            {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj"]},
+            "0: PPO's trainer switches dropout off",
+        ),
         ("checkpoints.dpo", MISSING, "the grid names this algorithm"),
         ("training.reward", MISSING, "settings of the reward model that ppo needs"),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,7 @@ def test_limits_are_handed_over_and_not_compared(config: dict[str, Any]) -> None
 
 
 def test_limits_are_settings_of_chat_models() -> None:
-    assert {field.name for field in fields(LlmSettings)} - LIMITS == {"backend", "model", "url"}
+    assert set(LlmSettings.model_fields) - LIMITS == {"backend", "model", "url"}
 
 
 def test_small_files_stand_for_weights(flow: Workflow) -> None:

@@ -247,7 +247,7 @@ def test_no_key_reaches_the_journal_the_table_or_the_log(tmp_path, monkeypatch, 
 def test_the_model_the_prompt_and_the_samples_are_part_of_the_key():
     llm = LlmSettings(backend="http", model="m", url="http://127.0.0.1:9/v1")
     judge = open_judge(JudgeSettings(prompt="stance", llm=llm))
-    assert judge.keys("x") == replace(judge, llm=replace(llm, url="http://127.0.0.1:8/v1", concurrency=1)).keys("x")
-    assert judge.keys("x") != replace(judge, llm=replace(llm, model="n")).keys("x")
-    sampled = replace(judge, settings=replace(judge.settings, samples=3)).keys("x")
+    assert judge.keys("x") == replace(judge, llm=llm.replace(url="http://127.0.0.1:8/v1", concurrency=1)).keys("x")
+    assert judge.keys("x") != replace(judge, llm=llm.replace(model="n")).keys("x")
+    sampled = replace(judge, settings=judge.settings.replace(samples=3)).keys("x")
     assert len({*sampled, *judge.keys("x")}) == 4

@@ -11,7 +11,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.config.chat_models import LlmSettings
-from valuedrift.errors import ConfigError
 from valuedrift.llm.complete import ask
 from valuedrift.llm.local_backend import prompt_of
 from valuedrift.llm.request import ChatRequest, Turn
@@ -67,8 +66,3 @@ def test_what_does_not_fit_the_context_is_an_error_reply(base: Path, journal: Pa
     )
     assert [reply.finish for reply in found] == ["error", "length"]
     assert "context length of 256" in found[0].text
-
-
-def test_an_unknown_backend_is_refused(journal: Path) -> None:
-    with pytest.raises(ConfigError, match="http, batch, vllm or transformers"):
-        ask([request("No .")], LlmSettings(backend="telepathy", model="judge"), journal)

@@ -95,7 +95,7 @@ class KtoSettings(PairSettings):
     """KTO, Kahneman-Tversky optimisation (Ethayarajh et al., 2024). `batch_size` counts answers, two per pair."""
 
     device_batch_size: Annotated[int, Field(ge=2)]
-    """Rows per forward pass on one device, 2 or more: KTO compares the rows of a batch."""
+    """Rows per forward pass on one device, 2 or more: KL is estimated within it."""
     beta: Positive
     """Scale of the implicit reward."""
 
@@ -127,7 +127,7 @@ class PpoSettings(RolloutSettings):
     @model_validator(mode="after")
     def _adapters_have_no_dropout(self) -> Self:
         if self.lora and self.lora.dropout:
-            raise invalid("lora.dropout", self.lora.dropout, "0 with ppo")
+            raise invalid("lora.dropout", self.lora.dropout, "0: PPO's trainer switches dropout off")
         return self
 
 

@@ -50,7 +50,12 @@ class Section(BaseModel):
     """Settings, checked as they are read: no unknown key, no 4.0 for an integer, no infinity."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     one_of: ClassVar[tuple[str, ...]] = ()
@@ -154,6 +159,6 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
         return ConfigError(where, found, f"one of the keys {', '.join(known)}", did_you_mean(str(path[-1]), known))
     meaning = " ".join((field.description or "").split()).rstrip(".") if field else ""
     if kind == "missing":
-        return ConfigError(where, "nothing", meaning)
+        return ConfigError(where, None, f"a value: {meaning}")
     expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
     return ConfigError(where, found, ". ".join(filter(None, [expected, meaning])))

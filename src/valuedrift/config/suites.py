@@ -171,9 +171,9 @@ class Suite(Section):
 def _check_algorithm(suite: Suite, algorithm: str) -> None:
     for section in ("training", "checkpoints"):
         if getattr(getattr(suite, section), algorithm) is None:
-            raise invalid(f"{section}.{algorithm}", "nothing", "an entry; the grid names this algorithm")
+            raise invalid(f"{section}.{algorithm}", None, "an entry; the grid names this algorithm")
     if algorithm in REWARDED and suite.training.reward is None:
-        raise invalid("training.reward", "nothing", f"settings of the reward model that {algorithm} needs")
+        raise invalid("training.reward", None, f"settings of the reward model that {algorithm} needs")
 
 
 def _check_ablation(suite: Suite, ablation: Ablation, where: str) -> None:

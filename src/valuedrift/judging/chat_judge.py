@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class ChatJudge:
         asked = [self.requests(f"Repeat this word exactly, and say nothing else: {word}")[0] for word in words]
         backend = "http" if self.llm.backend == "batch" else self.llm.backend
         try:
-            settings = replace(self.llm, backend=backend, attempts=min(3, self.llm.attempts))
+            settings = self.llm.replace(backend=backend, attempts=min(3, self.llm.attempts))
             replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
         except EndpointError as error:
             if NO_LOGPROBS not in str(error):

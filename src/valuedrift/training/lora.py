@@ -25,13 +25,11 @@ def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ())
     """The model with adapters that start as nothing (B = 0); unchanged where the job has no `lora`.
 
     whole: modules that are trained in full beside the adapters, such as a reward model's new head. Raises ConfigError
-    where a target names no linear layer of the model, and for dropout that the algorithm would not apply.
+    where a target names no linear layer of the model.
     """
     lora = job.settings.lora
     if lora is None:
         return model
-    if job.algorithm == "ppo" and lora.dropout:
-        raise ConfigError("training.ppo.lora.dropout", lora.dropout, "0: PPO's trainer switches dropout off")
     _require_targets(job.algorithm, lora, model)
     torch.manual_seed(job.seed)
     config = LoraConfig(
