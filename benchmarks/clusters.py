@@ -24,10 +24,10 @@ from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.models.sentence_encoder import OFFLINE, encoder
 from valuedrift.probes.compare_clusters import compare_clusters
+from valuedrift.probes.describe_clusters import write_descriptions
 from valuedrift.probes.question_clusters import write_clusters
 from valuedrift.probes.reduce import write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked
-from valuedrift.probes.terms import write_descriptions
 
 
 def seconds(stage: Callable[..., object], *arguments: Any) -> float:

@@ -9,7 +9,7 @@ SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bi
 
 
 onstart:
-    from valuedrift.workflow.plan_commands import guard
+    from valuedrift.workflow.run_guard import guard
 
     if not workflow.touch:
         require_usable(Path("results"))

@@ -11,7 +11,7 @@ import polars as pl
 from valuedrift.report.data_evidence import Expressed, Foretold
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs
-from valuedrift.report.stage_costs import StageCost
+from valuedrift.workflow.benchmark_files import StageCost
 
 STANCES = ("support", "neutral", "oppose")
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")

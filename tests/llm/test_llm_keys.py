@@ -18,7 +18,8 @@ from doubles.faults import FaultyServer, faulty
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
-from valuedrift.llm.client import Client, Redaction
+from valuedrift.llm.api_key import Redaction
+from valuedrift.llm.client import Client
 from valuedrift.llm.complete import complete
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatRequest, Turn

@@ -1,14 +1,16 @@
-"""The repository's configuration, with nothing measured and with what a test measures."""
+"""The repository's configuration in a folder without results, and benchmark files as Snakemake writes them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from valuedrift.workflow.flow import Workflow
-from valuedrift.workflow.plan_sizes import Basis, default_rates
+from valuedrift.workflow.job_costs import JobCosts
+from valuedrift.workflow.job_sizes import Sizes, default_rates
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,6 +21,17 @@ def flow() -> Workflow:
 
 
 @pytest.fixture
-def basis(flow: Workflow, tmp_path: Path) -> Basis:
-    """Nothing has run yet in `tmp_path`."""
-    return Basis(flow, default_rates(), tmp_path)
+def costs(flow: Workflow, tmp_path: Path) -> JobCosts:
+    return JobCosts(Sizes(flow, default_rates(), tmp_path))
+
+
+@pytest.fixture
+def finish(tmp_path: Path) -> Callable[[str, float], None]:
+    """Write the benchmark file of the job with this key, which took so many wall seconds."""
+
+    def write(key: str, seconds: float, memory: str = "-") -> None:
+        path = tmp_path / f"results/benchmarks/{key}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\tmax_vms\n{seconds}\t0:00:00\t{memory}\t-\n")
+
+    return write

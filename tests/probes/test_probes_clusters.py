@@ -13,10 +13,10 @@ from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
+from valuedrift.probes.describe_clusters import class_tf_idf, describe, read_descriptions, top_terms, write_descriptions
 from valuedrift.probes.question_clusters import NOISE, assign, clustering_hash, read_clusters, soften, write_clusters
 from valuedrift.probes.reduce import nearest, reduce, write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked
-from valuedrift.probes.terms import class_tf_idf, describe, read_descriptions, top_terms, write_descriptions
 
 REDUCTION = ReductionSettings(neighbours=8, dimensions=3, epochs=60)
 

@@ -16,16 +16,8 @@ from valuedrift.data.hh_rlhf import convert
 from valuedrift.data.rows import read_rows
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.probes.questions import prism_probes
-from valuedrift.synthetic.retrieve_questions import (
-    candidate_prompts,
-    distinct,
-    prompt_id,
-    retrieve,
-    score,
-    shares,
-    write_candidates,
-    write_retrieved,
-)
+from valuedrift.synthetic.candidate_questions import candidate_prompts, prompt_id, write_candidates
+from valuedrift.synthetic.retrieve_questions import distinct, retrieve, score, shares, write_retrieved
 
 SETTINGS = RetrievalSettings(total=4, nearest=2, minimum=0.5, duplicate=0.99)
 

@@ -16,7 +16,7 @@ from pipeline import REPOSITORY
 
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.config.section import bare, held, is_section, keys
-from valuedrift.workflow.stale_jobs import StaleJob, stale_jobs
+from valuedrift.workflow.why import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
 TARGETS = ("all", "results/ablations/pocket", "downstream_all")

@@ -60,9 +60,26 @@ def test_a_plan_above_the_budget_is_shown_and_fails(here: Path, capsys: pytest.C
     assert "budget.gpu_hours is 3" in said.err
 
 
-def test_what_is_not_a_target_is_said_in_snakemakes_words(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "results/nonsense"]) == 1
-    assert "No rule to produce results/nonsense" in capsys.readouterr().err
+@pytest.mark.parametrize("command", ["plan", "why"])
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean qwen3_8b?"),
+        ("results/statistics/pocket/nothing.parquet", "No rule makes results/statistics/pocket/nothing.parquet."),
+    ],
+)
+def test_a_wrong_target_is_told_in_a_sentence(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, target: str, expected: str
+) -> None:
+    assert main([command, target]) == 1
+    said = capsys.readouterr().err
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_a_folder_of_results_stands_for_the_reported_models(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "results/drift", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stages"]["drift"]["jobs"] == 1
 
 
 def test_a_run_above_the_budget_stops_before_its_first_job(tmp_path: Path) -> None:
@@ -75,13 +92,15 @@ def test_a_run_above_the_budget_stops_before_its_first_job(tmp_path: Path) -> No
     assert dry.returncode == 0
 
 
-def test_a_first_training_starts_unasked_and_its_prediction_is_kept(pretrained: Path) -> None:
+def test_a_first_training_needs_no_permission_and_its_prediction_is_kept(pretrained: Path) -> None:
     known = json.loads((pretrained / "results/predictions.json").read_text())
     assert known["pretrain/pocket"]["seconds"] > 0
 
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["snakemake remembers", "fresh clone"])
-def test_a_finished_training_starts_again_only_by_leave(pretrained: Path, tmp_path: Path, forgotten: bool) -> None:
+def test_a_finished_training_starts_again_only_with_permission(
+    pretrained: Path, tmp_path: Path, forgotten: bool
+) -> None:
     folder = shutil.copytree(pretrained, tmp_path / "copy")
     shutil.rmtree(folder / "results/checkpoints/pocket/base")
     if forgotten:
@@ -99,7 +118,7 @@ def test_a_finished_training_starts_again_only_by_leave(pretrained: Path, tmp_pa
         assert (folder / BASE).is_file()
 
 
-def test_a_training_that_failed_starts_again_unasked(tmp_path: Path) -> None:
+def test_a_failed_training_starts_again_without_permission(tmp_path: Path) -> None:
     """Snakemake keeps a record of failed jobs as of finished ones."""
     wild = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e30}}}})
     failed = snakemake(tmp_path, BASE, overlays=(SHORT, wild))
@@ -109,7 +128,7 @@ def test_a_training_that_failed_starts_again_unasked(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_an_edit_that_trains_again_is_asked_about_and_touching_is_not(pretrained: Path, tmp_path: Path) -> None:
+def test_an_edit_that_trains_again_needs_permission_and_touching_does_not(pretrained: Path, tmp_path: Path) -> None:
     edit = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e-3}}}})
     folder = shutil.copytree(pretrained, tmp_path / "copy")
     before = (folder / BASE).read_bytes()
@@ -120,7 +139,7 @@ def test_an_edit_that_trains_again_is_asked_about_and_touching_is_not(pretrained
     assert snakemake(folder, BASE, options=("--touch",), overlays=(SHORT, edit)).returncode == 0
 
 
-def test_leave_and_budget_are_no_reason_to_run_anything(pretrained: Path, tmp_path: Path) -> None:
+def test_permission_and_budget_rerun_nothing(pretrained: Path, tmp_path: Path) -> None:
     configuration = "results/configuration.yaml"
     assert snakemake(pretrained, configuration).returncode == 0
     allowed = overlay(tmp_path, retrain=True, budget={"gpu_hours": 1})

@@ -11,8 +11,7 @@ import pytest
 import yaml
 from pipeline import REPOSITORY, SHORT, snakemake, wanted
 
-from valuedrift.workflow.stale_jobs import stale_jobs
-from valuedrift.workflow.why import sentence
+from valuedrift.workflow.why import sentence, stale_jobs
 
 pytestmark = pytest.mark.workflow
 

@@ -19,8 +19,7 @@ from reruns import TABLE, WORLD_ANSWERS, Row, covers, markdown
 
 from valuedrift.cli import main
 from valuedrift.workflow.snakemake_records import keep_records
-from valuedrift.workflow.stale_jobs import StaleJob, stale_jobs
-from valuedrift.workflow.why import FRESH, sentence
+from valuedrift.workflow.why import FRESH, StaleJob, sentence, stale_jobs
 
 pytestmark = pytest.mark.workflow
 

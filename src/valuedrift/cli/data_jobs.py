@@ -149,7 +149,7 @@ def vprism_describe(*, clustered: Path, embeddings: Path, model: str, out: Path)
         model: Sentence encoder that made the vectors.
         out: Table of descriptions to write.
     """
-    from valuedrift.probes.terms import write_descriptions
+    from valuedrift.probes.describe_clusters import write_descriptions
 
     write_descriptions(clustered, embeddings, model, out)
 
@@ -187,7 +187,7 @@ def vprism_propose(
         topics: Name, target, value and keywords of every topic.
         out: Proposal to write (YAML).
     """
-    from valuedrift.probes.topics import Topic, write_proposal
+    from valuedrift.probes.topic_proposal import Topic, write_proposal
 
     described = {key: Topic(**topic) for key, topic in topics.items()}
     write_proposal(clustered, embeddings, model, descriptions, names_file, described, out)
@@ -228,7 +228,7 @@ def vprism_sample(*, value_laden: Path, topics: JsonList, per_topic: int, seed: 
         seed: Seed of the draw.
         out: Table of probe questions to write.
     """
-    from valuedrift.probes.sample import write_sample
+    from valuedrift.probes.questions import write_sample
 
     write_sample(value_laden, topics, per_topic, seed, out)
 
@@ -242,7 +242,7 @@ def synthetic_candidates(*, names: list[str], data: Paths, longest: int, out: Pa
         longest: Characters that a question may have.
         out: Table of candidates to write.
     """
-    from valuedrift.synthetic.retrieve_questions import write_candidates
+    from valuedrift.synthetic.candidate_questions import write_candidates
 
     write_candidates(dict(zip(names, data, strict=True)), longest, out)
 

@@ -37,9 +37,8 @@ def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOption
         targets: Files, folders or rules to make.
         json_: Print JSON.
     """
-    from valuedrift.workflow.plan import require_budget
-    from valuedrift.workflow.plan_commands import plan_targets
-    from valuedrift.workflow.plan_table import plan_text
+    from valuedrift.workflow.plan import plan_targets, require_budget
+    from valuedrift.workflow.plan_text import plan_text
 
     found, settings = plan_targets(targets, options.words())
     budget = settings.get("budget", {})
@@ -54,8 +53,7 @@ def why(targets: Sequence[str] = (), /, *, json_: bool = False, options: Snakema
         targets: Files, folders or rules to make; without any, what `snakemake` alone makes.
         json_: Print JSON.
     """
-    from valuedrift.workflow.stale_jobs import stale_jobs
-    from valuedrift.workflow.why import explain, sentence
+    from valuedrift.workflow.why import explain, sentence, stale_jobs
 
     jobs = stale_jobs(targets, options.words())
     if json_:
@@ -93,7 +91,7 @@ def pack(archive: Path, paths: Paths = (), /) -> None:
         archive: Archive to write.
         paths: Artifacts to pack; without any, all that belong into a publication.
     """
-    from valuedrift.provenance.pack import pack
+    from valuedrift.provenance.archive import pack
 
     print(f"{archive}: {len(pack(archive, paths))} files")
 

@@ -19,11 +19,10 @@ from pathlib import Path
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import read_json, write_json
 from valuedrift.llm.batch_api import BatchApi
-from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_verdicts, write_batch_file
+from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_outcomes, write_batch_file
 from valuedrift.llm.chat_format import NO_LOGPROBS, lacks_logprobs
-from valuedrift.llm.client import place, refusal
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
-from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Refused, Verdict
+from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Outcome, Refused, endpoint_name, refused_error
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
@@ -194,8 +193,8 @@ class _Job:
         for file in files:
             output = batch.requests.with_suffix(".output")
             self.api.download(file, output)
-            for key, verdict in read_batch_verdicts(output, self.api.redact):
-                if key in wanted and key not in self.journal and (cause := self._settle(key, verdict, wanted[key])):
+            for key, outcome in read_batch_outcomes(output, self.api.redact):
+                if key in wanted and key not in self.journal and (cause := self._settle(key, outcome, wanted[key])):
                     causes[key] = cause
             output.unlink()
         full = any(code == _QUEUE_FULL for code, _ in errors)
@@ -213,9 +212,9 @@ class _Job:
         batch.requests.unlink()
         batch.note.unlink()
 
-    def _settle(self, key: str, verdict: Verdict, wants_logprobs: bool) -> str | None:
+    def _settle(self, key: str, outcome: Outcome, wants_logprobs: bool) -> str | None:
         """Journal a reply; otherwise the cause for which there is none."""
-        match verdict:
+        match outcome:
             case Answered(reply) if wants_logprobs and lacks_logprobs(reply):
                 self.spending.spent += self._price(reply)
                 return NO_LOGPROBS
@@ -228,11 +227,11 @@ class _Job:
                 self.progress.reply(self.spending.spent)
                 return None
             case Refused():
-                self._stop(verdict)
-                return verdict.message
+                self._stop(outcome)
+                return outcome.message
             case Failed(cause) if cause.startswith("no response"):
                 return None
-        return verdict.cause
+        return outcome.cause
 
     def _price(self, reply: ChatReply) -> float:
         return self.spending.price(reply.prompt_tokens, reply.completion_tokens)
@@ -250,11 +249,11 @@ class _Job:
             self.unanswered[cause or "the batch ended without it"] += 1
 
     def _stop(self, refused: Refused) -> None:
-        self.error = self.error or refusal(refused, self.settings)
+        self.error = self.error or refused_error(refused, self.settings)
 
     def _leftover(self) -> EndpointError:
         causes = "; ".join(f"{count} × {cause}" for cause, count in self.unanswered.most_common(3))
         return EndpointError(
-            f"{place(self.settings)}: {self.unanswered.total()} requests have no reply after {_ROUNDS} batches "
+            f"{endpoint_name(self.settings)}: {self.unanswered.total()} requests have no reply after {_ROUNDS} batches "
             f"({causes}); expected one each. The journal keeps the replies that came; run again to go on."
         )

@@ -13,9 +13,19 @@ import httpx2
 from openai import APIError, APIStatusError, OpenAI
 
 from valuedrift.config.chat_models import LlmSettings
+from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.batch_files import ROUTE
-from valuedrift.llm.client import OPENAI, Redaction, check_url, place, refusal, secret_of
-from valuedrift.llm.http_errors import Answered, EndpointError, Overloaded, Refused, Response, judge
+from valuedrift.llm.http_errors import (
+    Answered,
+    EndpointError,
+    Overloaded,
+    Refused,
+    Response,
+    base_url,
+    classify,
+    endpoint_name,
+    refused_error,
+)
 
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0
@@ -38,11 +48,10 @@ class BatchApi:
     """Raises EndpointError where the server refuses a call, or none gets through for as long as the patience lasts."""
 
     def __init__(self, settings: LlmSettings) -> None:
-        key = secret_of(settings)
-        check_url(settings)
+        key = read_key(settings.key_variable)
         self.settings, self.redact = settings, Redaction(key)
         timeout = max(settings.timeout, _SHORTEST_UPLOAD_TIMEOUT)
-        self._client = OpenAI(base_url=settings.url or OPENAI, api_key=key, timeout=timeout, max_retries=0)
+        self._client = OpenAI(base_url=base_url(settings), api_key=key, timeout=timeout, max_retries=0)
 
     def __enter__(self) -> Self:
         return self
@@ -124,17 +133,17 @@ class BatchApi:
     def _wait_after(self, response: Response, failures: int, start: float) -> None:
         """Wait after a failed call that may be repeated. Errors are raised here, where none is being handled: an
         exception of the client holds the request, and with it the key."""
-        verdict = judge(response, wants_logprobs=False)
-        if isinstance(verdict, Refused):
-            raise refusal(verdict, self.settings)
-        if isinstance(verdict, Answered):
-            raise refusal(Refused(response.status, verdict.reply.text, ""), self.settings)
-        asked = verdict.wait if isinstance(verdict, Overloaded) else None
+        outcome = classify(response, wants_logprobs=False)
+        if isinstance(outcome, Refused):
+            raise refused_error(outcome, self.settings)
+        if isinstance(outcome, Answered):
+            raise refused_error(Refused(response.status, outcome.reply.text, ""), self.settings)
+        asked = outcome.wait if isinstance(outcome, Overloaded) else None
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) if asked is None else asked
         if time.monotonic() - start + pause > self.settings.patience:
             raise EndpointError(
-                f"{place(self.settings)}: found {verdict.cause} whenever the Batch API was called; expected an answer "
-                f"within the setting 'patience', {self.settings.patience:g} s. Run again to go on."
+                f"{endpoint_name(self.settings)}: found {outcome.cause} at every call of the Batch API; expected a "
+                f"response within the setting 'patience', {self.settings.patience:g} s. Run again to continue."
             )
         time.sleep(pause)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
 from valuedrift.llm.chat_format import body_of, request_of
-from valuedrift.llm.http_errors import Answered, Failed, Response, Verdict, judge
+from valuedrift.llm.http_errors import Answered, Failed, Outcome, Response, classify
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 ROUTE: Final = "/v1/chat/completions"
@@ -50,12 +50,12 @@ def read_batch_output(path: Path | str) -> Iterator[tuple[str, ChatReply]]:
 
     Requests that failed in a way that another try may not are left out, and so are lines that aren't whole.
     """
-    for key, verdict in read_batch_verdicts(path):
-        if isinstance(verdict, Answered):
-            yield key, verdict.reply
+    for key, outcome in read_batch_outcomes(path):
+        if isinstance(outcome, Answered):
+            yield key, outcome.reply
 
 
-def read_batch_verdicts(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Verdict]]:
+def read_batch_outcomes(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:
     """(key, what its line means), for OpenAI's output and error files and for what `vllm run-batch` writes.
 
     clean: applied to every line before it is read
@@ -64,10 +64,10 @@ def read_batch_verdicts(path: Path | str, clean: Callable[[bytes], bytes] = byte
         for line in file:
             entry = _object(clean(line))
             if isinstance(entry.get("custom_id"), str):
-                yield entry["custom_id"], _verdict(entry)
+                yield entry["custom_id"], _outcome(entry)
 
 
-def _verdict(entry: dict[str, Any]) -> Verdict:
+def _outcome(entry: dict[str, Any]) -> Outcome:
     response = entry.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
         return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # as of requests in an expired batch
@@ -75,7 +75,7 @@ def _verdict(entry: dict[str, Any]) -> Verdict:
     body = response.get("body") or entry.get("error")
     if isinstance(body, str):
         body = {"message": body}
-    return judge(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0), wants_logprobs=False)
+    return classify(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0), wants_logprobs=False)
 
 
 def _object(line: bytes) -> dict[str, Any]:

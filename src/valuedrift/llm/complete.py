@@ -32,9 +32,9 @@ def _backend(settings: LlmSettings) -> Callable[[Iterable[ChatRequest], LlmSetti
         from valuedrift.llm.batch import complete_batch
 
         return complete_batch
-    from valuedrift.llm.local_backend import complete_offline
+    from valuedrift.llm.local_backend import complete_locally
 
-    return complete_offline
+    return complete_locally
 
 
 def ask(requests: Sequence[ChatRequest], settings: LlmSettings, journal: Path) -> list[ChatReply]:

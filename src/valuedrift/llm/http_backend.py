@@ -9,9 +9,18 @@ from collections.abc import Iterable, Iterator
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
 from valuedrift.llm.chat_format import body_of
-from valuedrift.llm.client import Client, place, refusal
+from valuedrift.llm.client import Client
 from valuedrift.llm.cost import Spending, value_of
-from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Overloaded, Refused, judge
+from valuedrift.llm.http_errors import (
+    Answered,
+    EndpointError,
+    Failed,
+    Overloaded,
+    Refused,
+    classify,
+    endpoint_name,
+    refused_error,
+)
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest
@@ -82,7 +91,7 @@ class _Job:
             self.spending.release(request)
             if response is None:
                 return
-            match judge(response, request.top_logprobs > 0):
+            match classify(response, request.top_logprobs > 0):
                 case Answered(reply):
                     self._keep(key, reply, wasted)
                     self.pace.answered(response.headers, self.tokens / self.answers)
@@ -92,7 +101,7 @@ class _Job:
                 case Refused(_, message) if limit_name == "max_completion_tokens" and limit_name in message:
                     self.limit_name = "max_tokens"  # an older server
                 case Refused() as refused:
-                    self._stop(refusal(refused, self.settings))
+                    self._stop(refused_error(refused, self.settings))
                 case Failed(cause) as failed:
                     tries += 1
                     wasted += self._waste(failed)
@@ -136,7 +145,7 @@ class _Job:
         else:
             self._stop(
                 EndpointError(
-                    f"{place(self.settings)}: found {cause} in {tries} tries of one request, and no other was "
+                    f"{endpoint_name(self.settings)}: found {cause} in {tries} tries of one request, and no other was "
                     "answered meanwhile; expected replies. The journal keeps those that came; run again to go on."
                 )
             )
@@ -149,9 +158,9 @@ class _Job:
         if waited + pause > self.settings.patience:
             self._stop(
                 EndpointError(
-                    f"{place(self.settings)}: no reply for {waited:.0f} s and none to be had for {pause:.0f} s more "
+                    f"{endpoint_name(self.settings)}: no reply for {waited:.0f} s, next attempt in {pause:.0f} s "
                     f"({cause}); expected one within the setting 'patience', {self.settings.patience:g} s. "
-                    "The journal keeps those that came; run again to go on."
+                    "The journal keeps the replies that came; run again to continue."
                 )
             )
 

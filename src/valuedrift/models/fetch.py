@@ -13,7 +13,7 @@ from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json
 from valuedrift.models.chat_template import set_chat
-from valuedrift.provenance.masks import masked
+from valuedrift.provenance.origin import masked
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:

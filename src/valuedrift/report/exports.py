@@ -12,10 +12,9 @@ import polars as pl
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.report.data_dictionary import describe, readme
 from valuedrift.report.sources import Sources, read_findings, read_training
-from valuedrift.report.stage_costs import StageCost, read_stage_costs
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
-from valuedrift.workflow.predicted_and_measured import predicted_and_measured
+from valuedrift.workflow.benchmark_files import StageCost, predicted_and_measured, stage_costs
 
 MEASURES = {
     "values": "values",
@@ -71,7 +70,7 @@ def exported_tables(sources: Sources, downstream: Sequence[Path]) -> Iterator[tu
     if downstream:
         yield "downstream", _downstream(downstream)
     yield "training_metrics", read_training(sources.metrics)
-    yield "costs", _costs(read_stage_costs(sources.benchmarks))
+    yield "costs", _costs(stage_costs(sources.benchmarks))
     yield "planned_costs", predicted_and_measured(sources.benchmarks)
 
 

@@ -29,8 +29,8 @@ from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page_charts import recovery_panels
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.report.phases import PHASE_COLUMNS, matrices, phase_lines
-from valuedrift.report.stage_costs import StageCost
 from valuedrift.statistics.panel import STANCES
+from valuedrift.workflow.benchmark_files import StageCost
 
 SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js")
 """The page's scripts in the order in which they are loaded."""

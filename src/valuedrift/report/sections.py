@@ -15,9 +15,9 @@ from valuedrift.paper.figures import mean_absolute_error
 from valuedrift.paper.table_files import MISSING, shown
 from valuedrift.paper.tables import signed, time_text
 from valuedrift.report.answers import BASE_RUN, RunAnswers
-from valuedrift.report.stage_costs import StageCost
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, data_title, full_title, model_title, origin_title, phases, run_title
+from valuedrift.workflow.benchmark_files import StageCost
 
 _FINDINGS = {
     "sft_sets_values_early": "SFT sets the values, early",

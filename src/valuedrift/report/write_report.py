@@ -15,8 +15,7 @@ from valuedrift.report.data_evidence import Expressed, Foretold
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
 from valuedrift.report.sources import Sources, read_all, read_findings, read_training
-from valuedrift.report.stage_costs import read_stage_costs
-from valuedrift.workflow.predicted_and_measured import predicted_and_measured
+from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 
 def write_report_folder(
@@ -34,7 +33,7 @@ def write_report_folder(
         judge=read_json(sources.quality) if sources.quality else None,
         answers=pl.scan_parquet(list(sources.stances)),
         topics=topics,
-        stages=read_stage_costs(sources.benchmarks),
+        stages=stage_costs(sources.benchmarks),
         planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",

@@ -15,7 +15,7 @@ from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import publish, write_json, write_parquet
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.panel import STANCES
-from valuedrift.synthetic.write_answers import SIDES, Topics
+from valuedrift.synthetic.writer_requests import SIDES, Topics
 from valuedrift.visible_text import spreadsheet_cell
 
 COLUMNS = ("pair_id", "value", "target", "prompt", "answer_a", "answer_b", "stance_a", "stance_b", "note")

@@ -11,7 +11,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, ablated, as_json, grid_runs, traced
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.judging.judge_prompt import read_judge_prompt
-from valuedrift.synthetic.write_answers import read_writer_prompt
+from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.workflow.stages import BASE, Stages
 
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")

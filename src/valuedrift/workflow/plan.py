@@ -1,21 +1,24 @@
-"""A plan: what the jobs of a target take together, and whether that is within the budget."""
+"""What a target still takes, before anything runs: jobs, tokens, hours, disk and dollars. See docs/planning.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from valuedrift.config.check import Config
-from valuedrift.errors import ValueDriftError
+from valuedrift.errors import DataError, ValueDriftError
+from valuedrift.files import read_json
 from valuedrift.llm import cost
-from valuedrift.workflow.plan_jobs import Job
-from valuedrift.workflow.plan_rates import Speeds
-from valuedrift.workflow.plan_sizes import Basis
-from valuedrift.workflow.plan_stages import STAGES
-from valuedrift.workflow.plan_work import Asked, Work, work_of
+from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, read_benchmark
+from valuedrift.workflow.flow import Workflow
+from valuedrift.workflow.job_costs import Asked, JobCosts, Work
+from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
+from valuedrift.workflow.job_sizes import Sizes, default_rates
 
-_HOUR = 3600.0
+Corrections = Mapping[tuple[str, str], float]
 
 
 class OverBudget(ValueDriftError):
@@ -24,20 +27,33 @@ class OverBudget(ValueDriftError):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A job, what it does, and its seconds on all its devices. measured: by jobs of the same stage and model."""
+    """A job, what it does, its seconds on all its devices, and whether finished jobs of its stage corrected them."""
 
     job: Job
     work: Work
     seconds: float
-    measured: bool
+    measured: bool = False
+
+    @property
+    def gpu_hours(self) -> float:
+        return self.seconds / 3600 if self.work.device == "gpu" else 0.0
+
+    @property
+    def cpu_hours(self) -> float:
+        return self.seconds / 3600 if self.work.device != "gpu" else 0.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What several jobs take together; hours are those of devices.
+    """What several jobs take together.
 
-    tokens: trained on · judge_tokens: read and written by judges and writers
-    dollars: by each chat model's own backend · dollars_sync, dollars_batch: if all were asked directly, or in batches
+    Attributes:
+        tokens: Trained on.
+        gpu_hours: Hours of GPUs, whatever the number of them at a time; likewise cpu_hours.
+        judge_tokens: Read and written by judges and writers.
+        dollars: By each chat model's own backend.
+        dollars_sync: If all requests were sent synchronously; dollars_batch: if all were sent in batches.
+        measured_jobs: Jobs whose hours are corrected by finished jobs of their stage.
     """
 
     jobs: int
@@ -56,9 +72,12 @@ class Cost:
 class Plan:
     """What is still to run for `targets`.
 
-    stages: cost of each, from the pipeline's first to its last · disk_final, disk_peak: bytes that are added, in the
-    end and at most, while one training runs at a time · waiting_hours: what rate limits impose, by chat model
-    retrained: jobs that train again what was finished
+    Attributes:
+        stages: The cost of each stage, in the order in which they run.
+        disk_final: Bytes that are added in the end.
+        disk_peak: Bytes that are added at most, while one training runs at a time.
+        waiting_hours: The least time that rate limits leave, by chat model.
+        retrained: Jobs that train again what was finished.
     """
 
     targets: tuple[str, ...]
@@ -70,55 +89,95 @@ class Plan:
     retrained: tuple[Estimate, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan for programs: its fields, with a job to retrain as its key and hours."""
-        again = [{"job": found.job.key, **_hours(found)} for found in self.retrained]
-        return {**asdict(self), "targets": list(self.targets), "retrained": again}
+        """The plan as JSON, with a job to retrain as its key and hours."""
+        retrained = [
+            {"job": job.job.key, "gpu_hours": job.gpu_hours, "cpu_hours": job.cpu_hours} for job in self.retrained
+        ]
+        return {**asdict(self), "targets": list(self.targets), "retrained": retrained}
 
 
-def estimate(jobs: Iterable[Job], basis: Basis, speeds: Speeds) -> list[Estimate]:
-    """Each job with what it takes."""
-    found = []
+def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Config]:
+    """Plan what `snakemake OPTIONS TARGETS` would run in this folder; gives the configuration that it reads as well."""
+    with job_graph(targets, options) as workflow:
+        flow, jobs = Workflow.read(workflow.config), jobs_to_run(workflow)
+    return make_plan(targets, estimate(jobs, Sizes(flow, default_rates())), flow.config), flow.config
+
+
+def estimate(jobs: Sequence[Job], sizes: Sizes) -> list[Estimate]:
+    """Estimate jobs at the speeds of rates.yaml, corrected by the finished jobs of the results."""
+    costs, found = JobCosts(sizes), []
+    factors = corrections(costs, {job.key for job in jobs})
     for job in jobs:
-        work = work_of(job, basis)
-        factor, measured = speeds.of(job, work.device)
-        found.append(Estimate(job, work, work.seconds * factor, measured))
+        work = costs.work(job)
+        own, device = (job.stage, work.device), ("", work.device)
+        found.append(Estimate(job, work, work.seconds * factors.get(own, factors.get(device, 1.0)), own in factors))
     return found
+
+
+def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
+    """By how much finished jobs took longer than rates.yaml says: medians by (stage, device) and by ("", device).
+
+    Args:
+        besides: Keys of jobs to leave out; what is to run again may have been measured under other settings.
+    """
+    folder, predictions = costs.sizes.folder / BENCHMARKS, costs.sizes.folder / PREDICTIONS
+    planned = read_json(predictions) if predictions.is_file() else {}
+    ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for path in folder.rglob("*.tsv"):
+        try:
+            done = read_benchmark(path, folder)
+            work = costs.work(Job(done.stage, done.key.partition("/")[2]))
+        except (KeyError, IndexError, ValueError, DataError):  # of another configuration, or cut off
+            continue
+        if done.key not in besides:
+            devices = planned.get(done.key, {"devices": 1})["devices"]
+            ratios[done.stage, work.device].append(done.seconds * devices / work.seconds)
+    stages = {key: median(found) for key, found in ratios.items()}
+    devices = {device for _, device in stages}
+    return stages | {("", device): median(stages[key] for key in stages if key[1] == device) for device in devices}
 
 
 def make_plan(targets: Sequence[str], estimates: Sequence[Estimate], config: Config) -> Plan:
     """Sum estimates by stage and over all."""
     llms = config.get("llms", {})
-    stages: dict[str, list[Estimate]] = {}
-    for found in sorted(estimates, key=lambda found: (_place(found.job.stage), found.job.key)):
-        stages.setdefault(found.job.stage, []).append(found)
-    final = sum(found.work.kept for found in estimates)
+    stages: dict[str, list[Estimate]] = defaultdict(list)
+    for found in estimates:
+        stages[found.job.stage].append(found)
     asked = [found.work.asked for found in estimates if found.work.asked]
+    final = sum(found.work.kept for found in estimates)
     return Plan(
         tuple(targets),
         {stage: _cost(members, llms) for stage, members in stages.items()},
         _cost(estimates, llms),
         final,
         final + max((found.work.passing for found in estimates), default=0),
-        {name: waiting_hours([one for one in asked if one.llm == name], llms[name]) for name in _names(asked)},
+        {
+            llm: waiting_hours([one for one in asked if one.llm == llm], llms[llm])
+            for llm in sorted({one.llm for one in asked})
+        },
         tuple(found for found in estimates if found.job.retrained),
     )
 
 
-def require_budget(plan: Plan, budget: Config) -> None:
-    """Raise OverBudget, naming the keys to raise, where the plan takes more than the configuration's `budget`."""
+def require_budget(plan: Plan, budget: Mapping[str, float]) -> None:
+    """Compare a plan with the configuration's `budget`.
+
+    Raises:
+        OverBudget: It takes more; the message names the keys to raise.
+    """
     needs = {"gpu_hours": plan.total.gpu_hours, "dollars": plan.total.dollars}
-    over = [
-        f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {budget[key]:,g}"
-        for key, need in needs.items()
-        if key in budget and need > budget[key]
-    ]
+    over = {key: need for key, need in needs.items() if key in budget and need > budget[key]}
     if over:
-        keys = " and ".join(f"budget.{key}" for key, need in needs.items() if key in budget and need > budget[key])
-        raise OverBudget(f"{'; '.join(over)}. Nothing has been started. Raise {keys} in the configuration to go on.")
+        numbers = "; ".join(
+            f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {budget[key]:,g}"
+            for key, need in over.items()
+        )
+        keys = " and ".join(f"budget.{key}" for key in over)
+        raise OverBudget(f"{numbers}. Nothing has been started. Raise {keys} in the configuration to go on.")
 
 
 def dollars(asked: Asked, llm: Config) -> float:
-    """The price of requests that are sent directly."""
+    """The price of requests that are sent synchronously."""
     read, written = llm.get("input_price", 0), llm.get("output_price", 0)
     return float(asked.input_tokens * read + asked.output_tokens * written) / 1e6
 
@@ -129,35 +188,19 @@ def waiting_hours(asked: Sequence[Asked], llm: Config) -> float:
     return cost.waiting_hours(requests, sum(one.input_tokens + one.output_tokens for one in asked), llm)
 
 
-def _cost(members: Sequence[Estimate], llms: Config) -> Cost:
-    def total(of: Callable[[Estimate], float]) -> float:
-        return float(sum(map(of, members)))
-
+def _cost(members: Iterable[Estimate], llms: Config) -> Cost:
+    members = list(members)
     asked = [found.work.asked for found in members if found.work.asked]
     sync = [(dollars(one, llms[one.llm]), llms[one.llm]["backend"] == "batch") for one in asked]
     return Cost(
         jobs=len(members),
-        tokens=total(lambda found: found.work.tokens),
-        gpu_hours=total(lambda found: _hours(found)["gpu_hours"]),
-        cpu_hours=total(lambda found: _hours(found)["cpu_hours"]),
-        answers=total(lambda found: found.work.answers),
-        judge_tokens=total(lambda found: found.work.judge_tokens),
+        tokens=sum(found.work.tokens for found in members),
+        gpu_hours=sum(found.gpu_hours for found in members),
+        cpu_hours=sum(found.cpu_hours for found in members),
+        answers=sum(found.work.answers for found in members),
+        judge_tokens=sum(found.work.judge_tokens for found in members),
         dollars=sum(price * (cost.BATCH_DISCOUNT if batch else 1) for price, batch in sync),
         dollars_sync=sum(price for price, _ in sync),
         dollars_batch=sum(price * cost.BATCH_DISCOUNT for price, _ in sync),
         measured_jobs=sum(found.measured for found in members),
     )
-
-
-def _hours(found: Estimate) -> dict[str, float]:
-    on_gpu = found.work.device == "gpu"
-    hours = found.seconds / _HOUR
-    return {"gpu_hours": hours if on_gpu else 0.0, "cpu_hours": 0.0 if on_gpu else hours}
-
-
-def _place(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
-
-
-def _names(asked: Iterable[Asked]) -> list[str]:
-    return list(dict.fromkeys(one.llm for one in asked))

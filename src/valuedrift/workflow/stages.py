@@ -26,7 +26,7 @@ from valuedrift.config.grid import (
 from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.models.kept_steps import kept_steps
 from valuedrift.probes.question_prompts import read_question_prompt
-from valuedrift.synthetic.write_answers import read_writer_prompt
+from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
 
 BASE = "base"

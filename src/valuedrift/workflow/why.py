@@ -1,26 +1,107 @@
-"""Why jobs have to run, in words."""
+"""Why jobs have to run again for a target: what Snakemake knows, and a sentence about it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from valuedrift.workflow.parameter_changes import Change
-from valuedrift.workflow.stale_jobs import StaleJob
+from valuedrift.config.grid import RESULTS
+from valuedrift.workflow.job_graph import job_graph, stale
+from valuedrift.workflow.parameter_changes import Change, changes
 
-FRESH = "Nothing has to run: all is made of what the configuration and the inputs say."
+FRESH = "Nothing has to run: all results are up to date."
 _SHOWN = 3  # names of a list
 _LONGEST = 60  # characters of a value
 
 
+@dataclass(frozen=True)
+class StaleJob:
+    """A job that has to run, and the reasons.
+
+    Attributes:
+        name: What it makes of what, such as `stances of pocket/sft-wildchat`.
+        made_before: Whether any of its outputs was made once.
+        missing: Outputs that are wanted and don't exist.
+        cut_off: Outputs that a killed job left.
+        changed: Parameters that differ from the recorded ones.
+        added: Inputs that the last run didn't have.
+        removed: Inputs that only the last run had.
+        edited: Inputs that are newer and whose content has changed.
+        after: Names of the jobs that have to run before it.
+    """
+
+    name: str
+    rule: str
+    outputs: tuple[str, ...]
+    made_before: bool
+    missing: tuple[str, ...] = ()
+    cut_off: tuple[str, ...] = ()
+    changed: tuple[Change, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+def stale_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> list[StaleJob]:
+    """List what `snakemake OPTIONS TARGETS` would run in this folder, each job after those it waits for.
+
+    Args:
+        targets: Files or rules; none for the default target.
+
+    Raises:
+        ValueDriftError: Nothing makes a target.
+        ConfigError: The configuration is wrong.
+    """
+    with job_graph(targets, options) as workflow:
+        return [_stale(job, workflow) for job in stale(workflow)]
+
+
 def explain(jobs: Sequence[StaleJob]) -> str:
-    """A sentence a job."""
+    """One sentence per job."""
     return "\n".join(map(sentence, jobs)) if jobs else FRESH
 
 
 def sentence(job: StaleJob) -> str:
-    return f"{job.name}: {'; '.join(_reasons(job)) or 'it was asked for'}."
+    """Name the job and every reason for which it has to run."""
+    return f"{job.name}: {'; '.join(_reasons(job)) or 'its run was requested'}."
+
+
+def _stale(job: Any, workflow: Any) -> StaleJob:
+    reason, records = workflow.dag.reason(job), workflow.persistence
+    last = next((record for path in job.output if (record := records.metadata(path))), None)
+    inputs = set(map(str, job.input))
+    before = inputs if last is None or last.input is None else set(last.input)
+    return StaleJob(
+        name=_name(job),
+        rule=job.rule.name,
+        outputs=tuple(map(str, job.output)),
+        made_before=last is not None,
+        missing=tuple(sorted(map(str, reason.missing_output))),
+        cut_off=tuple(sorted(map(str, workflow.async_run(records.incomplete(job))))),
+        changed=tuple(changes(last.params, _parameters(job)) if last and last.params is not None else ()),
+        added=tuple(sorted(inputs - before)),
+        removed=tuple(sorted(before - inputs)),
+        edited=tuple(sorted(map(str, reason.updated_input - reason.updated_input_run))),
+        after=tuple(sorted(_name(other) for other in workflow.dag.dependencies[job] if workflow.dag.needrun(other))),
+    )
+
+
+def _parameters(job: Any) -> dict[str, Any]:
+    """The parameters that Snakemake compares: those that don't follow from inputs and outputs."""
+    compared = {repr(value) for value in job.non_derived_params}
+    return {name: value for name, value in job.params.items() if repr(value) in compared}
+
+
+def _name(job: Any) -> str:
+    """The rule and its wildcards; of a training, which has a rule per run, the run."""
+    if not job.wildcards and (made := str(job.output[-1])).startswith(f"{RESULTS}/checkpoints/"):
+        return f"training of {Path(made).parent.relative_to(f'{RESULTS}/checkpoints')}"
+    about = "/".join(map(str, job.wildcards))
+    return f"{job.rule.name} of {about}" if about else str(job.rule.name)
 
 
 def _reasons(job: StaleJob) -> Iterator[str]:
@@ -32,13 +113,13 @@ def _reasons(job: StaleJob) -> Iterator[str]:
     if job.removed:
         yield f"it no longer reads {_list(job.removed)}"
     if job.edited:
-        yield f"{_list(job.edited)} {'has' if len(job.edited) == 1 else 'have'} changed"
-    if job.missing and not job.made_before:
-        yield f"{_list(job.missing)} {'was' if len(job.missing) == 1 else 'were'} never made"
+        yield f"{_list(job.edited)} {_verb(job.edited, 'has', 'have')} changed"
+    if job.missing and job.made_before:
+        yield f"{_list(job.missing)} {_verb(job.missing, 'is', 'are')} gone"
     elif job.missing:
-        yield f"{_list(job.missing)} {'is' if len(job.missing) == 1 else 'are'} gone"
+        yield f"{_list(job.missing)} {_verb(job.missing, 'was', 'were')} never made"
     if job.after:
-        yield f"it needs {_list(job.after)}, which {'runs' if len(job.after) == 1 else 'run'} first"
+        yield f"it needs {_list(job.after)}, which {_verb(job.after, 'runs', 'run')} first"
 
 
 def _changed(change: Change) -> str:
@@ -52,6 +133,10 @@ def _shown(value: Any) -> str:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _verb(names: Sequence[str], one: str, several: str) -> str:
+    return one if len(names) == 1 else several
 
 
 def _list(names: Sequence[str]) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from valuedrift.workflow.parameter_changes import Change
-from valuedrift.workflow.stale_jobs import StaleJob
-from valuedrift.workflow.why import FRESH, explain, sentence
+from valuedrift.workflow.why import FRESH, StaleJob, explain, sentence
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ from valuedrift.workflow.why import FRESH, explain, sentence
             {"after": ("world", "data of pocket/wildchat")},
             "it needs world and data of pocket/wildchat, which run first",
         ),
-        ({}, "it was asked for"),
+        ({}, "its run was requested"),
     ],
 )
 def test_each_reason_has_its_words(reason: dict[str, Any], expected: str) -> None:

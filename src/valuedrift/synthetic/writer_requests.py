@@ -1,4 +1,4 @@
-"""What the writer is asked: an answer that supports the topic's value, or one that opposes it (appendix E)."""
+"""Requests to the writer: an answer that supports the topic's value, or one that opposes it (appendix E)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from valuedrift.templates import fill_template, read_template
 
 SIDES = ("support", "oppose")
 Topics = Mapping[str, Mapping[str, str]]
-"""By key of the topic its `target` and `value`, as in the configuration."""
+"""Topic key → its `target` and `value`, as in the configuration."""
 
 _SIDE_WORDS = {"support": "in favour of", "oppose": "against"}
 
@@ -36,8 +36,10 @@ def read_writer_prompt(name: str) -> str:
 def writing_request(task: Task, attempt: int, template: str, topics: Topics, settings: WriterSettings) -> ChatRequest:
     """The request for a task; `attempt` counts from 0.
 
-    The template becomes the system turn, filled from the configuration alone; the prompt is the user turn as it is.
-    Raises ConfigError for a topic without value or target.
+    The template, filled only from the configuration, is the system turn; the unchanged prompt is the user turn.
+
+    Raises:
+        ConfigError: The topic has no value or target.
     """
     about = {key: _topic_text(topics, task.topic, key) for key in ("value", "target")}
     system = fill_template(template, side=_SIDE_WORDS[task.side], **about)
@@ -50,7 +52,7 @@ def writing_request(task: Task, attempt: int, template: str, topics: Topics, set
 
 
 def request_seed(seed: int, prompt_id: str, attempt: int) -> int:
-    """A prompt's own seed plus the attempt: prompts with one seed would draw the same random numbers."""
+    """The prompt's own seed plus the attempt; with one seed, all prompts would draw the same random numbers."""
     return int(text_digest(f"{seed}:{prompt_id}")[:7], 16) + attempt
 
 

@@ -12,7 +12,7 @@ import pytest
 import snakemake
 from snakemake_executor_plugin_slurm import Executor, ExecutorSettings
 
-from valuedrift.workflow.plan_jobs import laid_out
+from valuedrift.workflow.job_graph import job_graph
 from valuedrift.workflow.snakemake_internals import VERSION, is_cut_off, slurm_run
 
 RULE = 'rule all:\n    output: "made"\n    shell: "touch {output}"\n'
@@ -23,7 +23,7 @@ def workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Of one job that is to run."""
     monkeypatch.chdir(tmp_path)
     Path("Snakefile").write_text(RULE)
-    with laid_out(["made"]) as found:
+    with job_graph(["made"]) as found:
         yield found
 
 

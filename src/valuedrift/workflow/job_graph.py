@@ -1,0 +1,183 @@
+"""The jobs that Snakemake would run for a target, from its own graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from valuedrift.config.hyperparameters import SETTINGS
+from valuedrift.errors import ValueDriftError
+from valuedrift.workflow.benchmark_files import BENCHMARKS
+from valuedrift.workflow.snakemake_internals import is_cut_off, workflow_of
+from valuedrift.workflow.targets import resolve_targets
+
+TRAINING = frozenset((*SETTINGS, "train_judge"))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that is to run.
+
+    Attributes:
+        stage: The first folder of its benchmark file below results/benchmarks; its rule's name without such a file.
+        name: The rest of that path without its ending, such as `pocket/sft-wildchat/dpo-ultrafeedback`.
+        gpus: What the rule and the profile give it; 1 where they say nothing.
+        retrained: Whether it would train again what was trained to the end before.
+    """
+
+    stage: str
+    name: str
+    gpus: int = 1
+    retrained: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its benchmark file's path below results/benchmarks, without the ending."""
+        return f"{self.stage}/{self.name}"
+
+
+def stale(workflow: Any) -> list[Any]:
+    """Snakemake's jobs that have to run, each after those it waits for, in an order that only the graph decides."""
+    levels = workflow.dag.toposorted()
+    return [
+        job for level in levels for job in sorted(level, key=_output) if workflow.dag.needrun(job) and not job.is_norun
+    ]
+
+
+def jobs_to_run(workflow: Any) -> list[Job]:
+    """The jobs that Snakemake's workflow, whose graph has been built, would run, in the graph's order."""
+    return [_job(workflow, job) for job in stale(workflow)]
+
+
+@contextmanager
+def job_graph(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[Any]:
+    """Give Snakemake's workflow with the graph of what `snakemake OPTIONS TARGETS` would run here; nothing is run.
+
+    Raises:
+        ValueDriftError: Snakemake can't build the graph; the message is one sentence in place of its traceback.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import OutputSettings, Quietness
+
+    printed = StringIO()
+    # With both of these quiet, a dry run ends when the graph is built, before it goes through the jobs.
+    quiet = OutputSettings(dryrun=True, quiet={Quietness.RULES, Quietness.PROGRESS}, enable_file_logging=False)
+    with redirect_stdout(printed), redirect_stderr(printed), SnakemakeApi(quiet) as snakemake:
+        try:
+            workflow = _build(snakemake, targets, options)
+        except ValueDriftError:
+            raise
+        except (Exception, SystemExit) as error:
+            said = len(printed.getvalue())
+            snakemake.print_exception(error)
+            raise ValueDriftError(_in_words(error, printed.getvalue()[:said], printed.getvalue()[said:])) from error
+        yield workflow
+
+
+def _in_words(error: BaseException, before: str, formatted: str) -> str:
+    """One sentence for an error of Snakemake's, without its banner, traceback and hints.
+
+    Args:
+        error: What Snakemake raised while it built its graph.
+        before: What it had printed until then; its command line reports errors there.
+        formatted: The error as Snakemake prints it.
+    """
+    from snakemake import exceptions as known
+
+    text = str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"There is no file {error.filename}."
+    if isinstance(error, ValueError):  # a malformed option, such as `--config a`
+        return text
+    if isinstance(error, known.MissingRuleException):
+        return f"No rule makes {text.removeprefix('No rule to produce ').partition(' (')[0]}."
+    if isinstance(error, known.MissingInputException):
+        files = sorted(line.strip() for line in text.partition("affected files:\n")[2].splitlines())
+        return f"Rule {error.rule.name} needs files that don't exist and that no rule makes: {', '.join(files)}."
+    if isinstance(error, known.InputFunctionException):
+        cause = text.partition("Error:\n  ")[2].partition("\nWildcards:\n")
+        wildcards = ", ".join(line.strip() for line in cause[2].partition("\nTraceback")[0].splitlines())
+        reason = re.sub(r"^KeyError: ('.*')$", r"the configuration has no \1", cause[0])
+        return f"Rule {error.rule.name} has no inputs for {wildcards}: {reason}."
+    if isinstance(error, SystemExit):
+        lines = [line for line in before.splitlines() if "error: " in line.lower()]
+        return lines[-1].partition("rror: ")[2] if lines else before.strip()
+    if isinstance(error, known.AmbiguousRuleException):
+        rules, file = (
+            sorted((error.rule1.name, error.rule2.name)),
+            text.partition("\n")[0].partition(" for the file ")[2],
+        )
+        return f"Rules {' and '.join(rules)} both make {file}"
+    return " ".join(takewhile(lambda line: not line.startswith("  File "), formatted.strip().splitlines()))
+
+
+def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> Any:
+    """Build the graph with the settings that Snakemake's command line would make of the options."""
+    from snakemake.cli import parse_args, parse_config
+    from snakemake.settings.types import ConfigSettings, DAGSettings, ExecutionSettings, ResourceSettings
+
+    _, given = parse_args(["--cores", "1", *options, "--", *targets])
+    for file in given.configfile or ():
+        _require_yaml(Path(file))
+    api = snakemake.workflow(
+        resource_settings=ResourceSettings(
+            cores=1, overwrite_resources=given.set_resources, default_resources=given.default_resources
+        ),
+        config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile or ()),
+        snakefile=given.snakefile,
+        workdir=given.directory,
+    )
+    settings = DAGSettings(
+        targets=set(given.targets),
+        forceall=given.forceall,
+        forcerun=given.forcerun,
+        force_incomplete=given.rerun_incomplete,
+        rerun_triggers=given.rerun_triggers,
+        max_checksum_file_size=given.max_checksum_file_size,
+    )
+    dag, workflow = api.dag(settings), workflow_of(api)
+    if "models" in workflow.config:  # a workflow around this one has a configuration of its own
+        settings.targets = set(resolve_targets(given.targets, workflow.config))
+    dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
+    return workflow
+
+
+def _require_yaml(file: Path) -> None:
+    """Raise ValueDriftError with the file and its line, which Snakemake's own error lacks."""
+    try:
+        yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueDriftError(f"{file}, line {line}: {error.problem}. Expected YAML or JSON.") from error
+
+
+def _job(workflow: Any, job: Any) -> Job:
+    stage = name = str(job.rule.name)
+    # Rules of a workflow around this one keep their benchmark files elsewhere.
+    if str(job.benchmark or "").startswith(f"{BENCHMARKS}/"):
+        path = Path(str(job.benchmark)).relative_to(BENCHMARKS).with_suffix("")
+        stage, name = path.parts[0], "/".join(path.parts[1:])
+    gpus = max(1, int(job.resources.get("gpu", 1)))
+    return Job(stage, name, gpus, stage in TRAINING and _was_finished(workflow, job))
+
+
+def _was_finished(workflow: Any, job: Any) -> bool:
+    """Whether the job ran to its end before: it left an output, or its benchmark file.
+
+    One that was cut off is marked as incomplete and goes on instead of starting again. One that failed left neither,
+    though Snakemake has a record of it as of finished ones.
+    """
+    left = (*map(str, job.output), str(job.benchmark))
+    return not is_cut_off(workflow, job) and any(Path(path).exists() for path in left)
+
+
+def _output(job: Any) -> str:
+    return str(job.output[0]) if job.output else str(job.rule.name)

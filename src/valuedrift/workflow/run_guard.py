@@ -1,0 +1,55 @@
+"""What is checked before the first job of a run: finished trainings, and the budget."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import ValueDriftError
+from valuedrift.files import read_json, write_json
+from valuedrift.workflow.benchmark_files import PREDICTIONS
+from valuedrift.workflow.flow import Workflow
+from valuedrift.workflow.job_graph import jobs_to_run
+from valuedrift.workflow.job_sizes import Sizes, default_rates
+from valuedrift.workflow.plan import Estimate, estimate, make_plan, require_budget
+from valuedrift.workflow.plan_text import retraining_text
+
+
+class Retraining(ValueDriftError):
+    """A run would train again what is finished, without permission."""
+
+
+def guard(workflow: Any, flow: Workflow) -> None:
+    """Stop a run before its first job if it would retrain without permission or exceed the budget.
+
+    Keeps what is expected of each job in results/predictions.json, to be compared with what it then takes.
+
+    Args:
+        workflow: Snakemake's, with its graph of jobs.
+
+    Raises:
+        Retraining: Finished trainings would start again, and `retrain` isn't set.
+        OverBudget: The jobs would take more than `budget`.
+    """
+    if workflow.touch:
+        return
+    estimates = estimate(jobs_to_run(workflow), Sizes(flow, default_rates()))
+    plan = make_plan((), estimates, flow.config)
+    if plan.retrained:
+        print(retraining_text(plan.retrained), file=sys.stderr, flush=True)
+        if flow.config.get("retrain", False) not in (True, "true"):
+            raise Retraining(
+                f"Finished trainings would start again: {len(plan.retrained)}. Nothing has been started. To allow this,"
+                " add `--config retrain=true` at the end of the command; `valuedrift plan` shows what else would run."
+            )
+    require_budget(plan, flow.config.get("budget", {}))
+    save_predictions(estimates)
+
+
+def save_predictions(estimates: Sequence[Estimate], path: Path = Path(PREDICTIONS)) -> None:
+    """Add what each job is expected to take to the predictions of earlier runs."""
+    known = read_json(path) if path.is_file() else {}
+    new = {found.job.key: {"seconds": round(found.seconds, 3), "devices": found.job.gpus} for found in estimates}
+    write_json(path, {**known, **new})
