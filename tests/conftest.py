@@ -23,7 +23,8 @@ SENTENCES = [
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerBase:
-    from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+    from valuedrift.models.chat_template import END, PAD, set_chat
+    from valuedrift.training.tokenizer_training import train_bpe
 
     return set_chat(train_bpe(SENTENCES, 300), "pocket", END, PAD)
 

@@ -107,7 +107,7 @@ def test_an_absent_harness_is_said(base: Path, checkpoint: Path, tmp_path: Path)
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="a folder named step-000100"):
+    with pytest.raises(ArtifactError, match="a folder named like step-000100"):
         write_scores(
             "m", "r", tmp_path, base, DownstreamSettings(tasks=["piqa"], shots=5, batch_size=1), tmp_path / "s.json"
         )

@@ -12,6 +12,7 @@ from typing import Any
 from valuedrift.config.sampling import DownstreamSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json
+from valuedrift.models.model_folder import step_of
 
 HARNESS = "lm_eval"
 
@@ -30,19 +31,21 @@ class Score:
 def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: DownstreamSettings, out: Path) -> None:
     """Score the checkpoint of `run` and write `{model, run, step, settings, harness, scores}` as JSON.
 
-    base: the folder of the base model, whose tokenizer the checkpoint shares. Raises ArtifactError where the harness
-    isn't installed or the checkpoint's folder isn't named `step-…`, and ConfigError for tasks that it doesn't know.
+    Args:
+        base: the folder of the base model, whose tokenizer the checkpoint shares.
+
+    Raises:
+        ArtifactError: the harness isn't installed, or the checkpoint's folder isn't named `step-…`.
+        ConfigError: the harness doesn't know a task.
     """
-    name, _, step = checkpoint.name.partition("-")
-    if name != "step" or not step.isdigit():
-        raise ArtifactError(checkpoint, checkpoint.name, "a folder named step-000100")
+    step = step_of(checkpoint)
     scores = evaluate(checkpoint, base, settings)
     write_json(
         out,
         {
             "model": model,
             "run": run,
-            "step": int(step),
+            "step": step,
             "settings": settings.model_dump(),
             "harness": f"{HARNESS} {version(HARNESS)}",
             "scores": [asdict(score) for score in scores],

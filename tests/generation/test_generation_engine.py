@@ -17,7 +17,7 @@ from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
-from valuedrift.generation.probe_prompts import Answer, Prompt, Words, words
+from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec, prompt_codec
 from valuedrift.generation.sampling import answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
 
@@ -35,7 +35,7 @@ Start = Callable[[Path], TransformersEngine]
 
 
 def prompts_of(engine: TransformersEngine, texts: list[str], answers: int) -> list[Prompt]:
-    tokenizer = engine.words.tokenizer
+    tokenizer = engine.codec.tokenizer
     return [
         Prompt(f"q{number}", text, tuple(tokenizer(text)["input_ids"]), tuple(range(answers)))
         for number, text in enumerate(texts)
@@ -82,13 +82,13 @@ def text_of(tokenizer: PreTrainedTokenizerBase, tokens: list[int], end: int) -> 
 
 def end_with(engine: TransformersEngine, token: int) -> int:
     """Make `token`, of which the tiny model is fond, the one that ends answers."""
-    engine.words = replace(engine.words, ends=frozenset([token]))
+    engine.codec = replace(engine.codec, ends=frozenset([token]))
     return token
 
 
 def favourite(engine: TransformersEngine, model: PreTrainedModel) -> int:
     """A token that some greedy answers have in their middle."""
-    prompt = engine.words.tokenizer(TEXTS[1])["input_ids"]
+    prompt = engine.codec.tokenizer(TEXTS[1])["input_ids"]
     return by_hand(model, prompt, [0.5] * 4, 1e-6, end=-1)[-1]
 
 
@@ -102,7 +102,7 @@ def test_temperature_zero_is_greedy_generation(engine: TransformersEngine, model
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12, eos_token_id=end
         )
         tokens = generated[0, ids.shape[1] :].tolist()
-        assert (answer.text, answer.tokens) == (text_of(engine.words.tokenizer, tokens, end), len(tokens))
+        assert (answer.text, answer.tokens) == (text_of(engine.codec.tokenizer, tokens, end), len(tokens))
     assert len({answer.text for answer in answers}) > 3
     assert len({answer.finished for answer in answers}) == 2
 
@@ -118,7 +118,7 @@ def test_sampled_answers_are_those_of_the_plain_distribution(
         for sample in range(3):
             uniforms = answer_uniforms(0, prompt.question_id, sample, 12).tolist()
             tokens = by_hand(model, list(prompt.ids), uniforms, 0.9, end)
-            text = text_of(engine.words.tokenizer, tokens, end)
+            text = text_of(engine.codec.tokenizer, tokens, end)
             expected.append(Answer(prompt.question_id, sample, text, len(tokens), tokens[-1] == end))
     assert answers == expected
     assert {answer.finished for answer in answers} == {True, False}
@@ -214,7 +214,7 @@ def test_an_answer_that_ends_in_time_is_finished_and_its_end_is_no_text(
     (answer,) = engine.answer(prompts, GREEDY)
     assert answer.finished
     assert answer.tokens <= 4
-    assert engine.words.tokenizer.decode([end]).strip() not in answer.text.split()
+    assert engine.codec.tokenizer.decode([end]).strip() not in answer.text.split()
     # The end token may be the last one that the limit allows.
     (just,) = engine.answer(prompts, GREEDY.replace(max_tokens=answer.tokens))
     assert just == answer
@@ -223,10 +223,10 @@ def test_an_answer_that_ends_in_time_is_finished_and_its_end_is_no_text(
 
 
 @pytest.mark.parametrize("own", [7, [7, 9], None])
-def test_the_chat_formats_end_and_the_models_own_end_answers(speech: Words, own: int | list[int] | None) -> None:
-    chat = speech.tokenizer.eos_token_id
+def test_the_chat_formats_end_and_the_models_own_end_answers(codec: PromptCodec, own: int | list[int] | None) -> None:
+    chat = codec.tokenizer.eos_token_id
     ends = {chat, *([own] if isinstance(own, int) else own or [])}
-    assert words(speech.tokenizer, {"eos_token_id": own}).ends == ends
+    assert prompt_codec(codec.tokenizer, {"eos_token_id": own}).ends == ends
 
 
 def test_loading_another_checkpoint_is_starting_with_it(

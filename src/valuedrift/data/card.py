@@ -1,4 +1,4 @@
-"""The card of a prepared data set: where it comes from, what was left out, what it holds, and a few rows of it."""
+"""The card of a prepared data set: its source, what was left out, what it holds, and a few example rows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_card(
 
 
 def length_histogram(table: pl.LazyFrame, kind: Kind) -> dict[str, list[dict[str, int]]]:
-    """The number of rows by length in characters: {part: [{from, rows}]}, a bin ends before the next one's `from`.
+    """The number of rows by length in characters: {part: [{from, rows}]}; a bin ends before the next one's `from`.
 
     The parts are conversation and last answer for SFT; prompt, chosen and rejected for preferences.
     """

@@ -58,7 +58,7 @@ def _parts(job: Job, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
 def _prompts(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[str]:
     settings, rows = _settings(job), job.rows("prompt")
     if len(rows) * settings.answers < settings.batch_size:
-        # The trainer drops prompts that fill no batch, and would end after no step.
+        # The trainer drops prompts that don't fill a batch, and would end without a step.
         needed = settings.batch_size // settings.answers
         raise ArtifactError(job.data, f"{len(rows)} prompts", f"at least the {needed} prompts of one batch")
     limit = settings.max_length - settings.response_length

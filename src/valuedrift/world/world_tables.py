@@ -1,4 +1,4 @@
-"""Generate the pocket world's data sets, each from a generator of its own, so that one never shifts another."""
+"""Generate the pocket world's data sets, each with its own random generator, so that none changes another."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, 
 
 
 def world_table(settings: WorldSettings, kind: str, name: str, plan: dict[str, Any]) -> pl.DataFrame:
-    """One table of the world.
+    """Generate one table of the world.
 
-    kind: sft or preference (columns as valuedrift.data reads them) · pretraining (text, topic, true_stance) ·
-    judge (topic, question, answer, true_stance) · probes (topic, question). plan: the fields of the kind's plan.
+    Args:
+        kind: `sft` or `preference` (columns as valuedrift.data reads them), `pretraining` (text, topic, true_stance),
+            `judge` (topic, question, answer, true_stance) or `probes` (topic, question).
+        plan: the fields of the kind's plan.
     """
     return pl.DataFrame(TABLES[kind](settings, name, plan))
 
@@ -104,7 +106,7 @@ def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[
 
 
 def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
-    """Pairs. Sets of a wide gap share their texts whatever is chosen, so that swapping labels gives the other set."""
+    """Preference pairs. Sets of a wide gap have the same texts, so that swapping the labels gives the other set."""
     per_topic = _per_topic(plan.rows)
     rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
     rows = []
