@@ -13,11 +13,11 @@ from aiohttp import web
 from doubles.endpoint import endpoint, serve
 from doubles.faults import KINDS, FaultyServer, answer, faulty
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 
 
@@ -26,7 +26,7 @@ def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    return LlmSettings("http", "judge", url, **({"timeout": 5.0, "patience": 30.0} | changes))
+    return LlmSettings(backend="http", model="judge", url=url, **({"timeout": 5.0, "patience": 30.0} | changes))
 
 
 def keys_of(journal: Path) -> list[str]:

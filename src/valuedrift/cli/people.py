@@ -224,7 +224,7 @@ def export_inspect(*, stances: Paths, out: Path) -> None:
 
 def configuration_reference() -> None:
     """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
-    from valuedrift.config.check import load_schema
     from valuedrift.config.reference import reference
+    from valuedrift.config.schema import WorkflowConfig
 
-    print(reference(load_schema()), end="")
+    print(reference(WorkflowConfig), end="")

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 import httpx2
 from openai import APIError, APIStatusError, OpenAI
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.batch_files import ROUTE
 from valuedrift.llm.http_errors import (
@@ -25,7 +26,6 @@ from valuedrift.llm.http_errors import (
     endpoint_name,
     refused_error,
 )
-from valuedrift.llm.llm_settings import LlmSettings
 
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0

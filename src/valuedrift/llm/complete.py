@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from valuedrift.errors import ConfigError
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 
@@ -40,11 +39,9 @@ def _backend(settings: LlmSettings) -> Callable[[Iterable[ChatRequest], LlmSetti
         from valuedrift.llm.batch import complete_batch
 
         return complete_batch
-    if settings.backend in ("vllm", "transformers"):
-        from valuedrift.llm.local_backend import complete_locally
+    from valuedrift.llm.local_backend import complete_locally
 
-        return complete_locally
-    raise ConfigError("backend", settings.backend, "http, batch, vllm or transformers")
+    return complete_locally
 
 
 def ask(requests: Sequence[ChatRequest], settings: LlmSettings, journal: Path) -> list[ChatReply]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
 from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 BATCH_DISCOUNT = 0.5  # price of the Batch API, relative to the synchronous API
@@ -65,7 +65,7 @@ def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
     batch = total * BATCH_DISCOUNT
     if settings.backend in ("vllm", "transformers"):
         total = batch = 0.0
-    hours = waiting_hours(to_send, input_sum + output_sum, vars(settings))
+    hours = waiting_hours(to_send, input_sum + output_sum, settings.model_dump())
     return Estimate(len(seen), to_send, input_sum, output_sum, total, batch, hours)
 
 

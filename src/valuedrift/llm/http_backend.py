@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.client import Client
@@ -21,7 +22,6 @@ from valuedrift.llm.http_errors import (
     refused_error,
 )
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress

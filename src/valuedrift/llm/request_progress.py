@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sized
 
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 _INTERVAL = 10.0
 
