@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.models.kept_steps import kept_steps
-from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
 
@@ -57,7 +56,7 @@ class JobCosts:
     """Estimates jobs from the table of rates and the sizes of what they work on."""
 
     def __init__(self, sizes: Sizes) -> None:
-        self.sizes, self.rates, self.flow = sizes, sizes.rates, sizes.flow
+        self.sizes, self.rates, self.project = sizes, sizes.rates, sizes.project
 
     def work(self, job: Job) -> Work:
         """Estimate a job; a stage that is named neither here nor in rates.yaml takes that table's constant.
@@ -83,9 +82,9 @@ class JobCosts:
                 device = self.sizes.device(owner)
                 return Work(device, self._seconds(device, job.stage, scoring=operations))
             case "fetch" | "fetch_judge" | "fetch_llm":
-                return self._download(self.flow.config[_FETCHED[job.stage]][owner])
+                return self._download(self.project.config[_FETCHED[job.stage]][owner])
         if job.stage in SETTINGS:
-            return self._training(self.flow.runs[owner][rest])
+            return self._training(self.project.models[owner].runs[rest])
         if job.stage in self.rates["requests"]:
             return self._writing(job.stage, owner)
         return self._constant(job.stage)
@@ -111,12 +110,12 @@ class JobCosts:
         }
 
     def _training(self, run: Run) -> Work:
-        settings = json.loads(run.settings)
+        settings = run.settings
         size, device = self.sizes.model(run.model), self.sizes.device(run.model)
         tokens = self.sizes.trained_tokens(run, settings)
         state = 3 * _FP32 * size * (2 if run.algorithm == "ppo" else 1)  # weights and Adam's two moments
         resumable = state * (0.02 if settings.get("lora") else 2)  # the new state is written beside the old one
-        machine = self.flow.config.get("machine", {})
+        machine = self.project.config.get("machine", {})
         stay = len(kept_steps(run.steps, machine.get("keep", "all"), machine.get("nth", 1)))
         operations = self.training_operations(run.algorithm, settings, size * tokens)
         return Work(
@@ -128,18 +127,18 @@ class JobCosts:
         )
 
     def _pretraining(self, model: str) -> Work:
-        size, settings = self.sizes.model(model), self.flow.suite(model)["training"]["pretrain"]
+        size, settings = self.sizes.model(model), self.project.models[model].suite["training"]["pretrain"]
         tokens = self.sizes.pretraining_tokens(model) * settings["epochs"]
         seconds = self._seconds("cpu", "pretrain", **self.training_operations("sft", settings, size * tokens))
         return Work("cpu", seconds, tokens=tokens, kept=_FP32 * size)
 
     def _generation(self, model: str, run: str, part: str) -> Work:
-        suite, name = self.flow.suite(model), self.flow.suite_name(model)
+        suite, name = self.project.models[model].suite, self.project.models[model].suite.name
         size, device = self.sizes.model(model), self.sizes.device(model)
         checkpoints, each = 1, suite["calibration"]
         if part != "calibration":
             shard = int(part.removeprefix("shard-"))
-            checkpoints, each = len(self.flow.shards(model, run)[shard]), suite["generation"]["answers"]
+            checkpoints, each = len(self.project.models[model].shards(run)[shard]), suite["generation"]["answers"]
         answers = self.sizes.questions(name) * each * checkpoints
         tokens = answers * (self.sizes.question(name) + self.sizes.answer(name))
         seconds = self._seconds(device, "generate", answering=2 * size * tokens)
@@ -147,21 +146,21 @@ class JobCosts:
         return Work(device, seconds, answers=answers, kept=answers * _ANSWER_BYTES)
 
     def _stances(self, model: str, name: str) -> Work:
-        settings, suite, run = self.flow.suite(model), self.flow.suite_name(model), name.removesuffix("/calibration")
-        each = settings["generation"]["answers"] * len(self.flow.steps(model, run))
+        suite, run = self.project.models[model].suite, name.removesuffix("/calibration")
+        each = suite["generation"]["answers"] * len(self.project.models[model].steps(run))
         if run != name:
-            each = settings["calibration"]
-        return self._judging(suite, "stances", each * self.sizes.questions(suite))
+            each = suite["calibration"]
+        return self._judging(suite.name, "stances", each * self.sizes.questions(suite.name))
 
     def _data_stances(self, suite: str) -> Work:
-        settings = self.flow.config["suites"][suite]
+        settings = self.project.config["suites"][suite]
         share = 1.0 if "world" in settings else self.rates["retrieved"]
         answers = {data: 1 if data in settings["grid"]["sft"] else 2 for data in settings["data"]}  # per row
         texts = share * sum(self.sizes.rows(suite, data) * each for data, each in answers.items())
         return self._judging(suite, "judge_data", texts)
 
     def _judging(self, suite: str, stage: str, texts: float) -> Work:
-        judge, read = self.flow.config["judges"][self.flow.suite_judge(suite)], texts * self.sizes.judged(suite)
+        judge, read = self.project.suites[suite].judge.entry, texts * self.sizes.judged(suite)
         if "llm" in judge:
             samples = max(1, judge.get("samples", 0))
             return self._asking(judge["llm"], stage, texts * samples, read * samples, texts * samples)
@@ -171,7 +170,7 @@ class JobCosts:
 
     def _writing(self, stage: str, suite: str) -> Work:
         """Estimate a job that asks a chat model to write, name or filter."""
-        settings, guess, scale = self.flow.config["suites"][suite], self.rates["requests"][stage], 1
+        settings, guess, scale = self.project.config["suites"][suite], self.rates["requests"][stage], 1
         if stage == "synthetic_pairs":
             llm, scale = settings["synthetic"]["writer"], settings["synthetic"]["retrieval"]["total"]
         else:
@@ -182,7 +181,7 @@ class JobCosts:
 
     def _asking(self, llm: str, stage: str, requests: float, read: float, written: float) -> Work:
         """Over the network, the time of replies at the settings' concurrency; else that of the job's own GPUs."""
-        settings = self.flow.config["llms"][llm]
+        settings = self.project.config["llms"][llm]
         if "model" in settings:
             seconds = requests * self.rates["latency"] / settings.get("concurrency", 32)
             return Work("network", seconds, judge_tokens=read + written, asked=Asked(llm, requests, read, written))
@@ -192,7 +191,8 @@ class JobCosts:
 
     def _retrieval(self, suite: str, data: str) -> Work:
         """Estimate the embedding of all rows of a data set, on the devices of the suite's models."""
-        size, tokens = self.sizes.named(self.flow.expression(suite, "model")), self.sizes.all_tokens(suite, data)
+        size = self.sizes.named(self.project.suites[suite]["expression"]["model"])
+        tokens = self.sizes.all_tokens(suite, data)
         device = self.sizes.suite_device(suite)
         return Work(device, self._seconds(device, "retrieve", embedding=2 * size * tokens))
 

@@ -18,8 +18,7 @@ import yaml
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
 from valuedrift.files import read_json
-from valuedrift.judging.judge_prompt import read_judge_prompt
-from valuedrift.workflow.flow import Workflow
+from valuedrift.workflow.project import Project
 
 Rates = Mapping[str, Any]
 
@@ -35,14 +34,14 @@ def default_rates() -> Rates:
 class Sizes:
     """The configuration, the table of rates, and the folder in which `results` lies."""
 
-    flow: Workflow
+    project: Project
     rates: Rates
     folder: Path = Path()
 
     # Models, in parameters
 
     def model(self, model: str) -> float:
-        return self.parameters(self.flow.config["models"][model])
+        return self.parameters(self.project.config["models"][model])
 
     def parameters(self, entry: Config) -> float:
         """Parameters of an entry of `models`, `judges` or `llms`: by its shape, its folder's weights, or its name."""
@@ -63,10 +62,10 @@ class Sizes:
 
     def device(self, model: str) -> str:
         """A CPU trains and asks models that are made from scratch, a GPU all others."""
-        return "cpu" if "scratch" in self.flow.config["models"][model] else "gpu"
+        return "cpu" if self.project.models[model].is_scratch else "gpu"
 
     def suite_device(self, suite: str) -> str:
-        models = [model for model in self.flow.config["models"] if self.flow.suite_name(model) == suite]
+        models = [model.name for model in self.project.models.values() if model.suite.name == suite]
         return "gpu" if "gpu" in map(self.device, models) else "cpu"
 
     # Texts, in tokens
@@ -80,23 +79,23 @@ class Sizes:
         else:
             answer = min((parts["chosen"] + parts["rejected"]) / 2, float(settings["response_length"]))
             length = min(parts["prompt"] + answer, longest) * (1 if run.reward else 2)  # one rollout, or a pair
-        return float(self.flow.suite(run.model)["data"][run.data]["rows"] * passes * length)
+        return float(self.project.models[run.model].suite["data"][run.data]["rows"] * passes * length)
 
     def pretraining_tokens(self, model: str) -> float:
-        suite, name = self.flow.suite(model), self.flow.suite_name(model)
-        if "world" in suite:
+        suite = self.project.models[model].suite
+        if suite.has_world:
             return float(suite["world"]["pretraining"]["rows"] * self.rates["pretraining"])
         sets = suite["grid"]["sft"]
-        return float(sum(suite["data"][data]["rows"] * self.row(name, data)["conversation"] for data in sets))
+        return float(sum(suite["data"][data]["rows"] * self.row(suite.name, data)["conversation"] for data in sets))
 
     def rows(self, suite: str, data: str) -> float:
         """Rows of a data set, those held out included."""
-        settings = self.flow.config["suites"][suite]["data"][data]
+        settings = self.project.config["suites"][suite]["data"][data]
         return float(settings["rows"] / (1 - settings.get("validation", 0)))
 
     def row(self, suite: str, data: str) -> Mapping[str, float]:
         """Mean tokens of a row's parts, by the data card: `conversation`, or `prompt`, `chosen` and `rejected`."""
-        form = self.flow.config["suites"][suite]["data"][data]["format"]
+        form = self.project.config["suites"][suite]["data"][data]["format"]
         card = self.folder / f"{RESULTS}/data/{suite}/{data}/card.json"
         if not card.is_file() or form.startswith("world_"):  # the pocket world's tokens are whole words
             return {**self.rates["tokens"]["other"], **self.rates["tokens"].get(form, {})}
@@ -105,7 +104,7 @@ class Sizes:
 
     def all_tokens(self, suite: str, data: str) -> float:
         """Tokens of all rows of a data set."""
-        sft = data in self.flow.config["suites"][suite]["grid"]["sft"]
+        sft = data in self.project.config["suites"][suite]["grid"]["sft"]
         row, parts = self.row(suite, data), ("conversation",) if sft else ("prompt", "chosen", "rejected")
         return self.rows(suite, data) * sum(row[part] for part in parts)
 
@@ -114,15 +113,14 @@ class Sizes:
 
     def answer(self, suite: str) -> float:
         """Tokens of an answer to a probe question."""
-        longest = self.flow.config["suites"][suite]["generation"]["max_tokens"]
+        longest = self.project.config["suites"][suite]["generation"]["max_tokens"]
         return min(self._assumed(suite, "answer"), float(longest))
 
     def judged(self, suite: str) -> float:
         """Tokens of a judge's prompt: the template, a question and an answer."""
-        if "world" in self.flow.config["suites"][suite]:
+        if "world" in self.project.config["suites"][suite]:
             return float(self.rates["judged"])
-        judge = self.flow.config["judges"][self.flow.suite_judge(suite)]
-        template = re.sub(r"\{\w+\}", "", read_judge_prompt(judge["prompt"]))
+        template = re.sub(r"\{\w+\}", "", self.project.suites[suite].judge.prompt)
         return len(template) / float(self.rates["characters_per_token"]) + self.question(suite) + self.answer(suite)
 
     def questions(self, suite: str) -> int:
@@ -130,12 +128,12 @@ class Sizes:
         table = self.folder / f"{RESULTS}/probes/{suite}.parquet"
         if table.is_file():
             return int(pl.scan_parquet(table).select(pl.len()).collect().item())
-        settings = self.flow.config["suites"][suite]
+        settings = self.project.config["suites"][suite]
         per_topic = settings.get("world", {}).get("probes_per_topic", settings["probes"].get("per_topic", 50))
-        return int(per_topic * len(self.flow.config["topics"]))
+        return int(per_topic * len(self.project.config["topics"]))
 
     def _assumed(self, suite: str, text: str) -> float:
-        return float(self.rates[text]["world" if "world" in self.flow.config["suites"][suite] else "other"])
+        return float(self.rates[text]["world" if "world" in self.project.config["suites"][suite] else "other"])
 
 
 def _mean(bins: list[dict[str, int]]) -> float:
