@@ -42,10 +42,10 @@ import yaml
 from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.generation.sampling import Sampling
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12
@@ -58,7 +58,7 @@ TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/p
 SWEEP = """
 import json, sys
 from pathlib import Path
-from valuedrift.generation.sampling import Sampling
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 given = json.loads(sys.argv[1])
 sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],
@@ -170,7 +170,7 @@ def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Pat
             "base": str(base),
             "checkpoints": [str(checkpoint) for checkpoint in checkpoints],
             "probes": str(probes),
-            "sampling": vars(SAMPLING),
+            "sampling": SAMPLING.model_dump(),
             "out": f"{own}/answers.parquet",
             "store": f"{own}/store",
         }
@@ -217,7 +217,7 @@ def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
     engine = EngineKind("transformers", torch.float32).start(codec, checkpoint, prompts, SAMPLING)
     engine.load(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    few = Sampling(**{**vars(SAMPLING), "batch_size": 32})
+    few = Sampling(**{**SAMPLING.model_dump(), "batch_size": 32})
     ways: dict[str, Callable[[], int]] = {
         f"the engine, batches of {SAMPLING.batch_size}": lambda: answer(engine, prompts, SAMPLING),
         "the engine, batches of 32": lambda: answer(engine, prompts, few),

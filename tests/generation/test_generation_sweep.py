@@ -14,9 +14,9 @@ import torch
 from probe_table import QUESTIONS, write_probes
 from safetensors.torch import load_file, save_file
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 

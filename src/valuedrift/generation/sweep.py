@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.digests import text_digest
 from valuedrift.files import write_parquet
 from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.models.kept_steps import prune, pruned_identity
 from valuedrift.models.model_folder import step_of
 

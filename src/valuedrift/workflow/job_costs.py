@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.models.kept_steps import kept_steps
-from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
 
