@@ -4,7 +4,7 @@
     python benchmarks/pocket.py tests/workflow/short.yaml          # a shortened one, to try the benchmark itself
 
 Run both in the activated environment. Prints, as Markdown, wall seconds and peak memory of a run without earlier
-results and of a second run with nothing to do, then the jobs that a dry run lists after an edit of the judge's settings.
+results and of a second run with nothing to do, then the jobs that a dry run lists after an edit of the judge.
 Peak memory is the largest sum of resident memory over Snakemake and all its descendants at one moment; pages that
 processes share count once per process.
 """
