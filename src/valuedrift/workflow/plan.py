@@ -13,10 +13,10 @@ from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
 from valuedrift.llm import cost
 from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, read_benchmark
-from valuedrift.workflow.flow import Workflow
 from valuedrift.workflow.job_costs import Asked, JobCosts, Work
 from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
-from valuedrift.workflow.job_sizes import Sizes, default_rates
+from valuedrift.workflow.job_sizes import Sizes
+from valuedrift.workflow.project import Project
 
 Corrections = Mapping[tuple[str, str], float]
 
@@ -99,8 +99,8 @@ class Plan:
 def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Config]:
     """Plan what `snakemake OPTIONS TARGETS` would run in this folder; gives the configuration that it reads as well."""
     with job_graph(targets, options) as workflow:
-        flow, jobs = Workflow.read(workflow.config), jobs_to_run(workflow)
-    return make_plan(targets, estimate(jobs, Sizes(flow, default_rates())), flow.config), flow.config
+        project, jobs = Project.read(workflow.config), jobs_to_run(workflow)
+    return make_plan(targets, estimate(jobs, Sizes(project)), project.config), project.config
 
 
 def estimate(jobs: Sequence[Job], sizes: Sizes) -> list[Estimate]:

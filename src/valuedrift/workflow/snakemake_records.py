@@ -1,6 +1,6 @@
 """Snakemake's records of what made each result (parameters, inputs, checksums) are kept in the folder of results.
 
-They survive when results are copied or moved, or `.snakemake` is deleted, so nothing is made again for want of a record.
+They survive when results are copied or moved, or `.snakemake` is deleted; then nothing is made again for want of them.
 """
 
 from __future__ import annotations
