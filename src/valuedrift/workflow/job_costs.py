@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
+from valuedrift.llm.cost import BATCH_DISCOUNT
 from valuedrift.models.kept_steps import kept_steps
 from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.workflow.job_graph import Job
@@ -23,10 +24,21 @@ _ANSWER_BYTES = 600  # an answer's row, its stance's row and its line in the jou
 class Asked:
     """Requests to one chat model over the network, and the tokens that they read and write."""
 
-    llm: str
+    llm: ChatModel
     requests: float
     input_tokens: float
     output_tokens: float
+
+    @property
+    def dollars_sync(self) -> float:
+        """The price by the synchronous API."""
+        read, written = self.llm.entry.get("input_price", 0), self.llm.entry.get("output_price", 0)
+        return float(self.input_tokens * read + self.output_tokens * written) / 1e6
+
+    @property
+    def dollars(self) -> float:
+        """The price by the chat model's own backend."""
+        return self.dollars_sync * (BATCH_DISCOUNT if self.llm.entry["backend"] == "batch" else 1)
 
 
 @dataclass(frozen=True)
@@ -173,7 +185,7 @@ class JobCosts:
         """Over the network, the time of replies at the settings' concurrency; else that of the job's own GPUs."""
         if llm.is_served:
             seconds = requests * self.rates["latency"] / llm.entry.get("concurrency", 32)
-            return Work("network", seconds, judge_tokens=read + written, asked=Asked(llm.name, requests, read, written))
+            return Work("network", seconds, judge_tokens=read + written, asked=Asked(llm, requests, read, written))
         size = self.sizes.parameters(llm.entry)
         seconds = self._seconds("gpu", stage, scoring=2 * size * read, answering=2 * size * written)
         return Work("gpu", seconds, judge_tokens=read + written)

@@ -36,7 +36,7 @@ def guard(workflow: Any, project: Project) -> None:
     if workflow.touch:
         return
     estimates = estimate(jobs_to_run(workflow), Sizes(project))
-    plan = make_plan((), estimates, project.config)
+    plan = make_plan((), estimates)
     if plan.retrained:
         print(retraining_text(plan.retrained), file=sys.stderr, flush=True)
         if project.config.get("retrain", False) not in (True, "true"):
