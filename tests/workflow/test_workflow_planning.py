@@ -64,7 +64,7 @@ def test_a_plan_above_the_budget_is_shown_and_fails(here: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean qwen3_8b?"),
+        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean qwen3_8b or qwen3_4b?"),
         ("results/statistics/pocket/nothing.parquet", "No rule makes results/statistics/pocket/nothing.parquet."),
     ],
 )
