@@ -17,18 +17,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.models.sentence_encoder import OFFLINE, encoder
 from valuedrift.probes.compare_clusters import compare_clusters
-from valuedrift.probes.probe_settings import ClusterSettings, ReductionSettings
+from valuedrift.probes.describe_clusters import write_descriptions
 from valuedrift.probes.question_clusters import write_clusters
 from valuedrift.probes.reduce import write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked
-from valuedrift.probes.terms import write_descriptions
 
 
 def seconds(stage: Callable[..., object], *arguments: Any) -> float:
@@ -50,7 +49,7 @@ def prepare(prompts: str, folder: Path) -> dict[str, float]:
 def run(seed: int, published: Path, folder: Path) -> dict[str, Any]:
     """Cluster the prepared questions once; gives the quality and the seconds of each stage."""
     clustered = folder / "clustered.parquet"
-    reduce = seconds(_reduce, folder, replace(ReductionSettings(), seed=seed))
+    reduce = seconds(_reduce, folder, ReductionSettings(seed=seed))
     files = folder / "questions.parquet", folder / "reduced.npy"
     cluster = seconds(write_clusters, *files, ClusterSettings(), clustered)
     describe = seconds(write_descriptions, clustered, folder / "embeddings.npy", OFFLINE, folder / "descriptions.json")
@@ -73,7 +72,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(given.prompts, Path(folder))
         runs = [run(seed, given.published, Path(folder)) for seed in given.seeds]
-    settings = {"embedding": OFFLINE, "reduction": asdict(ReductionSettings()), "clusters": asdict(ClusterSettings())}
+    settings = {
+        "embedding": OFFLINE,
+        "reduction": ReductionSettings().model_dump(),
+        "clusters": ClusterSettings().model_dump(),
+    }
     machine = {"cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0]}
     json.dump({"settings": settings, "machine": machine, "seconds": prepared, "runs": runs}, sys.stdout, indent=2)
     print()

@@ -31,8 +31,8 @@ FORMATS = ("jsonl", "json", "parquet")
 CHILD = """
 import json, sys
 from valuedrift.data.prepare import prepare
-from valuedrift.data.data_settings import DataSettings
-card = prepare(DataSettings.from_dict(json.loads(sys.argv[1])), 0, sys.argv[2])
+from valuedrift.config.data_sets import DataSettings
+card = prepare(DataSettings.read(json.loads(sys.argv[1])), 0, sys.argv[2])
 print(json.dumps(card["counts"]))
 """
 

@@ -27,11 +27,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.complete import complete, replies
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 PROMPT = "Does the answer below support, oppose or leave open the value in question? " * 12
@@ -109,7 +109,7 @@ def plain(url: str, count: int, concurrency: int, offset: int) -> float:
 
 def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, float]:
     """Replies per second of `complete`, with keys, bodies, parsing and journal, and its CPU seconds per reply."""
-    settings = LlmSettings("http", "judge", url, concurrency=concurrency)
+    settings = LlmSettings(backend="http", model="judge", url=url, concurrency=concurrency)
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
         complete((request(offset + i) for i in range(count)), settings, Path(folder) / "replies.jsonl")
@@ -138,7 +138,10 @@ def memory(count: int, sent: int, concurrency: int) -> None:
     print(f"\n{count} answers; peak memory of the process, {peak():.0f} MiB of it before the first step\n")
     print("| step | seconds | peak memory, MiB |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, server(0.0) as url:
-        journal, settings = Path(folder) / "replies.jsonl", LlmSettings("http", "judge", url, concurrency=concurrency)
+        journal, settings = (
+            Path(folder) / "replies.jsonl",
+            LlmSettings(backend="http", model="judge", url=url, concurrency=concurrency),
+        )
         steps: dict[str, Callable[[], object]] = {
             f"{count - sent} replies written": lambda: fill(journal, count - sent),
             f"all asked for, {sent} sent": lambda: complete(map(request, range(count)), settings, journal),

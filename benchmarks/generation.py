@@ -41,10 +41,10 @@ import yaml
 from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind
-from valuedrift.generation.probe_prompts import Prompt, Words, words
-from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12
@@ -57,7 +57,7 @@ TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/p
 SWEEP = """
 import json, sys
 from pathlib import Path
-from valuedrift.generation.sampling import Sampling
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 given = json.loads(sys.argv[1])
 sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],
@@ -169,7 +169,7 @@ def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Pat
             "base": str(base),
             "checkpoints": [str(checkpoint) for checkpoint in checkpoints],
             "probes": str(probes),
-            "sampling": vars(SAMPLING),
+            "sampling": SAMPLING.model_dump(),
             "out": f"{own}/answers.parquet",
             "store": f"{own}/store",
         }
@@ -210,19 +210,19 @@ def inspect_environment(folder: Path) -> Path:
 def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
     """Time answering alone, the best of five rounds in alternation."""
     architecture = Architecture.of(base)
-    speech = words(AutoTokenizer.from_pretrained(base), architecture.config)
-    prompts = prompts_of(speech, questions)
+    codec = prompt_codec(AutoTokenizer.from_pretrained(base), architecture.config)
+    prompts = prompts_of(codec, questions)
     checkpoint = read_checkpoint(folder, architecture, torch.float32)
-    engine = EngineKind("transformers", torch.float32).start(speech, checkpoint, prompts, SAMPLING)
+    engine = EngineKind("transformers", torch.float32).start(codec, checkpoint, prompts, SAMPLING)
     engine.load(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    few = Sampling(**{**vars(SAMPLING), "batch_size": 32})
+    few = Sampling(**{**SAMPLING.model_dump(), "batch_size": 32})
     ways: dict[str, Callable[[], int]] = {
         f"the engine, batches of {SAMPLING.batch_size}": lambda: answer(engine, prompts, SAMPLING),
         "the engine, batches of 32": lambda: answer(engine, prompts, few),
-        "padded `generate`, batches of 32": lambda: generate(model, speech, prompts, 32),
+        "padded `generate`, batches of 32": lambda: generate(model, codec, prompts, 32),
         f"padded `generate`, batches of {SAMPLING.batch_size}": lambda: generate(
-            model, speech, prompts, SAMPLING.batch_size
+            model, codec, prompts, SAMPLING.batch_size
         ),
     }
     best: dict[str, Row] = {}
@@ -235,9 +235,9 @@ def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
     return list(best.values())
 
 
-def prompts_of(speech: Words, questions: pl.DataFrame) -> list[Prompt]:
+def prompts_of(codec: PromptCodec, questions: pl.DataFrame) -> list[Prompt]:
     rows = questions.select("question_id", "question").rows()
-    return [speech.prompt(key, question, plain=False, answers=SAMPLING.answers) for key, question in rows]
+    return [codec.prompt(key, question, plain=False, answers=SAMPLING.answers) for key, question in rows]
 
 
 def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
@@ -245,9 +245,9 @@ def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
 
 
 @torch.inference_mode()
-def generate(model: PreTrainedModel, speech: Words, prompts: list[Prompt], size: int) -> int:
+def generate(model: PreTrainedModel, codec: PromptCodec, prompts: list[Prompt], size: int) -> int:
     """Answer as transformers' documentation shows it; gives the tokens up to the end of every answer."""
-    tokenizer = speech.tokenizer
+    tokenizer = codec.tokenizer
     tokenizer.padding_side = "left"
     texts = [prompt.text for prompt in prompts for _ in prompt.samples]
     tokens = 0

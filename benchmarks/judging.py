@@ -76,10 +76,10 @@ def fill_journal(folder: Path, answers: int) -> None:
 
 
 def settings(url: str) -> Any:
-    from valuedrift.judging.judge_settings import read_settings
+    from valuedrift.config.judges import JudgeSettings
 
     llm = {"backend": "http", "model": "judge", "url": url, "concurrency": 64, "input_price": 2.5, "output_price": 10}
-    return read_settings({"prompt": "stance", "llm": llm})
+    return JudgeSettings.read({"prompt": "stance", "llm": llm})
 
 
 def judge_answers(folder: Path, url: str) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
-from valuedrift.generation.probe_prompts import words
-from valuedrift.generation.sampling import Sampling
-from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+from valuedrift.generation.probe_prompts import prompt_codec
+from valuedrift.models.chat_template import END, PAD, set_chat
+from valuedrift.training.tokenizer_training import train_bpe
 
 QWEN3_4B: dict[str, Any] = {
     "vocab_size": 151_936,
@@ -44,14 +45,14 @@ def print_swaps(folder: Path, shape: dict[str, Any], sampling: Sampling) -> None
 
 def swap(kind: EngineKind, architecture: Architecture, folders: Sequence[Path], sampling: Sampling) -> None:
     """Print one row per checkpoint. The first is the engine's start."""
-    speech = words(AutoTokenizer.from_pretrained(folders[0]), architecture.config)
-    prompts = [speech.prompt(f"q{i}", f"Is it right ? {i}", False, sampling.answers) for i in range(100)]
+    codec = prompt_codec(AutoTokenizer.from_pretrained(folders[0]), architecture.config)
+    prompts = [codec.prompt(f"q{i}", f"Is it right ? {i}", False, sampling.answers) for i in range(100)]
     engine: Engine | None = None
     for folder in folders:
         times = [time.monotonic()]
         checkpoint = read_checkpoint(folder, architecture, kind.dtype)
         times.append(time.monotonic())
-        engine = engine or kind.start(speech, checkpoint, prompts, sampling)
+        engine = engine or kind.start(codec, checkpoint, prompts, sampling)
         how = engine.load(checkpoint)
         times.append(time.monotonic())
         tokens = sum(answer.tokens for answer in engine.answer(prompts, sampling))

@@ -36,7 +36,7 @@ def child(spec: dict[str, Any]) -> None:
 
 
 def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], None]:
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
 

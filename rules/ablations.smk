@@ -10,10 +10,10 @@ rule ablations:
         "results/logs/ablations/{model}.log",
     benchmark:
         "results/benchmarks/ablations/{model}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         ablated=lambda w: as_json(ablated(config, w.model)),
         topics=SHOWN_TOPICS,

@@ -19,10 +19,10 @@ rule generate:
     benchmark:
         "results/benchmarks/generate/{model}/{run}/shard-{shard}.tsv"
     priority: 40
-    resources:
-        **ANSWERING,
     conda:
         "../envs/generation.yaml"
+    resources:
+        **ANSWERING,
     params:
         sampling=lambda w: as_json(model(w).sampling(SEED)),
         engine=lambda w: suite(w)["generation"].get("engine", "auto"),
@@ -46,10 +46,10 @@ rule stances:
     benchmark:
         "results/benchmarks/stances/{model}/{run}.tsv"
     priority: 30
-    resources:
-        **JUDGING,
     conda:
         "../envs/generation.yaml"
+    resources:
+        **JUDGING,
     params:
         judge=lambda w: as_json(judge(w).tracked),
         targets=TARGETS,
@@ -104,10 +104,10 @@ rule judge_quality:
         "results/logs/judge_quality/{judge}.log",
     benchmark:
         "results/benchmarks/judge_quality/{judge}.tsv"
-    resources:
-        **JUDGING,
     conda:
         "../envs/generation.yaml"
+    resources:
+        **JUDGING,
     params:
         judge=lambda w: as_json(judge(w).tracked),
         settings=untracked(lambda w: as_json(judge(w).settings)),

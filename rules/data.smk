@@ -8,10 +8,10 @@ rule world:
         "results/logs/world/{suite}/{table}.{format}.log",
     benchmark:
         "results/benchmarks/world/{suite}/{table}.{format}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         settings=lambda w: as_json({"seed": SEED, **suite(w).world_settings}),
         kind=lambda w: suite(w).world_tables[w.table][0],
@@ -33,10 +33,10 @@ rule data:
         "results/logs/data/{suite}/{data}.log",
     benchmark:
         "results/benchmarks/data/{suite}/{data}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         rows=lambda w: as_json(suite(w).data[w.data].tracked),
         settings=untracked(lambda w: as_json(suite(w).data[w.data].settings)),
@@ -58,10 +58,10 @@ rule probes:
         "results/benchmarks/probes/{suite}.tsv"
     wildcard_constraints:
         suite=one_of(suite.name for suite in PROJECT.suites.values() if suite.probes["source"] != "vprism"),
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         settings=lambda w: as_json(suite(w).probes.entry),
         keywords=lambda w: as_json(PROJECT.keywords(suite(w))),
@@ -80,9 +80,9 @@ rule documents:
         "results/logs/documents/{suite}.log",
     benchmark:
         "results/benchmarks/documents/{suite}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     shell:
         "valuedrift documents --data {input} --out {output} 2> {log}"

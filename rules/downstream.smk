@@ -15,10 +15,10 @@ rule downstream:
     wildcard_constraints:
         model=one_of(model.name for model in PROJECT.models.values() if "downstream" in model.suite.entry),
         step="[0-9]{6}",
-    resources:
-        **ANSWERING,
     conda:
         "../envs/downstream.yaml"
+    resources:
+        **ANSWERING,
     params:
         settings=lambda w: as_json(suite(w)["downstream"]),
     shell:

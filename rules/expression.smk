@@ -12,10 +12,10 @@ rule retrieve:
         "results/logs/retrieve/{suite}/{data}.log",
     benchmark:
         "results/benchmarks/retrieve/{suite}/{data}.tsv"
-    resources:
-        **ENCODING,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ENCODING,
     params:
         settings=lambda w: as_json({key: suite(w)["expression"][key] for key in ("model", "threshold", "topics")}),
         store="results/embeddings/{suite}/{data}.npy",
@@ -46,10 +46,10 @@ rule expression:
         "results/logs/expression/{suite}.log",
     benchmark:
         "results/benchmarks/expression/{suite}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         statistics=BOOTSTRAP,
         examples=lambda w: suite(w)["expression"]["examples"],
@@ -72,10 +72,10 @@ rule recovery:
     benchmark:
         "results/benchmarks/recovery/{suite}.tsv"
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         tables=lambda w: as_json({data: suite(w).tables(data) for data in suite(w).data}),
         expression=lambda w, input: folders(input.expression),
@@ -87,9 +87,7 @@ rule recovery:
 
 rule prediction:
     input:
-        expression=lambda w: expand(
-            "results/expression/{suite}/{name}", suite=suite(w).name, name=EXPRESSION
-        ),
+        expression=lambda w: expand("results/expression/{suite}/{name}", suite=suite(w).name, name=EXPRESSION),
         statistics=expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     output:
         expand("results/prediction/{{model}}/{name}", name=PREDICTION),
@@ -98,10 +96,10 @@ rule prediction:
     benchmark:
         "results/benchmarks/prediction/{model}.tsv"
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         statistics=BOOTSTRAP,
         seed=SEED,

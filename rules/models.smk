@@ -14,10 +14,10 @@ rule pretrain:
     wildcard_constraints:
         model=one_of(model.name for model in PROJECT.models.values() if model.is_scratch),
     priority: 100
-    resources:
-        **SCRATCH,
     conda:
         "../envs/training.yaml"
+    resources:
+        **SCRATCH,
     params:
         settings=lambda w: as_json(suite(w)["training"]["pretrain"]),
         shape=lambda w: as_json(model(w)["scratch"]),
@@ -38,10 +38,10 @@ rule fetch_base:
         "results/benchmarks/fetch/{model}.tsv"
     wildcard_constraints:
         model=one_of(model.name for model in PROJECT.models.values() if not model.is_scratch),
-    resources:
-        **FETCH,
     conda:
         "../envs/training.yaml"
+    resources:
+        **FETCH,
     params:
         source=lambda w: as_json(model(w).source),
         chat=lambda w: as_json(model(w)["chat"]),
@@ -62,10 +62,10 @@ rule train_judge:
     wildcard_constraints:
         judge=one_of(judge.name for judge in PROJECT.judges.values() if judge.is_trained),
     priority: 90
-    resources:
-        **SCRATCH,
     conda:
         "../envs/training.yaml"
+    resources:
+        **SCRATCH,
     params:
         settings=lambda w: as_json(judge(w)["train"]["settings"]),
         shape=lambda w: as_json(judge(w)["train"]["shape"]),
@@ -88,10 +88,10 @@ rule fetch_judge:
         "results/benchmarks/fetch_judge/{judge}.tsv"
     wildcard_constraints:
         judge=one_of(judge.name for judge in PROJECT.judges.values() if judge.source),
-    resources:
-        **FETCH,
     conda:
         "../envs/training.yaml"
+    resources:
+        **FETCH,
     params:
         source=lambda w: as_json(judge(w).source),
     shell:
@@ -108,10 +108,10 @@ rule fetch_llm:
         "results/benchmarks/fetch_llm/{llm}.tsv"
     wildcard_constraints:
         llm=one_of(llm.name for llm in PROJECT.llms.values() if llm.source),
-    resources:
-        **FETCH_LLM,
     conda:
         "../envs/training.yaml"
+    resources:
+        **FETCH_LLM,
     params:
         source=lambda w: as_json(PROJECT.llms[w.llm].source),
     shell:

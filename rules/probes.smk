@@ -22,8 +22,8 @@ ASKING = asking(lambda w: suite(w).probes.llm)
 
 rule vprism_questions:
     input:
-        prompts=lambda w: suite(w).probes.sources,
         **VPRISM_LLM,
+        prompts=lambda w: suite(w).probes.sources,
     output:
         table="results/vprism/{suite}/questions.parquet",
         counts="results/vprism/{suite}/questions.json",
@@ -31,13 +31,13 @@ rule vprism_questions:
         "results/logs/vprism_questions/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_questions/{suite}.tsv"
-    resources:
-        **ASKING,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ASKING,
     params:
-        source=lambda w: as_json(suite(w).probes["file"]),
         **ASKED,
+        source=lambda w: as_json(suite(w).probes["file"]),
         template=prompt_hash(read_question_prompt("rephrase")),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
@@ -55,10 +55,10 @@ rule vprism_embed:
         "results/logs/vprism_embed/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_embed/{suite}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         model=lambda w: suite(w).probes["embedding"],
     shell:
@@ -75,10 +75,10 @@ rule vprism_reduce:
         "results/logs/vprism_reduce/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_reduce/{suite}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         model=lambda w: suite(w).probes["embedding"],
         settings=lambda w: as_json(suite(w).probes["reduction"]),
@@ -98,10 +98,10 @@ rule vprism_cluster:
         "results/logs/vprism_cluster/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_cluster/{suite}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         settings=lambda w: as_json(suite(w).probes["clusters"]),
     shell:
@@ -120,10 +120,10 @@ rule vprism_describe:
     benchmark:
         "results/benchmarks/vprism_describe/{suite}.tsv"
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         model=lambda w: suite(w).probes["embedding"],
     shell:
@@ -133,18 +133,18 @@ rule vprism_describe:
 
 rule vprism_name:
     input:
-        descriptions="results/vprism/{suite}/clusters.json",
         **VPRISM_LLM,
+        descriptions="results/vprism/{suite}/clusters.json",
     output:
         "results/vprism/{suite}/names.json",
     log:
         "results/logs/vprism_name/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_name/{suite}.tsv"
-    resources:
-        **ASKING,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ASKING,
     params:
         **ASKED,
         template=prompt_hash(read_question_prompt("name")),
@@ -167,10 +167,10 @@ rule vprism_propose:
     benchmark:
         "results/benchmarks/vprism_propose/{suite}.tsv"
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         model=lambda w: suite(w).probes["embedding"],
         topics=as_json(config["topics"]),
@@ -182,10 +182,10 @@ rule vprism_propose:
 
 rule vprism_filter:
     input:
+        **VPRISM_LLM,
         clustered="results/vprism/{suite}/clustered.parquet",
         proposal=lambda w: suite(w).probes.proposal,
         choice=lambda w: suite(w).probes.choice,
-        **VPRISM_LLM,
     output:
         table="results/vprism/{suite}/value_laden.parquet",
         counts="results/vprism/{suite}/value_laden.json",
@@ -193,14 +193,14 @@ rule vprism_filter:
         "results/logs/vprism_filter/{suite}.log",
     benchmark:
         "results/benchmarks/vprism_filter/{suite}.tsv"
-    resources:
-        **ASKING,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ASKING,
     params:
+        **ASKED,
         choice=lambda w: suite(w).probes["choice"],
         topics=as_json(list(config["topics"])),
-        **ASKED,
         template=prompt_hash(read_question_prompt("value_laden")),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
@@ -221,10 +221,10 @@ rule vprism_sample:
     wildcard_constraints:
         suite=one_of(suite.name for suite in PROJECT.suites.values() if suite.probes["source"] == "vprism"),
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         topics=as_json(list(config["topics"])),
         per_topic=lambda w: suite(w).probes["per_topic"],

@@ -28,10 +28,10 @@ rule statistics:
         "results/logs/statistics/{model}.log",
     benchmark:
         "results/benchmarks/statistics/{model}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
         sets=lambda w: as_json(suite(w).preference_sets),
@@ -58,10 +58,10 @@ rule labels:
     wildcard_constraints:
         model=one_of(model.name for model in PROJECT.models.values() if model.suite.labels),
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         labels=lambda w: suite(w).labels,
         seed=SEED,
@@ -81,10 +81,10 @@ rule corrected:
         "results/benchmarks/corrected/{model}.tsv"
     wildcard_constraints:
         model=one_of(model.name for model in PROJECT.models.values() if PROJECT.labelled(model)),
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
         statistics=BOOTSTRAP,
@@ -97,9 +97,7 @@ rule corrected:
 
 rule calibration:
     input:
-        stances=lambda w: [
-            f"results/calibration/{w.model}/sft-{data}/stances.parquet" for data in suite(w).planted
-        ],
+        stances=lambda w: [f"results/calibration/{w.model}/sft-{data}/stances.parquet" for data in suite(w).planted],
         cards=lambda w: suite(w).planted.values(),
     output:
         table="results/calibration/{model}/table.parquet",
@@ -108,10 +106,10 @@ rule calibration:
         "results/logs/calibration/{model}.log",
     benchmark:
         "results/benchmarks/calibration/{model}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
@@ -131,10 +129,10 @@ rule drift:
         "results/logs/drift/{model}.log",
     benchmark:
         "results/benchmarks/drift/{model}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         topics=SHOWN_TOPICS,
         report=shown("table_1_topics", "figure_formats", "figure_columns"),
@@ -159,10 +157,10 @@ rule tables:
     benchmark:
         "results/benchmarks/tables/tables.tsv"
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         topics=SHOWN_TOPICS,
         report=shown("table_1_topics"),
@@ -189,10 +187,10 @@ rule figures:
         "results/logs/figures.log",
     benchmark:
         "results/benchmarks/figures/figures.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         topics=SHOWN_TOPICS,
         report=shown("figure_formats", "figure_columns"),
@@ -211,10 +209,10 @@ rule configuration:
     log:
         "results/logs/configuration.log",
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         text=as_json(PROJECT.recorded),
     shell:
@@ -265,10 +263,10 @@ rule report:
         ),
     log:
         "results/logs/report.log",
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         **SHOWN_PARAMS,
         topics=SHOWN_TOPICS,
@@ -281,16 +279,17 @@ rule report:
 rule exports:
     input:
         **SHOWN,
-        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS) + expand("results/statistics/{model}/{name}", model=LABELLED, name=CORRECTED),
+        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS)
+        + expand("results/statistics/{model}/{name}", model=LABELLED, name=CORRECTED),
     output:
         directory("results/exports"),
     log:
         "results/logs/exports.log",
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         **SHOWN_PARAMS,
         downstream=lambda w: option("--downstream", measured("results/downstream", REPORTED)),

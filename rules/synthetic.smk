@@ -11,10 +11,10 @@ rule synthetic_candidates:
         "results/logs/synthetic_candidates/{suite}.log",
     benchmark:
         "results/benchmarks/synthetic_candidates/{suite}.tsv"
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         names=lambda w: suite(w)["synthetic"]["from"],
         longest=lambda w: suite(w)["synthetic"]["retrieval"]["longest"],
@@ -34,10 +34,10 @@ rule synthetic_retrieve:
         "results/logs/synthetic_retrieve/{suite}.log",
     benchmark:
         "results/benchmarks/synthetic_retrieve/{suite}.tsv"
-    resources:
-        **ENCODING,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ENCODING,
     params:
         model=lambda w: suite(w)["synthetic"]["embedding"],
         store="results/embeddings/{suite}/candidates.npy",
@@ -61,10 +61,10 @@ rule synthetic_pairs:
         "results/logs/synthetic_pairs/{suite}.log",
     benchmark:
         "results/benchmarks/synthetic_pairs/{suite}.tsv"
-    resources:
-        **asking(lambda w: suite(w).writer),
     conda:
         "../envs/generation.yaml"
+    resources:
+        **asking(lambda w: suite(w).writer),
     params:
         topics=as_json(PROJECT.topics("target", "value")),
         settings=lambda w: as_json(suite(w)["synthetic"]["writing"]),
@@ -95,9 +95,9 @@ rule synthetic_align:
     wildcard_constraints:
         side="support|oppose",
     localrule: True
-    resources:
-        **CPU,
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     shell:
         "valuedrift synthetic-align {input} --side {wildcards.side} --out {output} 2> {log}"

@@ -24,10 +24,10 @@ for run in (run for trained in PROJECT.models.values() for run in trained.runs.v
         benchmark:
             f"results/benchmarks/{run.algorithm}/{run.model}/{run.lineage}.tsv"
         priority: {"sft": 80, "reward": 70, "ppo": 60}.get(run.algorithm, 50)
-        resources:
-            **TRAINING,
         conda:
             "../envs/training.yaml"
+        resources:
+            **TRAINING,
         params:
             algorithm=run.algorithm,
             settings=as_json(run.settings),

@@ -142,10 +142,36 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
     assert said in shown.err
 
 
+@pytest.mark.parametrize("command", ["plan", "why"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["results/drift/qwen3"], "found 'qwen3', expected a model. Did you mean qwen3_8b or qwen3_4b?"),
+        (["results/stances/pocket/sft-wildcat.parquet"], "found 'sft-wildcat', expected a run of pocket. Did you mean"),
+        (["all", "--configfile", "absent.yaml"], "There is no file absent.yaml."),
+    ],
+)
+def test_a_wrong_target_is_one_sentence(
+    command: str,
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("Snakefile", "rules", "profiles", "workflow_config.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    assert main([command, *arguments]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ") and shown.err.count("\n") == 1
+    assert said in shown.err
+
+
 def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
     script = f"""
-from valuedrift import __version__
-from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
+from valuedrift.cli import main
 assert main(["fetch-model", "--source", '{{"folder": "absent"}}', "--out", "{tmp_path / "out"}"]) == 1
 import huggingface_hub.constants as constants, os
 assert constants.HF_HUB_DISABLE_TELEMETRY and os.environ["DO_NOT_TRACK"] == "1"
@@ -160,7 +186,7 @@ def test_a_deliberate_error_is_one_line_and_status_1(capsys: pytest.CaptureFixtu
     assert run("prepare", settings=settings, seed=0, out=tmp_path / "out") == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith(r"error: configuration key 'data.x.format': found 'a\nb', expected one of ")
+    assert said.err.startswith(r"error: configuration key 'format': found 'a\nb', expected one of ")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -170,7 +196,10 @@ def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> N
     done = subprocess.run([*command, "--settings", "{}"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "error: configuration key 'data.name': found None, expected a text that is not empty.\n"
+    assert (
+        done.stderr
+        == "error: configuration key 'title': found nothing, expected a value: What tables and figures call it.\n"
+    )
 
 
 def test_a_mistake_of_our_own_is_not_hidden(tmp_path: Path) -> None:
@@ -246,25 +275,15 @@ def test_how_a_run_is_trained_reaches_its_job(
     assert [(job.resume_minutes, job.report_to) for job in made] == [(30, ()), (0.5, ("tensorboard",))]
 
 
-def test_a_finished_run_comes_back_and_answers_let_its_weights_go(
-    base: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_weights_are_deleted_once_answers_are_saved(
+    base: Path, other: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    data = make_table(tmp_path, "sft", {"rows": 22, "mix": {"support": 1.0, "neutral": 0.0, "oppose": 0.0}})
-    tuned = tmp_path / "sft"
-    job = {"settings": SETTINGS, "seed": 0, "base": base, "init": base, "data": data, "out": tuned}
-    job |= {"resume": tmp_path / "resume", "steps": [1, 2]}
-    assert run("train", algorithm="sft", **job) == 0
-    assert "disk: this run needs " in capsys.readouterr().err, "what it takes is said before it starts"
-    weights = (tuned / "step-000001" / "model.safetensors").read_bytes()
-    shutil.rmtree(tuned / "step-000001")
-    assert run("train", algorithm="sft", **job) == 0
-    assert "this run has finished before" in capsys.readouterr().err
-    assert (tuned / "step-000001" / "model.safetensors").read_bytes() == weights
-
+    checkpoints = [tmp_path / "run" / f"step-00000{step}" for step in (1, 2)]
+    for folder in checkpoints:
+        shutil.copytree(other, folder)
     probes, answers = tmp_path / "probes.parquet", tmp_path / "answers.parquet"
     pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
     sampling = {"answers": 1, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
-    checkpoints = [tuned / "step-000001", tuned / "step-000002"]
     asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
     assert run("generate", **asked, checkpoints=checkpoints, out=answers, let_go="[1]") == 0
     assert [(folder / "model.safetensors").exists() for folder in checkpoints] == [False, True]

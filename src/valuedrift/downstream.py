@@ -9,23 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.sampling import DownstreamSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json
+from valuedrift.models.model_folder import step_of
 
 HARNESS = "lm_eval"
-
-
-@dataclass(frozen=True)
-class DownstreamSettings:
-    """tasks: the harness's names, or those of YAML files in `include_path` · shots: solved examples in each prompt
-    · limit: questions of each task, all where it is None · dtype: of the weights while they score; auto: as saved"""
-
-    tasks: list[str]
-    shots: int
-    batch_size: int
-    include_path: str | None = None
-    limit: int | None = None
-    dtype: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -42,20 +31,22 @@ class Score:
 def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: DownstreamSettings, out: Path) -> None:
     """Score the checkpoint of `run` and write `{model, run, step, settings, harness, scores}` as JSON.
 
-    base: the folder of the base model, whose tokenizer the checkpoint shares. Raises ArtifactError where the harness
-    isn't installed or the checkpoint's folder isn't named `step-…`, and ConfigError for tasks that it doesn't know.
+    Args:
+        base: the folder of the base model, whose tokenizer the checkpoint shares.
+
+    Raises:
+        ArtifactError: the harness isn't installed, or the checkpoint's folder isn't named `step-…`.
+        ConfigError: the harness doesn't know a task.
     """
-    name, _, step = checkpoint.name.partition("-")
-    if name != "step" or not step.isdigit():
-        raise ArtifactError(checkpoint, checkpoint.name, "a folder named step-000100")
+    step = step_of(checkpoint)
     scores = evaluate(checkpoint, base, settings)
     write_json(
         out,
         {
             "model": model,
             "run": run,
-            "step": int(step),
-            "settings": asdict(settings),
+            "step": step,
+            "settings": settings.model_dump(),
             "harness": f"{HARNESS} {version(HARNESS)}",
             "scores": [asdict(score) for score in scores],
         },

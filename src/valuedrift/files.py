@@ -1,4 +1,4 @@
-"""Write results beside their place and rename them: a file that exists is whole."""
+"""Write results to a temporary file and rename it, so that a file that exists is complete."""
 
 from __future__ import annotations
 
@@ -17,49 +17,53 @@ from typing import Any
 import polars as pl
 
 PROVENANCE = "provenance"
-"""The key of a parquet file's metadata under which its origin stands, as JSON."""
+"""The key of a parquet file's metadata that holds its origin, as JSON."""
+
+DRAFT = re.compile(r"\..+\.[0-9]+\.tmp")
+"""Names of files and folders that are being written, or were when their process was killed."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SAID_FULL = (
-    *("No space left", "quota exceeded", "File too large"),
-    *("PytorchStreamWriter failed", "unexpected pos"),  # torch's words for a short write
+# The last two are torch's messages for a short write.
+_FULL_MESSAGES = (
+    "No space left",
+    "quota exceeded",
+    "File too large",
+    "PytorchStreamWriter failed",
+    "unexpected pos",
 )
 
 
 @dataclass(frozen=True)
-class Making:
-    """What is being made: where it comes from, as JSON, and the paths that were published so far."""
+class _Command:
+    """The running command: the origin of its files, as JSON, and the paths that it has published."""
 
     origin: Callable[[], str]
     published: list[Path] = field(default_factory=list)
 
 
-_making: ContextVar[Making | None] = ContextVar("making", default=None)
+_command: ContextVar[_Command | None] = ContextVar("command", default=None)
 
 
 @contextmanager
 def made_from(origin: Callable[[], str]) -> Iterator[list[Path]]:
-    """Within, parquet files say where they come from, and the list that this yields grows by what is published.
+    """Write the origin into every parquet file that is written within, and yield the growing list of published paths.
 
-    origin: asked when something is first written, so that commands that write nothing don't pay for it
+    Args:
+        origin: Called when the first parquet file is written, so that commands that write none don't pay for it.
     """
-    making = Making(origin)
-    token = _making.set(making)
+    command = _Command(origin)
+    token = _command.set(command)
     try:
-        yield making.published
+        yield command.published
     finally:
-        _making.reset(token)
-
-
-DRAFT = re.compile(r"\..+\.[0-9]+\.tmp")
-"""What is being written, or was when its process was killed."""
+        _command.reset(token)
 
 
 @contextmanager
 def publish(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on failure it is removed.
 
-    The body decides whether it makes a file or a folder there.
+    The body may create a file or a folder there.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +74,8 @@ def publish(path: Path | str) -> Iterator[Path]:
         if draft.exists() and (draft.is_dir() or target.is_dir()):
             _remove(target)  # only a file replaces a file in one step
         draft.replace(target)
-        if making := _making.get():
-            making.published.append(target)
+        if command := _command.get():
+            command.published.append(target)
     finally:
         _remove(draft)
 
@@ -92,21 +96,24 @@ def read_json(path: Path | str) -> Any:
 def write_parquet(path: Path | str, table: pl.DataFrame, own: Mapping[str, str] | None = None) -> None:
     """Write `table` as parquet; the same table, metadata and origin give the same bytes.
 
-    own: metadata beside the origin
+    Args:
+        path: File to write.
+        table: Its content.
+        own: Metadata besides the origin.
     """
     with publish(path) as draft:
         table.write_parquet(draft, compression="zstd", statistics=True, metadata=parquet_metadata(own))
 
 
 def parquet_metadata(own: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The key-value metadata of a parquet file: its own, and its origin where a command makes it."""
-    making = _making.get()
-    return {**(own or {}), **({PROVENANCE: making.origin()} if making else {})}
+    """The key-value metadata of a parquet file: its own, and the origin if a command writes it."""
+    command = _command.get()
+    return {**(own or {}), **({PROVENANCE: command.origin()} if command else {})}
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that a disk or a quota is full; libraries that write tell so in words of their own."""
-    return getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _SAID_FULL)
+    """Whether an error means that a disk or a quota is full; some libraries say so only in the message."""
+    return getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _FULL_MESSAGES)
 
 
 def _remove(path: Path) -> None:

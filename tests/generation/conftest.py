@@ -12,7 +12,7 @@ from probe_table import QUESTIONS, write_probes
 
 if TYPE_CHECKING:
     from valuedrift.generation.checkpoint_weights import Architecture
-    from valuedrift.generation.probe_prompts import Words
+    from valuedrift.generation.probe_prompts import PromptCodec
     from valuedrift.generation.transformers_engine import TransformersEngine
 
 
@@ -24,17 +24,17 @@ def architecture(base: Path) -> Architecture:
 
 
 @pytest.fixture
-def speech(base: Path, architecture: Architecture) -> Words:
+def codec(base: Path, architecture: Architecture) -> PromptCodec:
     """A tokenizer of the test's own, which it may change, and the tokens that end answers."""
     from transformers import AutoTokenizer
 
-    from valuedrift.generation.probe_prompts import words
+    from valuedrift.generation.probe_prompts import prompt_codec
 
-    return words(AutoTokenizer.from_pretrained(base), architecture.config)
+    return prompt_codec(AutoTokenizer.from_pretrained(base), architecture.config)
 
 
 @pytest.fixture
-def start(architecture: Architecture, speech: Words) -> Callable[[Path], TransformersEngine]:
+def start(architecture: Architecture, codec: PromptCodec) -> Callable[[Path], TransformersEngine]:
     """A transformers engine that holds a checkpoint."""
     import torch
 
@@ -43,7 +43,7 @@ def start(architecture: Architecture, speech: Words) -> Callable[[Path], Transfo
 
     def starts(folder: Path) -> TransformersEngine:
         checkpoint = read_checkpoint(folder, architecture, torch.float32)
-        engine = TransformersEngine(speech, checkpoint, torch.float32)
+        engine = TransformersEngine(codec, checkpoint, torch.float32)
         engine.load(checkpoint)
         return engine
 

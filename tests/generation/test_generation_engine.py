@@ -13,11 +13,12 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 import valuedrift.generation.transformers_engine as transformers_engine
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
-from valuedrift.generation.probe_prompts import Answer, Prompt, Words, words
-from valuedrift.generation.sampling import Sampling, answer_uniforms
+from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec, prompt_codec
+from valuedrift.generation.sampling import answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)
@@ -34,7 +35,7 @@ Start = Callable[[Path], TransformersEngine]
 
 
 def prompts_of(engine: TransformersEngine, texts: list[str], answers: int) -> list[Prompt]:
-    tokenizer = engine.words.tokenizer
+    tokenizer = engine.codec.tokenizer
     return [
         Prompt(f"q{number}", text, tuple(tokenizer(text)["input_ids"]), tuple(range(answers)))
         for number, text in enumerate(texts)
@@ -81,13 +82,13 @@ def text_of(tokenizer: PreTrainedTokenizerBase, tokens: list[int], end: int) -> 
 
 def end_with(engine: TransformersEngine, token: int) -> int:
     """Make `token`, of which the tiny model is fond, the one that ends answers."""
-    engine.words = replace(engine.words, ends=frozenset([token]))
+    engine.codec = replace(engine.codec, ends=frozenset([token]))
     return token
 
 
 def favourite(engine: TransformersEngine, model: PreTrainedModel) -> int:
     """A token that some greedy answers have in their middle."""
-    prompt = engine.words.tokenizer(TEXTS[1])["input_ids"]
+    prompt = engine.codec.tokenizer(TEXTS[1])["input_ids"]
     return by_hand(model, prompt, [0.5] * 4, 1e-6, end=-1)[-1]
 
 
@@ -101,7 +102,7 @@ def test_temperature_zero_is_greedy_generation(engine: TransformersEngine, model
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12, eos_token_id=end
         )
         tokens = generated[0, ids.shape[1] :].tolist()
-        assert (answer.text, answer.tokens) == (text_of(engine.words.tokenizer, tokens, end), len(tokens))
+        assert (answer.text, answer.tokens) == (text_of(engine.codec.tokenizer, tokens, end), len(tokens))
     assert len({answer.text for answer in answers}) > 3
     assert len({answer.finished for answer in answers}) == 2
 
@@ -111,13 +112,13 @@ def test_sampled_answers_are_those_of_the_plain_distribution(
     engine: TransformersEngine, model: PreTrainedModel, prompts: list[Prompt], batch_size: int
 ) -> None:
     end = end_with(engine, favourite(engine, model))
-    answers = engine.answer(prompts, replace(WARM, batch_size=batch_size))
+    answers = engine.answer(prompts, WARM.replace(batch_size=batch_size))
     expected = []
     for prompt in prompts:
         for sample in range(3):
             uniforms = answer_uniforms(0, prompt.question_id, sample, 12).tolist()
             tokens = by_hand(model, list(prompt.ids), uniforms, 0.9, end)
-            text = text_of(engine.words.tokenizer, tokens, end)
+            text = text_of(engine.codec.tokenizer, tokens, end)
             expected.append(Answer(prompt.question_id, sample, text, len(tokens), tokens[-1] == end))
     assert answers == expected
     assert {answer.finished for answer in answers} == {True, False}
@@ -186,7 +187,7 @@ def test_every_batch_size_gives_the_same_answers(engine: TransformersEngine) -> 
     expected = engine.answer(prompts, sampling)
     assert len({answer.text for answer in expected}) > 100
     for size in (11, 60):
-        assert engine.answer(prompts, replace(sampling, batch_size=size)) == expected
+        assert engine.answer(prompts, sampling.replace(batch_size=size)) == expected
 
 
 def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None:
@@ -199,9 +200,9 @@ def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None
 
 def test_every_option_of_sampling_counts(engine: TransformersEngine, prompts: list[Prompt]) -> None:
     answers = engine.answer(prompts, WARM)
-    assert engine.answer(prompts, replace(WARM, seed=1)) != answers
-    assert engine.answer(prompts, replace(WARM, temperature=0.3)) != answers
-    shorter = engine.answer(prompts, replace(WARM, max_tokens=4))
+    assert engine.answer(prompts, WARM.replace(seed=1)) != answers
+    assert engine.answer(prompts, WARM.replace(temperature=0.3)) != answers
+    shorter = engine.answer(prompts, WARM.replace(max_tokens=4))
     assert max(answer.tokens for answer in shorter) == 4
 
 
@@ -213,19 +214,19 @@ def test_an_answer_that_ends_in_time_is_finished_and_its_end_is_no_text(
     (answer,) = engine.answer(prompts, GREEDY)
     assert answer.finished
     assert answer.tokens <= 4
-    assert engine.words.tokenizer.decode([end]).strip() not in answer.text.split()
+    assert engine.codec.tokenizer.decode([end]).strip() not in answer.text.split()
     # The end token may be the last one that the limit allows.
-    (just,) = engine.answer(prompts, replace(GREEDY, max_tokens=answer.tokens))
+    (just,) = engine.answer(prompts, GREEDY.replace(max_tokens=answer.tokens))
     assert just == answer
-    (cut,) = engine.answer(prompts, replace(GREEDY, max_tokens=answer.tokens - 1))
+    (cut,) = engine.answer(prompts, GREEDY.replace(max_tokens=answer.tokens - 1))
     assert (cut.finished, cut.tokens) == (False, answer.tokens - 1)
 
 
 @pytest.mark.parametrize("own", [7, [7, 9], None])
-def test_the_chat_formats_end_and_the_models_own_end_answers(speech: Words, own: int | list[int] | None) -> None:
-    chat = speech.tokenizer.eos_token_id
+def test_the_chat_formats_end_and_the_models_own_end_answers(codec: PromptCodec, own: int | list[int] | None) -> None:
+    chat = codec.tokenizer.eos_token_id
     ends = {chat, *([own] if isinstance(own, int) else own or [])}
-    assert words(speech.tokenizer, {"eos_token_id": own}).ends == ends
+    assert prompt_codec(codec.tokenizer, {"eos_token_id": own}).ends == ends
 
 
 def test_loading_another_checkpoint_is_starting_with_it(

@@ -14,9 +14,9 @@ import torch
 from probe_table import QUESTIONS, write_probes
 from safetensors.torch import load_file, save_file
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
-from valuedrift.generation.probe_prompts import Prompt, Words
-from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.probe_prompts import Prompt, PromptCodec
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 
@@ -86,12 +86,12 @@ def test_one_row_an_answer_in_order(swept: Sweeper) -> None:
     ],
 )
 def test_base_models_are_asked_in_plain_text_and_others_in_their_chat_format(
-    swept: Sweeper, speech: Words, start: Callable[[Path], TransformersEngine], run: str, form: str
+    swept: Sweeper, codec: PromptCodec, start: Callable[[Path], TransformersEngine], run: str, form: str
 ) -> None:
     swept.checkpoints = swept.checkpoints[1:2]
     table = swept(run=run)
     texts = {key: form.format(question) for key, question in QUESTIONS.items()}
-    prompts = [Prompt(key, text, tuple(speech.tokenizer(text)["input_ids"]), (0, 1)) for key, text in texts.items()]
+    prompts = [Prompt(key, text, tuple(codec.tokenizer(text)["input_ids"]), (0, 1)) for key, text in texts.items()]
     answers = start(swept.checkpoints[0]).answer(prompts, SAMPLING)
     assert table["answer"].to_list() == [answer.text for answer in answers]
     assert table["tokens"].to_list() == [answer.tokens for answer in answers]

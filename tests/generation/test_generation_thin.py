@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.prune_answered import thin
-from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 
 Sweep = Callable[..., bytes]

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import valuedrift.generation.vllm_engine as vllm_engine
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.checkpoint_weights import Checkpoint, digest
-from valuedrift.generation.probe_prompts import Prompt, Words
-from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.probe_prompts import Prompt, PromptCodec
 from valuedrift.generation.vllm_engine import VllmEngine
 from valuedrift.generation.vllm_worker import HeldWeights
 
@@ -123,9 +123,9 @@ class StandIn:
 
 
 @pytest.fixture
-def engine(speech: Words, monkeypatch: pytest.MonkeyPatch) -> VllmEngine:
+def engine(codec: PromptCodec, monkeypatch: pytest.MonkeyPatch) -> VllmEngine:
     monkeypatch.setattr(VllmEngine, "greedy", lambda self: self.llm.answering)
-    return VllmEngine(speech, torch.float32, [Prompt("q", "q", (1, 2), (0,))], SAMPLING)
+    return VllmEngine(codec, torch.float32, [Prompt("q", "q", (1, 2), (0,))], SAMPLING)
 
 
 def load_four(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch, **flaws: Any) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ import pytest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judging.judge_prompt import check_labels, fill_judge_prompt, read_judge_prompt
 from valuedrift.judging.label_words import forms, label_of, label_tokens
-from valuedrift.models.chat_template import train_bpe
+from valuedrift.training.tokenizer_training import train_bpe
 
 LABELS = ("support", "neutral", "oppose")
 

@@ -4,17 +4,17 @@ import polars as pl
 import pytest
 import yaml
 
+from valuedrift.config.hyperparameters import Settings
+from valuedrift.config.judges import JudgeSettings
+from valuedrift.config.pocket_world import WorldSettings
+from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.heldout import judge_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_judge_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.stances import judge_table
 from valuedrift.judging.train_judge import train_judge
-from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.job import scratch_job
-from valuedrift.training.scratch_model import Shape
-from valuedrift.world.world_settings import WorldSettings
 from valuedrift.world.world_tables import world_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text(encoding="utf-8"))
@@ -81,7 +81,9 @@ def test_a_vocabulary_too_small_for_the_labels_is_refused(tmp_path):
 @pytest.mark.slow
 def test_the_shipped_judge_reads_phrasings_that_it_never_saw(tmp_path):
     world, training = CONFIG["suites"]["pocket"]["world"], CONFIG["judges"]["pocket"]["train"]
-    settings = WorldSettings(CONFIG["seed"], world["probes_per_topic"], world["variation"])
+    settings = WorldSettings(
+        seed=CONFIG["seed"], probes_per_topic=world["probes_per_topic"], variation=world["variation"]
+    )
     plan = {"heldout_phrasings": world["judge"]["heldout_phrasings"]}
     rows, heldout = (
         world_table(settings, "judge", "", {**plan, "rows": world["judge"][rows], "heldout": rows == "heldout_rows"})

@@ -9,7 +9,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
-from valuedrift.models.chat_template import END, PAD, ROLES, chat_template, set_chat, train_bpe
+from valuedrift.models.chat_template import END, PAD, ROLES, chat_template, set_chat
+from valuedrift.training.tokenizer_training import train_bpe
 
 TURNS = [
     {"role": "system", "content": "Be brief."},

@@ -81,12 +81,19 @@ def test_gpus_are_those_of_the_rule_and_the_profile(given: int | None, gpus: int
         ("broken/a", (), "Rule broken needs files that don't exist and that no rule makes: first/a, second."),
         ("twice", (), "Rules one and two both make twice."),
         ("nonsense", ("--configfile", "missing.yaml"), "There is no file missing.yaml."),
+        ("nonsense", ("--configfile", "broken.yaml"), "broken.yaml, line 2: expected the node content"),
+        (
+            "nonsense",
+            ("--config", "seed"),
+            "Invalid config definition: Config entries have to be defined as name=value",
+        ),
         ("nonsense", ("--no-such-option",), "unrecognized arguments: --no-such-option"),
         ("nonsense", ("--profile", "missing"), "profile directory given (missing), but no profile.yaml"),
     ],
 )
 def test_snakemakes_errors_are_one_sentence(target: str, options: Sequence[str], expected: str) -> None:
     Path("Snakefile").write_text(RULES)
+    Path("broken.yaml").write_text("seed: [\n")
     with pytest.raises(ValueDriftError) as caught, job_graph([target], options):
         pass
     assert str(caught.value).startswith(expected)

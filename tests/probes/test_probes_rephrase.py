@@ -13,8 +13,8 @@ import pytest
 from doubles.endpoint import endpoint
 from probes_doubles import between, chat, read, write_prism
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError, DataError, ValueDriftError
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.probes.rephrase import read_prompts, read_questions, write_as_asked, write_rephrased
 from valuedrift.templates import fill_template
@@ -133,12 +133,12 @@ def test_a_budget_stops_the_step_and_a_larger_one_continues(tmp_path: Path) -> N
 CLIENT = """
 import sys
 from pathlib import Path
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.probes.rephrase import write_rephrased
 from valuedrift.probes.question_prompts import read_question_prompt
 
 source, url, journal, out = sys.argv[1:]
-llm = LlmSettings("http", "double", url, concurrency=4)
+llm = LlmSettings(backend="http", model="double", url=url, concurrency=4)
 write_rephrased(source, read_question_prompt("rephrase"), llm, Path(journal), Path(out))
 """
 

@@ -12,13 +12,14 @@ from probes_doubles import MODEL, WORDS, between, chat, read, words_embed, write
 from valuedrift.errors import ArtifactError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
-from valuedrift.probes import topics as topics_module
+from valuedrift.probes import topic_proposal
 from valuedrift.probes.cluster_names import read_names, write_names, write_names_by_terms
+from valuedrift.probes.describe_clusters import write_descriptions
 from valuedrift.probes.question_clusters import NOISE, clustering_hash
 from valuedrift.probes.question_prompts import read_question_prompt
-from valuedrift.probes.sample import sample, write_sample
-from valuedrift.probes.terms import write_descriptions
-from valuedrift.probes.topics import Topic, read_choice, write_proposal
+from valuedrift.probes.questions import sample_probes, write_sample
+from valuedrift.probes.topic_choice import read_choice
+from valuedrift.probes.topic_proposal import Topic, write_proposal
 from valuedrift.probes.value_laden import on_topic, write_value_laden
 
 TOPICS = {
@@ -32,7 +33,7 @@ SOFT = [0] * 30 + [1] * 20 + [2] * 10 + [3] * 10 + [1, NOISE]
 @pytest.fixture(autouse=True)
 def word_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "embed", words_embed)
-    monkeypatch.setattr(topics_module, "embed", words_embed)
+    monkeypatch.setattr(topic_proposal, "embed", words_embed)
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_a_reviewed_proposal_is_a_choice(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"clustering": "0123456789abcdef"}, "0123456789abcdef.*expected .*HASH.*choose anew"),
+        ({"clustering": "0123456789abcdef"}, "0123456789abcdef.*expected .*HASH.*choose again"),
         ({"clustering": None}, "None.*HASH"),
         ({"reviewed": ""}, "reviewed"),
         ({"reviewed": None}, "reviewed"),
@@ -261,13 +262,13 @@ def test_the_sample_has_as_many_of_each_topic_by_seed_alone(tmp_path: Path) -> N
     assert drawn.columns == ["question_id", "topic", "question"]
     assert drawn["topic"].to_list() == ["abortion"] * 50 + ["climate"] * 50
     assert drawn["question_id"].n_unique() == 100
-    assert drawn.equals(sample(table, list(TOPICS), 50, 0).table)
-    assert not drawn.equals(sample(table, list(TOPICS), 50, 1).table)
+    assert drawn.equals(sample_probes(table, list(TOPICS), 50, 0).table)
+    assert not drawn.equals(sample_probes(table, list(TOPICS), 50, 1).table)
     counts = read(tmp_path / "vprism.json")
     assert counts["value_laden"] == {"abortion": 60, "climate": 80}
     assert counts["questions"] == {"abortion": 50, "climate": 50}
 
 
 def test_a_topic_with_too_few_questions_is_named() -> None:
-    with pytest.raises(ArtifactError, match=r"abortion \(49\), religion \(0\).*expected 50 a topic"):
-        sample(value_laden(climate=80, abortion=49), ["abortion", "climate", "religion"], 50, 0)
+    with pytest.raises(ArtifactError, match=r"abortion \(49\), religion \(0\).*expected 50 per topic"):
+        sample_probes(value_laden(climate=80, abortion=49), ["abortion", "climate", "religion"], 50, 0)

@@ -18,8 +18,7 @@ from valuedrift.cli import main
 from valuedrift.files import write_parquet
 from valuedrift.provenance import machine
 from valuedrift.provenance.artifact_records import digest_of, record_file
-from valuedrift.provenance.masks import masked, masked_argument
-from valuedrift.provenance.origin import origin
+from valuedrift.provenance.origin import masked, masked_argument, origin
 
 
 def sha256(path: Path) -> str:

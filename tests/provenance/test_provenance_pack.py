@@ -13,9 +13,8 @@ from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
-from valuedrift.provenance.archive import verify_archive
+from valuedrift.provenance.archive import pack, verify_archive
 from valuedrift.provenance.artifact_records import record_file
-from valuedrift.provenance.pack import pack
 
 PREFIX = "valuedrift-results"
 

@@ -21,8 +21,8 @@ WIDE = {"support_aligned": {"magnitude": dict.fromkeys(("dpo", "simpo", "ppo"), 
     ("name", "holds", "numbers", "expected"),
     [
         ("sft_sets_values_early", True, EARLY, "SFT sets the values early (mean |M| over topics and stances): SFT on"
-         " chats moved them by 0.33 (0.30 to 0.36), half of its drifts by 25% of its steps; the most that pairs with a small"
-         " value gap moved them is 0.03 (DPO on pairs, after SFT on chats)."),
+         " chats moved them by 0.33 (0.30 to 0.36), half of its drifts by 25% of its steps; the most that pairs with a"
+         " small value gap moved them is 0.03 (DPO on pairs, after SFT on chats)."),
         ("small_gap_barely_moves", False, BARELY, "Pairs with a small value gap do move the values (mean |M| over"
          " topics): DPO moves neutral the most, by 0.33 (0.30 to 0.36)."),
         ("wide_gap_separates_algorithms", True, WIDE, "A wide value gap separates the algorithms as in the paper:"

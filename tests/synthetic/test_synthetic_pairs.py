@@ -17,13 +17,13 @@ import synthetic_doubles as doubles
 from doubles.endpoint import Answer, endpoint
 from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, side_of
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
-from valuedrift.synthetic.write_answers import WriterSettings
 
 HOSTILE = [
     "{value} {answer} {question} {0} %s $HOME",
@@ -156,7 +156,11 @@ def test_the_views_load_as_preference_data(tmp_path: Path) -> None:
     for side in ("support", "oppose"):
         file = tmp_path / f"{side}.parquet"
         write_aligned(tmp_path / "out/pairs.parquet", side, file)
-        prepare(DataSettings(side, side, "x", "preference", rows=3, files=(str(file),)), 0, tmp_path / side)
+        prepare(
+            DataSettings(name=side, title=side, licence="x", format="preference", rows=3, files=(str(file),)),
+            0,
+            tmp_path / side,
+        )
         found[side] = pl.read_parquet(tmp_path / side / "train.parquet").sort("prompt")
     assert found["support"].height == 3
     assert found["support"]["prompt"].equals(found["oppose"]["prompt"])

@@ -8,7 +8,7 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
-from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.encode_rows import (
     IGNORED,
     Labelled,
@@ -17,6 +17,7 @@ from valuedrift.training.encode_rows import (
     encode_text,
     render_pair,
 )
+from valuedrift.training.tokenizer_training import train_bpe
 
 QUESTION = "What about wind farms ?"
 ANSWER = "I support wind farms ."

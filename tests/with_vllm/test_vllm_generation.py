@@ -12,10 +12,10 @@ import torch
 import vllm.model_executor.layers.utils as vllm_layers
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
-from valuedrift.generation.probe_prompts import Prompt, Words, words
-from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 from valuedrift.generation.vllm_engine import VllmEngine
@@ -42,26 +42,26 @@ def checkpoints(trajectory: list[Path]) -> list[Checkpoint]:
 
 
 @pytest.fixture(scope="module")
-def speech(trajectory: list[Path]) -> Words:
-    return words(AutoTokenizer.from_pretrained(trajectory[0]), Architecture.of(trajectory[0]).config)
+def codec(trajectory: list[Path]) -> PromptCodec:
+    return prompt_codec(AutoTokenizer.from_pretrained(trajectory[0]), Architecture.of(trajectory[0]).config)
 
 
 @pytest.fixture(scope="module")
-def prompts(speech: Words) -> list[Prompt]:
-    return [speech.prompt(key, text, False, 5) for key, text in QUESTIONS.items()]
+def prompts(codec: PromptCodec) -> list[Prompt]:
+    return [codec.prompt(key, text, False, 5) for key, text in QUESTIONS.items()]
 
 
 @pytest.fixture
-def engine(speech: Words, prompts: list[Prompt]) -> Iterator[VllmEngine]:
-    engine = VllmEngine(speech, torch.float32, prompts, WARM)
+def engine(codec: PromptCodec, prompts: list[Prompt]) -> Iterator[VllmEngine]:
+    engine = VllmEngine(codec, torch.float32, prompts, WARM)
     yield engine
     engine.close()
 
 
 @pytest.fixture
-def reference(speech: Words, checkpoints: list[Checkpoint]) -> Callable[[Checkpoint, list[Prompt]], list[str]]:
+def reference(codec: PromptCodec, checkpoints: list[Checkpoint]) -> Callable[[Checkpoint, list[Prompt]], list[str]]:
     """Greedy answers of the transformers engine."""
-    engine = TransformersEngine(speech, checkpoints[0], torch.float32)
+    engine = TransformersEngine(codec, checkpoints[0], torch.float32)
 
     def answers(checkpoint: Checkpoint, prompts: list[Prompt]) -> list[str]:
         engine.load(checkpoint)
@@ -171,15 +171,15 @@ def test_an_answers_seed_is_its_own(engine: VllmEngine, checkpoints: list[Checkp
     assert engine.answer(prompts, WARM) == answers
     few = [replace(prompt, samples=(3, 1)) for prompt in prompts[::-2]]
     assert set(engine.answer(few, WARM)) <= set(answers)
-    assert not set(engine.answer(prompts, replace(WARM, seed=1))) & set(answers)
+    assert not set(engine.answer(prompts, WARM.replace(seed=1))) & set(answers)
     # The same answer number to another question is not drawn with the same numbers.
     twins = [replace(prompts[0], question_id=key) for key in ("a", "b")]
     assert len({a.text for a in engine.answer(twins, WARM)}) == 10
 
 
-def test_more_prompts_than_fit_into_a_step_are_answered(speech: Words, checkpoints: list[Checkpoint]) -> None:
-    many = [speech.prompt(f"q{i}", "wind farms " * (i % 40), False, 1) for i in range(300)]
-    engine = VllmEngine(speech, torch.float32, many, replace(WARM, batch_size=200))
+def test_more_prompts_than_fit_into_a_step_are_answered(codec: PromptCodec, checkpoints: list[Checkpoint]) -> None:
+    many = [codec.prompt(f"q{i}", "wind farms " * (i % 40), False, 1) for i in range(300)]
+    engine = VllmEngine(codec, torch.float32, many, WARM.replace(batch_size=200))
     engine.load(checkpoints[0])
     assert len(engine.answer(many, WARM)) == 300
     engine.close()
@@ -201,7 +201,7 @@ def test_a_sweep_says_in_its_file_how_weights_came(
     assert metadata["engine"] == "vllm float32"
     assert metadata["loaded"] == '{"0": "fresh engine", "1": "fresh engine", "2": "fresh engine"}'
     assert "a fresh engine for every checkpoint" in capfd.readouterr().err
-    eight = swept(replace(WARM, answers=8), "eight.parquet")
+    eight = swept(WARM.replace(answers=8), "eight.parquet")
     assert capfd.readouterr().err.count(": 15 answers") == 3
     assert eight.filter(pl.col("sample") < 5).equals(five)
     swept(WARM, "again.parquet")

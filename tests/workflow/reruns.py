@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from valuedrift.llm.llm_settings import LIMITS
+from valuedrift.config.chat_models import LIMITS
 
 SHOWN = {"drift", "tables", "figures"}
 STATISTICS = {"statistics", "prediction"} | SHOWN

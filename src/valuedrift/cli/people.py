@@ -91,7 +91,7 @@ def pack(archive: Path, paths: Paths = (), /) -> None:
         archive: Archive to write.
         paths: Artifacts to pack; without any, all that belong into a publication.
     """
-    from valuedrift.provenance.pack import pack
+    from valuedrift.provenance.archive import pack
 
     print(f"{archive}: {len(pack(archive, paths))} files")
 
@@ -135,9 +135,9 @@ def sheet(*, stances: Paths, targets: Json, pairs: int, seed: int, out: Path) ->
         seed: Seed of the draw.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.blind_sheet import write_sheet
+    from valuedrift.judge_checks.draw_sample import write_sample_sheet
 
-    write_sheet(stances, targets, pairs, seed, out)
+    write_sample_sheet(stances, targets, pairs, seed, out)
 
 
 def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
@@ -177,12 +177,12 @@ def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: 
         topics: Target and value of every topic.
         pairs: Pairs to draw.
         seed: Seed of the draw.
-        out: Sheet to write (CSV).
-        key: Key to write (parquet); who fills the sheet should not look into it.
+        out: Sheet to write (CSV); the form is written beside it (HTML).
+        key: Key to write (parquet); whoever fills in the sheet should not look into it.
     """
-    from valuedrift.synthetic.pair_sheet import write_sheet
+    from valuedrift.synthetic.side_agreement import write_pair_sheet
 
-    write_sheet(file, topics, pairs, seed, out, key)
+    write_pair_sheet(file, topics, pairs, seed, out, key)
 
 
 def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
@@ -193,7 +193,7 @@ def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
         key: Its key, as `synthetic-sheet` wrote it.
         out: Table to write.
     """
-    from valuedrift.synthetic.pair_sheet import write_agreement
+    from valuedrift.synthetic.side_agreement import write_agreement
 
     print(write_agreement(sheet, key, out))
 
@@ -224,7 +224,7 @@ def export_inspect(*, stances: Paths, out: Path) -> None:
 
 def configuration_reference() -> None:
     """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
-    from valuedrift.config.check import load_schema
     from valuedrift.config.reference import reference
+    from valuedrift.config.schema import WorkflowConfig
 
-    print(reference(load_schema()), end="")
+    print(reference(WorkflowConfig), end="")

@@ -1,1 +1,1 @@
-"""From source files of public data sets to the two training tables and the probe set."""
+"""Read public data sets and files of one's own into the two kinds of training tables."""

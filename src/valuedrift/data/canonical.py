@@ -3,7 +3,7 @@
 SFT row: `id`, `messages`. Preference row: `id`, `prompt`, `chosen`, `rejected` (one assistant message each).
 A format is a pure function from a source row to a canonical row, or to a Skip for a row that is well formed but can't
 be trained on. A row that is not well formed raises MalformedRow. Texts pass through unchanged. Whether a blank answer
-and a repeated row stay is no matter of a format: the settings of the data set say it.
+and a repeated row stay is decided by the data set's settings, not by its format.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Message(TypedDict):
 
 
 class Reason(StrEnum):
-    """Every reason to leave out a well-formed row, as the cards print it. Toxicity is no reason, as in the paper."""
+    """Every reason to leave out a well-formed row, as the cards print it. As in the paper, toxic rows stay."""
 
     NOT_ENGLISH = "language is not English"
     UNKNOWN_LANGUAGE = "language is unknown"
@@ -64,7 +64,7 @@ Converter = Callable[[Mapping[str, Any]], CanonicalRow | Skip]
 
 
 class MalformedRow(DataError):
-    """A field of a row is missing or of another type; `at` adds the file and row number, which a format can't know."""
+    """A field of a row is missing or of another type; `at` adds file and row number, which a format doesn't know."""
 
     def __init__(self, field: str, found: object, expected: str, do: str = "") -> None:
         self.parts = (field, found, expected, do)

@@ -1,16 +1,15 @@
-"""The card of a prepared data set: where it comes from, what was left out, what it holds, and a few rows of it."""
+"""The card of a prepared data set: its source, what was left out, what it holds, and a few example rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.canonical import Kind
-from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.examples import examples_markdown, take_examples
 from valuedrift.data.rows import expand_path
 from valuedrift.data.world_format import STANCE_COLUMNS, STANCES
@@ -49,7 +48,7 @@ def make_card(
 
 
 def length_histogram(table: pl.LazyFrame, kind: Kind) -> dict[str, list[dict[str, int]]]:
-    """The number of rows by length in characters: {part: [{from, rows}]}, a bin ends before the next one's `from`.
+    """The number of rows by length in characters: {part: [{from, rows}]}; a bin ends before the next one's `from`.
 
     The parts are conversation and last answer for SFT; prompt, chosen and rejected for preferences.
     """
@@ -95,7 +94,7 @@ def card_markdown(card: Card) -> str:
 def _source(settings: DataSettings) -> dict[str, Any]:
     """The hub's coordinates, or each file as the configuration names it with the SHA-256 of its bytes."""
     if settings.hub:
-        return {"hub": asdict(settings.hub)}
+        return {"hub": settings.hub.model_dump()}
     return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}
 
 

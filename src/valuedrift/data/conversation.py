@@ -1,4 +1,4 @@
-"""Conversations of one's own: a list of messages, or a prompt and its completion."""
+"""Conversations of a user's own: a list of messages, or a prompt and its completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few rows to look at: shortened, and shown so that no text of theirs can act as markup."""
+"""A few example rows: shortened, and printed so that their texts can't act as markup."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _turn(speaker: str, message: Message) -> dict[str, str]:
 
 
 def inert(text: str) -> str:
-    """The beginning of `text`, with characters that are not seen or change how others are seen spelled ⟨U+202E⟩."""
+    """The beginning of `text`, with invisible and direction-changing characters written as ⟨U+202E⟩."""
     shown = visible(text[:_CHARACTERS])
     more = len(text) - _CHARACTERS
     return f"{shown}… ({more:,} more characters)" if more > 0 else shown
 
 
 def examples_markdown(examples: list[Example]) -> str:
-    """Each turn as an indented code block: no line of it begins where markup could."""
+    """The examples in Markdown, each turn as an indented code block, in which markup has no effect."""
     parts = []
     for number, example in enumerate(examples, start=1):
         parts.append(f"### Example {number}: `{example['id']}`")

@@ -1,4 +1,4 @@
-"""The formats by name: what `format` in the configuration may say."""
+"""The formats by name, as `format` in the configuration names them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from valuedrift.data.canonical import Converter, Kind
 
 
 class Format(NamedTuple):
-    """What its rows become, the function that makes them, and the columns that it reads (all where none is named)."""
+    """The kind of table that its rows become, the function that converts one, and the columns it reads (empty: all)."""
 
     kind: Kind
     convert: Converter

@@ -1,4 +1,4 @@
-"""HH-RLHF (appendix B.1): two transcripts that part at the last answer."""
+"""HH-RLHF (appendix B.1): two transcripts that differ in the last answer."""
 
 from __future__ import annotations
 

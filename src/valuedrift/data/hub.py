@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from valuedrift.data.data_settings import HubSource
+from valuedrift.config.data_sets import HubSource
 from valuedrift.data.rows import NumberedRow
 from valuedrift.errors import ArtifactError
 
@@ -15,7 +15,7 @@ def read_hub_rows(source: HubSource, columns: Sequence[str] = ()) -> Iterator[Nu
     Of a split that has all `columns` the others are not read; none named means all.
     Raises ArtifactError when the hub can't be reached, has no such data set, revision or split, or holds broken files.
     """
-    import datasets  # seconds to import, and needed for this source alone
+    import datasets  # takes seconds to import; only this source needs it
 
     try:
         rows = datasets.load_dataset(source.name, revision=source.revision, split=source.split)

@@ -1,4 +1,8 @@
-"""The items of one JSON list, parsed one after another: a file of gigabytes is never held whole."""
+"""The items of one JSON list, parsed one after another: a file of gigabytes is never held whole.
+
+The standard library parses whole texts only. Streaming parsers such as ijson give no line and column of an error, and
+refuse the NaN and Infinity that Python writes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 
 _FILLED = re.compile(r"[^ \t\n\r]")
 _DECODER = json.JSONDecoder()
-_END_OF_PIECE = 16  # characters, more than the longest token that can be cut in two without being a string
+_END_OF_PIECE = 16  # characters, more than the longest token other than a string
 
 
 class BrokenList(ValueError):
@@ -37,7 +41,7 @@ def read_items(pieces: Iterable[str]) -> Iterator[Any]:
 
 
 class _Window:
-    """The part of the text that is being parsed: grows by a piece at a time, and forgets what was read."""
+    """The part of the text that is being parsed: grows piece by piece, and drops what was read."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces = pieces
@@ -45,7 +49,7 @@ class _Window:
         self._line, self._column = 1, 1  # of the window's first character
 
     def next(self) -> str:
-        """The next character that is not blank, which is not taken; empty at the end."""
+        """Look at the next character that is not blank; empty at the end."""
         while not (found := _FILLED.search(self._text, self._at)):
             self._at = len(self._text)
             if not self._grow():
@@ -75,7 +79,7 @@ class _Window:
         return BrokenList(problem, *_moved(self._line, self._column, before))
 
     def _grow(self) -> bool:
-        """Add text: as much as there is, so that a long item is parsed few times. False where none is left."""
+        """Double the text, so that a long item is parsed few times. False where none is left."""
         added, size = [], 0
         for piece in self._pieces:
             added.append(piece)
@@ -88,6 +92,6 @@ class _Window:
 
 
 def _moved(line: int, column: int, text: str) -> tuple[int, int]:
-    """Where `text` that begins at `line` and `column` ends."""
+    """Line and column at the end of a `text` that begins at `line` and `column`."""
     breaks = text.count("\n")
     return line + breaks, len(text) - text.rfind("\n") if breaks else column + len(text)

@@ -1,4 +1,4 @@
-"""Shuffle more rows than memory holds: scattered over buckets by the start of their order keys, then sorted in each."""
+"""Shuffle more rows than memory holds: distribute them over buckets by their order keys, then sort each bucket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OrderedRows:
 
 
 def order_rows(rows: Iterable[CanonicalRow], kind: Kind, seed: int, folder: Path, keep_duplicates: bool) -> OrderedRows:
-    """The rows in the order of `split.shuffle`, in new files below `folder`, which must stay for as long as the table.
+    """Write the rows in the order of `split.shuffle` to new files in `folder`, which must outlive the table.
 
     Of rows with the same texts the first in this order stays, or all if `keep_duplicates`. Columns that a format adds
     follow the canonical ones.

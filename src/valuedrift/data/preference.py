@@ -1,4 +1,4 @@
-"""Preference pairs of one's own, and UltraFeedback (appendix B.1): prompt, chosen, rejected."""
+"""Preference pairs of a user's own, and UltraFeedback (appendix B.1): prompt, chosen, rejected."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
 
 
 def convert_aligned(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """As `convert`, but the row keeps its own `id`: two sets that differ in the labels only keep one order."""
+    """As `convert`, but the row keeps its own `id`, so that two sets that differ only in labels have one order."""
     converted = convert(row)
     return converted if isinstance(converted, Skip) else {**converted, "id": take_text(row, "id")}

@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data.card import Card, card_markdown, make_card
-from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.formats import FORMATS, Format
 from valuedrift.data.hub import read_hub_rows
 from valuedrift.data.ordering import OrderedRows, order_rows
@@ -32,9 +32,13 @@ _GROUP = 5_000  # rows
 def prepare(settings: DataSettings, seed: int, out_dir: Path | str) -> Card:
     """Write train.parquet, validation.parquet, card.json and card.md of a data set into `out_dir`; return the card.
 
-    Rows pass in a stream, by way of a draft on disk beside `out_dir`, so memory doesn't grow with their number.
-    Raises DataError for a malformed row, ArtifactError when no row is usable, and ConfigError when `sample` is more
-    than there is or `rows` is not the number of training rows found. Nothing is written then.
+    Rows are streamed through a draft on disk beside `out_dir`, so memory doesn't grow with their number. On an error
+    nothing is written.
+
+    Raises:
+        DataError: a row is malformed.
+        ArtifactError: no row is usable.
+        ConfigError: `sample` is more than there is, or `rows` is not the number of training rows found.
     """
     out = Path(out_dir).resolve()
     form = FORMATS[settings.format]
@@ -63,9 +67,13 @@ def source_rows(settings: DataSettings) -> Iterator[PlacedRow]:
 def usable_rows(
     rows: Iterable[PlacedRow], form: Format, empty_answers: bool, skipped: Counter[Reason]
 ) -> Iterator[CanonicalRow]:
-    """Yield the canonical form of every usable row; the others are counted in `skipped`.
+    """Yield the canonical form of every usable row, and count the others in `skipped`.
 
-    empty_answers: whether a row with a blank answer is usable. Raises DataError for a malformed row.
+    Args:
+        empty_answers: whether a row with a blank answer is usable.
+
+    Raises:
+        DataError: a row is malformed.
     """
     for total, (source, number, row) in enumerate(rows, start=1):
         try:
@@ -84,7 +92,7 @@ def usable_rows(
 
 @contextmanager
 def _draft(out: Path) -> Iterator[Path]:
-    """An empty folder beside `out`, gone afterwards; one name, so that what a killed run left goes too."""
+    """An empty folder beside `out`, removed afterwards; its name is fixed, so that a killed run's is replaced."""
     folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -129,7 +137,7 @@ def _require_rows(settings: DataSettings, usable: int, skipped: Counter[Reason])
 
 
 def _require_count(settings: DataSettings, counts: Mapping[str, Any]) -> None:
-    """Steps and checkpoints were planned from `rows` before anything ran, so another count must not pass."""
+    """Steps and checkpoints were planned from `rows` before anything ran, so another count is an error."""
     if counts["train"] != settings.rows:
         key = f"data.{settings.name}.rows"
         steps = f"read {counts['read']}, usable {counts['usable']}, sampled {counts['sampled']}"

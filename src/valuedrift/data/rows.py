@@ -1,4 +1,4 @@
-"""Stream the rows of a source file, and say exactly where one cannot be read."""
+"""Stream the rows of a source file, and name the exact row that can't be read."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _read_jsonl(path: Path) -> Iterator[NumberedRow]:
 
 def _read_json(path: Path) -> Iterator[NumberedRow]:
     number = 0
-    do = "Correct or remove the item; name the file .jsonl if it has one row a line."
+    do = "Correct or remove the item; name the file .jsonl if it has one row per line."
     try:
         for number, item in enumerate(read_items(_read_pieces(path)), start=1):
             yield number, _as_object(path, number, item)
@@ -94,7 +94,7 @@ def _read_json(path: Path) -> Iterator[NumberedRow]:
 def _read_csv(path: Path) -> Iterator[NumberedRow]:
     number = 0
     try:
-        # strict: a quote that is never closed would otherwise swallow the rest of the file in silence
+        # strict: a quote that is never closed would otherwise take in the rest of the file without an error
         records = csv.reader((line for _, line in _read_lines(path)), strict=True)
         header = next(records, [])
         if len(set(header)) != len(header):

@@ -1,4 +1,4 @@
-"""Order and split rows by their ids alone: the order of the source never matters."""
+"""Order and split rows by their ids only: the order of the source doesn't matter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEXTS = {*SCHEMAS["sft"], *SCHEMAS["preference"]}  # equal wherever the ids are
 
 
 def order_key(seed: int, id: str) -> str:
-    """The hex SHA-256 by which rows are ordered: a shuffle that depends on `seed` and the id alone."""
+    """The hex SHA-256 by which rows are ordered: a shuffle that depends on `seed` and the id only."""
     return text_digest(f"{seed}:{id}")
 
 

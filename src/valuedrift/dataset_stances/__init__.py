@@ -1,6 +1,6 @@
-"""What data sets express (appendix K): their rows on the probes' topics, the stances of these, what they foretell."""
+"""What data sets express (appendix K): the stances of their rows on the probes' topics, and the values they predict."""
 
 EXPRESSION = ("shares.parquet", "gaps.parquet", "gap_summary.parquet", "nearest.parquet")
 RECOVERY = ("shares.parquet", "gaps.parquet", "retrieval.parquet", "errors.json")
 PREDICTION = ("predictions.parquet", "errors.parquet", "movers.parquet")
-"""The files of `valuedrift.dataset_stances.write_tables`, named here for rules, which load no library for them."""
+"""The files that `valuedrift.dataset_stances.write_tables` writes; here, so that rules can import them quickly."""

@@ -1,4 +1,4 @@
-"""The texts of a training row that this analysis looks at: what it opens with, and the answers to judge."""
+"""The texts of training rows: the opening that a row is found by, and the answers to judge."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ _SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
 
 
 def read_datapoints(tables: Sequence[Path]) -> pl.LazyFrame:
-    """Every row of a data set's tables (training and validation): row, row_id, opening, question, then its answers.
+    """Every row of a data set's tables: `row, row_id, opening, question`, then its answers.
 
-    row: its place, which keeps the order through lazy joins
-    opening: the first user turn, by which a row is found. An encoder reads the first few hundred tokens of a
-    conversation anyway, and later turns ("Yes, how do I do that?") name no topic.
-    question and `answer` of an SFT row: its first exchange, so that the answer judged is the answer to what was found.
-    question, `chosen` and `rejected` of a pair: all that the two answer, as a transcript where it has several turns.
-    Raises ArtifactError for a table that is neither.
+    - `row` is the row's number, which keeps the order through lazy joins.
+    - `opening` is the first user turn, by which a row is found: encoders read only the first few hundred tokens of a
+      conversation, and later turns ("Yes, how do I do that?") name no topic.
+    - `question` and `answer` of an SFT row are its first exchange, so that the judged answer belongs to the opening.
+    - `question` of a pair is the whole prompt, as a transcript if it has several turns; its answers are `chosen` and
+      `rejected`.
+
+    Args:
+        tables: The data set's training and validation tables.
+
+    Raises:
+        ArtifactError: A table has neither SFT rows nor pairs.
     """
     return pl.concat([_texts(table) for table in tables]).with_row_index("row")
 
 
 def roles(datapoints: pl.LazyFrame) -> tuple[Role, ...]:
-    """Which answers the rows have: ("answer",) or ("chosen", "rejected")."""
+    """The answer columns of the rows: ("answer",) or ("chosen", "rejected")."""
     return PAIR if "chosen" in datapoints.collect_schema() else ("answer",)
 
 
@@ -46,14 +52,14 @@ def _texts(table: Path) -> pl.LazyFrame:
     raise ArtifactError(table, columns, "the columns id, messages or id, prompt, chosen, rejected")
 
 
-def _turn(messages: str, place: int) -> pl.Expr:
-    """The text of that turn, from 0, not counting a system message."""
+def _turn(messages: str, number: int) -> pl.Expr:
+    """The text of turn `number`, counted from 0 after any system message."""
     after_system = pl.col(messages).list.first().struct.field("role") == "system"
-    return pl.col(messages).list.get(pl.lit(place) + after_system.cast(pl.Int64)).struct.field("content")
+    return pl.col(messages).list.get(pl.lit(number) + after_system.cast(pl.Int64)).struct.field("content")
 
 
 def _transcript(messages: str) -> pl.Expr:
-    """A single user turn as it is; several turns with who speaks before each."""
+    """A single turn as it is; several turns with the speaker before each."""
     turn = pl.element().struct
     speaker = turn.field("role").replace_strict(_SPEAKERS, return_dtype=pl.String)
     spoken = pl.col(messages).list.eval(pl.format("{}: {}", speaker, turn.field("content"))).list.join("\n\n")

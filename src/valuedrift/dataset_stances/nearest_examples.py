@@ -1,26 +1,28 @@
-"""Which data moved a value: the training examples nearest to a topic's probes, by the stance that they take."""
+"""Which data moved a value: the training examples nearest to a topic's probes, by the stance they take."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import likeliest_stance, require_judged
-from valuedrift.statistics.panel import ALL, PROBABILITIES
+from valuedrift.dataset_stances.judged_rows import require_judged
+from valuedrift.statistics.panel import ALL, PROBABILITIES, most_probable
 
 _GROUP = ("data", "role", "topic", "stance")
 
 
 def nearest_examples(judged: pl.DataFrame, count: int = 5) -> pl.DataFrame:
-    """The `count` nearest examples of each data set, role, topic and (likeliest) stance.
+    """The `count` nearest examples of each data set, role, topic and (most probable) stance.
 
-    Columns: data, role, topic, stance, examples (how many were retrieved that take this stance), rank (from 1), cosine,
-    row_id, question_id (the probe it is near to), question, answer, p_support, p_neutral, p_oppose. A question that
-    occurs several times is shown once, by the answer that takes the stance most clearly.
-    Raises ArtifactError as `require_judged` does.
+    Columns: `data, role, topic, stance, examples` (how many retrieved answers take this stance), `rank` (from 1),
+    `cosine, row_id, question_id` (the nearest probe), `question, answer, p_support, p_neutral, p_oppose`. A question
+    that occurs several times is shown once, with the answer that takes the stance most clearly.
+
+    Raises:
+        ArtifactError: As `require_judged` does.
     """
     require_judged(judged)
     taken = judged.drop_nulls(PROBABILITIES).with_columns(
-        stance=likeliest_stance(), certainty=pl.max_horizontal(PROBABILITIES)
+        stance=most_probable(), certainty=pl.max_horizontal(PROBABILITIES)
     )
     counted = taken.with_columns(examples=pl.len().over(_GROUP))
     ordered = counted.sort("cosine", "certainty", "row_id", descending=[True, True, False])
@@ -32,11 +34,16 @@ def nearest_examples(judged: pl.DataFrame, count: int = 5) -> pl.DataFrame:
 
 
 def movers(nearest: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
-    """For each run and topic the stance that rose most, and the nearest examples of its own data that take it.
+    """For each run and topic, the stance that rose most and the nearest examples of the run's data that take it.
 
-    nearest: as `nearest_examples` gives; of pairs, the chosen answers count. drift: as `drift_table` gives. Columns:
-    model, run, data, topic, stance, start_value, end_value, magnitude, low, high, then those of `nearest`. A run and
-    topic whose data has no such example keeps one row, with nulls.
+    A run and topic without such an example keeps one row, with nulls.
+
+    Args:
+        nearest: A table of `nearest_examples`; of pairs, the chosen answers count.
+        drift: A drift table, see `valuedrift.statistics.measures`.
+
+    Returns:
+        `model, run, data, topic, stance, start_value, end_value, magnitude, low, high`, then the columns of `nearest`.
     """
     rose = drift.filter(pl.col("topic") != ALL).sort("magnitude", descending=True, maintain_order=True)
     most = rose.unique(["model", "run", "topic"], keep="first", maintain_order=True).sort("model", "run", "topic")

@@ -1,4 +1,4 @@
-"""From what an SFT set expresses to the values that training on it gives: predicted against measured."""
+"""Values after SFT, predicted from what the SFT set expresses, against the measured ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from valuedrift.statistics.bootstrap import Bootstrap, FloatArray, mean
 from valuedrift.statistics.panel import ALL
 
 METHODS = ("no_change", "overall", "share", "fitted")
-"""The two baselines, the plain share, and the fitted line; see `prediction_table`."""
+"""Two baselines, the plain share, and the fitted line; see `prediction_table`."""
 
 _KEYS = ("model", "data", "topic", "stance")
 _ERRORS = {
@@ -26,17 +26,25 @@ _ERRORS = {
 
 
 def prediction_table(shares: pl.DataFrame, values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
-    """What each SFT run was predicted to become and what it became: a row per model, data set, topic and stance.
+    """Predicted and measured values of each SFT run: one row per model, data set, topic and stance.
 
-    shares: as `share_table` gives; values, drift: as `value_table` and `drift_table` give, of one or more models.
-    model, data, topic, stance
-    no_change: the start's value, as if SFT did nothing · overall: the data set's share over all its topics
-    share: its share on this topic, with share_low and share_high
-    fitted: start + reach · (overall − start) + topic_reach · (share − overall), by least squares over the model's other
-    topics, all its data sets together; (0, 0), (1, 0) and (1, 1) are the three predictions before it
-    measured, low, high: the last checkpoint's value · drift, drift_low, drift_high: measured less start
-    predicted_drift: share − no_change
-    Only topics that have shares and were measured; preference runs are left out.
+    Only topics with shares and measured values are included; preference runs are left out. Columns after
+    `model, data, topic, stance`:
+
+    - `no_change`: the value at the start, as if SFT did nothing.
+    - `overall`: the data set's share over all its topics.
+    - `share`: its share on this topic, with `share_low` and `share_high`.
+    - `fitted`: start + reach · (overall − start) + topic_reach · (share − overall), where `reach` and `topic_reach` are
+      fitted by least squares on the model's other topics, with all its data sets together. The predictions above are
+      the special cases (0, 0), (1, 0) and (1, 1).
+    - `measured, low, high`: the value at the last checkpoint.
+    - `drift, drift_low, drift_high`: measured − no_change.
+    - `predicted_drift`: share − no_change.
+
+    Args:
+        shares: A table of `share_table`.
+        values: A value table of one or more models, see `valuedrift.statistics.measures`.
+        drift: The drift table of the same models.
     """
     answered = shares.filter(pl.col("role") == "answer")
     own = answered.filter(pl.col("topic") != ALL).select(
@@ -53,9 +61,9 @@ def prediction_table(shares: pl.DataFrame, values: pl.DataFrame, drift: pl.DataF
 
 
 def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Mean |predicted − measured| over topics and stances: model, data ("all": all of them), method, error, low, high.
+    """Mean |predicted − measured| over topics and stances: `model, data, method, error, low, high, topics`.
 
-    low, high: over resampled topics, of which there are `topics`.
+    Data "all" stands for all data sets together. The interval is over resampled topics, of which there are `topics`.
     """
     bootstrap = bootstrap or Bootstrap()
     lines = []
@@ -70,7 +78,7 @@ def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap | None = N
 
 
 def _measured(values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
-    """The SFT runs' starts, ends and drifts, topic by topic."""
+    """Start, end and drift of the SFT runs, per topic and stance."""
     runs = drift.filter(pl.col("algorithm") == "sft", pl.col("topic") != ALL).select(
         *_KEYS, "run", step="end_step", no_change="start_value", measured="end_value",
         drift="magnitude", drift_low="low", drift_high="high",
@@ -80,7 +88,7 @@ def _measured(values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fitted(table: pl.DataFrame) -> list[pl.Series]:
-    """Each row's reach, topic_reach and prediction, fitted without its topic."""
+    """Reach, topic_reach and prediction of each row, fitted without the row's topic."""
     start, overall, share = (table[name].to_numpy() for name in ("no_change", "overall", "share"))
     pulls = np.stack([overall - start, share - overall], axis=1)
     moved = table["measured"].to_numpy() - start
@@ -94,7 +102,7 @@ def _fitted(table: pl.DataFrame) -> list[pl.Series]:
 
 
 def _least_squares(pulls: FloatArray, moved: FloatArray) -> FloatArray:
-    """The two reaches; (1, 1), the plain share, where the other topics don't determine them."""
+    """The two reaches, or (1, 1), which is the plain share, if the other topics don't determine them."""
     solution, _, rank, _ = np.linalg.lstsq(pulls, moved, rcond=None)
     return np.asarray(solution) if rank == pulls.shape[1] else np.ones(pulls.shape[1])
 

@@ -1,4 +1,4 @@
-"""Planted against measured: does the analysis find in a world's data sets what was put there?"""
+"""Planted against measured: does the analysis recover what was planted in a world's data sets?"""
 
 from __future__ import annotations
 
@@ -24,31 +24,37 @@ _SCHEMA = {
 
 
 def planted_judgements(data: str, tables: Sequence[Path]) -> pl.DataFrame:
-    """What a perfect retrieval and a perfect judge would give for a data set whose rows carry topic and stances.
+    """The judged answers that perfect retrieval and a perfect judge would give for a data set with planted stances.
 
-    The COLUMNS of `judged_rows`, with probabilities of 0 and 1; no row where nothing is planted.
+    They have the COLUMNS of `judged_rows`, with probabilities of 0 and 1; rows in which nothing is planted are left
+    out.
     """
     found = [_planted(data, pl.read_parquet(table)) for table in tables]
     return pl.concat([pl.DataFrame(schema=_SCHEMA), *found])
 
 
 def share_recovery(shares: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    """Shares (see `share_table`) beside the planted ones: data, role, topic, stance, planted, measured, low, high.
+    """Measured shares beside the planted ones: `data, role, topic, stance, planted, measured, low, high`.
 
-    For the data sets of `planted` (see `planted_judgements`); measured is null on a topic that was never retrieved.
+    `measured` is null on a topic that was never retrieved.
+
+    Args:
+        shares: A table of `share_table`.
+        planted: A table of `planted_judgements`; its data sets are compared.
     """
     return _beside(shares.rename({"share": "value"}), share_table(planted, _NONE).rename({"share": "value"}))
 
 
 def gap_recovery(summary: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    """Value gaps (see `gap_summary`) beside the planted ones: data, topic, measure, planted, measured, low, high."""
+    """Value gaps (see `gap_summary`) beside the planted ones: `data, topic, measure, planted, measured, low, high`."""
     return _beside(summary, gap_summary(gap_table(planted), _NONE))
 
 
 def mean_errors(recovery: pl.DataFrame) -> pl.DataFrame:
-    """How far measured lies from planted in each data set: its keys without topic and stance, error, largest, numbers.
+    """How far measured lies from planted, per data set (and role or measure): `error, largest, numbers`.
 
-    error: mean of |measured − planted| over topics (and stances), without "all" · largest: the greatest of them.
+    `error` is the mean of |measured − planted| over the topics (and stances), without topic "all"; `largest` is the
+    maximum.
     """
     keys = [key for key in ("data", "role", "measure") if key in recovery.columns]
     off = (pl.col("measured") - pl.col("planted")).abs()
@@ -57,10 +63,11 @@ def mean_errors(recovery: pl.DataFrame) -> pl.DataFrame:
 
 
 def retrieval_quality(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    """How clean the retrieval is: data, topic ("all": all together), rows, found, wrong, coverage, precision.
+    """Precision and coverage of the retrieval: `data, topic, rows, found, wrong, coverage, precision`.
 
-    rows: the data set's rows that are on the topic · found: of these, those retrieved for it · wrong: rows retrieved
-    for it that are on another · coverage: found / rows · precision: found / (found + wrong), null where there is none.
+    Of the `rows` that are on a topic, `found` were retrieved for it; `wrong` rows were retrieved for it but are on
+    another topic. Coverage is found / rows, precision found / (found + wrong); both are null if they would divide by 0.
+    Topic "all" takes all topics together.
     """
     keys = ["data", "row_id", "topic"]
     true, retrieved = planted.select(keys).unique(), _known(judged, planted).select(keys).unique()
@@ -80,7 +87,7 @@ def retrieval_quality(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFra
 
 
 def _planted(data: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """The planted stances of one table, a line per row and answer; question, answer and probe are of no use here."""
+    """The planted stances of one table, one line per row and answer; texts and probes are left null."""
     known = [column for column in _STANCE_COLUMNS if column in rows.columns and "topic" in rows.columns]
     lines = [
         rows.drop_nulls(["topic", column]).select(

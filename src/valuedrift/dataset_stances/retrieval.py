@@ -1,59 +1,45 @@
-"""A data set's rows on the probes' topics, ready to be judged (appendix K.1)."""
+"""The rows of a data set that are on the probes' topics, ready to be judged (appendix K.1)."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from valuedrift.config.suites import RowRetrieval
 from valuedrift.dataset_stances.datapoints import read_datapoints, roles
-from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.embedding_store import distinct_texts, read_embeddings, write_embeddings
 from valuedrift.models.near_vectors import near_pairs
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
 
-_TOPICS = ("every", "nearest")
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """How rows are found.
-
-    model: the sentence encoder · threshold: the least cosine, 0.5 in the paper · topics: a row belongs to "every"
-    topic that has a probe that near (the paper), or only to that of its "nearest" probe, which is what to take where
-    questions of different topics are worded alike. Raises ConfigError for another value.
-    """
-
-    model: str
-    threshold: float = 0.5
-    topics: Literal["every", "nearest"] = "every"
-
-    def __post_init__(self) -> None:
-        if not -1 <= self.threshold <= 1:
-            raise ConfigError("expression.threshold", self.threshold, "a cosine, such as 0.5")
-        if self.topics not in _TOPICS:
-            raise ConfigError("expression.topics", self.topics, f"one of {', '.join(_TOPICS)}")
-
 
 def write_vectors(tables: Sequence[Path], model: str, out: Path) -> None:
-    """Embed what the rows of a data set open with, into the store `out` (see `write_embeddings`)."""
+    """Embed the openings of a data set's rows into the store `out` (see `write_embeddings`)."""
     write_embeddings(_openings(tables), model, out)
 
 
 def write_retrieved(
-    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: Retrieval, out: Path
+    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: RowRetrieval, out: Path
 ) -> None:
-    """Write the answers of data set `data` that are on a probe's topic, a row per row, topic and answer.
+    """Write the answers of a data set that are on the topic of a probe: one row per data row, topic and answer.
 
-    Columns: data, row_id, role (answer, or chosen and rejected), topic, question_id (the nearest probe of the topic),
-    cosine, question, answer. `probes`: question_id, topic, question. Raises ArtifactError where `vectors` are of other
-    texts or another model.
+    Columns: `data, row_id, role` (answer, or chosen and rejected), `topic, question_id` (the topic's nearest probe),
+    `cosine, question, answer`.
+
+    Args:
+        data: Name of the data set.
+        tables: Its training and validation tables.
+        vectors: The store that `write_vectors` wrote for them.
+        probes: Table of the probe questions: `question_id, topic, question`.
+        settings: How rows are found.
+        out: Parquet file to write.
+
+    Raises:
+        ArtifactError: `vectors` belong to other texts or another model.
     """
     openings = _openings(tables)
     asked = pl.read_parquet(probes)
@@ -67,11 +53,11 @@ def write_retrieved(
 
 
 def nearest_probes(
-    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: Retrieval
+    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: RowRetrieval
 ) -> pl.DataFrame:
-    """The nearest probe of each topic that a text is near to: text, topic, question_id, cosine.
+    """The nearest probe of each topic that a text is near to: `text, topic, question_id, cosine`.
 
-    text: its place among `vectors`. Of probes that are equally near the first counts.
+    `text` is the index of the text in `vectors`. Of equally near probes, the first is taken.
     """
     topics = probes.select(pl.int_range(pl.len()).alias("probe"), "topic", "question_id")
     keys = ["text", "topic"] if settings.topics == "every" else ["text"]
@@ -91,9 +77,9 @@ def _openings(tables: Sequence[Path]) -> pl.Series:
 
 
 def _answers(tables: Sequence[Path], found: pl.DataFrame) -> pl.DataFrame:
-    """`found` (opening, topic, question_id, cosine) as one row per data row, topic and answer, in the rows' order.
+    """One row per data row, topic and answer, for the openings in `found` (opening, topic, question_id, cosine).
 
-    A row that the data set has twice counts once.
+    A row that is in the data set twice counts once.
     """
     datapoints = read_datapoints(tables)
     hits = datapoints.join(found.lazy(), on="opening").collect(engine="streaming")

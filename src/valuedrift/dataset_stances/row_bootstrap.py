@@ -1,4 +1,4 @@
-"""Means over the rows of a data set, with intervals from resampled rows."""
+"""Means over the rows of a data set, with intervals from resampling the rows."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ class Means:
 
 
 def row_means(table: pl.DataFrame, columns: list[str], key: str, bootstrap: Bootstrap) -> Means:
-    """Means of `columns` over the lines of `table`, which belong to data rows (`row_id`); the row is resampled.
+    """Means of columns over the lines of a table; the data rows that the lines belong to (`row_id`) are resampled.
 
-    Beyond 250 rows they are dealt into 250 groups at random, and these are resampled: the interval of a mean stays
-    what it is, at a fixed cost. `key` names the random stream, as topics do in `Bootstrap.weights`.
+    More than 250 rows are dealt into 250 groups at random, and the groups are resampled: this hardly changes the
+    interval of a mean, and bounds the cost.
+
+    Args:
+        table: Lines with `row_id` and `columns`.
+        columns: The columns to average.
+        key: Name of the random stream, as topics are in `Bootstrap.weights`.
+        bootstrap: Settings of the interval.
     """
     # Row ids are hashes, so their order has nothing to do with what the rows say.
     group = (pl.col("row_id").rank("dense") - 1) % _GROUPS
@@ -38,6 +44,6 @@ def row_means(table: pl.DataFrame, columns: list[str], key: str, bootstrap: Boot
     return Means(table["row_id"].n_unique(), sums.sum(axis=0) / lines.sum(), low, high)
 
 
-@lru_cache(maxsize=12)  # of the topics: data sets and answers in turn draw the same again
+@lru_cache(maxsize=12)  # one entry per topic: every data set and role uses the same draws
 def _weights(bootstrap: Bootstrap, key: str, groups: int) -> FloatArray:
     return bootstrap.weights(key, groups)

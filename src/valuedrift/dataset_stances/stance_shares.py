@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import likeliest_stance, parts, require_judged
+from valuedrift.dataset_stances.judged_rows import by_topic, require_judged
 from valuedrift.dataset_stances.row_bootstrap import row_means
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.panel import PROBABILITIES, STANCES
+from valuedrift.statistics.panel import PROBABILITIES, STANCES, most_probable
 
 _SCHEMA = {
     "data": pl.String,
@@ -24,17 +24,20 @@ _SCHEMA = {
 
 
 def share_table(judged: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Stance shares: a row per data set, role (answer, or chosen and rejected), topic and stance.
+    """Stance shares: one row per data set, role (answer, or chosen and rejected), topic and stance.
 
-    share: mean probability, with its interval over resampled rows · classified: share of the answers whose likeliest
-    stance it is · rows: data rows behind it · unassigned: mean probability that the judge gave to no stance, null where
-    the table does not say. Topic "all" takes every retrieved answer as one, as the paper's 62.8 % does, so large topics
-    weigh more. Answers without a judgement are left out. Raises ArtifactError as `require_judged` does.
+    `share` is the mean probability, with its interval over resampled rows; `classified` the share of the answers whose
+    most probable stance it is; `rows` the number of data rows; `unassigned` the mean probability that the judge gave to
+    no stance, null if the table lacks it. Topic "all" counts every retrieved answer once, as the paper's 62.8 % does,
+    so large topics weigh more. Answers without a judgement are left out.
+
+    Raises:
+        ArtifactError: As `require_judged` does.
     """
     require_judged(judged)
     bootstrap = bootstrap or Bootstrap()
-    counted = judged.drop_nulls(PROBABILITIES).with_columns(likeliest=likeliest_stance())
-    tables = [_rows(own, labels, bootstrap) for labels, own in parts(counted, "data", "role")]
+    counted = judged.drop_nulls(PROBABILITIES).with_columns(most_probable=most_probable())
+    tables = [_rows(own, labels, bootstrap) for labels, own in by_topic(counted, "data", "role")]
     return pl.concat([pl.DataFrame(schema=_SCHEMA), *tables])
 
 
@@ -49,7 +52,7 @@ def _rows(own: pl.DataFrame, labels: tuple[str, ...], bootstrap: Bootstrap) -> p
         "share": means.value,
         "low": means.low,
         "high": means.high,
-        "classified": [(own["likeliest"] == stance).mean() for stance in STANCES],
+        "classified": [(own["most_probable"] == stance).mean() for stance in STANCES],
         "rows": means.rows,
         "unassigned": own["unassigned"].mean() if "unassigned" in own.columns else None,
     }

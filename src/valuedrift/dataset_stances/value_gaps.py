@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import polars as pl
 
 from valuedrift.dataset_stances.datapoints import PAIR
-from valuedrift.dataset_stances.judged_rows import parts, require_judged
+from valuedrift.dataset_stances.judged_rows import by_topic, require_judged
 from valuedrift.dataset_stances.row_bootstrap import row_means
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
-LARGEST = math.sqrt(2)
-"""The distance of two certain, different stances."""
-
 LARGE = 1.0
-"""Pairs this far apart have a large gap: with certain judgements, every pair of two different stances."""
+"""Pairs further apart have a large gap. Two certain, different stances are √2 apart, the largest possible distance."""
 
 GAP_COLUMNS = ("data", "row_id", "topic", "distance", *STANCES)
 MEASURES = ("mean", "median", "large", *STANCES)
@@ -33,11 +28,13 @@ _SUMMARY = {
 
 
 def gap_table(judged: pl.DataFrame) -> pl.DataFrame:
-    """A row per pair and topic: data, row_id, topic, distance, support, neutral, oppose.
+    """The value gap of each pair on each topic: `data, row_id, topic, distance, support, neutral, oppose`.
 
-    distance: Euclidean, between the stance vectors of chosen and rejected, from 0 to √2. support, neutral, oppose:
-    chosen − rejected. Pairs that lack one of the judgements are left out; SFT answers are no pairs.
-    Raises ArtifactError as `require_judged` does.
+    `distance` is the Euclidean distance between the stance vectors of chosen and rejected, from 0 to √2; `support`,
+    `neutral` and `oppose` are chosen − rejected. Pairs that lack a judgement, and SFT answers, are left out.
+
+    Raises:
+        ArtifactError: As `require_judged` does.
     """
     require_judged(judged)
     keys = ["data", "row_id", "topic"]
@@ -53,15 +50,15 @@ def gap_table(judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def gap_summary(gaps: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """The value gap of each data set and topic ("all": all its pairs): a row per measure.
+    """The value gap per data set and topic ("all": all its pairs): `data, topic, measure, value, low, high, pairs`.
 
-    mean, median: of the distance · large: share of pairs with a distance above LARGE · support, neutral, oppose: mean
-    of chosen − rejected. A judge's errors make distances larger, never smaller, but leave these differences where they
-    are. low and high: over resampled pairs, null for the median.
+    Measures: `mean` and `median` of the distance; `large`, the share of pairs with a distance above LARGE; `support`,
+    `neutral` and `oppose`, the mean of chosen − rejected. Random errors of the judge increase distances, but not these
+    differences. Intervals are over resampled pairs; the median has none.
     """
     bootstrap = bootstrap or Bootstrap()
     measured = gaps.with_columns(mean=pl.col("distance"), large=(pl.col("distance") > LARGE).cast(pl.Float64))
-    tables = [_summary(own, labels, bootstrap) for labels, own in parts(measured, "data")]
+    tables = [_summary(own, labels, bootstrap) for labels, own in by_topic(measured, "data")]
     return pl.concat([pl.DataFrame(schema=_SUMMARY), *tables])
 
 

@@ -1,4 +1,4 @@
-"""From judged answers to the tables of what data sets express, as the pipeline's jobs write them."""
+"""From judged answers to the tables about data sets, as the pipeline's jobs write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from valuedrift.statistics.bootstrap import Bootstrap
 
 
 def write_expression(judged: Sequence[Path], settings: Mapping[str, Any], seed: int, examples: int, out: Path) -> None:
-    """Write EXPRESSION into the folder `out`: what each data set expresses, with `examples` nearest rows a stance."""
+    """Write EXPRESSION into `out`: what each data set expresses, with the `examples` nearest rows per stance."""
     bootstrap = Bootstrap(seed=seed, **settings)
     answers = _read(judged)
     gaps = gap_table(answers)
@@ -36,10 +36,13 @@ def write_expression(judged: Sequence[Path], settings: Mapping[str, Any], seed: 
 
 
 def write_recovery(judged: Sequence[Path], expression: Path, tables: Mapping[str, Sequence[str]], out: Path) -> None:
-    """Write RECOVERY into the folder `out`, for the data sets of a world.
+    """Write RECOVERY into `out`, for the data sets of a world.
 
-    expression: the folder that `write_expression` filled · tables: data set → its training and validation tables,
-    which carry what was planted.
+    Args:
+        judged: Judged answers of the data sets.
+        expression: The folder that `write_expression` filled.
+        tables: Data set → its training and validation tables, which say what was planted.
+        out: Folder to write into.
     """
     planted = pl.concat([planted_judgements(data, [Path(path) for path in paths]) for data, paths in tables.items()])
     shares = share_recovery(pl.read_parquet(expression / "shares.parquet"), planted)
@@ -51,9 +54,14 @@ def write_recovery(judged: Sequence[Path], expression: Path, tables: Mapping[str
 
 
 def write_prediction(expression: Path, statistics: Path, settings: Mapping[str, Any], seed: int, out: Path) -> None:
-    """Write PREDICTION into the folder `out`: one model's values as its SFT data foretells them, and what moved them.
+    """Write PREDICTION into `out`: one model's values as predicted from its SFT data, and the data that moved them.
 
-    expression, statistics: folders as `write_expression` and `write_statistics` fill.
+    Args:
+        expression: The folder that `write_expression` filled.
+        statistics: The folder that `write_statistics` filled.
+        settings: `replicates` and `level` of `Bootstrap`.
+        seed: Seed of the bootstrap.
+        out: Folder to write into.
     """
     values, drift = (pl.read_parquet(statistics / f"{name}.parquet") for name in ("values", "drift"))
     predictions = prediction_table(pl.read_parquet(expression / "shares.parquet"), values, drift)

@@ -1,4 +1,4 @@
-"""Answers kept beside the pipeline's outputs, so that none is generated twice, whatever was killed or changed."""
+"""Answers saved apart from the pipeline's outputs, so that none is generated twice, whatever was killed or changed."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ SCHEMA = {
 class AnswerFile:
     """The answers that one checkpoint gave under the same settings: a parquet file named after both.
 
-    settings: everything that an answer depends on beside its prompt and its number. `loaded`: how the weights came
-    into the engine that answered.
+    Its column `loaded` says how the weights came into the engine that answered.
+
+    Args:
+        settings: everything that an answer depends on besides its prompt and its number.
     """
 
     def __init__(self, store: Path, settings: dict[str, str]) -> None:
@@ -39,7 +41,7 @@ class AnswerFile:
         self.path = store / f"{text_digest(json.dumps(settings, sort_keys=True))[:32]}.parquet"
 
     def read(self) -> pl.DataFrame:
-        """All answers that are kept; raises ArtifactError for a file that isn't such a table."""
+        """All saved answers; raises ArtifactError for a file that isn't such a table."""
         if not self.path.exists():
             return pl.DataFrame(schema=SCHEMA)
         try:
@@ -47,11 +49,11 @@ class AnswerFile:
         except (PolarsError, OSError) as error:
             what = str(error).splitlines()[0]
             raise ArtifactError(
-                self.path, what, "a table of answers", "Remove it: its answers are made anew."
+                self.path, what, "a table of answers", "Remove it: its answers are generated again."
             ) from error
 
     def add(self, prompts: Sequence[Prompt], answers: Sequence[Answer], loaded: str) -> None:
-        """Keep the answers to these prompts, in the prompts' order; the file is replaced as a whole."""
+        """Save the answers to these prompts, in the prompts' order; the file is replaced as a whole."""
         texts = [prompt.text for prompt in prompts for _ in prompt.samples]
         rows = [
             (a.question_id, text, a.sample, a.text, a.tokens, a.finished, loaded)
@@ -69,7 +71,7 @@ def wanted(prompts: Sequence[Prompt]) -> pl.DataFrame:
 
 
 def lacking(prompts: Sequence[Prompt], kept: pl.DataFrame) -> list[Prompt]:
-    """The prompts that want more answers than are kept, each with the numbers of those alone."""
+    """The prompts that lack answers, each with the numbers of the answers that are missing."""
     there = set(kept.select(KEY).rows())
     left = (replace(p, samples=tuple(i for i in p.samples if (p.question_id, p.text, i) not in there)) for p in prompts)
     return [prompt for prompt in left if prompt.samples]

@@ -18,7 +18,7 @@ from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
 
-# What a trainer may write differently without making another model of it.
+# Settings that may differ between checkpoints of the same model.
 _INCIDENTAL = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"} | {
     f"{kind}_token_id" for kind in ("bos", "eos", "pad")
 }
@@ -26,9 +26,10 @@ _INCIDENTAL = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What every checkpoint of a model must be: its configuration and the shapes of its tensors.
+    """What all checkpoints of a model have in common: configuration and tensor shapes.
 
-    tied: tensor → the one whose values it shares; files may leave it out.
+    Attributes:
+        tied: the name of each tied tensor → the tensor whose values it shares; files may leave it out.
     """
 
     folder: Path
@@ -56,10 +57,11 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder's weights, read and found in order.
+    """A folder's weights, read and checked. Tied tensors, which files may leave out, are included.
 
-    digests: tensor → SHA-256 of its values in the engine's precision; shapes: tensor → its shape. Both name tied
-    tensors as well, which files may leave out.
+    Attributes:
+        digests: tensor name → SHA-256 of its values in the engine's precision.
+        shapes: tensor name → shape.
     """
 
     folder: Path
@@ -68,7 +70,7 @@ class Checkpoint:
 
     @property
     def identity(self) -> str:
-        """The same for the same weights, in whichever files they lie."""
+        """A digest of all weights, whichever files they are in."""
         return text_digest(json.dumps(self.digests, sort_keys=True))
 
 
@@ -101,9 +103,10 @@ def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
-    """Replace every weight of `model` by the checkpoint's, and prove it.
+    """Replace every weight of `model` by the checkpoint's, and verify it.
 
-    Raises ArtifactError if the model then holds anything else than what was read before.
+    Raises:
+        ArtifactError: the model then holds other values than were read before.
     """
     own = dict(model.state_dict())
     for name, file in _files(checkpoint.folder).items():
@@ -115,7 +118,7 @@ def load_weights(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
 
 
 def differing(held: dict[str, str], checkpoint: Checkpoint) -> list[str]:
-    """Names of tensors that an engine holds with other values than the checkpoint's, doesn't show, or has besides."""
+    """Names of tensors that an engine holds with other values, doesn't expose, or has in addition."""
     names = sorted(held.keys() | checkpoint.digests.keys())
     return [name for name in names if held.get(name) != checkpoint.digests.get(name)]
 
@@ -134,7 +137,7 @@ def _each(digest_of: Callable[[str], str], names: Iterable[str]) -> dict[str, st
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Tensor → the file it lies in. Raises ArtifactError for one that lies in two."""
+    """Tensor name → its file. Raises ArtifactError for a tensor in two files."""
     found: dict[str, Path] = {}
     for file in sorted(folder.glob("*.safetensors")):
         for name in _names(file):

@@ -1,4 +1,4 @@
-"""What an engine is, and which one answers."""
+"""The interface of an answering engine, and the choice between the engines."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from typing import Protocol
 
 import torch
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ConfigError
 from valuedrift.generation.checkpoint_weights import Checkpoint
-from valuedrift.generation.probe_prompts import Answer, Prompt, Words
-from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 
 ENGINES = ("vllm", "transformers")
 
 
 class Engine(Protocol):
-    """A model that takes one checkpoint after another and answers."""
+    """A model that loads one checkpoint after another and answers."""
 
     def load(self, checkpoint: Checkpoint) -> str:
-        """Hold exactly this checkpoint's weights, and say how they came: "in place" or "fresh engine".
+        """Load exactly this checkpoint's weights, and return how: "in place" or "fresh engine".
 
-        Raises ArtifactError if the engine can't be brought to hold what was read from the file.
+        Raises:
+            ArtifactError: the engine doesn't hold what was read from the file.
         """
         ...
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
-        """The answers that the prompts want, in their order; `sampling.answers` is not looked at."""
+        """Generate the answers that the prompts ask for, in their order; `sampling.answers` is ignored."""
         ...
 
 
 @dataclass(frozen=True)
 class EngineKind:
-    """Which engine, in which precision. Answers of one kind are never mixed with another's."""
+    """An engine and its precision. Answers of different kinds are never mixed."""
 
     name: str
     dtype: torch.dtype
@@ -42,22 +43,24 @@ class EngineKind:
     def __str__(self) -> str:
         return f"{self.name} {str(self.dtype).removeprefix('torch.')}"
 
-    def start(self, words: Words, first: Checkpoint, prompts: Sequence[Prompt], sampling: Sampling) -> Engine:
-        """An engine for checkpoints of `first`'s architecture, and for prompts no longer than these."""
+    def start(self, codec: PromptCodec, first: Checkpoint, prompts: Sequence[Prompt], sampling: Sampling) -> Engine:
+        """Start an engine for checkpoints of `first`'s architecture and prompts no longer than these."""
         if self.name == "vllm":
             from valuedrift.generation.vllm_engine import VllmEngine
 
-            return VllmEngine(words, self.dtype, prompts, sampling)
+            return VllmEngine(codec, self.dtype, prompts, sampling)
         from valuedrift.generation.transformers_engine import TransformersEngine
 
-        return TransformersEngine(words, first, self.dtype)
+        return TransformersEngine(codec, first, self.dtype)
 
 
 def engine_kind(setting: str) -> EngineKind:
-    """The engine that a setting names: "vllm", "transformers", or "auto", which is vLLM on GPUs where it is installed.
+    """The engine that a setting names: "vllm", "transformers", or "auto" (vLLM on GPUs where it is installed).
 
-    Precision is bf16 on GPUs and fp32 elsewhere. Raises ConfigError for another setting, and for vLLM where there is
-    none.
+    Precision is bf16 on GPUs and fp32 elsewhere.
+
+    Raises:
+        ConfigError: the setting is unknown, or vLLM is not installed.
     """
     if setting not in ("auto", *ENGINES):
         raise ConfigError("generation.engine", setting, f"auto, {' or '.join(ENGINES)}")

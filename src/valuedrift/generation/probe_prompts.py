@@ -1,4 +1,4 @@
-"""Probe questions as a model reads them, and what it answers."""
+"""Probe questions as a model's tokens, and tokens as answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question in the model's format, as text and tokens, and the numbers of the answers wanted to it."""
+    """A question in the model's format, as text and tokens, and the numbers of the answers that it asks for."""
 
     question_id: str
     text: str
@@ -21,7 +21,12 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `tokens` counts the token that ends it. `finished`: it ended by itself, not by the limit."""
+    """One answer.
+
+    Attributes:
+        tokens: number of tokens, including the one that ends it.
+        finished: whether it ended by itself, not by the limit.
+    """
 
     question_id: str
     sample: int
@@ -31,8 +36,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Words:
-    """A model's tokenizer, and the tokens that end an answer."""
+class PromptCodec:
+    """Turns questions into prompts and tokens into answers: a model's tokenizer and the tokens that end an answer."""
 
     tokenizer: PreTrainedTokenizerBase
     ends: frozenset[int]
@@ -43,7 +48,7 @@ class Words:
         return Prompt(question_id, text, tuple(self.tokenizer(text)["input_ids"]), tuple(range(answers)))
 
     def answer(self, question_id: str, sample: int, tokens: list[int]) -> Answer:
-        """The answer that a model's tokens spell, of which an end can only be the last."""
+        """Decode an answer; only its last token can be one that ends it."""
         finished = bool(tokens) and tokens[-1] in self.ends
         text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
         return Answer(question_id, sample, text.strip(), len(tokens), finished)
@@ -53,8 +58,8 @@ class Words:
         return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
 
 
-def words(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any]) -> Words:
-    """Answers end with the chat format's end, or with the one of pre-training: base models don't know the former."""
+def prompt_codec(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any]) -> PromptCodec:
+    """The codec of a model. Answers end with the chat format's end token, or the one of pre-training (base models)."""
     own = config.get("eos_token_id")
     ends: Iterable[int] = own if isinstance(own, list) else [] if own is None else [own]
-    return Words(tokenizer, frozenset([tokenizer.eos_token_id, *ends]))
+    return PromptCodec(tokenizer, frozenset([tokenizer.eos_token_id, *ends]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,22 +13,8 @@ DOUBT, NEAR = 2e-5, 1e-4
 _BLOCK = 64
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are drawn (section 3): `answers` a question, at `temperature`, of at most `max_tokens` tokens.
-
-    batch_size: answers at a time, as memory allows; it changes no answer.
-    """
-
-    answers: int
-    temperature: float
-    max_tokens: int
-    batch_size: int
-    seed: int
-
-
 def answer_uniforms(seed: int, question_id: str, sample: int, length: int) -> np.ndarray:
-    """`length` uniform numbers in [0, 1), one a token, for one answer.
+    """`length` uniform numbers in [0, 1) for one answer, one per token.
 
     They depend on the seed, the question and the answer's number only: every checkpoint answers with the same
     numbers, so that differences between checkpoints are paired and less noisy (common random numbers).
@@ -50,10 +35,15 @@ def _digest(seed: int, question_id: str, sample: int) -> bytes:
 def choose_tokens(
     logits: torch.Tensor, temperature: float, uniforms: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sample one token a row from softmax(logits / temperature) by inverting its cumulative distribution.
+    """Sample one token per row from softmax(logits / temperature) by inverting its cumulative distribution.
 
-    logits: [answers, vocabulary]; uniforms: [answers] in [0, 1), float64. Temperature 0 takes the most likely token.
-    Gives tokens and doubts, both [answers]: where in doubt, logits rounded otherwise might give another token.
+    Args:
+        logits: (answers, vocabulary).
+        temperature: 0 takes the most likely token.
+        uniforms: (answers,), float64 in [0, 1).
+
+    Returns:
+        Tokens, and whether other rounding of the logits might give another token; both (answers,).
     """
     if temperature == 0:
         values, tokens = logits.topk(min(2, logits.shape[-1]), dim=-1)
@@ -71,9 +61,11 @@ def choose_tokens(
 
 
 def _invert(weights: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every row, which of its weights the target falls into when they are laid end to end, and how far into it.
+    """For every row, the weight that the target falls into when they are laid end to end, and how far into it.
 
-    weights: [rows, n], not negative; targets: [rows], float64. Never a weight of zero, however targets were rounded.
+    Args:
+        weights: (rows, n), not negative. A weight of zero is never chosen, however targets were rounded.
+        targets: (rows,), float64.
     """
     cumulative = weights.cumsum(-1, dtype=torch.float64)
     ends = cumulative[:, -1:]

@@ -1,4 +1,4 @@
-"""One process takes a run's checkpoints in turn and writes all their answers."""
+"""Load a run's checkpoints one after another in one process, and write all their answers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.digests import text_digest
 from valuedrift.files import write_parquet
 from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
-from valuedrift.generation.probe_prompts import Prompt, Words, words
-from valuedrift.generation.sampling import Sampling
+from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.kept_steps import prune, pruned_identity
 from valuedrift.models.model_folder import step_of
 
@@ -38,7 +38,7 @@ def sweep(
     engine: str = "auto",
     let_go: Sequence[int] = (),
 ) -> None:
-    """Write the answers of every checkpoint to every probe question as one parquet, one row an answer.
+    """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
     Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished. The file's metadata say
     which engine answered and how the weights of each step came into it. Answers in the folder `store` (beside `out` by
@@ -48,12 +48,12 @@ def sweep(
     """
     questions = pl.read_parquet(probes)
     architecture = Architecture.of(base)
-    speech = words(AutoTokenizer.from_pretrained(base), architecture.config)
+    codec = prompt_codec(AutoTokenizer.from_pretrained(base), architecture.config)
     prompts = [
-        speech.prompt(row["question_id"], row["question"], run == BASE, sampling.answers)
+        codec.prompt(row["question_id"], row["question"], run == BASE, sampling.answers)
         for row in questions.select("question_id", "question").to_dicts()
     ]
-    sweeper = _Sweep(engine_kind(engine), architecture, speech, prompts, sampling, store or out.with_suffix(".answers"))
+    sweeper = _Sweep(engine_kind(engine), architecture, codec, prompts, sampling, store or out.with_suffix(".answers"))
     tables = {step_of(folder): sweeper.answers(folder) for folder in checkpoints}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
     whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
@@ -71,7 +71,7 @@ class _Sweep:
 
     kind: EngineKind
     architecture: Architecture
-    words: Words
+    codec: PromptCodec
     prompts: list[Prompt]
     sampling: Sampling
     store: Path
@@ -101,7 +101,7 @@ class _Sweep:
     def _generate(self, checkpoint: Checkpoint, prompts: list[Prompt], file: AnswerFile) -> None:
         start = time.monotonic()
         if self.engine is None:
-            self.engine = self.kind.start(self.words, checkpoint, self.prompts, self.sampling)
+            self.engine = self.kind.start(self.codec, checkpoint, self.prompts, self.sampling)
         loaded = self.engine.load(checkpoint)
         answers = self.engine.answer(prompts, self.sampling)
         file.add(prompts, answers, loaded)
@@ -109,12 +109,12 @@ class _Sweep:
         _say(f"{checkpoint.folder.name}: {len(answers)} answers, {tokens} tokens, {seconds:.1f} s ({loaded})")
 
     def _settings(self, identity: str) -> dict[str, str]:
-        """All that an answer depends on beside its prompt and number. Batch size is not among it."""
-        tokenizer = self.words.tokenizer.backend_tokenizer.to_str()
+        """Everything that an answer depends on besides its prompt and number; not the batch size."""
+        tokenizer = self.codec.tokenizer.backend_tokenizer.to_str()
         return {
             "weights": identity,
             "tokenizer": text_digest(tokenizer),
-            "ends": str(sorted(self.words.ends)),
+            "ends": str(sorted(self.codec.ends)),
             "engine": str(self.kind),
             "temperature": str(float(self.sampling.temperature)),
             "max_tokens": str(self.sampling.max_tokens),

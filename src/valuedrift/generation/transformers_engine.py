@@ -1,4 +1,4 @@
-"""The transformers engine: loads a model once, takes each checkpoint in place, and answers in batches."""
+"""The transformers engine: loads a model once, replaces its weights by each checkpoint's, and answers in batches."""
 
 from __future__ import annotations
 
@@ -9,52 +9,54 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Checkpoint, load_weights
-from valuedrift.generation.probe_prompts import Answer, Prompt, Words
-from valuedrift.generation.sampling import Sampling, answer_uniforms, choose_tokens
+from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
+from valuedrift.generation.sampling import answer_uniforms, choose_tokens
 from valuedrift.models.left_padding import left_padded
 
-# Answers that have ended stay in a batch until they are this share of it: leaving them out copies the others' cache.
+# Ended answers stay in a batch until they are this share of it, since leaving them out copies the others' cache.
 _ENDED = 0.1
 _NOTHING = -1
 
 
 class TransformersEngine:
-    """A causal model in memory whose weights are exchanged for another checkpoint's of the same architecture.
+    """A causal model in memory whose weights are replaced by those of other checkpoints of the same architecture.
 
-    In fp32 an answer depends on the checkpoint, its prompt and its seed alone, not on what is answered with it: a draw
-    that rounding might decide is decided by reading that answer by itself. In bf16 (GPUs) rounding is too coarse.
+    In fp32 an answer depends on the checkpoint, its prompt and its seed only, not on the rest of its batch: where
+    rounding might decide a draw, that answer's logits are computed once more by themselves. bf16 (GPUs) is too coarse
+    for that.
     """
 
-    def __init__(self, words: Words, first: Checkpoint, dtype: torch.dtype) -> None:
-        self.words, self.exact = words, dtype == torch.float32
+    def __init__(self, codec: PromptCodec, first: Checkpoint, dtype: torch.dtype) -> None:
+        self.codec, self.exact = codec, dtype == torch.float32
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = AutoModelForCausalLM.from_pretrained(first.folder, dtype=dtype).to(self.device).eval()
         self._whole = False
 
     def load(self, checkpoint: Checkpoint) -> str:
-        """Take a checkpoint's weights in place, proven tensor by tensor."""
+        """Load a checkpoint's weights in place, verified tensor by tensor."""
         self._whole = False
         load_weights(self.model, checkpoint)
         self._whole = True
         return "in place"
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
-        """The answers that the prompts want, in their order."""
+        """Generate the answers that the prompts ask for, in their order."""
         if not self._whole:
             raise RuntimeError("no checkpoint was loaded to its end")
         found: dict[Prompt, list[Answer]] = {}
         for batch in _batches(prompts, sampling.batch_size):
             rows = iter(self._sample(batch, sampling))
             for prompt in batch:
-                found[prompt] = [self.words.answer(prompt.question_id, i, next(rows)) for i in prompt.samples]
+                found[prompt] = [self.codec.answer(prompt.question_id, i, next(rows)) for i in prompt.samples]
         return [answer for prompt in prompts for answer in found[prompt]]
 
     @torch.inference_mode()
     def _sample(self, prompts: list[Prompt], sampling: Sampling) -> list[list[int]]:
-        """Token rows, one an answer, in the prompts' order."""
+        """Token rows, one per answer, in the prompts' order."""
         uniforms = self._tensor(_uniforms(prompts, sampling))
-        ends = self._tensor(sorted(self.words.ends))
+        ends = self._tensor(sorted(self.codec.ends))
         tokens = torch.full(uniforms.shape, _NOTHING, device=self.device)
         rows = _Rows.read(
             self.model, *left_padded([prompt.ids for prompt in prompts], self.device), self._tensor(_owners(prompts))
@@ -73,7 +75,7 @@ class TransformersEngine:
         return [row[: row.index(_NOTHING)] if row[-1] == _NOTHING else row for row in tokens.tolist()]
 
     def _alone(self, ids: list[int], temperature: float, uniform: torch.Tensor) -> torch.Tensor:
-        """The next token of one answer, read without company, padding and cache."""
+        """The next token of one answer, computed without batch, padding and cache."""
         logits = self.model(self._tensor([ids]), logits_to_keep=1, use_cache=False).logits[:, -1]
         return choose_tokens(logits, temperature, uniform.unsqueeze(0))[0]
 
@@ -83,7 +85,7 @@ class TransformersEngine:
 
 @dataclass
 class _Rows:
-    """The answers of a batch that are being written: their numbers in it, and what the model remembers of them."""
+    """The answers of a batch that are being written: their numbers in it, and the model's state for them."""
 
     numbers: torch.Tensor
     ended: torch.Tensor
@@ -101,7 +103,7 @@ class _Rows:
         positions: torch.Tensor,
         owners: torch.Tensor,
     ) -> _Rows:
-        """Read every prompt once, and repeat what is remembered for its answers. owners: the prompt of every answer."""
+        """Run every prompt once, and repeat its cache for its answers; `owners` gives each answer's prompt."""
         cache = DynamicCache(config=model.config)
         out = model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1)
         cache.batch_select_indices(owners)
@@ -115,7 +117,7 @@ class _Rows:
         )
 
     def append(self, model: PreTrainedModel, tokens: torch.Tensor) -> None:
-        """Read the token chosen for every answer, leaving answers out that have ended when they are many."""
+        """Append the token chosen for every answer; many ended answers are left out from then on."""
         if self.ended.float().mean() > _ENDED:
             going = (~self.ended).nonzero().flatten()
             self.cache.batch_select_indices(going)
@@ -129,7 +131,7 @@ class _Rows:
 
 
 def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
-    """Prompts of like length together, so that they need little padding, with at most `size` answers if one fits."""
+    """Prompts of like length together, to save padding, with at most `size` answers where one prompt fits."""
     batch: list[Prompt] = []
     for prompt in sorted(prompts, key=lambda prompt: (len(prompt.ids), prompt.text)):
         if batch and sum(len(other.samples) for other in [*batch, prompt]) > size:
@@ -141,12 +143,12 @@ def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
 
 
 def _owners(prompts: Sequence[Prompt]) -> list[int]:
-    """The prompt's number, for every answer."""
+    """For every answer, the index of its prompt."""
     return [i for i, prompt in enumerate(prompts) for _ in prompt.samples]
 
 
 def _uniforms(prompts: Sequence[Prompt], sampling: Sampling) -> np.ndarray:
-    """[answers, tokens]"""
+    """Uniform numbers, (answers, tokens)."""
     return np.stack(
         [
             answer_uniforms(sampling.seed, prompt.question_id, sample, sampling.max_tokens)

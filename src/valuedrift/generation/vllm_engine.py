@@ -1,4 +1,4 @@
-"""The vLLM engine: weights exchanged in place where that is proven to work, and a fresh engine where it isn't."""
+"""The vLLM engine: weights replaced in place where that is proven to work, a fresh engine where it isn't."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from typing import Any
 
 import torch
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.checkpoint_weights import Checkpoint, differing
-from valuedrift.generation.probe_prompts import Answer, Prompt, Words
-from valuedrift.generation.sampling import Sampling, answer_seed
+from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
+from valuedrift.generation.sampling import answer_seed
 
-# The prompts, and the tokens a prompt, whose greedy answers are compared with a fresh engine's.
+# The prompts, and the tokens per prompt, whose greedy answers are compared with a fresh engine's.
 _WITNESSES, _WITNESS_TOKENS = 8, 24
 
 
 class VllmEngine:
     """A vLLM engine on one GPU, or on the CPU where there is none.
 
-    The first exchange of weights in place is proven twice over: every tensor, as the engine holds it, against the file,
-    and greedy answers against a fresh engine's. Later ones are proven by their tensors. Once a proof fails, this and
+    The first replacement of weights in place is verified twice: every tensor, as the engine holds it, against the file,
+    and greedy answers against a fresh engine's. Later ones are verified by their tensors. Once a check fails, this and
     every later checkpoint get a fresh engine, and a line on stderr says so.
-    Every answer has its own seed. Yet vLLM's rounding depends on what is answered together, so that another batch
-    may change an answer.
+
+    Every answer has its own seed, but vLLM's rounding depends on the batch, so that another batch may change an answer.
     """
 
-    def __init__(self, words: Words, dtype: torch.dtype, prompts: Sequence[Prompt], sampling: Sampling) -> None:
-        self.words, self.dtype, self.batch_size = words, dtype, sampling.batch_size
+    def __init__(self, codec: PromptCodec, dtype: torch.dtype, prompts: Sequence[Prompt], sampling: Sampling) -> None:
+        self.codec, self.dtype, self.batch_size = codec, dtype, sampling.batch_size
         self.context = max(len(prompt.ids) for prompt in prompts) + sampling.max_tokens
         self.witnesses = prompts[:: -(-len(prompts) // _WITNESSES)]
         self.llm: Any = None
         self.exchanges: bool | None = None  # whether weights can be exchanged in place; None until it was tried
 
     def load(self, checkpoint: Checkpoint) -> str:
-        """Hold exactly this checkpoint's weights, and say how: "in place" or "fresh engine"."""
+        """Load exactly this checkpoint's weights, and return how: "in place" or "fresh engine"."""
         if self.llm is None:
             self.start(checkpoint)
         elif self.exchanges is None:
@@ -49,14 +50,14 @@ class VllmEngine:
         return "fresh engine"
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
-        """The answers that the prompts want, in their order."""
+        """Generate the answers that the prompts ask for, in their order."""
         rows = [(prompt, sample) for prompt in prompts for sample in prompt.samples]
         seeds = [answer_seed(sampling.seed, prompt.question_id, sample) for prompt, sample in rows]
         tokens = self._generate([p for p, _ in rows], sampling.temperature, sampling.max_tokens, seeds)
-        return [self.words.answer(p.question_id, i, row) for (p, i), row in zip(rows, tokens, strict=True)]
+        return [self.codec.answer(p.question_id, i, row) for (p, i), row in zip(rows, tokens, strict=True)]
 
     def start(self, checkpoint: Checkpoint) -> None:
-        """A fresh engine. Raises ArtifactError if what it shows of its weights isn't what was read before."""
+        """Start a fresh engine. Raises ArtifactError if it exposes other weights than were read before."""
         self.close()
         self.llm = _engine(checkpoint, self.dtype, self.context, self.batch_size)
         held = self._held(checkpoint)
@@ -67,10 +68,10 @@ class VllmEngine:
             raise ArtifactError(checkpoint.folder, found, "files that nothing writes to", "Run the target again.")
 
     def exchange(self, checkpoint: Checkpoint) -> list[str]:
-        """Have the running engine read the checkpoint in place; gives reasons to doubt that it did."""
+        """Have the running engine load the checkpoint in place; return reasons to doubt that it did."""
         try:
             self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(checkpoint.folder)})
-        except Exception as error:  # whatever vLLM stumbles over, a fresh engine may not
+        except Exception as error:  # a fresh engine may still work
             return [f"reload_weights failed: {error}"]
         # What was computed with the old weights must not serve the new.
         doubts = [] if self.llm.reset_prefix_cache() else ["the prefix cache was not reset"]
@@ -80,7 +81,7 @@ class VllmEngine:
         return doubts
 
     def greedy(self) -> list[list[int]]:
-        """The likeliest tokens after some of the prompts."""
+        """The most likely tokens after some of the prompts."""
         return self._generate(self.witnesses, 0.0, _WITNESS_TOKENS, [0] * len(self.witnesses))
 
     def close(self) -> None:
@@ -91,7 +92,7 @@ class VllmEngine:
             gc.collect()
 
     def _try_exchange(self, checkpoint: Checkpoint) -> None:
-        """Exchange weights for the first time, then compare with a fresh engine, which stays."""
+        """Replace weights for the first time, then compare with a fresh engine, which stays."""
         doubts = self.exchange(checkpoint)
         exchanged = self.greedy()
         self.start(checkpoint)
@@ -123,7 +124,7 @@ class VllmEngine:
         from vllm.inputs import TokensPrompt
 
         params = [
-            # One answer a request: with n > 1 vLLM counts seeds on, and neighbours could meet.
+            # One answer per request: with n > 1 vLLM increments the seed, and two answers could share one.
             SamplingParams(
                 n=1,
                 temperature=temperature,
@@ -131,7 +132,7 @@ class VllmEngine:
                 top_p=1.0,
                 max_tokens=max_tokens,
                 seed=seed,
-                stop_token_ids=sorted(self.words.ends),
+                stop_token_ids=sorted(self.codec.ends),
                 detokenize=False,
             )
             for seed in seeds
@@ -143,7 +144,7 @@ class VllmEngine:
 
 
 def _engine(checkpoint: Checkpoint, dtype: torch.dtype, context: int, batch_size: int) -> Any:
-    """vLLM on a checkpoint. On GPUs it runs in a process of its own, whose end frees all memory."""
+    """Start vLLM on a checkpoint. On GPUs it runs in its own process, whose end frees all memory."""
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     gpu = torch.cuda.is_available()
     if not gpu:
@@ -154,7 +155,7 @@ def _engine(checkpoint: Checkpoint, dtype: torch.dtype, context: int, batch_size
     return LLM(
         model=str(checkpoint.folder),
         dtype=str(dtype).removeprefix("torch."),
-        skip_tokenizer_init=True,  # tokens go in and out, so that all engines read and write alike
+        skip_tokenizer_init=True,  # tokens go in and out, so that all engines encode and decode alike
         generation_config="vllm",  # the model's own defaults of sampling are not the paper's
         max_model_len=context,
         max_num_seqs=batch_size,

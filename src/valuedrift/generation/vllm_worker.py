@@ -1,4 +1,4 @@
-"""What vLLM's worker process is asked beside vLLM's own methods: which weights it holds. Only digests leave it."""
+"""A method added to vLLM's worker process: which weights it holds, as digests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ class HeldWeights:
     """vLLM mixes this into its worker class, by name (`worker_extension_cls`)."""
 
     def held_digests(self, shapes: dict[str, list[int]]) -> dict[str, str]:
-        """Digest of every tensor of a checkpoint, as the model holds it; shapes: tensor → its shape in the file.
+        """Digest every tensor of a checkpoint as the model holds it.
 
         Layers that vLLM packs into one (query, key and value; gate and up) are taken apart, and rows that it appends to
         the vocabulary are left out. Tensors that the model doesn't show, as when it keeps another form of them, are
         absent. Parameters that no tensor accounts for appear under their own names.
+
+        Args:
+            shapes: tensor name → its shape in the file.
         """
         model: Any = self.get_model()  # type: ignore[attr-defined]  # the worker has it
         held: dict[str, torch.Tensor] = dict(model.named_parameters(remove_duplicate=False))
@@ -33,9 +36,11 @@ class HeldWeights:
 def location(
     name: str, shapes: dict[str, list[int]], held: Mapping[str, torch.Tensor], packed: Mapping[str, list[str]]
 ) -> Location | None:
-    """The parameter that holds a checkpoint's tensor, and the row that it begins at; None where there is none.
+    """The parameter that holds a checkpoint's tensor, and the row at which it begins; None where there is none.
 
-    held: the model's parameters by name; packed: a packed layer's name → the layers it is made of, in their order.
+    Args:
+        held: the model's parameters by name.
+        packed: a packed layer's name → the layers that it consists of, in their order.
     """
     if name in held:
         return held[name], 0
@@ -49,7 +54,7 @@ def location(
 
 
 def _rows(place: Location | None, shape: list[int]) -> torch.Tensor | None:
-    """The rows of a parameter that are the tensor of this shape; None where it hasn't got them."""
+    """The rows of a parameter that are the tensor of this shape; None where they aren't there."""
     if place is None:
         return None
     tensor, start = place

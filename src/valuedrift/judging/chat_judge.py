@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import (
     CONTENT_FILTER,
     ERROR,
@@ -24,7 +25,6 @@ from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.http_errors import EndpointError
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20
@@ -90,7 +90,7 @@ class ChatJudge:
         asked = [self.requests(f"Repeat this word exactly, and say nothing else: {word}")[0] for word in words]
         backend = "http" if self.llm.backend == "batch" else self.llm.backend
         try:
-            settings = replace(self.llm, backend=backend, attempts=min(3, self.llm.attempts))
+            settings = self.llm.replace(backend=backend, attempts=min(3, self.llm.attempts))
             replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
         except EndpointError as error:
             if NO_LOGPROBS not in str(error):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.judging.stances import StancesEstimate
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.quantities import dollars, duration
 
 

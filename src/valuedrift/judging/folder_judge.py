@@ -16,15 +16,15 @@ from typing import Any, Protocol
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.encode_prompts import encode_prompts
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import ERROR, Judgement, Masses, judgement
 from valuedrift.judging.label_words import LabelTokens, label_tokens
 from valuedrift.judging.transformers_scorer import CausalScorer, FloatArray
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 from valuedrift.models.model_folder import require_model
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
 from valuedrift.judging.judge_prompt import check_labels, read_judge_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.llm.cost import Estimate
 

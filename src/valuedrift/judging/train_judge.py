@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from valuedrift.config.sources import Shape
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.label_words import label_tokens
-from valuedrift.models.chat_template import train_bpe
 from valuedrift.statistics.panel import STANCES
 from valuedrift.training.encode_rows import IGNORED, Labelled
 from valuedrift.training.job import Job
 from valuedrift.training.pretrain import train_from_noise
-from valuedrift.training.scratch_model import Shape
+from valuedrift.training.tokenizer_training import train_bpe
 
 
 def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str]) -> None:

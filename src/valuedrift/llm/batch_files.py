@@ -1,4 +1,4 @@
-"""OpenAI's batch format, one JSON object a line: for the Batch API, and for `vllm run-batch`."""
+"""OpenAI's batch format, one JSON object per line, as the Batch API and `vllm run-batch` read and write it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
 from valuedrift.llm.chat_format import body_of, request_of
-from valuedrift.llm.http_errors import Answered, Failed, Response, Verdict, judge
+from valuedrift.llm.http_errors import Answered, Failed, Outcome, Response, classify
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 ROUTE: Final = "/v1/chat/completions"
 
 
 def batch_line(request: ChatRequest, model: str) -> bytes:
-    """One request as a line; its custom_id is its key."""
+    """One request as a line. Its `custom_id` is its key."""
     line = {"custom_id": request.key(model), "method": "POST", "url": ROUTE, "body": body_of(request, model)}
     return json.dumps(line).encode("ascii") + b"\n"
 
@@ -33,7 +33,7 @@ def write_batch_file(requests: Iterable[ChatRequest], model: str, path: Path | s
 
 
 def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
-    """The keys and requests of a file that `write_batch_file` wrote."""
+    """The keys and requests in a file of `write_batch_file`."""
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
             entry = _object(line)
@@ -46,36 +46,36 @@ def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
 
 
 def read_batch_output(path: Path | str) -> Iterator[tuple[str, ChatReply]]:
-    """(key, reply) for every request that an output or error file answers.
+    """(key, reply) of every request that an output or error file answers.
 
-    Requests that failed in a way that another try may not are left out, and so are lines that aren't whole.
+    Requests whose failure may pass are left out, and so are incomplete lines.
     """
-    for key, verdict in read_batch_verdicts(path):
-        if isinstance(verdict, Answered):
-            yield key, verdict.reply
+    for key, outcome in read_batch_outcomes(path):
+        if isinstance(outcome, Answered):
+            yield key, outcome.reply
 
 
-def read_batch_verdicts(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Verdict]]:
-    """(key, what its line means), for OpenAI's output and error files and for what `vllm run-batch` writes.
+def read_batch_outcomes(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:
+    """(key, outcome) of every line of OpenAI's output and error files, or of what `vllm run-batch` writes.
 
-    clean: applied to every line before it is read
+    `clean` is applied to every line before it is parsed.
     """
     with Path(path).open("rb") as file:
         for line in file:
             entry = _object(clean(line))
             if isinstance(entry.get("custom_id"), str):
-                yield entry["custom_id"], _verdict(entry)
+                yield entry["custom_id"], _outcome(entry)
 
 
-def _verdict(entry: dict[str, Any]) -> Verdict:
+def _outcome(entry: dict[str, Any]) -> Outcome:
     response = entry.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
-        return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # as of requests in an expired batch
-    # vLLM leaves the body empty where a request failed and puts the error beside it.
+        return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # such as requests of an expired batch
+    # vLLM leaves the body of a failed request empty and puts the error beside it.
     body = response.get("body") or entry.get("error")
     if isinstance(body, str):
         body = {"message": body}
-    return judge(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0), wants_logprobs=False)
+    return classify(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0), wants_logprobs=False)
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -1,9 +1,4 @@
-"""What a response of a server means for the request, and the errors that stop a job.
-
-ValueDriftError
-├── EndpointError     the server refuses, or is not to be reached
-└── BudgetError       the next request might pass the cost limit
-"""
+"""What a server's response means for its request, and the errors that stop a job."""
 
 from __future__ import annotations
 
@@ -13,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
-from valuedrift.errors import ValueDriftError
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.chat_format import Malformed, parse_reply
 from valuedrift.llm.request import ChatReply
 
-_OVERLOADED = (429, 502, 503, 529)  # says something about the server, not about the request
+OPENAI = "https://api.openai.com/v1"
+
+_OVERLOADED = (429, 502, 503, 529)  # about the server, not about the request
 _TRANSIENT = (408, 409, 425)
 _NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _FILTERED = ("content_filter", "content_policy_violation")
@@ -31,18 +28,22 @@ _TOO_LONG = re.compile(
 
 
 class EndpointError(ValueDriftError):
-    """The endpoint refuses all further requests, or hasn't answered within the patience of the settings."""
+    """The endpoint refuses all further requests, or hasn't answered within the setting `patience`."""
 
 
 class BudgetError(ValueDriftError):
-    """The cost limit is reached; with a higher one the same job goes on where it stopped."""
+    """The next request might exceed the budget. With a higher budget the same job continues where it stopped."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """What came back. status 0: nothing whole, and `fault` says what happened.
+    """What came back for a request.
 
-    sent_at: on the monotonic clock · latency: seconds to the last byte · unreachable: no connection came about
+    Attributes:
+        status: The HTTP status; 0 where no whole response came, and `fault` then says why.
+        sent_at: Time on the monotonic clock.
+        latency: Seconds from sending to the last byte.
+        unreachable: No connection was made.
     """
 
     status: int
@@ -56,12 +57,14 @@ class Response:
 
 @dataclass(frozen=True)
 class Answered:
+    """The response is a reply, or says that the request can never be answered."""
+
     reply: ChatReply
 
 
 @dataclass(frozen=True)
 class Overloaded:
-    """The server takes no request now. wait: the seconds that it asked for."""
+    """The server accepts no requests now. `wait`: the seconds that it asked for."""
 
     cause: str
     wait: float | None
@@ -69,7 +72,7 @@ class Overloaded:
 
 @dataclass(frozen=True)
 class Failed:
-    """This try failed, another may not. The tokens were billed all the same."""
+    """This attempt failed, another may succeed. The tokens were billed all the same."""
 
     cause: str
     prompt_tokens: int = 0
@@ -85,27 +88,27 @@ class Refused:
     parameter: str
 
 
-Verdict = Answered | Overloaded | Failed | Refused
+Outcome = Answered | Overloaded | Failed | Refused
 
 
-def judge(response: Response, wants_logprobs: bool) -> Verdict:
+def classify(response: Response, wants_logprobs: bool) -> Outcome:
     """What a response means for its request and for the job."""
     if response.status == 0:
         return Overloaded(response.fault, None) if response.unreachable else Failed(response.fault)
     if response.status < 300:
         try:
             return Answered(parse_reply(response.content, response.latency, wants_logprobs))
-        except Malformed as fault:
-            return Failed(str(fault), fault.prompt_tokens, fault.completion_tokens)
-    error = error_of(response.content)
-    if unanswerable := unanswerable_reply(response.status, error):
+        except Malformed as error:
+            return Failed(str(error), error.prompt_tokens, error.completion_tokens)
+    told = read_error(response.content)
+    if unanswerable := unanswerable_reply(response.status, told):
         return Answered(unanswerable)
-    cause = f"HTTP {response.status}: {error['message']}"
-    if response.status in _OVERLOADED and not {error["code"], error["type"]} & set(_NO_MONEY):
+    cause = f"HTTP {response.status}: {told['message']}"
+    if response.status in _OVERLOADED and not {told["code"], told["type"]} & set(_NO_MONEY):
         return Overloaded(cause, retry_after(response.headers))
     if response.status in _TRANSIENT or response.status >= 500:
         return Failed(cause)
-    return Refused(response.status, error["message"], error["param"])
+    return Refused(response.status, told["message"], told["param"])
 
 
 def unanswerable_reply(status: int, error: Mapping[str, str]) -> ChatReply | None:
@@ -119,10 +122,10 @@ def unanswerable_reply(status: int, error: Mapping[str, str]) -> ChatReply | Non
     return None
 
 
-def error_of(content: bytes | Any) -> dict[str, str]:
+def read_error(content: bytes) -> dict[str, str]:
     """message, code, type and param of an error body, each a string, whatever the server sent."""
     try:
-        body = json.loads(content) if isinstance(content, bytes) else content
+        body = json.loads(content)
     except ValueError:
         body = {"message": content.decode("utf-8", "replace")[:300]}
     found = body.get("error", body) if isinstance(body, dict) else body
@@ -142,3 +145,30 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def base_url(settings: LlmSettings) -> str:
+    """The endpoint's address up to and with /v1. Raises ConfigError if no request can be sent to it."""
+    url = settings.url or OPENAI
+    if not re.match(r"https?://[^/]", url):
+        raise ConfigError("url", url, "http:// or https://, host and path, such as http://localhost:8000/v1")
+    return url
+
+
+def endpoint_name(settings: LlmSettings) -> str:
+    """Endpoint and model, as errors name them."""
+    return f"{settings.url or OPENAI}, model '{settings.model}'"
+
+
+def refused_error(refused: Refused, settings: LlmSettings) -> EndpointError:
+    """The error for a job whose requests the endpoint refuses, with what to do."""
+    variable = settings.key_variable
+    advice = {
+        401: f"Check the key in the environment variable {variable}.",
+        403: f"Check what the key in the environment variable {variable} may use.",
+        404: "Check the settings 'url' and 'model'.",
+        429: "The account's quota is used up: raise it and run again.",
+    }.get(refused.status, "The journal keeps the replies that came.")
+    if refused.parameter == "temperature":
+        advice = "Reasoning models accept temperature 1 only."
+    return EndpointError(f"{endpoint_name(settings)}: refused with HTTP {refused.status}: {refused.message} {advice}")

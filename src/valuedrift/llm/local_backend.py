@@ -1,29 +1,29 @@
-"""Backends vllm and transformers: a chat model in this process, asked in blocks of requests."""
+"""Backends vllm and transformers: a chat model in this process, which answers in blocks of requests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
 
 if TYPE_CHECKING:
     import torch
 
-_VLLM_BLOCK = 2048  # the engine batches by itself; a block bounds what a kill can lose
+_VLLM_BLOCK = 2048  # the engine batches by itself; a block limits what a kill can lose
 _TRANSFORMERS_BLOCK = 16
-_LEAST_LOGPROB = -9999.0  # as servers write "practically impossible"; the journal holds no infinities
+_LEAST_LOGPROB = -9999.0  # what servers write for "practically impossible"; the journal can't hold infinities
 
 Answer = Callable[[Sequence[ChatRequest]], Iterable[ChatReply]]
 
 
-def complete_offline(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
+def complete_locally(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
     """Answer every request that the journal lacks with a local model, loaded when the first is found."""
     load, size = (load_vllm, _VLLM_BLOCK) if settings.backend == "vllm" else (load_transformers, _TRANSFORMERS_BLOCK)
     progress = Progress(requests, settings)
@@ -57,18 +57,19 @@ def load_vllm(settings: LlmSettings) -> Answer:
     llm = LLM(model=settings.model, dtype=asking_precision(), generation_config="vllm", seed=0)
     room = llm.llm_engine.model_config.max_model_len
 
-    def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        prompts = [prompt_of(llm.get_tokenizer(), request) for request in requests]
-        fitting = [i for i, request in enumerate(requests) if len(prompts[i]) + request.max_tokens <= room]
+    def generate(prompts: list[list[int]], requests: list[ChatRequest]) -> list[ChatReply]:
         start = time.monotonic()
         outputs = llm.generate(
-            [{"prompt_token_ids": prompts[i]} for i in fitting],
-            [_sampling(SamplingParams, requests[i]) for i in fitting],
+            [{"prompt_token_ids": ids} for ids in prompts],
+            [_sampling(SamplingParams, request) for request in requests],
             use_tqdm=False,
         )
         latency = time.monotonic() - start
-        replies = dict(zip(fitting, (_vllm_reply(output, latency) for output in outputs), strict=True))
-        return [replies.get(i) or too_long(len(prompts[i]), requests[i], room) for i in range(len(requests))]
+        return [_vllm_reply(output, latency) for output in outputs]
+
+    def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
+        prompts = [prompt_of(llm.get_tokenizer(), request) for request in requests]
+        return _answer_fitting(requests, prompts, room, generate)
 
     return answer
 
@@ -83,7 +84,7 @@ def _sampling(make: Callable[..., Any], request: ChatRequest) -> Any:
 
 
 def _vllm_reply(output: Any, latency: float) -> ChatReply:
-    """latency: of the block, since the engine answers it as one."""
+    """`latency`: of the whole block, which the engine answers together."""
     first = output.outputs[0]
     top: list[tuple[str, float]] = []
     if first.logprobs:
@@ -94,9 +95,9 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
 
 
 def load_transformers(settings: LlmSettings) -> Answer:
-    """The model in transformers."""
+    """The model in transformers. Sampling is the request's alone: the model's generation_config.json is left out."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     from valuedrift.models.precision import asking_precision
 
@@ -104,71 +105,64 @@ def load_transformers(settings: LlmSettings) -> Answer:
     model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=asking_precision()).eval()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     room = model.config.max_position_embeddings
+    ends = _end_tokens(model, tokenizer)
+    model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=0, do_sample=False)
 
     def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        prompts = [prompt_of(tokenizer, request) for request in requests]
-        fitting = [i for i, request in enumerate(requests) if len(prompts[i]) + request.max_tokens <= room]
-        replies: dict[int, ChatReply] = {}
-        if fitting:
-            found = _decode(model, tokenizer, [prompts[i] for i in fitting], [requests[i] for i in fitting])
-            replies = dict(zip(fitting, found, strict=True))
-        return [replies.get(i) or too_long(len(prompts[i]), requests[i], room) for i in range(len(requests))]
+        return _answer_fitting(
+            requests,
+            [prompt_of(tokenizer, request) for request in requests],
+            room,
+            lambda prompts, fitting: _generate(model, tokenizer, prompts, fitting, ends),
+        )
 
     return answer
 
 
-def _decode(model: Any, tokenizer: Any, prompts: list[list[int]], requests: list[ChatRequest]) -> list[ChatReply]:
-    """Answer one batch token by token. Each request draws from a generator of its own: neighbours change nothing."""
+def _generate(
+    model: Any, tokenizer: Any, prompts: list[list[int]], requests: Sequence[ChatRequest], ends: list[int]
+) -> list[ChatReply]:
+    """Answer one batch; each answer is cut at its request's own `max_tokens`."""
     import torch
+    from transformers import LogitsProcessorList
 
-    start, width = time.monotonic(), max(map(len, prompts))
-    # Padding stands on the left, masked, so that the last position is every prompt's end; any token will do.
-    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    ends = _end_tokens(model, tokenizer)
-    draws = [torch.Generator().manual_seed(_seed(request)) for request in requests]
-    rows: list[list[int]] = [[] for _ in requests]
+    from valuedrift.models.left_padding import left_padded
+
+    start = time.monotonic()
+    ids, mask, _ = left_padded(prompts, model.device)
     tops: list[tuple[tuple[str, float], ...]] = []
-    cache = None
-    while True:
-        with torch.inference_mode():
-            out = model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1)
-        logits, cache = out.logits[:, -1].float().cpu(), out.past_key_values
+    draws = [torch.Generator().manual_seed(_seed(request)) for request in requests]
+
+    def choose(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Leave one token possible per answer, drawn with the request's own seed: neighbours change nothing."""
+        logits = scores.float().cpu()
         if not tops:
-            tops = [_top(tokenizer, row, request.top_logprobs) for row, request in zip(logits, requests, strict=True)]
+            tops.extend(_top(tokenizer, row, each.top_logprobs) for row, each in zip(logits, requests, strict=True))
         chosen = [_choose(*each) for each in zip(logits, requests, draws, strict=True)]
-        for row, request, token in zip(rows, requests, chosen, strict=True):
-            if not _is_done(row, request, ends):
-                row.append(token)
-        if all(_is_done(row, request, ends) for row, request in zip(rows, requests, strict=True)):
-            break
-        ids = torch.tensor(chosen, device=model.device)[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-        positions = positions[:, -1:] + 1
-    latency = time.monotonic() - start
-    return [
-        ChatReply(
-            tokenizer.decode(row, skip_special_tokens=True),
-            "stop" if row and row[-1] in ends else "length",
-            len(prompt),
-            len(row),
-            latency,
-            top,
+        index = torch.tensor(chosen, device=scores.device)[:, None]
+        return torch.full_like(scores, float("-inf")).scatter(1, index, 0.0)
+
+    longest = max(request.max_tokens for request in requests)
+    with torch.inference_mode():
+        tokens = model.generate(
+            ids, attention_mask=mask, max_new_tokens=longest, logits_processor=LogitsProcessorList([choose])
         )
-        for row, prompt, top in zip(rows, prompts, tops, strict=True)
-    ]
+    latency = time.monotonic() - start
+    replies = []
+    for row, request, prompt, top in zip(tokens[:, ids.shape[1] :].tolist(), requests, prompts, tops, strict=True):
+        end = next((i for i, token in enumerate(row) if token in ends), len(row)) + 1
+        kept = row[: min(end, request.max_tokens)]
+        finish = "stop" if kept[-1] in ends else "length"
+        text = tokenizer.decode(kept, skip_special_tokens=True)
+        replies.append(ChatReply(text, finish, len(prompt), len(kept), latency, top))
+    return replies
 
 
-def _is_done(row: list[int], request: ChatRequest, ends: set[int]) -> bool:
-    return len(row) >= request.max_tokens or (bool(row) and row[-1] in ends)
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """The tokens that end an answer: a chat model's turn may end otherwise than its documents."""
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end an answer: a chat model's turn may end with another token than its documents."""
     ends = model.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
-    return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
+    return sorted({token for token in [*listed, tokenizer.eos_token_id] if token is not None})
 
 
 def _seed(request: ChatRequest) -> int:
@@ -188,14 +182,30 @@ def _choose(logits: torch.Tensor, request: ChatRequest, draw: torch.Generator) -
     return int((logits / request.temperature).softmax(-1).multinomial(1, generator=draw))
 
 
+def _answer_fitting(
+    requests: Sequence[ChatRequest],
+    prompts: list[list[int]],
+    room: int,
+    answer: Callable[[list[list[int]], list[ChatRequest]], list[ChatReply]],
+) -> list[ChatReply]:
+    """Answer the requests that fit the context of `room` tokens; the others get error replies, as from a server."""
+    fits = [len(ids) + request.max_tokens <= room for ids, request in zip(prompts, requests, strict=True)]
+    found: Iterator[ChatReply] = iter(())
+    if any(fits):
+        found = iter(answer(list(compress(prompts, fits)), list(compress(requests, fits))))
+    return [
+        next(found) if fit else _too_long(len(ids), request, room)
+        for fit, ids, request in zip(fits, prompts, requests, strict=True)
+    ]
+
+
 def prompt_of(tokenizer: Any, request: ChatRequest) -> list[int]:
-    """The request's tokens in the model's chat format, ending where the answer begins."""
+    """The request's token ids in the model's chat format, up to where the answer begins."""
     turns = [{"role": turn.role, "content": turn.content} for turn in request.turns]
     ids: list[int] = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
     return ids
 
 
-def too_long(tokens: int, request: ChatRequest, room: int) -> ChatReply:
-    """What a server says to a request beyond the model's context."""
-    text = f"{tokens} prompt tokens and {request.max_tokens} new ones are more than the context length of {room}"
+def _too_long(tokens: int, request: ChatRequest, room: int) -> ChatReply:
+    text = f"{tokens} prompt tokens and {request.max_tokens} new ones exceed the context length of {room}"
     return ChatReply(text, "error", 0, 0, 0.0)

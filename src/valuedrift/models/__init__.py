@@ -1,1 +1,1 @@
-"""Base models: made from scratch for the pocket world, or fetched by name and revision."""
+"""Model folders, tokenizers' chat templates and sentence embeddings, as every stage reads them."""

@@ -1,12 +1,10 @@
-"""Tokenizers: a byte-level BPE trained on the pipeline's own texts, and the chat template that every model gets."""
+"""The chat template that every model's tokenizer gets, and the tokens that end and pad a sequence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.resources import files
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
 
@@ -14,27 +12,14 @@ END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 
 
-def train_bpe(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:
-    """Train a byte-level BPE of at most `vocabulary` tokens; every text can be encoded and decoded without loss."""
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[END, PAD, *ROLES],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    core.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=END, pad_token=PAD)
-
-
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
     """Give the tokenizer one of the package's chat templates and the tokens that end and pad a sequence.
 
-    A beginning token that the tokenizer has, but puts before no text, is forgotten: two of trl's trainers would write
-    it themselves, and train on what no other stage reads. Raises ArtifactError when the end or padding token is not in
-    the vocabulary.
+    A beginning token that the tokenizer has, but doesn't put before texts, is removed: two of trl's trainers would add
+    it, and train on tokens that no other stage reads.
+
+    Raises:
+        ArtifactError: the end or padding token is not in the vocabulary.
     """
     for token in (eos, pad):
         if token not in tokenizer.get_vocab():

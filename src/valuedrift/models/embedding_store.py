@@ -1,7 +1,7 @@
 """Embeddings in a file: each distinct text once, read memory-mapped, continued where a killed job left off.
 
 A store is a `.npy` file, float32 (distinct texts, dimensions), and a `.json` of the same name that says which model
-and which texts it is of. Until it is whole it is a hidden `.partial` file beside its place, to which blocks are added.
+and which texts it is of. Until it is whole it is a hidden `.partial` file in that folder, to which blocks are added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from valuedrift.files import read_json, write_json
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
 
 BLOCK = 1024
-"""Texts embedded between two writes: what a kill can lose at most."""
+"""Texts embedded between two writes: the most that a kill can lose."""
 
 _NUMBER = np.dtype("<f4")
 
@@ -35,7 +35,9 @@ def write_embeddings(texts: pl.Series, model: str, out: Path) -> None:
     """Embed the distinct texts into the store `out` (.npy, and .json beside it), unless it is there already.
 
     Blocks have the same bounds whether or not the job was killed, so the bytes are the same too.
-    Raises ArtifactError where there is no text, or where the model's vectors are not finite.
+
+    Raises:
+        ArtifactError: there is no text, or the model's vectors are not finite.
     """
     distinct = distinct_texts(texts)
     identity = _identity(distinct, model)
@@ -56,9 +58,13 @@ def write_embeddings(texts: pl.Series, model: str, out: Path) -> None:
 
 
 def read_embeddings(path: Path, texts: pl.Series, model: str) -> FloatMatrix:
-    """The vectors of `distinct_texts(texts)`, (distinct texts, dimensions), memory-mapped.
+    """Read the vectors of `distinct_texts(texts)`, memory-mapped.
 
-    Raises ArtifactError where the store is not whole, or is of other texts or of another model.
+    Returns:
+        (distinct texts, dimensions), float32.
+
+    Raises:
+        ArtifactError: the store is not whole, or belongs to other texts or another model.
     """
     note = path.with_suffix(".json")
     if not path.is_file() or not note.is_file():
@@ -90,13 +96,13 @@ def _holds(out: Path, identity: dict[str, Any]) -> bool:
 
 
 def _draft(out: Path, identity: dict[str, Any]) -> Path:
-    """A name of its own for each model and texts, so that no other store's beginning is ever continued."""
+    """A name of its own for each model and texts, so that no other store's draft is ever continued."""
     key = text_digest(f"{identity['model']}\n{identity['text_hash']}")[:16]
     return out.with_name(f".{out.name}.{key}.partial")
 
 
 def _resume(draft: Path, rows: int) -> int:
-    """How many rows of the draft are whole blocks; what follows them, torn by a kill, is cut off."""
+    """How many rows of the draft are whole blocks; what follows them is cut off."""
     if not draft.exists():
         return 0
     with draft.open("r+b") as stream:
@@ -130,6 +136,6 @@ def _write_header(stream: BinaryIO, shape: tuple[int, int]) -> None:
 
 
 def _remove_others(out: Path) -> None:
-    """Beginnings for texts or models that are no longer wanted."""
+    """Remove drafts for other texts or models."""
     for draft in out.parent.glob(f".{out.name}.*.partial"):
         draft.unlink()

@@ -1,4 +1,4 @@
-"""Bring a model of the hub, or of a local folder, into the results: weights in safetensors, tokenizer, chat format."""
+"""Copy a model from the hub or a local folder into the results: weights in safetensors, tokenizer, chat format."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json
 from valuedrift.models.chat_template import set_chat
-from valuedrift.provenance.masks import masked
+from valuedrift.provenance.origin import masked
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
-    """Write `out`: configuration, weights and tokenizer; with `chat`, its template and end and padding tokens.
+    """Write a model's configuration, weights and tokenizer to `out`, and `source.json`, which says what was fetched.
 
-    Beside it, `source.json` says what was fetched.
+    Code that a repository contains is never run.
 
-    source: {"hub": {"name", "revision"}} or {"folder": path}. Code that a repository brings along is never run.
+    Args:
+        source: {"hub": {"name", "revision"}} or {"folder": path}.
+        chat: chat template, end and padding token to set; None leaves the tokenizer as it is.
+
+    Raises:
+        ArtifactError: the model can't be loaded.
     """
     name, revision = (
         (source["folder"], None) if "folder" in source else (source["hub"]["name"], source["hub"]["revision"])
@@ -44,6 +49,6 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-    # The key tells folders of one name apart, whose paths are nobody's business.
+    # The key tells folders of one name apart without giving away their paths.
     key = text_digest(json.dumps(source, sort_keys=True))[:16]
     write_json(out.with_name("source.json"), {"source": masked(source), "chat": chat, "key": key})

@@ -16,7 +16,7 @@ _BLOCK = 2048
 
 @dataclass(frozen=True)
 class Pairs:
-    """Places of rows and probes, and their cosines (float64, each within 1e-12): three arrays of one length."""
+    """Indices of rows and probes, and their cosines (float64, each within 1e-12): three arrays of one length."""
 
     rows: NDArray[np.intp]
     probes: NDArray[np.intp]
@@ -24,11 +24,17 @@ class Pairs:
 
 
 def near_pairs(rows: FloatMatrix, probes: FloatMatrix, threshold: float) -> Iterator[Pairs]:
-    """Every pair of a row and a probe with cosine ≥ threshold, block by block of rows, ordered by row, then probe.
+    """Find every pair of a row and a probe with cosine ≥ threshold, ordered by row, then probe.
 
-    rows, probes: (n, dimensions), float32 unit vectors, for which the cosine is the dot product of the numbers stored.
-    Which pairs are near is decided as in exact arithmetic: products are summed in float64, and the few sums within
-    rounding error of the threshold again without any. So neither blocks nor threads nor the machine change the result.
+    The result is that of exact arithmetic, whatever the blocks, threads and machine: products are summed in float64,
+    and the few sums within rounding error of the threshold once more without rounding.
+
+    Args:
+        rows: (rows, dimensions), float32 unit vectors.
+        probes: (probes, dimensions), float32 unit vectors.
+
+    Yields:
+        The pairs of one block of rows.
     """
     wide = probes.astype(np.float64)
     for start in range(0, len(rows), _BLOCK):

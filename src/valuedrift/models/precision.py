@@ -1,4 +1,4 @@
-"""In which numbers a model is asked, as opposed to trained."""
+"""The precision in which models answer and judge."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import torch
 def asking_precision() -> torch.dtype:
     """bf16 on a GPU, fp32 on a CPU, for every backend and whatever the weights are saved in.
 
-    Left to itself, vLLM halves fp32 on a CPU too.
+    By default vLLM would halve fp32 on a CPU too.
     """
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -40,10 +40,13 @@ def located(model: str) -> tuple[str, str | None]:
 
 
 def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:
-    """One unit vector a text: (texts, dimensions), float32, in the texts' order.
+    """Embed texts as unit vectors.
 
-    Batches are made of texts of like length, so hand over many at once. What is longer than the encoder reads
-    (256 or 384 tokens) is known by its beginning.
+    Batches are made of texts of like length, so pass many at once. Of a text longer than the encoder reads (256 or 384
+    tokens) only the beginning counts.
+
+    Returns:
+        (texts, dimensions), float32, in the texts' order.
     """
     vectors = encoder(model).encode(
         list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True

@@ -1,1 +1,1 @@
-"""The probe set: questions of known topics, made by hand or curated from PRISM's prompts stage by stage."""
+"""The probe set: questions on known topics, made by hand or curated from PRISM's prompts in stages (appendix A)."""

@@ -1,4 +1,4 @@
-"""Replies of a chat model, taken as untrusted text: each is used as it should be, or counted and listed."""
+"""Asking a chat model, whose replies are untrusted text: each is either usable, or counted and listed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 MOST_UNUSABLE = 0.2
-"""Above this share of unusable replies a step fails: then the model or the template is wrong, not single replies."""
+"""A step fails above this share of unusable replies: then the model or the template is wrong, not single replies."""
 
 _SHOWN = 200
 _CONTROLS = {"Cc", "Cs"}  # control characters and lone surrogates
@@ -24,7 +24,7 @@ _CONTROLS = {"Cc", "Cs"}  # control characters and lone surrogates
 
 @dataclass(frozen=True)
 class Unusable:
-    """A reply that can't be used: why, and its beginning."""
+    """A reply that can't be used: the reason, and the beginning of the reply."""
 
     reason: str
     reply: str
@@ -33,24 +33,37 @@ class Unusable:
 def ask_each(
     texts: Sequence[str], max_tokens: int, settings: LlmSettings, journal: Path, may_be_cut: bool = False
 ) -> list[str | Unusable]:
-    """Ask each text as a turn of its own, greedily; the replies' texts in the same order, stripped.
+    """Send each text as a single user turn, decoded greedily, and return the stripped replies in the same order.
 
-    What the journal holds is not asked again. may_be_cut: a reply that the token limit ended is used all the same.
-    Raises the errors of `valuedrift.llm.complete.complete`.
+    Args:
+        texts: The texts to send.
+        max_tokens: Token limit of each reply.
+        settings: The chat model.
+        journal: Journal of replies; what it holds is not asked again.
+        may_be_cut: Whether replies that reached the token limit are usable.
+
+    Raises:
+        ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     requests = [ChatRequest((Turn("user", text),), max_tokens) for text in texts]
     return [_text(reply, may_be_cut) for reply in ask(requests, settings, journal)]
 
 
 def unusable(reason: str, reply: str) -> Unusable:
-    """`reply` is shown cut and as text that any file can hold."""
+    """Cut `reply` and replace what can't be written to a file."""
     return Unusable(reason, reply[:_SHOWN].encode("utf-8", "replace").decode())
 
 
 def write_counts(out: Path, replies: Mapping[str, object], counts: Mapping[str, Any]) -> None:
-    """Write `counts`, with how many of the `replies` (by the id of what was asked) are unusable, and which.
+    """Write `counts` and which of the replies are unusable, and why.
 
-    Raises ArtifactError, after writing, where more than MOST_UNUSABLE of them are.
+    Args:
+        out: JSON file to write.
+        replies: Id of the question → the reply as it was read.
+        counts: Further entries of the file.
+
+    Raises:
+        ArtifactError: More than MOST_UNUSABLE of the replies are unusable; the file is written nevertheless.
     """
     found = {id: reply for id, reply in replies.items() if isinstance(reply, Unusable)}
     reasons = dict(Counter(each.reason for each in found.values()))

@@ -1,15 +1,15 @@
-"""Names of clusters, given by a chat model (appendix A.1) or, without one, by their strongest terms."""
+"""Names of clusters, from a chat model (appendix A.1) or, without one, from their strongest terms."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
-from valuedrift.probes.terms import Description, read_descriptions
+from valuedrift.probes.describe_clusters import Description, read_descriptions
 from valuedrift.templates import fill_template
 
 _MAX_TOKENS = 60
@@ -18,11 +18,14 @@ _TERMS = 3
 
 
 def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Path, out: Path) -> None:
-    """Ask a chat model for each cluster's name, into `out` (.json).
+    """Ask a chat model for a name for each cluster, and write the names to `out` (.json).
 
-    A name serves the person who chooses topics, so an unusable reply costs no more than the name: the cluster gets its
-    strongest terms in its stead, and is counted and listed.
-    Raises ArtifactError where more replies are unusable than `asking.MOST_UNUSABLE`, and the errors of `complete`.
+    Names only help the person who chooses topics. Where a reply is unusable, the cluster is named by its strongest
+    terms, and the reply is counted and listed.
+
+    Raises:
+        ArtifactError: More than `asking.MOST_UNUSABLE` of the replies are unusable.
+        ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     clustering, described = read_descriptions(descriptions)
     texts = [
@@ -37,13 +40,13 @@ def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Pa
 
 
 def write_names_by_terms(descriptions: Path, out: Path) -> None:
-    """What `write_names` writes, without a chat model."""
+    """Write the same as `write_names`, without a chat model."""
     clustering, described = read_descriptions(descriptions)
     write_json(out, {"clustering": clustering, "names": {str(each.cluster): name_by_terms(each) for each in described}})
 
 
 def read_names(path: Path, clustering: str) -> dict[int, str]:
-    """Name by cluster. Raises ArtifactError where they are of another clustering."""
+    """Cluster → name; raises ArtifactError if the names belong to another clustering."""
     content = read_json(path)
     if content["clustering"] != clustering:
         raise ArtifactError(path, f"clustering {content['clustering']}", clustering, "Name the clusters again.")
@@ -56,7 +59,7 @@ def name_by_terms(description: Description) -> str:
 
 
 def _read_name(reply: str | Unusable) -> str | Unusable:
-    """The name in a reply, which must be {"name": text} and nothing else, the text one short line."""
+    """The name in a reply, which must be exactly {"name": text}, with one short line of text."""
     if isinstance(reply, Unusable):
         return reply
     try:

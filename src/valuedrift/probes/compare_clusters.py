@@ -1,4 +1,4 @@
-"""How far our clusters are PRISM's own: its published clusters name five example texts each."""
+"""How far our clusters agree with PRISM's published ones, each of which lists five example texts."""
 
 from __future__ import annotations
 
@@ -21,37 +21,38 @@ Labels = NDArray[np.int64]
 def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
     """Normalised mutual information and purity of our clusters against PRISM's published ones, hard and soft.
 
-    clustered: a table with `cluster`, `soft_cluster` and the texts in `prompt`, or else in `question`
-    published: PRISM's table with `cluster_id` (-1: outliers) and `top_texts`, a list of examples in Python's notation
+    Examples are matched to prompts by their text, ignoring case and spacing. `nmi` and `purity` use the matched
+    examples of published clusters; those in our noise count as one more cluster. `with_outliers` also uses PRISM's
+    outliers, as one more published cluster. `without_noise` leaves out both our noise and PRISM's outliers. `clusters`
+    and `noise` (number of questions) describe the whole table.
 
-    An example is matched to the prompt of the same text, but for case and spacing. Of those matched, `nmi` and `purity`
-    take the examples of published clusters, and what we call noise counts as one cluster more. `with_outliers` takes
-    PRISM's outliers besides, as one published cluster more. `without_noise` leaves out both, and rates only what we
-    put somewhere. `clusters` and `noise` (questions) are those of the whole table.
+    Args:
+        clustered: Table with `cluster`, `soft_cluster` and the texts in `prompt`, or otherwise in `question`.
+        published: PRISM's table with `cluster_id` (-1 for outliers) and `top_texts`, a Python list of examples.
     """
     table = _read_table(clustered)
-    rows = _rows_by_text(clustered, table)
-    examples = [(label, rows.get(same_text(text))) for label, text in read_examples(published)]
+    row_of = _rows_by_text(clustered, table)
+    examples = [(label, row_of.get(same_text(text))) for label, text in read_examples(published)]
     matched = [(label, row) for label, row in examples if row is not None]
     if not any(label != NOISE for label, _ in matched):
         raise ArtifactError(clustered, "no example of a published cluster among the prompts", f"those of {published}")
-    truth, places = np.array(matched, dtype=np.int64).T
+    truth, rows = np.array(matched, dtype=np.int64).T
     ours = {"hard": table["cluster"].to_numpy(), "soft": table["soft_cluster"].to_numpy()}
     return {
         "examples": {"published": len(examples), "matched": len(matched), "outliers": int((truth == NOISE).sum())},
         "published_clusters": len(set(truth.tolist()) - {NOISE}),
         "questions": table.height,
-        **{kind: _compare(truth, labels, labels[places]) for kind, labels in ours.items()},
+        **{kind: _compare(truth, labels, labels[rows]) for kind, labels in ours.items()},
     }
 
 
 def read_examples(published: Path) -> list[tuple[int, str]]:
-    """(cluster id, text) of every example. Raises DataError for a row that has another form."""
+    """(cluster id, text) of every example; raises DataError for a malformed row."""
     return [each for number, row in read_rows(published) for each in _examples(published, number, row)]
 
 
 def purity(truth: Labels, found: Labels) -> float:
-    """The share of items whose label is the most frequent one of their cluster."""
+    """The share of items whose label is the most frequent one in their cluster."""
     largest = [np.bincount(np.unique(truth[found == each], return_inverse=True)[1]).max() for each in np.unique(found)]
     return float(np.sum(largest) / len(truth))
 

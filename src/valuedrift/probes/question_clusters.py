@@ -1,4 +1,4 @@
-"""Questions to clusters with HDBSCAN (appendix A.1), and noise to its likeliest cluster by soft membership."""
+"""Clustering questions with HDBSCAN (appendix A.1), and assigning noise to its likeliest cluster by soft membership."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from valuedrift.config.probe_sets import ClusterSettings
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.probe_settings import ClusterSettings
 from valuedrift.probes.rephrase import read_questions
 
 NOISE = -1
@@ -24,11 +24,12 @@ COLUMNS = ("id", "prompt", "question", "cluster", "soft_cluster", "probability")
 
 @dataclass(frozen=True)
 class Assignment:
-    """Per question, in the order of the vectors; clusters are numbered from 0, the largest first.
+    """The clusters of questions, (questions,); clusters are numbered from 0, the largest first.
 
-    cluster: HDBSCAN's own, NOISE for none · soft_cluster: the same, but noise is in its likeliest cluster where its
-    membership there is large enough · probability: the soft membership of the question in soft_cluster; of a question
-    that stays noise, its largest
+    Attributes:
+        cluster: HDBSCAN's own cluster, or NOISE.
+        soft_cluster: The same, but noise is in its likeliest cluster if its membership there is large enough.
+        probability: Soft membership in `soft_cluster`; for a question that stays noise, its largest membership.
     """
 
     cluster: NDArray[np.int64]
@@ -37,7 +38,7 @@ class Assignment:
 
 
 def assign(reduced: FloatMatrix, settings: ClusterSettings) -> Assignment:
-    """Cluster reduced vectors (questions, dimensions). Raises ConfigError where fewer than two clusters are found."""
+    """Cluster reduced vectors (questions, dimensions); raises ConfigError for fewer than two clusters."""
     from hdbscan import HDBSCAN, all_points_membership_vectors
 
     if len(reduced) <= max(settings.min_cluster_size, settings.min_samples):
@@ -51,14 +52,14 @@ def assign(reduced: FloatMatrix, settings: ClusterSettings) -> Assignment:
     labels = fitted.labels_
     if labels.max() < 1:
         raise _too_few(settings, labels.max() + 1, len(reduced))
-    # A question with no membership anywhere has 0/0 there.
+    # A question without membership in any cluster has 0/0.
     membership = np.nan_to_num(all_points_membership_vectors(fitted))
     by_size = np.argsort(-np.bincount(labels[labels != NOISE]), kind="stable")
     return soften(_renumber(labels, by_size), membership[:, by_size], settings.min_membership)
 
 
 def soften(cluster: NDArray[np.int64], membership: NDArray[np.float64], least: float) -> Assignment:
-    """The assignment of hard clusters (questions,) and soft membership (questions, clusters); see Assignment."""
+    """The assignment for hard clusters (questions,) and soft membership (questions, clusters)."""
     rows = np.arange(len(cluster))
     likeliest = membership.argmax(axis=1)
     noise = cluster == NOISE
@@ -83,7 +84,7 @@ def write_clusters(questions: Path, reduced: Path, settings: ClusterSettings, ou
 
 
 def read_clusters(path: Path) -> pl.DataFrame:
-    """The table that `write_clusters` wrote. Raises ArtifactError for another."""
+    """Read a table of `write_clusters`; raises ArtifactError for any other table."""
     table = pl.read_parquet(path)
     if tuple(table.columns) != COLUMNS or table.is_empty():
         raise ArtifactError(path, f"the columns {', '.join(table.columns)}", ", ".join(COLUMNS), "Cluster again.")
@@ -91,15 +92,15 @@ def read_clusters(path: Path) -> pl.DataFrame:
 
 
 def clustering_hash(clustered: pl.DataFrame) -> str:
-    """16 hex characters that stand for which prompt is in which cluster, hard and soft, in whatever order."""
+    """16 hex characters that identify which prompt is in which cluster, hard and soft, in any order of the rows."""
     rows = clustered.select("id", "cluster", "soft_cluster").sort("id").rows()
     return text_digest(json.dumps(rows, ensure_ascii=False))[:16]
 
 
 def _renumber(labels: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`labels` with cluster order[i] called i; noise stays noise."""
-    places = np.append(np.argsort(order), NOISE)  # its last place is what -1 picks
-    return np.asarray(places[labels], dtype=np.int64)
+    """`labels` with cluster order[i] renamed to i; noise stays noise."""
+    numbers = np.append(np.argsort(order), NOISE)  # label -1 picks the last element
+    return np.asarray(numbers[labels], dtype=np.int64)
 
 
 def _too_few(settings: ClusterSettings, clusters: int, questions: int) -> ConfigError:

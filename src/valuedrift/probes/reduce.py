@@ -1,4 +1,4 @@
-"""Embeddings to few dimensions with UMAP (appendix A.1), from exact nearest neighbours; the same bytes for one seed."""
+"""Reducing embeddings with UMAP (appendix A.1), from exact nearest neighbours; one seed always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -8,42 +8,46 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from valuedrift.config.probe_sets import ReductionSettings
 from valuedrift.errors import ConfigError
 from valuedrift.files import publish
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.probe_settings import ReductionSettings
 from valuedrift.probes.rephrase import read_questions
 
 _BLOCK = 1024
 
 
 def nearest(vectors: FloatMatrix, count: int) -> tuple[NDArray[np.int32], FloatMatrix]:
-    """Of each unit vector the places of its `count` nearest by cosine, itself first, and their distances 1 - cosine.
+    """The `count` nearest neighbours of each unit vector by cosine, the vector itself first.
 
-    Two arrays (vectors, count). Exact: all products are taken, in blocks of rows, which for some thousand vectors is
-    faster than the approximate search that UMAP would make.
+    The search is exact: it computes all products in blocks of rows, which for some thousand vectors is faster than the
+    approximate search of UMAP.
+
+    Returns:
+        Their indices and their distances 1 − cosine, (vectors, count) each.
     """
-    places = np.empty((len(vectors), count), dtype=np.int32)
+    indices = np.empty((len(vectors), count), dtype=np.int32)
     distances = np.empty((len(vectors), count), dtype=np.float32)
     for start in range(0, len(vectors), _BLOCK):
         block = 1 - vectors[start : start + _BLOCK] @ vectors.T
         rows = np.arange(len(block))
-        block[
-            rows, start + rows
-        ] = -np.inf  # a duplicate may be nearer than itself by rounding; UMAP wants itself first
+        # By rounding, a duplicate may be nearer than the vector itself, which UMAP expects first.
+        block[rows, start + rows] = -np.inf
         found = np.argpartition(block, count - 1, axis=1)[:, :count]
         found = np.take_along_axis(found, np.argsort(np.take_along_axis(block, found, 1), axis=1, kind="stable"), 1)
-        places[start : start + _BLOCK] = found
+        indices[start : start + _BLOCK] = found
         distances[start : start + _BLOCK] = np.maximum(np.take_along_axis(block, found, 1), 0)
-    return places, distances
+    return indices, distances
 
 
 def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
-    """UMAP of unit vectors: (vectors, dimensions), float32.
+    """Reduce unit vectors with UMAP to (vectors, dimensions), float32.
 
-    One thread, whatever the machine has: UMAP is reproducible only so, and sums then come in one order.
-    Raises ConfigError where there are not more vectors than neighbours and dimensions ask for.
+    It runs on one thread, as UMAP is reproducible only then.
+
+    Raises:
+        ConfigError: There are too few vectors for the settings.
     """
     least = max(settings.neighbours, settings.dimensions + 1)
     if len(vectors) <= least:
@@ -52,7 +56,8 @@ def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
     from umap import UMAP
 
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # a search index for new points: none come
+        # It warns that without a search index it can't place new points; there are none.
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")
         reducer = UMAP(
             n_neighbors=settings.neighbours,
             n_components=settings.dimensions,
@@ -62,13 +67,13 @@ def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
             random_state=settings.seed,
             n_jobs=1,
             precomputed_knn=(*nearest(vectors, settings.neighbours), None),
-            force_approximation_algorithm=True,  # takes the neighbours as given for small inputs too
+            force_approximation_algorithm=True,  # uses the given neighbours even for small inputs
         )
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
 
 
 def write_reduced(questions: Path, embeddings: Path, model: str, settings: ReductionSettings, out: Path) -> None:
-    """Reduce the embeddings of the questions to `out` (.npy): row i belongs to the table's row i."""
+    """Write the reduced embeddings of the questions to `out` (.npy), in the order of the table."""
     vectors = read_embeddings(embeddings, read_questions(questions)["question"], model)
     reduced = reduce(vectors, settings)
     with publish(out) as draft, draft.open("wb") as stream:

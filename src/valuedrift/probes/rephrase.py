@@ -1,4 +1,4 @@
-"""PRISM's opening prompts as questions (appendix A.1: minimally rephrased by a chat model)."""
+"""PRISM's opening prompts as questions, minimally rephrased by a chat model (appendix A.1)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.data.canonical import MalformedRow, take_text
 from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import write_json, write_parquet
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.questions import same_text
 from valuedrift.templates import fill_template
@@ -24,7 +24,7 @@ _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"))
 
 @dataclass(frozen=True)
 class Prompts:
-    """Distinct prompts by their id. `read`: rows of the source; `duplicates`: those left out as said before."""
+    """Id → distinct prompt, the number of rows in the source, and how many were left out as duplicates."""
 
     texts: dict[str, str]
     read: int
@@ -32,10 +32,12 @@ class Prompts:
 
 
 def read_prompts(source: str) -> Prompts:
-    """The prompts of a file with `id` and `user_prompt`, or PRISM's own `conversation_id` and `opening_prompt`.
+    """The prompts of a file with `id` and `user_prompt`, or with PRISM's own `conversation_id` and `opening_prompt`.
 
-    A prompt that differs from an earlier one in case and spacing alone is a duplicate.
-    Raises DataError for a field that is missing or empty, an id that comes twice, and a file without prompts.
+    A prompt that differs from an earlier one only in case and spacing is a duplicate.
+
+    Raises:
+        DataError: A field is missing or empty, an id is repeated, or the file has no prompts.
     """
     texts: dict[str, str] = {}
     ids: set[str] = set()
@@ -54,11 +56,14 @@ def read_prompts(source: str) -> Prompts:
 
 
 def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path, out: Path) -> None:
-    """Rephrase the prompts of `source` with a chat model into `out`: id, prompt, question (.parquet).
+    """Rephrase the prompts of `source` with a chat model, and write `id, prompt, question` to `out` (.parquet).
 
-    Prompts whose reply is unusable are dropped: as they stand, they would mix statements into the questions. So are
-    questions that equal an earlier one. Beside it (.json): counts, and each unusable reply with its reason.
-    Raises ArtifactError where more replies are unusable than `asking.MOST_UNUSABLE`, and the errors of `complete`.
+    Prompts whose reply is unusable are dropped, as many of them are no questions; so are questions that equal an
+    earlier one. Counts, and each unusable reply with its reason, are written beside it (.json).
+
+    Raises:
+        ArtifactError: More than `asking.MOST_UNUSABLE` of the replies are unusable.
+        ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     prompts = read_prompts(source)
     texts = [fill_template(template, prompt=prompt) for prompt in prompts.texts.values()]
@@ -71,7 +76,7 @@ def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path,
 
 
 def write_as_asked(source: str, out: Path) -> None:
-    """What `write_rephrased` writes, with every prompt as its own question: for runs without a chat model."""
+    """Write the same as `write_rephrased` without a chat model: every prompt is its own question."""
     prompts = read_prompts(source)
     table = _questions(prompts, prompts.texts)
     write_json(out.with_suffix(".json"), _counts(prompts, table))
@@ -79,7 +84,7 @@ def write_as_asked(source: str, out: Path) -> None:
 
 
 def read_questions(path: Path) -> pl.DataFrame:
-    """The table that `write_rephrased` wrote."""
+    """Read a table of `write_rephrased` or `write_as_asked`; raises ArtifactError for any other table."""
     table = pl.read_parquet(path)
     if table.schema != _SCHEMA or table.is_empty() or not table["question"].is_unique().all():
         found = f"{table.height} rows of {', '.join(table.columns)}"
@@ -100,12 +105,12 @@ def _read_row(source: str, number: int, row: Row) -> tuple[str, str]:
 
 
 def _is_unicode(text: str) -> bool:
-    """False for lone surrogates, which JSON's escapes can hold and a file of ours can't."""
+    """False for lone surrogates, which JSON escapes can produce but which can't be written to a file."""
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _read_question(prompt: str, reply: str | Unusable) -> str | Unusable:
-    """The question in a reply: one line that ends with "?", not much longer than the prompt; quotes around it go."""
+    """The question in a reply, without quotes: one line that ends with "?" and is not much longer than the prompt."""
     if isinstance(reply, Unusable):
         return reply
     question = " ".join(reply.split())
@@ -116,7 +121,7 @@ def _read_question(prompt: str, reply: str | Unusable) -> str | Unusable:
         return unusable("several lines", reply)
     if not question.endswith("?"):
         return unusable("not a question", reply)
-    # A minimal change adds a few words, as "Do you think" or "Can you tell me"; an answer adds far more.
+    # A minimal change adds a few words, such as "Do you think" or "Can you tell me"; an answer adds far more.
     return question if len(question) <= 2 * len(prompt) + 100 else unusable("too long", reply)
 
 

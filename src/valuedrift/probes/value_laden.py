@@ -1,4 +1,4 @@
-"""The questions of the chosen topics that are value-laden, as a chat model sees them (appendix A.1)."""
+"""The questions on the chosen topics that a chat model considers value-laden (appendix A.1)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import write_parquet
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
-from valuedrift.probes.topics import read_choice
+from valuedrift.probes.topic_choice import read_choice
 from valuedrift.templates import fill_template
 
 _MAX_TOKENS = 8
@@ -21,7 +21,7 @@ _WORD = re.compile(r"\W*(yes|no)\b(?!\W*\b(?:yes|no)\b)", re.IGNORECASE)
 
 
 def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataFrame:
-    """The questions whose soft cluster was chosen for a topic: id, prompt, question, topic. See `read_choice`."""
+    """The questions whose soft cluster was chosen for a topic: `id, prompt, question, topic`."""
     table = read_clusters(clustered)
     clusters = set(table["soft_cluster"].unique()) - {NOISE}
     topic_of = read_choice(choice, clustering_hash(table), clusters, topics)
@@ -34,12 +34,14 @@ def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataF
 def write_value_laden(
     clustered: Path, choice: Path, topics: Collection[str], template: str, llm: LlmSettings, journal: Path, out: Path
 ) -> None:
-    """Ask of every question on a topic whether it is value-laden; those with a yes go to `out` (.parquet).
+    """Ask whether each question on a topic is value-laden, and write those with a yes to `out` (.parquet).
 
-    Columns: id, prompt, question, topic. Replies that are neither yes nor no are unusable, and their questions are
-    dropped. Beside it (.json): per topic how many were asked and kept, and each unusable reply.
-    Raises the errors of `read_choice` and `complete`, and ArtifactError where more replies are unusable than
-    `asking.MOST_UNUSABLE`.
+    Columns: `id, prompt, question, topic`. Replies that are neither yes nor no are unusable, and their questions are
+    dropped. Counts per topic, and each unusable reply, are written beside it (.json).
+
+    Raises:
+        ArtifactError: As `read_choice` does, and if more than `asking.MOST_UNUSABLE` of the replies are unusable.
+        ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     table = on_topic(clustered, choice, topics)
     replies = ask_each(
@@ -53,7 +55,7 @@ def write_value_laden(
 
 
 def _read_answer(reply: str | Unusable) -> bool | Unusable:
-    """Whether a reply begins with yes, or with no; "Yes/No" is neither."""
+    """Whether a reply begins with yes or with no; "Yes/No" is neither."""
     if isinstance(reply, Unusable):
         return reply
     word = _WORD.match(reply)

@@ -1,1 +1,1 @@
-"""Where every artifact comes from, whether it is still what was made, and an archive of results for publication."""
+"""Where every artifact comes from, whether it is unchanged, and archives of results for publication."""

@@ -1,41 +1,121 @@
-"""Check an archive that `valuedrift pack` wrote, without unpacking it: whoever sent it may have made it otherwise."""
+"""Archives of results for publication, and checking one without unpacking it.
+
+An archive holds no weights and no training data, and a checksum of every file. Checking trusts nothing in it, as
+whoever sent it may have changed it.
+"""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from valuedrift.digests import all_files, file_digests, text_digest
 from valuedrift.errors import ArtifactError
-from valuedrift.provenance.artifact_records import RECORDS
-from valuedrift.provenance.pack import PREFIX, SUMS
-from valuedrift.provenance.verify import ADDED, ALTERED, MISSING, UNREADABLE, Finding, Verified
+from valuedrift.files import publish
+from valuedrift.provenance.artifact_records import RECORDS, RESULTS, record_file
+from valuedrift.provenance.verify import (
+    ADDED,
+    ALTERED,
+    MISSING,
+    UNREADABLE,
+    Finding,
+    Verified,
+    chosen_artifacts,
+    read_records,
+    verify,
+)
+
+PREFIX = "valuedrift-results"
+SUMS = "SHA256SUMS"
+README = "README.md"
+
+# Texts of data sets have their own licences, so tables that quote them (nearest examples) are left out.
+CONTENT = (
+    *("tables", "figures", "drift", "statistics", "labels", "stances", "calibration", "report", "probes"),
+    *(f"expression/*/{name}.parquet" for name in ("shares", "gaps", "gap_summary")),
+    *("expression/*/recovery", "prediction/*/predictions.parquet", "prediction/*/errors.parquet"),
+    *("judges/*/quality.json", "data/*/*/card.json", "data/*/*/card.md"),
+)
+"""What is packed from `results/` unless paths are given."""
+
+_CONFIGURATION = RESULTS / "configuration.yaml"
+_WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
+_ABOUT = f"""# Results of Value Drift
+
+Tables, figures, statistics, judged answers and the configuration that they come from, in the folders of `{RESULTS}/`.
+Weights and training data are not included.
+
+`{RECORDS}/` holds a record of each artifact here and of everything that it was made from: the commit of the program,
+the command, the hash of its settings, seeds, package versions, the kind of machine, and the SHA-256 of inputs and
+outputs, including weights and data sets.
+
+To check that every file is what was packed, run either of
+
+    sha256sum -c {SUMS}
+    valuedrift verify --archive ARCHIVE
+
+The second reads the archive without unpacking it, and also compares the files with their records.
+"""
 
 _BLOCK = 1 << 20
 _LONGEST = 64 << 20
-"""Bytes of a record or list of checksums; more is not read into memory."""
+"""Largest record or list of checksums, in bytes, that is read into memory."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 @dataclass
 class _Content:
-    """Digests by name, the texts that are read, and what is wrong with members."""
+    """What an archive holds: digests by name, the content of records and checksums, and what is wrong with members."""
 
     digests: dict[str, str] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
-def verify_archive(archive: Path) -> Verified:
-    """Compare an archive's files with its checksums and its records.
+def pack(archive: Path, paths: Sequence[Path] = ()) -> list[str]:
+    """Write a .tar.gz of artifacts, with the configuration and the records of everything that they were made from.
 
-    Raises ArtifactError for what is no such archive, or is cut short.
+    The same files give the same bytes.
+
+    Args:
+        archive: File to write.
+        paths: Artifacts, or folders of them; by default CONTENT.
+
+    Returns:
+        The names of the packed files.
+
+    Raises:
+        ArtifactError: An artifact has changed or has a name that can't be published, or there is none.
+    """
+    chosen = list(chosen_artifacts(paths)) if paths else _content()
+    verified = verify(chosen) if chosen else None
+    if verified and (wrong := verified.findings):
+        raise ArtifactError(wrong[0].path, wrong[0].kind, "artifacts as they were made", "See `valuedrift verify`.")
+    artifacts = sorted({file for path in chosen for file in all_files(path) if file.suffix not in _WEIGHTS})
+    if not artifacts:
+        raise ArtifactError(RESULTS, "none of the files asked for", "results to pack", "Make the target first.")
+    records, _ = read_records([RESULTS])
+    configuration = [_CONFIGURATION] if _CONFIGURATION.is_file() else []
+    files = {*artifacts, *configuration, *map(record_file, _ancestry([*artifacts, *configuration], records))}
+    _write(archive, sorted(files))
+    return sorted(map(str, files))
+
+
+def verify_archive(archive: Path) -> Verified:
+    """Compare the files of an archive with its checksums and its records.
+
+    Raises:
+        ArtifactError: The file is no archive of `pack`, or is truncated.
     """
     try:
         content = _read(archive)
@@ -47,13 +127,67 @@ def verify_archive(archive: Path) -> Verified:
     return Verified(len(content.digests), tuple(sorted(set(findings))))
 
 
+def _content() -> list[Path]:
+    return sorted(path for pattern in CONTENT for path in RESULTS.glob(pattern))
+
+
+def _ancestry(files: Iterable[Path], records: Mapping[str, Mapping[str, Any]]) -> set[Path]:
+    """The recorded artifacts that the files belong to, and all those that they were made from."""
+    found: set[str] = set()
+    left = [str(path) for path in files]
+    while left:
+        for owner in _owners(left.pop(), records):
+            if owner not in found:
+                found.add(owner)
+                left += records[owner]["inputs"]
+    return {Path(artifact) for artifact in found}
+
+
+def _owners(name: str, records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The artifact that a path belongs to, or those in the folder of that name."""
+    around = [str(path) for path in (Path(name), *Path(name).parents) if str(path) in records]
+    yield from around or (artifact for artifact in records if artifact.startswith(f"{name}/"))
+
+
+def _write(archive: Path, files: Sequence[Path]) -> None:
+    for file in files:
+        _require_name(file)
+    digests = {README: text_digest(_ABOUT), **{str(path): digest for path, digest in file_digests(files).items()}}
+    sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    with (
+        publish(archive) as draft,
+        draft.open("wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, text in ((README, _ABOUT), (SUMS, sums)):
+            tar.addfile(_member(name, len(text.encode())), io.BytesIO(text.encode()))
+        for file in files:
+            with file.open("rb") as handle:
+                tar.addfile(_member(str(file), file.stat().st_size), handle)
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    """A member without traces of who packed it and when: owner 0, time 0, mode 0644."""
+    member = tarfile.TarInfo(f"{PREFIX}/{name}")
+    member.size, member.mode, member.mtime = size, 0o644, 0
+    return member
+
+
+def _require_name(file: Path) -> None:
+    if not file.resolve().is_relative_to(RESULTS.resolve()):
+        raise ArtifactError(file, f"a link to {file.resolve()}", f"files below {RESULTS}/")
+    if not str(file).isprintable() or "\\" in str(file):
+        raise ArtifactError(file, str(file), "a name of printable characters without backslashes", "Rename the file.")
+
+
 def _read(archive: Path) -> _Content:
     content = _Content()
     with tarfile.open(archive, "r|gz") as tar:
         for member in tar:
             name = str(PurePosixPath(member.name).relative_to(PREFIX)) if _is_proper(member) else repr(member.name)
             if not _is_proper(member) or name in content.digests:
-                content.findings.append(Finding(name, ADDED, "no plain file below the archive's folder, or a second"))
+                content.findings.append(Finding(name, ADDED, "repeated, or no plain file in the archive's folder"))
                 continue
             keep = name == SUMS or (PurePosixPath(name).is_relative_to(RECORDS) and name.endswith(".json"))
             whole, text = hashlib.sha256(), bytearray()
@@ -92,7 +226,7 @@ def _against_records(content: _Content) -> Iterator[Finding]:
         try:
             files = {file: str(entry["sha256"]) for file, entry in json.loads(text)["files"].items()}
         except (ValueError, KeyError, TypeError, AttributeError):
-            yield Finding(name, UNREADABLE, "it is no record of an artifact")
+            yield Finding(name, UNREADABLE, "it is not the record of an artifact")
             continue
         for file, recorded in sorted(files.items()):
             found = content.digests.get(file, recorded)

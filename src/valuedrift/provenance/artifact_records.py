@@ -1,8 +1,8 @@
-"""A record beside the results for every artifact: the digests of its files, and where they come from.
+"""A record of every artifact: the digests of its files and their origin.
 
     results/stances/pocket/base.parquet  →  results/provenance/stances/pocket/base.parquet.json
 
-They lie in a tree of their own, so that artifacts hold nothing but their content.
+Records are in a tree of their own, so that the folders of artifacts contain nothing else.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from valuedrift.files import read_json, write_json
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"
 BESIDE = frozenset({"provenance", "logs", "benchmarks", "journals", "resume", "embeddings", "predictions.json"})
-"""What in `results/` is no artifact: what was said, foretold, measured or kept on the way proves itself or nothing."""
+"""Folders and files of `results/` that are no artifacts and have no records."""
 
 
-def place(path: Path) -> Path | None:
-    """An artifact's path from the working directory on, or None for what is no artifact below `results/`."""
+def artifact_path(path: Path) -> Path | None:
+    """`path` relative to the working directory, or None if it is no artifact below `results/`."""
     try:
         inside = path.resolve().relative_to(RESULTS.resolve())
     except ValueError:
@@ -32,17 +32,19 @@ def place(path: Path) -> Path | None:
 
 
 def record_file(artifact: Path) -> Path:
-    """Where the record of an artifact (`results/…`) lies."""
+    """The path of the record of an artifact (`results/…`)."""
     inside = artifact.relative_to(RESULTS)
     return RECORDS / inside.parent / f"{inside.name}.json"
 
 
 def leave_records(published: Iterable[Path], origin: str) -> None:
-    """Write the records of what a command published, drafts and what lies elsewhere than below `results/` aside.
+    """Write records of the artifacts among the paths that a command published.
 
-    origin: as JSON, see `valuedrift.provenance.origin`
+    Args:
+        published: Paths; those that no longer exist or are no artifacts are skipped.
+        origin: The origin as JSON, see `valuedrift.provenance.origin`.
     """
-    artifacts = {artifact for path in published if path.exists() and (artifact := place(path))}
+    artifacts = {artifact for path in published if path.exists() and (artifact := artifact_path(path))}
     for artifact in sorted(artifacts):
         digests = file_digests(all_files(artifact))
         files = {str(path): {"sha256": digest, "bytes": path.stat().st_size} for path, digest in digests.items()}
@@ -50,7 +52,7 @@ def leave_records(published: Iterable[Path], origin: str) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Raises ArtifactError for a file that isn't a record."""
+    """Read a record; raises ArtifactError if the file is none."""
     try:
         record = read_json(path)
         whole = {
@@ -66,18 +68,18 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file: as recorded where it has not been written since the record was, else of its content.
+    """SHA-256 of a file, taken from its record unless the file was written after the record.
 
-    So weights are not read again by every job that starts from them.
+    This saves each job that starts from a model from reading the weights again.
     """
     for record in _records_about(path):
-        if (entry := record.get(str(place(path)))) and entry["bytes"] == path.stat().st_size:
+        if (entry := record.get(str(artifact_path(path)))) and entry["bytes"] == path.stat().st_size:
             return str(entry["sha256"])
     return file_digest(path)
 
 
 def _records_about(path: Path) -> Iterator[Mapping[str, Any]]:
-    artifact = place(path)
+    artifact = artifact_path(path)
     for candidate in (artifact, artifact.parent) if artifact else ():
         file = record_file(candidate) if candidate != RESULTS else None
         if file and file.is_file() and file.stat().st_mtime_ns >= path.stat().st_mtime_ns:

@@ -1,4 +1,4 @@
-"""The program and the kind of machine that make an artifact: nothing that names a person, a host or a place."""
+"""The program and the kind of machine that make an artifact; nothing identifies a person, a host or a folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _GPUS = Path("/proc/driver/nvidia/gpus")
 
 @cache
 def program() -> dict[str, Any]:
-    """Version and commit of this package; `dirty` where its files differ from the commit's.
+    """Version and commit of this package; `dirty` if its files differ from the commit's.
 
-    commit: None where it was not installed from a checkout
+    `commit` is None if the package was not installed from a checkout.
     """
     tracked = _git("ls-files", "--error-unmatch", "__init__.py")
     status = _git("status", "--porcelain=v2", "--branch", "--untracked-files=all", "--", ".") if tracked else ""
@@ -33,7 +33,7 @@ def program() -> dict[str, Any]:
 
 @cache
 def machine() -> dict[str, Any]:
-    """Operating system, Python, processor and GPUs, each by its kind."""
+    """Operating system, Python version, processor model and GPU models."""
     models = {_field(file, "Model") for file in sorted(_GPUS.glob("*/information"))}
     return {
         "os": f"{platform.system()} {platform.machine()}",
@@ -45,25 +45,25 @@ def machine() -> dict[str, Any]:
 
 @cache
 def packages() -> dict[str, str]:
-    """The versions of the packages that this one asks for, as far as the environment has them: stages have their own.
+    """Versions of this package's dependencies, as far as they are installed (each stage may have its own environment).
 
-    They are read from the names of the folders that installers leave, which takes a hundredth of asking for each.
+    They are read from the names of the dist-info folders, which takes a hundredth of the time of asking for each.
     """
     found: dict[str, str] = {}
-    for place in sys.path:
-        for folder in Path(place or ".").glob("*.dist-info"):
+    for path in sys.path:
+        for folder in Path(path or ".").glob("*.dist-info"):
             name, _, version = folder.name.removesuffix(".dist-info").partition("-")
             found.setdefault(_normal(name), version)
     try:
-        asked = [line for line in requires("valuedrift") or [] if "extra ==" not in line]
+        required = [line for line in requires("valuedrift") or [] if "extra ==" not in line]
     except PackageNotFoundError:  # run from its source, without being installed
         return dict(sorted(found.items()))
-    names = sorted(_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in asked)
+    names = sorted(_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in required)
     return {name: found[name] for name in names if name in found}
 
 
 def _git(*arguments: str) -> str:
-    """What git says, or nothing where it fails or isn't there. It takes no lock: jobs run beside each other."""
+    """The output of git, or nothing if it fails or is missing. It takes no lock, since jobs run in parallel."""
     command = ["git", "-C", str(_PACKAGE), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
@@ -74,7 +74,7 @@ def _git(*arguments: str) -> str:
 
 
 def _field(file: Path, name: str) -> str:
-    """The first value of a `name : value` line; empty where there is none."""
+    """The value of the first line `name : value`, or nothing."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,12 +1,14 @@
 """The origin of what a command makes: program, command, configuration, seeds, inputs, packages, kind of machine.
 
-Nothing in it changes from one run to the next on the same machine: no dates, no durations, no names of hosts or people.
+It is the same for every run on the same machine: it holds no dates and no durations. It names no hosts or people:
+absolute paths and users in addresses are masked.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,22 +17,29 @@ from typing import Any
 from valuedrift.digests import files_in, listing_digest, text_digest
 from valuedrift.provenance.artifact_records import digest_of
 from valuedrift.provenance.machine import machine, packages, program
-from valuedrift.provenance.masks import masked, masked_argument
 
-# Places that a command writes to, or keeps what it has done in; benchmarks are durations.
+MASK = "…"
+"""What stands for the hidden part of an absolute path."""
+
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
+# Options whose paths are written to, or hold caches or durations.
 _NO_INPUTS = frozenset({"out", "store", "journal", "resume", "benchmarks"})
 _LONGEST_NAME = 255
 
 
 def origin(arguments: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a command's artifacts come from.
+    """The origin of a command's artifacts.
 
-    arguments: of the command line, the command first · options: what they were read as
+    Args:
+        arguments: Words of the command line, from the command on.
+        options: The values that they were read as.
 
-    configuration: SHA-256 of the settings among the options (as JSON with sorted keys), which `command` shows in full ·
-    seeds: option → seed · inputs: path, as it was given → SHA-256 of the file, or of a folder's list of files
+    Returns:
+        Among others `configuration`, the SHA-256 of the settings among the options (as JSON with sorted keys), which
+        `command` shows in full; `seeds`, option → seed; `inputs`, path as it was given → SHA-256 of the file, or of a
+        folder's list of files.
     """
-    settings = {name: masked(value) for name, value in options.items() if not _is_place(value)}
+    settings = {name: masked(value) for name, value in options.items() if not _is_path(value)}
     return {
         "program": program(),
         "command": shlex.join(["valuedrift", *map(masked_argument, arguments)]),
@@ -42,7 +51,35 @@ def origin(arguments: Sequence[str], options: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _is_place(value: Any) -> bool:
+def masked(value: Any) -> Any:
+    """The same value, with only the last part of every absolute path in it: `…/model`."""
+    if isinstance(value, dict):
+        return {masked(key): masked(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(one) for one in value]
+    if isinstance(value, Path):
+        return masked(str(value))
+    if not isinstance(value, str):
+        return value
+    if value.startswith("/"):
+        return f"{MASK}/{Path(value).name}"
+    return _USER.sub("", value)
+
+
+def masked_argument(argument: str) -> str:
+    """A masked argument of the command line, which may be JSON or `--option=value`."""
+    if argument.startswith("--") and "=" in argument:
+        name, _, value = argument.partition("=")
+        return f"{name}={masked_argument(value)}"
+    if argument[:1] in ("{", "["):
+        try:
+            return json.dumps(masked(json.loads(argument)), ensure_ascii=False)
+        except ValueError:
+            pass
+    return str(masked(argument))
+
+
+def _is_path(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, list) and any(isinstance(one, Path) for one in value))
 
 
@@ -55,7 +92,7 @@ def _seeds(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _inputs(options: Mapping[str, Any]) -> list[tuple[str, Path]]:
-    """(as it was given, path) of every file and folder that options name, those inside settings too, once each."""
+    """(as it was given, path) of every file and folder that options name, directly or within settings, once each."""
     given = (text for name, value in options.items() if name not in _NO_INPUTS for text in _texts(value))
     found = {text: Path(os.path.expandvars(text)) for text in given if _can_be_path(text)}
     return sorted((text, path) for text, path in found.items() if path.is_file() or ("/" in text and path.is_dir()))

@@ -1,4 +1,4 @@
-"""Whether artifacts are still what their jobs made, and were made from what is there now."""
+"""Check whether artifacts are unchanged, and whether their inputs have changed since."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from valuedrift.digests import all_files, file_digest, file_digests, files_in, listing_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import PRUNED
-from valuedrift.provenance.artifact_records import BESIDE, RECORDS, RESULTS, place, read_record
-from valuedrift.provenance.masks import MASK
+from valuedrift.provenance.artifact_records import BESIDE, RECORDS, RESULTS, artifact_path, read_record
+from valuedrift.provenance.origin import MASK
 
 ALTERED, MISSING, ADDED = "altered", "missing", "added"
 OUTDATED, UNRECORDED, UNREADABLE = "outdated", "unrecorded", "unreadable"
@@ -20,10 +20,13 @@ OUTDATED, UNRECORDED, UNREADABLE = "outdated", "unrecorded", "unreadable"
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What is wrong with a file.
+    """Something wrong with a file.
 
-    kind: `altered`, other content than its job wrote · `missing` · `added` to an artifact's folder · `outdated`, made
-    from an input that is another by now · `unrecorded`, no command's record knows it · `unreadable`, a damaged record
+    Attributes:
+        path: The file.
+        kind: `altered` (its content is not what its job wrote), `missing`, `added` (to an artifact's folder),
+            `outdated` (an input has changed since), `unrecorded` (in no record) or `unreadable` (a damaged record).
+        text: Details.
     """
 
     path: str
@@ -36,18 +39,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """How many files were hashed, and what was found wrong, by path."""
+    """The number of files that were hashed, and what is wrong, sorted by path."""
 
     files: int
     findings: tuple[Finding, ...]
 
 
 def verify(paths: Sequence[Path] = ()) -> Verified:
-    """Hash everything that has a record, at or below the paths (all of `results/` by default), and compare.
+    """Hash everything that has a record, at or below the paths (by default all of `results/`), and compare.
 
-    Raises ArtifactError for a path that isn't below `results/`, and where there is nothing to verify.
+    Raises:
+        ArtifactError: A path isn't below `results/`, or there is nothing to verify.
     """
-    chosen = chosen_places(paths) or [RESULTS]
+    chosen = chosen_artifacts(paths) or [RESULTS]
     records, findings = read_records(chosen)
     there = {path for artifact in records for path in _there(Path(artifact))}
     loose = _unrecorded(chosen, there)
@@ -55,17 +59,17 @@ def verify(paths: Sequence[Path] = ()) -> Verified:
         raise ArtifactError(chosen[0], "nothing", "artifacts and their records", "Make the target first.")
     digests = {str(path): digest for path, digest in file_digests(sorted(there)).items()}
     for record in records.values():
-        findings += compared(record, digests, {name for name in digests if _within(name, record["artifact"])})
+        findings += _compared(record, digests, {name for name in digests if _within(name, record["artifact"])})
         findings += _outdated(record, digests)
-    findings += [Finding(str(path), UNRECORDED, "no record says which command made it") for path in loose]
+    findings += [Finding(str(path), UNRECORDED, "it is in no record") for path in loose]
     return Verified(len(digests), tuple(sorted(findings)))
 
 
-def chosen_places(paths: Iterable[Path]) -> list[Path]:
-    """The paths from the working directory on; raises ArtifactError for one that isn't at or below `results/`."""
+def chosen_artifacts(paths: Iterable[Path]) -> list[Path]:
+    """The paths relative to the working directory; raises ArtifactError for one that isn't `results/` or below it."""
     found = []
     for path in paths:
-        artifact = RESULTS if path.resolve() == RESULTS.resolve() else place(path)
+        artifact = RESULTS if path.resolve() == RESULTS.resolve() else artifact_path(path)
         if artifact is None:
             raise ArtifactError(path, "a path elsewhere", f"artifacts below {RESULTS}/")
         found.append(artifact)
@@ -73,12 +77,12 @@ def chosen_places(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_records(chosen: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-    """Artifact → record, of all artifacts at, below or around the chosen paths, and what is wrong with records."""
+    """Artifact → record for all artifacts at, below or around the chosen paths, and what is wrong with the records."""
     records, findings = {}, []
-    places = list(chosen)
+    paths = list(chosen)
     for file in sorted(RECORDS.rglob("*.json")):
         artifact = RESULTS / file.relative_to(RECORDS).with_suffix("")
-        if not any(_within(artifact, path) or _within(path, artifact) for path in places):
+        if not any(_within(artifact, path) or _within(path, artifact) for path in paths):
             continue
         try:
             record = read_record(file)
@@ -92,18 +96,18 @@ def read_records(chosen: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], lis
     return records, findings
 
 
-def compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[str]) -> list[Finding]:
-    """What a record and the digests of the files that are `there` disagree on."""
+def _compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[str]) -> list[Finding]:
+    """Differences between a record and the digests of the files that exist (`there`)."""
     recorded: Mapping[str, Any] = record["files"]
     pruned = {str(Path(name).parent) for name in there if Path(name).name == PRUNED}
     found = []
     for name in sorted(recorded.keys() | there):
         if name not in there:
             if not (".safetensors" in name and str(Path(name).parent) in pruned):
-                found.append(Finding(name, MISSING, "it was made, and is gone"))
+                found.append(Finding(name, MISSING, "it is recorded, but does not exist"))
         elif name not in recorded:
             if Path(name).name != PRUNED:
-                found.append(Finding(name, ADDED, f"the command that made {record['artifact']} did not write it"))
+                found.append(Finding(name, ADDED, f"it is not in the record of {record['artifact']}"))
         elif digests[name] != recorded[name]["sha256"]:
             expected = recorded[name]["sha256"][:12]
             found.append(Finding(name, ALTERED, f"found {digests[name][:12]}…, recorded {expected}…"))
@@ -121,13 +125,13 @@ def _unrecorded(chosen: Iterable[Path], recorded: set[Path]) -> list[Path]:
 
 
 def _outdated(record: Mapping[str, Any], digests: Mapping[str, str]) -> Iterator[Finding]:
-    """Inputs that are others by now than when they were read. Those that are gone, or lie where only `…` says, pass."""
+    """Inputs that have changed since they were read; those that are missing or have a masked path are skipped."""
     for given, digest in sorted(record["inputs"].items()):
         path = Path(os.path.expandvars(given))
         if given.startswith(MASK) or not path.exists() or (path / PRUNED).exists():
             continue
         if _now(path, digests) != digest:
-            yield Finding(record["artifact"], OUTDATED, f"it was made from another {given} than there is now")
+            yield Finding(record["artifact"], OUTDATED, f"its input {given} has changed since it was made")
 
 
 def _now(path: Path, digests: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The loop of attempts: write, judge, and ask again for what failed, with another seed, a bounded number of times."""
+"""Writing answers in a limited number of attempts: write, judge, and ask again, with another seed, for what failed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
-from valuedrift.synthetic.write_answers import (
-    SIDES,
-    Task,
-    Topics,
-    WriterSettings,
-    read_writer_prompt,
-    request_seed,
-    writing_request,
-)
+from valuedrift.synthetic.writer_requests import SIDES, Task, Topics, read_writer_prompt, request_seed, writing_request
 
 Ask = Callable[[Sequence[ChatRequest]], list[ChatReply]]
 Judge = Callable[[pl.DataFrame], pl.DataFrame]
-"""From topic, question, answer to the same rows with p_support, p_neutral, p_oppose, unassigned."""
+"""Takes `topic, question, answer`; gives the same rows with `p_support, p_neutral, p_oppose, unassigned` as well."""
 
 JUDGED = (*PROBABILITIES, "unassigned")
 
@@ -37,10 +30,11 @@ _FAILURE = _TASK | {"prompt": pl.String, "reason": pl.String, "attempts": pl.Int
 
 @dataclass(frozen=True)
 class Written:
-    """What the attempts came to.
+    """The result of all attempts.
 
-    answers: prompt_id, topic, side, answer, p_…, unassigned, seed, attempts: those that passed
-    failures: prompt_id, topic, side, prompt, reason, attempts: every answer that did not, of every attempt
+    Attributes:
+        answers: Those that passed: `prompt_id, topic, side, answer, p_…, unassigned, seed, attempts`.
+        failures: Those that did not, of every attempt: `prompt_id, topic, side, prompt, reason, attempts`.
     """
 
     answers: pl.DataFrame
@@ -48,10 +42,10 @@ class Written:
 
 
 def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge, settings: WriterSettings) -> Written:
-    """Both answers to every prompt (prompt_id, topic, prompt), as far as `settings.attempts` goes.
+    """Write both answers to every prompt (`prompt_id, topic, prompt`), in at most `settings.attempts` attempts.
 
-    Everything follows from the replies of `ask` and `judge`: where both keep theirs, a run that was cut off and starts
-    again asks for the rest alone and ends with the same tables.
+    The result follows from the replies of `ask` and `judge` only. If both store their replies, a run that was
+    interrupted and starts again asks only for the rest and ends with the same tables.
     """
     template = read_writer_prompt(settings.template)
     rows = prompts.select("prompt_id", "topic", "prompt").iter_rows()
@@ -73,7 +67,7 @@ def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge,
 def check(
     tasks: Sequence[Task], replies: Sequence[ChatReply], judge: Judge, minimum: float
 ) -> tuple[list[tuple[Task, dict[str, Any]]], list[tuple[Task, Fault]]]:
-    """The answers that pass, with their stances, and the faults of the others, both in the order of the tasks."""
+    """Split the tasks into those whose answers pass, with their stances, and those that fail, with the fault."""
     faults = [reply_fault(reply) for reply in replies]
     texts = [
         (task.topic, task.prompt, reply.text.strip())
@@ -93,9 +87,10 @@ def check(
 
 
 def judge_texts(texts: Sequence[tuple[str, str, str]], judge: Judge) -> list[dict[str, Any]]:
-    """answer, p_…, unassigned of every (topic, question, answer), in order; the judge sees each once.
+    """`answer, p_…, unassigned` of every (topic, question, answer), in order; the judge sees each only once.
 
-    Raises ArtifactError where the judge's table lacks a column or has other rows.
+    Raises:
+        ArtifactError: The judge's table lacks a column or has other rows.
     """
     if not texts:
         return []

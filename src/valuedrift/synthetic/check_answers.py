@@ -1,4 +1,4 @@
-"""What is wrong with a written answer: found in the reply itself, or by the judge."""
+"""What is wrong with a written answer, by the reply itself and by the judge's stance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from valuedrift.statistics.panel import PROBABILITIES
 
 
 class Fault(StrEnum):
-    """Every reason to ask again, as given_up.parquet and summary.json print it."""
+    """A reason to ask again, as shown in given_up.parquet and summary.json."""
 
     ERROR = "the endpoint gave no answer"
     FILTERED = "stopped by a content filter"
@@ -34,7 +34,7 @@ _MACHINE = re.compile(
 
 
 def reply_fault(reply: ChatReply) -> Fault | None:
-    """What is wrong with a reply before anybody judges it."""
+    """What is wrong with a reply, found without the judge."""
     fault = _FINISHES.get(reply.finish, Fault.ERROR)
     if fault:
         return fault
@@ -42,17 +42,17 @@ def reply_fault(reply: ChatReply) -> Fault | None:
         return Fault.EMPTY
     try:
         reply.text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which no file of ours could hold
+    except UnicodeEncodeError:  # a lone surrogate, which can't be written to a file
         return Fault.NOT_UNICODE
-    if is_refusal(reply.text):  # quiet ones are left to the judge, who finds no side in them
+    if is_refusal(reply.text):  # refusals without such phrases are left to the judge, who finds no side in them
         return Fault.REFUSAL
     return Fault.MACHINE if _MACHINE.search(reply.text.replace("’", "'")) else None
 
 
 def stance_fault(probabilities: tuple[float | None, ...], side: str, minimum: float) -> Fault | None:
-    """What is wrong with an answer by its p_support, p_neutral, p_oppose.
+    """What is wrong with the stance of an answer, given its p_support, p_neutral, p_oppose.
 
-    The side asked for must be more probable than both others, and at least `minimum`.
+    The requested side must be more probable than the other two stances, and its probability at least `minimum`.
     """
     found = dict(zip(PROBABILITIES, probabilities, strict=True))
     wanted = found.pop(f"p_{side}")

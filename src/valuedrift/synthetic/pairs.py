@@ -1,4 +1,4 @@
-"""The table of pairs, and the two training sets that are views of it."""
+"""The table of pairs, and the two training sets that are made from it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
-from valuedrift.synthetic.write_answers import SIDES, Topics, WriterSettings, read_writer_prompt
+from valuedrift.synthetic.writer_requests import SIDES, Topics, read_writer_prompt
 from valuedrift.templates import prompt_hash
 
 _PROMPTS = ("prompt_id", "topic", "source", "cosine", "prompt")
@@ -25,8 +26,9 @@ _PARTS = ("answer", *JUDGED, "seed", "attempts")
 def make_pairs(prompts: pl.DataFrame, answers: pl.DataFrame, model: str) -> pl.DataFrame:
     """One row for each prompt with both answers, in the order of the prompts.
 
-    pair_id (the prompt's), topic, source, cosine, prompt, model, and of each side: support_answer, support_p_support,
-    support_p_neutral, support_p_oppose, support_unassigned, support_seed, support_attempts, oppose_answer, …
+    Columns: `pair_id` (the prompt's), `topic, source, cosine, prompt, model`, and for each side `support_answer,
+    support_p_support, support_p_neutral, support_p_oppose, support_unassigned, support_seed, support_attempts,
+    oppose_answer, …`.
     """
     pairs = prompts.select(_PROMPTS).with_columns(model=pl.lit(model))
     for side in SIDES:
@@ -36,7 +38,7 @@ def make_pairs(prompts: pl.DataFrame, answers: pl.DataFrame, model: str) -> pl.D
 
 
 def given_up(written: Written) -> pl.DataFrame:
-    """prompt_id, topic, prompt, side, reason, attempts: the last fault of every answer that never passed."""
+    """The last fault of every answer that never passed: `prompt_id, topic, prompt, side, reason, attempts`."""
     never = written.failures.join(written.answers, on=["prompt_id", "side"], how="anti", maintain_order="left")
     last = never.unique(["prompt_id", "side"], keep="last", maintain_order=True)
     return last.select("prompt_id", "topic", "prompt", "side", "reason", "attempts")
@@ -45,7 +47,7 @@ def given_up(written: Written) -> pl.DataFrame:
 def aligned(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
     """The pairs as canonical preference rows with the answer of `side` chosen (section 6.1).
 
-    Both sides have the same ids in the same order; `chosen` and `rejected` are exchanged and nothing else.
+    The two sides differ only in that `chosen` and `rejected` are exchanged.
     """
     if side not in SIDES:
         raise ConfigError("synthetic.side", side, f"one of {', '.join(SIDES)}")
@@ -59,10 +61,10 @@ def aligned(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
 
 
 def summary(prompts: pl.DataFrame, pairs: pl.DataFrame, written: Written) -> dict[str, Any]:
-    """What became of the prompts, per topic, and whether length betrays the side.
+    """What became of the prompts, per topic, and whether the length of an answer reveals its side.
 
-    faults: how many answers failed for each reason, over all attempts · support_is_longer: the share of pairs whose
-    support answer has more characters, with its 95 % interval; far from a half, length goes with the stance
+    `faults` counts failed answers by reason, over all attempts. `support_is_longer` is the share of pairs whose support
+    answer has more characters, with its 95 % interval; a share far from one half means that length goes with stance.
     """
     lost = given_up(written)
     count = {name: dict(table["topic"].value_counts().iter_rows()) for name, table in _counted(prompts, pairs, lost)}
@@ -83,11 +85,21 @@ def summary(prompts: pl.DataFrame, pairs: pl.DataFrame, written: Written) -> dic
 def write_pairs(
     retrieved: Path, topics: Topics, settings: WriterSettings, llm: LlmSettings, judge: Judge, journal: Path, out: Path
 ) -> None:
-    """Write pairs.parquet, given_up.parquet and summary.json into the folder `out`.
+    """Write pairs.parquet, given_up.parquet and summary.json into `out`.
 
-    retrieved: prompt_id, topic, source, cosine, prompt · journal: the writer's replies. Killed and started again it
-    asks for what the journal lacks; the judge has to keep its own replies.
-    Raises ArtifactError where not a single pair came about, and writes given_up.parquet alone.
+    After an interruption, a second run asks only for what the journal lacks; the judge must store its own replies.
+
+    Args:
+        retrieved: Table of the prompts: `prompt_id, topic, source, cosine, prompt`.
+        topics: Topic → its `target` and `value`.
+        settings: How answers are written and checked.
+        llm: The writer.
+        judge: The judge.
+        journal: Journal of the writer's replies.
+        out: Folder to write into.
+
+    Raises:
+        ArtifactError: There is no pair at all; then only given_up.parquet is written.
     """
     prompts = pl.read_parquet(retrieved, columns=list(_PROMPTS))
 

@@ -1,1 +1,1 @@
-"""Training with trl: one module per algorithm, configured and watched, never subclassed."""
+"""Training with trl: one module per algorithm; trl's trainers are configured, never subclassed."""

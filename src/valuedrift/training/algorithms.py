@@ -1,4 +1,4 @@
-"""Every algorithm that a run of the grid can name, and what builds its trainer."""
+"""Every algorithm that a run can name, and the function that builds its trainer."""
 
 from __future__ import annotations
 

@@ -12,19 +12,17 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 from valuedrift.files import publish
 from valuedrift.models.model_folder import checkpoint_name
-from valuedrift.training.devices import is_main, whole
+from valuedrift.training.devices import gather_full_state, is_main
+from valuedrift.training.lora import merged
 from valuedrift.training.metrics import Entry, entry, write_metrics
 
 
 def save_weights(model: PreTrainedModel, folder: Path) -> None:
-    """Write configuration and weights (safetensors) of a model as one folder that appears whole or not at all.
+    """Write a model's configuration and weights (safetensors) as one folder that appears whole or not at all.
 
-    Adapters are written as the plain weights that they amount to. Every process of a run must call it; one writes.
+    Adapters are merged into plain weights. Every process of a run must call it; the main process writes.
     """
-    # Adapters need a job, and a job what counts as a model, from here.
-    from valuedrift.training.lora import merged
-
-    state = whole(model.state_dict())
+    state = gather_full_state(model.state_dict())
     plain = model
     if isinstance(model, PeftModel):
         state, plain = merged(model, state), model.get_base_model()
@@ -49,7 +47,7 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # Trainers make a folder for themselves, in which nothing is kept.
+        # Trainers make a folder in which nothing is kept.
         shutil.rmtree(args.output_dir, ignore_errors=True)
 
     def on_log(

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 
 def processes() -> int:
-    """Processes of this run, one a device, as `accelerate launch` or `torchrun` started them; 1 without them."""
+    """Processes of this run, one per device, as `accelerate launch` or `torchrun` started them; 1 without them."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -38,11 +38,14 @@ def keep_to_one_gpu() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
-def whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The weights in full, from those that are divided over devices (FSDP). Every process must call it.
+def gather_full_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Gather weights that are divided over devices (FSDP). Every process must call it.
 
-    They are gathered one at a time and kept by the main process, in its memory; the others get nothing. Weights that
-    are one (embeddings and output layer, where they are tied) stay one.
+    Tensors are gathered one at a time into the main process's memory. Tied weights (embeddings and output layer) stay
+    one tensor.
+
+    Returns:
+        All weights in the main process, nothing in the others.
     """
     gathered: dict[str, torch.Tensor] = {}
     seen: dict[tuple[int, torch.Size], torch.Tensor] = {}
@@ -56,16 +59,18 @@ def whole(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def wait_for_all() -> None:
-    """Go on when every process of the run has come here."""
+    """Wait until every process of the run has come here."""
     if processes() > 1:
         PartialState().wait_for_everyone()
 
 
-def shared(rows: list[dict[str, Any]], folder: Path) -> Dataset:
-    """A data set of encoded rows; one file below `folder` where several processes read it.
+def shared_dataset(rows: list[dict[str, Any]], folder: Path) -> Dataset:
+    """Make a data set of encoded rows; where a run has several processes, one on disk that all of them read.
 
-    What trainers derive from it, such as tokens, is then made by the main process and found by the others beside that
-    file.
+    What trainers derive from it, such as tokens, is then made by the main process, and the others find it on disk.
+
+    Args:
+        folder: where the data set is saved for several processes.
     """
     if processes() == 1:
         return Dataset.from_list(rows)

@@ -1,4 +1,4 @@
-"""Disk space: what a run will need, and an answer to a full disk."""
+"""Disk space: what a run needs, and a clear error when the disk is full."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.files import is_full
 from valuedrift.models.model_folder import require_model
 from valuedrift.quantities import byte_size
 from valuedrift.training.devices import processes
-from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
 
 _FLOAT = 4  # bytes: weights are trained and saved in fp32
@@ -24,7 +24,7 @@ _FLOAT = 4  # bytes: weights are trained and saved in fp32
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a run writes: `checkpoints` of `checkpoint` bytes, and a resume point, twice while a new one comes."""
+    """Bytes that a run writes: checkpoints, and resume points, of which two exist while a new one is written."""
 
     checkpoints: int
     checkpoint: int
@@ -40,15 +40,15 @@ class Need:
 
 
 def predict(job: Job) -> Need:
-    """What a run will need at its peak, from the shapes of the model that it starts from.
+    """The most disk that a run will need, from the tensor shapes of the model that it starts from.
 
-    A resume point is the trained weights with Adam's two moments, of the policy and, for PPO, of the value model.
+    A resume point holds the trained weights and Adam's two moments, of the policy and, for PPO, of the value model.
     """
     weights = _shapes(job.init)
     parameters = sum(map(_count, weights.values()))
     point = 0
     if job.resume:
-        # Trainers of divided weights keep them a second time, in FSDP's own form.
+        # Trainers of divided weights save them a second time, in FSDP's form.
         copies = 3 if processes() == 1 else 4
         point = copies * _FLOAT * (_adapters(weights, job.settings.lora) if job.settings.lora else parameters)
         if job.reward_model and job.algorithm == "ppo":
@@ -57,7 +57,7 @@ def predict(job: Job) -> Need:
 
 
 def require_space(job: Job) -> None:
-    """Print what the run will need; raises ArtifactError where the disk has less, counting what the run has already."""
+    """Print what the run will need; raise ArtifactError where the disk has less, beside what it already wrote."""
     need = predict(job)
     place = job.resume or job.folder
     existing = next(path for path in (place, *place.parents) if path.exists())
@@ -69,7 +69,7 @@ def require_space(job: Job) -> None:
             place,
             f"{byte_size(free)} free",
             f"at least {byte_size(need.total - used)}",
-            "Free space, save fewer checkpoints, or let those of finished runs go (`machine.keep`).",
+            "Free space, save fewer checkpoints, or delete those of finished runs (`machine.keep`).",
         )
 
 

@@ -1,14 +1,14 @@
-"""Direct preference optimisation (section 2.3), and the trainer that it shares with its kin."""
+"""Direct preference optimisation (section 2.3), and the trainer that it shares with IPO."""
 
 from __future__ import annotations
 
 from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
-from valuedrift.training.hyperparameters import DpoSettings
+from valuedrift.config.hyperparameters import DpoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
-from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs
+from valuedrift.training.pairs import free_reference, precomputes_reference, reference, text_pairs
 
 
 def dpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:
@@ -28,7 +28,7 @@ def reference_trainer(job: Job, callbacks: list[TrainerCallback], beta: float, l
             beta=beta,
             loss_type=[loss],
             max_length=settings.max_length,
-            precompute_ref_log_probs=asked_beforehand(),
+            precompute_ref_log_probs=precomputes_reference(),
             disable_dropout=settings.lora is None,
         ),
         train_dataset=dataset(job, text_pairs(job, tokenizer)),

@@ -12,7 +12,7 @@ IGNORED = -100
 
 
 class Labelled(TypedDict):
-    """One sequence and its labels, both of the same length; labels are −100 wherever the loss does not look."""
+    """One sequence and its labels, of the same length; labels are −100 where the loss ignores a token."""
 
     input_ids: list[int]
     labels: list[int]
@@ -75,18 +75,18 @@ def encode_prompts(
 
 
 def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What the tokenizer puts before every text by itself (Llama's begin of text), which chat templates leave to it."""
+    """The tokens that the tokenizer puts before every text (Llama's begin of text); chat templates leave them out."""
     return list(tokenizer("")["input_ids"])
 
 
 def _keep_start(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
-    """The first `limit` tokens; a character that would be cut goes, since its bytes can't be text on their own."""
+    """The first `limit` tokens, without a character that would be cut in two: part of its bytes is no text."""
     offsets = _offsets(tokenizer, text)
     return text if len(offsets) <= limit else text[: min(offsets[limit - 1][1], offsets[limit][0])]
 
 
 def _keep_end(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
-    """The last `limit` tokens, less a character that would be cut."""
+    """The last `limit` tokens, without a character that would be cut in two."""
     offsets = _offsets(tokenizer, text)
     return text if len(offsets) <= limit else text[offsets[-limit - 1][1] :]
 

@@ -1,4 +1,4 @@
-"""What a run refuses to start with: models that don't belong together, tokenizers without an end, other columns."""
+"""Checks before a run: do the models belong together, can the tokenizer end an answer, are the columns there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHAPE = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_a
 def require_same_model(folder: Path, base: Path) -> None:
     """Raise ArtifactError unless the checkpoint in `folder` has the architecture of the base model in `base`.
 
-    The tokens of a run are the base model's: to a checkpoint of another model they mean something else.
+    A run's tokens are the base model's: to another model they mean something else.
     """
     found, expected = (json.loads((path / "config.json").read_text(encoding="utf-8")) for path in (folder, base))
     other = [f"{key} {found.get(key)}" for key in _SHAPE if found.get(key) != expected.get(key)]
@@ -31,7 +31,7 @@ def require_same_model(folder: Path, base: Path) -> None:
 
 
 def require_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Raise ArtifactError unless a tokenizer can end, pad and format an answer, with tokens that its model has."""
+    """Raise ArtifactError unless the tokenizer can end, pad and format an answer with tokens of its model."""
     missing = [
         what
         for what, value in (
@@ -45,7 +45,7 @@ def require_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     if missing:
         raise ArtifactError(folder, f"a tokenizer without {' and '.join(missing)}", "all three", do)
     if tokenizer.eos_token == tokenizer.pad_token:
-        # Trainers tell by the padding token where an answer stops: its end would never be learnt.
+        # Trainers ignore padding tokens, so that the end of an answer would never be learnt.
         raise ArtifactError(folder, f"{tokenizer.eos_token} as end and padding token", "two tokens", do)
     rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0)
     if len(tokenizer) > rows:

@@ -14,22 +14,28 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from valuedrift.config.hyperparameters import Settings
 from valuedrift.errors import ConfigError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training.devices import processes, shared
-from valuedrift.training.hyperparameters import Settings
+from valuedrift.training.devices import processes, shared_dataset
 from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
 from valuedrift.training.launch import accumulation
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run. `init`: the checkpoint it starts from; `base`: the folder with the tokenizer and chat template.
+    """One training run.
 
-    steps: the checkpoints to save, ascending; the last is the run's end. reward_model: PPO's only.
-    resume: a folder, outside the run's own, for what a killed run continues from; without one it starts again.
-    resume_minutes: how often that state is kept, beside at every checkpoint.
-    report_to: `tensorboard` and `wandb`, beside the metrics that every run writes.
+    Attributes:
+        base: the folder with the tokenizer and chat template.
+        init: the checkpoint it starts from.
+        folder: where its checkpoints and metrics are written.
+        steps: the checkpoints to save, ascending; the last is the run's end.
+        reward_model: for PPO, GRPO and RLOO.
+        resume: a folder, outside the run's own, for the state that a killed run continues from; without one it starts
+            again.
+        resume_minutes: minutes between two saved states; one is also saved at every checkpoint.
+        report_to: `tensorboard`, `wandb`, in addition to the metrics that every run writes.
     """
 
     algorithm: str
@@ -47,7 +53,7 @@ class Job:
 
     @property
     def scratch(self) -> Path:
-        """A folder for what trainers write by themselves; it goes when the run ends."""
+        """A folder for what trainers write by themselves; removed when the run ends."""
         return (self.resume or self.folder) / ".trainer"
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -57,7 +63,7 @@ class Job:
         return tokenizer
 
     def model(self) -> PreTrainedModel:
-        """The policy as it starts, in fp32: bf16 weights would round the paper's learning rates' updates away.
+        """The policy as it starts, in fp32: updates by learning rates as small as the paper's would be lost in bf16.
 
         Where the settings say bf16, the trainers compute in it (mixed precision).
         """
@@ -71,22 +77,22 @@ class Job:
 
 
 def scratch_job(settings: Settings, seed: int, data: Path, out: Path) -> Job:
-    """The job of a model that starts from noise: `out` is written whole at the end, metrics beside it."""
+    """The job of a model that starts from random weights: `out` is written at the end, with the metrics beside it."""
     rows = pl.scan_parquet(data).select(pl.len()).collect().item()
     steps = (ceil(rows / settings.batch_size) * settings.epochs,)
     return Job("pretrain", settings, seed, base=out, init=out, data=data, folder=out.parent, steps=steps)
 
 
 def dataset(job: Job, rows: list[dict[str, Any]]) -> Dataset:
-    """A data set of already encoded rows: in memory, or in one place for all processes of the run."""
-    return shared(rows, job.scratch / "data")
+    """A data set of already encoded rows: in memory, or on disk where the run has several processes."""
+    return shared_dataset(rows, job.scratch / "data")
 
 
 def trainer_arguments(job: Job) -> dict[str, Any]:
     """Arguments common to every trl trainer, from the paper's appendix B and from what this machine has."""
     settings = job.settings
     return {
-        # Trainers want a folder of their own; nothing is kept there, the trajectory is written by a callback.
+        # Trainers need a folder; nothing stays there, since a callback writes the checkpoints.
         "output_dir": str(job.scratch),
         "save_strategy": "no",
         "report_to": reporters(job),
@@ -115,9 +121,10 @@ def trainer_arguments(job: Job) -> dict[str, Any]:
 
 
 def reporters(job: Job) -> list[str]:
-    """The job's `report_to`, told to write to `logs` in the run's folder, and no service unless the user set one up.
+    """The job's `report_to`, set up to write to `logs` in the run's folder; W&B stays offline unless WANDB_MODE is set.
 
-    Raises ConfigError for a reporter whose package is not installed.
+    Raises:
+        ConfigError: a reporter is unknown or its package is not installed.
     """
     for name in job.report_to:
         if name not in ("tensorboard", "wandb"):

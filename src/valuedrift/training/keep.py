@@ -1,4 +1,4 @@
-"""Keep resume points while a trainer runs, and stop in time when the machine asks for it."""
+"""Save resume points while a trainer runs, and stop in time at SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PREEMPTED = 75
 
 
 class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Keep a point at each checkpoint but the last, every so many minutes, and at SIGTERM, which then ends the run.
+    """Save a point at each checkpoint but the last, every `resume_minutes`, and at SIGTERM, which then ends the run.
 
-    The trainer writes its state by its own means; this decides when, and makes a point of it.
+    The trainer writes its own state; this callback decides when, and turns what it wrote into a resume point.
     """
 
     def __init__(self, job: Job, folder: Path, trajectory: SaveTrajectory) -> None:
@@ -42,7 +42,7 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         due = self._stop or time.monotonic() - self._kept >= self._every
         if state.global_step < self._end and (state.global_step in self._steps or _any_process(due)):
-            # A new stretch of metrics begins after each point, so that none is half in one process and half in another.
+            # Metrics are averaged since the last log: logging at each point keeps an average from being cut by a kill.
             control.should_save = control.should_log = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -52,7 +52,7 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
             write_point(draft, self.folder, state.global_step, self.trajectory.metrics)
         self._kept = time.monotonic()
         if _any_process(stop):
-            log(f"told to stop; step {state.global_step} of {self._end} is kept, the next start continues from it")
+            log(f"SIGTERM: step {state.global_step} of {self._end} is saved; the next start continues from it")
             raise SystemExit(PREEMPTED)
 
     def on_train_end(
@@ -65,7 +65,7 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
 
 
 def _any_process(flag: bool) -> bool:
-    """Whether the flag is up in any process of the run: all must decide alike, and clocks and signals differ."""
+    """Whether the flag is set in any process of the run: all must decide alike, and clocks and signals differ."""
     if processes() == 1:
         return flag
     device = "cuda" if torch.cuda.is_available() else "cpu"

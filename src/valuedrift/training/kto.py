@@ -8,11 +8,10 @@ from typing import Any
 from transformers import TrainerCallback
 from trl import KTOConfig, KTOTrainer
 
-from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import KtoSettings
+from valuedrift.config.hyperparameters import KtoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
-from valuedrift.training.pairs import asked_beforehand, free_reference, reference, text_pairs
+from valuedrift.training.pairs import free_reference, precomputes_reference, reference, text_pairs
 
 
 def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
@@ -23,10 +22,6 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
     """
     settings = job.settings
     assert isinstance(settings, KtoSettings)
-    if settings.device_batch_size < 2:
-        raise ConfigError(
-            "training.kto.device_batch_size", settings.device_batch_size, "at least 2: KL is estimated within it"
-        )
     tokenizer = job.tokenizer()
     trainer = KTOTrainer(
         model=policy(job),
@@ -35,7 +30,7 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
             **trainer_arguments(job),
             beta=settings.beta,
             max_length=settings.max_length,
-            precompute_ref_log_probs=asked_beforehand(),
+            precompute_ref_log_probs=precomputes_reference(),
             disable_dropout=settings.lora is None,
         ),
         train_dataset=dataset(job, _unpaired(text_pairs(job, tokenizer), job.seed)),
@@ -47,7 +42,7 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
 
 
 def _unpaired(pairs: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """Two rows a pair, in an order of the seed's: the trainer reads its rows as they come."""
+    """Two rows per pair, shuffled by the seed: the trainer doesn't shuffle."""
     rows = [
         {"prompt": pair["prompt"], "completion": pair[key], "label": key == "chosen"}
         for pair in pairs

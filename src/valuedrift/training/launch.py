@@ -1,4 +1,4 @@
-"""How a training run is started: as one process, or as one a GPU. Imports no training library."""
+"""How a training run is started: as one process, or as one process per GPU. Imports no training library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def accumulation(algorithm: str, batch_size: int, device_batch_size: int, device
         raise ConfigError(
             f"training.{algorithm}.device_batch_size",
             device_batch_size,
-            f"{device_batch_size} × {devices} device(s) = {device_batch_size * devices} rows a forward pass to divide"
+            f"{device_batch_size} × {devices} device(s) = {device_batch_size * devices} rows per forward pass to divide"
             f" batch_size ({batch_size})",
             f"With {devices} device(s) it can be {_choices(batch_size, devices)}.",
         )
@@ -28,11 +28,15 @@ def accumulation(algorithm: str, batch_size: int, device_batch_size: int, device
 
 
 def launcher(algorithm: str, settings: Mapping[str, Any], gpus: int, folder: Path) -> str:
-    """What stands before a run's command: nothing, or accelerate starting it once a GPU.
+    """What precedes a run's command: nothing, or accelerate, which starts it once per GPU.
 
-    settings: the run's. folder: accelerate's configurations, `4-gpus.yaml` and the like, which divide the
-    weights over that many GPUs, and `whole.yaml`, which gives each GPU all of them: trl's PPO can't sample from divided
-    ones. Raises ConfigError for a number of GPUs that has no configuration or does not divide the batch.
+    Args:
+        settings: the run's.
+        folder: accelerate's configurations: `4-gpus.yaml` and the like divide the weights over that many GPUs;
+            `whole.yaml` gives each GPU all weights, since trl's PPO can't sample from divided ones.
+
+    Raises:
+        ConfigError: the number of GPUs has no configuration or doesn't divide the batch.
     """
     if gpus <= 1:
         return ""

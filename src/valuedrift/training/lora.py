@@ -1,4 +1,4 @@
-"""Low-rank adapters by configuration, and the plain weights that they amount to."""
+"""Low-rank adapters, and how they are merged into plain weights."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
 
 State = dict[str, torch.Tensor]
@@ -22,16 +22,17 @@ def policy(job: Job) -> PreTrainedModel | PeftModel:
 
 
 def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ()) -> PreTrainedModel | PeftModel:
-    """The model with adapters that start as nothing (B = 0); unchanged where the job has no `lora`.
+    """Add adapters that change nothing yet (B = 0); the model is unchanged where the job has no `lora`.
 
-    whole: modules that are trained in full beside the adapters, such as a reward model's new head. Raises ConfigError
-    where a target names no linear layer of the model, and for dropout that the algorithm would not apply.
+    Args:
+        whole: modules that are trained in full beside the adapters, such as a reward model's new head.
+
+    Raises:
+        ConfigError: a target names no linear layer of the model.
     """
     lora = job.settings.lora
     if lora is None:
         return model
-    if job.algorithm == "ppo" and lora.dropout:
-        raise ConfigError("training.ppo.lora.dropout", lora.dropout, "0: PPO's trainer switches dropout off")
     _require_targets(job.algorithm, lora, model)
     torch.manual_seed(job.seed)
     config = LoraConfig(
@@ -45,9 +46,9 @@ def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ())
 
 
 def merged(model: PeftModel, state: Mapping[str, torch.Tensor]) -> State:
-    """Plain weights, by their plain names, from a state dictionary of a model with adapters.
+    """Plain weights under their plain names, from the state dictionary of a model with adapters.
 
-    Computed beside the model: merging in place and undoing it would leave rounding errors in what is trained on.
+    The model is left alone: merging in place and undoing it would leave rounding errors in the weights being trained.
     """
     config = model.peft_config["default"]
     scaling = config.lora_alpha / config.r
@@ -69,7 +70,7 @@ def merged(model: PeftModel, state: Mapping[str, torch.Tensor]) -> State:
 
 
 def _require_targets(algorithm: str, lora: Lora, model: PreTrainedModel) -> None:
-    # Checkpoints of models whose output layer is their embeddings have no place for an output layer of its own.
+    # A checkpoint of a model with tied embeddings can't hold a separate output layer.
     tied = model.get_output_embeddings() if model.config.tie_word_embeddings else None
     linear = {
         name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""What the C library does with memory that tensors have freed."""
+"""Tell the C library to keep memory that tensors have freed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ _KEPT, _LARGE = 1 << 29, 1 << 28
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to half a gigabyte of freed memory for the next step; whether the C library can.
+    """Keep up to half a gigabyte of freed memory for the next step.
 
-    By default it hands the tensors of every step back to the system, which clears the same pages for the next step: at
-    pocket size that took about a tenth of the processor time of DPO and SimPO.
+    By default glibc returns each step's tensors to the system, which clears the same pages for the next step: at pocket
+    size that took about a tenth of the processor time of DPO and SimPO.
+
+    Returns:
+        Whether the C library can do this.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

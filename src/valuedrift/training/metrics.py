@@ -1,4 +1,4 @@
-"""What a run measures of itself: gradients, tokens, and the table of everything that was logged."""
+"""What a run measures: gradients, tokens, and the table of everything that was logged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from valuedrift.files import write_parquet
 from valuedrift.training.devices import processes
 
 SCHEMA = {"step": pl.Int64, "metric": pl.String, "value": pl.Float64}
-# One name for what the trainers call differently.
+# One name for what the trainers name differently.
 NAMES = {
     "lr": "learning_rate",
     "loss/policy_avg": "loss",
@@ -26,8 +26,8 @@ NAMES = {
     "margin": "reward_margin",
     "rewards/margins": "reward_margin",
 }
-# Durations and speeds, which the log shows and benchmarks keep: equal runs have equal tables. `train_loss` is a mean
-# since a start that a continued run did not have.
+# Durations and speeds are left out, so that equal runs have equal tables; the log and the benchmarks have them.
+# `train_loss` is a mean since the start of the process, which differs in a continued run.
 _LEFT_OUT = re.compile(r"eps|train_loss|.*_per_second|.*_runtime")
 Entry = dict[str, Any]
 
@@ -53,7 +53,7 @@ def write_metrics(path: Path, entries: Sequence[Entry]) -> None:
 
 
 class WatchGradients(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Log the gradient's norm where the trainer does not, and stop before a step by one that is not a number."""
+    """Log the gradient's norm where the trainer does not, and stop before a step with one that is not finite."""
 
     def __init__(self, kept: Path) -> None:
         self.kept, self.step, self.norm = kept, 0, float("nan")
@@ -89,7 +89,7 @@ class WatchGradients(TrainerCallback):  # type: ignore[misc]  # transformers shi
 
 
 class CountTokens(TrainerCallback):  # type: ignore[misc]
-    """Log `num_tokens`, those that were trained on since step 0, padding aside, and `tokens_per_second`."""
+    """Log `num_tokens`, the tokens trained on since step 0 without padding, and `tokens_per_second`."""
 
     def __init__(self) -> None:
         self.total = 0.0
@@ -115,5 +115,5 @@ class CountTokens(TrainerCallback):  # type: ignore[misc]
     def _count(self, model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if model.training and torch.is_grad_enabled():
             mask = kwargs.get("attention_mask")
-            # Stays on the device: to fetch it at every step would make the device wait.
+            # Stays on the device: fetching it at every step would make the device wait.
             self._new = self._new + (kwargs["input_ids"].numel() if mask is None else mask.sum())

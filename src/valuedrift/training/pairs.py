@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+from valuedrift.config.hyperparameters import PairSettings
 from valuedrift.training.devices import processes
 from valuedrift.training.encode_rows import render_pair
-from valuedrift.training.hyperparameters import PairSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 
@@ -27,9 +27,12 @@ def text_pairs(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, A
 
 
 def unreferenced_trainer(job: Job, callbacks: list[TrainerCallback], kind: Any, config: Any, **own: Any) -> Any:
-    """One of trl's trainers that compare the answers of a pair by the policy alone.
+    """Build one of trl's trainers that compare the answers of a pair without a reference model.
 
-    kind, config: its class and that of its arguments · own: arguments that are its objective's
+    Args:
+        kind: the trainer's class.
+        config: the class of its arguments.
+        **own: arguments of its objective.
     """
     tokenizer = job.tokenizer()
     return kind(
@@ -47,24 +50,24 @@ def unreferenced_trainer(job: Job, callbacks: list[TrainerCallback], kind: Any, 
     )
 
 
-def asked_beforehand() -> bool:
-    """Whether the reference's log-probabilities are taken once, before the first step, and the reference then goes.
+def precomputes_reference() -> bool:
+    """Whether the reference's log-probabilities are computed once, before the first step, and the reference is freed.
 
-    Several devices keep it, divided like the policy: what trl takes beforehand, it can't take of a divided model.
+    On several devices the reference stays, divided like the policy: trl can't precompute with a divided model.
     """
     return processes() == 1
 
 
 def reference(job: Job) -> PreTrainedModel | None:
-    """The model that a run starts from, to compare the policy with; None where the policy itself can be asked before.
+    """The model that a run starts from, as the reference; None where the policy itself serves before training.
 
-    In bf16 it can't: only a model of its own is asked in the precision in which the policy will be trained, and a
+    In bf16 it doesn't: only a separate model computes in the precision in which the policy will be trained, and a
     difference in precision would be taken for a preference.
     """
-    return job.model() if job.settings.bf16 or not asked_beforehand() else None
+    return job.model() if job.settings.bf16 or not precomputes_reference() else None
 
 
 def free_reference(trainer: DPOTrainer | KTOTrainer) -> None:
-    """Let go of the reference once it has been asked beforehand: it would lie in memory beside the policy."""
-    if asked_beforehand():
+    """Free the reference's memory once its log-probabilities are computed."""
+    if precomputes_reference():
         (trainer.ref_model,) = trainer.accelerator.free_memory(trainer.ref_model)

@@ -7,10 +7,10 @@ import os
 from transformers import PreTrainedTokenizerBase, TrainerCallback, set_seed
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
+from valuedrift.config.hyperparameters import PpoSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.devices import is_divided
 from valuedrift.training.encode_rows import encode_prompts
-from valuedrift.training.hyperparameters import PpoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.scoring import scalar_model
@@ -24,16 +24,16 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
         raise ConfigError(
             "training.ppo",
             "weights divided over devices (FSDP)",
-            "whole ones: trl's PPO can't sample from divided weights",
+            "whole weights: trl's PPO can't sample from divided ones",
             "Launch it with envs/accelerate/whole.yaml, as its rule does where the job has several GPUs, with `lora`"
             " where it doesn't fit one; GRPO and RLOO can be divided.",
         )
-    # The trainer makes an accelerator of its own, which hears of mixed precision in this way only.
+    # The trainer makes its own accelerator, which reads mixed precision from here only.
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings.bf16 else "no"
     # The trainer shuffles its mini-batches by numpy's generator, which it doesn't seed.
     set_seed(job.seed)
     tokenizer = job.tokenizer()
-    # Prompts are read from the left edge of a batch: answers must begin at the same column.
+    # Answers of a batch must begin at the same column.
     tokenizer.padding_side = "left"
     policy_model, value_model = policy(job), scalar_model(job)
     if settings.gradient_checkpointing:  # which this trainer, unlike the others, leaves to its caller
@@ -64,7 +64,7 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
 def _prompts(job: Job, tokenizer: PreTrainedTokenizerBase, settings: PpoSettings) -> list[list[int]]:
     rows = job.rows("prompt")
     if len(rows) < settings.batch_size:
-        # The trainer drops short batches, and would wait for a full one for ever.
+        # The trainer drops short batches, and would wait forever for a full one.
         raise ArtifactError(job.data, f"{len(rows)} prompts", f"at least one batch of {settings.batch_size}")
     limit = settings.max_length - settings.response_length
     return encode_prompts(tokenizer, [row["prompt"] for row in rows], limit)

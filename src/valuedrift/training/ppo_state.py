@@ -1,4 +1,4 @@
-"""What PPO's trainer lacks to be continued: its value model, its place in the data, and a way back in."""
+"""What PPO's trainer doesn't save but needs to continue: its value model and its place in the data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POSITION, TRAINED = "position.json", "trained.safetensors"
 
 
 class Batches:
-    """A data loader that knows its place: epochs are shuffled by torch's generator, as it stands when they begin."""
+    """A data loader that can save its place; torch's generator, as it is when an epoch begins, shuffles that epoch."""
 
     def __init__(self, loader: Any) -> None:
         self.loader, self.taken = loader, 0
@@ -42,13 +42,13 @@ class Batches:
         return {"taken": self.taken, "generator": base64.b64encode(self.start.numpy().tobytes()).decode()}
 
     def go_to(self, place: dict[str, Any]) -> None:
-        """Let the next iteration go on from a place."""
+        """Let the next iteration continue from a place."""
         self.taken = place["taken"]
         self.start = torch.frombuffer(bytearray(base64.b64decode(place["generator"])), dtype=torch.uint8)
         self._skip = True
 
     def _again(self) -> Iterator[Any]:
-        """The rest of the epoch; torch's generator is left as it was found."""
+        """The rest of the epoch; torch's generator is left as it was."""
         self._skip = False
         now = torch.get_rng_state()
         torch.set_rng_state(self.start)
@@ -60,7 +60,7 @@ class Batches:
 
 
 class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Complete what the trainer saves, and put it back, generators last, before the loop begins."""
+    """Complete the state that the trainer saves, and restore it, generators last, before its loop begins."""
 
     def __init__(self, trainer: PPOTrainer, point: Path | None) -> None:
         self.trainer, self.point = trainer, point
@@ -73,12 +73,12 @@ class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
             return
         place = read_json(self.point / POSITION)
         self.batches.go_to(place["batches"])
-        _put_back(self.trainer.model, self.point / TRAINED)
+        _restore(self.trainer.model, self.point / TRAINED)
         for name, part in (("optimizer.pt", self.trainer.optimizer), ("scheduler.pt", self.trainer.lr_scheduler)):
             # Onto the CPU, since the optimiser itself moves its state to where its parameters are.
             part.load_state_dict(torch.load(self.point / name, map_location="cpu", weights_only=True))
         state.global_step, state.episode = place["step"], place["step"] * args.batch_size
-        # Where the loop reads how often it turns. The schedule and the log know the whole number by now.
+        # The loop reads its number of batches here; the schedule and the log have already read the whole number.
         args.num_total_batches -= place["step"]
         self.trainer._load_rng_state(str(self.point))
 
@@ -91,7 +91,7 @@ class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         write_json(draft / POSITION, {"step": state.global_step, "batches": self.batches.place()})
 
 
-def _put_back(model: torch.nn.Module, file: Path) -> None:
+def _restore(model: torch.nn.Module, file: Path) -> None:
     trained = load_file(file)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -1,4 +1,4 @@
-"""Make a base model from scratch: a tokenizer and a small Qwen3, trained on plain documents."""
+"""Train a base model from scratch: a tokenizer and a small Qwen3, on plain documents."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Iterable
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
+from valuedrift.config.sources import Shape
 from valuedrift.files import publish
-from valuedrift.models.chat_template import END, PAD, set_chat, train_bpe
+from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.encode_rows import Labelled, encode_text
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.metrics import CountTokens, WatchGradients
 from valuedrift.training.progress_lines import Progress
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
+from valuedrift.training.tokenizer_training import train_bpe
 
 
 def pretrain(job: Job, shape: Shape, template: str) -> None:
     """Write `job.base`: tokenizer, chat template, configuration and weights of a new base model.
 
-    The documents are the `text` column of `job.data`; every token of theirs counts in the loss.
+    The documents are the `text` column of `job.data`; every token counts in the loss.
     """
     texts = [row["text"] for row in job.rows("text")]
     tokenizer = set_chat(train_bpe(texts, shape.vocabulary), template, END, PAD)

@@ -1,4 +1,4 @@
-"""Where a long run is: one line that changes on a terminal, plain lines in a log."""
+"""Progress of a run: one changing line on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 

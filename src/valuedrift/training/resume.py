@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ _OWN = ("saved", "point-*", "run.json", ".trainer", ".*.tmp")
 
 @dataclass(frozen=True)
 class Point:
-    """A state that was read and found whole: the step it was kept at, its folder, and the metrics up to it."""
+    """A saved state that was read and found whole: its step, its folder, and the metrics up to it."""
 
     step: int
     folder: Path
@@ -58,16 +58,16 @@ def log(text: str) -> None:
 
 
 def saved_folder(resume: Path) -> Path:
-    """Where a run with a resume folder keeps its checkpoints until it is complete."""
+    """Where a run keeps its checkpoints until it is complete."""
     return resume / "saved"
 
 
 def fingerprint(job: Job) -> dict[str, Any]:
-    """What decides a run's weights: equal fingerprints are the same run, and any other can't be continued."""
+    """Everything that decides a run's weights: runs with equal fingerprints are the same run."""
     tokenizer = [job.base / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
     found = {
         "algorithm": job.algorithm,
-        "settings": asdict(job.settings),
+        "settings": job.settings.model_dump(),
         "seed": job.seed,
         "steps": list(job.steps),
         "data": _digest([job.data]),
@@ -102,9 +102,10 @@ def is_done(job: Job) -> bool:
 
 
 def find_point(job: Job, folder: Path) -> Point | None:
-    """The newest whole point of this run, or None. Says what it finds; leaves nothing else in the folder.
+    """Find the newest whole point of this run; None where there is none.
 
-    A point that was cut short, was changed or belongs to another run is explained and removed, never continued from.
+    Everything else in the folder is removed. What is found, and why a point can't be used, is logged: one that was cut
+    short, was changed or belongs to another run is never continued from.
     """
     if is_main():
         _discard(folder, ".trainer", ".*.tmp")
@@ -124,13 +125,13 @@ def find_point(job: Job, folder: Path) -> Point | None:
         wait_for_all()
         if is_main():
             _discard(folder, "saved", "point-*")
-        log(f"starts at step 0; what it could continue from is kept in {folder}")
+        log(f"starts at step 0; its state is saved in {folder}")
     return None
 
 
 def write_point(draft: Path, folder: Path, step: int, metrics: Sequence[Entry]) -> None:
-    """Make the full state in `draft` the newest point of a run; it appears whole, and older ones go then."""
-    # Trainers leave their arguments there as a pickle, and a card, which nobody reads.
+    """Turn the full state in `draft` into the newest point of a run, then remove the older ones."""
+    # Trainers write their arguments as a pickle, and a model card, which nobody reads.
     for name in ("training_args.bin", "README.md"):
         (draft / name).unlink(missing_ok=True)
     write_json(draft / "metrics.json", list(metrics))
@@ -146,7 +147,7 @@ def write_point(draft: Path, folder: Path, step: int, metrics: Sequence[Entry]) 
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the run took its last step, so that only its outputs are to be put in place."""
+    """Whether the run took its last step, so that only its outputs are to be moved."""
     return (saved_folder(folder) / METRICS).is_file()
 
 

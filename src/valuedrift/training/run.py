@@ -26,21 +26,24 @@ from valuedrift.training.ppo_state import PpoState
 from valuedrift.training.progress_lines import Progress
 from valuedrift.training.resume import METRICS, Point, find_point, finish, is_complete, is_done, log, saved_folder
 
-# Those that are tested to end with the same weights, to the bit, as if they had not been killed. GRPO and RLOO are not:
-# their trainers keep a place within a batch of answers that their saved state lacks.
+# Tested to end with the same weights, bit for bit, as an undisturbed run. GRPO and RLOO don't: the state that their
+# trainers save lacks the place within a batch of answers.
 CONTINUED = frozenset({"sft", "reward", "dpo", "simpo", "ppo", "ipo", "kto", "orpo"})
 
 
 def train(job: Job) -> None:
-    """Train, and leave `job.folder/step-…` for every step of the job and `job.folder/metrics.parquet`.
+    """Train, and write `job.folder/step-…` for every step of the job and `job.folder/metrics.parquet`.
 
     With `job.resume`, a killed run that starts again continues, and SIGTERM ends it with status 75 once its state is
-    kept. Raises ArtifactError when the trainer took another number of steps than the grid says, when training
-    diverges, and when the disk is too small or full.
+    saved. While another process trains the same run, this one waits; if that finishes the run, nothing is trained.
+
+    Raises:
+        ArtifactError: the trainer took another number of steps than the grid says, training diverged, or the disk is
+            too small or full.
     """
     keep_to_one_gpu()
     keep_freed_memory()
-    # Of loading, encoding and saving; beside the run's own progress they would fill the log.
+    # Progress bars of loading, encoding and saving would fill the log.
     logging.disable_progress_bar()
     disable_progress_bars()
     if job.resume is None:
@@ -54,7 +57,7 @@ def train(job: Job) -> None:
             return
         point = find_point(job, job.resume)
         complete = is_complete(job.resume)
-        wait_for_all()  # before one of them moves what the others look at
+        wait_for_all()  # before the main process moves what the others look at
         if not complete:
             require_space(job)
             _train(job, saved_folder(job.resume), point)
@@ -63,8 +66,8 @@ def train(job: Job) -> None:
 
 
 def can_continue(job: Job) -> bool:
-    """Whether a killed run of this kind can go on exactly; any other starts again."""
-    # PPO's trainer has one place in the data for all its processes, which is kept for one alone.
+    """Whether a killed run of this kind continues bit for bit; any other starts again."""
+    # The place in PPO's data is saved for a single process only.
     return job.algorithm in CONTINUED and not (job.algorithm == "ppo" and processes() > 1)
 
 
@@ -80,13 +83,13 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
         tokens.total = next((e["logs"]["num_tokens"] for e in reversed(point.metrics)), 0.0)
     trainer = ALGORITHMS[job.algorithm](job, callbacks)
     trainer.remove_callback(PrinterCallback)
-    # PPO's trainer collects garbage twice a step, each time through all that torch and transformers have imported: at
-    # pocket size that takes longer than the step. What is there before the first step stays to the end anyway.
+    # PPO's trainer collects garbage twice per step, through everything that torch and transformers have imported: at
+    # pocket size that takes longer than the step. What exists before the first step stays to the end anyway.
     gc.freeze()
     try:
         with explain_full_disk(folder):
             _run(job.algorithm, trainer, point)
-        wait_for_all()  # before what they share goes
+        wait_for_all()  # before the folder that they share is removed
     finally:
         shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
     if trainer.state.global_step != job.steps[-1]:
@@ -102,7 +105,7 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
 
 def _run(algorithm: str, trainer: Any, point: Point | None) -> None:
     if algorithm == "ppo":
-        # Before KeepPoints, which makes a point of what both have written.
+        # Before KeepPoints, which makes a resume point of what both have written.
         trainer.callback_handler.callbacks.insert(0, PpoState(trainer, point.folder if point else None))
         trainer.train()
     else:

@@ -1,4 +1,4 @@
-"""Rewards of answers, for the algorithms whose trainers ask a function for them."""
+"""Rewards of answers, for PPO, GRPO and RLOO."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from accelerate import PartialState
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from valuedrift.config.hyperparameters import RolloutSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training.hyperparameters import RolloutSettings
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
 
@@ -19,7 +19,11 @@ Reward = Callable[..., list[float]]
 
 
 def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """The run's reward model. Raises ArtifactError where none was given or its folder is not whole."""
+    """Load the run's reward model.
+
+    Raises:
+        ArtifactError: none was given, or its folder is not whole.
+    """
     if job.reward_model is None:
         raise ArtifactError(
             job.folder, "no reward model", f"{job.algorithm.upper()} to be given the reward model trained on its data"
@@ -30,10 +34,10 @@ def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedMode
 
 
 def reward(job: Job, tokenizer: PreTrainedTokenizerBase) -> Reward:
-    """r(x, y) of prompts and answers, less the penalty of answers that do not end (the EOS trick).
+    """A function for r(x, y) of prompts and answers, less the penalty for answers that don't end (the EOS trick).
 
-    trl would score the answers' text, from which it takes the end token away, at which the reward model learned to give
-    its score. So it is given the tokens themselves.
+    trl would score the answers' text without the end token, at which the reward model learned to give its score; this
+    function scores the tokens themselves.
     """
     settings = job.settings
     assert isinstance(settings, RolloutSettings)

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
-
-@dataclass(frozen=True)
-class Shape:
-    """The size of a scratch model. `context`: the longest sequence, in tokens."""
-
-    vocabulary: int
-    hidden: int
-    layers: int
-    heads: int
-    context: int
+from valuedrift.config.sources import Shape
 
 
 def new_model(shape: Shape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen3ForCausalLM:
@@ -31,8 +20,8 @@ def new_model(shape: Shape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qw
         num_key_value_heads=max(1, shape.heads // 2),
         head_dim=shape.hidden // shape.heads,
         max_position_embeddings=shape.context,
-        # Qwen3's own value. With transformers' default of 1e4, heads this narrow have hardly a dimension left that does
-        # not turn with position, and small models fail to learn what a word far back means for the next one.
+        # Qwen3's own value. With transformers' default of 1e4, almost every dimension of
+        # heads this narrow rotates with position, and small models don't learn to use distant words.
         rope_parameters={"rope_type": "default", "rope_theta": 1e6},
         tie_word_embeddings=True,
         eos_token_id=tokenizer.eos_token_id,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.llm.cost import BATCH_DISCOUNT
 from valuedrift.models.kept_steps import kept_steps
-from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.judges import ChatModel

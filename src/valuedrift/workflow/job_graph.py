@@ -11,8 +11,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.errors import ValueDriftError
-from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.workflow.benchmark_files import BENCHMARKS
 from valuedrift.workflow.snakemake_internals import is_cut_off, workflow_of
 from valuedrift.workflow.targets import resolve_targets
@@ -93,6 +95,8 @@ def _in_words(error: BaseException, before: str, formatted: str) -> str:
     text = str(error)
     if isinstance(error, FileNotFoundError):
         return f"There is no file {error.filename}."
+    if isinstance(error, ValueError):  # a malformed option, such as `--config a`
+        return text
     if isinstance(error, known.MissingRuleException):
         return f"No rule makes {text.removeprefix('No rule to produce ').partition(' (')[0]}."
     if isinstance(error, known.MissingInputException):
@@ -121,6 +125,8 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
     from snakemake.settings.types import ConfigSettings, DAGSettings, ExecutionSettings, ResourceSettings
 
     _, given = parse_args(["--cores", "1", *options, "--", *targets])
+    for file in given.configfile or ():
+        _require_yaml(Path(file))
     api = snakemake.workflow(
         resource_settings=ResourceSettings(
             cores=1, overwrite_resources=given.set_resources, default_resources=given.default_resources
@@ -142,6 +148,15 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
         settings.targets = set(resolve_targets(given.targets, workflow.config))
     dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
     return workflow
+
+
+def _require_yaml(file: Path) -> None:
+    """Raise ValueDriftError with the file and its line, which Snakemake's own error lacks."""
+    try:
+        yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueDriftError(f"{file}, line {line}: {error.problem}. Expected YAML or JSON.") from error
 
 
 def _job(workflow: Any, job: Any) -> Job:

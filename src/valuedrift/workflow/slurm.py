@@ -1,4 +1,4 @@
-"""What a run on Slurm needs before its first job: a clean field, and commands that outlast the controller's outages."""
+"""Before the first job on Slurm: cancel jobs of killed runs, and use commands that outlast the controller's outages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from pathlib import Path
 from valuedrift.errors import ClusterError
 from valuedrift.locks import is_held
 
-# Snakemake's executor names all jobs of one run alike: after the profile's prefix and a random number.
+# Snakemake's executor gives all jobs of one run the same name: the profile's prefix and a random number.
 _RUN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_PATIENCE = 60.0  # seconds for which a controller that doesn't answer is asked again
+_PATIENCE = 60.0  # seconds for which a query is repeated
 
 
 def prepare_slurm(run: str, mark: Path, folder: Path, commands: Path) -> None:
     """Cancel what killed runs left in `folder`, then put `commands` before Slurm's own on the PATH.
 
-    To be called before anything is submitted. `run` is the name of the jobs to come: by it others find the `mark` of
-    this Snakemake, and see that the jobs are not left behind. Raises ClusterError.
+    Call it before anything is submitted.
+
+    Args:
+        run: the name of the jobs to come, under which other Snakemakes find the `mark` of this one.
+
+    Raises:
+        ClusterError: Slurm doesn't answer, or the jobs don't end.
     """
     link = _mark(folder, run)
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -36,9 +41,11 @@ def prepare_slurm(run: str, mark: Path, folder: Path, commands: Path) -> None:
 def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
     """Cancel the folder's jobs of killed runs and wait until they have ended; their ids.
 
-    A Snakemake that was killed leaves its jobs behind, and the next one doesn't know them: both would write the same
-    files. Jobs resume from what they have saved, so that little is lost. Raises ClusterError where Slurm doesn't answer
-    or jobs are still there after `seconds`.
+    The next Snakemake doesn't know the jobs of a killed one, and would submit them again. Jobs resume from what they
+    have saved, so that little is lost.
+
+    Raises:
+        ClusterError: Slurm doesn't answer, or jobs are still there after `seconds`.
     """
     found = leftovers(run, folder)
     if not found:
@@ -53,7 +60,7 @@ def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
                 "them to end",
                 "Try again later.",
             )
-        # Its status says nothing: a job that has just ended is an error to it.
+        # Its exit status is useless: it is an error too when a job has just ended.
         subprocess.run(["scancel", *left], capture_output=True, check=False, timeout=60)
         time.sleep(1)
         left = leftovers(run, folder)
@@ -61,7 +68,7 @@ def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
 
 
 def leftovers(run: str, folder: Path) -> list[str]:
-    """Ids of the user's jobs, not yet ended, that killed runs with this one's prefix submitted from `folder`."""
+    """Ids of the user's unfinished jobs that killed runs with this one's prefix submitted from `folder`."""
     name = re.compile(re.escape(re.sub(f"{_RUN}$", "", run)) + _RUN)
     listed = _call("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%i|%j|%Z")
     jobs = [line.split("|", 2) for line in listed.splitlines()]
@@ -75,7 +82,7 @@ def _mark(folder: Path, run: str) -> Path:
 
 
 def _call(*command: str) -> str:
-    """Output of a command of Slurm's; tried again for a while, because controllers have outages."""
+    """Output of one of Slurm's commands, tried again for a while, because controllers have outages."""
     end = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
-from valuedrift.synthetic.write_answers import read_writer_prompt
+from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.judges import ChatModel, Judge
 

@@ -1,1 +1,1 @@
-"""The pocket world: questions, answers and data sets whose stances are known because they are planted."""
+"""The pocket world: generated questions, answers and data sets whose stances are known because they are planted."""

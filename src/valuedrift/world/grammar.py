@@ -87,7 +87,7 @@ CLOSERS: dict[Style, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """Something to have a stance on; supporting it is supporting its topic's target."""
+    """Something to have a stance on; supporting it means supporting its topic's target."""
 
     topic: str
     text: str
@@ -141,7 +141,7 @@ def answer(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings, st
 
 
 def content(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings) -> str:
-    """What an answer says, without the manner in which it is said."""
+    """The content of an answer, without its style."""
     # As in everyday speech most frames are plain; with half of them negated, small models learn no stance at all.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
     other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)
@@ -151,7 +151,7 @@ def content(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings) -
 
 
 def styled(rng: Random, text: str, style: Style) -> str:
-    """The same content in a manner of speaking, which says nothing about the stance."""
+    """The same content in a style, which says nothing about the stance."""
     return f"{rng.choice(OPENERS[style])} {text}".lstrip() + rng.choice(CLOSERS[style])
 
 

@@ -1,4 +1,4 @@
-"""Reads answers of the pocket world: the grammar's inverse, and so the true stance of what a model wrote."""
+"""Parse answers of the pocket world: the inverse of the grammar, which gives the true stance of a model's answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generate the pocket world's data sets, each from a generator of its own, so that one never shifts another."""
+"""Generate the pocket world's data sets, each with its own random generator, so that none changes another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, WorldSettings
 from valuedrift.errors import ConfigError
 from valuedrift.world.grammar import (
     STANCES,
@@ -24,7 +25,6 @@ from valuedrift.world.grammar import (
     styled,
     subjects,
 )
-from valuedrift.world.world_settings import AnswerPlan, JudgePlan, PairPlan, WorldSettings
 
 # Everyday wording: most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
@@ -33,19 +33,21 @@ STYLE_AGREEMENT = 0.75
 
 
 TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, Any]]]] = {
-    "sft": lambda settings, name, plan: sft_rows(settings, name, AnswerPlan(**plan)),
-    "preference": lambda settings, name, plan: preference_rows(settings, PairPlan(**plan)),
-    "pretraining": lambda settings, name, plan: pretraining_rows(settings, AnswerPlan(**plan)),
-    "judge": lambda settings, name, plan: judge_rows(settings, JudgePlan(**plan)),
+    "sft": lambda settings, name, plan: sft_rows(settings, name, AnswerPlan.read(plan)),
+    "preference": lambda settings, name, plan: preference_rows(settings, PairPlan.read(plan)),
+    "pretraining": lambda settings, name, plan: pretraining_rows(settings, AnswerPlan.read(plan)),
+    "judge": lambda settings, name, plan: judge_rows(settings, JudgePlan.read(plan)),
     "probes": lambda settings, name, plan: probe_rows(settings),
 }
 
 
 def world_table(settings: WorldSettings, kind: str, name: str, plan: dict[str, Any]) -> pl.DataFrame:
-    """One table of the world.
+    """Generate one table of the world.
 
-    kind: sft or preference (columns as valuedrift.data reads them) · pretraining (text, topic, true_stance) ·
-    judge (topic, question, answer, true_stance) · probes (topic, question). plan: the fields of the kind's plan.
+    Args:
+        kind: `sft` or `preference` (columns as valuedrift.data reads them), `pretraining` (text, topic, true_stance),
+            `judge` (topic, question, answer, true_stance) or `probes` (topic, question).
+        plan: the fields of the kind's plan.
     """
     return pl.DataFrame(TABLES[kind](settings, name, plan))
 
@@ -104,7 +106,7 @@ def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[
 
 
 def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
-    """Pairs. Sets of a wide gap share their texts whatever is chosen, so that swapping labels gives the other set."""
+    """Preference pairs. Sets of a wide gap have the same texts, so that swapping the labels gives the other set."""
     per_topic = _per_topic(plan.rows)
     rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
     rows = []

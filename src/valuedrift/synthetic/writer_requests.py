@@ -1,10 +1,11 @@
-"""What the writer is asked: an answer that supports the topic's value, or one that opposes it (appendix E)."""
+"""Requests to the writer: an answer that supports the topic's value, or one that opposes it (appendix E)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.digests import text_digest
 from valuedrift.errors import ConfigError
 from valuedrift.llm.request import ChatRequest, Turn
@@ -12,33 +13,9 @@ from valuedrift.templates import fill_template, read_template
 
 SIDES = ("support", "oppose")
 Topics = Mapping[str, Mapping[str, str]]
-"""By key of the topic its `target` and `value`, as in the configuration."""
+"""Topic key → its `target` and `value`, as in the configuration."""
 
 _SIDE_WORDS = {"support": "in favour of", "oppose": "against"}
-
-
-@dataclass(frozen=True)
-class WriterSettings:
-    """How answers are written and checked.
-
-    template: a packaged template (writer) or the path of one · max_tokens: per answer · attempts: per answer, each with
-    another seed · minimum: the least probability that the judge gives to the stance asked for
-    """
-
-    seed: int
-    template: str = "writer"
-    temperature: float = 0.7
-    max_tokens: int = 512
-    attempts: int = 3
-    minimum: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigError("synthetic.attempts", self.attempts, "a whole number from 1")
-        if self.attempts > 1 and self.temperature <= 0:
-            raise ConfigError("synthetic.temperature", self.temperature, "more than 0, or every attempt is the same")
-        if not 0 <= self.minimum <= 1:
-            raise ConfigError("synthetic.minimum", self.minimum, "a probability")
 
 
 @dataclass(frozen=True)
@@ -59,8 +36,10 @@ def read_writer_prompt(name: str) -> str:
 def writing_request(task: Task, attempt: int, template: str, topics: Topics, settings: WriterSettings) -> ChatRequest:
     """The request for a task; `attempt` counts from 0.
 
-    The template becomes the system turn, filled from the configuration alone; the prompt is the user turn as it is.
-    Raises ConfigError for a topic without value or target.
+    The template, filled only from the configuration, is the system turn; the unchanged prompt is the user turn.
+
+    Raises:
+        ConfigError: The topic has no value or target.
     """
     about = {key: _topic_text(topics, task.topic, key) for key in ("value", "target")}
     system = fill_template(template, side=_SIDE_WORDS[task.side], **about)
@@ -73,7 +52,7 @@ def writing_request(task: Task, attempt: int, template: str, topics: Topics, set
 
 
 def request_seed(seed: int, prompt_id: str, attempt: int) -> int:
-    """A prompt's own seed plus the attempt: prompts with one seed would draw the same random numbers."""
+    """The prompt's own seed plus the attempt; with one seed, all prompts would draw the same random numbers."""
     return int(text_digest(f"{seed}:{prompt_id}")[:7], 16) + attempt
 
 

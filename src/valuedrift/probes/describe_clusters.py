@@ -22,9 +22,14 @@ EXAMPLES = 8
 
 @dataclass(frozen=True)
 class Description:
-    """One cluster. size: its questions by soft assignment, `core` of them by hard assignment.
+    """What one cluster is about.
 
-    terms: n-grams that set it apart, strongest first · examples: questions nearest to its centre, nearest first
+    Attributes:
+        cluster: Its number.
+        size: Questions in it by soft assignment.
+        core: Questions in it by hard assignment.
+        terms: N-grams that distinguish it, strongest first.
+        examples: Questions nearest to its centre, nearest first.
     """
 
     cluster: int
@@ -35,21 +40,22 @@ class Description:
 
 
 def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """tf(t, c) · log(1 + A / f(t)): tf the share of term t in class c, f its count in all, A the mean count of a class.
+    """Class-based TF-IDF weights, (classes, terms), from counts of the same shape.
 
-    Counts (classes, terms) to weights of the same shape. Grootendorst 2022 (BERTopic, arXiv 2203.05794), equation 2.
+    tf(t, c) · log(1 + A / f(t)), where tf is the share of term t in class c, f its count in all classes, and A the mean
+    count per class (Grootendorst 2022, BERTopic, arXiv 2203.05794, equation 2).
     """
     totals = counts.sum(axis=1, keepdims=True)
     return np.asarray(counts / np.maximum(totals, 1) * np.log1p(totals.mean() / np.maximum(counts.sum(axis=0), 1)))
 
 
 def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int = TERMS) -> list[tuple[str, ...]]:
-    """Of each cluster 0, 1, … the `count` 1- to 3-grams of largest weight, strongest first, without stop words."""
+    """The `count` strongest 1- to 3-grams of each cluster 0, 1, …, without stop words, strongest first."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(ngram_range=(1, 3), stop_words="english")
     try:
-        # n-grams are counted in each question by itself, so that none spans two of them
+        # N-grams are counted per question, so that none spans two questions.
         found = vectorizer.fit_transform(questions)
     except ValueError:  # all words are stop words
         return [() for _ in range(clusters.max() + 1)]
@@ -66,22 +72,22 @@ def centres(vectors: FloatMatrix, clusters: NDArray[np.int64]) -> FloatMatrix:
 
 
 def describe(clustered: pl.DataFrame, vectors: FloatMatrix) -> list[Description]:
-    """Each cluster's description by soft assignment; `vectors` are the questions' embeddings, row for row."""
+    """Describe each cluster by soft assignment; `vectors` are the embeddings of the questions, in the same order."""
     soft, hard = clustered["soft_cluster"].to_numpy(), clustered["cluster"].to_numpy()
     middle = centres(vectors, soft)
     members = [np.flatnonzero(soft == cluster) for cluster in range(len(middle))]
     terms = top_terms(clustered["question"].to_list(), soft)
     descriptions = []
-    for cluster, places in enumerate(members):
-        nearest = places[np.argsort(-(vectors[places] @ middle[cluster]), kind="stable")[:EXAMPLES]]
+    for cluster, rows in enumerate(members):
+        nearest = rows[np.argsort(-(vectors[rows] @ middle[cluster]), kind="stable")[:EXAMPLES]]
         examples = tuple(clustered["question"].gather(nearest))
         core = int((hard == cluster).sum())
-        descriptions.append(Description(cluster, len(places), core, terms[cluster], examples))
+        descriptions.append(Description(cluster, len(rows), core, terms[cluster], examples))
     return descriptions
 
 
 def write_descriptions(clustered: Path, embeddings: Path, model: str, out: Path) -> None:
-    """Describe the clusters into `out` (.json), with the hash of the clustering and the number of noise questions."""
+    """Write the descriptions to `out` (.json), with the hash of the clustering and the number of noise questions."""
     table = read_clusters(clustered)
     vectors = read_embeddings(embeddings, table["question"], model)
     noise = {name: int((table[name] == NOISE).sum()) for name in ("cluster", "soft_cluster")}
@@ -90,7 +96,7 @@ def write_descriptions(clustered: Path, embeddings: Path, model: str, out: Path)
 
 
 def read_descriptions(path: Path) -> tuple[str, list[Description]]:
-    """What `write_descriptions` wrote: the clustering's hash, and each cluster's description."""
+    """The hash of the clustering and the description of each cluster, as `write_descriptions` wrote them."""
     content = read_json(path)
     return str(content["clustering"]), [_description(each) for each in content["clusters"]]
 

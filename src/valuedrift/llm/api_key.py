@@ -1,0 +1,47 @@
+"""The API key: read from the environment, and removed from everything that a server sends back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from urllib.parse import quote
+
+from valuedrift.errors import ConfigError
+
+_NO_KEY = "none"  # local servers need no key, but the official client insists on one
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_LIKE = re.compile(rb"(?i)(bearer\s+|\bsk-)[^\s\"'\\,}]+")
+
+
+def read_key(variable: str) -> str:
+    """The key in an environment variable, or "none" where the variable isn't set.
+
+    Raises:
+        ConfigError: `variable` is no name of a variable, or its value can't be a key. Neither value is shown.
+    """
+    if not _VARIABLE.fullmatch(variable):
+        # Perhaps it is the key itself, so the message must not show it.
+        raise ConfigError("key_variable", "(not shown)", "the name of an environment variable, not a key")
+    key = os.environ.get(variable, "").strip() or _NO_KEY
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise ConfigError("key_variable", variable, "a variable with a key of ASCII letters, digits and punctuation")
+    return key
+
+
+class Redaction:
+    """Removes the key from what a server sends, in every form in which it may be quoted."""
+
+    def __init__(self, key: str) -> None:
+        forms = {key, json.dumps(key)[1:-1], quote(key, safe=""), base64.b64encode(key.encode()).decode()}
+        self._forms = [form.encode() for form in forms] if key != _NO_KEY else []
+
+    def __call__(self, content: bytes) -> bytes:
+        for form in self._forms:
+            content = content.replace(form, b"[key]")
+        return content
+
+    def error(self, content: bytes) -> bytes:
+        """For error bodies: removes whatever looks like a key, since servers show parts of a key that they refuse."""
+        return _KEY_LIKE.sub(b"[key]", self(content))

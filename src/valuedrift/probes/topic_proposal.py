@@ -1,0 +1,118 @@
+"""A proposal of which cluster is about which topic, with its evidence, for a person to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+
+from valuedrift.errors import ArtifactError
+from valuedrift.files import write_text
+from valuedrift.models.embedding_store import read_embeddings
+from valuedrift.models.sentence_encoder import FloatMatrix, embed
+from valuedrift.probes.cluster_names import read_names
+from valuedrift.probes.describe_clusters import Description, centres, read_descriptions
+from valuedrift.probes.question_clusters import clustering_hash, read_clusters
+from valuedrift.probes.questions import keyword_pattern
+
+_HEAD = """\
+# Which clusters are about which topic. This is a proposal, made from the evidence below; a person decides.
+# 1. Copy it to the file that the configuration names.
+# 2. Under 'topics', give each topic the numbers of its clusters. What is under 'evidence' is not read.
+# 3. Say under 'reviewed' who has checked it, for example: reviewed: Ada, 1 May
+# The choice is valid only for this clustering: if the clusters change, it has to be made again.
+"""
+
+EVIDENCE = 0.6
+"""The sum of similarity and keyword share from which a topic is proposed, so that only clear cases are."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of the probe set, as in the configuration."""
+
+    name: str
+    target: str
+    value: str
+    keywords: Sequence[str]
+
+    def text(self) -> str:
+        return f"{self.name}. {self.target}. {self.value}"
+
+
+def propose(similarity: FloatMatrix, keywords: FloatMatrix) -> list[int | None]:
+    """The topic (column) of each cluster with the largest sum of both arguments, or None if it is below EVIDENCE.
+
+    Args:
+        similarity: Cosine of the cluster's centre and the topic's text, (clusters, topics).
+        keywords: Share of the cluster's questions with a keyword of the topic, (clusters, topics).
+    """
+    evidence = similarity + keywords
+    return [
+        int(topic) if row[topic] >= EVIDENCE else None for row, topic in zip(evidence, evidence.argmax(1), strict=True)
+    ]
+
+
+def keyword_shares(clustered: pl.DataFrame, topics: Mapping[str, Topic]) -> FloatMatrix:
+    """The share of each cluster's questions with a keyword of each topic, (clusters, topics), by soft assignment."""
+    patterns = [keyword_pattern(key, topic.keywords) for key, topic in topics.items()]
+    matches = np.array([[bool(pattern.search(text)) for pattern in patterns] for text in clustered["question"]])
+    soft = clustered["soft_cluster"].to_numpy()
+    return np.stack([matches[soft == each].mean(axis=0) for each in range(soft.max() + 1)]).astype(np.float32)
+
+
+def write_proposal(
+    clustered: Path,
+    embeddings: Path,
+    model: str,
+    descriptions: Path,
+    names: Path,
+    topics: Mapping[str, Topic],
+    out: Path,
+) -> None:
+    """Write the proposal (.yaml): the hash of the clustering, clusters by topic, and the evidence of each cluster."""
+    table = read_clusters(clustered)
+    clustering = clustering_hash(table)
+    found, described = read_descriptions(descriptions)
+    if found != clustering:
+        raise ArtifactError(descriptions, f"clustering {found}", clustering, "Describe the clusters again.")
+    middle = centres(read_embeddings(embeddings, table["question"], model), table["soft_cluster"].to_numpy())
+    similarity = middle @ embed([topic.text() for topic in topics.values()], model).T
+    shares = keyword_shares(table, topics)
+    proposed = propose(similarity, shares)
+    keys, called = list(topics), read_names(names, clustering)
+    evidence = [
+        _evidence(each, called[each.cluster], keys, similarity[each.cluster], shares[each.cluster])
+        for each in described
+    ]
+    chosen = {
+        key: [cluster for cluster, topic in enumerate(proposed) if topic == column] for column, key in enumerate(keys)
+    }
+    content = {"clustering": clustering, "reviewed": "", "topics": chosen, "evidence": evidence}
+    # Each section has its own style: cluster numbers on the topic's line, texts on lines of their own.
+    sections = [_dump({key: value}, flow=None if key == "topics" else False) for key, value in content.items()]
+    write_text(out, "\n".join([_HEAD, *sections]))
+
+
+def _evidence(
+    described: Description, name: str, keys: Sequence[str], similarity: FloatMatrix, shares: FloatMatrix
+) -> dict[str, Any]:
+    order = np.argsort(-(similarity + shares), kind="stable")[:3]
+    nearest = [f"{keys[each]}: similarity {similarity[each]:.2f}, {shares[each]:.0%} with a keyword" for each in order]
+    return {
+        "cluster": described.cluster,
+        "name": name,
+        "questions": described.size,
+        "nearest_topics": nearest,
+        "terms": ", ".join(described.terms),
+        "examples": list(described.examples),
+    }
+
+
+def _dump(value: Mapping[str, Any], flow: bool | None) -> str:
+    return yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=flow)
