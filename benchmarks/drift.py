@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/drift.py --models 1      # one model's share of it
 
 Stance files with answers are generated in a temporary folder. Each model's tables are then made by
-`write_statistics` in a process of its own, `--processes` at a time, as the workflow runs them.
+`write_statistics` in its own process, `--processes` at a time, as the workflow runs them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def trajectories() -> list[dict[str, Any]]:
 
 
 def write_stances(folder: Path, model: str, seed: int) -> list[Path]:
-    """One stance file a run, each question with shares of its own that wander a little from step to step."""
+    """Write one stance file per run; each question has its own shares, which change a little from step to step."""
     import numpy as np
     import polars as pl
 
@@ -81,7 +81,7 @@ def write_stances(folder: Path, model: str, seed: int) -> list[Path]:
 
 
 def measure_model(files: list[Path], out: Path) -> tuple[float, float, float]:
-    """Seconds of wall time and of processor time, and peak MiB, of one model's tables in this process."""
+    """Wall seconds, processor seconds and peak MiB of making one model's tables in this process."""
     from valuedrift.statistics.write_statistics import write_statistics
 
     start, used = time.perf_counter(), time.process_time()
@@ -121,7 +121,7 @@ def rows(models: int) -> int:
 
 
 def against_scipy(cells: int) -> None:
-    """The joint bootstrap of one run of 57 steps, and scipy's of `cells` of its cells, scaled to all of them."""
+    """Time the joint bootstrap of one run of 57 steps, and scipy's of `cells` of its cells, scaled to all of them."""
     import numpy as np
     import scipy.stats
 
@@ -174,7 +174,7 @@ def _difference(ends: Any, other: Any) -> float:
 
 
 def timed(work: Any) -> tuple[Any, float]:
-    """The result and the least processor time of three runs: of a shared machine the least disturbed."""
+    """The result and the least processor time of three runs, that of the run which other work disturbed least."""
     times = []
     for _ in range(3):
         start = time.process_time()

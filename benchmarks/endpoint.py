@@ -3,10 +3,10 @@
     python benchmarks/endpoint.py                       # throughput at three latencies
     python benchmarks/endpoint.py --memory 1000000      # memory over so many answers
 
-Both in the activated environment. The server runs in a process of its own and answers every chat request after a
+Run both in the activated environment. The server runs in its own process and answers every chat request after a
 fixed latency with one reply of 20 log-probabilities. The generator is a bare aiohttp loop of as many workers as the
-client has, with bodies made beforehand and replies that it reads and throws away. Their rounds alternate, so that what
-else the machine does strikes both. Prints Markdown. A last argument `serve LATENCY` runs the server alone.
+client has, with request bodies made beforehand and replies that it reads and drops. Their rounds alternate, so that
+other work on the machine affects both. Prints Markdown. A last argument `serve LATENCY` runs the server alone.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def request(number: int) -> ChatRequest:
 
 
 def serve(latency: float) -> None:
-    """Answer until the process is ended; the port is the first line on stdout."""
+    """Answer until the process is killed; the first line on stdout is the port."""
     top = [{"token": f"token{i}", "logprob": -0.1 - i, "bytes": [65]} for i in range(20)]
     choice = {
         "index": 0,
@@ -77,7 +77,7 @@ def serve(latency: float) -> None:
 
 @contextmanager
 def server(latency: float) -> Iterator[str]:
-    """The server in a process of its own; yields its address up to and with /v1."""
+    """Run the server in its own process; yields its address, which ends in /v1."""
     command = [sys.executable, __file__, "serve", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -88,7 +88,7 @@ def server(latency: float) -> Iterator[str]:
 
 
 def plain(url: str, count: int, concurrency: int, offset: int) -> float:
-    """Replies a second of the bare loop."""
+    """Replies per second of the bare loop."""
 
     async def run() -> float:
         bodies = iter([json.dumps(body_of(request(offset + i), "judge")).encode() for i in range(count)])
@@ -108,7 +108,7 @@ def plain(url: str, count: int, concurrency: int, offset: int) -> float:
 
 
 def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, float]:
-    """Replies a second of `complete`, keys, bodies, parsing and journal included, and its CPU seconds per reply."""
+    """Replies per second of `complete`, with keys, bodies, parsing and journal, and its CPU seconds per reply."""
     settings = LlmSettings(backend="http", model="judge", url=url, concurrency=concurrency)
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
@@ -118,7 +118,7 @@ def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, 
 
 def throughput(count: int, concurrency: int, rounds: int) -> None:
     """Print a table: both rates and their ratio, medians over alternating rounds, after one round to warm up."""
-    print(f"\n{concurrency} requests in flight, {count} replies a round, medians of {rounds} rounds\n")
+    print(f"\n{concurrency} requests in flight, {count} replies per round, medians of {rounds} rounds\n")
     print("| server's latency | load generator, 1/s | client, 1/s | ratio | client's CPU, ms per reply |")
     print("|---|---|---|---|---|")
     for latency in LATENCIES:
@@ -134,7 +134,7 @@ def throughput(count: int, concurrency: int, rounds: int) -> None:
 
 
 def memory(count: int, sent: int, concurrency: int) -> None:
-    """Print time and peak resident memory of `complete` over so many answers, the last `sent` of them not known yet."""
+    """Print time and peak resident memory of `complete` over so many answers, the last `sent` not journalled yet."""
     print(f"\n{count} answers; peak memory of the process, {peak():.0f} MiB of it before the first step\n")
     print("| step | seconds | peak memory, MiB |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, server(0.0) as url:
@@ -169,7 +169,7 @@ def peak() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=3000, help="replies a round (default 3000)")
+    parser.add_argument("--count", type=int, default=3000, help="replies per round (default 3000)")
     parser.add_argument("--concurrency", type=int, default=32, help="requests in flight (default 32)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each (default 5)")
     parser.add_argument("--memory", type=int, metavar="ANSWERS", help="measure memory over so many answers instead")

@@ -1,9 +1,9 @@
-"""Memory and time of judging very many answers, with the replies of an endpoint or from a journal that has them all.
+"""Memory and time of judging very many answers, with replies from an endpoint or from a journal that has them all.
 
     .venv/bin/python benchmarks/judging.py --answers 1000000
 
 Answers are written to a parquet in a temporary folder, judged over a local endpoint that replies at once, and judged
-again from the journal alone; each part runs in a process of its own, whose peak memory is printed.
+again from the journal alone; each part runs in its own process, whose peak memory is printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LISTED = [["support", -0.4], [" oppose", -1.5], ["neutral", -2.5], *([f"w{i}", 
 
 
 def write_answers(path: Path, answers: int) -> None:
-    """Answers as a sweep writes them, each different."""
+    """Write answers as a sweep does, each different."""
     import polars as pl
     import pyarrow.parquet as pq
 
@@ -53,7 +53,7 @@ def write_answers(path: Path, answers: int) -> None:
 
 
 def fill_journal(folder: Path, answers: int) -> None:
-    """A journal as judging leaves it, with a reply of 20 alternatives to every answer."""
+    """Write a journal as judging does, with a reply of 20 alternatives to every answer."""
     import polars as pl
 
     from valuedrift.judging.chat_judge import ChatJudge
@@ -91,7 +91,7 @@ def judge_answers(folder: Path, url: str) -> None:
 
 
 def serve(connection: Any) -> None:
-    """An endpoint that gives every prompt the same reply, and a label that it is asked to repeat back."""
+    """Serve an endpoint that gives every prompt the same reply, and repeats a label when it is asked to."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from doubles.endpoint import endpoint
 
@@ -113,7 +113,7 @@ def _measure(connection: Any, work: Callable[..., None], arguments: tuple[Any, .
 
 
 def measured(work: Callable[..., None], *arguments: Any) -> dict[str, float]:
-    """Seconds and peak memory of a fresh process that does `work`."""
+    """Seconds and peak memory of a new process that does `work`."""
     fresh = multiprocessing.get_context("spawn")
     here, there = fresh.Pipe()
     process = fresh.Process(target=_measure, args=(there, work, arguments))

@@ -3,8 +3,8 @@
     python benchmarks/retrieval.py                   # WildChat's 284,168 rows × 550 probes, 384 dimensions
     python benchmarks/retrieval.py --rows 20000      # a smaller one
 
-In the activated environment. Random unit vectors with planted near pairs, a part of them at the threshold to the last
-bits, are written to a temporary folder and searched at cosine 0.5 by processes of their own: the package's blocked
+In the activated environment. Random unit vectors with planted near pairs, some of them within rounding of the
+threshold, are written to a temporary folder and searched at cosine 0.5 by separate processes: the package's blocked
 products over a memory-mapped file, and a plain brute force, which is one matrix product of everything in memory, in
 float32 and in float64. Prints, as Markdown, seconds and peak resident memory of each, the ratio of their times to that
 of the float32 one, and whether they find the pairs that the float64 one finds.
@@ -56,7 +56,7 @@ def write_vectors(folder: Path, rows: int, probes: int, dimensions: int) -> None
 
 
 def blocked(folder: Path) -> NDArray[np.intp]:
-    """The package's way."""
+    """The package's search."""
     rows, probes = np.load(folder / "rows.npy", mmap_mode="r"), np.load(folder / "probes.npy")
     return np.concatenate(
         [np.stack([pairs.rows, pairs.probes]) for pairs in near_pairs(rows, probes, THRESHOLD)], axis=1
@@ -77,7 +77,7 @@ WAYS: dict[str, Callable[[Path], NDArray[np.intp]]] = {
 
 
 def measure(way: str, folder: Path) -> None:
-    """Run one way, save its pairs and print its cost as JSON; the peak is that of the whole process."""
+    """Run one search, save its pairs and print its cost as JSON; the peak is that of the whole process."""
     start = time.monotonic()
     pairs = WAYS[way](folder)
     seconds = time.monotonic() - start
@@ -87,7 +87,7 @@ def measure(way: str, folder: Path) -> None:
 
 
 def compare(folder: Path) -> None:
-    """Each way in a process of its own, as a Markdown table."""
+    """Run each search in its own process; prints a Markdown table."""
     costs = {}
     for way in WAYS:
         command = [sys.executable, __file__, "--measure", way, "--folder", str(folder)]

@@ -31,9 +31,9 @@ QWEN3_4B: dict[str, Any] = {
 
 
 def print_swaps(folder: Path, shape: dict[str, Any], sampling: Sampling) -> None:
-    """Seconds to read and check a checkpoint and to take it, and tokens/s, for every engine there is.
+    """Print the seconds to read and check a checkpoint and to load it, and tokens/s, for every installed engine.
 
-    Weights are random, of this shape: they hardly ever end an answer, so that each has all its tokens.
+    Weights are random, of this shape: they hardly ever end an answer, so nearly all answers have the full length.
     """
     checkpoints = [random_checkpoint(folder / f"step-{step:06d}", shape, step) for step in range(4)]
     architecture = Architecture.of(checkpoints[0])
@@ -44,7 +44,7 @@ def print_swaps(folder: Path, shape: dict[str, Any], sampling: Sampling) -> None
 
 
 def swap(kind: EngineKind, architecture: Architecture, folders: Sequence[Path], sampling: Sampling) -> None:
-    """Print one row a checkpoint. The first is the engine's start."""
+    """Print one row per checkpoint. The first is the engine's start."""
     codec = prompt_codec(AutoTokenizer.from_pretrained(folders[0]), architecture.config)
     prompts = [codec.prompt(f"q{i}", f"Is it right ? {i}", False, sampling.answers) for i in range(100)]
     engine: Engine | None = None

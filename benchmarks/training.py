@@ -4,23 +4,23 @@
     python benchmarks/training.py --results results --steps 20 --repeats 1 --algorithms sft dpo
     python benchmarks/training.py --results results --gpu --peak-tflops 989 --steps 10 --repeats 1
 
-In the activated environment. `--results` is the workflow's folder of results, of which the pocket base model and two
-data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
+Run it in the activated environment. `--results` is the workflow's folder of results, of which the pocket base model and
+two data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
 
 Three ways to train, from the same model on the same rows in as many steps of the same batches, by the same schedule of
 the learning rate: `ours` is `valuedrift.training.run.train` as the workflow calls it; `stock` is what trl's scripts do
 (`SFTTrainer`, `DPOTrainer`, `CPOTrainer` with `loss_type="simpo"`, `PPOTrainer`), every other setting trl's own, which
 means bf16 and gradient checkpointing; `matched` is stock with our precision and checkpointing. PPO's printed samples
-are off in all. The three take turns, each time in a process of its own, and medians are compared.
+are off in all. The three take turns, each time in its own process, and medians are compared.
 
-Tokens are those of training, padding aside. Three clocks: `train` is the trainer's loop alone; `job` has loading,
+Tokens are those trained on, without padding. Three clocks: `train` is the trainer's loop alone; `job` has loading,
 encoding, a reference's log-probabilities and saving as well, but no imports; `process` has imports too. `CPU` is the
 job's processor time, which other work on the machine disturbs less. Losses are means over the last steps (PPO: the
 reward less the KL penalty, a sampled quantity).
 
-`--gpu` trains a randomly initialised Qwen3-4B on 2,048 tokens a row by the paper's settings (SFT and DPO unless told
+`--gpu` trains a randomly initialised Qwen3-4B on 2,048 tokens per row by the paper's settings (SFT and DPO unless told
 otherwise) and adds the model FLOP utilisation of the trainer's loop, by 6 × parameters + 12 × layers × width × length
-a token (PaLM, appendix B), of the card's bf16 peak; passes of DPO's reference are not counted. This part has not been
+per token (PaLM, appendix B), of the card's bf16 peak; passes of DPO's reference are not counted. This part has not been
 run on a card yet. It needs about 100 GB of GPU memory and 40 GB of disk.
 """
 
@@ -46,12 +46,12 @@ _CHILD = Path(__file__).with_name("training_once.py")
 
 
 def rows_for(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """The first `count` rows, from the beginning again where there are fewer."""
+    """The first `count` rows; where there are fewer, they are repeated."""
     return [rows[number % len(rows)] for number in range(count)]
 
 
 def flops_per_token(parameters: int, layers: int, width: int, length: int) -> float:
-    """Model FLOPs of a trained token; what gradient checkpointing computes again is not counted (PaLM, appendix B)."""
+    """Model FLOPs per trained token, without what gradient checkpointing recomputes (PaLM, appendix B)."""
     return float(6 * parameters + 12 * layers * width * length)
 
 
@@ -63,7 +63,7 @@ def medians(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def table(algorithm: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """One line a way, ratios of `ours` to it in brackets."""
+    """One line per way to train, with the ratio of `ours` to it in brackets."""
     found = {way: medians(own) for way, own in runs.items()}
     lines = []
     for way, own in found.items():
@@ -78,7 +78,7 @@ def table(algorithm: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Run a process to its end and give its report, with its seconds; ends the benchmark where it fails."""
+    """Run a process to its end and give its report, with its seconds; if it fails, the benchmark ends."""
     folder.mkdir(parents=True)
     report = folder / "report.json"
     told = json.dumps({**spec, "folder": str(folder), "report": str(report)})
@@ -91,7 +91,7 @@ def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def long_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose answers fill any length: the same words again and again, until they are cut."""
+    """A row whose answers fill any length: the same words repeated until they are cut."""
     for key in row.keys() & {"messages", "chosen", "rejected"}:
         *before, answer = row[key]
         row = {**row, key: [*before, {**answer, "content": answer["content"] * (20_000 // len(answer["content"]) + 1)}]}

@@ -1,4 +1,4 @@
-"""One run of `benchmarks/training.py`, in a process of its own, so that imports and peak memory are its own too."""
+"""One run of `benchmarks/training.py`, in its own process, so that imports and peak memory can be measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def last_loss(history: list[dict[str, Any]], key: str, steps: int) -> float:
 
 
 def child(spec: dict[str, Any]) -> None:
-    """Train once by one of the ways and print what it took as JSON."""
+    """Train once in one of the three ways and print what it took as JSON."""
     trained: dict[str, Any] = {}
     imported = ours_imports if spec["way"] == "ours" else stock_imports
     run = imported(spec, trained)
@@ -52,7 +52,7 @@ def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], 
         folder=folder / "run",
         steps=(spec["steps"],),
         reward_model=Path(spec["reward"]) if spec["reward"] else None,
-        # A point to continue from is 48 GB at 4B parameters; stock trl writes none either there.
+        # A resume point has 48 GB at 4B parameters; stock trl writes none there either.
         resume=None if spec["gpu"] else folder / "resume",
     )
     return lambda: train(job)
@@ -75,7 +75,7 @@ def stock_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[],
 
 
 def stock_arguments(spec: dict[str, Any]) -> dict[str, Any]:
-    """What the comparison needs to be one; everything else stays as trl has it."""
+    """The arguments that must agree for a fair comparison; all others stay trl's defaults."""
     settings = spec["settings"]
     fixed = {
         "output_dir": spec["folder"],
@@ -180,7 +180,7 @@ def stock_ppo() -> Callable[[dict[str, Any], Any], Any]:
 
 
 def watch(algorithm: str, trained: dict[str, Any]) -> None:
-    """Have the trainer's `train` leave its seconds, tokens and logs in `trained`, the same for every way."""
+    """Make the trainer's `train` store its seconds, tokens and logs in `trained`, in the same way for all."""
     import torch
     from transformers import Trainer as owner
 
@@ -207,7 +207,7 @@ def watch(algorithm: str, trained: dict[str, Any]) -> None:
 
 
 def peak_mib() -> float:
-    """The largest memory so far: of the card where there is one, else resident."""
+    """The largest memory so far: the GPU's where there is one, else resident memory."""
     import resource
 
     import torch

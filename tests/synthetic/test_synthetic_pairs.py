@@ -20,7 +20,7 @@ from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, sid
 from valuedrift.config.data_sets import DataSettings
 from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.data.prepare import prepare
-from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
+from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
@@ -165,32 +165,6 @@ def test_the_views_load_as_preference_data(tmp_path: Path) -> None:
     assert found["support"].height == 3
     assert found["support"]["prompt"].equals(found["oppose"]["prompt"])
     assert found["support"]["chosen"].equals(found["oppose"]["rejected"])
-
-
-def test_a_reached_budget_stops_and_a_higher_one_goes_on(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def answer(body: dict[str, Any]) -> Any:
-        asked.append(body["messages"][1]["content"] + side_of(body))
-        return {"text": good_answer(body), "prompt_tokens": 1000, "completion_tokens": 500}
-
-    prompt_table(*(f"Question {n}?" for n in range(6))).write_parquet(tmp_path / "retrieved.parquet")
-
-    def go(url: str, budget: float) -> None:
-        settings = llm(url, input_price=1.0, output_price=2.0, budget=budget, concurrency=1)
-        journal = tmp_path / "writer.jsonl"
-        write_pairs(
-            tmp_path / "retrieved.parquet", TOPICS, WriterSettings(seed=0), settings, judge, journal, tmp_path / "out"
-        )
-
-    with endpoint(answer) as url:
-        with pytest.raises(ValueDriftError, match="budget"):
-            go(url, budget=0.01)
-        assert 0 < len(asked) < 12
-        assert not (tmp_path / "out").exists()
-        go(url, budget=1.0)
-    assert len(asked) == len(set(asked)) == 12
-    assert pl.read_parquet(tmp_path / "out/pairs.parquet").height == 6
 
 
 @pytest.mark.parametrize("fatal", [3, 14], ids=["while writing", "in the second attempt"])
