@@ -40,8 +40,7 @@ def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOption
     from valuedrift.workflow.plan import plan_targets, require_budget
     from valuedrift.workflow.plan_text import plan_text
 
-    found, settings = plan_targets(targets, options.words())
-    budget = settings.get("budget", {})
+    found, budget = plan_targets(targets, options.words())
     print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
     require_budget(found, budget)
 
