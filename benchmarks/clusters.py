@@ -47,7 +47,7 @@ def prepare(prompts: str, folder: Path) -> dict[str, float]:
 
 
 def run(seed: int, published: Path, folder: Path) -> dict[str, Any]:
-    """One clustering of the prepared questions: its quality and the seconds of each stage."""
+    """Cluster the prepared questions once; gives the quality and the seconds of each stage."""
     clustered = folder / "clustered.parquet"
     reduce = seconds(_reduce, folder, ReductionSettings(seed=seed))
     files = folder / "questions.parquet", folder / "reduced.npy"

@@ -165,7 +165,7 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
 
 
 def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Path) -> int:
-    """Let one process sweep these checkpoints with nothing kept from before; gives the tokens of its answers."""
+    """Answer from these checkpoints in one process, with no earlier answers stored; gives the tokens of the answers."""
     with tempfile.TemporaryDirectory(dir=folder) as own:
         given = {
             "base": str(base),

@@ -28,7 +28,7 @@ _LISTED = [["support", -0.4], [" oppose", -1.5], ["neutral", -2.5], *([f"w{i}", 
 
 
 def write_answers(path: Path, answers: int) -> None:
-    """Answers as a sweep writes them, each different."""
+    """Write answers as a sweep does, each different."""
     import polars as pl
     import pyarrow.parquet as pq
 

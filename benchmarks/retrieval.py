@@ -56,7 +56,7 @@ def write_vectors(folder: Path, rows: int, probes: int, dimensions: int) -> None
 
 
 def blocked(folder: Path) -> NDArray[np.intp]:
-    """The package's way."""
+    """The package's search."""
     rows, probes = np.load(folder / "rows.npy", mmap_mode="r"), np.load(folder / "probes.npy")
     return np.concatenate(
         [np.stack([pairs.rows, pairs.probes]) for pairs in near_pairs(rows, probes, THRESHOLD)], axis=1
