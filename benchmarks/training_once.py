@@ -15,7 +15,7 @@ _LOGGED = 10
 
 
 def last_loss(history: list[dict[str, Any]], key: str, steps: int) -> float:
-    """The mean of the logged `key` over the last ten steps, or over all if there are fewer; stock trl logs every tenth."""
+    """The mean of the logged `key` over the last ten steps, or over all of fewer; stock trl logs every tenth."""
     end = steps - steps % _LOGGED if steps >= _LOGGED else steps
     return statistics.fmean(e[key] for e in history if key in e and end - _LOGGED < e["step"] <= end)
 
