@@ -152,7 +152,7 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
     write_check(sheet, key, out)
 
 
-def thin(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
+def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
     """Delete the weights of a run's checkpoints that have answered, except those to keep.
 
     Args:
@@ -162,10 +162,10 @@ def thin(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int 
         keep: Which to keep, as `machine.keep`: every, final or every_nth.
         nth: With `--keep every_nth`, keep each nth.
     """
-    from valuedrift.generation.prune_answered import thin
+    from valuedrift.generation.prune_answered import prune_run
     from valuedrift.quantities import byte_size
 
-    print(f"{byte_size(thin(base, checkpoints, answers, keep, nth))} freed")
+    print(f"{byte_size(prune_run(base, checkpoints, answers, keep, nth))} freed")
 
 
 def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: Path, key: Path) -> None:

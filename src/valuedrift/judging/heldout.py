@@ -1,4 +1,4 @@
-"""How well a judge reads labelled answers in phrasings that it has not seen."""
+"""How well a judge reads labelled answers that it was not trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from valuedrift.statistics.panel import STANCES
 
 
 def write_quality(labelled: Path, judge: Judge, targets: Mapping[str, str], journal: Path, out: Path) -> None:
-    """Judge a parquet of labelled answers (topic, question, answer, true_stance) and write `judge_quality` as JSON."""
+    """Judge labelled answers (parquet: topic, question, answer, true_stance) and write `judge_quality` as JSON."""
     schema = pl.read_parquet_schema(labelled)
     if "true_stance" not in schema:
         raise ArtifactError(labelled, list(schema), "the column true_stance as well")
