@@ -285,11 +285,11 @@ def test_weights_are_deleted_once_answers_are_saved(
     pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
     sampling = {"answers": 1, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
     asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
-    assert run("generate", **asked, checkpoints=checkpoints, out=answers, let_go="[1]") == 0
+    assert run("generate", **asked, checkpoints=checkpoints, out=answers, prune="[1]") == 0
     assert [(folder / "model.safetensors").exists() for folder in checkpoints] == [False, True]
     assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "again.parquet") == 1
     assert "checkpoint without its weights" in capsys.readouterr().err, "another store has no answers of it"
-    assert run("thin", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
+    assert run("prune", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
     assert capsys.readouterr().out == "0 B freed\n"
 
 
