@@ -80,7 +80,7 @@ def test_orders_survive_json() -> None:
 
 
 def test_a_model_that_is_not_reported_is_named() -> None:
-    with pytest.raises(DataError, match="'other'.*qwen3_4b, mine"):
+    with pytest.raises(DataError, match=r"'other'.*qwen3_4b, mine"):
         BOTH.model("other")
 
 
