@@ -75,7 +75,7 @@ def test_a_long_answer_is_cut_at_its_beginning_and_keeps_its_label(tmp_path):
 
 def test_a_vocabulary_too_small_for_the_labels_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match=r"label 'support'.*larger vocabulary"):
-        trained(tmp_path, labelled(), Shape(vocabulary=262, hidden=32, layers=1, heads=2, context=64))
+        trained(tmp_path, labelled(), Shape.model_construct(vocabulary=262, hidden=32, layers=1, heads=2, context=64))
 
 
 @pytest.mark.slow
