@@ -109,9 +109,9 @@ class Killed(BaseException):
 
 MOMENTS = {
     "before the batch is created": "valuedrift.llm.batch_api.BatchApi.create",
-    "before the id is stored": "valuedrift.llm.batch._Job._take_up",
+    "before the id is stored": "valuedrift.llm.batch._Job._add",
     "while waiting": "valuedrift.llm.batch.time.sleep",
-    "while collecting": "valuedrift.llm.batch._Job._ask_again",
+    "while collecting": "valuedrift.llm.batch._Job._retry",
 }
 
 

@@ -163,13 +163,13 @@ def test_a_request_that_alone_fails_is_given_up_and_recorded(journal: Path, caps
 
     with endpoint(answer) as url:
         found = ask(questions(100), settings(url, attempts=3, concurrency=4), journal)
-    assert (found[3].finish, found[3].text) == ("error", "given up after 3 tries: HTTP 500: worker died")
+    assert (found[3].finish, found[3].text) == ("error", "given up after 3 attempts: HTTP 500: worker died")
     assert {reply.finish for i, reply in enumerate(found) if i != 3} == {"stop"}
     assert "1 requests given up and recorded as errors: HTTP 500: worker died" in capsys.readouterr().err
 
 
 def test_a_server_that_answers_nobody_stops_the_job_and_nothing_is_recorded(journal: Path) -> None:
-    stopped = pytest.raises(EndpointError, match="no log-probabilities in 2 tries of one request")
+    stopped = pytest.raises(EndpointError, match="no log-probabilities in 2 attempts at one request")
     with endpoint(lambda body: "no log-probabilities here") as url, stopped:
         complete(questions(50), settings(url, attempts=2), journal)
     assert keys_of(journal) == []
