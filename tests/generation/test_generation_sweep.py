@@ -200,4 +200,4 @@ def test_what_happens_is_said(swept: Sweeper, capsys: pytest.CaptureFixture[str]
     swept()
     said = capsys.readouterr().err
     assert "step-000002: 6 answers, " in said
-    assert "step-000006: all answers are there" in said
+    assert "step-000006: all answers are saved already" in said

@@ -140,11 +140,11 @@ def split(word):
 @pytest.mark.parametrize(
     ("repeated", "message"),
     [
-        (split, r"judge\.labels.*'sup'.*'support' as one whole token.*\[A, B, C\]"),
-        (lambda word: {"text": word, "top_logprobs": top(The=0.9)}, r"'support' as one whole token"),
+        (split, r"judge\.labels.*'sup'.*'support' as one token.*\[A, B, C\]"),
+        (lambda word: {"text": word, "top_logprobs": top(The=0.9)}, r"'support' as one token"),
         (lambda word: {"text": word}, r"without log-probabilities.*set `samples`"),
         (lambda word: {"text": "", "top_logprobs": []}, r"without log-probabilities"),
-        (lambda word: {"text": "", "finish": "content_filter"}, r"asked to repeat 'support'"),
+        (lambda word: {"text": "", "finish": "content_filter"}, r"'support', which the judge was asked to repeat"),
     ],
 )
 def test_a_model_that_cannot_be_read_stops_before_the_first_answer(tmp_path, repeated, message):
@@ -182,7 +182,7 @@ def test_a_judge_without_log_probabilities_is_sampled_with_error_bars(tmp_path, 
     assert found.select(STANCES).row(0) == pytest.approx((6 / 8, 0.0, 2 / 8))
     assert found["p_support_se"][0] == pytest.approx(math.sqrt(0.75 * 0.25 / 7))
     assert (found["samples"][0], found["unassigned"][0]) == (8, pytest.approx(0.2))
-    assert "read without log-probabilities, as shares of 10 sampled replies" in capsys.readouterr().err
+    assert "no log-probabilities; stances are shares of 10 sampled replies" in capsys.readouterr().err
 
 
 def test_a_thinking_judge_whose_thought_is_cut_off_stops_before_the_first_answer(tmp_path):

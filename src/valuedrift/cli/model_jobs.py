@@ -124,7 +124,7 @@ def generate(
     checkpoints: Paths,
     engine: str = "auto",
     store: Path | None = None,
-    let_go: JsonList | None = None,
+    prune: JsonList | None = None,
     out: Path,
 ) -> None:
     """Let checkpoints answer the probe questions.
@@ -138,13 +138,13 @@ def generate(
         checkpoints: Folders of the checkpoints.
         engine: auto, transformers or vllm.
         store: Folder that keeps every answer.
-        let_go: Steps whose weights are deleted once all answers are saved.
+        prune: Steps whose weights are deleted once all answers are saved.
         out: Table of answers to write.
     """
     from valuedrift.config.sampling import Sampling
     from valuedrift.generation.sweep import sweep
 
-    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, let_go or ())
+    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, prune or ())
 
 
 def judge(
@@ -194,10 +194,10 @@ def judge_heldout(
         out: File to write (JSON).
     """
     from valuedrift.config.judges import JudgeSettings
-    from valuedrift.judging.heldout import write_quality
+    from valuedrift.judge_checks.heldout import write_heldout_quality
     from valuedrift.judging.judge import open_judge
 
-    write_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
+    write_heldout_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
 
 
 def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:

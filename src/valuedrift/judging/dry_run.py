@@ -1,4 +1,4 @@
-"""What judging would take, as people read it."""
+"""The printed estimate of `valuedrift judge --dry-run`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from valuedrift.quantities import dollars, duration
 
 
 def dry_run_text(found: StancesEstimate, llm: LlmSettings | None) -> str:
-    """Aligned lines of counts; dollars and hours where the chat model's settings have prices and limits.
+    """Aligned lines of counts, with dollars and hours if the chat model's settings have prices and limits.
 
-    llm: None for a judge in a folder, which is not paid
+    `llm` is None for a judge in a folder, which costs nothing.
     """
     asked = found.asked
     rows = [

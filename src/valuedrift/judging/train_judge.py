@@ -18,10 +18,18 @@ from valuedrift.training.tokenizer_training import train_bpe
 
 
 def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str]) -> None:
-    """Write `job.base`: tokenizer, configuration and weights of a judge of its own prompt.
+    """Train a judge for one prompt and write its tokenizer, configuration and weights into `job.base`.
 
-    job.data: parquet with topic, question, answer, true_stance; only the label after each prompt counts in the loss.
-    Raises ArtifactError if the vocabulary is too small for a label to be one token.
+    Only the label after each prompt counts in the loss.
+
+    Args:
+        job: Its data is a parquet file with topic, question, answer and true_stance.
+        shape: The model's size.
+        template: The text of the prompt's template.
+        targets: By topic, the position that an answer can support.
+
+    Raises:
+        ArtifactError: The vocabulary is too small for a label to be one token.
     """
     rows = job.rows("topic", "question", "answer", "true_stance")
     prompts = [fill_judge_prompt(template, row["question"], row["answer"], targets[row["topic"]]) for row in rows]
@@ -33,7 +41,7 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
 def _encode(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], stances: Sequence[str], max_length: int
 ) -> Iterator[Labelled]:
-    """Each prompt and its label; a prompt that is too long loses its beginning, as the label stands at its end."""
+    """Each prompt and its label. A prompt that is too long loses its beginning, since the label is at its end."""
     label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer, STANCES), strict=True)}
     for ids, stance in zip(encode_prompts(tokenizer, prompts, chat=False), stances, strict=True):
         kept = ids[-(max_length - 1) :]
