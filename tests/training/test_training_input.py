@@ -91,15 +91,6 @@ def test_data_of_another_kind_are_refused_by_their_columns(
         train(make_job(algorithm, job={"data": data[of]}))
 
 
-def test_no_row_left_after_filtering_says_where_to_look(
-    make_job: MakeJob, data: dict[str, Path], tmp_path: Path
-) -> None:
-    file = tmp_path / "filtered.parquet"
-    pl.read_parquet(data["sft"]).filter(pl.lit(False)).write_parquet(file)
-    with pytest.raises(ArtifactError, match=r"filtered\.parquet: found 'no rows', .* Filter less"):
-        train(make_job("sft", job={"data": file}))
-
-
 def test_a_conversation_without_an_answer_is_named_by_its_row(make_job: MakeJob, tmp_path: Path) -> None:
     file = tmp_path / "one-sided.parquet"
     turns = [[("user", "Hello"), ("assistant", "Hello .")], [("user", "Nobody ?")]]
