@@ -7,6 +7,7 @@ configfile: "workflow_config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/start.smk"
 include: "rules/data.smk"
 include: "rules/probes.smk"
@@ -23,10 +24,11 @@ include: "rules/ablations.smk"
 rule all:
     default_target: True
     input:
-        FLOW.reported_files("results/drift/{model}"),
+        expand("results/drift/{model}", model=REPORTED),
         "results/tables",
         "results/figures",
         "results/report",
         "results/exports",
-        FLOW.foretold(),
+        PREDICTIONS,
+        RECOVERIES,
     localrule: True

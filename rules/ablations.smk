@@ -3,7 +3,7 @@
 
 rule ablations:
     input:
-        lambda w: FLOW.ablation_stances(w.model),
+        lambda w: PROJECT.ablation_stances(w.model),
     output:
         directory("results/ablations/{model}"),
     log:
@@ -12,11 +12,13 @@ rule ablations:
         "results/benchmarks/ablations/{model}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         ablated=lambda w: as_json(ablated(config, w.model)),
-        topics=FLOW.shown_topics(),
-        report=FLOW.shown("ablation_topics", "figure_formats"),
-        statistics=FLOW.bootstrap(),
+        topics=SHOWN_TOPICS,
+        report=shown("ablation_topics", "figure_formats"),
+        statistics=BOOTSTRAP,
         seed=SEED,
     shell:
         "valuedrift ablations --stances {input} --ablated {params.ablated:q} --topics {params.topics:q}"

@@ -1,12 +1,17 @@
 # Answers of every checkpoint to the probe questions, and the stance of every answer.
 
 
+def journal_of(stances):
+    """Where the judgements behind a table of stances are kept."""
+    return stances.replace("results/", "results/journals/", 1).removesuffix(".parquet") + ".jsonl"
+
+
 rule generate:
     input:
-        base=lambda w: ancient(checkpoint(w.model, "base", 0)),
-        probes=lambda w: f"results/probes/{FLOW.suite_name(w.model)}.parquet",
-        checkpoints=lambda w: ancient(FLOW.shard_checkpoints(w.model, w.run, w.shard)),
-        made=lambda w: FLOW.made_run(w.model, w.run),
+        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        probes=lambda w: suite(w).probes.table,
+        checkpoints=untimed(lambda w: model(w).checkpoints(w.run, w.shard)),
+        stamps=lambda w: model(w).stamps(w.run),
     output:
         "results/generations/{model}/{run}/shard-{shard}.parquet",
     log:
@@ -16,23 +21,24 @@ rule generate:
     priority: 40
     conda:
         "../envs/generation.yaml"
+    resources:
+        **ANSWERING,
     params:
-        sampling=lambda w: FLOW.sampling(w.model),
-        engine=lambda w: FLOW.suite(w.model)["generation"].get("engine", "auto"),
+        sampling=lambda w: as_json(model(w).sampling(SEED)),
+        engine=lambda w: suite(w)["generation"].get("engine", "auto"),
         store="results/journals/answers/{model}/{run}",
-        # A function that asks for resources is left out of what makes jobs run again.
-        let_go=lambda w, resources: FLOW.let_go(w.model, w.run, w.shard),
+        prune=untracked(lambda w: as_json(model(w).prunable(w.run, w.shard, config.get("machine", {})))),
     shell:
-        "valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
+        "GPUS={resources.gpu} valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
         " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints}"
-        " --store {params.store} --let-go {params.let_go:q} --out {output} > {log} 2>&1"
+        " --store {params.store} --prune {params.prune:q} --out {output} > {log} 2>&1"
 
 
 rule stances:
     input:
-        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
-        made=lambda w: FLOW.made_judge(FLOW.judge(w)),
-        answers=lambda w: FLOW.shard_files(w.model, w.run),
+        judge=untimed(lambda w: judge(w).folder),
+        stamp=lambda w: judge(w).stamp,
+        answers=lambda w: model(w).answers(w.run),
     output:
         "results/stances/{model}/{run}.parquet",
     log:
@@ -42,24 +48,25 @@ rule stances:
     priority: 30
     conda:
         "../envs/generation.yaml"
+    resources:
+        **JUDGING,
     params:
-        # Snakemake compares parameters of wildcards alone, and no other: limits, which are in the settings, judge nothing anew.
-        judge=lambda w: FLOW.judge_version(FLOW.judge(w)),
-        targets=FLOW.targets(),
-        settings=lambda w, output: FLOW.judge_settings(FLOW.judge(w)),
+        judge=lambda w: as_json(judge(w).tracked),
+        targets=TARGETS,
+        settings=untracked(lambda w: as_json(judge(w).settings)),
         folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
-        journal=lambda w, output: journal(output[0]),
+        journal=lambda w, output: journal_of(output[0]),
     shell:
-        "valuedrift judge {params.folder} --settings {params.settings:q} --targets {params.targets:q}"
+        "GPUS={resources.gpu} valuedrift judge {params.folder} --settings {params.settings:q} --targets {params.targets:q}"
         " --journal {params.journal} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 use rule generate as generate_calibration with:
     input:
-        base=lambda w: ancient(checkpoint(w.model, "base", 0)),
-        probes=lambda w: f"results/probes/{FLOW.suite_name(w.model)}.parquet",
-        checkpoints=lambda w: ancient([checkpoint(w.model, w.run, FLOW.steps(w.model, w.run)[-1])]),
-        made=lambda w: FLOW.made_run(w.model, w.run),
+        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        probes=lambda w: suite(w).probes.table,
+        checkpoints=untimed(lambda w: checkpoint(w.model, w.run, model(w).steps(w.run)[-1])),
+        stamps=lambda w: model(w).stamps(w.run),
     output:
         "results/calibration/{model}/{run}/answers.parquet",
     log:
@@ -67,16 +74,16 @@ use rule generate as generate_calibration with:
     benchmark:
         "results/benchmarks/generate/{model}/{run}/calibration.tsv"
     params:
-        sampling=lambda w: FLOW.sampling(w.model, temperature=1.0, answers=FLOW.suite(w.model)["calibration"]),
-        engine=lambda w: FLOW.suite(w.model)["generation"].get("engine", "auto"),
+        sampling=lambda w: as_json(model(w).sampling(SEED, temperature=1.0, answers=suite(w)["calibration"])),
+        engine=lambda w: suite(w)["generation"].get("engine", "auto"),
         store="results/journals/answers/{model}/{run}",
-        let_go=lambda w, resources: "[]",
+        prune=untracked("[]"),
 
 
 use rule stances as stances_calibration with:
     input:
-        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
-        made=lambda w: FLOW.made_judge(FLOW.judge(w)),
+        judge=untimed(lambda w: judge(w).folder),
+        stamp=lambda w: judge(w).stamp,
         answers="results/calibration/{model}/{run}/answers.parquet",
     output:
         "results/calibration/{model}/{run}/stances.parquet",
@@ -86,24 +93,26 @@ use rule stances as stances_calibration with:
         "results/benchmarks/stances/{model}/{run}/calibration.tsv"
 
 
-rule judge_quality:
+rule judge_heldout:
     input:
-        judge=ancient("results/judges/{judge}/model"),
-        made=lambda w: FLOW.made_judge(w.judge),
-        labelled=lambda w: f"results/world/{config['judges'][w.judge]['train']['world']}/judge_heldout.parquet",
+        judge=untimed("results/judges/{judge}/model"),
+        stamp=lambda w: judge(w).stamp,
+        labelled=lambda w: f"results/world/{judge(w)['train']['world']}/judge_heldout.parquet",
     output:
         "results/judges/{judge}/quality.json",
     log:
-        "results/logs/judge_quality/{judge}.log",
+        "results/logs/judge_heldout/{judge}.log",
     benchmark:
-        "results/benchmarks/judge_quality/{judge}.tsv"
+        "results/benchmarks/judge_heldout/{judge}.tsv"
     conda:
         "../envs/generation.yaml"
+    resources:
+        **JUDGING,
     params:
-        judge=lambda w: FLOW.judge_version(w.judge),
-        settings=lambda w, output: FLOW.judge_settings(w.judge),
-        targets=FLOW.targets(),
+        judge=lambda w: as_json(judge(w).tracked),
+        settings=untracked(lambda w: as_json(judge(w).settings)),
+        targets=TARGETS,
         journal="results/journals/heldout/{judge}.jsonl",
     shell:
-        "valuedrift judge-heldout --judge {input.judge} --settings {params.settings:q} --targets {params.targets:q}"
+        "GPUS={resources.gpu} valuedrift judge-heldout --judge {input.judge} --settings {params.settings:q} --targets {params.targets:q}"
         " --journal {params.journal} --data {input.labelled} --out {output} > {log} 2>&1"

@@ -3,15 +3,25 @@ import shlex
 import sys
 from pathlib import Path
 
-from valuedrift.workflow.optional_results import measured, option, pictures, versions
-from valuedrift.config.grid import ablated, as_json, checkpoint, journal
-
-# Snakemake has a Workflow of its own.
-from valuedrift.workflow.flow import CORRECTED, STATISTICS, Workflow as Flow, folders
-from valuedrift.errors import ConfigError
+from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.killed_runs import join
+from valuedrift.workflow.models import CORRECTED, STATISTICS
+from valuedrift.workflow.project import Project
+from valuedrift.workflow.rule_parameters import (
+    as_json,
+    folders,
+    measured,
+    one_of,
+    option,
+    pictures,
+    untimed,
+    untracked,
+    versions,
+)
 from valuedrift.workflow.snakemake_records import keep_records
+from valuedrift.workflow.targets import asked_targets, resolve_targets
 
 # A prefix reaches inputs and outputs, but neither parameters nor what the configuration names.
 if workflow.modifier.path_modifier.replace_prefix("results") != "results":
@@ -19,8 +29,31 @@ if workflow.modifier.path_modifier.replace_prefix("results") != "results":
         "module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is"
     )
 
-FLOW = Flow.read(config)
+PROJECT = Project.read(config)
 SEED = config["seed"]
+TARGETS = as_json(PROJECT.targets)
+BOOTSTRAP = as_json({key: config["statistics"][key] for key in ("replicates", "level")})
+REPORTED = config["report"]["models"]
+SHOWN_TOPICS = as_json(PROJECT.topics("name", "target", "value"), keep_order=True)
+
+
+def shown(*keys):
+    """These settings of the report."""
+    return as_json({key: config["report"][key] for key in keys})
+
+
+# What a job's wildcards name.
+def model(w):
+    return PROJECT.models[w.model]
+
+
+def suite(w):
+    return PROJECT.suites[w.suite] if w.get("suite") else model(w).suite
+
+
+def judge(w):
+    return PROJECT.judges[w.judge] if w.get("judge") else suite(w).judge
+
 
 # Locked until this Snakemake ends. One that runs a single job belongs to the Snakemake that submitted it.
 if workflow.is_main_process:
@@ -42,3 +75,15 @@ wildcard_constraints:
     format="parquet|csv",
     shard="[0-9]+",
     run="[a-z0-9-]+(/[a-z0-9-]+)?",
+
+
+# A folder of results is a target: it stands for all files that the pipeline makes in it.
+for target in asked_targets(sys.argv) if workflow.is_main_process and workflow.modifier.is_main_snakefile() else []:
+    if (files := resolve_targets([target], config)) != [target]:
+
+        rule:
+            name:
+                target
+            input:
+                files,
+            localrule: True

@@ -10,10 +10,12 @@ rule world:
         "results/benchmarks/world/{suite}/{table}.{format}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        settings=lambda w: FLOW.world_settings(w.suite),
-        kind=lambda w: FLOW.world_tables(w.suite)[w.table][0],
-        plan=lambda w: as_json(FLOW.world_tables(w.suite)[w.table][1]),
+        settings=lambda w: as_json({"seed": SEED, **suite(w).world_settings}),
+        kind=lambda w: suite(w).world_tables[w.table][0],
+        plan=lambda w: as_json(suite(w).world_tables[w.table][1]),
     shell:
         "valuedrift world --settings {params.settings:q} --kind {params.kind} --name {wildcards.table}"
         " --plan {params.plan:q} --out {output} 2> {log}"
@@ -21,7 +23,7 @@ rule world:
 
 rule data:
     input:
-        lambda w: FLOW.data_sources(w.suite, w.data),
+        lambda w: suite(w).data[w.data].sources,
     output:
         train="results/data/{suite}/{data}/train.parquet",
         validation="results/data/{suite}/{data}/validation.parquet",
@@ -33,9 +35,11 @@ rule data:
         "results/benchmarks/data/{suite}/{data}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        rows=lambda w: FLOW.data_version(w.suite, w.data),
-        settings=lambda w, output: FLOW.data_settings(w.suite, w.data),
+        rows=lambda w: as_json(suite(w).data[w.data].tracked),
+        settings=untracked(lambda w: as_json(suite(w).data[w.data].settings)),
         seed=SEED,
         folder=subpath(output.train, parent=True),
     shell:
@@ -44,7 +48,7 @@ rule data:
 
 rule probes:
     input:
-        lambda w: FLOW.sources(w.suite, [config["suites"][w.suite]["probes"]["file"]]),
+        lambda w: suite(w).probes.sources,
     output:
         table="results/probes/{suite}.parquet",
         counts="results/probes/{suite}.json",
@@ -53,12 +57,14 @@ rule probes:
     benchmark:
         "results/benchmarks/probes/{suite}.tsv"
     wildcard_constraints:
-        suite=FLOW.suites_with_probes("questions", "prism"),
+        suite=one_of(suite.name for suite in PROJECT.suites.values() if suite.probes["source"] != "vprism"),
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        settings=lambda w: as_json(config["suites"][w.suite]["probes"]),
-        keywords=lambda w: FLOW.keywords(w.suite),
+        settings=lambda w: as_json(suite(w).probes.entry),
+        keywords=lambda w: as_json(PROJECT.keywords(suite(w))),
         seed=SEED,
     shell:
         "valuedrift probes --settings {params.settings:q} --keywords {params.keywords:q}"
@@ -67,7 +73,7 @@ rule probes:
 
 rule documents:
     input:
-        lambda w: FLOW.sft_tables(w.suite),
+        lambda w: [f"results/data/{w.suite}/{data}/train.parquet" for data in suite(w)["grid"]["sft"]],
     output:
         "results/data/{suite}/documents.parquet",
     log:
@@ -76,5 +82,7 @@ rule documents:
         "results/benchmarks/documents/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     shell:
         "valuedrift documents --data {input} --out {output} 2> {log}"

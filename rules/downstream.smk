@@ -3,9 +3,9 @@
 
 rule downstream:
     input:
-        checkpoint=lambda w: ancient(checkpoint(w.model, w.run, int(w.step))),
-        base=lambda w: ancient(checkpoint(w.model, "base", 0)),
-        made=lambda w: FLOW.made_run(w.model, w.run),
+        checkpoint=untimed("results/checkpoints/{model}/{run}/step-{step}"),
+        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        stamps=lambda w: model(w).stamps(w.run),
     output:
         "results/downstream/{model}/{run}/step-{step}.json",
     log:
@@ -13,18 +13,20 @@ rule downstream:
     benchmark:
         "results/benchmarks/downstream/{model}/{run}/step-{step}.tsv"
     wildcard_constraints:
-        model=FLOW.downstream_models(),
+        model=one_of(model.name for model in PROJECT.models.values() if "downstream" in model.suite.entry),
         step="[0-9]{6}",
     conda:
         "../envs/downstream.yaml"
+    resources:
+        **ANSWERING,
     params:
-        settings=lambda w: FLOW.downstream(w.model),
+        settings=lambda w: as_json(suite(w)["downstream"]),
     shell:
-        "valuedrift downstream --model {wildcards.model} --run {wildcards.run} --checkpoint {input.checkpoint}"
+        "GPUS={resources.gpu} valuedrift downstream --model {wildcards.model} --run {wildcards.run} --checkpoint {input.checkpoint}"
         " --base {input.base} --settings {params.settings:q} --out {output} > {log} 2>&1"
 
 
 rule downstream_all:
     input:
-        FLOW.downstream_files(),
+        [score for model in PROJECT.reported for score in model.scores],
     localrule: True

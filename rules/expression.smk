@@ -14,19 +14,21 @@ rule retrieve:
         "results/benchmarks/retrieve/{suite}/{data}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ENCODING,
     params:
-        settings=lambda w: FLOW.retrieval(w.suite),
+        settings=lambda w: as_json({key: suite(w)["expression"][key] for key in ("model", "threshold", "topics")}),
         store="results/embeddings/{suite}/{data}.npy",
     shell:
-        "valuedrift retrieve --name {wildcards.data} --data {input.train} {input.validation} --store {params.store}"
+        "GPUS={resources.gpu} valuedrift retrieve --name {wildcards.data} --data {input.train} {input.validation} --store {params.store}"
         " --probes {input.probes} --settings {params.settings:q} --out {output} 2> {log}"
 
 
 use rule stances as judge_data with:
     input:
-        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
-        made=lambda w: FLOW.made_judge(FLOW.judge(w)),
-        answers=lambda w: FLOW.expressed(w.suite, "retrieved"),
+        judge=untimed(lambda w: judge(w).folder),
+        stamp=lambda w: judge(w).stamp,
+        answers=lambda w: [f"results/expression/{w.suite}/{data}/retrieved.parquet" for data in suite(w).data],
     output:
         "results/expression/{suite}/stances.parquet",
     log:
@@ -46,9 +48,11 @@ rule expression:
         "results/benchmarks/expression/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        statistics=FLOW.bootstrap(),
-        examples=lambda w: FLOW.expression(w.suite, "examples"),
+        statistics=BOOTSTRAP,
+        examples=lambda w: suite(w)["expression"]["examples"],
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
@@ -60,7 +64,7 @@ rule recovery:
     input:
         stances="results/expression/{suite}/stances.parquet",
         expression=expand("results/expression/{{suite}}/{name}", name=EXPRESSION),
-        data=lambda w: FLOW.planted_tables(w.suite),
+        data=lambda w: [table for data in suite(w).data for table in suite(w).tables(data)],
     output:
         expand("results/expression/{{suite}}/recovery/{name}", name=RECOVERY),
     log:
@@ -70,8 +74,10 @@ rule recovery:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        tables=lambda w: as_json(FLOW.tables_by_set(w.suite)),
+        tables=lambda w: as_json({data: suite(w).tables(data) for data in suite(w).data}),
         expression=lambda w, input: folders(input.expression),
         folder=subpath(output[0], parent=True),
     shell:
@@ -81,9 +87,7 @@ rule recovery:
 
 rule prediction:
     input:
-        expression=lambda w: expand(
-            "results/expression/{suite}/{name}", suite=FLOW.suite_name(w.model), name=EXPRESSION
-        ),
+        expression=lambda w: expand("results/expression/{suite}/{name}", suite=suite(w).name, name=EXPRESSION),
         statistics=expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     output:
         expand("results/prediction/{{model}}/{name}", name=PREDICTION),
@@ -94,8 +98,10 @@ rule prediction:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        statistics=FLOW.bootstrap(),
+        statistics=BOOTSTRAP,
         seed=SEED,
         expression=lambda w, input: folders(input.expression),
         folder=lambda w, input: folders(input.statistics),

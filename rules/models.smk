@@ -3,7 +3,7 @@
 
 rule pretrain:
     input:
-        lambda w: FLOW.pretraining_text(w.model),
+        lambda w: suite(w).documents,
     output:
         base=directory("results/checkpoints/{model}/base/step-000000"),
         metrics="results/checkpoints/{model}/base/metrics.parquet",
@@ -12,14 +12,16 @@ rule pretrain:
     benchmark:
         "results/benchmarks/pretrain/{model}.tsv"
     wildcard_constraints:
-        model=FLOW.named("models", "scratch"),
+        model=one_of(model.name for model in PROJECT.models.values() if model.is_scratch),
     priority: 100
     conda:
         "../envs/training.yaml"
+    resources:
+        **SCRATCH,
     params:
-        settings=lambda w: as_json(FLOW.suite(w.model)["training"]["pretrain"]),
-        shape=lambda w: as_json(config["models"][w.model]["scratch"]),
-        template=lambda w: config["models"][w.model]["chat"]["template"],
+        settings=lambda w: as_json(suite(w)["training"]["pretrain"]),
+        shape=lambda w: as_json(model(w)["scratch"]),
+        template=lambda w: model(w)["chat"]["template"],
         seed=SEED,
     shell:
         "valuedrift pretrain --settings {params.settings:q} --shape {params.shape:q} --template {params.template}"
@@ -35,19 +37,21 @@ rule fetch_base:
     benchmark:
         "results/benchmarks/fetch/{model}.tsv"
     wildcard_constraints:
-        model=FLOW.named("models", "hub", "folder"),
+        model=one_of(model.name for model in PROJECT.models.values() if not model.is_scratch),
     conda:
         "../envs/training.yaml"
+    resources:
+        **FETCH,
     params:
-        source=lambda w: FLOW.source("models", w.model),
-        chat=lambda w: as_json(config["models"][w.model]["chat"]),
+        source=lambda w: as_json(model(w).source),
+        chat=lambda w: as_json(model(w)["chat"]),
     shell:
         "valuedrift fetch-model --source {params.source:q} --chat {params.chat:q} --out {output.model} > {log} 2>&1"
 
 
 rule train_judge:
     input:
-        lambda w: f"results/world/{config['judges'][w.judge]['train']['world']}/judge_train.parquet",
+        lambda w: f"results/world/{judge(w)['train']['world']}/judge_train.parquet",
     output:
         model=directory("results/judges/{judge}/model"),
         metrics="results/judges/{judge}/metrics.parquet",
@@ -56,16 +60,18 @@ rule train_judge:
     benchmark:
         "results/benchmarks/train_judge/{judge}.tsv"
     wildcard_constraints:
-        judge=FLOW.named("judges", "train"),
+        judge=one_of(judge.name for judge in PROJECT.judges.values() if judge.is_trained),
     priority: 90
     conda:
         "../envs/training.yaml"
+    resources:
+        **SCRATCH,
     params:
-        settings=lambda w: as_json(config["judges"][w.judge]["train"]["settings"]),
-        shape=lambda w: as_json(config["judges"][w.judge]["train"]["shape"]),
-        prompt=lambda w, output: config["judges"][w.judge]["prompt"],
-        prompt_version=lambda w: FLOW.prompt_version(w.judge),
-        targets=FLOW.targets(),
+        settings=lambda w: as_json(judge(w)["train"]["settings"]),
+        shape=lambda w: as_json(judge(w)["train"]["shape"]),
+        prompt=untracked(lambda w: judge(w)["prompt"]),
+        prompt_version=lambda w: judge(w).prompt_hash,
+        targets=TARGETS,
         seed=SEED,
     shell:
         "valuedrift train-judge --settings {params.settings:q} --shape {params.shape:q} --prompt {params.prompt:q}"
@@ -81,11 +87,13 @@ rule fetch_judge:
     benchmark:
         "results/benchmarks/fetch_judge/{judge}.tsv"
     wildcard_constraints:
-        judge=FLOW.named("judges", "hub", "folder"),
+        judge=one_of(judge.name for judge in PROJECT.judges.values() if judge.source),
     conda:
         "../envs/training.yaml"
+    resources:
+        **FETCH,
     params:
-        source=lambda w: FLOW.source("judges", w.judge),
+        source=lambda w: as_json(judge(w).source),
     shell:
         "valuedrift fetch-model --source {params.source:q} --out {output.model} > {log} 2>&1"
 
@@ -99,10 +107,12 @@ rule fetch_llm:
     benchmark:
         "results/benchmarks/fetch_llm/{llm}.tsv"
     wildcard_constraints:
-        llm=FLOW.named("llms", "hub", "folder"),
+        llm=one_of(llm.name for llm in PROJECT.llms.values() if llm.source),
     conda:
         "../envs/training.yaml"
+    resources:
+        **FETCH_LLM,
     params:
-        source=lambda w: FLOW.source("llms", w.llm),
+        source=lambda w: as_json(PROJECT.llms[w.llm].source),
     shell:
         "valuedrift fetch-model --source {params.source:q} --out {output.model} > {log} 2>&1"

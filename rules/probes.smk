@@ -1,11 +1,29 @@
 # V-PRISM, the probe set: each stage of appendix A is an artifact. docs/probes.md explains them.
+from valuedrift.probes.question_prompts import read_question_prompt
+from valuedrift.templates import prompt_hash
+
+
+def if_llm(get, otherwise):
+    """A function of the wildcards: what `get` gives for the suite's chat model, where it has one."""
+    return lambda w: get(llm) if (llm := suite(w).probes.llm) else otherwise
+
+
+# The chat model that makes V-PRISM of questions.
+VPRISM_LLM = dict(
+    llm=untimed(if_llm(lambda llm: llm.folder, [])),
+    stamp=if_llm(lambda llm: llm.stamp, []),
+)
+ASKED = dict(
+    llm=untracked(if_llm(lambda llm: f"--llm {shlex.quote(as_json(llm.settings))}", "")),
+    asked=if_llm(lambda llm: as_json(llm.tracked), ""),
+)
+ASKING = asking(lambda w: suite(w).probes.llm)
 
 
 rule vprism_questions:
     input:
-        prompts=lambda w: FLOW.sources(w.suite, [FLOW.vprism(w.suite, "file")]),
-        llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
-        made=lambda w: FLOW.made_vprism_llm(w.suite),
+        **VPRISM_LLM,
+        prompts=lambda w: suite(w).probes.sources,
     output:
         table="results/vprism/{suite}/questions.parquet",
         counts="results/vprism/{suite}/questions.json",
@@ -15,14 +33,15 @@ rule vprism_questions:
         "results/benchmarks/vprism_questions/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ASKING,
     params:
-        source=lambda w: as_json(FLOW.vprism(w.suite, "file")),
-        llm=lambda w, output: FLOW.vprism_llm(w.suite),
-        asked=lambda w: FLOW.vprism_llm_version(w.suite),
-        template=lambda w: FLOW.template_version("rephrase"),
+        **ASKED,
+        source=lambda w: as_json(suite(w).probes["file"]),
+        template=prompt_hash(read_question_prompt("rephrase")),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
-        "valuedrift vprism-questions --source {params.source:q} {params.llm} --journal {params.journal}"
+        "GPUS={resources.gpu} valuedrift vprism-questions --source {params.source:q} {params.llm} --journal {params.journal}"
         " --out {output.table} 2> {log}"
 
 
@@ -38,8 +57,10 @@ rule vprism_embed:
         "results/benchmarks/vprism_embed/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        model=lambda w: FLOW.vprism(w.suite, "embedding"),
+        model=lambda w: suite(w).probes["embedding"],
     shell:
         "valuedrift vprism-embed --questions {input.questions} --model {params.model} --out {output.vectors} 2> {log}"
 
@@ -56,9 +77,11 @@ rule vprism_reduce:
         "results/benchmarks/vprism_reduce/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        model=lambda w: FLOW.vprism(w.suite, "embedding"),
-        settings=lambda w: as_json(FLOW.vprism(w.suite, "reduction")),
+        model=lambda w: suite(w).probes["embedding"],
+        settings=lambda w: as_json(suite(w).probes["reduction"]),
         seed=SEED,
     shell:
         "valuedrift vprism-reduce --questions {input.questions} --embeddings {input.embeddings} --model {params.model}"
@@ -77,8 +100,10 @@ rule vprism_cluster:
         "results/benchmarks/vprism_cluster/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        settings=lambda w: as_json(FLOW.vprism(w.suite, "clusters")),
+        settings=lambda w: as_json(suite(w).probes["clusters"]),
     shell:
         "valuedrift vprism-cluster --questions {input.questions} --reduced {input.reduced} --settings {params.settings:q}"
         " --out {output} 2> {log}"
@@ -97,8 +122,10 @@ rule vprism_describe:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        model=lambda w: FLOW.vprism(w.suite, "embedding"),
+        model=lambda w: suite(w).probes["embedding"],
     shell:
         "valuedrift vprism-describe --clustered {input.clustered} --embeddings {input.embeddings} --model {params.model}"
         " --out {output} 2> {log}"
@@ -106,9 +133,8 @@ rule vprism_describe:
 
 rule vprism_name:
     input:
+        **VPRISM_LLM,
         descriptions="results/vprism/{suite}/clusters.json",
-        llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
-        made=lambda w: FLOW.made_vprism_llm(w.suite),
     output:
         "results/vprism/{suite}/names.json",
     log:
@@ -117,13 +143,14 @@ rule vprism_name:
         "results/benchmarks/vprism_name/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ASKING,
     params:
-        llm=lambda w, output: FLOW.vprism_llm(w.suite),
-        asked=lambda w: FLOW.vprism_llm_version(w.suite),
-        template=lambda w: FLOW.template_version("name"),
+        **ASKED,
+        template=prompt_hash(read_question_prompt("name")),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
-        "valuedrift vprism-name --descriptions {input.descriptions} {params.llm} --journal {params.journal}"
+        "GPUS={resources.gpu} valuedrift vprism-name --descriptions {input.descriptions} {params.llm} --journal {params.journal}"
         " --out {output} 2> {log}"
 
 
@@ -142,8 +169,10 @@ rule vprism_propose:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        model=lambda w: FLOW.vprism(w.suite, "embedding"),
+        model=lambda w: suite(w).probes["embedding"],
         topics=as_json(config["topics"]),
     shell:
         "valuedrift vprism-propose --clustered {input.clustered} --embeddings {input.embeddings} --model {params.model}"
@@ -153,11 +182,10 @@ rule vprism_propose:
 
 rule vprism_filter:
     input:
+        **VPRISM_LLM,
         clustered="results/vprism/{suite}/clustered.parquet",
-        proposal=lambda w: FLOW.vprism_proposal(w.suite),
-        choice=lambda w: FLOW.vprism_choice(w.suite),
-        llm=lambda w: ancient(FLOW.vprism_llm_folder(w.suite)),
-        made=lambda w: FLOW.made_vprism_llm(w.suite),
+        proposal=lambda w: suite(w).probes.proposal,
+        choice=lambda w: suite(w).probes.choice,
     output:
         table="results/vprism/{suite}/value_laden.parquet",
         counts="results/vprism/{suite}/value_laden.json",
@@ -167,15 +195,16 @@ rule vprism_filter:
         "results/benchmarks/vprism_filter/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ASKING,
     params:
-        choice=lambda w: FLOW.vprism(w.suite, "choice"),
+        **ASKED,
+        choice=lambda w: suite(w).probes["choice"],
         topics=as_json(list(config["topics"])),
-        llm=lambda w, output: FLOW.vprism_llm(w.suite),
-        asked=lambda w: FLOW.vprism_llm_version(w.suite),
-        template=lambda w: FLOW.template_version("value_laden"),
+        template=prompt_hash(read_question_prompt("value_laden")),
         journal="results/journals/vprism/{suite}.jsonl",
     shell:
-        "valuedrift vprism-filter --clustered {input.clustered} --choice {params.choice:q} --topics {params.topics:q}"
+        "GPUS={resources.gpu} valuedrift vprism-filter --clustered {input.clustered} --choice {params.choice:q} --topics {params.topics:q}"
         " {params.llm} --journal {params.journal} --out {output.table} 2> {log}"
 
 
@@ -190,13 +219,15 @@ rule vprism_sample:
     benchmark:
         "results/benchmarks/vprism_sample/{suite}.tsv"
     wildcard_constraints:
-        suite=FLOW.suites_with_probes("vprism"),
+        suite=one_of(suite.name for suite in PROJECT.suites.values() if suite.probes["source"] == "vprism"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         topics=as_json(list(config["topics"])),
-        per_topic=lambda w: FLOW.vprism(w.suite, "per_topic"),
+        per_topic=lambda w: suite(w).probes["per_topic"],
         seed=SEED,
     shell:
         "valuedrift vprism-sample --value-laden {input.value_laden} --topics {params.topics:q}"

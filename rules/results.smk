@@ -1,11 +1,27 @@
 # Values, drifts, tables, figures and the report.
 
+LABELLED = [model.name for model in PROJECT.reported if PROJECT.labelled(model)]
+CALIBRATED = [model.name for model in PROJECT.reported if model.suite["calibration"] > 0]
+PREDICTIONS = expand("results/prediction/{model}/{name}", model=REPORTED, name=PREDICTION)
+RECOVERIES = expand(
+    "results/expression/{suite}/recovery/{name}",
+    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world],
+    name=RECOVERY,
+)
+
+# Of the first reported model alone: its probes, data sets and judge.
+FIRST = PROJECT.reported[0].suite
+REPORTED_EXPRESSION = expand("results/expression/{suite}/{name}", suite=FIRST.name, name=EXPRESSION)
+ALIGNED = [FIRST.tables(data)[0] for data in FIRST.data if data == FIRST["grid"].get("support_aligned")]
+QUALITY = [f"results/judges/{judge}/quality.json" for judge in PROJECT.measured_judges[:1]]
+PROMPTS = {"judge": FIRST.judge.prompt, **({"writer": FIRST.writer_prompt} if FIRST.writer else {})}
+
 
 rule statistics:
     input:
-        stances=lambda w: FLOW.stance_files(w.model),
-        cards=lambda w: FLOW.planted_cards(w.model).values(),
-        seeds=lambda w: FLOW.other_seeds(w.model),
+        stances=lambda w: model(w).stances,
+        cards=lambda w: suite(w).planted.values(),
+        seeds=lambda w: PROJECT.other_seeds(w.model),
     output:
         expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     log:
@@ -14,11 +30,13 @@ rule statistics:
         "results/benchmarks/statistics/{model}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        trajectories=lambda w: FLOW.trajectories(w.model),
-        sets=lambda w: FLOW.preference_sets(w.model),
-        cards=lambda w: as_json(FLOW.planted_cards(w.model)),
-        statistics=FLOW.bootstrap(),
+        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        sets=lambda w: as_json(suite(w).preference_sets),
+        cards=lambda w: as_json(suite(w).planted),
+        statistics=BOOTSTRAP,
         seeds=lambda w, input: f"--seeds {shlex.join(input.seeds)}" if input.seeds else "",
         seed=SEED,
         folder=subpath(output[0], parent=True),
@@ -30,7 +48,7 @@ rule statistics:
 
 rule labels:
     input:
-        lambda w: FLOW.stance_files(w.model),
+        lambda w: model(w).stances,
     output:
         "results/labels/{model}.parquet",
     log:
@@ -38,12 +56,14 @@ rule labels:
     benchmark:
         "results/benchmarks/labels/{model}.tsv"
     wildcard_constraints:
-        model=FLOW.labelled_models(world=True),
+        model=one_of(model.name for model in PROJECT.models.values() if model.suite.labels),
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        labels=lambda w: FLOW.world_labels(w.model),
+        labels=lambda w: suite(w).labels,
         seed=SEED,
     shell:
         "valuedrift world-labels --stances {input} --labels {params.labels} --seed {params.seed} --out {output} 2> {log}"
@@ -51,8 +71,8 @@ rule labels:
 
 rule corrected:
     input:
-        stances=lambda w: FLOW.stance_files(w.model),
-        labelled=lambda w: FLOW.labelled(w.model),
+        stances=lambda w: model(w).stances,
+        labelled=lambda w: PROJECT.labelled(model(w)),
     output:
         expand("results/statistics/{{model}}/{name}", name=CORRECTED),
     log:
@@ -60,12 +80,14 @@ rule corrected:
     benchmark:
         "results/benchmarks/corrected/{model}.tsv"
     wildcard_constraints:
-        model=FLOW.labelled_models(),
+        model=one_of(model.name for model in PROJECT.models.values() if PROJECT.labelled(model)),
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        trajectories=lambda w: FLOW.trajectories(w.model),
-        statistics=FLOW.bootstrap(),
+        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        statistics=BOOTSTRAP,
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
@@ -75,10 +97,8 @@ rule corrected:
 
 rule calibration:
     input:
-        stances=lambda w: [
-            f"results/calibration/{w.model}/sft-{data}/stances.parquet" for data in FLOW.planted_cards(w.model)
-        ],
-        cards=lambda w: FLOW.planted_cards(w.model).values(),
+        stances=lambda w: [f"results/calibration/{w.model}/sft-{data}/stances.parquet" for data in suite(w).planted],
+        cards=lambda w: suite(w).planted.values(),
     output:
         table="results/calibration/{model}/table.parquet",
         errors="results/calibration/{model}/errors.parquet",
@@ -88,9 +108,11 @@ rule calibration:
         "results/benchmarks/calibration/{model}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        cards=lambda w: as_json(FLOW.planted_cards(w.model)),
-        statistics=FLOW.bootstrap(),
+        cards=lambda w: as_json(suite(w).planted),
+        statistics=BOOTSTRAP,
         seed=SEED,
         folder=subpath(output.table, parent=True),
     shell:
@@ -109,9 +131,11 @@ rule drift:
         "results/benchmarks/drift/{model}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        topics=FLOW.shown_topics(),
-        report=FLOW.shown("table_1_topics", "figure_formats", "figure_columns"),
+        topics=SHOWN_TOPICS,
+        report=shown("table_1_topics", "figure_formats", "figure_columns"),
         statistics=subpath(input[0], parent=True),
     shell:
         "valuedrift drift --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
@@ -120,12 +144,12 @@ rule drift:
 
 rule tables:
     input:
-        statistics=FLOW.reported_statistics(),
-        stances=FLOW.reported_stances(),
-        probes=FLOW.reported_probes(),
-        aligned=FLOW.aligned_pairs(),
-        expression=FLOW.reported_expression(),
-        corrected=FLOW.corrected("corrected_drift.parquet"),
+        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
+        stances=[stances for model in PROJECT.reported for stances in model.stances],
+        probes=FIRST.probes.table,
+        aligned=ALIGNED,
+        expression=REPORTED_EXPRESSION,
+        corrected=expand("results/statistics/{model}/corrected_drift.parquet", model=LABELLED),
     output:
         directory("results/tables"),
     log:
@@ -135,15 +159,17 @@ rule tables:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        topics=FLOW.shown_topics(),
-        report=FLOW.shown("table_1_topics"),
+        topics=SHOWN_TOPICS,
+        report=shown("table_1_topics"),
         statistics=lambda w, input: folders(input.statistics),
         aligned=lambda w, input: f"--aligned {input.aligned}" if input.aligned else "",
         expression=lambda w, input: folders(input.expression),
         corrected=lambda w, input: option("--corrected", input.corrected),
-        downstream=lambda w: option("--downstream", measured("results/downstream", FLOW.reported)),
-        downstream_versions=lambda w: versions(measured("results/downstream", FLOW.reported)),
+        downstream=lambda w: option("--downstream", measured("results/downstream", REPORTED)),
+        downstream_versions=lambda w: as_json(versions(measured("results/downstream", REPORTED))),
         seed=SEED,
     shell:
         "valuedrift tables --statistics {params.statistics} --stances {input.stances} --probes {input.probes}"
@@ -153,8 +179,8 @@ rule tables:
 
 rule figures:
     input:
-        statistics=FLOW.reported_statistics(),
-        expression=FLOW.reported_expression(),
+        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
+        expression=REPORTED_EXPRESSION,
     output:
         directory("results/figures"),
     log:
@@ -163,13 +189,15 @@ rule figures:
         "results/benchmarks/figures/figures.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        topics=FLOW.shown_topics(),
-        report=FLOW.shown("figure_formats", "figure_columns"),
+        topics=SHOWN_TOPICS,
+        report=shown("figure_formats", "figure_columns"),
         statistics=lambda w, input: folders(input.statistics),
         expression=lambda w, input: folders(input.expression),
-        prompts=lambda w: FLOW.shown_prompts(),
-        ablations=lambda w: option("--ablations", pictures("results/ablations", FLOW.reported)),
+        prompts=lambda w: as_json(PROMPTS),
+        ablations=lambda w: option("--ablations", pictures("results/ablations", REPORTED)),
     shell:
         "valuedrift figures --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
         " --expression {params.expression} --prompts {params.prompts:q} {params.ablations} --out {output} 2> {log}"
@@ -183,20 +211,22 @@ rule configuration:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        text=FLOW.science(),
+        text=as_json(PROJECT.recorded),
     shell:
         "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 
 
 # What the report and the exports show, beside statistics.
 SHOWN = {
-    "stances": FLOW.reported_stances(),
-    "calibrations": FLOW.reported_files("results/calibration/{model}/table.parquet", FLOW.calibrated()),
-    "quality": FLOW.measured_judges(),
-    "expression": FLOW.reported_expression(),
-    "prediction": expand("results/prediction/{model}/{name}", model=FLOW.reported, name=PREDICTION),
-    "metrics": [path for runs in FLOW.metrics().values() for path in runs.values()],
+    "stances": [stances for model in PROJECT.reported for stances in model.stances],
+    "calibrations": expand("results/calibration/{model}/table.parquet", model=CALIBRATED),
+    "quality": QUALITY,
+    "expression": REPORTED_EXPRESSION,
+    "prediction": PREDICTIONS,
+    "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
 }
 SHOWN_PARAMS = {
     "statistics": lambda w, input: folders(input.statistics),
@@ -204,7 +234,7 @@ SHOWN_PARAMS = {
     "quality": lambda w, input: option("--quality", input.quality),
     "expression": lambda w, input: folders(input.expression),
     "prediction": lambda w, input: folders(input.prediction),
-    "metrics": as_json(FLOW.metrics()),
+    "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
 }
 SHOWN_OPTIONS = (
@@ -217,12 +247,12 @@ SHOWN_OPTIONS = (
 rule report:
     input:
         # Made before the report, but not read; what they are made of is.
-        ancient(FLOW.reported_files("results/drift/{model}")),
+        ancient(expand("results/drift/{model}", model=REPORTED)),
         ancient("results/tables"),
         ancient("results/figures"),
         **SHOWN,
-        statistics=FLOW.reported_statistics(),
-        corrected=FLOW.corrected(),
+        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
+        corrected=expand("results/statistics/{model}/{name}", model=LABELLED, name=CORRECTED),
         configuration="results/configuration.yaml",
     output:
         report(
@@ -235,9 +265,11 @@ rule report:
         "results/logs/report.log",
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         **SHOWN_PARAMS,
-        topics=FLOW.shown_topics(),
+        topics=SHOWN_TOPICS,
         corrected=lambda w, input: option("--corrected", folders(input.corrected)),
     shell:
         f"valuedrift report {SHOWN_OPTIONS}"
@@ -247,7 +279,8 @@ rule report:
 rule exports:
     input:
         **SHOWN,
-        statistics=FLOW.reported_statistics() + FLOW.corrected(),
+        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS)
+        + expand("results/statistics/{model}/{name}", model=LABELLED, name=CORRECTED),
     output:
         directory("results/exports"),
     log:
@@ -255,9 +288,11 @@ rule exports:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
         **SHOWN_PARAMS,
-        downstream=lambda w: option("--downstream", measured("results/downstream", FLOW.reported)),
-        downstream_versions=lambda w: versions(measured("results/downstream", FLOW.reported)),
+        downstream=lambda w: option("--downstream", measured("results/downstream", REPORTED)),
+        downstream_versions=lambda w: as_json(versions(measured("results/downstream", REPORTED))),
     shell:
         f"valuedrift exports {SHOWN_OPTIONS}" " {params.downstream} --out {output} 2> {log}"

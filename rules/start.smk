@@ -13,7 +13,7 @@ onstart:
 
     if not workflow.touch:
         require_usable(Path("results"))
-    guard(workflow, FLOW)
+    guard(workflow, PROJECT)
     keep_records(Path("results"))
     if workflow.executor_plugin.name == "slurm":
         prepare_slurm(slurm_run(workflow), Path(MARK.name), Path(workflow.workdir_init), SLURM_COMMANDS)

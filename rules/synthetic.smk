@@ -3,7 +3,7 @@
 
 rule synthetic_candidates:
     input:
-        lambda w: [f"results/data/{w.suite}/{data}/train.parquet" for data in FLOW.synthetic(w.suite, "from")],
+        lambda w: [f"results/data/{w.suite}/{data}/train.parquet" for data in suite(w)["synthetic"]["from"]],
     output:
         table="results/synthetic/{suite}/candidates.parquet",
         counts="results/synthetic/{suite}/candidates.json",
@@ -13,9 +13,11 @@ rule synthetic_candidates:
         "results/benchmarks/synthetic_candidates/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     params:
-        names=lambda w: FLOW.synthetic(w.suite, "from"),
-        longest=lambda w: FLOW.synthetic(w.suite, "retrieval", "longest"),
+        names=lambda w: suite(w)["synthetic"]["from"],
+        longest=lambda w: suite(w)["synthetic"]["retrieval"]["longest"],
     shell:
         "valuedrift synthetic-candidates --names {params.names} --data {input} --longest {params.longest}"
         " --out {output.table} 2> {log}"
@@ -34,21 +36,23 @@ rule synthetic_retrieve:
         "results/benchmarks/synthetic_retrieve/{suite}.tsv"
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **ENCODING,
     params:
-        model=lambda w: FLOW.synthetic(w.suite, "embedding"),
+        model=lambda w: suite(w)["synthetic"]["embedding"],
         store="results/embeddings/{suite}/candidates.npy",
-        settings=lambda w: FLOW.synthetic_retrieval(w.suite),
+        settings=lambda w: as_json(suite(w).pair_retrieval),
     shell:
-        "valuedrift synthetic-retrieve --candidates {input.candidates} --probes {input.probes} --model {params.model}"
+        "GPUS={resources.gpu} valuedrift synthetic-retrieve --candidates {input.candidates} --probes {input.probes} --model {params.model}"
         " --store {params.store} --settings {params.settings:q} --out {output.table} 2> {log}"
 
 
 rule synthetic_pairs:
     input:
         retrieved="results/synthetic/{suite}/retrieved.parquet",
-        writer=lambda w: ancient(FLOW.llm_folder(FLOW.synthetic(w.suite, "writer"))),
-        judge=lambda w: ancient(FLOW.judge_folder(FLOW.judge(w))),
-        made=lambda w: FLOW.made_llm(FLOW.synthetic(w.suite, "writer")) + FLOW.made_judge(FLOW.judge(w)),
+        writer=untimed(lambda w: suite(w).writer.folder),
+        judge=untimed(lambda w: judge(w).folder),
+        stamps=lambda w: suite(w).writer.stamp + judge(w).stamp,
     output:
         pairs="results/synthetic/{suite}/pairs/pairs.parquet",
         given_up="results/synthetic/{suite}/pairs/given_up.parquet",
@@ -59,20 +63,22 @@ rule synthetic_pairs:
         "results/benchmarks/synthetic_pairs/{suite}.tsv"
     conda:
         "../envs/generation.yaml"
+    resources:
+        **asking(lambda w: suite(w).writer),
     params:
-        topics=FLOW.asked_topics(),
-        settings=lambda w: as_json(FLOW.synthetic(w.suite, "writing")),
-        writer_version=lambda w: FLOW.writer_version(w.suite),
-        writer=lambda w: as_json(FLOW.llm_version(FLOW.synthetic(w.suite, "writer"))),
-        judge=lambda w: FLOW.judge_version(FLOW.judge(w)),
-        llm=lambda w, output: as_json(FLOW.llm(FLOW.synthetic(w.suite, "writer"))),
-        judge_settings=lambda w, output: FLOW.judge_settings(FLOW.judge(w)),
+        topics=as_json(PROJECT.topics("target", "value")),
+        settings=lambda w: as_json(suite(w)["synthetic"]["writing"]),
+        writer_version=lambda w: suite(w).writer_prompt_hash,
+        writer=lambda w: as_json(suite(w).writer.tracked),
+        judge=lambda w: as_json(judge(w).tracked),
+        llm=untracked(lambda w: as_json(suite(w).writer.settings)),
+        judge_settings=untracked(lambda w: as_json(judge(w).settings)),
         judge_folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
         journal="results/journals/synthetic/{suite}",
         seed=SEED,
         folder=subpath(output.pairs, parent=True),
     shell:
-        "valuedrift synthetic-pairs --retrieved {input.retrieved} --topics {params.topics:q}"
+        "GPUS={resources.gpu} valuedrift synthetic-pairs --retrieved {input.retrieved} --topics {params.topics:q}"
         " --settings {params.settings:q} --llm {params.llm:q} {params.judge_folder} --judge-settings {params.judge_settings:q}"
         " --journal {params.journal} --seed {params.seed} --out {params.folder} 2> {log}"
 
@@ -91,5 +97,7 @@ rule synthetic_align:
     localrule: True
     conda:
         "../envs/analysis.yaml"
+    resources:
+        **CPU,
     shell:
         "valuedrift synthetic-align {input} --side {wildcards.side} --out {output} 2> {log}"

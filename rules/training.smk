@@ -5,16 +5,16 @@ from valuedrift.training.launch import launcher
 
 ACCELERATE = Path(str(workflow.current_basedir)).parent / "envs" / "accelerate"
 
-for run in (run for runs in FLOW.runs.values() for run in runs.values()):
+for run in (run for trained in PROJECT.models.values() for run in trained.runs.values()):
 
     rule:
         name:
             run.rule
         input:
-            base=ancient(checkpoint(run.model, "base", 0)),
-            init=ancient(run.start),
-            reward=ancient(run.reward_model or []),
-            made=FLOW.made_for(run),
+            base=untimed(checkpoint(run.model, "base", 0)),
+            init=untimed(run.start),
+            reward=untimed(run.reward_model or []),
+            stamps=PROJECT.models[run.model].start_stamps(run),
             data=f"results/data/{run.suite}/{run.data}/train.parquet",
         output:
             [directory(path) for path in run.checkpoints],
@@ -26,21 +26,22 @@ for run in (run for runs in FLOW.runs.values() for run in runs.values()):
         priority: {"sft": 80, "reward": 70, "ppo": 60}.get(run.algorithm, 50)
         conda:
             "../envs/training.yaml"
+        resources:
+            **TRAINING,
         params:
             algorithm=run.algorithm,
-            settings=run.settings,
+            settings=as_json(run.settings),
             seed=SEED,
             steps=list(run.steps),
             reward=lambda w, input: f"--reward-model {input.reward}" if input.reward else "",
             folder=subpath(output.metrics, parent=True),
             resume=f"results/resume/{run.model}/{run.lineage}",
-            # Functions that ask for resources are left out of what makes jobs run again: these say how, not what.
             launch=lambda w, resources, run=run: launcher(
                 run.algorithm, run.settings, resources.get("gpu", 1), ACCELERATE
             ),
-            machine=lambda w, resources: FLOW.training_machine(),
+            machine=untracked(as_json(PROJECT.training_machine)),
         shell:
-            "{params.launch} "
+            "GPUS={resources.gpu} {params.launch} "
             "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"
             " --base {input.base} --init {input.init} --data {input.data} {params.reward}"
             " --out {params.folder} --resume {params.resume} --steps {params.steps} --machine {params.machine:q}"

@@ -34,13 +34,14 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The profile with the names of this cluster put in, where it says so."""
+    """The profile with the account put in and the file of partitions used, where it says so."""
     folder = tmp_path_factory.mktemp("profile") / "slurm"
     shutil.copytree(PROFILE.parent, folder)
-    text = PROFILE.read_text().replace("my_account", "lab_account")
-    for line in ("slurm_account: lab_account", "slurm_partition: gpu", "slurm_partition: cpu"):
+    text = PROFILE.read_text()
+    for line in ("slurm_account: my_account", "slurm-partition-config: profiles/slurm/partitions.yaml"):
         assert text.count(f"# {line}") == 1
         text = text.replace(f"# {line}", line)
+    text = text.replace("my_account", "lab_account").replace("profiles/slurm/partitions", str(folder / "partitions"))
     (folder / "config.yaml").write_text(text)
     return folder
 

@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy.smk"
-SHELLS = REPOSITORY / "profiles/gpus"
+SHELL = REPOSITORY / "profiles/gpus/take-gpus"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def holder(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A job that holds the first device for as long as it lives."""
-    command = [SHELLS / "one-gpu", "-c", "echo $CUDA_VISIBLE_DEVICES; exec sleep 60"]
+    command = [SHELL, "-c", "GPUS=1; echo $CUDA_VISIBLE_DEVICES; exec sleep 60"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline() == "5\n"
     yield process
@@ -32,28 +32,28 @@ def holder(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def shown(shell: str, environment: dict[str, str], **changed: str) -> subprocess.CompletedProcess[str]:
-    command = [SHELLS / shell, "-c", 'echo "<$CUDA_VISIBLE_DEVICES>"']
+def shown(gpus: int, environment: dict[str, str], **changed: str) -> subprocess.CompletedProcess[str]:
+    command = [SHELL, "-c", f'GPUS={gpus} true; echo "<$CUDA_VISIBLE_DEVICES>"']
     return subprocess.run(
         command, env={**environment, **changed}, capture_output=True, text=True, check=False, timeout=30
     )
 
 
 def test_a_job_gets_a_free_device(holder: subprocess.Popen[str], environment: dict[str, str]) -> None:
-    assert [shown("one-gpu", environment).stdout for _ in range(2)] == ["<7>\n", "<7>\n"]
+    assert [shown(1, environment).stdout for _ in range(2)] == ["<7>\n", "<7>\n"]
 
 
 def test_a_killed_job_gives_its_device_back(holder: subprocess.Popen[str], environment: dict[str, str]) -> None:
     holder.kill()
     holder.wait()
-    assert shown("one-gpu", environment).stdout == "<5>\n"
+    assert shown(1, environment).stdout == "<5>\n"
 
 
-@pytest.mark.parametrize(("shell", "devices"), [("one-gpu", "5"), ("all-gpus", "5,7")])
+@pytest.mark.parametrize(("gpus", "devices"), [(1, "5"), (2, "5,7")])
 def test_a_job_waits_for_what_another_holds(
-    holder: subprocess.Popen[str], environment: dict[str, str], shell: str, devices: str
+    holder: subprocess.Popen[str], environment: dict[str, str], gpus: int, devices: str
 ) -> None:
-    command = [SHELLS / shell, "-c", "echo $CUDA_VISIBLE_DEVICES"]
+    command = [SHELL, "-c", f"GPUS={gpus}; echo $CUDA_VISIBLE_DEVICES"]
     alone = {**environment, "CUDA_VISIBLE_DEVICES": devices}
     with subprocess.Popen(command, env=alone, stdout=subprocess.PIPE, text=True) as waiting:
         time.sleep(2)
@@ -63,20 +63,27 @@ def test_a_job_waits_for_what_another_holds(
 
 
 def test_other_jobs_see_no_device(environment: dict[str, str]) -> None:
-    assert shown("no-gpu", environment).stdout == "<>\n"
+    assert shown(0, environment).stdout == "<>\n"
+    other = subprocess.run(
+        [SHELL, "-c", "echo $CUDA_VISIBLE_DEVICES"], env=environment, capture_output=True, check=True
+    )
+    assert other.stdout == b"\n"
 
 
-def test_without_devices_the_job_ends_and_says_so(environment: dict[str, str]) -> None:
-    found = shown("one-gpu", environment, CUDA_VISIBLE_DEVICES="")
+@pytest.mark.parametrize(("gpus", "devices", "there"), [(1, "", 0), (4, "5,7", 2)])
+def test_without_enough_devices_the_job_ends_and_says_so(
+    environment: dict[str, str], gpus: int, devices: str, there: int
+) -> None:
+    found = shown(gpus, environment, CUDA_VISIBLE_DEVICES=devices)
     assert found.returncode == 1
-    assert "no GPU found" in found.stderr
+    assert f"asks for {gpus} GPU(s), found {there}" in found.stderr
 
 
 def test_devices_are_those_of_nvidia_smi(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     del environment["CUDA_VISIBLE_DEVICES"]
-    assert shown("all-gpus", environment, PATH=f"{tmp_path}:{os.environ['PATH']}").stdout == "<0,1>\n"
+    assert shown(2, environment, PATH=f"{tmp_path}:{os.environ['PATH']}").stdout == "<0,1>\n"
 
 
 def test_the_profile_gives_each_job_a_device(environment: dict[str, str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-# Jobs that only wait, under the profile of the real pipeline and what that does before its first job.
+# Jobs that only wait, with the resources and the profile of the real pipeline and what that does before its first job.
 from pathlib import Path
 
 from valuedrift.workflow.slurm import prepare_slurm
@@ -15,6 +15,9 @@ onstart:
         prepare_slurm(slurm_run(workflow), Path(MARK.name), Path(workflow.workdir_init), SLURM_COMMANDS)
 
 
+include: "../../rules/resources.smk"
+
+
 # `wait-3-a` takes three seconds; it notes each start, and what it was given.
 rule wait:
     output:
@@ -22,9 +25,9 @@ rule wait:
     log:
         "logs/wait-{seconds}-{name}.log",
     resources:
-        gpu=1,
+        **TRAINING,
     shell:
-        "echo start >> starts-{wildcards.name}; sleep {wildcards.seconds};"
+        "GPUS={resources.gpu}; echo start >> starts-{wildcards.name}; sleep {wildcards.seconds};"
         " echo ${{CUDA_VISIBLE_DEVICES-none}} ${{PLANTED-}} > {output} 2> {log}"
 
 
@@ -34,7 +37,7 @@ use rule wait as world with:
     log:
         "logs/cpu-{seconds}-{name}.log",
     resources:
-        gpu=0,
+        **CPU,
 
 
 # Another job's successor, so that something is submitted late.
@@ -52,6 +55,8 @@ rule fail:
         "fail",
     log:
         "logs/fail.log",
+    resources:
+        **TRAINING,
     shell:
         "echo the disk is on fire > {log}; touch {output}; exit 3"
 
@@ -62,6 +67,6 @@ rule impossible:
     log:
         "logs/impossible.log",
     resources:
-        mem_mb=90000000,
+        **dict(TRAINING, mem_mb=90000000),
     shell:
         "touch {output} 2> {log}"

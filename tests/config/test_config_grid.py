@@ -16,7 +16,6 @@ from valuedrift.config.grid import (
     Change,
     Run,
     ablated,
-    as_json,
     checkpoint,
     grid_runs,
     runs_of,
@@ -25,8 +24,8 @@ from valuedrift.config.grid import (
     total_steps,
     traced,
 )
+from valuedrift.config.hyperparameters import REWARDED, read_settings
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import REWARDED, read_settings
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -173,7 +172,7 @@ def test_an_ablation_adds_a_run_for_every_value_but_the_grids_own() -> None:
     assert list(runs) == [f"sft-wildchat/dpo-synthetic-support-beta-{value}" for value in ("0-05", "0-5")]
     plain = {run.lineage: run for run in runs_of(bare_config(), "pocket")}["sft-wildchat/dpo-synthetic-support"]
     for run, beta in zip(runs.values(), (0.05, 0.5), strict=True):
-        assert json.loads(run.settings) == {**json.loads(plain.settings), "beta": beta}
+        assert run.settings == {**plain.settings, "beta": beta}
         assert replace(run, settings=plain.settings, variant="") == plain
 
 
@@ -247,7 +246,7 @@ def test_runs_of_an_ablation_can_share_other_settings() -> None:
         ("learning_rate", 1e-6): "-beta-0-5-learning-rate-1e-6",
     }
     assert found["beta", 0.1]["settings"] == {"learning_rate": 5e-7}
-    settings = {run.lineage: json.loads(run.settings) for run in runs_of(config, "pocket")}
+    settings = {run.lineage: run.settings for run in runs_of(config, "pocket")}
     assert settings[f"{start}-beta-0-5-learning-rate-5e-7"].items() >= {"beta": 0.5, "learning_rate": 5e-7}.items()
 
 
@@ -307,8 +306,8 @@ def test_runs_have_rules_and_checkpoints_of_their_own(model: str) -> None:
 def test_runs_carry_the_settings_that_their_algorithm_reads(model: str) -> None:
     for run in grid(model).values():
         settings = CONFIG["suites"][run.suite]["training"][run.algorithm]
-        assert json.loads(run.settings) == settings
-        read_settings(run.algorithm, json.loads(run.settings))
+        assert run.settings == settings
+        read_settings(run.algorithm, run.settings)
 
 
 @pytest.mark.parametrize("suite", ["pocket", "paper"])
@@ -378,8 +377,3 @@ def test_checkpoints_lie_below_their_model_and_lineage() -> None:
 )
 def test_shards_are_consecutive_and_complete(steps: tuple[int, ...], size: int, groups: list[tuple[int, ...]]) -> None:
     assert shards(steps, size) == groups
-
-
-def test_json_depends_on_values_alone() -> None:
-    assert as_json({"b": 1, "a": {"d": "é", "c": 2}}) == as_json({"a": {"c": 2, "d": "é"}, "b": 1})
-    assert as_json({"b": 1, "a": "é"}) == '{"a": "é", "b": 1}'

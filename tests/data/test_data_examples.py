@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import inert
 from valuedrift.data.prepare import prepare
 
@@ -22,7 +22,7 @@ def prepared(tmp_path, rows, format="prompt_completion", seed=0, **changes):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows))
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "files": [str(path)]}
-    card = prepare(DataSettings.from_dict({**values, "rows": len(rows), **changes}), seed, tmp_path / "out")
+    card = prepare(DataSettings.read({**values, "rows": len(rows), **changes}), seed, tmp_path / "out")
     return card, (tmp_path / "out" / "card.md").read_text()
 
 

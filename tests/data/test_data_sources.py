@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, DataError
 
@@ -59,7 +59,7 @@ def write(path, rows):
 
 def settings(format, rows, **source):
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "rows": rows}
-    return DataSettings.from_dict({**values, **source})
+    return DataSettings.read({**values, **source})
 
 
 def prepared(format, rows, out, **source):
@@ -126,7 +126,9 @@ def test_every_shape_from_the_hub(tmp_path, hub, expected, shape):
 
 def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
     write_jsonl(hub / "train.jsonl", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": None}])
-    with pytest.raises(DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found None"):
+    with pytest.raises(
+        DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found nothing"
+    ):
         prepare(settings("prompt_completion", 2, hub=source(hub)), 0, tmp_path / "out")
 
 
@@ -228,8 +230,8 @@ def test_wildchat_as_the_hub_has_it(tmp_path, name, write):
 @pytest.mark.parametrize(
     ("conversation", "says"),
     [
-        ([hub_turn("user", "Hi"), hub_turn("assistant", None)], r"\[1\]\.content': found None, expected text"),
-        (None, "': found None, expected a list of turns"),
+        ([hub_turn("user", "Hi"), hub_turn("assistant", None)], r"\[1\]\.content': found nothing, expected text"),
+        (None, "': found nothing, expected a list of turns"),
     ],
 )
 def test_a_malformed_conversation_is_named(tmp_path, name, write, conversation, says):

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from valuedrift.workflow.flow import Workflow
 from valuedrift.workflow.job_costs import JobCosts
-from valuedrift.workflow.job_sizes import Sizes, default_rates
+from valuedrift.workflow.job_sizes import Sizes
+from valuedrift.workflow.project import Project
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def flow() -> Workflow:
-    return Workflow.read(yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text()))
+def project() -> Project:
+    return Project.read(yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text()))
 
 
 @pytest.fixture
-def costs(flow: Workflow, tmp_path: Path) -> JobCosts:
-    return JobCosts(Sizes(flow, default_rates(), tmp_path))
+def costs(project: Project, tmp_path: Path) -> JobCosts:
+    return JobCosts(Sizes(project, tmp_path))
 
 
 @pytest.fixture

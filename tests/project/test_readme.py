@@ -68,12 +68,6 @@ def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def gpus_by_rule(profile: str) -> dict[str, int]:
-    """What a profile says of the rules that it names."""
-    resources = yaml.safe_load((REPOSITORY / "profiles" / profile / "config.yaml").read_text())["set-resources"]
-    return {rule: named["gpu"] for rule, named in resources.items()}
-
-
 def test_the_two_commands_come_first() -> None:
     assert [command for command, _ in COMMANDS[:2]] == ["./scripts/pocket", "./scripts/test"]
 
@@ -148,26 +142,6 @@ def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Pa
     assert len(trained) == 34
     assert with_gpu == {*trained, "generate", "stances", "synthetic_retrieve"}
     assert counts.keys() == resources.keys()
-
-
-def test_named_resources_are_those_of_rules_that_there_are() -> None:
-    rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
-    known = {*re.findall(r"^rule (\w+):", rules, flags=re.MULTILINE), *re.findall(r"rule \w+ as (\w+) ", rules)}
-    assert set(gpus_by_rule("slurm")) == known - {"configuration", "downstream_all"}
-
-
-@pytest.mark.parametrize("profile", ["gpus", "kubernetes"])
-def test_other_profiles_name_the_rules_that_need_another_number_of_gpus_than_one(profile: str) -> None:
-    expected = {rule: gpus for rule, gpus in gpus_by_rule("slurm").items() if gpus != 1}
-    assert {rule: gpus for rule, gpus in gpus_by_rule(profile).items() if rule != "configuration"} == expected
-
-
-def test_no_attempt_asks_for_more_time_than_the_first_of_a_training_run() -> None:
-    """What asks for more than its partition allows is never started."""
-    profile = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())
-    asked = [profile["default-resources"], *profile["set-resources"].values()]
-    minutes = [eval(str(each["runtime"]), {"attempt": 1 + profile["retries"]}) for each in asked]  # noqa: S307
-    assert max(minutes) == minutes[0] == 2880
 
 
 def headings(page: Path) -> set[str]:

@@ -12,12 +12,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
+from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import run
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
 
 MakeJob = Callable[..., Job]
 ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]

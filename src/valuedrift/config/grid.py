@@ -1,18 +1,19 @@
-"""The grid: every training run of a model, its checkpoints, and where all of it lies. Known before anything runs."""
+"""The grid: every training run of a model, its checkpoints and their paths, known before anything runs."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
 from typing import Any
 
 from valuedrift.config.check import Config
+from valuedrift.config.hyperparameters import REWARDED
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import REWARDED
 
 RESULTS = "results"
+BASE = "base"
+"""The name of a model before any run, beside the runs' lineages."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Start:
 
     model: str
     suite: str
-    lineage: str = "base"
+    lineage: str = BASE
     step: int = 0
 
 
@@ -45,11 +46,14 @@ Changes = tuple[Change, ...]
 
 @dataclass(frozen=True)
 class Run:
-    """One training run. `parent` is the lineage of the run that it starts from, `base` for SFT.
+    """One training run.
 
-    steps: the checkpoints that are saved, ascending; the last one ends the run.
-    reward: the lineage of the reward model, of algorithms that need one.
-    variant: what an ablation changed, such as `beta-0-5`; empty with the suite's settings.
+    Attributes:
+        parent: The lineage of the run that it starts from, `base` for SFT.
+        steps: The steps whose checkpoints are saved, ascending; the last one ends the run.
+        settings: What its algorithm reads.
+        reward: The lineage of the reward model, of algorithms that need one.
+        variant: What an ablation changed, such as `beta-0-5`; empty with the suite's settings.
     """
 
     model: str
@@ -59,7 +63,7 @@ class Run:
     parent: str
     parent_step: int
     steps: tuple[int, ...]
-    settings: str
+    settings: Config
     reward: str | None = None
     reward_step: int = 0
     variant: str = ""
@@ -68,7 +72,7 @@ class Run:
     def lineage(self) -> str:
         """The run's path below its model, such as `sft-wildchat/dpo-ultrafeedback-beta-0-5`."""
         own = _name(self.algorithm, self.data, self.variant)
-        return own if self.parent == "base" else f"{self.parent}/{own}"
+        return own if self.parent == BASE else f"{self.parent}/{own}"
 
     @property
     def rule(self) -> str:
@@ -118,16 +122,11 @@ def metrics(model: str, lineage: str) -> str:
     return f"{RESULTS}/checkpoints/{model}/{lineage}/metrics.parquet"
 
 
-def journal(stances: str) -> str:
-    """Where the judgements behind a table of stances are kept."""
-    return f"{RESULTS}/journals/{stances.removeprefix(f'{RESULTS}/').removesuffix('.parquet')}.jsonl"
-
-
 def total_steps(rows: int, settings: Config, algorithm: str) -> int:
     """Optimiser steps of a run. An epoch's last batch may be short, but for three kinds of algorithms.
 
-    PPO counts episodes over all epochs; KTO has two rows a pair; GRPO and RLOO put several answers to one prompt into a
-    batch, and leave the prompts of an epoch's unfilled batch to the next epoch's shuffle.
+    PPO counts episodes over all epochs. KTO has two rows per pair. GRPO and RLOO put several answers to one prompt into
+    a batch and drop the prompts that don't fill the last batch of an epoch.
     """
     batch, epochs = int(settings["batch_size"]), int(settings["epochs"])
     if algorithm == "ppo":
@@ -143,7 +142,7 @@ def saved_steps(total: int, every: int | None) -> tuple[int, ...]:
 
 
 def grid_runs(config: Config, model: str) -> list[Run]:
-    """Every run of a model's grid, each after those that it needs; no ablation."""
+    """Every run of a model's grid, each after those that it needs, without ablations."""
     suite_name = config["models"][model]["suite"]
     suite = config["suites"][suite_name]
     found: dict[str, Run] = {}
@@ -167,16 +166,20 @@ def runs_of(config: Config, model: str) -> list[Run]:
 
 
 def ablations_of(config: Config, model: str) -> list[Config]:
-    """The ablations of the model's suite that are for this model (appendix J): all that name no others."""
+    """The ablations of the model's suite that apply to this model (appendix J): those that name it, or no models."""
     grid = config["suites"][config["models"][model]["suite"]]["grid"]
     return [block for block in grid.get("ablations", []) if model in block.get("models", [model])]
 
 
 def ablated(config: Config, model: str) -> list[dict[str, Any]]:
-    """What the figures of appendix J compare: a row per run of an ablation, with the value that it stands for.
+    """What the figures of appendix J compare: one row per run of an ablation.
 
-    own: whether that value is the suite's · settings: what else the ablation's runs have in common
-    Raises ConfigError for a model without ablations.
+    Returns:
+        Rows with the `parameter` that varies, its `value`, whether that is the suite's `own`, the other `settings` that
+        the ablation's runs share, and the run's `trajectory`.
+
+    Raises:
+        ConfigError: For a model without ablations.
     """
     suite_name = config["models"][model]["suite"]
     suite, blocks = config["suites"][suite_name], ablations_of(config, model)
@@ -223,7 +226,7 @@ def _run(
         parent=start.lineage,
         parent_step=start.step,
         steps=saved_steps(total, every[data] if algorithm == "sft" else every),
-        settings=as_json(settings),
+        settings=settings,
         reward=reward.lineage if reward else None,
         reward_step=reward.steps[-1] if reward else 0,
         variant=_variant(changed),
@@ -231,9 +234,9 @@ def _run(
 
 
 def changes(suite: Config, block: Config, value: float) -> Changes:
-    """What an ablation changes at one of its values: nothing where all is the suite's own.
+    """What an ablation changes at one of its values; nothing where all values are the suite's own.
 
-    Their order is that of their names, so that runs with the same settings are one run, whichever ablation has them.
+    Sorted by name, so that runs with the same settings are one run, whichever ablation has them.
     """
     own, parameter = suite["training"][block["algorithm"]], block["parameter"]
     wanted = {**block.get("settings", {}), parameter: value}
@@ -249,16 +252,11 @@ def _variant(changed: Changes) -> str:
     return "-".join(change.variant for change in changed)
 
 
-def as_json(value: object) -> str:
-    """JSON whose text depends on the value only, so that parameters change when what they say changes."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
 def traced(runs: list[Run]) -> list[Run]:
     """The runs whose answers are judged: all but reward models."""
     return [run for run in runs if run.algorithm != "reward"]
 
 
 def shards(steps: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
-    """Consecutive checkpoints in groups of at most `size`, one process each."""
+    """Consecutive checkpoints in groups of at most `size`, one process per group."""
     return [steps[start : start + size] for start in range(0, len(steps), size)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from valuedrift.errors import ConfigError
 
@@ -26,11 +27,11 @@ def accumulation(algorithm: str, batch_size: int, device_batch_size: int, device
     return found
 
 
-def launcher(algorithm: str, settings: str, gpus: int, folder: Path) -> str:
+def launcher(algorithm: str, settings: Mapping[str, Any], gpus: int, folder: Path) -> str:
     """What precedes a run's command: nothing, or accelerate, which starts it once per GPU.
 
     Args:
-        settings: the run's, as JSON.
+        settings: the run's.
         folder: accelerate's configurations: `4-gpus.yaml` and the like divide the weights over that many GPUs;
             `whole.yaml` gives each GPU all weights, since trl's PPO can't sample from divided ones.
 
@@ -39,13 +40,12 @@ def launcher(algorithm: str, settings: str, gpus: int, folder: Path) -> str:
     """
     if gpus <= 1:
         return ""
-    given = json.loads(settings)
-    accumulation(algorithm, given["batch_size"], given["device_batch_size"], gpus)
+    accumulation(algorithm, settings["batch_size"], settings["device_batch_size"], gpus)
     file = folder / ("whole.yaml" if algorithm == "ppo" else f"{gpus}-gpus.yaml")
     if not file.is_file():
         known = ", ".join(sorted(path.stem.removesuffix("-gpus") for path in folder.glob("*-gpus.yaml")))
         raise ConfigError("resources.gpu", gpus, f"1, {known}", f"Or write {file}, after one that is there.")
-    precision = "bf16" if given["bf16"] else "no"
+    precision = "bf16" if settings["bf16"] else "no"
     # A free port: several runs may share a node.
     options = f"--num_processes {gpus} --mixed_precision {precision} --main_process_port 0"
     return f"accelerate launch --config_file {shlex.quote(str(file))} {options} -m"

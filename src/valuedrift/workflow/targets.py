@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from valuedrift.config.check import Config
-from valuedrift.config.grid import RESULTS, checkpoint, metrics
+from valuedrift.config.grid import BASE, RESULTS
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError
-from valuedrift.workflow.flow import STATISTICS, Workflow
-from valuedrift.workflow.stages import BASE
+from valuedrift.workflow.models import STATISTICS, Model
+from valuedrift.workflow.project import Project
+from valuedrift.workflow.suites import SIDES, Suite
 
 _OF_MODELS = (
     "ablations",
@@ -26,13 +27,28 @@ _OF_MODELS = (
     "statistics",
 )
 _OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
-_OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
+_OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "exports", "figures", "judges", "llms", "report", "tables")
 
 
 class TargetError(ValueDriftError):
     """A target names something that the configuration doesn't have."""
+
+
+def asked_targets(command: Sequence[str]) -> list[str]:
+    """The targets on Snakemake's command line; none where another program runs Snakemake.
+
+    Args:
+        command: The program and its arguments.
+    """
+    program = Path(command[0])
+    if "snakemake" not in (program.name, program.parent.name):
+        return []
+    from snakemake.cli import get_argument_parser
+
+    targets: list[str] = get_argument_parser().parse_known_args(command[1:])[0].targets
+    return targets
 
 
 def resolve_targets(targets: Sequence[str], config: Config) -> list[str]:
@@ -44,101 +60,96 @@ def resolve_targets(targets: Sequence[str], config: Config) -> list[str]:
     Raises:
         TargetError: For a path below `results` that names an unknown model, run, suite, data set, judge or chat model.
     """
-    flow = Workflow.read(config)
-    return [file for target in targets for file in (_files_in(target.rstrip("/"), flow) or [target])]
+    project = Project.read(config)
+    return [file for target in targets for file in (_files_in(target.rstrip("/"), project) or [target])]
 
 
-def _files_in(target: str, flow: Workflow) -> list[str]:
+def _files_in(target: str, project: Project) -> list[str]:
     """The files that a folder stands for; none where the target is no folder of several results."""
     root, *parts = target.split("/")
     if root != RESULTS or not parts:
         return []
-    _require_known(target, parts, flow)
-    kind, *below = parts
-    if below:
-        names = below[:1]
-    else:
-        suites = list(dict.fromkeys(map(flow.suite_name, flow.reported)))
-        names = flow.reported if kind in _OF_MODELS else suites if kind in _OF_SUITES else []
-    return [file for name in names for file in _made(kind, name, flow) if file.startswith(f"{target}/")]
-
-
-def _made(kind: str, name: str, flow: Workflow) -> Iterator[str]:
-    """The files of a kind that the pipeline makes for a model or suite."""
-    folder = f"{RESULTS}/{kind}/{name}"
+    _require_known(target, parts, project)
+    kind, *names = parts
     if kind in _OF_MODELS:
-        yield from _made_for_model(kind, name, folder, flow)
-    elif kind == "data":
-        yield from (f"{folder}/{data}/train.parquet" for data in flow.config["suites"][name]["data"])
+        models = [model for model in project.models.values() if model.name in names[:1]] if names else project.reported
+        files = [file for model in models for file in _files_of_model(kind, model)]
+    else:
+        suites = [suite for suite in project.suites.values() if suite.name in names[:1]] or project.reported_suites
+        files = [file for suite in suites for file in _files_of_suite(kind, suite)]
+    return [file for file in files if file.startswith(f"{target}/")]
+
+
+def _files_of_suite(kind: str, suite: Suite) -> Iterator[str]:
+    folder = f"{RESULTS}/{kind}/{suite.name}"
+    if kind == "data":
+        yield from (suite.tables(data)[0] for data in suite.data)
     elif kind == "expression":
-        planted = flow.world_tables(name)
         yield from (f"{folder}/{file}" for file in EXPRESSION)
-        yield from (f"{folder}/recovery/{file}" for file in RECOVERY if planted)
+        yield from (f"{folder}/recovery/{file}" for file in RECOVERY if suite.has_world)
     elif kind == "probes":
-        yield f"{folder}.parquet"
-    elif kind == "synthetic" and "synthetic" in flow.config["suites"][name]:
-        yield from (f"{folder}/{side}.parquet" for side in ("support", "oppose"))
-    elif kind == "vprism" and flow.config["suites"][name]["probes"]["source"] == "vprism":
+        yield suite.probes.table
+    elif kind == "synthetic" and suite.writer:
+        yield from (f"{folder}/{side}.parquet" for side in SIDES)
+    elif kind == "vprism" and suite.probes["source"] == "vprism":
         yield f"{folder}/topics.yaml"
     elif kind == "world":
-        ends = {"probes": "csv"}
-        yield from (f"{folder}/{table}.{ends.get(table, 'parquet')}" for table in flow.world_tables(name))
+        yield from (f"{folder}/{table}.{'csv' if table == 'probes' else 'parquet'}" for table in suite.world_tables)
 
 
-def _made_for_model(kind: str, model: str, folder: str, flow: Workflow) -> Iterator[str]:
-    traced = [run.lineage for run in flow.traced(model)]
+def _files_of_model(kind: str, model: Model) -> Iterator[str]:
+    folder = f"{RESULTS}/{kind}/{model.name}"
     if kind in ("drift", "ablations"):
         yield folder
-    elif kind == "labels" and flow.world_labels(model):
+    elif kind == "labels" and model.suite.labels:
         yield f"{folder}.parquet"
     elif kind == "checkpoints":
-        yield from (checkpoint(model, BASE, 0), *(metrics(model, run) for run in flow.runs[model]))
+        yield from (model.base, *(run.metrics for run in model.runs.values()))
     elif kind == "generations":
-        yield from (file for run in (BASE, *traced) for file in flow.shard_files(model, run))
+        yield from (file for run in (BASE, *(run.lineage for run in model.traced)) for file in model.answers(run))
     elif kind == "stances":
-        yield from flow.stance_files(model)
+        yield from model.stances
     elif kind == "statistics":
         yield from (f"{folder}/{file}" for file in STATISTICS)
     elif kind == "prediction":
         yield from (f"{folder}/{file}" for file in PREDICTION)
-    elif kind == "calibration" and flow.suite(model)["calibration"]:
+    elif kind == "calibration" and model.suite["calibration"]:
         yield f"{folder}/table.parquet"
     elif kind == "downstream":
-        yield from (file for file in flow.downstream_files() if file.startswith(f"{folder}/"))
+        yield from model.scores
 
 
-def _require_known(target: str, parts: Sequence[str], flow: Workflow) -> None:
-    config = flow.config
-    kinds = (*_OF_MODELS, *_OF_SUITES, *_OTHER)
-    _require(target, "a folder of results", parts[0], kinds)
+def _require_known(target: str, parts: Sequence[str], project: Project) -> None:
+    _require(target, "a folder of results", parts[0], (*_OF_MODELS, *_OF_SUITES, *_OTHER))
     if len(parts) == 1:
         return
     kind, name, *rest = parts[0], Path(parts[1]).stem if len(parts) == 2 else parts[1], *parts[2:]
     if kind in _OF_MODELS:
-        _require(target, "a model", name, config["models"])
+        _require(target, "a model", name, project.models)
     elif kind in _OF_SUITES:
-        _require(target, "a suite", name, config["suites"])
-    elif kind in ("judges", "llms"):
-        _require(target, "a judge" if kind == "judges" else "a chat model", name, config.get(kind, {}))
+        _require(target, "a suite", name, project.suites)
+    elif kind == "judges":
+        _require(target, "a judge", name, project.judges)
+    elif kind == "llms":
+        _require(target, "a chat model", name, project.llms)
     if kind in _OF_RUNS and rest:
-        runs = [BASE, *flow.runs[name]]
+        runs = [BASE, *project.models[name].runs]
         if (run := _run(rest)) and not any(other.startswith(f"{run}/") for other in runs):
             _require(target, f"a run of {name}", run, runs)
     elif kind == "data" and rest and "." not in rest[0]:
-        _require(target, f"a data set of {name}", rest[0], config["suites"][name]["data"])
+        _require(target, f"a data set of {name}", rest[0], project.suites[name].data)
 
 
 def _run(parts: Sequence[str]) -> str:
-    """The run in the parts of a path below its model: all but files and checkpoints, or the file's own name."""
+    """The run in the parts of a path below its model: without a checkpoint or file in its folder, and an ending."""
     *folders, last = parts
-    if last.startswith(("step-", "shard-")) or last.split(".")[0] in _FILES_OF_RUNS:
-        return "/".join(folders)
-    return "/".join((*folders, last.split(".")[0] if folders or "." in last else last))
+    stem = last.split(".")[0]
+    return "/".join(folders if last.startswith(("step-", "shard-")) or stem in _FILES_OF_RUNS else (*folders, stem))
 
 
 def _require(target: str, what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
-    close = get_close_matches(name, known, 1, cutoff=0.5)
-    hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}."
+    close = get_close_matches(name, known)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
     raise TargetError(f"target '{target}': found '{name}', expected {what}. {hint}")

@@ -1,0 +1,127 @@
+"""Chat models and judges as rules see them: where weights lie, and which settings a result depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from valuedrift.config.chat_models import LIMITS
+from valuedrift.config.check import Config
+from valuedrift.config.grid import RESULTS
+from valuedrift.judging.judge_prompt import read_judge_prompt
+from valuedrift.templates import prompt_hash
+
+_SOURCE = ("hub", "folder")
+
+
+def source(entry: Config) -> Config:
+    """Where a model's weights are fetched from; empty where they are trained, or a server has them."""
+    return {key: entry[key] for key in _SOURCE if key in entry}
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """A chat model (`llms`) that writes, names, filters or judges.
+
+    Attributes:
+        entry: Its part of the configuration.
+    """
+
+    name: str
+    entry: Config
+
+    @property
+    def source(self) -> Config:
+        return source(self.entry)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a server has it, so that jobs need neither weights nor a GPU."""
+        return "model" in self.entry
+
+    @property
+    def folder(self) -> list[str]:
+        """The folder of its weights, where no server has it."""
+        return [] if self.is_served else [f"{RESULTS}/llms/{self.name}/model"]
+
+    @property
+    def stamp(self) -> list[str]:
+        """The file whose time and content say when the weights were fetched."""
+        return [] if self.is_served else [f"{RESULTS}/llms/{self.name}/source.json"]
+
+    @property
+    def settings(self) -> Config:
+        """Its settings as `valuedrift.llm` reads them; `model` is the folder where no server has it."""
+        asked = {key: value for key, value in self.entry.items() if key not in _SOURCE}
+        return asked if self.is_served else {**asked, "model": self.folder[0]}
+
+    @property
+    def tracked(self) -> Config:
+        """The settings that a reply depends on: all but limits."""
+        return {key: value for key, value in self.settings.items() if key not in LIMITS}
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A judge of stances: a folder of weights, or a chat model.
+
+    Attributes:
+        entry: Its part of the configuration.
+        llm: The chat model that it asks, if it asks one.
+    """
+
+    name: str
+    entry: Config
+    llm: ChatModel | None
+
+    def __getitem__(self, key: str) -> Any:
+        return self.entry[key]
+
+    @property
+    def source(self) -> Config:
+        return source(self.entry)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a server has it, so that jobs need neither weights nor a GPU."""
+        return bool(self.llm and self.llm.is_served)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the pipeline trains it."""
+        return "train" in self.entry
+
+    @property
+    def folder(self) -> list[str]:
+        """The folder of its weights, where it asks no chat model."""
+        return [] if self.llm else [f"{RESULTS}/judges/{self.name}/model"]
+
+    @property
+    def stamp(self) -> list[str]:
+        """The file whose time and content say when the weights were made."""
+        kept = "metrics.parquet" if self.is_trained else "source.json"
+        return [] if self.llm else [f"{RESULTS}/judges/{self.name}/{kept}"]
+
+    @property
+    def settings(self) -> Config:
+        return {**self._own, **({"llm": self.llm.settings} if self.llm else {})}
+
+    @property
+    def tracked(self) -> Config:
+        """The settings that a stance depends on: all but limits, and the text of the prompt."""
+        asked = {"llm": self.llm.tracked} if self.llm else {}
+        return {**self._own, **asked, "prompt_text": self.prompt_hash}
+
+    @property
+    def _own(self) -> Config:
+        return {key: value for key, value in self.entry.items() if key not in (*_SOURCE, "train")}
+
+    @property
+    def prompt(self) -> str:
+        """The template of its prompt."""
+        return read_judge_prompt(self.entry["prompt"])
+
+    @property
+    def prompt_hash(self) -> str:
+        """By it an edit of the prompt's text judges again, as an edit of its name does."""
+        return prompt_hash(self.prompt)

@@ -1,0 +1,113 @@
+"""The checked configuration as the objects that rules name: models, suites, judges and chat models."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from valuedrift.config.check import Config, read_config
+from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
+from valuedrift.config.schema import WorkflowConfig
+from valuedrift.workflow.judges import ChatModel, Judge
+from valuedrift.workflow.models import Model
+from valuedrift.workflow.suites import Suite
+
+_UNRECORDED = ("machine", "budget", "retrain")
+
+
+@dataclass(frozen=True)
+class Project:
+    """All that a configuration describes, by name.
+
+    Attributes:
+        config: The configuration as it is written.
+        settings: The same with its defaults.
+    """
+
+    config: Config
+    settings: WorkflowConfig
+    llms: dict[str, ChatModel]
+    judges: dict[str, Judge]
+    suites: dict[str, Suite]
+    models: dict[str, Model]
+
+    @classmethod
+    def read(cls, config: Config) -> Self:
+        """Check the configuration and lay out its grid.
+
+        Raises:
+            ConfigError: For the first key that is wrong.
+        """
+        settings = read_config(config)
+        llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
+        judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
+        suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
+        models = {
+            name: Model(
+                name,
+                entry,
+                suites[entry["suite"]],
+                {run.lineage: run for run in runs_of(config, name)},
+                grid_runs(config, name),
+            )
+            for name, entry in config["models"].items()
+        }
+        return cls(config, settings, llms, judges, suites, models)
+
+    @property
+    def reported(self) -> list[Model]:
+        """The models that tables, figures and the report show."""
+        return [self.models[name] for name in self.config["report"]["models"]]
+
+    @property
+    def reported_suites(self) -> list[Suite]:
+        return list({model.suite.name: model.suite for model in self.reported}.values())
+
+    @property
+    def measured_judges(self) -> list[str]:
+        """The reported models' judges that the pipeline trained, and can measure on held-out labels."""
+        judges = {model.suite.judge.name: model.suite.judge for model in self.reported}
+        return [name for name in sorted(judges) if judges[name].is_trained]
+
+    @property
+    def recorded(self) -> Config:
+        """The configuration without what changes no result: machine settings, budgets, leave to train again."""
+        return {key: part for key, part in self.config.items() if key not in _UNRECORDED}
+
+    @property
+    def training_machine(self) -> Config:
+        """How, not what, runs train: settings that change none of their weights."""
+        machine = self.config.get("machine", {})
+        return {key: machine[key] for key in ("resume_minutes", "report_to") if key in machine}
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """What stances are about, by topic."""
+        return {key: topic["target"] for key, topic in self.config["topics"].items()}
+
+    def topics(self, *texts: str) -> Config:
+        """These texts of each topic, in the order of the configuration."""
+        return {key: {text: topic[text] for text in texts} for key, topic in self.config["topics"].items()}
+
+    def keywords(self, suite: Suite) -> dict[str, list[str]]:
+        """The words by which a question's topic is found; none where the file of questions says it."""
+        topics = self.config["topics"].items()
+        return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
+
+    def labelled(self, model: Model) -> list[str]:
+        """The model's labelled sample: the file that is named, else its world's, else none."""
+        if file := self.config["statistics"].get("labelled"):
+            return [os.path.expandvars(file.replace("{model}", model.name))]
+        return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
+
+    def other_seeds(self, model: str) -> list[str]:
+        """The model's tables of values in results that were made with other seeds."""
+        folders = self.config["statistics"].get("seeds", [])
+        return [f"{os.path.expandvars(folder)}/statistics/{model}/values.parquet" for folder in folders]
+
+    def ablation_stances(self, model: str) -> list[str]:
+        """Stances of what ablations compare, and of what those runs start from."""
+        trajectories = [entry["trajectory"] for entry in ablated(self.config, model)]
+        runs = dict.fromkeys(run for key in ("start_run", "run") for run in (entry[key] for entry in trajectories))
+        return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in runs]

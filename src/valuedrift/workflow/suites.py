@@ -1,0 +1,192 @@
+"""Suites as rules see them: the pocket world, data sets, probe questions and synthetic pairs of a grid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from valuedrift.config.check import Config
+from valuedrift.config.grid import RESULTS
+from valuedrift.synthetic.writer_requests import read_writer_prompt
+from valuedrift.templates import prompt_hash
+from valuedrift.workflow.judges import ChatModel, Judge
+
+SIDES = ("support", "oppose")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set of a suite, prepared for training.
+
+    Attributes:
+        entry: Its part of the configuration.
+        sources: The files that its job reads, as far as they are known before the job runs.
+    """
+
+    name: str
+    entry: Config
+    sources: list[str]
+
+    @property
+    def settings(self) -> Config:
+        return {**self.entry, "name": self.name}
+
+    @property
+    def tracked(self) -> Config:
+        """The settings that its rows depend on: a better title must not train again."""
+        return {key: value for key, value in self.entry.items() if key not in ("title", "licence")}
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The probe questions of a suite.
+
+    Attributes:
+        entry: Their part of the configuration.
+        sources: The file that they come from, where it is known before the job runs.
+        llm: The chat model that makes V-PRISM of them, if one does.
+    """
+
+    suite: str
+    entry: Config
+    sources: list[str]
+    llm: ChatModel | None
+
+    def __getitem__(self, key: str) -> Any:
+        return self.entry[key]
+
+    @property
+    def table(self) -> str:
+        return f"{RESULTS}/probes/{self.suite}.parquet"
+
+    @property
+    def names_topics(self) -> bool:
+        """Whether the file says each question's topic, so that no keywords are searched."""
+        return bool(self.entry["source"] == "questions")
+
+    @property
+    def choice(self) -> list[str]:
+        """The reviewed choice of topics, once there is one; the job that reads it explains what is missing."""
+        return [self.entry["choice"]] if Path(self.entry["choice"]).exists() else []
+
+    @property
+    def proposal(self) -> list[str]:
+        """What the choice is made from, until it is made: other titles of topics must not filter again."""
+        return [] if self.choice else [f"{RESULTS}/vprism/{self.suite}/topics.yaml"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What models of a grid have in common.
+
+    Attributes:
+        entry: Its part of the configuration.
+        writer: The chat model that writes its synthetic pairs, if it has any.
+    """
+
+    name: str
+    entry: Config
+    judge: Judge
+    probes: Probes
+    data: dict[str, DataSet]
+    writer: ChatModel | None
+
+    @classmethod
+    def read(cls, name: str, entry: Config, judges: dict[str, Judge], llms: dict[str, ChatModel]) -> Suite:
+        def sources(files: Iterable[str]) -> list[str]:
+            return _sources(name, entry, files)
+
+        asked = entry["probes"]
+        probes = Probes(name, asked, sources([asked["file"]]), llms.get(asked.get("llm")))
+        data = {key: DataSet(key, own, sources(own.get("files", []))) for key, own in entry["data"].items()}
+        writer = llms.get(entry.get("synthetic", {}).get("writer"))
+        return cls(name, entry, judges[entry["judge"]], probes, data, writer)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.entry[key]
+
+    @property
+    def has_world(self) -> bool:
+        return "world" in self.entry
+
+    @property
+    def world_settings(self) -> Config:
+        """What all tables of its world depend on, beside the seed."""
+        return {key: self.entry["world"][key] for key in ("probes_per_topic", "variation")}
+
+    @property
+    def world_tables(self) -> dict[str, tuple[str, Config]]:
+        """The tables of its world: name → (kind, plan); none of a suite on real data."""
+        return world_tables(self.entry)
+
+    @property
+    def labels(self) -> int:
+        """Answers per stage and topic that its world labels, for correcting the judge."""
+        return int(self.entry.get("world", {}).get("labels", 0))
+
+    @property
+    def documents(self) -> str:
+        """The text that a model made from scratch learns language from."""
+        made = f"world/{self.name}/pretraining" if self.has_world else f"data/{self.name}/documents"
+        return f"{RESULTS}/{made}.parquet"
+
+    def tables(self, data: str) -> list[str]:
+        """A data set's rows, and those that are held out."""
+        return [f"{RESULTS}/data/{self.name}/{data}/{part}.parquet" for part in ("train", "validation")]
+
+    @property
+    def planted(self) -> dict[str, str]:
+        """Data cards of the SFT sets whose stances are planted, by the set's name."""
+        planted = self.entry.get("world", {}).get("sft", {})
+        names = [data for data in self.entry["grid"]["sft"] if data in planted]
+        return {data: f"{RESULTS}/data/{self.name}/{data}/card.json" for data in names}
+
+    @property
+    def preference_sets(self) -> Config:
+        """Which data sets have a small value gap, and which are aligned with a stance."""
+        grid = self.entry["grid"]
+        return {key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned") if key in grid}
+
+    @property
+    def pair_retrieval(self) -> Config:
+        """How the prompts of synthetic pairs are chosen from their candidates."""
+        return {key: value for key, value in self.entry["synthetic"]["retrieval"].items() if key != "longest"}
+
+    @property
+    def writer_prompt(self) -> str:
+        """The template by which synthetic pairs are written."""
+        return read_writer_prompt(self.entry["synthetic"]["writing"]["template"])
+
+    @property
+    def writer_prompt_hash(self) -> str:
+        return prompt_hash(self.writer_prompt)
+
+
+def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
+    world = suite.get("world")
+    if not world:
+        return {}
+    judge, phrasings = world["judge"], {"heldout_phrasings": world["judge"]["heldout_phrasings"]}
+    return {
+        **{name: ("sft", plan) for name, plan in world["sft"].items()},
+        **{name: ("preference", plan) for name, plan in world["preference"].items()},
+        "pretraining": ("pretraining", world["pretraining"]),
+        "judge_train": ("judge", {"rows": judge["train_rows"], "heldout": False, **phrasings}),
+        "judge_heldout": ("judge", {"rows": judge["heldout_rows"], "heldout": True, **phrasings}),
+        "probes": ("probes", {}),
+    }
+
+
+def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
+    """Which of the files are inputs: those that the pipeline makes, and local ones that exist.
+
+    Absent ones are left to the job that reads them, which explains what is missing.
+    """
+    made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
+    if "synthetic" in suite:
+        made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
+    paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
+    return [path for is_made, path in paths if is_made or ("$" not in path and Path(path).exists())]

@@ -1,0 +1,214 @@
+"""The configuration as rules see it: folders, stamps, settings, and what of these a result depends on."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from valuedrift.config.chat_models import LIMITS, LlmSettings
+from valuedrift.workflow.models import Model
+from valuedrift.workflow.project import Project
+
+CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
+SFT = "sft-wildchat"
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return copy.deepcopy(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return Project.read(copy.deepcopy(CONFIG))
+
+
+@pytest.fixture
+def pocket(project: Project) -> Model:
+    return project.models["pocket"]
+
+
+def sharded(config: dict[str, Any], size: int) -> Model:
+    config["suites"]["pocket"]["generation"]["shard"] = size
+    return Project.read(config).models["pocket"]
+
+
+def test_long_runs_are_cut_into_shards_that_hold_every_checkpoint_once(config: dict[str, Any]) -> None:
+    model = sharded(config, 4)
+    shards = [model.checkpoints(SFT, str(n)) for n in range(len(model.answers(SFT)))]
+    assert max(map(len, shards)) == 4
+    assert [path for shard in shards for path in shard] == model.runs[SFT].checkpoints
+
+
+@pytest.mark.parametrize(
+    ("machine", "stays"),
+    [
+        ({}, {80, 160, 240, 320, 400, 480, 560, 640, 660}),
+        ({"keep": "final"}, {660}),
+        ({"keep": "every_nth", "nth": 4}, {320, 640, 660}),
+    ],
+)
+def test_weights_that_answered_are_deleted_but_for_those_that_the_run_keeps(
+    config: dict[str, Any], machine: dict[str, Any], stays: set[int]
+) -> None:
+    model = sharded(config, 4)
+    pruned = [set(model.prunable(SFT, str(shard), machine)) for shard in range(3)]
+    shards = model.shards(SFT)
+    assert all(own <= set(shard) for own, shard in zip(pruned, shards, strict=True))
+    assert set(model.steps(SFT)) - set.union(*pruned) == stays
+    assert model.prunable("base", "0", machine) == []
+
+
+def test_machine_settings_budgets_and_permissions_are_not_recorded(config: dict[str, Any]) -> None:
+    config["machine"] = {"resume_minutes": 5, "report_to": ["wandb"], "keep": "final"}
+    project = Project.read({**config, "retrain": "true", "budget": {"gpu_hours": 3, "dollars": 1}})
+    assert project.training_machine == {"resume_minutes": 5, "report_to": ["wandb"]}
+    assert project.recorded == {key: part for key, part in config.items() if key != "machine"}
+
+
+def test_limits_of_a_chat_model_are_handed_over_and_not_tracked(config: dict[str, Any]) -> None:
+    served = {"backend": "http", "model": "m", "url": "u"}
+    config["llms"]["asked"] = {**served, "budget": 5, "requests_per_minute": 60, "input_price": 1.0}
+    config["judges"]["asked"] = {"llm": "asked", "prompt": "stance"}
+    judge = Project.read(config).judges["asked"]
+    assert judge.settings["llm"]["budget"] == 5
+    assert judge.tracked["llm"] == served
+    assert judge.tracked["prompt_text"] == judge.prompt_hash
+    assert (judge.is_served, judge.folder, judge.stamp) == (True, [], [])
+
+
+def test_limits_are_settings_of_chat_models() -> None:
+    assert {field.name for field in fields(LlmSettings)} - LIMITS == {"backend", "model", "url"}
+
+
+def test_a_fetched_chat_model_is_known_by_its_folder(project: Project) -> None:
+    llm = project.llms["qwen25_72b"]
+    assert (llm.folder, llm.stamp) == (["results/llms/qwen25_72b/model"], ["results/llms/qwen25_72b/source.json"])
+    assert llm.settings == llm.tracked == {"backend": "vllm", "model": llm.folder[0]}
+    assert llm.source == {"hub": CONFIG["llms"]["qwen25_72b"]["hub"]}
+
+
+def test_small_files_stand_for_weights(project: Project, pocket: Model) -> None:
+    folder = "results/checkpoints"
+    assert pocket.stamps("base") == [f"{folder}/pocket/base/metrics.parquet"]
+    assert project.models["qwen3_4b"].stamps("sft-alpaca") == [
+        f"{folder}/qwen3_4b/base/source.json",
+        f"{folder}/qwen3_4b/sft-alpaca/metrics.parquet",
+    ]
+    assert pocket.start_stamps(pocket.runs[f"{SFT}/ppo-ultrafeedback"]) == [
+        f"{folder}/pocket/base/metrics.parquet",
+        f"{folder}/pocket/{SFT}/metrics.parquet",
+        f"{folder}/pocket/{SFT}/reward-ultrafeedback/metrics.parquet",
+    ]
+    assert project.judges["qwen25_7b"].stamp == ["results/judges/qwen25_7b/source.json"]
+    assert project.judges["pocket"].stamp == ["results/judges/pocket/metrics.parquet"]
+
+
+def test_topics_are_proposed_until_they_are_chosen(config: dict[str, Any], tmp_path: Path) -> None:
+    config["suites"]["paper"]["probes"]["choice"] = str(tmp_path / "choice.yaml")
+    probes = Project.read(config).suites["paper"].probes
+    assert (probes.choice, probes.proposal) == ([], ["results/vprism/paper/topics.yaml"])
+    (tmp_path / "choice.yaml").touch()
+    assert (probes.choice, probes.proposal) == ([str(tmp_path / "choice.yaml")], [])
+
+
+def test_sampling_leaves_out_how_answers_are_made(pocket: Model) -> None:
+    plain = pocket.sampling(0)
+    assert set(plain) == {"answers", "temperature", "max_tokens", "batch_size", "seed"}
+    assert pocket.sampling(0, temperature=1.0, answers=20) == {**plain, "temperature": 1.0, "answers": 20}
+
+
+def test_a_data_sets_title_and_licence_are_not_tracked(project: Project) -> None:
+    data = project.suites["pocket"].data["alpaca"]
+    assert data.settings.keys() - data.tracked.keys() == {"name", "title", "licence"}
+
+
+def test_one_plan_of_the_world_does_not_reach_another_table(config: dict[str, Any], project: Project) -> None:
+    config["suites"]["pocket"]["world"]["judge"]["train_rows"] += 1
+    before, after = (read.suites["pocket"].world_tables for read in (project, Project.read(config)))
+    assert [name for name in before if before[name] != after[name]] == ["judge_train"]
+
+
+def test_inputs_are_files_that_exist_and_those_that_the_pipeline_makes(
+    project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.suites["pocket"].data["alpaca"].sources == ["results/world/pocket/alpaca.parquet"]
+    assert project.suites["pocket"].probes.sources == ["results/world/pocket/probes.csv"]
+    monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
+    assert Project.read(config).suites["real"].data["alpaca"].sources == []
+    present = tmp_path / "alpaca" / "alpaca_9k.json"
+    present.parent.mkdir()
+    present.write_text("[]")
+    monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
+    assert Project.read(config).suites["real"].data["alpaca"].sources == [str(present)]
+
+
+def test_the_base_model_and_every_run_but_reward_models_are_judged(pocket: Model) -> None:
+    assert len(pocket.stances) == 12
+    assert not any("reward" in file for file in pocket.stances)
+
+
+def test_planted_sets_are_those_of_worlds(project: Project) -> None:
+    assert list(project.suites["pocket"].planted) == ["wildchat", "alpaca"]
+    assert project.suites["paper"].planted == {}
+
+
+def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(project: Project) -> None:
+    metrics = project.models["pocket"].metrics
+    assert metrics["base"] == "results/checkpoints/pocket/base/metrics.parquet"
+    assert {"sft-alpaca", f"{SFT}/dpo-ultrafeedback", f"{SFT}/reward-ultrafeedback"} <= metrics.keys()
+    assert "base" not in project.models["qwen3_4b"].metrics
+    assert not [run for run in metrics if "beta-" in run]
+
+
+def test_ablations_need_the_stances_of_their_runs_and_of_what_those_start_from(project: Project) -> None:
+    files = project.ablation_stances("pocket")
+    assert files[0] == f"results/stances/pocket/{SFT}.parquet"
+    assert {
+        f"results/stances/pocket/{SFT}/dpo-synthetic-support.parquet",
+        f"results/stances/pocket/{SFT}/dpo-synthetic-support-beta-0-5.parquet",
+    } < set(files)
+    assert len(set(files)) == len(files)
+    assert not set(project.models["pocket"].stances) & {file for file in files if "beta" in file}
+
+
+def test_a_world_labels_a_sample_unless_another_is_named(config: dict[str, Any], project: Project) -> None:
+    def labelled(read: Project) -> list[list[str]]:
+        return [read.labelled(read.models[model]) for model in ("pocket", "qwen3_4b")]
+
+    assert project.suites["pocket"].labels == CONFIG["suites"]["pocket"]["world"]["labels"] > 0
+    assert labelled(project) == [["results/labels/pocket.parquet"], []]
+    config["suites"]["pocket"]["world"]["labels"] = 0
+    assert labelled(Project.read(config)) == [[], []]
+    config["statistics"]["labelled"] = "labels/{model}.csv"
+    assert labelled(Project.read(config)) == [["labels/pocket.csv"], ["labels/qwen3_4b.csv"]]
+
+
+def test_other_seeds_are_value_tables_of_the_same_model(config: dict[str, Any], project: Project) -> None:
+    assert project.other_seeds("pocket") == []
+    config["statistics"]["seeds"] = ["../seed-1/results", "../seed-2/results"]
+    assert Project.read(config).other_seeds("pocket") == [
+        f"../seed-{seed}/results/statistics/pocket/values.parquet" for seed in (1, 2)
+    ]
+
+
+def test_benchmarks_score_models_whose_suite_names_tasks(project: Project) -> None:
+    assert project.models["pocket"].scores == []
+    files = project.models["qwen3_4b"].scores
+    assert len(files) == 1 + 2 + 2 * 2 * 3
+    assert files[0] == "results/downstream/qwen3_4b/base/step-000000.json"
+    assert not any("ultrafeedback" in file or "hh-rlhf" in file for file in files)
+
+
+def test_prompts_are_those_of_the_judge_and_of_the_writer_of_pairs(project: Project) -> None:
+    assert project.suites["pocket"].writer is None
+    paper = project.suites["paper"]
+    assert paper.writer is project.llms["qwen25_72b"]
+    assert "{answer}" in paper.judge.prompt
+    assert "{value}" in paper.writer_prompt
+    assert list(project.topics("name")) == list(CONFIG["topics"])
