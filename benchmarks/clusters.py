@@ -1,11 +1,11 @@
-"""Clusters of PRISM's prompts as the defaults make them: quality against PRISM's published clusters, and time.
+"""Quality and time of clustering PRISM's prompts with the default settings, against PRISM's published clusters.
 
     python benchmarks/clusters.py prism_prompts.csv published_clusters.csv              # seed 0
     python benchmarks/clusters.py prism_prompts.csv published_clusters.csv --seeds 0 1 2
 
-No chat model is asked: each prompt
-is its own question. Prints JSON: the settings, wall seconds of each stage (imports included, and of the first reduction
-its compilation), the machine's load before and after, and for each seed what `compare_clusters` finds.
+No chat model is asked: each prompt is its own question. Prints JSON: the settings, the wall seconds of each stage
+(including imports, and compilation in the first reduction), the machine's load before and after, and for each seed the
+result of `compare_clusters`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def seconds(stage: Callable[..., object], *arguments: Any) -> float:
 
 
 def prepare(prompts: str, folder: Path) -> dict[str, float]:
-    """Write questions and embeddings to `folder`; gives the seconds of each stage."""
+    """Write questions and embeddings into `folder`; returns the seconds of each stage."""
     questions = folder / "questions.parquet"
     read = seconds(write_as_asked, prompts, questions)
     load = seconds(encoder, OFFLINE)

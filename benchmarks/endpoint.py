@@ -1,12 +1,12 @@
-"""The chat client beside a plain load generator, on the same local server; and its memory over many answers.
+"""Throughput of the chat client compared with a bare load generator on the same local server; and its memory.
 
     python benchmarks/endpoint.py                       # throughput at three latencies
-    python benchmarks/endpoint.py --memory 1000000      # memory over so many answers
+    python benchmarks/endpoint.py --memory 1000000      # memory for that many answers
 
-Run both in the activated environment. The server runs in its own process and answers every chat request after a
-fixed latency with one reply of 20 log-probabilities. The generator is a bare aiohttp loop of as many workers as the
-client has, with request bodies made beforehand and replies that it reads and drops. Their rounds alternate, so that
-other work on the machine affects both. Prints Markdown. A last argument `serve LATENCY` runs the server alone.
+Run it in the activated environment. The server runs in its own process and answers every chat request, after a fixed
+latency, with the same reply of 20 log-probabilities. The generator is a bare aiohttp loop with as many workers as the
+client, which prepares the request bodies beforehand and discards the replies. Their rounds alternate, so that other
+work on the machine affects both. Prints Markdown. The arguments `serve LATENCY` run only the server.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def request(number: int) -> ChatRequest:
 
 
 def serve(latency: float) -> None:
-    """Answer until the process is killed; the first line on stdout is the port."""
+    """Answer until the process is terminated; the first line on stdout is the port."""
     top = [{"token": f"token{i}", "logprob": -0.1 - i, "bytes": [65]} for i in range(20)]
     choice = {
         "index": 0,
@@ -77,7 +77,7 @@ def serve(latency: float) -> None:
 
 @contextmanager
 def server(latency: float) -> Iterator[str]:
-    """Run the server in its own process; yields its address, which ends in /v1."""
+    """Run the server in its own process; yields its address, including /v1."""
     command = [sys.executable, __file__, "serve", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -108,7 +108,7 @@ def plain(url: str, count: int, concurrency: int, offset: int) -> float:
 
 
 def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, float]:
-    """Replies per second of `complete`, with keys, bodies, parsing and journal, and its CPU seconds per reply."""
+    """Replies per second of `complete`, including keys, bodies, parsing and journal, and its CPU seconds per reply."""
     settings = LlmSettings(backend="http", model="judge", url=url, concurrency=concurrency)
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
@@ -117,7 +117,7 @@ def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, 
 
 
 def throughput(count: int, concurrency: int, rounds: int) -> None:
-    """Print a table: both rates and their ratio, medians over alternating rounds, after one round to warm up."""
+    """Print both rates and their ratio as a table: medians over alternating rounds, after a warm-up round."""
     print(f"\n{concurrency} requests in flight, {count} replies per round, medians of {rounds} rounds\n")
     print("| server's latency | load generator, 1/s | client, 1/s | ratio | client's CPU, ms per reply |")
     print("|---|---|---|---|---|")
@@ -134,8 +134,8 @@ def throughput(count: int, concurrency: int, rounds: int) -> None:
 
 
 def memory(count: int, sent: int, concurrency: int) -> None:
-    """Print time and peak resident memory of `complete` over so many answers, the last `sent` not journalled yet."""
-    print(f"\n{count} answers; peak memory of the process, {peak():.0f} MiB of it before the first step\n")
+    """Print time and peak resident memory of `complete` for `count` answers, the last `sent` of them not journalled."""
+    print(f"\n{count} answers; peak memory of the process ({peak():.0f} MiB before the first step)\n")
     print("| step | seconds | peak memory, MiB |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, server(0.0) as url:
         journal, settings = (
@@ -156,7 +156,7 @@ def memory(count: int, sent: int, concurrency: int) -> None:
 
 
 def fill(journal: Path, count: int) -> None:
-    """Write replies as `complete` does."""
+    """Fill a journal as `complete` does."""
     value = value_of(ChatReply("A", "stop", 300, 1, 0.1, tuple((f"token{i}", -0.1 - i) for i in range(20))), 0.0)
     with Journal(journal) as store:
         for number in range(count):
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3000, help="replies per round (default 3000)")
     parser.add_argument("--concurrency", type=int, default=32, help="requests in flight (default 32)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each (default 5)")
-    parser.add_argument("--memory", type=int, metavar="ANSWERS", help="measure memory over so many answers instead")
+    parser.add_argument("--memory", type=int, metavar="ANSWERS", help="measure memory for that many answers instead")
     parser.add_argument("--sent", type=int, default=20_000, help="how many of them to send (default 20000)")
     parser.add_argument("serve", nargs="*", help=argparse.SUPPRESS)
     chosen = parser.parse_args()

@@ -1,18 +1,18 @@
-"""Answering the probe questions compared with other ways to do it: same model, questions, machine and run.
+"""Answering the probe questions, compared with other ways to do it: same model, questions and machine.
 
     python benchmarks/generation.py                       # trains the pocket model first, 2 minutes
     python benchmarks/generation.py --results FOLDER      # the results of a run of this benchmark with --keep FOLDER
     python benchmarks/generation.py --gpu                 # seconds per swap and tokens/s of a 4B model; needs a GPU
 
-In the activated environment; one thread for everything. Prints Markdown tables with wall and CPU seconds and their
-ratios to the first row's; other work on the machine hardly changes CPU seconds:
+Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
+their ratios to the first row; CPU seconds depend little on other work on the machine:
 
-- sweep: one process for 12 checkpoints, against one process per checkpoint;
-- engine: answering alone, against `generate` of transformers on left-padded batches of 32 in the questions' order,
-  alternating, the best of five each;
-- inspect_ai (its hf provider, 32 at a time), one process per checkpoint, as with its command line: measured on
-  the last checkpoint and multiplied by 12; its tokens include padding. It has its own virtual environment, whose
-  `shared.pth` names the site-packages of this one, so that only what is missing is installed.
+- sweep: one process for 12 checkpoints, compared with one process per checkpoint;
+- engine: answering alone, compared with `generate` of transformers on left-padded batches of 32 in the order of the
+  questions; the two alternate, and the best of five counts;
+- inspect_ai (its hf provider, 32 at a time) with one process per checkpoint, as its command line runs: measured on the
+  last checkpoint and multiplied by 12; its tokens include padding. It is installed into a virtual environment of its
+  own whose `shared.pth` names the site-packages of this one, so that only missing packages are installed.
 
 Answers are those of the pipeline: 5 per question, temperature 0.7, at most 48 tokens, in the chat format.
 """
@@ -86,7 +86,7 @@ print(json.dumps({"wall": time.monotonic() - start, "cpu": time.process_time() -
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: wall and CPU seconds, and the tokens that were written."""
+    """A measurement: wall and CPU seconds, and the tokens written."""
 
     title: str
     wall: float
@@ -95,7 +95,7 @@ class Row:
 
 
 class Clock:
-    """Wall and CPU seconds of this process and of those it waited for, since the clock was made."""
+    """Wall and CPU seconds of this process and its finished children since the clock was created."""
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.monotonic(), self._cpu()
@@ -113,8 +113,10 @@ class Clock:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, help="results/ of an earlier run, with checkpoints and questions")
-    parser.add_argument("--keep", type=Path, help="train in this folder and leave it there")
-    parser.add_argument("--questions", type=int, default=12, help="per topic (12: 660 answers per checkpoint)")
+    parser.add_argument("--keep", type=Path, help="train in this folder and keep it")
+    parser.add_argument(
+        "--questions", type=int, default=12, help="questions per topic (12: 660 answers per checkpoint)"
+    )
     parser.add_argument("--without-inspect", action="store_true")
     parser.add_argument("--gpu", action="store_true")
     given = parser.parse_args()
@@ -128,7 +130,7 @@ def main() -> None:
 
 
 def train(folder: Path) -> Path:
-    """Train the pocket model's SFT run with twelve checkpoints; gives its results."""
+    """Train the pocket model's SFT run with twelve checkpoints; returns its results folder."""
     overlay = folder / "overlay.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     overlay.write_text(yaml.safe_dump(OVERLAY))
@@ -178,7 +180,7 @@ def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Pat
 
 
 def inspect_rows(folder: Path, base: Path, checkpoints: Sequence[Path], questions: list[str]) -> list[Row]:
-    """inspect_ai's seconds for all checkpoints, with and without the start of its processes."""
+    """The seconds of inspect_ai for all checkpoints, with and without starting its processes."""
     python = inspect_environment(folder / "inspect")
     given = {
         "questions": questions,
@@ -191,14 +193,14 @@ def inspect_rows(folder: Path, base: Path, checkpoints: Sequence[Path], question
     found = json.loads(call([python, "-c", ASK_INSPECT, json.dumps(given)], {"HF_HUB_OFFLINE": "1"}).splitlines()[-1])
     times = len(checkpoints)
     if found["answers"] != len(questions) * SAMPLING.answers:
-        sys.exit(f"inspect_ai gave {found['answers']} answers")
+        sys.exit(f"inspect_ai gave {found['answers']} answers, expected {len(questions) * SAMPLING.answers}")
     whole = clock.row(f"{INSPECT}, {times} × one measured", found["tokens"], times)
     alone = Row("the same without starting its processes", times * found["wall"], times * found["cpu"], whole.tokens)
     return [whole, alone]
 
 
 def inspect_environment(folder: Path) -> Path:
-    """Make a virtual environment with inspect_ai and the packages of this one; gives its Python."""
+    """Create a virtual environment with inspect_ai that sees this one's packages; returns its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
     site = call([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
@@ -208,7 +210,7 @@ def inspect_environment(folder: Path) -> Path:
 
 
 def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
-    """Time answering alone, the best of five rounds in alternation."""
+    """Answering alone: the ways alternate, and the best of five counts."""
     architecture = Architecture.of(base)
     codec = prompt_codec(AutoTokenizer.from_pretrained(base), architecture.config)
     prompts = prompts_of(codec, questions)
@@ -246,7 +248,7 @@ def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
 
 @torch.inference_mode()
 def generate(model: PreTrainedModel, codec: PromptCodec, prompts: list[Prompt], size: int) -> int:
-    """Answer as transformers' documentation shows it; gives the tokens up to the end of every answer."""
+    """Answer as the documentation of transformers does; returns the number of tokens up to the end of each answer."""
     tokenizer = codec.tokenizer
     tokenizer.padding_side = "left"
     texts = [prompt.text for prompt in prompts for _ in prompt.samples]
@@ -278,7 +280,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
 
 
 def call(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> str:
-    """Run a command and give what it prints; if it fails, the benchmark ends with its errors."""
+    """Run a command and return its output; if it fails, exit with its errors."""
     run = subprocess.run(
         [str(part) for part in command], env={**os.environ, **(environment or {})}, capture_output=True, text=True
     )

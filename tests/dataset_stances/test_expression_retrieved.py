@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -77,22 +78,15 @@ def test_a_row_belongs_to_every_topic_with_a_near_probe_and_shows_the_nearest(tm
     assert set(table["role"]) == {"answer"}
 
 
-def test_only_the_nearest_topic_where_that_is_asked(tmp_path: Path) -> None:
-    table = run(tmp_path, conversations(tmp_path), RowRetrieval(model="m", threshold=0.5, topics="nearest"))
-    assert table.select("row_id", "topic").rows() == [("a", "climate"), ("c", "climate"), ("d", "climate")]
-
-
-def test_the_threshold_decides(tmp_path: Path) -> None:
-    table = run(tmp_path, conversations(tmp_path), RowRetrieval(model="m", threshold=0.7))
+@pytest.mark.parametrize("settings", [{"threshold": 0.5, "topics": "nearest"}, {"threshold": 0.7}])
+def test_only_the_nearest_topic_or_a_higher_threshold_finds_fewer(tmp_path: Path, settings: dict[str, Any]) -> None:
+    table = run(tmp_path, conversations(tmp_path), RowRetrieval(model="m", **settings))
     assert table.select("row_id", "topic").rows() == [("a", "climate"), ("c", "climate"), ("d", "climate")]
 
 
 def test_a_data_set_that_is_on_no_topic_gives_an_empty_table(tmp_path: Path) -> None:
-    table = run(
-        tmp_path,
-        [sft(tmp_path / "train.parquet", [{"messages": turns("How is bread baked?", "Hot.")}])],
-        RowRetrieval(model="m"),
-    )
+    bread = sft(tmp_path / "train.parquet", [{"messages": turns("How is bread baked?", "Hot.")}])
+    table = run(tmp_path, [bread], RowRetrieval(model="m"))
     assert table.is_empty()
     assert {"data", "topic", "question", "answer"} < set(table.columns)
 

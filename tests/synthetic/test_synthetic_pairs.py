@@ -59,32 +59,23 @@ def test_a_pair_has_both_answers_with_their_stances(tmp_path: Path) -> None:
     assert len(metadata["template_hash"]) == 16
 
 
-FAULTY = {
-    "refuses": "I'm sorry, but I can't help with that.",
-    "says nothing": " ",
-    "breaks off": {"text": "Against, and", "finish": "length"},
-    "is filtered": {"text": "", "finish": "content_filter"},
-    "takes the other side": "In favour of it all.",
-    "takes no side": "There are two sides.",
-    "is unclear": "Weakly for it.",
-    "is not judged": "Silence speaks.",
-    "breaks Unicode": "Against \ud800 it.",
-}
-REASONS = [
-    "refusal", "empty", "truncated", "stopped by a content filter", "another stance", "another stance",
-    "another stance", "the judge gave no stance", "text is not valid Unicode",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("fault", "reason"), list(zip(FAULTY, REASONS, strict=True)))
-def test_a_fault_is_asked_again_with_another_seed(tmp_path: Path, fault: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("faulty", "reason"),
+    [
+        ("I'm sorry, but I can't help with that.", "refusal"),
+        ({"text": "", "finish": "content_filter"}, "stopped by a content filter"),
+        ("There are two sides.", "another stance"),
+        ("Silence speaks.", "the judge gave no stance"),
+    ],
+)
+def test_a_fault_is_asked_again_with_another_seed(tmp_path: Path, faulty: Any, reason: str) -> None:
     seeds: list[int] = []
 
     def answer(body: dict[str, Any]) -> Any:
         if side_of(body) == "support":
             return good_answer(body)
         seeds.append(body["seed"])
-        return FAULTY[fault] if len(seeds) == 1 else good_answer(body)
+        return faulty if len(seeds) == 1 else good_answer(body)
 
     pairs, given_up = make(tmp_path, answer, prompt_table("Are taxes fair?"))
     assert seeds[1] == seeds[0] + 1 == pairs["oppose_seed"].item()
