@@ -1,11 +1,11 @@
-"""Clusters of PRISM's prompts as the defaults make them: quality against PRISM's published clusters, and time.
+"""Quality and time of clustering PRISM's prompts with the default settings, against PRISM's published clusters.
 
     python benchmarks/clusters.py prism_prompts.csv published_clusters.csv              # seed 0
     python benchmarks/clusters.py prism_prompts.csv published_clusters.csv --seeds 0 1 2
 
--P keeps this folder's modules from standing in for installed ones of the same name. No chat model is asked: each prompt
-is its own question. Prints JSON: the settings, wall seconds of each stage (imports within them; the first reduction
-compiles besides), the machine's load before and after, and for each seed what `compare_clusters` finds.
+No chat model is asked: each prompt is its own question. Prints JSON: the settings, the wall seconds of each stage
+(including imports, and compilation in the first reduction), the machine's load before and after, and for each seed the
+result of `compare_clusters`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.models.sentence_encoder import OFFLINE, encoder
 from valuedrift.probes.compare_clusters import compare_clusters
 from valuedrift.probes.describe_clusters import write_descriptions
-from valuedrift.probes.probe_settings import ClusterSettings, ReductionSettings
 from valuedrift.probes.question_clusters import write_clusters
 from valuedrift.probes.reduce import write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked
@@ -38,7 +37,7 @@ def seconds(stage: Callable[..., object], *arguments: Any) -> float:
 
 
 def prepare(prompts: str, folder: Path) -> dict[str, float]:
-    """Questions and embeddings in `folder`; the seconds of each stage."""
+    """Write questions and embeddings into `folder`; returns the seconds of each stage."""
     questions = folder / "questions.parquet"
     read = seconds(write_as_asked, prompts, questions)
     load = seconds(encoder, OFFLINE)
@@ -48,9 +47,9 @@ def prepare(prompts: str, folder: Path) -> dict[str, float]:
 
 
 def run(seed: int, published: Path, folder: Path) -> dict[str, Any]:
-    """One clustering of the prepared questions: its quality and the seconds of each stage."""
+    """Cluster the prepared questions once; gives the quality and the seconds of each stage."""
     clustered = folder / "clustered.parquet"
-    reduce = seconds(_reduce, folder, replace(ReductionSettings(), seed=seed))
+    reduce = seconds(_reduce, folder, ReductionSettings(seed=seed))
     files = folder / "questions.parquet", folder / "reduced.npy"
     cluster = seconds(write_clusters, *files, ClusterSettings(), clustered)
     describe = seconds(write_descriptions, clustered, folder / "embeddings.npy", OFFLINE, folder / "descriptions.json")
@@ -73,7 +72,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(given.prompts, Path(folder))
         runs = [run(seed, given.published, Path(folder)) for seed in given.seeds]
-    settings = {"embedding": OFFLINE, "reduction": asdict(ReductionSettings()), "clusters": asdict(ClusterSettings())}
+    settings = {
+        "embedding": OFFLINE,
+        "reduction": ReductionSettings().model_dump(),
+        "clusters": ClusterSettings().model_dump(),
+    }
     machine = {"cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0]}
     json.dump({"settings": settings, "machine": machine, "seconds": prepared, "runs": runs}, sys.stdout, indent=2)
     print()

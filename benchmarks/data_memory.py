@@ -1,11 +1,11 @@
-"""Time and memory of preparing a data set of the size of WildChat, made up in a temporary folder.
+"""Time and memory for preparing a generated data set as large as WildChat.
 
     python benchmarks/data_memory.py                                  # 300,000 conversations as JSON lines
     python benchmarks/data_memory.py --rows 20000 --format parquet    # fewer, in the hub's parquet schema
 
-In the activated environment. Conversations have one to some tens of turns and about 3.5 KB (log-normal lengths), so
-300,000 are about 1 GB; one in a hundred repeats another, and one in a hundred has an unknown language. Prints, as
-Markdown, the seconds, rows a second and peak resident memory of the child process that prepares them.
+Run it in the activated environment. Conversations have one to some tens of turns and about 3.5 KB (log-normal lengths),
+so 300,000 are about 1 GB; one in a hundred repeats another, and one in a hundred has an unknown language. Prints, as
+Markdown, the seconds, rows per second and peak resident memory of the child process that prepares them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ FORMATS = ("jsonl", "json", "parquet")
 CHILD = """
 import json, sys
 from valuedrift.data.prepare import prepare
-from valuedrift.data.data_settings import DataSettings
-card = prepare(DataSettings.from_dict(json.loads(sys.argv[1])), 0, sys.argv[2])
+from valuedrift.config.data_sets import DataSettings
+card = prepare(DataSettings.read(json.loads(sys.argv[1])), 0, sys.argv[2])
 print(json.dumps(card["counts"]))
 """
 
 
 def conversations(rows: int, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Yield rows as the hub has them, their moderation scores included."""
+    """Yield rows in the hub's format, including moderation scores."""
     rng = random.Random(seed)
     vocabulary = ["".join(rng.choices("etaoinshrdlucmfwypvbgk", k=rng.randint(1, 11))) for _ in range(20_000)]
     text = " ".join(rng.choices(vocabulary, k=1_000_000))
@@ -69,7 +69,7 @@ def _turns(rng: random.Random, text: str) -> list[dict[str, Any]]:
 
 
 def write(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    """Write `rows` in the format that the name of `path` ends in."""
+    """Write `rows` in the format of the suffix of `path`."""
     if path.suffix == ".parquet":
         _write_parquet(path, rows)
         return

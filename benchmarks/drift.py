@@ -1,10 +1,10 @@
-"""Time and memory of the statistics at the size of the paper's grid, and the joint bootstrap against scipy's.
+"""Time and memory of the statistics at the size of the paper's grid, and of the joint bootstrap compared with scipy's.
 
-    .venv/bin/python benchmarks/drift.py                 # the whole grid: 3,264 checkpoints, 9 million answers
-    .venv/bin/python benchmarks/drift.py --models 1      # one model's share of it
+    python benchmarks/drift.py                 # the whole grid: 3,264 checkpoints, 9 million answers
+    python benchmarks/drift.py --models 1      # one model's share of it
 
-Stance files with answers are generated in a temporary folder. Each model's tables are then made by
-`write_statistics` in a process of its own, `--processes` at a time, as the workflow runs them.
+Stance files with answers are generated in a temporary folder. Then `write_statistics` makes the tables of each model in
+its own process, `--processes` at a time, as the workflow does.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def trajectories() -> list[dict[str, Any]]:
 
 
 def write_stances(folder: Path, model: str, seed: int) -> list[Path]:
-    """One stance file a run, each question with shares of its own that wander a little from step to step."""
+    """One stance file per run, with random probabilities."""
     import numpy as np
     import polars as pl
 
@@ -81,7 +81,7 @@ def write_stances(folder: Path, model: str, seed: int) -> list[Path]:
 
 
 def measure_model(files: list[Path], out: Path) -> tuple[float, float, float]:
-    """Seconds of wall time and of processor time, and peak MiB, of one model's tables in this process."""
+    """Wall seconds, processor seconds and peak MiB for one model's tables in this process."""
     from valuedrift.statistics.write_statistics import write_statistics
 
     start, used = time.perf_counter(), time.process_time()
@@ -121,7 +121,7 @@ def rows(models: int) -> int:
 
 
 def against_scipy(cells: int) -> None:
-    """The joint bootstrap of one run of 57 steps, and scipy's of `cells` of its cells, scaled to all of them."""
+    """The joint bootstrap of one run of 57 steps, and scipy's for `cells` of its cells, scaled to all of them."""
     import numpy as np
     import scipy.stats
 
@@ -174,7 +174,7 @@ def _difference(ends: Any, other: Any) -> float:
 
 
 def timed(work: Any) -> tuple[Any, float]:
-    """The result and the least processor time of three runs: of a shared machine the least disturbed."""
+    """The result and the lowest processor time of three runs, which is the least disturbed on a shared machine."""
     times = []
     for _ in range(3):
         start = time.process_time()

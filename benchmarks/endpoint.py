@@ -1,12 +1,12 @@
-"""The chat client beside a plain load generator, on the same local server; and its memory over many answers.
+"""Throughput of the chat client compared with a bare load generator on the same local server; and its memory.
 
     python benchmarks/endpoint.py                       # throughput at three latencies
-    python benchmarks/endpoint.py --memory 1000000      # memory over so many answers
+    python benchmarks/endpoint.py --memory 1000000      # memory for that many answers
 
-Both in the activated environment. The server runs in a process of its own and answers every chat request after a
-fixed latency with one reply of 20 log-probabilities. The generator is a bare aiohttp loop of as many workers as the
-client has, with bodies made beforehand and replies that it reads and throws away. Their rounds alternate, so that what
-else the machine does strikes both. Prints Markdown. A last argument `serve LATENCY` runs the server alone.
+Run it in the activated environment. The server runs in its own process and answers every chat request, after a fixed
+latency, with the same reply of 20 log-probabilities. The generator is a bare aiohttp loop with as many workers as the
+client, which prepares the request bodies beforehand and discards the replies. Their rounds alternate, so that other
+work on the machine affects both. Prints Markdown. The arguments `serve LATENCY` run only the server.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.complete import complete, replies
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 PROMPT = "Does the answer below support, oppose or leave open the value in question? " * 12
@@ -44,7 +44,7 @@ def request(number: int) -> ChatRequest:
 
 
 def serve(latency: float) -> None:
-    """Answer until the process is ended; the port is the first line on stdout."""
+    """Answer until the process is terminated; the first line on stdout is the port."""
     top = [{"token": f"token{i}", "logprob": -0.1 - i, "bytes": [65]} for i in range(20)]
     choice = {
         "index": 0,
@@ -77,7 +77,7 @@ def serve(latency: float) -> None:
 
 @contextmanager
 def server(latency: float) -> Iterator[str]:
-    """The server in a process of its own; yields its address up to and with /v1."""
+    """Run the server in its own process; yields its address, including /v1."""
     command = [sys.executable, __file__, "serve", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -88,7 +88,7 @@ def server(latency: float) -> Iterator[str]:
 
 
 def plain(url: str, count: int, concurrency: int, offset: int) -> float:
-    """Replies a second of the bare loop."""
+    """Replies per second of the bare loop."""
 
     async def run() -> float:
         bodies = iter([json.dumps(body_of(request(offset + i), "judge")).encode() for i in range(count)])
@@ -108,8 +108,8 @@ def plain(url: str, count: int, concurrency: int, offset: int) -> float:
 
 
 def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, float]:
-    """Replies a second of `complete`, keys, bodies, parsing and journal included, and its CPU seconds per reply."""
-    settings = LlmSettings("http", "judge", url, concurrency=concurrency)
+    """Replies per second of `complete`, including keys, bodies, parsing and journal, and its CPU seconds per reply."""
+    settings = LlmSettings(backend="http", model="judge", url=url, concurrency=concurrency)
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
         complete((request(offset + i) for i in range(count)), settings, Path(folder) / "replies.jsonl")
@@ -117,8 +117,8 @@ def client(url: str, count: int, concurrency: int, offset: int) -> tuple[float, 
 
 
 def throughput(count: int, concurrency: int, rounds: int) -> None:
-    """Print a table: both rates and their ratio, medians over alternating rounds, after one round to warm up."""
-    print(f"\n{concurrency} requests in flight, {count} replies a round, medians of {rounds} rounds\n")
+    """Print both rates and their ratio as a table: medians over alternating rounds, after a warm-up round."""
+    print(f"\n{concurrency} requests in flight, {count} replies per round, medians of {rounds} rounds\n")
     print("| server's latency | load generator, 1/s | client, 1/s | ratio | client's CPU, ms per reply |")
     print("|---|---|---|---|---|")
     for latency in LATENCIES:
@@ -134,11 +134,14 @@ def throughput(count: int, concurrency: int, rounds: int) -> None:
 
 
 def memory(count: int, sent: int, concurrency: int) -> None:
-    """Print time and peak resident memory of `complete` over so many answers, the last `sent` of them not known yet."""
-    print(f"\n{count} answers; peak memory of the process, {peak():.0f} MiB of it before the first step\n")
+    """Print time and peak resident memory of `complete` for `count` answers, the last `sent` of them not journalled."""
+    print(f"\n{count} answers; peak memory of the process ({peak():.0f} MiB before the first step)\n")
     print("| step | seconds | peak memory, MiB |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, server(0.0) as url:
-        journal, settings = Path(folder) / "replies.jsonl", LlmSettings("http", "judge", url, concurrency=concurrency)
+        journal, settings = (
+            Path(folder) / "replies.jsonl",
+            LlmSettings(backend="http", model="judge", url=url, concurrency=concurrency),
+        )
         steps: dict[str, Callable[[], object]] = {
             f"{count - sent} replies written": lambda: fill(journal, count - sent),
             f"all asked for, {sent} sent": lambda: complete(map(request, range(count)), settings, journal),
@@ -153,7 +156,7 @@ def memory(count: int, sent: int, concurrency: int) -> None:
 
 
 def fill(journal: Path, count: int) -> None:
-    """Write replies as `complete` does."""
+    """Fill a journal as `complete` does."""
     value = value_of(ChatReply("A", "stop", 300, 1, 0.1, tuple((f"token{i}", -0.1 - i) for i in range(20))), 0.0)
     with Journal(journal) as store:
         for number in range(count):
@@ -166,10 +169,10 @@ def peak() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=3000, help="replies a round (default 3000)")
+    parser.add_argument("--count", type=int, default=3000, help="replies per round (default 3000)")
     parser.add_argument("--concurrency", type=int, default=32, help="requests in flight (default 32)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each (default 5)")
-    parser.add_argument("--memory", type=int, metavar="ANSWERS", help="measure memory over so many answers instead")
+    parser.add_argument("--memory", type=int, metavar="ANSWERS", help="measure memory for that many answers instead")
     parser.add_argument("--sent", type=int, default=20_000, help="how many of them to send (default 20000)")
     parser.add_argument("serve", nargs="*", help=argparse.SUPPRESS)
     chosen = parser.parse_args()

@@ -1,21 +1,20 @@
-"""Answering the probe questions beside what one would do otherwise: same model, questions, machine and run.
+"""Answering the probe questions, compared with other ways to do it: same model, questions and machine.
 
     python benchmarks/generation.py                       # trains the pocket model first, 2 minutes
     python benchmarks/generation.py --results FOLDER      # the results of a run of this benchmark with --keep FOLDER
     python benchmarks/generation.py --gpu                 # seconds per swap and tokens/s of a 4B model; needs a GPU
 
-In the activated environment; one thread for everything. Prints Markdown tables with wall and CPU seconds, and with how
-many times the first row's they are; CPU seconds hardly change with what else runs on the machine:
+Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
+their ratios to the first row; CPU seconds depend little on other work on the machine:
 
-- sweep: one process for 12 checkpoints, against a process for each;
-- engine: answering alone, against `generate` of transformers on left-padded batches of 32 in the questions' order,
-  alternating, the best of five each;
-- inspect_ai (its hf provider, 32 at a time), one process a checkpoint as its command line would have it: measured on
-  the last checkpoint and multiplied by 12; its tokens include padding. It lives in an environment of its own that sees
-  the packages of this one: a virtual environment whose `shared.pth` names this one's site-packages, so that only what
-  is missing is installed.
+- sweep: one process for 12 checkpoints, compared with one process per checkpoint;
+- engine: answering alone, compared with `generate` of transformers on left-padded batches of 32 in the order of the
+  questions; the two alternate, and the best of five counts;
+- inspect_ai (its hf provider, 32 at a time) with one process per checkpoint, as its command line runs: measured on the
+  last checkpoint and multiplied by 12; its tokens include padding. It is installed into a virtual environment of its
+  own whose `shared.pth` names the site-packages of this one, so that only missing packages are installed.
 
-Answers are those of the pipeline: 5 a question, temperature 0.7, at most 48 tokens, in the chat format.
+Answers are those of the pipeline: 5 per question, temperature 0.7, at most 48 tokens, in the chat format.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ import yaml
 from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.generation.sampling import Sampling
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12
@@ -58,7 +57,7 @@ TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/p
 SWEEP = """
 import json, sys
 from pathlib import Path
-from valuedrift.generation.sampling import Sampling
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 given = json.loads(sys.argv[1])
 sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],
@@ -87,7 +86,7 @@ print(json.dumps({"wall": time.monotonic() - start, "cpu": time.process_time() -
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured, in wall and CPU seconds, and the tokens that were written."""
+    """A measurement: wall and CPU seconds, and the tokens written."""
 
     title: str
     wall: float
@@ -96,7 +95,7 @@ class Row:
 
 
 class Clock:
-    """Wall and CPU seconds, of this process and those that it waited for, since it was made."""
+    """Wall and CPU seconds of this process and its finished children since the clock was created."""
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.monotonic(), self._cpu()
@@ -114,8 +113,10 @@ class Clock:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, help="results/ of an earlier run, with checkpoints and questions")
-    parser.add_argument("--keep", type=Path, help="train in this folder and leave it there")
-    parser.add_argument("--questions", type=int, default=12, help="questions a topic (12: 660 answers a checkpoint)")
+    parser.add_argument("--keep", type=Path, help="train in this folder and keep it")
+    parser.add_argument(
+        "--questions", type=int, default=12, help="questions per topic (12: 660 answers per checkpoint)"
+    )
     parser.add_argument("--without-inspect", action="store_true")
     parser.add_argument("--gpu", action="store_true")
     given = parser.parse_args()
@@ -129,7 +130,7 @@ def main() -> None:
 
 
 def train(folder: Path) -> Path:
-    """Train the pocket model's SFT run with twelve checkpoints; gives its results."""
+    """Train the pocket model's SFT run with twelve checkpoints; returns its results folder."""
     overlay = folder / "overlay.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     overlay.write_text(yaml.safe_dump(OVERLAY))
@@ -164,13 +165,13 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
 
 
 def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Path) -> int:
-    """Let one process sweep these checkpoints with nothing kept from before; gives the tokens of its answers."""
+    """Answer from these checkpoints in one process, with no earlier answers stored; gives the tokens of the answers."""
     with tempfile.TemporaryDirectory(dir=folder) as own:
         given = {
             "base": str(base),
             "checkpoints": [str(checkpoint) for checkpoint in checkpoints],
             "probes": str(probes),
-            "sampling": vars(SAMPLING),
+            "sampling": SAMPLING.model_dump(),
             "out": f"{own}/answers.parquet",
             "store": f"{own}/store",
         }
@@ -179,7 +180,7 @@ def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Pat
 
 
 def inspect_rows(folder: Path, base: Path, checkpoints: Sequence[Path], questions: list[str]) -> list[Row]:
-    """inspect_ai's seconds for all checkpoints, with and without the start of its processes."""
+    """The seconds of inspect_ai for all checkpoints, with and without starting its processes."""
     python = inspect_environment(folder / "inspect")
     given = {
         "questions": questions,
@@ -192,14 +193,14 @@ def inspect_rows(folder: Path, base: Path, checkpoints: Sequence[Path], question
     found = json.loads(call([python, "-c", ASK_INSPECT, json.dumps(given)], {"HF_HUB_OFFLINE": "1"}).splitlines()[-1])
     times = len(checkpoints)
     if found["answers"] != len(questions) * SAMPLING.answers:
-        sys.exit(f"inspect_ai gave {found['answers']} answers")
+        sys.exit(f"inspect_ai gave {found['answers']} answers, expected {len(questions) * SAMPLING.answers}")
     whole = clock.row(f"{INSPECT}, {times} × one measured", found["tokens"], times)
     alone = Row("the same without starting its processes", times * found["wall"], times * found["cpu"], whole.tokens)
     return [whole, alone]
 
 
 def inspect_environment(folder: Path) -> Path:
-    """A virtual environment with inspect_ai that sees this one's packages; gives its Python."""
+    """Create a virtual environment with inspect_ai that sees this one's packages; returns its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
     site = call([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
@@ -209,7 +210,7 @@ def inspect_environment(folder: Path) -> Path:
 
 
 def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
-    """Answering alone, the best of five, taken in turns."""
+    """Answering alone: the ways alternate, and the best of five counts."""
     architecture = Architecture.of(base)
     codec = prompt_codec(AutoTokenizer.from_pretrained(base), architecture.config)
     prompts = prompts_of(codec, questions)
@@ -217,7 +218,7 @@ def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
     engine = EngineKind("transformers", torch.float32).start(codec, checkpoint, prompts, SAMPLING)
     engine.load(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    few = Sampling(**{**vars(SAMPLING), "batch_size": 32})
+    few = Sampling(**{**SAMPLING.model_dump(), "batch_size": 32})
     ways: dict[str, Callable[[], int]] = {
         f"the engine, batches of {SAMPLING.batch_size}": lambda: answer(engine, prompts, SAMPLING),
         "the engine, batches of 32": lambda: answer(engine, prompts, few),
@@ -247,7 +248,7 @@ def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
 
 @torch.inference_mode()
 def generate(model: PreTrainedModel, codec: PromptCodec, prompts: list[Prompt], size: int) -> int:
-    """Answer as transformers' documentation shows it; gives the tokens until every answer's end."""
+    """Answer as the documentation of transformers does; returns the number of tokens up to the end of each answer."""
     tokenizer = codec.tokenizer
     tokenizer.padding_side = "left"
     texts = [prompt.text for prompt in prompts for _ in prompt.samples]
@@ -279,7 +280,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
 
 
 def call(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> str:
-    """Run a command and give what it prints; ends the benchmark with its errors where it fails."""
+    """Run a command and return its output; if it fails, exit with its errors."""
     run = subprocess.run(
         [str(part) for part in command], env={**os.environ, **(environment or {})}, capture_output=True, text=True
     )

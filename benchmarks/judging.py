@@ -1,9 +1,9 @@
-"""Memory and time of judging very many answers, with the replies of an endpoint or from a journal that has them all.
+"""Memory and time for judging very many answers, over an endpoint and from a journal that holds all replies.
 
-    .venv/bin/python benchmarks/judging.py --answers 1000000
+    python benchmarks/judging.py --answers 1000000
 
-Answers are written to a parquet in a temporary folder, judged over a local endpoint that replies at once, and judged
-again from the journal alone; each part runs in a process of its own, whose peak memory is printed.
+Answers are written to a parquet file in a temporary folder, judged over a local endpoint that replies at once, and
+judged again from the journal alone. Each part runs in its own process, whose peak memory is printed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Any
 
 TARGETS = {"climate": "strong action against climate change"}
 WORDS = 60
-"""Words of an answer; the paper's answers have at most 256 tokens."""
+"""Words per answer; the paper's answers have at most 256 tokens."""
 
 _BATCH = 50_000
 _LISTED = [["support", -0.4], [" oppose", -1.5], ["neutral", -2.5], *([f"w{i}", -6.0 - i / 4] for i in range(17))]
 
 
 def write_answers(path: Path, answers: int) -> None:
-    """Answers as a sweep writes them, each different."""
+    """Write answers as a sweep does, each different."""
     import polars as pl
     import pyarrow.parquet as pq
 
@@ -53,7 +53,7 @@ def write_answers(path: Path, answers: int) -> None:
 
 
 def fill_journal(folder: Path, answers: int) -> None:
-    """A journal as judging leaves it, with a reply of 20 alternatives to every answer."""
+    """Write the journal of judging all answers, with a reply of 20 alternatives for each."""
     import polars as pl
 
     from valuedrift.judging.chat_judge import ChatJudge
@@ -76,10 +76,10 @@ def fill_journal(folder: Path, answers: int) -> None:
 
 
 def settings(url: str) -> Any:
-    from valuedrift.judging.judge_settings import read_settings
+    from valuedrift.config.judges import JudgeSettings
 
     llm = {"backend": "http", "model": "judge", "url": url, "concurrency": 64, "input_price": 2.5, "output_price": 10}
-    return read_settings({"prompt": "stance", "llm": llm})
+    return JudgeSettings.read({"prompt": "stance", "llm": llm})
 
 
 def judge_answers(folder: Path, url: str) -> None:
@@ -91,7 +91,7 @@ def judge_answers(folder: Path, url: str) -> None:
 
 
 def serve(connection: Any) -> None:
-    """An endpoint that gives every prompt the same reply, and a label that it is asked to repeat back."""
+    """An endpoint that gives every prompt the same reply, and repeats a label if asked to."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from doubles.endpoint import endpoint
 
@@ -113,14 +113,14 @@ def _measure(connection: Any, work: Callable[..., None], arguments: tuple[Any, .
 
 
 def measured(work: Callable[..., None], *arguments: Any) -> dict[str, float]:
-    """Seconds and peak memory of a fresh process that does `work`."""
+    """Seconds and peak memory of a new process that runs `work`."""
     fresh = multiprocessing.get_context("spawn")
     here, there = fresh.Pipe()
     process = fresh.Process(target=_measure, args=(there, work, arguments))
     process.start()
     process.join()
     if process.exitcode:
-        sys.exit("The measured process failed; its message stands above.")
+        sys.exit("The measured process failed; see its message above.")
     found: dict[str, float] = here.recv()
     return found
 

@@ -1,12 +1,12 @@
-"""Time and memory of the pocket run, measured in a fresh temporary folder; the repository's results are left alone.
+"""Time and memory of the pocket run, measured in a temporary folder; the repository's results aren't touched.
 
     python benchmarks/pocket.py                                    # the whole run, on two cores
     python benchmarks/pocket.py tests/workflow/short.yaml          # a shortened one, to try the benchmark itself
 
-Both in the activated environment. Prints, as Markdown, wall seconds and peak memory of the run from nothing and of a
-repeated run with nothing to do, and then the jobs that a dry run wants after an edit of the judge's settings alone.
+Run both in the activated environment. Prints, as Markdown, wall seconds and peak memory of a run without earlier
+results and of a second run with nothing to do, then the jobs that a dry run lists after an edit of the judge.
 Peak memory is the largest sum of resident memory over Snakemake and all its descendants at one moment; pages that
-processes share count once for each.
+processes share count once per process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def snakemake(folder: Path, overlays: Sequence[Path], *options: str) -> list[str
 
 
 def measure(command: Sequence[str], log: Path) -> Cost:
-    """Run a command to its end; its output goes to `log`. Ends the benchmark with the log's end where it fails."""
+    """Run a command to its end with its output in `log`; if it fails, the benchmark ends with the log's last lines."""
     start, peak = time.monotonic(), 0
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
         while process.poll() is None:
@@ -61,7 +61,7 @@ def measure(command: Sequence[str], log: Path) -> Cost:
 
 
 def tree_memory(pid: int) -> int:
-    """Resident bytes of a process and its descendants, those that end meanwhile left out."""
+    """Resident bytes of a process and its descendants, without those that end meanwhile."""
     try:
         root = psutil.Process(pid)
         processes = [root, *root.children(recursive=True)]
@@ -101,7 +101,7 @@ def main() -> None:
         command = snakemake(folder, overlays)
         print(f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB of memory\n")
         print("| run | wall seconds | peak memory, MiB |\n| --- | ---: | ---: |")
-        for title in ("from nothing", "again, nothing to do"):
+        for title in ("without earlier results", "again, nothing to do"):
             cost = measure(command, folder / "log.txt")
             print(f"| {title} | {cost.seconds:.1f} | {cost.peak_mib:.0f} |", flush=True)
         print("\n| after an edit of the judge | jobs |\n| --- | ---: |")

@@ -1,13 +1,13 @@
-"""Time and memory of finding the near pairs of a data set's and the probes' embeddings, and whether they are right.
+"""Time, memory and correctness of finding the near pairs among the embeddings of a data set and of the probes.
 
     python benchmarks/retrieval.py                   # WildChat's 284,168 rows × 550 probes, 384 dimensions
     python benchmarks/retrieval.py --rows 20000      # a smaller one
 
-In the activated environment. Random unit vectors with planted near pairs, a part of them at the threshold to the last
-bits, are written to a temporary folder and searched at cosine 0.5 by processes of their own: the package's blocked
-products over a memory-mapped file, and a plain brute force, which is one matrix product of everything in memory, in
-float32 and in float64. Prints, as Markdown, seconds and peak resident memory of each, the ratio of their times to that
-of the float32 one, and whether they find the pairs that the float64 one finds.
+Run it in the activated environment. Random unit vectors with planted near pairs, some of them within rounding of the
+threshold, are written to a temporary folder and searched at cosine 0.5, each way in its own process: the package's
+blocked products over a memory-mapped file, and brute force, which is one matrix product of everything in memory, in
+float32 and float64. Prints, as Markdown, seconds and peak resident memory of each, the ratio of its time to that of the
+float32 product, and whether it finds the same pairs as the float64 product.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from valuedrift.models.near_vectors import near_pairs
 
 THRESHOLD = 0.5
 PLANTED, BORDERLINE = 0.02, 0.001
-"""Shares of the rows that lie near a probe, and at the threshold from one."""
+"""Shares of the rows that are near a probe, and at the threshold."""
 
 _CHUNK = 10_000
 _RANDOM = 0
 
 
 def write_vectors(folder: Path, rows: int, probes: int, dimensions: int) -> None:
-    """rows.npy and probes.npy: unit vectors, float32."""
+    """Write unit vectors, float32, to rows.npy and probes.npy."""
     rng = np.random.default_rng(_RANDOM)
     asked = _unit(rng.standard_normal((probes, dimensions)))
     np.save(folder / "probes.npy", asked.astype(np.float32))
@@ -56,7 +56,7 @@ def write_vectors(folder: Path, rows: int, probes: int, dimensions: int) -> None
 
 
 def blocked(folder: Path) -> NDArray[np.intp]:
-    """The package's way."""
+    """The package's search."""
     rows, probes = np.load(folder / "rows.npy", mmap_mode="r"), np.load(folder / "probes.npy")
     return np.concatenate(
         [np.stack([pairs.rows, pairs.probes]) for pairs in near_pairs(rows, probes, THRESHOLD)], axis=1
@@ -77,7 +77,7 @@ WAYS: dict[str, Callable[[Path], NDArray[np.intp]]] = {
 
 
 def measure(way: str, folder: Path) -> None:
-    """Run one way, save its pairs and print its cost as JSON; the peak is that of the whole process."""
+    """Run one way, save its pairs and print its cost as JSON; the peak memory is that of the whole process."""
     start = time.monotonic()
     pairs = WAYS[way](folder)
     seconds = time.monotonic() - start
@@ -87,7 +87,7 @@ def measure(way: str, folder: Path) -> None:
 
 
 def compare(folder: Path) -> None:
-    """Each way in a process of its own, as a Markdown table."""
+    """Run each way in its own process and print a Markdown table."""
     costs = {}
     for way in WAYS:
         command = [sys.executable, __file__, "--measure", way, "--folder", str(folder)]

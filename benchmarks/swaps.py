@@ -1,4 +1,4 @@
-"""How long engines take to exchange a large model's weights, and how fast they answer: `generation.py --gpu`."""
+"""How long engines take to swap the weights of a large model, and how fast they answer: `generation.py --gpu`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import prompt_codec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.tokenizer_training import train_bpe
 
@@ -31,20 +31,20 @@ QWEN3_4B: dict[str, Any] = {
 
 
 def print_swaps(folder: Path, shape: dict[str, Any], sampling: Sampling) -> None:
-    """Seconds to read and check a checkpoint and to take it, and tokens/s, for every engine there is.
+    """Print the seconds to read, check and load a checkpoint, and tokens/s, for every available engine.
 
-    Weights are random, of this shape: they hardly ever end an answer, so that each has all its tokens.
+    The weights are random, so answers hardly ever end before the token limit.
     """
     checkpoints = [random_checkpoint(folder / f"step-{step:06d}", shape, step) for step in range(4)]
     architecture = Architecture.of(checkpoints[0])
     kinds = [engine_kind("transformers")] + ([engine_kind("vllm")] if engine_kind("auto").name == "vllm" else [])
-    print("| engine | checkpoint | checked, s | taken, s | how | tokens/s |\n| --- | --- | ---: | ---: | --- | ---: |")
+    print("| engine | checkpoint | check, s | load, s | how | tokens/s |\n| --- | --- | ---: | ---: | --- | ---: |")
     for kind in kinds:
         swap(kind, architecture, checkpoints, sampling)
 
 
 def swap(kind: EngineKind, architecture: Architecture, folders: Sequence[Path], sampling: Sampling) -> None:
-    """Print one row a checkpoint. The first is the engine's start."""
+    """Print one row per checkpoint; the first includes starting the engine."""
     codec = prompt_codec(AutoTokenizer.from_pretrained(folders[0]), architecture.config)
     prompts = [codec.prompt(f"q{i}", f"Is it right ? {i}", False, sampling.answers) for i in range(100)]
     engine: Engine | None = None
@@ -57,14 +57,12 @@ def swap(kind: EngineKind, architecture: Architecture, folders: Sequence[Path], 
         times.append(time.monotonic())
         tokens = sum(answer.tokens for answer in engine.answer(prompts, sampling))
         times.append(time.monotonic())
-        checked, taken, answering = (end - start for start, end in itertools.pairwise(times))
-        print(
-            f"| {kind} | {folder.name} | {checked:.2f} | {taken:.2f} | {how} | {tokens / answering:.0f} |", flush=True
-        )
+        check, load, answering = (end - start for start, end in itertools.pairwise(times))
+        print(f"| {kind} | {folder.name} | {check:.2f} | {load:.2f} | {how} | {tokens / answering:.0f} |", flush=True)
 
 
 def random_checkpoint(folder: Path, shape: dict[str, Any], seed: int) -> Path:
-    """Weights of this shape in bf16, with a tokenizer of a few words."""
+    """Save random bf16 weights of this shape, with a tokenizer of a few words."""
     tokenizer = set_chat(train_bpe(["Is it right ? 0123456789"], 300), "pocket", END, PAD)
     torch.manual_seed(seed)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):

@@ -1,27 +1,27 @@
-"""Tokens per second, memory and final loss of training beside stock trl, on one device in one run, as Markdown.
+"""Tokens per second, memory and final loss of training compared with stock trl, on one device, as Markdown.
 
     python benchmarks/training.py --results results                 # pocket size, on one core
     python benchmarks/training.py --results results --steps 20 --repeats 1 --algorithms sft dpo
     python benchmarks/training.py --results results --gpu --peak-tflops 989 --steps 10 --repeats 1
 
-In the activated environment. `--results` is the workflow's folder of results, of which the pocket base model and two
-data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
+Run it in the activated environment. `--results` is the workflow's results folder, from which the pocket base model and
+two data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
 
-Three ways to train, from the same model on the same rows in as many steps of the same batches, by the same schedule of
-the learning rate: `ours` is `valuedrift.training.run.train` as the workflow calls it; `stock` is what trl's scripts do
-(`SFTTrainer`, `DPOTrainer`, `CPOTrainer` with `loss_type="simpo"`, `PPOTrainer`), every other setting trl's own, which
-means bf16 and gradient checkpointing; `matched` is stock with our precision and checkpointing. PPO's printed samples
-are off in all. The three take turns, each time in a process of its own, and medians are compared.
+Three ways to train are compared, with the same model, rows, number of steps, batches and learning rate schedule: `ours`
+is `valuedrift.training.run.train` as the workflow calls it; `stock` is what trl's scripts do (`SFTTrainer`,
+`DPOTrainer`, `CPOTrainer` with `loss_type="simpo"`, `PPOTrainer`) with trl's defaults otherwise, which include bf16 and
+gradient checkpointing; `matched` is stock with our precision and checkpointing. PPO's printed samples are off in all.
+The three alternate, each run in its own process, and medians are compared.
 
-Tokens are those of training, padding aside. Three clocks: `train` is the trainer's loop alone; `job` has loading,
-encoding, a reference's log-probabilities and saving as well, but no imports; `process` has imports too. `CPU` is the
-job's processor time, which other work on the machine disturbs less. Losses are means over the last steps (PPO: the
-reward less the KL penalty, a sampled quantity).
+Tokens are training tokens without padding. There are three clocks: `train` is the trainer's loop alone; `job` includes
+loading, encoding, a reference's log-probabilities and saving, but no imports; `process` includes imports. `CPU` is the
+job's processor time, which depends less on other work on the machine. Losses are means over the last steps (PPO: the
+reward minus the KL penalty, which is sampled).
 
-`--gpu` trains a randomly initialised Qwen3-4B on 2,048 tokens a row by the paper's settings (SFT and DPO unless told
-otherwise) and adds the model FLOP utilisation of the trainer's loop, by 6 × parameters + 12 × layers × width × length
-a token (PaLM, appendix B), of the card's bf16 peak; passes of DPO's reference are not counted. This part has not been
-run on a card yet. It needs about 100 GB of GPU memory and 40 GB of disk.
+`--gpu` trains a randomly initialised Qwen3-4B on 2,048 tokens per row with the paper's settings (SFT and DPO by
+default) and adds the model FLOP utilisation of the trainer's loop, with 6 × parameters + 12 × layers × width × length
+FLOPs per token (PaLM, appendix B) and the card's bf16 peak; passes of DPO's reference are not counted. This part has
+not been run on a card yet. It needs about 100 GB of GPU memory and 40 GB of disk.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ _CHILD = Path(__file__).with_name("training_once.py")
 
 
 def rows_for(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """The first `count` rows, from the beginning again where there are fewer."""
+    """The first `count` rows, repeated from the beginning if there are fewer."""
     return [rows[number % len(rows)] for number in range(count)]
 
 
 def flops_per_token(parameters: int, layers: int, width: int, length: int) -> float:
-    """Model FLOPs of a trained token; what gradient checkpointing computes again is not counted (PaLM, appendix B)."""
+    """Model FLOPs per training token, without recomputation by gradient checkpointing (PaLM, appendix B)."""
     return float(6 * parameters + 12 * layers * width * length)
 
 
 def medians(runs: list[dict[str, Any]]) -> dict[str, float]:
-    """Of each way's runs: tokens per second by each clock, MiB of memory, loss and the share of padding."""
+    """Medians over runs: tokens per second by each clock, MiB of memory, loss and the share of padding."""
     found = {clock: statistics.median(run["tokens"] / run[clock] for run in runs) for clock in _CLOCKS}
     plain = {key: statistics.median(run[key] for run in runs) for key in ("peak_mib", "loss", "padding")}
     return found | plain
 
 
 def table(algorithm: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """One line a way, ratios of `ours` to it in brackets."""
+    """One line per way, with the ratio of `ours` to it in brackets."""
     found = {way: medians(own) for way, own in runs.items()}
     lines = []
     for way, own in found.items():
@@ -78,7 +78,7 @@ def table(algorithm: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Run a process to its end and give its report, with its seconds; ends the benchmark where it fails."""
+    """Run a process and return its report, with its seconds; exits if it fails."""
     folder.mkdir(parents=True)
     report = folder / "report.json"
     told = json.dumps({**spec, "folder": str(folder), "report": str(report)})
@@ -86,12 +86,12 @@ def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     run = subprocess.run([sys.executable, str(_CHILD), told], capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - began
     if run.returncode:
-        sys.exit(f"{told}\nended with status {run.returncode}:\n{run.stderr[-4000:]}")
+        sys.exit(f"{told}\nfailed with status {run.returncode}:\n{run.stderr[-4000:]}")
     return {**json.loads(report.read_text()), "process": seconds}
 
 
 def long_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose answers fill any length: the same words again and again, until they are cut."""
+    """A row with answers longer than any limit: their words are repeated."""
     for key in row.keys() & {"messages", "chosen", "rejected"}:
         *before, answer = row[key]
         row = {**row, key: [*before, {**answer, "content": answer["content"] * (20_000 // len(answer["content"]) + 1)}]}
@@ -99,7 +99,7 @@ def long_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path) -> Path:
-    """Rows for the wanted number of steps, of the pocket suite's data."""
+    """Write `count` rows of the pocket suite's data."""
     import polars as pl
 
     name = DATA.get(algorithm, PAIRS)
@@ -113,22 +113,22 @@ def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path
 
 
 def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Path) -> dict[str, Any]:
-    """What all ways of an algorithm are given: the suite's settings, and as many rows as the steps need."""
+    """What all ways of an algorithm get: the suite's settings, and as many rows as the steps need."""
     import yaml
 
     suites = yaml.safe_load((Path(__file__).parents[1] / "workflow_config.yaml").read_text())["suites"]
     settings = dict(suites["paper" if given.gpu else "pocket"]["training"][algorithm])
     if given.gpu:
         settings |= {"batch_size": given.batch_size, "device_batch_size": given.batch_size}
-        # Each answer of 2,048 tokens less its prompt, so that rows are full.
+        # With the prompt, each answer fills the maximal length.
         settings |= {"response_length": settings["max_length"] - 256} if algorithm != "sft" else {}
-    # A step of PPO samples and learns from 176 answers at pocket size.
-    an_epoch = max(1, (given.steps // 10 if algorithm == "ppo" else given.steps) // settings["epochs"])
-    data = write_rows(given, algorithm, an_epoch * settings["batch_size"], folder / f"{algorithm}.parquet")
+    # A PPO step samples 176 answers and learns from them, at pocket size.
+    per_epoch = max(1, (given.steps // 10 if algorithm == "ppo" else given.steps) // settings["epochs"])
+    data = write_rows(given, algorithm, per_epoch * settings["batch_size"], folder / f"{algorithm}.parquet")
     plain = {
         "algorithm": algorithm,
         "settings": settings,
-        "steps": an_epoch * settings["epochs"],
+        "steps": per_epoch * settings["epochs"],
         "seed": 0,
         "gpu": given.gpu,
     }
@@ -173,12 +173,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--algorithms", nargs="+", choices=ALGORITHMS)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--gpu", action="store_true", help="Qwen3-4B on a GPU; not run on one yet")
-    parser.add_argument("--batch-size", type=int, default=8, help="rows of a forward pass and of a step, with --gpu")
+    parser.add_argument("--batch-size", type=int, default=8, help="rows per forward pass and per step, with --gpu")
     parser.add_argument("--peak-tflops", type=float, default=989, help="the card's dense bf16 peak, with --gpu")
     given = parser.parse_args()
     given.algorithms = given.algorithms or (("sft", "dpo") if given.gpu else ALGORITHMS)
     if "ours" not in given.ways:
-        parser.error("--ways needs `ours`, to which the others are compared")
+        parser.error("--ways must include `ours`, with which the others are compared")
     return given
 
 

@@ -1,4 +1,4 @@
-"""One run of `benchmarks/training.py`, in a process of its own, so that imports and peak memory are its own too."""
+"""One run of `benchmarks/training.py`, in its own process, so that imports and peak memory are measured separately."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LOGGED = 10
 
 
 def last_loss(history: list[dict[str, Any]], key: str, steps: int) -> float:
-    """The mean of what was logged as `key` over the run's last ten steps, or all; stock trl logs every tenth."""
+    """The mean of the logged `key` over the last ten steps, or over all of fewer; stock trl logs every tenth."""
     end = steps - steps % _LOGGED if steps >= _LOGGED else steps
     return statistics.fmean(e[key] for e in history if key in e and end - _LOGGED < e["step"] <= end)
 
 
 def child(spec: dict[str, Any]) -> None:
-    """Train once by one of the ways and print what it took as JSON."""
+    """Train once in one of the ways and write the measurements as JSON."""
     trained: dict[str, Any] = {}
     imported = ours_imports if spec["way"] == "ours" else stock_imports
     run = imported(spec, trained)
@@ -36,7 +36,7 @@ def child(spec: dict[str, Any]) -> None:
 
 
 def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], None]:
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
 
@@ -52,14 +52,14 @@ def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], 
         folder=folder / "run",
         steps=(spec["steps"],),
         reward_model=Path(spec["reward"]) if spec["reward"] else None,
-        # A point to continue from is 48 GB at 4B parameters; stock trl writes none either there.
+        # With 4B parameters, a resume point takes 48 GB; stock trl writes none there either.
         resume=None if spec["gpu"] else folder / "resume",
     )
     return lambda: train(job)
 
 
 def stock_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], None]:
-    """As trl's scripts: settings, `load_dataset`, trainer, `train`, `save_model`."""
+    """Like trl's scripts: settings, `load_dataset`, trainer, `train`, `save_model`."""
     from datasets import load_dataset
 
     watch(spec["algorithm"], trained)
@@ -75,7 +75,7 @@ def stock_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[],
 
 
 def stock_arguments(spec: dict[str, Any]) -> dict[str, Any]:
-    """What the comparison needs to be one; everything else stays as trl has it."""
+    """The settings that must be equal for a comparison; all others are trl's defaults."""
     settings = spec["settings"]
     fixed = {
         "output_dir": spec["folder"],
@@ -103,7 +103,7 @@ def stock_sft() -> Callable[[dict[str, Any], Any], Any]:
 
     def make(spec: dict[str, Any], rows: Any) -> Any:
         limit = spec["settings"]["max_length"]
-        # The paper's objective; trl's own default would learn the user's words as well.
+        # The paper's objective; by default trl also trains on the user's turns.
         config = SFTConfig(**stock_arguments(spec), max_length=limit, assistant_only_loss=True)
         return SFTTrainer(model=spec["model"], args=config, train_dataset=rows.select_columns("messages"))
 
@@ -180,7 +180,7 @@ def stock_ppo() -> Callable[[dict[str, Any], Any], Any]:
 
 
 def watch(algorithm: str, trained: dict[str, Any]) -> None:
-    """Have the trainer's `train` leave its seconds, tokens and logs in `trained`, the same for every way."""
+    """Make the trainer's `train` store its seconds, tokens and logs in `trained`, in the same way for all."""
     import torch
     from transformers import Trainer as owner
 
@@ -207,7 +207,7 @@ def watch(algorithm: str, trained: dict[str, Any]) -> None:
 
 
 def peak_mib() -> float:
-    """The largest memory so far: of the card where there is one, else resident."""
+    """Peak memory so far: GPU memory if there is a GPU, otherwise resident memory."""
     import resource
 
     import torch
@@ -218,7 +218,7 @@ def peak_mib() -> float:
 
 
 def make_large_model(spec: dict[str, Any]) -> None:
-    """Save a Qwen3-4B of random weights with the pocket tokenizer, whose tokens are among its own."""
+    """Save a Qwen3-4B with random weights and the pocket tokenizer, whose vocabulary is smaller."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config
 

@@ -31,7 +31,7 @@ rule generate:
     shell:
         "GPUS={resources.gpu} valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
         " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints}"
-        " --store {params.store} --let-go {params.prune:q} --out {output} > {log} 2>&1"
+        " --store {params.store} --prune {params.prune:q} --out {output} > {log} 2>&1"
 
 
 rule stances:
@@ -93,7 +93,7 @@ use rule stances as stances_calibration with:
         "results/benchmarks/stances/{model}/{run}/calibration.tsv"
 
 
-rule judge_quality:
+rule judge_heldout:
     input:
         judge=untimed("results/judges/{judge}/model"),
         stamp=lambda w: judge(w).stamp,
@@ -101,9 +101,9 @@ rule judge_quality:
     output:
         "results/judges/{judge}/quality.json",
     log:
-        "results/logs/judge_quality/{judge}.log",
+        "results/logs/judge_heldout/{judge}.log",
     benchmark:
-        "results/benchmarks/judge_quality/{judge}.tsv"
+        "results/benchmarks/judge_heldout/{judge}.tsv"
     conda:
         "../envs/generation.yaml"
     resources:

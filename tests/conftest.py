@@ -33,7 +33,8 @@ def lively_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedMod
     """A random model whose predictions differ from word to word, as those of fresh weights hardly do."""
     import torch
 
-    from valuedrift.training.scratch_model import Shape, new_model
+    from valuedrift.config.sources import Shape
+    from valuedrift.training.scratch_model import new_model
 
     model = new_model(Shape(vocabulary=300, hidden=16, layers=1, heads=2, context=256), tokenizer, seed)
     with torch.no_grad():

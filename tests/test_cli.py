@@ -146,7 +146,7 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["results/drift/qwen3"], "found 'qwen3', expected a model. Did you mean qwen3_8b?"),
+        (["results/drift/qwen3"], "found 'qwen3', expected a model. Did you mean"),
         (["results/stances/pocket/sft-wildcat.parquet"], "found 'sft-wildcat', expected a run of pocket. Did you mean"),
         (["all", "--configfile", "absent.yaml"], "There is no file absent.yaml."),
     ],
@@ -186,7 +186,7 @@ def test_a_deliberate_error_is_one_line_and_status_1(capsys: pytest.CaptureFixtu
     assert run("prepare", settings=settings, seed=0, out=tmp_path / "out") == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith(r"error: configuration key 'data.x.format': found 'a\nb', expected one of ")
+    assert said.err.startswith(r"error: configuration key 'format': found 'a\nb', expected one of ")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -196,7 +196,10 @@ def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> N
     done = subprocess.run([*command, "--settings", "{}"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "error: configuration key 'data.name': found None, expected a text that is not empty.\n"
+    assert (
+        done.stderr
+        == "error: configuration key 'title': found nothing, expected a value: What tables and figures call it.\n"
+    )
 
 
 def test_a_mistake_of_our_own_is_not_hidden(tmp_path: Path) -> None:
@@ -282,11 +285,11 @@ def test_weights_are_deleted_once_answers_are_saved(
     pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
     sampling = {"answers": 1, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
     asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
-    assert run("generate", **asked, checkpoints=checkpoints, out=answers, let_go="[1]") == 0
+    assert run("generate", **asked, checkpoints=checkpoints, out=answers, prune="[1]") == 0
     assert [(folder / "model.safetensors").exists() for folder in checkpoints] == [False, True]
     assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "again.parquet") == 1
     assert "checkpoint without its weights" in capsys.readouterr().err, "another store has no answers of it"
-    assert run("thin", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
+    assert run("prune", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
     assert capsys.readouterr().out == "0 B freed\n"
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from valuedrift.cli import main
-from valuedrift.downstream import DownstreamSettings, Score, evaluate, write_scores
+from valuedrift.config.sampling import DownstreamSettings
+from valuedrift.downstream import Score, evaluate, write_scores
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import read_json
 
@@ -58,7 +59,7 @@ def checkpoint(base: Path, tmp_path: Path) -> Path:
 
 @needs_harness
 def test_a_checkpoint_is_scored_on_a_local_task(base: Path, checkpoint: Path, tasks: Path, tmp_path: Path) -> None:
-    settings = DownstreamSettings(["tiny"], 0, 2, include_path=str(tasks))
+    settings = DownstreamSettings(tasks=["tiny"], shots=0, batch_size=2, include_path=str(tasks))
     write_scores("pocket", "sft-wildchat", checkpoint, base, settings, tmp_path / "scores.json")
     found = read_json(tmp_path / "scores.json")
     assert (found["model"], found["run"], found["step"]) == ("pocket", "sft-wildchat", 12)
@@ -87,18 +88,29 @@ def test_the_command_limits_questions_and_reads_settings(
 @needs_harness
 def test_an_unknown_task_is_named(base: Path, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no_such_task"):
-        write_scores("m", "r", checkpoint, base, DownstreamSettings(["no_such_task"], 0, 1), tmp_path / "s.json")
+        write_scores(
+            "m",
+            "r",
+            checkpoint,
+            base,
+            DownstreamSettings(tasks=["no_such_task"], shots=0, batch_size=1),
+            tmp_path / "s.json",
+        )
 
 
 @pytest.mark.skipif(find_spec("lm_eval") is not None, reason="lm_eval is installed")
 def test_an_absent_harness_is_said(base: Path, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"lm_eval: found 'no such package'.*downstream\.yaml"):
-        write_scores("m", "r", checkpoint, base, DownstreamSettings(["piqa"], 5, 1), tmp_path / "s.json")
+        write_scores(
+            "m", "r", checkpoint, base, DownstreamSettings(tasks=["piqa"], shots=5, batch_size=1), tmp_path / "s.json"
+        )
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="a folder named like step-000100"):
-        write_scores("m", "r", tmp_path, base, DownstreamSettings(["piqa"], 5, 1), tmp_path / "s.json")
+        write_scores(
+            "m", "r", tmp_path, base, DownstreamSettings(tasks=["piqa"], shots=5, batch_size=1), tmp_path / "s.json"
+        )
 
 
 @pytest.fixture
@@ -124,7 +136,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_settings_reach_the_harness_and_groups_have_scores(asked: dict[str, Any], tmp_path: Path) -> None:
-    settings = DownstreamSettings(["both", "tiny"], shots=5, batch_size=16, limit=3, dtype="bfloat16")
+    settings = DownstreamSettings(tasks=["both", "tiny"], shots=5, batch_size=16, limit=3, dtype="bfloat16")
     scores = evaluate(tmp_path / "step-000001", tmp_path / "base", settings)
     assert scores == [Score("both", "acc", 0.5, None, None), Score("tiny", "acc", 1.0, None, 4)]
     assert (asked["num_fewshot"], asked["batch_size"], asked["limit"]) == (5, 16, 3)

@@ -9,30 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.sampling import DownstreamSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json
 from valuedrift.models.model_folder import step_of
 
 HARNESS = "lm_eval"
-
-
-@dataclass(frozen=True)
-class DownstreamSettings:
-    """How a checkpoint is scored.
-
-    Attributes:
-        tasks: the harness's names, or those of YAML files in `include_path`.
-        shots: solved examples in each prompt.
-        limit: questions per task; None means all.
-        dtype: precision of the weights; `auto` means as saved.
-    """
-
-    tasks: list[str]
-    shots: int
-    batch_size: int
-    include_path: str | None = None
-    limit: int | None = None
-    dtype: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -64,7 +46,7 @@ def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: D
             "model": model,
             "run": run,
             "step": step,
-            "settings": asdict(settings),
+            "settings": settings.model_dump(),
             "harness": f"{HARNESS} {version(HARNESS)}",
             "scores": [asdict(score) for score in scores],
         },

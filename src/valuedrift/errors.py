@@ -4,11 +4,13 @@ ValueDriftError
 ├── ConfigError       a key of the configuration
 ├── DataError         a row of an input file
 ├── ArtifactError     a file or folder that the pipeline itself made, or a model it was pointed at
-└── ClusterError      a batch system that doesn't answer or doesn't obey
+└── ClusterError      a batch system that doesn't answer, or answers something unexpected
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -44,14 +46,20 @@ class ArtifactError(ValueDriftError):
 
 
 class ClusterError(ValueDriftError):
-    """The batch system does not answer, or does something else than it was asked for."""
+    """The batch system does not answer, or answers something unexpected."""
 
     def __init__(self, place: str, found: object, expected: str, do: str = "") -> None:
         super().__init__(_sentence(place, found, expected, do))
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`Did you mean 'x'?` with the known name that is most like this one; empty where none is like it."""
+    close = get_close_matches(name, known, n=1)
+    return f"Did you mean '{close[0]}'?" if close else ""
+
+
 def _sentence(place: str, found: object, expected: str, do: str) -> str:
-    shown = repr(found)
+    shown = "nothing" if found is None else repr(found)
     if len(shown) > 120:
         shown = shown[:117] + "..."
     return f"{place}: found {shown}, expected {expected}." + (f" {do}" if do else "")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from valuedrift.config.check import check, load_schema
+from valuedrift.config.check import check, read_config
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import SETTINGS, needed
-from valuedrift.world.world_settings import WorldSettings
 from valuedrift.world.world_tables import planted_mix, quotas, topics
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
@@ -62,17 +58,24 @@ def test_the_repositorys_configuration_passes_unchanged(config: dict[str, Any]) 
     assert config == before
 
 
+def test_defaults_are_read_and_not_written(config: dict[str, Any]) -> None:
+    read = read_config(config)
+    assert read.models["pocket"].title is None
+    assert read.judges["pocket"].max_unassigned == 0.5
+    assert read.model_dump(mode="json", exclude_unset=True, by_alias=True) == config
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("sed", 1, "one of the keys seed"),
-        ("report.figures", 3, "one of the keys models"),
-        ("models.pocket.revision", "main", "one of the keys title"),
+        ("sed", 1, "one of the keys seed, machine"),
+        ("report.figures", 3, "one of the keys models, table_1_topics"),
+        ("models.pocket.revision", "main", "one of the keys title, suite"),
         (f"{POCKET}.world.judge.rows", 5, "one of the keys train_rows"),
-        (f"{POCKET}.data.wildchat.row", 5, "one of the keys title"),
         (f"{POCKET}.training.cpo", {}, "one of the keys pretrain"),
-        (f"{POCKET}.training.dpo.betta", 0.1, "one of the keys learning_rate"),
-        (f"{POCKET}.generation.top_p", 0.9, "one of the keys answers"),
+        (f"{POCKET}.training.sft.beta", 0.1, "one of the keys learning_rate"),
+        (f"{POCKET}.training.dpo.gamma", 0.1, "one of the keys beta, response_length, learning_rate"),
+        ("judges.pocket.train.settings.response_length", 9, "one of the keys learning_rate"),
     ],
 )
 def test_unknown_keys_are_named_with_the_known_ones(
@@ -86,49 +89,71 @@ def test_unknown_keys_are_named_with_the_known_ones(
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "meant"),
+    [
+        ("sed", 1, "seed"),
+        (f"{POCKET}.training.dpo.betta", 0.1, "beta"),
+        (f"{POCKET}.synthetic", {"form": ["wildchat"]}, "from"),
+        ("models.pocket.suite", "pockets", "pocket"),
+        ("report.models", ["pocket", "pocket_reel"], "pocket_real"),
+        ("report.table_1_topics", ["climates"], "climate"),
+        (f"{POCKET}.grid.sft", ["wildcat"], "wildchat"),
+        (f"{POCKET}.grid.support_aligned", "synthetic_support", "synthetic-support"),
+        (f"{POCKET}.judge", "poket", "pocket"),
+        ("suites.paper.synthetic.writer", "qwen25_7b", "qwen25_72b"),
+        ("suites.paper.probes.llm", "qwen25_7b", "qwen25_72b"),
+    ],
+)
+def test_what_was_meant_is_proposed(config: dict[str, Any], path: str, value: object, meant: str) -> None:
+    put(config, path, value)
+    assert str(error_of(config)).endswith(f"Did you mean '{meant}'?")
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing(config: dict[str, Any]) -> None:
+    config["suites"]["pocket"]["jugde"] = config["suites"]["pocket"].pop("judge")
+    assert error_of(config).key == f"{POCKET}.jugde"
+
+
+@pytest.mark.parametrize(
     ("path", "expected"),
     [
         ("seed", "Every random choice"),
         ("topics.climate.target", "What the judge is asked"),
         ("models.pocket.chat.eos", "The token that ends an answer"),
-        (f"{POCKET}.probes.file", "The file"),
-        (f"{POCKET}.checkpoints.sft", "Steps between checkpoints of SFT"),
         (f"{POCKET}.training.sft.learning_rate", "Peak learning rate"),
-        (f"{POCKET}.world.variation", "How far a topic's planted shares"),
         (f"{POCKET}.data.wildchat.rows", "Training rows"),
+        *((f"{POCKET}.training.{name}.beta", "Scale of") for name in ("dpo", "simpo", "kto")),
+        *((f"{POCKET}.training.{name}.answers", "Answers per prompt") for name in ("grpo", "rloo")),
+        (f"{POCKET}.training.ppo.ppo_epochs", "Passes over each batch"),
     ],
 )
 def test_missing_keys_are_named_with_what_they_mean(config: dict[str, Any], path: str, expected: str) -> None:
     put(config, path, MISSING)
     error = error_of(config)
-    assert (error.key, error.found) == (path, "nothing")
-    assert error.expected.startswith(expected)
+    assert (error.key, error.found) == (path, None)
+    assert error.expected.startswith(f"a value: {expected}")
 
 
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("seed", "zero", "type integer. Every random choice"),
-        ("seed", -1, "minimum 0"),
-        ("seed", True, "type integer"),
-        (f"{POCKET}.checkpoints.ppo", 4.0, "type integer"),
-        (f"{POCKET}.training.sft.learning_rate", math.inf, "type number"),
-        ("statistics.level", 1, "exclusiveMaximum 1. Coverage"),
-        ("report.models", [], "minItems 1"),
-        ("report.figure_formats", ["svg", "svg"], "uniqueItems"),
-        ("report.figure_formats.0", "gif", r"enum \['svg', 'png', 'html'\]"),
-        ("models.pocket.chat.template", "alpaca", r"enum \['pocket', 'chatml', 'llama3'\]"),
-        (f"{POCKET}.training.sft.learning_rate", 0, "exclusiveMinimum 0. Peak learning rate"),
-        (f"{POCKET}.training.sft.learning_rate", "2e-5", "type number"),
-        (f"{POCKET}.training.sft.bf16", "no", "type boolean"),
-        (f"{POCKET}.training.ppo.temperature", 0, "exclusiveMinimum 0"),
-        (f"{POCKET}.data.wildchat.format", "csv", r"enum \['alpaca'"),
-        (f"{POCKET}.data.wildchat.validation", 1.0, "exclusiveMaximum 1"),
-        (f"{POCKET}.grid.preference.0.algorithms.0", "cpo", r"enum \['ppo', 'dpo', 'simpo', 'ipo'"),
-        (f"{POCKET}.world.probes_per_topic", 41, "maximum 40"),
-        (f"{POCKET}.world.sft.wildchat.mix.support", 1.5, "maximum 1"),
-        (f"{POCKET}.generation.temperature", -0.1, "minimum 0"),
-        (f"{POCKET}.probes", "questions.csv", "type object. The value-laden questions"),
+        ("seed", "zero", "a valid integer. Every random choice"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", True, "a valid integer"),
+        ("seed", None, "a value, or no such key"),
+        (f"{POCKET}.checkpoints.ppo", 4.0, "a valid integer"),
+        (f"{POCKET}.training.sft.learning_rate", math.inf, "a finite number"),
+        (f"{POCKET}.training.sft.learning_rate", "2e-5", "a valid number"),
+        (f"{POCKET}.training.sft.learning_rate", True, "a valid number"),
+        (f"{POCKET}.training.sft.bf16", "no", "a valid boolean"),
+        (f"{POCKET}.training.sft.bf16", 1, "a valid boolean"),
+        ("statistics.level", 1, "less than 1. Coverage"),
+        ("report.models", [], "at least one item"),
+        ("report.models", "pocket", "a list"),
+        ("models", {}, "at least one item"),
+        ("report.figure_formats.0", "gif", "one of 'svg', 'png' or 'html'. Files written"),
+        ("topics.climate.name", "", "a text that is not empty"),
+        (f"{POCKET}.probes", "questions.csv", "a mapping. The value-laden questions"),
     ],
 )
 def test_values_of_the_wrong_kind_or_range_are_named(
@@ -137,24 +162,34 @@ def test_values_of_the_wrong_kind_or_range_are_named(
     put(config, path, value)
     error = error_of(config)
     assert (error.key, error.found) == (path, value)
-    assert re.match(expected, error.expected)
+    assert error.expected.startswith(expected)
+
+
+def test_no_item_comes_twice(config: dict[str, Any]) -> None:
+    put(config, "report.figure_formats", ["svg", "png", "svg"])
+    error = error_of(config)
+    assert (error.key, error.found, error.expected) == ("report.figure_formats.2", "svg", "no item twice")
+
+
+@pytest.mark.parametrize("key", ["key_variable", "api_key"])
+def test_a_key_for_a_chat_model_is_not_shown(config: dict[str, Any], key: str) -> None:
+    put(config, "llms.mine", {"backend": "http", "model": "m", key: "sk-12345"})
+    assert (error_of(config).key, error_of(config).found) == (f"llms.mine.{key}", "(not shown)")
 
 
 @pytest.mark.parametrize(
     ("path", "value", "found", "expected"),
     [
         ("report.models", ["pocket", "gpt"], "gpt", "a key of models: pocket, pocket_real"),
-        ("report.table_1_topics", ["chess"], "chess", "a key of topics: abortion"),
         ("report.ablation_topics", ["chess"], "chess", "a key of topics: abortion"),
         ("models.pocket.suite", "tiny", "tiny", "a key of suites: pocket, real, paper"),
         (f"{POCKET}.judge", "gpt_4o", "gpt_4o", "a key of judges: pocket, qwen25_7b"),
-        (f"{POCKET}.grid.sft", ["wildchat", "lima"], "lima", f"a key of {POCKET}.data: wildchat, alpaca"),
-        (f"{POCKET}.grid.preference.0.sft", ["lima"], "lima", f"a key of {POCKET}.grid.sft: wildchat, alpaca"),
-        (f"{POCKET}.grid.preference.0.data", ["hh-rlhf"], "hh-rlhf", f"a key of {POCKET}.data: wildchat"),
-        ("judges.pocket.train.world", "paper", "paper", "a suite that has a world"),
-        (f"{POCKET}.grid.small_gap", ["lima"], "lima", f"a key of {POCKET}.data: wildchat"),
-        (f"{POCKET}.grid.support_aligned", "lima", "lima", f"a key of {POCKET}.data: wildchat"),
-        (f"{POCKET}.grid.oppose_aligned", "lima", "lima", f"a key of {POCKET}.data: wildchat"),
+        (f"{POCKET}.grid.preference.0.sft", ["lima"], "lima", "a key of grid.sft: wildchat, alpaca"),
+        (f"{POCKET}.grid.preference.0.data", ["hh-rlhf"], "hh-rlhf", "a key of data: wildchat"),
+        ("judges.pocket.train.world", "paper", "paper", "a key of suites with a world: pocket"),
+        (f"{POCKET}.grid.small_gap", ["lima"], "lima", "a key of data: wildchat"),
+        (f"{POCKET}.grid.oppose_aligned", "lima", "lima", "a key of data: wildchat"),
+        ("judges.mine", {"llm": "nobody", "prompt": "stance"}, "nobody", "a key of llms: qwen25_72b"),
     ],
 )
 def test_names_that_nothing_has_are_refused_with_those_there_are(
@@ -162,7 +197,8 @@ def test_names_that_nothing_has_are_refused_with_those_there_are(
 ) -> None:
     put(config, path, value)
     error = error_of(config)
-    assert (error.key, error.found) == (path, found)
+    assert error.key in (path, f"{path}.llm")
+    assert error.found == found
     assert error.expected.startswith(expected)
 
 
@@ -171,7 +207,7 @@ def test_only_questions_from_prism_are_counted_out_by_topic(config: dict[str, An
     assert (error_of(config).key, error_of(config).found) == (f"{POCKET}.probes.per_topic", 5)
     put(config, f"{POCKET}.probes.per_topic", MISSING)
     put(config, "suites.real.probes.per_topic", MISSING)
-    assert (error_of(config).key, error_of(config).found) == ("suites.real.probes.per_topic", "nothing")
+    assert (error_of(config).key, error_of(config).found) == ("suites.real.probes.per_topic", None)
 
 
 @pytest.mark.parametrize(
@@ -201,47 +237,13 @@ def test_every_sft_set_needs_its_checkpoint_distance(config: dict[str, Any]) -> 
     assert error_of(config).found == "alpaca"
 
 
-def optional_settings(algorithm: str) -> list[str]:
-    """The settings that only some algorithms have."""
-    return sorted(needed(SETTINGS[algorithm]) - needed(SETTINGS["sft"]))
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "key"), [(algorithm, key) for algorithm in SETTINGS for key in optional_settings(algorithm)]
-)
-def test_settings_that_an_algorithm_needs_are_named_when_missing(
-    config: dict[str, Any], algorithm: str, key: str
-) -> None:
-    put(config, f"{POCKET}.training.{algorithm}.{key}", MISSING)
-    error = error_of(config)
-    assert (error.key, error.found) == (f"{POCKET}.training.{algorithm}.{key}", "nothing")
-
-
-@pytest.mark.parametrize(
-    ("place", "key"),
-    [
-        (f"{POCKET}.training.sft", "beta"),
-        (f"{POCKET}.training.reward", "beta"),
-        (f"{POCKET}.training.dpo", "gamma"),
-        (f"{POCKET}.training.simpo", "kl_coefficient"),
-        (f"{POCKET}.training.ppo", "beta"),
-        (f"{POCKET}.training.pretrain", "response_length"),
-        ("judges.pocket.train.settings", "beta"),
-    ],
-)
-def test_settings_that_an_algorithm_does_not_read_are_refused(config: dict[str, Any], place: str, key: str) -> None:
-    put(config, f"{place}.{key}", 1)
-    error = error_of(config)
-    assert (error.key, error.found) == (f"{place}.{key}", 1)
-    assert error.expected.startswith("only keys that this algorithm reads: batch_size, ")
-
-
 @pytest.mark.parametrize("place", [f"{POCKET}.training.dpo", "judges.pocket.train.settings"])
 def test_device_batches_divide_batches(config: dict[str, Any], place: str) -> None:
     put(config, f"{place}.batch_size", 32)
     put(config, f"{place}.device_batch_size", 12)
     error = error_of(config)
-    assert (error.key, error.found, error.expected) == (f"{place}.device_batch_size", 12, "a divisor of 32")
+    assert (error.key, error.found) == (f"{place}.device_batch_size", 12)
+    assert error.expected == "a divisor of batch_size (32)"
 
 
 @pytest.mark.parametrize("algorithm", ["reward", "dpo", "simpo", "ppo"])
@@ -257,7 +259,8 @@ def test_mixes_sum_to_one(config: dict[str, Any], place: str) -> None:
     mix = {"support": 0.5, "neutral": 0.3, "oppose": 0.3}
     put(config, f"{place}.mix", mix)
     error = error_of(config)
-    assert (error.key, error.found, error.expected) == (f"{place}.mix", mix, "shares that sum to 1")
+    assert (error.key, error.found) == (f"{place}.mix", mix)
+    assert error.expected.endswith("that sum to 1")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +281,7 @@ def test_variation_keeps_every_topics_shares_between_0_and_1(
     world = config["suites"]["pocket"]["world"]
     world["variation"], world["sft"], world["pretraining"]["mix"] = variation, {}, shares
     world["preference"] = {}
-    planted = planted_mix(WorldSettings(0, 20, variation), "pretraining", shares)
+    planted = planted_mix(WorldSettings(seed=0, probes_per_topic=20, variation=variation), "pretraining", shares)
     assert all(len(quotas(100, planted[topic])) == 100 for topic in topics()) == fits
     if fits:
         check(config)
@@ -299,71 +302,28 @@ def test_heads_fit_the_width(config: dict[str, Any], place: str, hidden: int, he
 def test_a_model_from_scratch_needs_settings_of_its_pretraining(config: dict[str, Any]) -> None:
     put(config, f"{POCKET}.training.pretrain", MISSING)
     error = error_of(config)
-    assert (error.key, error.found) == (f"{POCKET}.training.pretrain", "nothing")
+    assert (error.key, error.found) == (f"{POCKET}.training.pretrain", None)
     assert "model pocket" in error.expected
 
 
 @pytest.mark.parametrize("place", ["models.pocket", "judges.pocket", f"{POCKET}.data.wildchat"])
 def test_exactly_one_source_is_named(config: dict[str, Any], place: str) -> None:
     put(config, f"{place}.hub", {"name": "a/b", "revision": "c", **({"split": "d"} if "data" in place else {})})
-    assert error_of(config).key == place
+    error = error_of(config)
+    assert error.key == place
+    assert error.expected.startswith("exactly one of ")
 
 
 @pytest.mark.parametrize("name", ["Pocket", "pocket-2", "pocket 2"])
 def test_names_that_would_not_do_in_paths_are_refused(config: dict[str, Any], name: str) -> None:
     config["models"][name] = config["models"]["pocket"]
     error = error_of(config)
-    assert (error.key, error.found) == ("models", name)
+    assert (error.key, error.found) == (f"models.{name}", name)
 
 
 @pytest.mark.parametrize("value", [None, [], "seed: 0", 3])
 def test_a_configuration_that_is_no_mapping_is_refused(value: Any) -> None:
     assert error_of(value).key == "(top)"
-
-
-def described(schema: Any, definitions: dict[str, Any], place: str = "") -> Iterator[tuple[str, bool]]:
-    """Every property of a schema, at any depth, and whether it or what it refers to has a description."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from described(item, definitions, place)
-    if not isinstance(schema, dict):
-        return
-    parts = dict(schema.get("properties", {}))
-    for key in ("items", "additionalProperties"):
-        if isinstance(schema.get(key), dict):
-            parts[f"({key})"] = schema[key]
-    for name, part in parts.items():
-        target = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
-        yield f"{place}.{name}", len(part.get("description", target.get("description", ""))) > 5
-        yield from described(part, definitions, f"{place}.{name}")
-    for name, part in schema.get("$defs", {}).items():
-        yield f"$defs.{name}", "description" in part
-        yield from described(part, definitions, f"$defs.{name}")
-
-
-def test_every_property_of_the_schema_has_a_description() -> None:
-    schema = load_schema()
-    found = list(described(schema, schema["$defs"]))
-    assert len(found) > 100
-    assert [place for place, has_one in found if not has_one] == []
-
-
-def test_every_object_of_the_schema_refuses_unknown_keys_and_lists_known_required_ones() -> None:
-    def objects(schema: Any) -> Iterator[dict[str, Any]]:
-        if isinstance(schema, dict):
-            if "properties" in schema and schema.get("type") == "object":
-                yield schema
-            for part in schema.values():
-                yield from objects(part)
-
-    for schema in objects(load_schema()):
-        assert schema["additionalProperties"] is False
-        assert set(schema["required"]) <= set(schema["properties"])
-
-
-def test_the_schema_has_every_setting_of_every_algorithm() -> None:
-    known = load_schema()["$defs"]["settings"]["properties"]
-    assert {field.name for settings in SETTINGS.values() for field in fields(settings)} == set(known)
 
 
 BLOCK = {"sft": ["wildchat"], "data": ["ultrafeedback"], "algorithm": "dpo", "parameter": "beta", "values": [0.5]}
@@ -375,11 +335,12 @@ BLOCK = {"sft": ["wildchat"], "data": ["ultrafeedback"], "algorithm": "dpo", "pa
         ({"sft": ["nobody"]}, "grid.ablations.0.sft", "a key of"),
         ({"data": ["nothing"]}, "grid.ablations.0.data", "a key of"),
         ({"models": ["nobody"]}, "grid.ablations.0.models", "a key of models"),
-        ({"parameter": "gamma"}, "grid.ablations.0.parameter", "a parameter that dpo has"),
-        ({"settings": {"gamma": 1}}, "grid.ablations.0.settings.gamma", "a parameter that dpo has"),
-        ({"settings": {"beta": 1}}, "grid.ablations.0.settings.beta", "the parameter that varies"),
-        ({"settings": {"batch_size": 33}}, "grid.ablations.0.values.device_batch_size", "a divisor of 33"),
-        ({"parameter": "batch_size", "values": [33]}, "grid.ablations.0.values.device_batch_size", "a divisor of 33"),
+        ({"parameter": "gamma"}, "grid.ablations.0.parameter", "a key of training.dpo that has a number"),
+        ({"settings": {"gamma": 1}}, "grid.ablations.0.settings.gamma", "a key of training.dpo that has a number"),
+        ({"settings": {"beta": 1}}, "grid.ablations.0.settings.beta", "it is the parameter that varies"),
+        ({"settings": {"batch_size": 33}}, "grid.ablations.0.values.device_batch_size", "a divisor of batch_size (33)"),
+        ({"parameter": "batch_size", "values": [33]}, "grid.ablations.0.values.device_batch_size", "a divisor of"),
+        ({"parameter": "epochs", "values": [2.5]}, "grid.ablations.0.values.epochs", "a valid integer"),
     ],
 )
 def test_ablations_are_checked(config: dict[str, Any], changed: dict[str, Any], key: str, expected: str) -> None:
@@ -394,8 +355,12 @@ def test_ablations_are_checked(config: dict[str, Any], changed: dict[str, Any], 
     ("path", "value", "expected"),
     [
         ("training.grpo.answers", 5, "a multiple of answers (5)"),
-        ("training.kto.device_batch_size", 1, "KTO compares rows of a batch"),
-        ("training.ppo.lora", {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj"]}, "0 with ppo"),
+        ("training.kto.device_batch_size", 1, "KL is estimated within it"),
+        (
+            "training.ppo.lora",
+            {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj"]},
+            "0: PPO's trainer switches dropout off",
+        ),
         ("checkpoints.dpo", MISSING, "the grid names this algorithm"),
         ("training.reward", MISSING, "settings of the reward model that ppo needs"),
     ],
@@ -408,13 +373,4 @@ def test_what_algorithms_need_is_checked(config: dict[str, Any], path: str, valu
 @pytest.mark.parametrize("llm", [{"backend": "http", "folder": "m"}, {"backend": "vllm", "model": "m"}])
 def test_a_chat_model_is_where_its_backend_looks(config: dict[str, Any], llm: dict[str, Any]) -> None:
     put(config, "llms.mine", llm)
-    assert "model with the backends http and batch" in str(error_of(config))
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [("judges.mine", {"llm": "nobody", "prompt": "stance"}), ("suites.paper.synthetic.writer", "nobody")],
-)
-def test_an_unknown_chat_model_is_named(config: dict[str, Any], path: str, value: object) -> None:
-    put(config, path, value)
-    assert (error_of(config).found, "a key of llms" in str(error_of(config))) == ("nobody", True)
+    assert (error_of(config).key, error_of(config).found) == ("llms.mine.backend", llm["backend"])

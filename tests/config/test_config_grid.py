@@ -24,8 +24,8 @@ from valuedrift.config.grid import (
     total_steps,
     traced,
 )
+from valuedrift.config.hyperparameters import REWARDED, read_settings
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import REWARDED, read_settings
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import inert
 from valuedrift.data.prepare import prepare
 
@@ -21,7 +21,7 @@ def prepared(tmp_path, rows, format="prompt_completion"):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows))
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "files": [str(path)]}
-    card = prepare(DataSettings.from_dict({**values, "rows": len(rows)}), 0, tmp_path / "out")
+    card = prepare(DataSettings.read({**values, "rows": len(rows)}), 0, tmp_path / "out")
     return card, (tmp_path / "out" / "card.md").read_text()
 
 
@@ -63,7 +63,7 @@ def test_blank_texts_are_named(tmp_path):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([{"prompt": "q", "completion": " \n"}]))
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "prompt_completion", "rows": 1}
-    prepare(DataSettings.from_dict({**values, "files": [str(path)], "empty_answers": "keep"}), 0, tmp_path)
+    prepare(DataSettings.read({**values, "files": [str(path)], "empty_answers": "keep"}), 0, tmp_path)
     assert "assistant:\n\n    (blank)\n" in (tmp_path / "card.md").read_text()
 
 
@@ -72,7 +72,7 @@ def test_examples_are_three_rows_that_the_seed_chooses(tmp_path):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows))
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "prompt_completion", "rows": 50}
-    settings = DataSettings.from_dict({**values, "files": [str(path)]})
+    settings = DataSettings.read({**values, "files": [str(path)]})
     first, second = (prepare(settings, seed, tmp_path / str(seed))["examples"] for seed in (1, 2))
     assert len(first) == len(second) == 3
     assert {example["id"] for example in first} != {example["id"] for example in second}

@@ -280,7 +280,7 @@ def test_a_value_of_another_type_is_named(format, field, value):
 
 @pytest.mark.parametrize(("format", "field"), [pair for pair in FIELDS if pair != ("wildchat", "language")])
 def test_null_is_no_text(format, field):
-    with pytest.raises(DataError, match="found None"):
+    with pytest.raises(DataError, match="found nothing"):
         convert(format, {**ROWS[format], field: None})
 
 

@@ -5,7 +5,7 @@ import random
 import polars as pl
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, ConfigError, DataError
 
@@ -14,7 +14,7 @@ SECRET = "a sentence that only the rows hold"
 
 def settings(path, **changes):
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "alpaca", "files": [str(path)], "rows": 9}
-    return DataSettings.from_dict({**values, **changes})
+    return DataSettings.read({**values, **changes})
 
 
 def alpaca(number, output=SECRET):

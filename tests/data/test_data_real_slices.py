@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.canonical import Skip
-from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.formats import FORMATS
 from valuedrift.data.prepare import prepare
 from valuedrift.data.rows import read_rows
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="VAL
 
 def load(tmp_path, format, file, rows, **changes):
     values = {"name": "slice", "title": "Slice", "licence": "see its source", "format": format, "rows": rows}
-    settings = DataSettings.from_dict({**values, "files": [f"$VALUEDRIFT_DATA/{file}"], **changes})
+    settings = DataSettings.read({**values, "files": [f"$VALUEDRIFT_DATA/{file}"], **changes})
     return prepare(settings, 0, tmp_path)
 
 

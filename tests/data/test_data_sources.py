@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, DataError
 
@@ -61,7 +61,7 @@ def write(path, rows):
 
 def settings(format, rows, **source):
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "rows": rows}
-    return DataSettings.from_dict({**values, **source})
+    return DataSettings.read({**values, **source})
 
 
 def prepared(format, rows, out, **source):
@@ -136,7 +136,9 @@ def test_every_shape_from_the_hub(tmp_path, hub, expected, shape):
 
 def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
     write_jsonl(hub / "train.jsonl", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": None}])
-    with pytest.raises(DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found None"):
+    with pytest.raises(
+        DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found nothing"
+    ):
         prepare(settings("prompt_completion", 2, hub=source(hub)), 0, tmp_path / "out")
 
 
@@ -237,13 +239,13 @@ def test_wildchat_as_the_hub_has_it(tmp_path, name, write):
 @pytest.mark.parametrize(("name", "write"), [("a.parquet", write_groups), ("a.jsonl", write_jsonl)])
 def test_a_malformed_conversation_is_named(tmp_path, name, write):
     write(tmp_path / name, [*WILDCHAT[:4], wildchat([hub_turn("user", "Hi"), hub_turn("assistant", None)])])
-    with pytest.raises(DataError, match=r"row 5, field 'conversation\[1\]\.content': found None, expected text"):
+    with pytest.raises(DataError, match=r"row 5, field 'conversation\[1\]\.content': found nothing, expected text"):
         prepare(settings("wildchat", 3, files=[str(tmp_path / name)]), 0, tmp_path / "out")
 
 
 def test_a_null_conversation_is_named(tmp_path):
     write_groups(tmp_path / "a.parquet", [wildchat(ASKED), {**wildchat(ASKED), "conversation": None}])
-    with pytest.raises(DataError, match=r"row 2, field 'conversation': found None, expected a list of turns"):
+    with pytest.raises(DataError, match=r"row 2, field 'conversation': found nothing, expected a list of turns"):
         prepare(settings("wildchat", 1, files=[str(tmp_path / "a.parquet")]), 0, tmp_path / "out")
 
 

@@ -55,9 +55,7 @@ def test_a_model_that_takes_over_its_data_is_foretold_by_the_plain_share() -> No
     assert table.height == len(OVERALL) * len(TOPICS) * len(STANCES)
     assert table["share"].to_list() == pytest.approx(table["measured"].to_list())
     assert table["predicted_drift"].to_list() == pytest.approx(table["drift"].to_list())
-    row = table.filter(pl.col("data") == "alpaca", pl.col("topic") == "work", pl.col("stance") == "support").to_dicts()[
-        0
-    ]
+    row = table.filter(data="alpaca", topic="work", stance="support").row(0, named=True)
     assert row["share"] == pytest.approx(0.575)
     assert (row["no_change"], row["overall"]) == (pytest.approx(0.3), pytest.approx(0.6))
     assert (row["low"], row["high"]) == (pytest.approx(0.525), pytest.approx(0.625))

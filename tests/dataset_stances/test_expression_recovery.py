@@ -75,24 +75,16 @@ def test_the_error_is_the_mean_distance_from_what_was_planted(world: dict[str, l
 
 
 def test_retrieval_is_clean_where_rows_are_found_for_their_own_topic_alone(world: dict[str, list[Path]]) -> None:
-    found = judged(
-        [
-            {"row_id": "climate0", "p": "support"},
-            {"row_id": "climate1", "p": "support"},
-            {"row_id": "work0", "p": "support"},
-            {"row_id": "work0", "topic": "work", "p": "support"},
-            {"data": "unplanted", "row_id": "x", "p": "support"},
-        ]
-    )
-    quality = {
-        row["topic"]: (row["rows"], row["found"], row["wrong"], row["coverage"], row["precision"])
-        for row in retrieval_quality(found, planted(world)).filter(pl.col("data") == "wildchat").to_dicts()
-    }
-    assert quality == {
-        "climate": (4, 2, 1, 0.5, pytest.approx(2 / 3)),
-        "work": (4, 1, 0, 0.25, 1.0),
-        "all": (8, 3, 1, 0.375, 0.75),
-    }
+    lines = [{"row_id": row_id} for row_id in ("climate0", "climate1", "work0")]
+    lines += [{"row_id": "work0", "topic": "work"}, {"data": "unplanted", "row_id": "x"}]
+    found = judged([{**line, "p": "support"} for line in lines])
+    quality = retrieval_quality(found, planted(world)).filter(data="wildchat").drop("data")
+    assert quality.columns == ["topic", "rows", "found", "wrong", "coverage", "precision"]
+    assert quality.rows() == [
+        ("climate", 4, 2, 1, 0.5, pytest.approx(2 / 3)),
+        ("work", 4, 1, 0, 0.25, 1.0),
+        ("all", 8, 3, 1, 0.375, 0.75),
+    ]
 
 
 def test_tables_without_planted_columns_plant_nothing(tmp_path: Path) -> None:

@@ -71,15 +71,12 @@ def test_many_rows_in_groups_have_the_interval_of_a_mean() -> None:
     assert means.high[0] - means.low[0] == pytest.approx(expected, rel=0.15)
 
 
-def test_answers_without_a_judgement_are_left_out() -> None:
-    table = share_table(judged([{"p": "support"}, {"p": (None, None, None)}]), FEW)
-    assert one(table, topic="climate", stance="support")["share"] == 1
-    assert set(table["rows"]) == {1}
-
-
-def test_what_the_judge_left_unassigned_is_kept_beside_the_shares() -> None:
-    table = judged([{"p": "support"}, {"p": "oppose"}]).with_columns(unassigned=pl.Series([0.1, 0.3]))
-    assert one(share_table(table, FEW), topic="all", stance="neutral")["unassigned"] == pytest.approx(0.2)
+def test_answers_without_a_judgement_are_left_out_and_unassigned_probability_is_shown() -> None:
+    lines = judged([{"p": "support"}, {"p": "oppose"}, {"p": (None, None, None)}])
+    table = share_table(lines.with_columns(unassigned=pl.Series([0.1, 0.3, 1.0])), FEW)
+    assert one(table, topic="climate", stance="support")["share"] == 0.5
+    assert set(table["rows"]) == {2}
+    assert table["unassigned"].to_list() == pytest.approx([0.2] * table.height)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +95,8 @@ def test_tables_that_are_not_judged_answers_are_refused(table: pl.DataFrame, wor
 
 
 def test_distance_goes_from_none_to_the_root_of_two_and_differences_are_signed() -> None:
-    lines = [
-        *pair("a", "support", "oppose"),
-        *pair("b", (0.5, 0.5, 0), (0.5, 0.5, 0)),
-        *pair("c", "neutral", "support"),
-    ]
+    lines = [*pair("a", "support", "oppose"), *pair("b", (0.5, 0.5, 0), (0.5, 0.5, 0))]
+    lines += pair("c", "neutral", "support")
     gaps = gap_table(judged(lines))
     assert gaps["distance"].to_list() == pytest.approx([math.sqrt(2), 0, math.sqrt(2)])
     assert gaps.select("support", "neutral", "oppose").rows() == [(1, 0, -1), (0, 0, 0), (-1, 1, 0)]
@@ -120,15 +114,12 @@ def test_a_pair_counts_on_each_of_its_topics_and_lone_answers_on_none() -> None:
 def test_summary_of_gaps() -> None:
     lines = [*pair("a", "support", "oppose"), *pair("b", "oppose", "oppose"), *pair("c", (0.8, 0.2, 0), (0.2, 0.8, 0))]
     summary = gap_summary(gap_table(judged(lines)), FEW)
-    value = {row["measure"]: row for row in summary.filter(pl.col("topic") == "all").to_dicts()}
+    rows = {row["measure"]: row for row in summary.filter(topic="all").to_dicts()}
     near = 0.6 * math.sqrt(2)
-    assert value["mean"]["value"] == pytest.approx((math.sqrt(2) + near) / 3)
-    assert value["median"]["value"] == pytest.approx(near)
-    assert value["large"]["value"] == pytest.approx(1 / 3)
-    assert value["support"]["value"] == pytest.approx(1.6 / 3)
-    assert value["oppose"]["value"] == pytest.approx(-1 / 3)
-    assert value["support"]["low"] < value["support"]["value"] < value["support"]["high"]
-    assert value["median"]["low"] is None
+    expected = {"mean": (math.sqrt(2) + near) / 3, "median": near, "large": 1 / 3, "support": 1.6 / 3, "oppose": -1 / 3}
+    assert {name: rows[name]["value"] for name in expected} == pytest.approx(expected)
+    assert rows["support"]["low"] < rows["support"]["value"] < rows["support"]["high"]
+    assert rows["median"]["low"] is None
     assert set(summary["pairs"]) == {3}
 
 

@@ -13,11 +13,12 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 import valuedrift.generation.transformers_engine as transformers_engine
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec, prompt_codec
-from valuedrift.generation.sampling import Sampling, answer_uniforms
+from valuedrift.generation.sampling import answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)
@@ -111,7 +112,7 @@ def test_sampled_answers_are_those_of_the_plain_distribution(
     engine: TransformersEngine, model: PreTrainedModel, prompts: list[Prompt], batch_size: int
 ) -> None:
     end = end_with(engine, favourite(engine, model))
-    answers = engine.answer(prompts, replace(WARM, batch_size=batch_size))
+    answers = engine.answer(prompts, WARM.replace(batch_size=batch_size))
     expected = []
     for prompt in prompts:
         for sample in range(3):
@@ -186,7 +187,7 @@ def test_every_batch_size_gives_the_same_answers(engine: TransformersEngine) -> 
     expected = engine.answer(prompts, sampling)
     assert len({answer.text for answer in expected}) > 100
     for size in (11, 60):
-        assert engine.answer(prompts, replace(sampling, batch_size=size)) == expected
+        assert engine.answer(prompts, sampling.replace(batch_size=size)) == expected
 
 
 def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None:
@@ -199,9 +200,9 @@ def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None
 
 def test_every_option_of_sampling_counts(engine: TransformersEngine, prompts: list[Prompt]) -> None:
     answers = engine.answer(prompts, WARM)
-    assert engine.answer(prompts, replace(WARM, seed=1)) != answers
-    assert engine.answer(prompts, replace(WARM, temperature=0.3)) != answers
-    shorter = engine.answer(prompts, replace(WARM, max_tokens=4))
+    assert engine.answer(prompts, WARM.replace(seed=1)) != answers
+    assert engine.answer(prompts, WARM.replace(temperature=0.3)) != answers
+    shorter = engine.answer(prompts, WARM.replace(max_tokens=4))
     assert max(answer.tokens for answer in shorter) == 4
 
 
@@ -215,9 +216,9 @@ def test_an_answer_that_ends_in_time_is_finished_and_its_end_is_no_text(
     assert answer.tokens <= 4
     assert engine.codec.tokenizer.decode([end]).strip() not in answer.text.split()
     # The end token may be the last one that the limit allows.
-    (just,) = engine.answer(prompts, replace(GREEDY, max_tokens=answer.tokens))
+    (just,) = engine.answer(prompts, GREEDY.replace(max_tokens=answer.tokens))
     assert just == answer
-    (cut,) = engine.answer(prompts, replace(GREEDY, max_tokens=answer.tokens - 1))
+    (cut,) = engine.answer(prompts, GREEDY.replace(max_tokens=answer.tokens - 1))
     assert (cut.finished, cut.tokens) == (False, answer.tokens - 1)
 
 

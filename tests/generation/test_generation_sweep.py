@@ -14,9 +14,9 @@ import torch
 from probe_table import QUESTIONS, write_probes
 from safetensors.torch import load_file, save_file
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 
@@ -201,4 +201,4 @@ def test_what_happens_is_said(swept: Sweeper, capsys: pytest.CaptureFixture[str]
     swept()
     said = capsys.readouterr().err
     assert "step-000002: 6 answers, " in said
-    assert "step-000006: all answers are there" in said
+    assert "step-000006: all answers are saved already" in said

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import valuedrift.generation.vllm_engine as vllm_engine
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.checkpoint_weights import Checkpoint, digest
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.vllm_engine import VllmEngine
 from valuedrift.generation.vllm_worker import HeldWeights
 

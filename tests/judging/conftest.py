@@ -12,7 +12,8 @@ def judge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A judge whose predictions differ from prompt to prompt, as those of fresh weights hardly do."""
     import torch
 
-    from valuedrift.training.scratch_model import Shape, new_model
+    from valuedrift.config.sources import Shape
+    from valuedrift.training.scratch_model import new_model
     from valuedrift.training.tokenizer_training import train_bpe
 
     texts = [f"Wind farms ?\nI support them .\nStance: {label}" for label in ("support", "neutral", "oppose")]

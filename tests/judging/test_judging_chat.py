@@ -12,12 +12,12 @@ import pytest
 from doubles.endpoint import endpoint
 from judging_examples import TARGETS, generations
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.judging.chat_judge import is_one_token
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_settings import JudgeSettings, read_settings
 from valuedrift.judging.stances import write_stances
-from valuedrift.llm.llm_settings import LlmSettings
 
 STANCES = ["p_support", "p_neutral", "p_oppose"]
 REPEAT = "Repeat this word exactly, and say nothing else: "
@@ -51,9 +51,9 @@ class Model:
 def judged(model, folder, answers, **settings):
     """Stances of answers by a model behind a local endpoint."""
     with endpoint(model) as url:
-        llm = LlmSettings("http", "double", url=url, attempts=2, concurrency=4, patience=5.0)
+        llm = LlmSettings(backend="http", model="double", url=url, attempts=2, concurrency=4, patience=5.0)
         generations(answers=answers).write_parquet(folder / "answers.parquet")
-        judge = open_judge(JudgeSettings("stance", llm=llm, **settings))
+        judge = open_judge(JudgeSettings(prompt="stance", llm=llm, **settings))
         write_stances([folder / "answers.parquet"], judge, TARGETS, folder / "journal", folder / "out.parquet")
     return pl.read_parquet(folder / "out.parquet")
 
@@ -140,11 +140,11 @@ def split(word):
 @pytest.mark.parametrize(
     ("repeated", "message"),
     [
-        (split, r"judge\.labels.*'sup'.*'support' as one whole token.*\[A, B, C\]"),
-        (lambda word: {"text": word, "top_logprobs": top(The=0.9)}, r"'support' as one whole token"),
+        (split, r"judge\.labels.*'sup'.*'support' as one token.*\[A, B, C\]"),
+        (lambda word: {"text": word, "top_logprobs": top(The=0.9)}, r"'support' as one token"),
         (lambda word: {"text": word}, r"without log-probabilities.*set `samples`"),
         (lambda word: {"text": "", "top_logprobs": []}, r"without log-probabilities"),
-        (lambda word: {"text": "", "finish": "content_filter"}, r"asked to repeat 'support'"),
+        (lambda word: {"text": "", "finish": "content_filter"}, r"'support', which the judge was asked to repeat"),
     ],
 )
 def test_a_model_that_cannot_be_read_stops_before_the_first_answer(tmp_path, repeated, message):
@@ -182,7 +182,7 @@ def test_a_judge_without_log_probabilities_is_sampled_with_error_bars(tmp_path, 
     assert found.select(STANCES).row(0) == pytest.approx((6 / 8, 0.0, 2 / 8))
     assert found["p_support_se"][0] == pytest.approx(math.sqrt(0.75 * 0.25 / 7))
     assert (found["samples"][0], found["unassigned"][0]) == (8, pytest.approx(0.2))
-    assert "read without log-probabilities, as shares of 10 sampled replies" in capsys.readouterr().err
+    assert "no log-probabilities; stances are shares of 10 sampled replies" in capsys.readouterr().err
 
 
 def test_a_thinking_judge_whose_thought_is_cut_off_stops_before_the_first_answer(tmp_path):
@@ -196,11 +196,11 @@ CHILD = """
 import sys
 from pathlib import Path
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_settings import read_settings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.judging.stances import write_stances
 import json
 folder = Path(sys.argv[1])
-judge = open_judge(read_settings(json.loads(sys.argv[2])))
+judge = open_judge(JudgeSettings.read(json.loads(sys.argv[2])))
 write_stances([folder / "answers.parquet"], judge, json.loads(sys.argv[3]), folder / "journal", folder / "out.parquet")
 """
 
@@ -225,7 +225,7 @@ def test_a_judging_that_is_killed_goes_on_and_repeats_only_what_was_in_flight(tm
         assert not (tmp_path / "out.parquet").exists()
         with (tmp_path / "journal").open("ab") as journal:
             journal.write(b'{"key": "torn')
-        judge = open_judge(read_settings(settings))
+        judge = open_judge(JudgeSettings.read(settings))
         write_stances([tmp_path / "answers.parquet"], judge, TARGETS, tmp_path / "journal", tmp_path / "out.parquet")
     asked = model.prompts()
     assert len(asked) == len(answers)
@@ -245,9 +245,9 @@ def test_no_key_reaches_the_journal_the_table_or_the_log(tmp_path, monkeypatch, 
 
 
 def test_the_model_the_prompt_and_the_samples_are_part_of_the_key():
-    llm = LlmSettings("http", "m", url="http://127.0.0.1:9/v1")
-    judge = open_judge(JudgeSettings("stance", llm=llm))
-    assert judge.keys("x") == replace(judge, llm=replace(llm, url="http://127.0.0.1:8/v1", concurrency=1)).keys("x")
-    assert judge.keys("x") != replace(judge, llm=replace(llm, model="n")).keys("x")
-    sampled = replace(judge, settings=replace(judge.settings, samples=3)).keys("x")
+    llm = LlmSettings(backend="http", model="m", url="http://127.0.0.1:9/v1")
+    judge = open_judge(JudgeSettings(prompt="stance", llm=llm))
+    assert judge.keys("x") == replace(judge, llm=llm.replace(url="http://127.0.0.1:8/v1", concurrency=1)).keys("x")
+    assert judge.keys("x") != replace(judge, llm=llm.replace(model="n")).keys("x")
+    sampled = replace(judge, settings=judge.settings.replace(samples=3)).keys("x")
     assert len({*sampled, *judge.keys("x")}) == 4

@@ -6,12 +6,12 @@ import torch
 from judging_examples import ANSWERS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.folder_judge import content_hash, open_folder
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_judge_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.label_words import label_tokens
 from valuedrift.judging.transformers_scorer import label_log_probabilities
 from valuedrift.llm.journal import Journal
@@ -25,7 +25,7 @@ PROMPTS = [fill_judge_prompt(TEMPLATE, "Wind farms ?", answer, "") for answer in
 
 def scores(folder, prompts, **changes):
     """Log-probabilities by a judge's own batches, in the prompts' order: (prompts, 3)."""
-    batches = open_folder(folder, replace(SETTINGS, **changes), TEMPLATE).records(prompts)
+    batches = open_folder(folder, SETTINGS.replace(**changes), TEMPLATE).records(prompts)
     records = {i: record for batch in batches for i, record in batch.items()}
     return np.array([records[i]["log_probabilities"] for i in range(len(prompts))])
 
@@ -89,7 +89,7 @@ def test_chat_changes_what_the_judge_reads(judge_folder, tmp_path):
 
 def test_chat_without_a_template_is_refused(judge_folder):
     with pytest.raises(ArtifactError, match="no chat template"):
-        open_judge(replace(SETTINGS, chat=True), judge_folder)
+        open_judge(SETTINGS.replace(chat=True), judge_folder)
 
 
 def test_a_judge_that_lacks_a_label_is_refused(base):
@@ -132,8 +132,8 @@ def test_a_judge_is_its_weights_and_its_tokenizer_wherever_they_lie(judge_folder
 @pytest.mark.parametrize("change", [{"chat": True}, {"labels": ("A", "B", "C")}, {"engine": "vllm"}])
 def test_the_way_of_asking_is_part_of_the_key(judge_folder, change):
     judge = open_folder(judge_folder, SETTINGS, TEMPLATE)
-    assert judge.keys("x") == replace(judge, settings=replace(SETTINGS, batch_size=64, max_unassigned=0.1)).keys("x")
-    assert judge.keys("x") != replace(judge, settings=replace(SETTINGS, **change)).keys("x")
+    assert judge.keys("x") == replace(judge, settings=SETTINGS.replace(batch_size=64, max_unassigned=0.1)).keys("x")
+    assert judge.keys("x") != replace(judge, settings=SETTINGS.replace(**change)).keys("x")
     assert judge.keys("x") != judge.keys("y")
 
 
@@ -141,7 +141,7 @@ def test_a_kill_between_batches_changes_no_batch_after_it(judge_folder, tmp_path
     """Other batches round differently: what is left is asked in the batches in which it would have been."""
     monkeypatch.setattr("valuedrift.judging.folder_judge._CHUNK", 4)
     batches = []
-    judge = open_folder(judge_folder, replace(SETTINGS, batch_size=2), TEMPLATE)
+    judge = open_folder(judge_folder, SETTINGS.replace(batch_size=2), TEMPLATE)
     scorer, ask = type(judge._scorer), type(judge._scorer).log_probabilities
     monkeypatch.setattr(scorer, "log_probabilities", lambda self, ids: (batches.append(ids), ask(self, ids))[1])
     judge.judge(PROMPTS, tmp_path / "whole")

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_settings import JudgeSettings, read_settings
 from valuedrift.judging.judgement import Masses, judgement, listed_masses, replied_masses
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply
 
 LABELS = ("support", "neutral", "oppose")
@@ -96,22 +96,24 @@ def test_shares_of_replies_add_nothing_and_read_strictly():
 @pytest.mark.parametrize(
     ("values", "key"),
     [
-        ({"labels": ["yes", "no"]}, "judge.labels"),
-        ({"labels": ["yes", "Yes", "no"]}, "judge.labels"),
-        ({"labels": ["in favour", "neutral", "against"]}, "judge.labels"),
-        ({"max_unassigned": 1.5}, "judge.max_unassigned"),
-        ({"engine": "tgi"}, "judge.engine"),
-        ({"samples": 5}, "judge.samples"),
-        ({"sample": 5}, "judge.sample"),
-        ({"llm": {**LLM, "key": "secret"}}, "judge.llm.key"),
-        ({"llm": {**LLM, "backend": "vllm"}}, "judge.llm.backend"),
+        ({"labels": ["yes", "no"]}, "labels"),
+        ({"labels": ["yes", "Yes", "no"]}, "labels"),
+        ({"labels": ["in favour", "neutral", "against"]}, "labels"),
+        ({"max_unassigned": 1.5}, "max_unassigned"),
+        ({"engine": "tgi"}, "engine"),
+        ({"samples": 5}, "samples"),
+        ({"sample": 5}, "sample"),
+        ({"llm": {**LLM, "key": "secret"}}, "llm.key"),
+        ({"llm": {**LLM, "backend": "vllm"}}, "llm.backend"),
     ],
 )
 def test_settings_that_cannot_be_are_named(values, key):
     with pytest.raises(ConfigError, match=f"'{key}'"):
-        read_settings({"prompt": "stance", **values})
+        JudgeSettings.read({"prompt": "stance", **values})
 
 
 def test_settings_are_read_from_the_configuration():
-    found = read_settings({"prompt": "stance", "labels": ["A", "B", "C"], "samples": 3, "llm": LLM})
-    assert found == JudgeSettings("stance", labels=("A", "B", "C"), samples=3, llm=LlmSettings("http", "m"))
+    found = JudgeSettings.read({"prompt": "stance", "labels": ["A", "B", "C"], "samples": 3, "llm": LLM})
+    assert found == JudgeSettings(
+        prompt="stance", labels=("A", "B", "C"), samples=3, llm=LlmSettings(backend="http", model="m")
+    )

@@ -4,7 +4,7 @@ import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judging.judge_prompt import check_labels, fill_judge_prompt, read_judge_prompt
-from valuedrift.judging.label_words import forms, label_of, label_tokens
+from valuedrift.judging.label_words import label_of, label_tokens, spellings
 from valuedrift.training.tokenizer_training import train_bpe
 
 LABELS = ("support", "neutral", "oppose")
@@ -19,7 +19,7 @@ def test_each_form_of_a_label_that_is_one_token_counts_once():
 
 def test_a_label_without_a_token_of_its_own_is_refused_by_name():
     tokenizer = train_bpe(["Stance: support", "Stance: oppose"] * 9, 600)
-    with pytest.raises(ArtifactError, match=re.escape("a form of the label 'neutral' that is one token")):
+    with pytest.raises(ArtifactError, match=re.escape("a spelling of the label 'neutral' that is one token")):
         label_tokens(tokenizer, LABELS)
 
 
@@ -40,8 +40,8 @@ def test_tokens_that_are_no_label(token):
 
 
 def test_every_form_of_a_label_is_read_as_it():
-    assert all(label_of(form, LABELS) == i for i, label in enumerate(LABELS) for form in forms(label))
-    assert forms("A") == (" A", "A")
+    assert all(label_of(spelling, LABELS) == i for i, label in enumerate(LABELS) for spelling in spellings(label))
+    assert spellings("A") == (" A", "A")
 
 
 @pytest.mark.parametrize("name", ["pocket", "stance"])

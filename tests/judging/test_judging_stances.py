@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from judging_examples import ANSWERS, TARGETS, generations
 
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.judge_checks.heldout import heldout_quality, write_heldout_quality
 from valuedrift.judging.encode_prompts import encode_prompts
-from valuedrift.judging.heldout import judge_quality, write_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_judge_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.stances import COLUMNS, estimate_stances, judge_table, write_stances
 from valuedrift.llm.journal import Journal
@@ -32,7 +32,7 @@ class Counting:
     """A judge whose stance depends on the prompt's length, and that counts what it judges. `allowed`: then it dies."""
 
     template: str = "{question}\n{answer}\nOn {target}:"
-    settings: JudgeSettings = field(default_factory=lambda: JudgeSettings("counting"))
+    settings: JudgeSettings = field(default_factory=lambda: JudgeSettings(prompt="counting"))
     name: str = "counting"
     asked: Counter = field(default_factory=Counter)
     allowed: int = 10**9
@@ -66,7 +66,7 @@ def judged(tables, folder, judge, targets=TARGETS):
 
 
 def test_answers_keep_their_columns_and_order_and_gain_stances(judge_folder, tmp_path):
-    judge = open_judge(JudgeSettings("pocket", chat=False, batch_size=4, max_unassigned=1.0), judge_folder)
+    judge = open_judge(JudgeSettings(prompt="pocket", chat=False, batch_size=4, max_unassigned=1.0), judge_folder)
     tables = [generations(2), generations(1, [*ANSWERS[::-1], "Maybe ."])]
     found = judged(tables, tmp_path, judge)
     assert found.schema == {**tables[0].schema, **COLUMNS}
@@ -162,20 +162,20 @@ def test_standard_errors_are_of_shares_and_only_of_shares(tmp_path):
 
 
 def test_no_answers_give_no_stances(judge_folder, tmp_path):
-    judge = open_judge(JudgeSettings("pocket", chat=False), judge_folder)
+    judge = open_judge(JudgeSettings(prompt="pocket", chat=False), judge_folder)
     found = judged([generations().clear()], tmp_path, judge)
     assert found.schema == {**generations().schema, **COLUMNS}
     assert found.is_empty()
 
 
 def test_what_judging_would_take_is_known_before(tmp_path):
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.judging.chat_judge import ChatJudge
     from valuedrift.llm.cost import value_of
-    from valuedrift.llm.llm_settings import LlmSettings
     from valuedrift.llm.request import ChatReply
 
-    llm = LlmSettings("http", "m", url="http://127.0.0.1:9/v1", input_price=1000.0, output_price=0.0)
-    judge = ChatJudge(JudgeSettings("stance", llm=llm), read_judge_prompt("stance"), llm)
+    llm = LlmSettings(backend="http", model="m", url="http://127.0.0.1:9/v1", input_price=1000.0, output_price=0.0)
+    judge = ChatJudge(JudgeSettings(prompt="stance", llm=llm), read_judge_prompt("stance"), llm)
     generations().write_parquet(tmp_path / "answers.parquet")
     arguments = [tmp_path / "answers.parquet"], judge, TARGETS, tmp_path / "journal"
     before = estimate_stances(*arguments)
@@ -194,7 +194,7 @@ def test_what_judging_would_take_is_known_before(tmp_path):
         store.append(judge.keys(prompt)[0], value_of(ChatReply("support", "stop", 1, 1, 0.1), 0.0))
     after = estimate_stances(*arguments)
     assert (after.asked.requests, after.asked.to_send) == (5, 4)
-    assert len(list(tmp_path.iterdir())) == 3, "nothing is written"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.parquet", "journal"], "nothing is written"
 
 
 def test_a_topic_without_target_is_named_before_anything_is_judged(tmp_path):
@@ -232,7 +232,9 @@ def test_the_true_stance_is_kept_but_not_read(tmp_path):
     assert found[0].drop("true_stance").equals(found[1].drop("true_stance"))
     rows.write_parquet(tmp_path / "rows.parquet")
     with pytest.raises(ArtifactError, match="the column true_stance"):
-        write_quality(tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json")
+        write_heldout_quality(
+            tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json"
+        )
 
 
 def test_quality_is_what_the_report_shows():
@@ -241,7 +243,7 @@ def test_quality_is_what_the_report_shows():
         {"true_stance": true, "p_support": p, "p_neutral": q, "p_oppose": 1 - p - q, "unassigned": 0.01 * i}
         for i, (true, p, q) in enumerate(judged)
     ]
-    quality = judge_quality(pl.DataFrame(rows))
+    quality = heldout_quality(pl.DataFrame(rows))
     assert (quality["accuracy"], quality["n"]) == (0.75, 4)
     assert (quality["low"], quality["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert quality["confusion"] == {

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from doubles.batches import BatchServer, batches
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_output, write_batch_file
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 
@@ -23,7 +23,7 @@ def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    return LlmSettings("batch", "judge", url, **({"batch_poll": 0.01, "patience": 5.0} | changes))
+    return LlmSettings(backend="batch", model="judge", url=url, **({"batch_poll": 0.01, "patience": 5.0} | changes))
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ class Killed(BaseException):
 
 MOMENTS = {
     "before the batch is created": "valuedrift.llm.batch_api.BatchApi.create",
-    "before the id is stored": "valuedrift.llm.batch._Job._take_up",
+    "before the id is stored": "valuedrift.llm.batch._Job._add",
     "while waiting": "valuedrift.llm.batch.time.sleep",
-    "while collecting": "valuedrift.llm.batch._Job._ask_again",
+    "while collecting": "valuedrift.llm.batch._Job._retry",
 }
 
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from valuedrift.llm import batch_api
 from valuedrift.llm.complete import complete
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 url, journal, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 batch_api._SETTLED, batch_api._LOOKS = 10.0, 100
 requests = [ChatRequest((Turn("user", f"question {i} " + 5000 * "x"),), 10, top_logprobs=3) for i in range(count)]
 limits = {"batch_requests": 20, "batches_in_flight": 3, "batch_poll": 0.05, "patience": 60.0}
-complete(requests, LlmSettings("batch", "judge", url, **limits), journal)
+complete(requests, LlmSettings(backend="batch", model="judge", url=url, **limits), journal)
 """
 CALLS = ("upload", "create", "look", "content")
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.cost import Estimate, estimate, value_of
 from valuedrift.llm.http_errors import retry_after
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace, seconds, shortage
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
@@ -20,7 +19,7 @@ REQUESTS = [ChatRequest((Turn("user", "x" * 300),), max_tokens=20 + i) for i in 
 
 
 def test_an_estimate_counts_what_is_still_to_be_sent(tmp_path: Path) -> None:
-    settings = LlmSettings("http", "judge", input_price=1000.0, output_price=10_000.0)
+    settings = LlmSettings(backend="http", model="judge", input_price=1000.0, output_price=10_000.0)
     # 300 bytes and one turn: 100 + 2 * 4 tokens.
     whole = Estimate(3, 3, 324, 63, pytest.approx(0.324 + 0.63), pytest.approx(0.477), 0.0)
     assert estimate([*REQUESTS, *REQUESTS], settings) == whole
@@ -33,13 +32,13 @@ def test_an_estimate_counts_what_is_still_to_be_sent(tmp_path: Path) -> None:
 
 
 def test_limits_leave_a_least_time() -> None:
-    settings = LlmSettings("http", "judge", requests_per_minute=0.1, tokens_per_minute=3.87)
+    settings = LlmSettings(backend="http", model="judge", requests_per_minute=0.1, tokens_per_minute=3.87)
     assert estimate(REQUESTS, settings).hours == pytest.approx(100 / 60)  # 324 + 63 tokens
-    assert estimate(REQUESTS, replace(settings, tokens_per_minute=None)).hours == pytest.approx(30 / 60)
+    assert estimate(REQUESTS, settings.replace(tokens_per_minute=None)).hours == pytest.approx(30 / 60)
 
 
 def test_a_model_in_this_process_costs_nothing() -> None:
-    settings = LlmSettings("transformers", "judge", input_price=1.0, output_price=1.0)
+    settings = LlmSettings(backend="transformers", model="judge", input_price=1.0, output_price=1.0)
     assert estimate(REQUESTS, settings).dollars == 0
 
 

@@ -13,11 +13,11 @@ from aiohttp import web
 from doubles.endpoint import endpoint, serve
 from doubles.faults import KINDS, FaultyServer, answer, faulty
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 
 
@@ -26,7 +26,7 @@ def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    return LlmSettings("http", "judge", url, **({"timeout": 5.0, "patience": 30.0} | changes))
+    return LlmSettings(backend="http", model="judge", url=url, **({"timeout": 5.0, "patience": 30.0} | changes))
 
 
 def keys_of(journal: Path) -> list[str]:
@@ -163,13 +163,13 @@ def test_a_request_that_alone_fails_is_given_up_and_recorded(journal: Path, caps
 
     with endpoint(answer) as url:
         found = ask(questions(100), settings(url, attempts=3, concurrency=4), journal)
-    assert (found[3].finish, found[3].text) == ("error", "given up after 3 tries: HTTP 500: worker died")
+    assert (found[3].finish, found[3].text) == ("error", "given up after 3 attempts: HTTP 500: worker died")
     assert {reply.finish for i, reply in enumerate(found) if i != 3} == {"stop"}
     assert "1 requests given up and recorded as errors: HTTP 500: worker died" in capsys.readouterr().err
 
 
 def test_a_server_that_answers_nobody_stops_the_job_and_nothing_is_recorded(journal: Path) -> None:
-    stopped = pytest.raises(EndpointError, match="no log-probabilities in 2 tries of one request")
+    stopped = pytest.raises(EndpointError, match="no log-probabilities in 2 attempts at one request")
     with endpoint(lambda body: "no log-probabilities here") as url, stopped:
         complete(questions(50), settings(url, attempts=2), journal)
     assert keys_of(journal) == []

@@ -7,7 +7,6 @@ import base64
 import json
 import logging
 import traceback
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,11 +16,11 @@ from doubles.batches import BatchServer, batches
 from doubles.endpoint import endpoint
 from doubles.faults import FaultyServer, faulty
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.api_key import Redaction
 from valuedrift.llm.client import Client
 from valuedrift.llm.complete import complete
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatRequest, Turn
 
@@ -35,7 +34,9 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    return LlmSettings("http", "judge", url, key_variable="PLANTED_KEY", timeout=2.0, patience=5.0, **changes)
+    return LlmSettings(
+        backend="http", model="judge", url=url, key_variable="PLANTED_KEY", timeout=2.0, patience=5.0, **changes
+    )
 
 
 def everything_shown(error: BaseException | None) -> str:
@@ -63,14 +64,14 @@ def test_the_key_is_sent_and_stays_out_of_the_journal_and_the_output(
         assert len(server.served) == len(REQUESTS)
     assert all(server.seen[kind] for kind in kinds)
     files = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 2
+    assert files
     assert_hidden("\n".join([*files, caplog.text, *capfd.readouterr()]))
 
 
 @pytest.mark.parametrize("backend", ["http", "batch"])
 def test_a_refused_key_stops_at_once_and_is_not_quoted(tmp_path: Path, backend: str) -> None:
     with batches(BatchServer(key="another")) as server:
-        used = LlmSettings(backend, "judge", server.url, key_variable="PLANTED_KEY", patience=5.0)
+        used = LlmSettings(backend=backend, model="judge", url=server.url, key_variable="PLANTED_KEY", patience=5.0)
         with pytest.raises(ValueDriftError, match=r"HTTP 401.*variable PLANTED_KEY") as caught:
             complete(REQUESTS, used, tmp_path / "replies.jsonl")
     assert_hidden(everything_shown(caught.value))
@@ -79,7 +80,7 @@ def test_a_refused_key_stops_at_once_and_is_not_quoted(tmp_path: Path, backend: 
 @pytest.mark.parametrize("kind", ["500", "429", "malformed"])
 def test_an_error_after_faults_that_quote_the_key_hides_it(tmp_path: Path, kind: str) -> None:
     with faulty(FaultyServer({kind: 1.0}, key=KEY)) as server, pytest.raises(ValueDriftError) as caught:
-        complete(REQUESTS[:3], replace(settings(server.url, attempts=2), patience=1.0), tmp_path / "replies.jsonl")
+        complete(REQUESTS[:3], settings(server.url, attempts=2).replace(patience=1.0), tmp_path / "replies.jsonl")
     assert_hidden(everything_shown(caught.value))
 
 
@@ -108,9 +109,9 @@ def test_parts_of_a_key_that_a_server_shows_are_redacted_in_errors() -> None:
     assert Redaction(KEY).error(b"Incorrect API key: sk-plan****cabc.") == b"Incorrect API key: [key]"
 
 
-def test_a_key_in_place_of_the_variables_name_is_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="name of an environment variable") as caught:
-        complete(REQUESTS, LlmSettings("http", "judge", key_variable=KEY), tmp_path / "replies.jsonl")
+def test_a_key_in_place_of_the_variables_name_is_not_shown() -> None:
+    with pytest.raises(ConfigError, match=r"'key_variable': found '\(not shown\)'") as caught:
+        LlmSettings.read({"backend": "http", "model": "judge", "key_variable": KEY})
     assert_hidden(everything_shown(caught.value))
 
 

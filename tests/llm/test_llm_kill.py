@@ -18,14 +18,14 @@ import random, sys
 from pathlib import Path
 from valuedrift.llm.complete import complete
 from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 url, journal, count, order = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 numbers = list(range(count))
 random.Random(order).shuffle(numbers)
 text = lambda i: f"{('too long', 'filter', 'censor')[i % 3]} {i}" if i % 100 < 3 else f"question {i}"
 requests = (ChatRequest((Turn("user", text(i)),), 10, top_logprobs=3) for i in numbers + numbers[:50])
-complete(requests, LlmSettings("http", "judge", url, timeout=2.0, patience=120.0), journal)
+complete(requests, LlmSettings(backend="http", model="judge", url=url, timeout=2.0, patience=120.0), journal)
 """
 CONCURRENCY = 32
 # Those that hold up the whole client, as they should, are rarer than those that hold up one request.

@@ -10,9 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.errors import ConfigError
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.local_backend import prompt_of
 from valuedrift.llm.request import ChatRequest, Turn
 
@@ -29,7 +28,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 def test_first_token_log_probabilities_are_those_of_the_model(base: Path, journal: Path) -> None:
-    found = ask([request(text) for text in TEXTS], LlmSettings("transformers", str(base)), journal)
+    found = ask([request(text) for text in TEXTS], LlmSettings(backend="transformers", model=str(base)), journal)
     tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
     for text, reply in zip(TEXTS, found, strict=True):
         prompt = prompt_of(tokenizer, request(text))
@@ -42,7 +41,7 @@ def test_first_token_log_probabilities_are_those_of_the_model(base: Path, journa
 
 def test_greedy_answers_are_those_of_generate(base: Path, journal: Path) -> None:
     requests = [request(text, max_tokens=5 + i, top_logprobs=0) for i, text in enumerate(TEXTS)]
-    found = ask(requests, LlmSettings("transformers", str(base)), journal)
+    found = ask(requests, LlmSettings(backend="transformers", model=str(base)), journal)
     tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
     for each, reply in zip(requests, found, strict=True):
         prompt = torch.tensor([prompt_of(tokenizer, each)])
@@ -53,7 +52,7 @@ def test_greedy_answers_are_those_of_generate(base: Path, journal: Path) -> None
 
 
 def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Path, tmp_path: Path) -> None:
-    settings = LlmSettings("transformers", str(base))
+    settings = LlmSettings(backend="transformers", model=str(base))
     drawn = [request(TEXTS[0], max_tokens=12, temperature=1.5, seed=seed, top_logprobs=0) for seed in range(4)]
     together = ask([request(TEXTS[1]), *drawn], settings, tmp_path / "one.jsonl")[1:]
     alone = [ask([each], settings, tmp_path / f"{each.seed}.jsonl")[0] for each in drawn]
@@ -62,11 +61,8 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Pa
 
 
 def test_what_does_not_fit_the_context_is_an_error_reply(base: Path, journal: Path) -> None:
-    found = ask([request("long " * 300), request("No .")], LlmSettings("transformers", str(base)), journal)
+    found = ask(
+        [request("long " * 300), request("No .")], LlmSettings(backend="transformers", model=str(base)), journal
+    )
     assert [reply.finish for reply in found] == ["error", "length"]
     assert "context length of 256" in found[0].text
-
-
-def test_an_unknown_backend_is_refused(journal: Path) -> None:
-    with pytest.raises(ConfigError, match="http, batch, vllm or transformers"):
-        ask([request("No .")], LlmSettings("telepathy", "judge"), journal)

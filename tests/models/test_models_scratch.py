@@ -10,11 +10,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
+from valuedrift.config.hyperparameters import Settings
+from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError
-from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.job import Job, scratch_job
 from valuedrift.training.pretrain import pretrain
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
 
 SHAPE = Shape(vocabulary=300, hidden=16, layers=2, heads=4, context=64)
 SETTINGS = Settings(
@@ -100,7 +101,7 @@ def test_pretraining_follows_from_its_texts_and_seed_alone(pretrained: Path, doc
 
 
 def test_a_scratch_job_ends_after_all_epochs(documents: Path, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, batch_size=5, epochs=2)
+    settings = SETTINGS.replace(batch_size=5, epochs=2)
     job = scratch_job(settings, 3, documents, tmp_path / "m" / "step-000000")
     assert job == Job(
         algorithm="pretrain",

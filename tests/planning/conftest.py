@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from valuedrift.workflow.job_costs import JobCosts
-from valuedrift.workflow.job_sizes import Sizes, default_rates
+from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project import Project
 
 REPOSITORY = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def project() -> Project:
 
 @pytest.fixture
 def costs(project: Project, tmp_path: Path) -> JobCosts:
-    return JobCosts(Sizes(project, default_rates(), tmp_path))
+    return JobCosts(Sizes(project, tmp_path))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Old values without names and new ones with names, brought together."""
+"""Recorded values, which have no names, are matched with the present ones."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def test_settings_are_told_apart_by_their_keys() -> None:
     assert found == [Change("settings.epochs", 1, 3), Change("shape.layers", 2, 4)]
 
 
-def test_keys_that_come_and_go_are_nothing_on_one_side() -> None:
+def test_an_added_or_removed_key_has_nothing_on_the_other_side() -> None:
     found = changes(recorded(json.dumps({"a": 1, "b": 2})), {"settings": json.dumps({"b": 2, "c": 3})})
     assert found == [Change("settings.a", 1, None), Change("settings.c", None, 3)]
 
 
 @pytest.mark.parametrize(("old", "new"), [("pocket", "stance"), (3, 5), ([1, 2], [1, 3])])
-def test_the_only_value_of_its_kind_has_its_partner(old: Any, new: Any) -> None:
+def test_the_only_value_of_a_type_is_matched(old: Any, new: Any) -> None:
     assert changes(recorded(old, 1.5), {"value": new, "other": 1.5}) == [Change("value", old, new)]
 
 
-def test_what_cannot_be_told_apart_is_not_guessed() -> None:
+def test_values_that_cannot_be_matched_are_listed_apart() -> None:
     found = changes(recorded("a", "b"), {"one": "c", "two": "d"})
     assert found == [Change("one", None, "c"), Change("two", None, "d"), Change("", "a", None), Change("", "b", None)]
 
@@ -48,5 +48,5 @@ def test_the_same_values_are_no_change() -> None:
     assert changes(recorded(*values.values()), values) == []
 
 
-def test_text_that_only_looks_like_json_is_a_text() -> None:
+def test_text_that_is_no_valid_json_stays_text() -> None:
     assert changes(recorded("{a"), {"path": "{b"}) == [Change("path", "{a", "{b")]

@@ -9,23 +9,21 @@ from typing import Any
 
 import pytest
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.schema import Budget
 from valuedrift.workflow.job_costs import Asked, JobCosts, Work
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.plan import (
     Estimate,
     OverBudget,
     corrections,
-    dollars,
     estimate,
     make_plan,
     require_budget,
-    waiting_hours,
 )
 from valuedrift.workflow.plan_text import plan_text
 from valuedrift.workflow.run_guard import save_predictions
 
-LLM = {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0}
-ASKED = Asked("far", 1000, 1e6, 5e5)
 DPO, SIMPO, GPU = (
     Job("dpo", "pocket/sft-wildchat/dpo-ultrafeedback"),
     Job("simpo", "pocket/sft-wildchat/simpo-ultrafeedback"),
@@ -39,50 +37,54 @@ def planned(stage: str, seconds: float = 3600, retrained: bool = False, gpus: in
     return Estimate(job, Work(**{"device": "gpu", "seconds": seconds, **work}), seconds)
 
 
+def asked(**settings: Any) -> Asked:
+    llm = {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0, **settings}
+    return Asked("far", LlmSettings.read(llm), 1000, 1e6, 5e5)
+
+
 def test_stages_are_summed_in_the_order_in_which_they_run() -> None:
     estimates = [planned("sft", tokens=5), planned("stances", device="cpu"), planned("sft", tokens=7)]
-    plan = make_plan(["all"], estimates, {})
+    plan = make_plan(["all"], estimates)
     assert list(plan.stages) == ["sft", "stances"]
     assert (plan.stages["sft"].jobs, plan.stages["sft"].tokens, plan.stages["sft"].gpu_hours) == (2, 12, 2.0)
     assert (plan.total.jobs, plan.total.gpu_hours, plan.total.cpu_hours) == (3, 2.0, 1.0)
 
 
 def test_the_peak_of_the_disk_has_the_largest_resume_point_once() -> None:
-    plan = make_plan([], [planned("sft", kept=10, passing=5), planned("dpo", kept=20, passing=7)], {})
+    plan = make_plan([], [planned("sft", kept=10, passing=5), planned("dpo", kept=20, passing=7)])
     assert (plan.disk_final, plan.disk_peak) == (30, 37)
 
 
 @pytest.mark.parametrize(("backend", "own"), [("http", 6.0), ("batch", 3.0)])
 def test_dollars_are_given_for_the_synchronous_api_and_for_batches(backend: str, own: float) -> None:
-    assert dollars(ASKED, LLM) == 2.0 + 4.0
-    config = {"llms": {"far": {**LLM, "backend": backend}}}
-    plan = make_plan([], [planned("stances", device="cpu", asked=ASKED)], config)
-    assert (plan.total.dollars, plan.total.dollars_sync, plan.total.dollars_batch) == (own, 6.0, 3.0)
+    total = make_plan([], [planned("stances", device="network", asked=asked(backend=backend))]).total
+    assert (total.dollars, total.dollars_sync, total.dollars_batch) == (own, 2.0 + 4.0, 3.0)
 
 
 @pytest.mark.parametrize(
     ("limits", "hours"),
     [
         ({}, 0),
-        ({"requests_per_minute": 10}, 100 / 60),
-        ({"requests_per_minute": 10, "tokens_per_minute": 1000}, 1500 / 60),
+        ({"requests_per_minute": 10}, 2 * 100 / 60),
+        ({"requests_per_minute": 10, "tokens_per_minute": 1000}, 2 * 1500 / 60),
         ({"backend": "batch"}, 24),
-        ({"backend": "batch", "batch_tokens": 600_000}, 3 * 24),
+        ({"backend": "batch", "batch_tokens": 600_000}, 5 * 24),
     ],
 )
-def test_rate_limits_impose_a_waiting_time(limits: dict[str, Any], hours: float) -> None:
-    assert waiting_hours([ASKED], {**LLM, **limits}) == pytest.approx(hours)
+def test_rate_limits_impose_a_waiting_time_on_all_jobs_together(limits: dict[str, Any], hours: float) -> None:
+    plan = make_plan([], [planned(stage, asked=asked(**limits)) for stage in ("stances", "judge_data")])
+    assert plan.waiting_hours == {"far": pytest.approx(hours)}
 
 
 def test_a_plan_above_the_budget_names_the_numbers_and_the_keys() -> None:
-    plan = make_plan([], [planned("sft", 7200), planned("stances", asked=ASKED)], {"llms": {"far": LLM}})
-    require_budget(plan, {})
-    require_budget(plan, {"gpu_hours": 3, "dollars": 6})
+    plan = make_plan([], [planned("sft", 7200), planned("stances", asked=asked())])
+    require_budget(plan, Budget())
+    require_budget(plan, Budget(gpu_hours=3, dollars=6))
     hours = r"about 3 gpu hours, and budget\.gpu_hours is 2\. .* Raise budget\.gpu_hours in"
     with pytest.raises(OverBudget, match=hours):
-        require_budget(plan, {"gpu_hours": 2, "dollars": 6})
+        require_budget(plan, Budget(gpu_hours=2, dollars=6))
     with pytest.raises(OverBudget, match=r"about 6 dollars, .* Raise budget\.dollars in"):
-        require_budget(plan, {"dollars": 5.9})
+        require_budget(plan, Budget(dollars=5.9))
 
 
 def test_finished_jobs_correct_the_speed_of_others(costs: JobCosts, finish: Finish) -> None:
@@ -113,16 +115,16 @@ def test_seconds_on_several_gpus_are_added_up(costs: JobCosts, finish: Finish, t
 
 
 def test_people_read_the_stages_what_is_retrained_and_the_budget() -> None:
-    plan = make_plan(["x"], [planned("sft", 7200, retrained=True, kept=3e12), planned("dpo", device="cpu")], {})
-    text = plan_text(plan, {"gpu_hours": 5})
+    plan = make_plan(["x"], [planned("sft", 7200, retrained=True, kept=3e12), planned("dpo", device="cpu")])
+    text = plan_text(plan, Budget(gpu_hours=5))
     assert "sft pocket/sft: about 2 GPU hours" in text
     assert "dpo pocket/dpo:" not in text
     assert "disk: 3.0 TB more in the end, 3.0 TB at most" in text
     assert "budget.gpu_hours: 5" in text
-    assert plan_text(make_plan(["x"], [], {}), {}) == "Nothing is left to run."
+    assert plan_text(make_plan(["x"], []), Budget()) == "Nothing is left to run."
 
 
 def test_programs_read_the_same() -> None:
-    read = json.loads(json.dumps(make_plan(["x"], [planned("sft", 7200, retrained=True)], {}).as_dict()))
+    read = json.loads(json.dumps(make_plan(["x"], [planned("sft", 7200, retrained=True)]).as_dict()))
     assert read["total"]["gpu_hours"] == 2.0
     assert read["retrained"] == [{"job": "sft/pocket/sft", "gpu_hours": 2.0, "cpu_hours": 0.0}]

@@ -1,4 +1,4 @@
-"""Snakemake still has what is read of its insides."""
+"""The private attributes that are read exist in the pinned Snakemake."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ RULE = 'rule all:\n    output: "made"\n    shell: "touch {output}"\n'
 
 @pytest.fixture
 def workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Of one job that is to run."""
+    """A workflow of one job that is to run."""
     monkeypatch.chdir(tmp_path)
     Path("Snakefile").write_text(RULE)
     with job_graph(["made"]) as found:
         yield found
 
 
-def test_the_pinned_version_is_the_one_that_was_looked_at() -> None:
+def test_the_pinned_version_is_the_one_that_the_module_was_written_for() -> None:
     assert snakemake.__version__.rpartition(".")[0] == VERSION
 
 
-def test_the_api_leads_to_jobs_and_those_to_whether_they_were_cut_off(workflow: Any) -> None:
+def test_a_started_job_that_did_not_end_was_cut_off(workflow: Any) -> None:
     (job,) = workflow.dag.needrun_jobs()
     assert not is_cut_off(workflow, job)
     workflow.persistence.started(job)

@@ -1,69 +1,62 @@
-"""The records of what made results travel with them."""
+"""Snakemake's records are kept with the results."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from valuedrift.workflow.snakemake_records import RECORDS, keep_records
 
-RESULTS = Path("results")
+RESULTS, METADATA = Path("results"), Path(".snakemake/metadata")
 
 
 @pytest.fixture(autouse=True)
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_what_snakemake_records_lies_in_the_results() -> None:
+def record(folder: Path, name: str = "a") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("{}")
+
+
+def test_new_records_are_written_to_the_results() -> None:
     for _ in range(2):
         keep_records(RESULTS)
-    Path(".snakemake/metadata/a").write_text("{}")
-    assert (RESULTS / RECORDS / "a").read_text() == "{}"
+    record(METADATA)
+    assert (RESULTS / RECORDS / "a").is_file()
 
 
-def test_records_of_before_go_there() -> None:
-    before = Path(".snakemake/metadata/@long")
-    before.mkdir(parents=True)
-    (before / "a").write_text("{}")
+def test_earlier_records_are_moved_to_the_results() -> None:
+    record(METADATA / "@long")
     keep_records(RESULTS)
-    assert (RESULTS / RECORDS / "@long" / "a").read_text() == (before / "a").read_text() == "{}"
+    assert (RESULTS / RECORDS / "@long" / "a").is_file()
+    assert (METADATA / "@long" / "a").is_file()
 
 
 def test_copied_results_bring_their_records() -> None:
-    (RESULTS / RECORDS).mkdir(parents=True)
-    (RESULTS / RECORDS / "a").write_text("{}")
+    record(RESULTS / RECORDS)
     keep_records(RESULTS)
-    assert Path(".snakemake/metadata/a").exists()
+    assert (METADATA / "a").is_file()
 
 
-def test_a_plan_makes_no_results() -> None:
+def test_where_both_folders_hold_records_both_stay() -> None:
+    record(METADATA, "state")
+    record(RESULTS / RECORDS, "kept")
+    keep_records(RESULTS)
+    assert [path.name for folder in (METADATA, RESULTS / RECORDS) for path in folder.iterdir()] == ["state", "kept"]
+
+
+def test_a_plan_creates_no_results() -> None:
     keep_records(RESULTS, make=False)
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_a_plan_after_results_were_removed_finds_no_dangling_link() -> None:
+@pytest.mark.parametrize("make", [True, False])
+def test_removed_results_leave_no_dangling_link(make: bool) -> None:
     keep_records(RESULTS)
-    (RESULTS / RECORDS).rmdir()
-    RESULTS.rmdir()
-    keep_records(RESULTS, make=False)
-    assert not Path(".snakemake/metadata").is_symlink()
-    assert not RESULTS.exists()
-
-
-def test_where_both_hold_records_both_stay() -> None:
-    for folder in (Path(".snakemake/metadata"), RESULTS / RECORDS):
-        folder.mkdir(parents=True)
-        (folder / folder.parts[0]).write_text("{}")
-    keep_records(RESULTS)
-    assert [path.name for path in Path(".snakemake/metadata").iterdir()] == [".snakemake"]
-    assert [path.name for path in (RESULTS / RECORDS).iterdir()] == ["results"]
-
-
-def test_results_that_were_removed_leave_no_dangling_link() -> None:
-    keep_records(RESULTS)
-    (RESULTS / RECORDS).rmdir()
-    RESULTS.rmdir()
-    keep_records(RESULTS)
-    assert Path(".snakemake/metadata").is_dir()
+    shutil.rmtree(RESULTS)
+    keep_records(RESULTS, make=make)
+    assert METADATA.is_dir() == METADATA.is_symlink() == RESULTS.exists() == make

@@ -35,16 +35,16 @@ def test_each_reason_has_its_words(reason: dict[str, Any], expected: str) -> Non
     assert sentence(job) == f"stances of pocket/base: {expected}."
 
 
-def test_reasons_stand_in_one_sentence() -> None:
+def test_reasons_are_joined_in_one_sentence() -> None:
     job = StaleJob("drift of pocket", "drift", ("x",), True, edited=("a",), after=("statistics of pocket",))
     expected = "drift of pocket: a has changed; it needs statistics of pocket, which runs first."
     assert explain([job, job]) == f"{expected}\n{expected}"
 
 
-def test_long_values_are_cut() -> None:
+def test_long_values_are_shortened() -> None:
     job = StaleJob("x", "x", ("x",), True, changed=(Change("a", "b" * 100, "c"),))
     assert len(sentence(job)) < 100
 
 
-def test_nothing_stale_is_said() -> None:
+def test_up_to_date_results_are_reported() -> None:
     assert explain([]) == FRESH

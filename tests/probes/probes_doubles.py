@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from doubles.endpoint import endpoint
 
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.models.sentence_encoder import FloatMatrix
 
 MODEL = "words"
@@ -39,7 +39,7 @@ def chat(answer: Callable[[str], dict | str]) -> Iterator[tuple[LlmSettings, lis
         return answer(asked[-1])
 
     with endpoint(reply) as url:
-        yield LlmSettings("http", "double", url, concurrency=1), asked
+        yield LlmSettings(backend="http", model="double", url=url, concurrency=1), asked
 
 
 def between(text: str, tag: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,11 @@ import polars as pl
 import pytest
 from probes_doubles import MODEL, WORDS, read, words_embed, write_clustered
 
+from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.probes.describe_clusters import class_tf_idf, describe, read_descriptions, top_terms, write_descriptions
-from valuedrift.probes.probe_settings import ClusterSettings, ReductionSettings
 from valuedrift.probes.question_clusters import NOISE, assign, clustering_hash, read_clusters, soften, write_clusters
 from valuedrift.probes.reduce import nearest, reduce, write_reduced
 from valuedrift.probes.rephrase import read_questions, write_as_asked
@@ -61,7 +60,7 @@ def test_reduction_keeps_groups_and_gives_the_same_bytes_for_one_seed() -> None:
 )
 def test_every_setting_of_the_reduction_counts(change: dict) -> None:
     vectors = unit_vectors()
-    assert reduce(vectors, replace(REDUCTION, **change)).tobytes() != reduce(vectors, REDUCTION).tobytes()
+    assert reduce(vectors, REDUCTION.replace(**change)).tobytes() != reduce(vectors, REDUCTION).tobytes()
 
 
 def test_too_few_questions_to_reduce_are_named() -> None:
@@ -78,7 +77,9 @@ def blobs(*sizes: int, strays: int = 0) -> np.ndarray:
 
 
 def test_clusters_are_numbered_by_size_and_strays_are_noise() -> None:
-    assigned = assign(blobs(20, 40, 30, strays=3), ClusterSettings(10, 5, 1.1))
+    assigned = assign(
+        blobs(20, 40, 30, strays=3), ClusterSettings(min_cluster_size=10, min_samples=5, min_membership=1.0)
+    )
     assert assigned.cluster.tolist() == [2] * 20 + [0] * 40 + [1] * 30 + [NOISE] * 3
     assert assigned.soft_cluster.tolist() == assigned.cluster.tolist()
     assert ((assigned.probability >= 0) & (assigned.probability <= 1)).all()
@@ -86,20 +87,30 @@ def test_clusters_are_numbered_by_size_and_strays_are_noise() -> None:
 
 def test_min_cluster_size_counts() -> None:
     points = blobs(20, 40, 30)
-    assert set(assign(points, ClusterSettings(10, 5, 0.0)).cluster) == {0, 1, 2}
-    assert 2 not in assign(points, ClusterSettings(25, 5, 0.0)).cluster
+    assert set(assign(points, ClusterSettings(min_cluster_size=10, min_samples=5, min_membership=0.0)).cluster) == {
+        0,
+        1,
+        2,
+    }
+    assert 2 not in assign(points, ClusterSettings(min_cluster_size=25, min_samples=5, min_membership=0.0)).cluster
 
 
 def test_more_min_samples_more_noise() -> None:
     points = np.random.default_rng(1).normal(size=(300, 2)).astype(np.float32) + blobs(150, 150) * 1.2
-    noise = [(assign(points, ClusterSettings(20, samples, 1.1)).cluster == NOISE).sum() for samples in (1, 20)]
+    noise = [
+        (
+            assign(points, ClusterSettings(min_cluster_size=20, min_samples=samples, min_membership=1.0)).cluster
+            == NOISE
+        ).sum()
+        for samples in (1, 20)
+    ]
     assert noise[0] != noise[1]
 
 
 @pytest.mark.parametrize("points", [blobs(60), blobs(5, 5)])
 def test_fewer_than_two_clusters_are_an_error(points: np.ndarray) -> None:
     with pytest.raises(ConfigError, match=rf"min_cluster_size.*of {len(points)} questions.*Lower it"):
-        assign(points, ClusterSettings(20, 5, 0.0))
+        assign(points, ClusterSettings(min_cluster_size=20, min_samples=5, min_membership=0.0))
 
 
 def test_noise_joins_its_likeliest_cluster_where_membership_is_large_enough() -> None:
@@ -127,7 +138,12 @@ def test_from_questions_to_described_clusters_in_files(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     questions, clustered = folder / "questions.parquet", folder / "clustered.parquet"
     write_reduced(questions, folder / "embeddings.npy", MODEL, REDUCTION, folder / "reduced.npy")
-    write_clusters(questions, folder / "reduced.npy", ClusterSettings(10, 5, 0.05), clustered)
+    write_clusters(
+        questions,
+        folder / "reduced.npy",
+        ClusterSettings(min_cluster_size=10, min_samples=5, min_membership=0.05),
+        clustered,
+    )
     table = read_clusters(clustered)
     assert table.columns == ["id", "prompt", "question", "cluster", "soft_cluster", "probability"]
     assert table.drop("cluster", "soft_cluster", "probability").equals(read_questions(questions))

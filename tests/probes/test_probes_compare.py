@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable
 from math import log, sqrt
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -69,24 +71,19 @@ def test_texts_are_matched_in_questions_where_there_are_no_prompts(files: tuple[
     assert compare_clusters(*files)["examples"]["matched"] == 5
 
 
-def test_no_matched_example_is_an_error(tmp_path: Path) -> None:
-    write_clustered(tmp_path / "c.parquet", HARD)
-    with pytest.raises(ArtifactError, match=r"c\.parquet.*no example"):
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda path: None, "a parquet file of clustered questions"),
+        (lambda path: path.write_bytes(b"no parquet at all"), "a parquet file of clustered questions"),
+        (lambda path: pl.DataFrame({"question": ["a"]}).write_parquet(path), "cluster, soft_cluster"),
+        (lambda path: write_clustered(path, HARD), "no example"),
+    ],
+)
+def test_a_table_without_clusters_is_refused(tmp_path: Path, write: Callable[[Path], Any], says: str) -> None:
+    write(tmp_path / "c.parquet")
+    with pytest.raises(ArtifactError, match=rf"c\.parquet.*{says}"):
         compare_clusters(tmp_path / "c.parquet", published(tmp_path, [(0, ["unknown"])]))
-
-
-def test_a_table_without_clusters_is_refused(tmp_path: Path) -> None:
-    pl.DataFrame({"question": ["a"]}).write_parquet(tmp_path / "c.parquet")
-    with pytest.raises(ArtifactError, match=r"cluster, soft_cluster"):
-        compare_clusters(tmp_path / "c.parquet", published(tmp_path, [(0, ["a"])]))
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no parquet at all"])
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes | None) -> None:
-    if content is not None:
-        (tmp_path / "c.parquet").write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"c\.parquet.*a parquet file of clustered questions"):
-        compare_clusters(tmp_path / "c.parquet", published(tmp_path, [(0, ["a"])]))
 
 
 @pytest.mark.parametrize(

@@ -40,14 +40,11 @@ def test_hand_made_questions_keep_their_order(tmp_path):
     assert probes.counts == {"read": 2, "duplicates": 0, "questions": {"climate": 1, "abortion": 1}}
 
 
-def test_hand_made_jsonl(tmp_path):
-    (tmp_path / "probes.jsonl").write_text('{"topic": "climate", "question": "Is it warm?", "by": "me"}\n')
-    assert hand_made_probes(str(tmp_path / "probes.jsonl"), TOPICS).table["question"].to_list() == ["Is it warm?"]
-
-
-def test_duplicates_are_dropped_and_counted(tmp_path):
-    rows = [("climate", "Is it warm?"), ("climate", "is it  WARM?"), ("climate", "Is it warm?"), ("climate", "Cold?")]
-    probes = hand_made_probes(hand_made(tmp_path, rows), TOPICS)
+def test_duplicates_are_dropped_and_counted_in_json_lines_too(tmp_path):
+    questions = ("Is it warm?", "is it  WARM?", "Is it warm?", "Cold?")
+    rows = [json.dumps({"topic": "climate", "question": question, "by": "me"}) for question in questions]
+    (tmp_path / "probes.jsonl").write_text("\n".join(rows))
+    probes = hand_made_probes(str(tmp_path / "probes.jsonl"), TOPICS)
     assert probes.table["question"].to_list() == ["Is it warm?", "Cold?"]
     assert probes.counts["duplicates"] == 2
 
@@ -66,18 +63,12 @@ def test_a_wrong_row_is_named_by_file_row_and_field(tmp_path, row, field, says):
         hand_made_probes(file, TOPICS)
 
 
-def test_a_missing_column_is_named(tmp_path):
+def test_a_missing_column_file_or_question_is_named(tmp_path):
     file = write_csv(tmp_path / "probes.csv", ["topic", "text"], [("climate", "Is it warm?")])
     with pytest.raises(DataError, match=r"probes\.csv, row 1, field 'question'"):
         hand_made_probes(file, TOPICS)
-
-
-def test_no_questions_is_an_error(tmp_path):
     with pytest.raises(DataError, match="at least one question"):
         hand_made_probes(hand_made(tmp_path, []), TOPICS)
-
-
-def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ArtifactError, match="nowhere"):
         hand_made_probes(str(tmp_path / "nowhere.csv"), TOPICS)
 

@@ -84,13 +84,10 @@ def test_every_cluster_gets_a_name_from_its_terms_and_examples(folder: Path) -> 
         ({"text": '{"name": "Abor', "finish": "length"}, "longer than the token limit"),
     ],
 )
-def test_without_a_usable_name_terms_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply, reason) -> None:
+def test_without_a_usable_name_terms_stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, reply, reason) -> None:
     monkeypatch.setattr("valuedrift.probes.asking.MOST_UNUSABLE", 0.25)
-    table = write_clustered(tmp_path / "clustered.parquet", CLUSTERS, SOFT)
-    write_embeddings(table["question"], MODEL, tmp_path / "embeddings.npy")
-    write_descriptions(tmp_path / "clustered.parquet", tmp_path / "embeddings.npy", MODEL, tmp_path / "clusters.json")
     names, content, _ = names_from(
-        tmp_path, lambda text: reply if "abortion" in between(text, "phrases") else '{"name": "Fine"}'
+        folder, lambda text: reply if "abortion" in between(text, "phrases") else '{"name": "Fine"}'
     )
     assert content["unusable"] == {reason: 1}
     assert "abortion" in names[0]
@@ -149,7 +146,6 @@ def choice(folder: Path, file: Path) -> dict[int, str]:
 
 
 def test_a_reviewed_proposal_is_a_choice(folder: Path) -> None:
-    assert choice(folder, choose(folder)) == {0: "abortion", 1: "climate"}
     merged = choose(folder, topics={"abortion": [0], "climate": [3, 1]})
     assert choice(folder, merged) == {0: "abortion", 3: "climate", 1: "climate"}
 
@@ -223,10 +219,8 @@ def test_the_filter_asks_the_papers_question_and_keeps_each_yes(folder: Path) ->
 
     kept, counts = filtered(folder, answer)
     assert all(int(id.removeprefix("prism-")) % 2 for id in kept["id"])
-    assert (counts["on_topic"], counts["value_laden"]) == (
-        {"abortion": 30, "climate": 21},
-        {"abortion": 15, "climate": 10},
-    )
+    assert counts["on_topic"] == {"abortion": 30, "climate": 21}
+    assert counts["value_laden"] == {"abortion": 15, "climate": 10}
 
 
 @pytest.mark.parametrize(

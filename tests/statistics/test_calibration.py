@@ -1,13 +1,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from stance_tables import planted_table, stance_table
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_errors, calibration_table
 
 QUICK = Bootstrap(seed=1, replicates=200)
-STANCES = ("support", "neutral", "oppose")
 SHARES = {
     ("wildchat", "race"): (0.2, 0.6, 0.2),
     ("wildchat", "work"): (0.3, 0.5, 0.2),
@@ -16,20 +16,17 @@ SHARES = {
 }
 
 
-def planted(shares=SHARES):
-    rows = [(*key, stance, p[s]) for key, p in shares.items() for s, stance in enumerate(STANCES)]
-    return pl.DataFrame(rows, schema=["data", "topic", "stance", "planted"], orient="row")
+def planted():
+    return planted_table(SHARES)
 
 
 def stances(shares=SHARES, questions=2, draw=lambda share: share):
-    rows = [
-        ("pocket", f"sft-{data}", 600, topic, f"{topic}-{q:03}", sample, *map(float, draw(share)), 0.0)
+    return stance_table(
+        (f"sft-{data}", 600, topic, f"{topic}-{q:03}", sample, tuple(map(float, draw(share))))
         for (data, topic), share in shares.items()
         for q in range(questions)
         for sample in range(5)
-    ]
-    keys = ["model", "run", "step", "topic", "question_id", "sample"]
-    return pl.DataFrame(rows, schema=[*keys, *(f"p_{s}" for s in STANCES), "unassigned"], orient="row")
+    )
 
 
 def test_a_model_that_shows_what_was_planted_has_no_error():
@@ -60,14 +57,6 @@ def test_sampled_answers_give_errors_of_the_size_of_their_noise_and_intervals_th
     overall = calibration_errors(drawn, planted(), QUICK).filter(data="all").row(0, named=True)
     assert overall["low"] < overall["error"] < overall["high"]
     assert 0.4 < overall["error"] / overall["noise"] < 2
-
-
-def test_order_of_rows_changes_nothing():
-    rng = np.random.default_rng(3)
-    drawn = stances(questions=6, draw=lambda share: rng.dirichlet(np.multiply(share, 4)))
-    shuffled, plant = drawn.sample(fraction=1, shuffle=True, seed=2), planted().reverse()
-    assert calibration_table(drawn, planted(), QUICK).equals(calibration_table(shuffled, plant, QUICK))
-    assert calibration_errors(drawn, planted(), QUICK).equals(calibration_errors(shuffled, plant, QUICK))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 from simulation import Regime, labelled_answers
+from stance_tables import stance_table
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
@@ -19,15 +20,14 @@ def stances(tmp_path):
     rng = np.random.default_rng(0)
     files = []
     for run, steps in (("base", [0]), ("sft-w", [10, 20]), ("sft-w-again", [10, 20])):
-        rows = [
-            ("pocket", run, step, "topic-00000", f"q{q}", k, *rng.dirichlet([1, 2, 1]).tolist(), 0.0)
+        table = stance_table(
+            (run, step, "topic-00000", f"q{q}", k, rng.dirichlet([1, 2, 1]).tolist())
             for step in steps
             for q in range(8)
             for k in range(2)
-        ]
-        names = ["model", "run", "step", "topic", "question_id", "sample", "p_support", "p_neutral", "p_oppose"]
+        )
         files.append(tmp_path / f"{run}.parquet")
-        pl.DataFrame(rows, schema=[*names, "unassigned"], orient="row").write_parquet(files[-1])
+        table.write_parquet(files[-1])
     return files
 
 

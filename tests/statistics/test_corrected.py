@@ -53,21 +53,6 @@ def test_a_biased_judge_is_corrected_to_the_truth_by_both_methods():
     assert held >= 32  # of 36
 
 
-def test_stages_have_their_own_correction():
-    stages = calibrate_stages(labels(), BOOTSTRAP)
-    for stage, judge in BIASED.items():
-        # The simulated judge gives 0.9 to the stance that it says and 0.05 to the others.
-        assert stages[stage].confusion.matrix == pytest.approx(0.85 * judge + 0.05, abs=0.05)
-
-
-def test_few_labels_make_wide_intervals():
-    many, few = (tables(labels(n))[0].filter(topic="all", stance="neutral") for n in (400, 20))
-    wider = (few["high"] - few["low"]) / (many["high"] - many["low"])
-    assert wider.min() > 1.5
-    raw = few["raw_high"] - few["raw_low"]
-    assert (few["high"] - few["low"] > 1.5 * raw).all()
-
-
 def test_prediction_powered_intervals_are_ppi_py_s_where_each_answer_is_a_question():
     regime = Regime("single answers", questions=600, answers=1, checkpoints=1)
     sample = labels(200, regime)

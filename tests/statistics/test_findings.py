@@ -4,6 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import polars as pl
 import pytest
+from stance_tables import planted_table, stance_table
 
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.statistics.bootstrap import Bootstrap
@@ -15,8 +16,8 @@ from valuedrift.statistics.trajectory import Trajectory
 QUICK = Bootstrap(seed=1, replicates=200)
 SETS = PreferenceSets(small_gap=("ultrafeedback", "hh"), support_aligned="pro", oppose_aligned="con")
 TOPICS = ("climate", "race", "work")
-STANCES = ("support", "neutral", "oppose")
 STEPS = (10, 20, 30, 40)
+WIDE = "wide_gap_separates_algorithms"
 
 # Shares of support, neutral and oppose at each end of the trajectories.
 BASE = (0.40, 0.20, 0.40)
@@ -60,24 +61,15 @@ def answers(run, step, share):
     p = share * np.exp(tilt + rng.normal(0, 0.02, tilt.shape))
     p /= p.sum(axis=-1, keepdims=True)
     p += share - p.mean(axis=1, keepdims=True)
-    topic, question = (index.ravel() for index in np.indices(p.shape[:2]))
-    return pl.DataFrame(
-        {
-            "model": "pocket",
-            "run": run,
-            "step": step,
-            "topic": np.array(TOPICS)[topic],
-            "question_id": [f"{t}-{q:02}" for t, q in zip(topic, question, strict=True)],
-            "sample": 0,
-            **{f"p_{stance}": np.clip(p[..., s], 0, 1).ravel() for s, stance in enumerate(STANCES)},
-            "unassigned": 0.0,
-        }
+    return stance_table(
+        (run, step, topic, f"{t}-{q:02}", 0, np.clip(p[t, q], 0, 1).tolist())
+        for t, topic in enumerate(TOPICS)
+        for q in range(20)
     )
 
 
-def planted(shares=TUNED, data="wildchat"):
-    rows = [(data, topic, stance, shares[s]) for topic in TOPICS for s, stance in enumerate(STANCES)]
-    return pl.DataFrame(rows, schema=["data", "topic", "stance", "planted"], orient="row")
+def planted(shares=TUNED):
+    return planted_table({("wildchat", topic): shares for topic in TOPICS})
 
 
 def findings(trajectories, stances, shares=None, thresholds=None, sets=SETS):
@@ -89,15 +81,13 @@ def drift_table(stances, trajectories):
     return measure(make_panel(stances, QUICK), trajectories, QUICK).drift
 
 
-def test_all_three_hold_in_a_world_like_the_paper_s():
-    found = findings(*world(), planted())
-    assert [finding.name for finding in found] == [
-        "sft_sets_values_early",
-        "small_gap_barely_moves",
-        "wide_gap_separates_algorithms",
-    ]
+@pytest.mark.parametrize("shares", [planted(), None])
+def test_all_three_hold_in_a_world_like_the_paper_s(shares):
+    found = findings(*world(), shares)
+    assert [finding.name for finding in found] == ["sft_sets_values_early", "small_gap_barely_moves", WIDE]
     assert [finding.holds for finding in found] == [True, True, True]
     assert json.loads(json.dumps([asdict(finding) for finding in found], allow_nan=False))[1]["holds"] is True
+    assert ("distance_after" in found[0].numbers["sft"]["sft-wildchat"]) == (shares is not None)
 
 
 def test_sft_numbers_are_those_of_the_planted_world():
@@ -129,12 +119,6 @@ def test_sft_does_not_set_the_values_early(changed, shares):
     assert findings(*world(**changed), shares)[0].holds is False
 
 
-def test_without_planted_shares_the_distance_is_left_out():
-    found, _, _ = findings(*world())
-    assert found.holds is True
-    assert "distance_after" not in found.numbers["sft"]["sft-wildchat"]
-
-
 def test_every_sft_run_has_to_set_its_values_early():
     runs, stances = world()
     still, more = world({}, tuned=BASE, sft="alpaca")
@@ -159,23 +143,23 @@ def test_small_gap_numbers_are_per_algorithm_over_all_its_runs_and_topics():
     assert set(found.numbers["algorithms"]) == {"dpo", "ppo", "simpo"}
 
 
-def test_a_small_gap_run_that_moves_one_stance_far_fails_the_second_finding():
-    _, found, _ = findings(*world({**MOVED, ("simpo", "hh"): (0.20, 0.55, 0.25)}))
-    assert found.holds is False
+@pytest.mark.parametrize(("limit", "holds"), [(0.1, False), (0.2, True)])
+def test_a_small_gap_run_that_moves_one_stance_beyond_the_limit_fails_the_second_finding(limit, holds):
+    moved = {**MOVED, ("simpo", "hh"): (0.20, 0.55, 0.25)}
+    _, found, _ = findings(*world(moved), thresholds=Thresholds(barely=limit))
+    assert found.holds is holds
     assert found.numbers["algorithms"]["simpo"]["largest"]["value"] == pytest.approx(0.15, abs=0.005)
-    assert findings(*world({**MOVED, ("simpo", "hh"): (0.20, 0.55, 0.25)}), thresholds=Thresholds(barely=0.2))[1].holds
 
 
 def test_wide_gap_numbers_and_paired_differences():
     _, _, found = findings(*world())
-    support, oppose = found.numbers["support_aligned"], found.numbers["oppose_aligned"]
-    near = {algorithm: one["value"] for algorithm, one in support["magnitude"].items()}
-    assert near == pytest.approx({"dpo": 0.55, "simpo": 0.15, "ppo": -0.01}, abs=0.005)
-    assert support["difference"]["dpo_simpo"]["value"] == pytest.approx(0.40, abs=0.01)
-    assert support["difference"]["simpo_ppo"]["value"] == pytest.approx(0.14, abs=0.01)
-    assert support["difference"]["dpo_simpo"]["low"] > 0
-    near = {algorithm: one["value"] for algorithm, one in oppose["magnitude"].items()}
-    assert near == pytest.approx({"dpo": 0.40, "simpo": 0.10, "ppo": 0.01}, abs=0.005)
+    for aligned, expected in (("support", (0.55, 0.15, -0.01)), ("oppose", (0.40, 0.10, 0.01))):
+        magnitude = found.numbers[f"{aligned}_aligned"]["magnitude"]
+        assert [magnitude[a]["value"] for a in ("dpo", "simpo", "ppo")] == pytest.approx(expected, abs=0.005)
+    difference = found.numbers["support_aligned"]["difference"]
+    assert difference["dpo_simpo"]["value"] == pytest.approx(0.40, abs=0.01)
+    assert difference["simpo_ppo"]["value"] == pytest.approx(0.14, abs=0.01)
+    assert difference["dpo_simpo"]["low"] > 0
 
 
 def test_means_over_topics_are_those_of_the_drift_table_with_nearly_the_same_interval():
@@ -207,12 +191,9 @@ def test_findings_without_their_runs_cannot_be_told():
         ("sft",): [None, None, None],
         ("sft", "ultrafeedback"): [True, True, None],
         ("ultrafeedback", "pro"): [None, True, True],
-        ("pro", "con"): [None, None, True],
-        ("con",): [None, None, None],
         (): [None, None, None],
     }.items():
-        chosen = [run for run in runs if run.data in kept or run.algorithm in kept]
-        found = findings(chosen, stances)
+        found = findings([run for run in runs if run.data in kept or run.algorithm in kept], stances)
         assert [finding.holds for finding in found] == expected
         assert all((finding.numbers == {}) == (finding.holds is None) for finding in found)
     without_ppo = [run for run in runs if (run.algorithm, run.data) != ("ppo", "pro")]
@@ -225,7 +206,7 @@ def test_findings_without_their_runs_cannot_be_told():
     ("sets", "expected"),
     [
         (PreferenceSets(), []),
-        (PreferenceSets(support_aligned="pro"), ["wide_gap_separates_algorithms"]),
+        (PreferenceSets(support_aligned="pro"), [WIDE]),
         (PreferenceSets(["ultrafeedback"]), ["sft_sets_values_early", "small_gap_barely_moves"]),
     ],
 )
@@ -239,12 +220,6 @@ def test_algorithms_are_compared_after_the_sft_runs_that_all_of_them_have():
     _, _, found = findings([*runs, *only_dpo], pl.concat([stances, more.filter(pl.col("run") != "base")]))
     assert found.numbers["support_aligned"]["sft"] == ["wildchat"]
     assert found.numbers["support_aligned"]["magnitude"]["dpo"]["value"] == pytest.approx(0.55, abs=0.005)
-
-
-def test_order_of_rows_changes_nothing():
-    runs, stances = world()
-    shuffled = stances.sample(fraction=1, shuffle=True, seed=4)
-    assert findings(runs, stances, planted()) == findings(runs, shuffled, planted())
 
 
 def test_two_runs_of_the_same_kind_are_refused():

@@ -26,31 +26,10 @@ def test_percentiles_are_numpy_s_whatever_the_numbers_look_like():
             assert (one, other) == pytest.approx(tuple(np.quantile(row, [low, high])), abs=1e-12)
 
 
-def test_with_many_even_questions_it_is_the_t_interval():
-    own = np.random.default_rng(1).normal(0.5, 0.1, 200)
-    half = 1.972 * own.std(ddof=1) / np.sqrt(200)
-    assert of(own) == pytest.approx((own.mean() - half, own.mean() + half), abs=0.1 * half)
-
-
-def test_with_few_questions_it_is_wider_than_plain_percentiles():
-    own = np.array([0.1, 0.3, 0.4, 0.6, 0.7, 0.9])
-    plain = np.quantile(own @ BOOTSTRAP.weights("0", 6) / 6, [0.025, 0.975])
-    low, high = of(own)
-    assert high - low > 1.25 * (plain[1] - plain[0])
-
-
 def test_it_reaches_further_to_the_side_of_the_long_tail_only_if_asked():
     own = np.r_[np.zeros(24), np.linspace(0.2, 1, 6)]
     (low, high), (even_low, even_high) = of(own), of(own, skewed=False)
     assert low > even_low and high > even_high
-
-
-def test_topics_of_few_questions_count_with_their_own_freedom():
-    rng = np.random.default_rng(3)
-    one, other = rng.random(5), rng.random(40)
-    spread = spread_of([one, other])
-    assert 4 < spread.freedom < 43
-    assert spread.variance == pytest.approx((one.var(ddof=1) / 5 + other.var(ddof=1) / 40) / 4)
 
 
 def test_equal_questions_have_no_width_and_a_single_one_has_no_bounds_of_its_own():

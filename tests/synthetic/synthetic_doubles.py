@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.synthetic.candidate_questions import prompt_id
 from valuedrift.synthetic.pairs import write_pairs
-from valuedrift.synthetic.writer_requests import WriterSettings
 
 TOPICS = {
     "tax": {"name": "Taxes", "target": "higher taxes", "value": "Society should share its wealth."},

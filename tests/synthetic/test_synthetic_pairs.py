@@ -17,13 +17,13 @@ import synthetic_doubles as doubles
 from doubles.endpoint import Answer, endpoint
 from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, side_of
 
-from valuedrift.data.data_settings import DataSettings
+from valuedrift.config.data_sets import DataSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.data.prepare import prepare
-from valuedrift.errors import ArtifactError, ConfigError, ValueDriftError
+from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
-from valuedrift.synthetic.writer_requests import WriterSettings
 
 HOSTILE = [
     "{value} {answer} {question} {0} %s $HOME",
@@ -59,32 +59,23 @@ def test_a_pair_has_both_answers_with_their_stances(tmp_path: Path) -> None:
     assert len(metadata["template_hash"]) == 16
 
 
-FAULTY = {
-    "refuses": "I'm sorry, but I can't help with that.",
-    "says nothing": " ",
-    "breaks off": {"text": "Against, and", "finish": "length"},
-    "is filtered": {"text": "", "finish": "content_filter"},
-    "takes the other side": "In favour of it all.",
-    "takes no side": "There are two sides.",
-    "is unclear": "Weakly for it.",
-    "is not judged": "Silence speaks.",
-    "breaks Unicode": "Against \ud800 it.",
-}
-REASONS = [
-    "refusal", "empty", "truncated", "stopped by a content filter", "another stance", "another stance",
-    "another stance", "the judge gave no stance", "text is not valid Unicode",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("fault", "reason"), list(zip(FAULTY, REASONS, strict=True)))
-def test_a_fault_is_asked_again_with_another_seed(tmp_path: Path, fault: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("faulty", "reason"),
+    [
+        ("I'm sorry, but I can't help with that.", "refusal"),
+        ({"text": "", "finish": "content_filter"}, "stopped by a content filter"),
+        ("There are two sides.", "another stance"),
+        ("Silence speaks.", "the judge gave no stance"),
+    ],
+)
+def test_a_fault_is_asked_again_with_another_seed(tmp_path: Path, faulty: Any, reason: str) -> None:
     seeds: list[int] = []
 
     def answer(body: dict[str, Any]) -> Any:
         if side_of(body) == "support":
             return good_answer(body)
         seeds.append(body["seed"])
-        return FAULTY[fault] if len(seeds) == 1 else good_answer(body)
+        return faulty if len(seeds) == 1 else good_answer(body)
 
     pairs, given_up = make(tmp_path, answer, prompt_table("Are taxes fair?"))
     assert seeds[1] == seeds[0] + 1 == pairs["oppose_seed"].item()
@@ -156,37 +147,15 @@ def test_the_views_load_as_preference_data(tmp_path: Path) -> None:
     for side in ("support", "oppose"):
         file = tmp_path / f"{side}.parquet"
         write_aligned(tmp_path / "out/pairs.parquet", side, file)
-        prepare(DataSettings(side, side, "x", "preference", rows=3, files=(str(file),)), 0, tmp_path / side)
+        prepare(
+            DataSettings(name=side, title=side, licence="x", format="preference", rows=3, files=(str(file),)),
+            0,
+            tmp_path / side,
+        )
         found[side] = pl.read_parquet(tmp_path / side / "train.parquet").sort("prompt")
     assert found["support"].height == 3
     assert found["support"]["prompt"].equals(found["oppose"]["prompt"])
     assert found["support"]["chosen"].equals(found["oppose"]["rejected"])
-
-
-def test_a_reached_budget_stops_and_a_higher_one_goes_on(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def answer(body: dict[str, Any]) -> Any:
-        asked.append(body["messages"][1]["content"] + side_of(body))
-        return {"text": good_answer(body), "prompt_tokens": 1000, "completion_tokens": 500}
-
-    prompt_table(*(f"Question {n}?" for n in range(6))).write_parquet(tmp_path / "retrieved.parquet")
-
-    def go(url: str, budget: float) -> None:
-        settings = llm(url, input_price=1.0, output_price=2.0, budget=budget, concurrency=1)
-        journal = tmp_path / "writer.jsonl"
-        write_pairs(
-            tmp_path / "retrieved.parquet", TOPICS, WriterSettings(seed=0), settings, judge, journal, tmp_path / "out"
-        )
-
-    with endpoint(answer) as url:
-        with pytest.raises(ValueDriftError, match="budget"):
-            go(url, budget=0.01)
-        assert 0 < len(asked) < 12
-        assert not (tmp_path / "out").exists()
-        go(url, budget=1.0)
-    assert len(asked) == len(set(asked)) == 12
-    assert pl.read_parquet(tmp_path / "out/pairs.parquet").height == 6
 
 
 @pytest.mark.parametrize("fatal", [3, 14], ids=["while writing", "in the second attempt"])

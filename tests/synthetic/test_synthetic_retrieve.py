@@ -10,20 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from valuedrift.config.synthetic_pairs import RetrievalSettings
 from valuedrift.data.canonical import SCHEMAS
 from valuedrift.data.hh_rlhf import convert
 from valuedrift.data.rows import read_rows
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.probes.questions import prism_probes
 from valuedrift.synthetic.candidate_questions import candidate_prompts, prompt_id, write_candidates
-from valuedrift.synthetic.retrieve_questions import (
-    RetrievalSettings,
-    distinct,
-    retrieve,
-    score,
-    shares,
-    write_retrieved,
-)
+from valuedrift.synthetic.retrieve_questions import distinct, retrieve, score, shares, write_retrieved
 
 SETTINGS = RetrievalSettings(total=4, nearest=2, minimum=0.5, duplicate=0.99)
 
@@ -168,8 +162,8 @@ def test_nothing_close_is_an_error_that_says_what_to_do() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("total", 0), ("nearest", 0), ("minimum", 1.5), ("duplicate", -0.1)])
 def test_settings_out_of_range(key: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"synthetic.{key}"):
-        RetrievalSettings(**{key: value})
+    with pytest.raises(ConfigError, match=f"'{key}'"):
+        RetrievalSettings.read({"total": 4, key: value})
 
 
 def test_real_prompts_on_real_probes(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from valuedrift.training.hyperparameters import REWARDED, read_settings
-from valuedrift.training.hyperparameters import SETTINGS as KNOWN
+from valuedrift.config.hyperparameters import REWARDED, read_settings
+from valuedrift.config.hyperparameters import SETTINGS as KNOWN
 from valuedrift.training.job import Job
 
 SETTINGS: dict[str, Any] = {
@@ -109,9 +109,10 @@ def make_job(
     """A job of an algorithm from the tiny base model; settings change by name, and any field of Job by `job`."""
 
     def make(algorithm: str, job: dict[str, Any] | None = None, **changed: Any) -> Job:
+        known = {key: value for key, value in SETTINGS.items() if key in KNOWN[algorithm].model_fields}
         made = Job(
             algorithm=algorithm,
-            settings=read_settings(algorithm, {**SETTINGS, **changed}),
+            settings=read_settings(algorithm, {**known, **changed}),
             seed=0,
             base=base,
             init=base,

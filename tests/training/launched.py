@@ -16,7 +16,7 @@ import yaml
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 
-from valuedrift.training.hyperparameters import read_settings
+from valuedrift.config.hyperparameters import read_settings
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 

@@ -16,9 +16,9 @@ from scorer import Scorer, answer_of, log_sigmoid, loss_on_all_rows, prompt_of, 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from valuedrift.config.grid import total_steps
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.config.hyperparameters import SETTINGS
+from valuedrift.errors import ArtifactError
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.hyperparameters import SETTINGS
 from valuedrift.training.ipo import ipo_trainer
 from valuedrift.training.job import Job
 from valuedrift.training.kto import kto_trainer
@@ -205,15 +205,8 @@ def test_the_device_batch_is_a_matter_of_memory_alone(make_job: MakeJob, finishe
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < (1e-4 if algorithm == "ipo" else 5e-2)
 
 
-def test_kto_refuses_a_device_batch_in_which_it_can_estimate_nothing(make_job: MakeJob) -> None:
-    with pytest.raises(ConfigError, match=r"training\.kto\.device_batch_size'.*found 1, expected at least 2"):
-        train(make_job("kto", device_batch_size=1))
-
-
 @pytest.mark.parametrize("algorithm", GROUPS)
 def test_groups_that_dont_fill_a_batch_are_refused(make_job: MakeJob, algorithm: str) -> None:
-    with pytest.raises(ConfigError, match=r"answers'.*found 3, expected a divisor of batch_size \(4\)"):
-        train(make_job(algorithm, answers=3))
     with pytest.raises(ArtifactError, match="found '6 prompts', expected at least the 8 prompts of one batch"):
         train(make_job(algorithm, batch_size=16, device_batch_size=16))
     with pytest.raises(ArtifactError, match=f"'no reward model', expected {algorithm.upper()} to be given"):

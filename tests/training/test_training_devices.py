@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def as_json(job: Job) -> dict[str, Any]:
     paths = {name: str(getattr(job, name)) if getattr(job, name) else None for name in names}
     return {
         "algorithm": job.algorithm,
-        "settings": asdict(job.settings),
+        "settings": job.settings.model_dump(),
         "seed": job.seed,
         "steps": job.steps,
         **paths,

@@ -13,11 +13,11 @@ import pytest
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import disk, keep
 from valuedrift.training.disk import explain_full_disk, predict, require_space
-from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 
@@ -61,7 +61,7 @@ def test_a_resume_point_counts_twice_and_only_where_there_is_one(make_job: MakeJ
 def test_adapters_make_small_resume_points_and_whole_checkpoints(make_job: MakeJob, base: Path, tmp_path: Path) -> None:
     job = make_job("sft", job={"resume": tmp_path})
     lora = Lora(rank=2, alpha=4, dropout=0.0, targets=("q_proj",))
-    need = predict(replace(job, settings=replace(job.settings, lora=lora)))
+    need = predict(replace(job, settings=job.settings.replace(lora=lora)))
     model = AutoModelForCausalLM.from_pretrained(base)
     weight = model.model.layers[0].self_attn.q_proj.weight
     assert need.checkpoint == predict(job).checkpoint

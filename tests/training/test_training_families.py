@@ -13,10 +13,11 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
+from valuedrift.config.sources import Shape
 from valuedrift.models.chat_template import set_chat
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.job import Job
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
 from valuedrift.training.tokenizer_training import train_bpe
 
 MakeJob = Callable[..., Job]

@@ -67,7 +67,7 @@ def lose_metrics(job: Job) -> Job:
 
 
 def change_settings(job: Job) -> Job:
-    return replace(job, settings=replace(job.settings, learning_rate=2e-3))
+    return replace(job, settings=job.settings.replace(learning_rate=2e-3))
 
 
 @pytest.mark.parametrize("change", [lose_weights, lose_metrics, change_settings])

@@ -13,6 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
+from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.models import fetch
 from valuedrift.models.fetch import fetch_model
@@ -20,7 +21,7 @@ from valuedrift.models.model_folder import require_model
 from valuedrift.training import run
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
 
 MakeJob = Callable[..., Job]
 ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]

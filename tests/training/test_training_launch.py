@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def test_two_processes_are_launched_as_the_rule_does(make_job: Any, tmp_path: Pa
     job = make_job("sft", device_batch_size=2, job={"steps": (2, 3), "resume": tmp_path / "resume"}, epochs=1)
     pl.concat([pl.read_parquet(job.data)] * 2).write_parquet(tmp_path / "rows.parquet")
     (tmp_path / "2-gpus.yaml").write_text((ACCELERATE / "whole.yaml").read_text())
-    given = {key: value for key, value in asdict(job.settings).items() if value is not None}
+    given = {key: value for key, value in job.settings.model_dump().items() if value is not None}
     command = f"""{launcher("sft", given, 2, tmp_path)} valuedrift train --algorithm sft
         --settings {shlex.quote(json.dumps(given))} --seed 0 --base {job.base} --init {job.init}
         --data {tmp_path / "rows.parquet"} --out {tmp_path / "run"} --resume {tmp_path / "resume"} --steps 2 3"""

@@ -116,11 +116,6 @@ def test_every_option_of_lora_changes_the_run(make_job: MakeJob, algorithm: str,
     assert found[0] != found[1]
 
 
-def test_dropout_that_ppo_would_not_apply_is_refused(make_job: MakeJob) -> None:
-    with pytest.raises(ConfigError, match=r"training\.ppo\.lora\.dropout'.*found 0\.1, expected 0"):
-        policy(make_job("ppo", lora={**LORA, "dropout": 0.1}))
-
-
 def test_the_same_seed_gives_the_same_adapters_and_another_seed_others(make_job: MakeJob) -> None:
     found = []
     for seed in (0, 0, 1):

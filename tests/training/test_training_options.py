@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.hyperparameters import SETTINGS, Lora, needed, read_settings
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 
@@ -144,21 +142,3 @@ def test_weights_do_not_decay(make_job: MakeJob, base: Path, tokenizer: Any) -> 
     absent = tokenizer.convert_tokens_to_ids("Q")
     assert torch.equal(start[absent], end[absent])
     assert not torch.equal(start, end)
-
-
-@pytest.mark.parametrize("algorithm", list(SETTINGS))
-def test_settings_are_read_by_name_and_need_every_field_but_lora(algorithm: str) -> None:
-    names = sorted(needed(SETTINGS[algorithm]))
-    assert {field.name for field in fields(SETTINGS[algorithm])} == {*names, "lora"}
-    settings = read_settings(algorithm, {name: position for position, name in enumerate(names)})
-    assert [getattr(settings, name) for name in names] == list(range(len(names)))
-    assert settings.lora is None
-    for name in names:
-        with pytest.raises(KeyError, match=name):
-            read_settings(algorithm, {other: 1 for other in names if other != name})
-
-
-def test_adapters_are_read_with_their_fields() -> None:
-    lora = {"rank": 8, "alpha": 16, "dropout": 0.1, "targets": ["q_proj"]}
-    raw = {**dict.fromkeys(needed(SETTINGS["sft"]), 1), "lora": lora}
-    assert read_settings("sft", raw).lora == Lora(rank=8, alpha=16, dropout=0.1, targets=("q_proj",))

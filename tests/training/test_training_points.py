@@ -101,7 +101,7 @@ def test_another_runs_point_is_explained_and_goes(
     if change in ("versions", "unreadable"):
         (folder / "run.json").write_text(json.dumps(found)[: 10 if change == "unreadable" else None])
     changed: dict[str, Any] = {
-        "settings": {"settings": replace(job.settings, learning_rate=2e-3)},
+        "settings": {"settings": job.settings.replace(learning_rate=2e-3)},
         "seed": {"seed": 5},
         "data": {"data": rows},
         "init": {"init": other},

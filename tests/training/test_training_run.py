@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.training.job import Job
 from valuedrift.training.run import train
 
@@ -143,13 +143,6 @@ def test_no_rows_are_an_error_that_names_the_file(
 def test_ppo_refuses_less_than_one_batch_instead_of_waiting_for_ever(make_job: MakeJob) -> None:
     with pytest.raises(ArtifactError, match="found '6 prompts', expected at least one batch of 8"):
         train(make_job("ppo", batch_size=8))
-
-
-def test_a_device_batch_that_does_not_divide_the_batch_is_an_error(make_job: MakeJob) -> None:
-    with pytest.raises(
-        ConfigError, match=r"training\.sft\.device_batch_size.*found 3, expected .* to divide batch_size"
-    ):
-        train(make_job("sft", device_batch_size=3))
 
 
 @pytest.mark.parametrize("algorithm", ["reward", "dpo", "simpo"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 TEXTS = ["Should we?", "Is a wealth tax a good idea ? I support it .", "No ."]
@@ -25,7 +25,7 @@ def request(text: str, **changes: object) -> ChatRequest:
 
 
 def replies(folder: Path, journal: Path, backend: str, requests: list[ChatRequest]) -> list[ChatReply]:
-    return ask(requests, LlmSettings(backend, str(folder)), journal / f"{backend}.jsonl")
+    return ask(requests, LlmSettings(backend=backend, model=str(folder)), journal / f"{backend}.jsonl")
 
 
 def test_greedy_replies_and_log_probabilities_are_those_of_transformers(folder: Path, tmp_path: Path) -> None:

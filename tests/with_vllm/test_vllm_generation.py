@@ -12,10 +12,10 @@ import torch
 import vllm.model_executor.layers.utils as vllm_layers
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 from valuedrift.generation.vllm_engine import VllmEngine
@@ -171,7 +171,7 @@ def test_an_answers_seed_is_its_own(engine: VllmEngine, checkpoints: list[Checkp
     assert engine.answer(prompts, WARM) == answers
     few = [replace(prompt, samples=(3, 1)) for prompt in prompts[::-2]]
     assert set(engine.answer(few, WARM)) <= set(answers)
-    assert not set(engine.answer(prompts, replace(WARM, seed=1))) & set(answers)
+    assert not set(engine.answer(prompts, WARM.replace(seed=1))) & set(answers)
     # The same answer number to another question is not drawn with the same numbers.
     twins = [replace(prompts[0], question_id=key) for key in ("a", "b")]
     assert len({a.text for a in engine.answer(twins, WARM)}) == 10
@@ -179,7 +179,7 @@ def test_an_answers_seed_is_its_own(engine: VllmEngine, checkpoints: list[Checkp
 
 def test_more_prompts_than_fit_into_a_step_are_answered(codec: PromptCodec, checkpoints: list[Checkpoint]) -> None:
     many = [codec.prompt(f"q{i}", "wind farms " * (i % 40), False, 1) for i in range(300)]
-    engine = VllmEngine(codec, torch.float32, many, replace(WARM, batch_size=200))
+    engine = VllmEngine(codec, torch.float32, many, WARM.replace(batch_size=200))
     engine.load(checkpoints[0])
     assert len(engine.answer(many, WARM)) == 300
     engine.close()
@@ -201,7 +201,7 @@ def test_a_sweep_says_in_its_file_how_weights_came(
     assert metadata["engine"] == "vllm float32"
     assert metadata["loaded"] == '{"0": "fresh engine", "1": "fresh engine", "2": "fresh engine"}'
     assert "a fresh engine for every checkpoint" in capfd.readouterr().err
-    eight = swept(replace(WARM, answers=8), "eight.parquet")
+    eight = swept(WARM.replace(answers=8), "eight.parquet")
     assert capfd.readouterr().err.count(": 15 answers") == 3
     assert eight.filter(pl.col("sample") < 5).equals(five)
     swept(WARM, "again.parquet")

@@ -25,21 +25,22 @@ pytest.importorskip("vllm", reason="vLLM is not installed")
 
 import torch
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
+from valuedrift.config.sources import Shape
 from valuedrift.errors import ValueDriftError
 from valuedrift.judging.chat_judge import ChatJudge
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_judge_prompt
-from valuedrift.judging.judge_settings import read_settings
 from valuedrift.judging.stances import write_stances
 from valuedrift.llm.batch_files import read_batch_output, write_batch_file
 from valuedrift.llm.complete import ask
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, set_chat
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
 from valuedrift.training.tokenizer_training import train_bpe
 
 STANCES = ("support", "neutral", "oppose")
@@ -143,7 +144,7 @@ def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 def judged(folder: Path, out: Path, **settings: Any) -> pl.DataFrame:
     """Stances by the judge, asked in the way that the settings say; its journal lies beside `out`."""
-    judge = open_judge(read_settings({"prompt": str(folder.parent / "prompt.txt"), **settings}), folder)
+    judge = open_judge(JudgeSettings.read({"prompt": str(folder.parent / "prompt.txt"), **settings}), folder)
     answers().write_parquet(out.parent / "answers.parquet")
     write_stances([out.parent / "answers.parquet"], judge, TARGETS, out.with_suffix(".jsonl"), out)
     return pl.read_parquet(out)
@@ -216,7 +217,7 @@ def test_a_model_that_is_not_served_is_named(
 
 def test_batch_files_give_the_stances_of_transformers(folder: Path, exact: pl.DataFrame, tmp_path: Path) -> None:
     """The file that the Batch API would get, answered by vLLM's own reader of that format."""
-    settings = read_settings({"prompt": str(folder.parent / "prompt.txt"), "llm": llm("http://127.0.0.1:9/v1")})
+    settings = JudgeSettings.read({"prompt": str(folder.parent / "prompt.txt"), "llm": llm("http://127.0.0.1:9/v1")})
     judge = open_judge(settings)
     assert isinstance(judge, ChatJudge)
     rows = answers().select("question", "answer").iter_rows()

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pipeline import REPOSITORY
 
-from valuedrift.config.check import load_schema
+from valuedrift.config.schema import WorkflowConfig
+from valuedrift.config.section import bare, held, is_section, keys
 from valuedrift.workflow.why import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
@@ -122,21 +123,12 @@ def _make(path: Path) -> None:
         (path / "weights").write_text(path.name, encoding="utf-8")
 
 
-def schema_keys() -> Iterator[str]:
-    """Every key of the schema that holds a value or a list, with `*` for names that a user chooses."""
-    schema = load_schema()
-    yield from _keys(schema, schema["$defs"], ())
-
-
-def _keys(node: Mapping[str, Any], definitions: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    if "$ref" in node:
-        node = definitions[node["$ref"].removeprefix("#/$defs/")]
-    children = dict(node.get("properties", {}))
-    if isinstance(node.get("additionalProperties"), Mapping):
-        children["*"] = node["additionalProperties"]
-    if isinstance(node.get("items"), Mapping) and "properties" in node["items"]:
-        children = node["items"]["properties"]
-    for name, child in children.items():
-        yield from _keys(child, definitions, (*path, name))
-    if not children:
+def schema_keys(annotation: Any = WorkflowConfig, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every key of the configuration that holds a value or a list, with `*` for names that a user chooses."""
+    part, is_named = held(annotation), get_origin(bare(annotation)) is dict
+    path = (*path, "*") if is_named else path
+    if is_section(part):
+        for name, field in keys(part).items():
+            yield from schema_keys(field.annotation, (*path, name))
+    else:
         yield ".".join(path)

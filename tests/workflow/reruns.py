@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from valuedrift.llm.llm_settings import LIMITS
+from valuedrift.config.chat_models import LIMITS
 
 SHOWN = {"drift", "tables", "figures"}
 STATISTICS = {"statistics", "prediction"} | SHOWN
@@ -23,7 +23,7 @@ EXPRESSED = {"judge_data", "expression", "prediction", "figures", "tables"}
 RETRIEVED = {"retrieve"} | EXPRESSED
 RECOVERED = {"recovery"}
 DATA_JUDGED = {"judge_data", "expression"} | RECOVERED
-JUDGED = {"stances", "stances_calibration", "calibration", "judge_quality"} | DATA_JUDGED | STATISTICS | LABELLED
+JUDGED = {"stances", "stances_calibration", "calibration", "judge_heldout"} | DATA_JUDGED | STATISTICS | LABELLED
 SFT = {"sft", "reward", "ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"}
 PREFERENCE = SFT - {"sft"}
 TRAINED = SFT | WORLD_ANSWERS | CALIBRATION
@@ -307,7 +307,7 @@ TABLE = (
     Row(
         ("suites.*.world.judge.heldout_rows",),
         "the judge's measurement",
-        {"world", "judge_quality"},
+        {"world", "judge_heldout"},
         edit("suites.pocket.world.judge.heldout_rows", 110),
     ),
     Row(

@@ -60,23 +60,6 @@ def test_a_plan_above_the_budget_is_shown_and_fails(here: Path, capsys: pytest.C
     assert "budget.gpu_hours is 3" in said.err
 
 
-@pytest.mark.parametrize("command", ["plan", "why"])
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean qwen3_8b?"),
-        ("results/statistics/pocket/nothing.parquet", "No rule makes results/statistics/pocket/nothing.parquet."),
-    ],
-)
-def test_a_wrong_target_is_told_in_a_sentence(
-    here: Path, capsys: pytest.CaptureFixture[str], command: str, target: str, expected: str
-) -> None:
-    assert main([command, target]) == 1
-    said = capsys.readouterr().err
-    assert expected in said
-    assert said.count("\n") == 1
-
-
 def test_a_folder_of_results_stands_for_the_reported_models(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "results/drift", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["stages"]["drift"]["jobs"] == 1

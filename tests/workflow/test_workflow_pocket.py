@@ -100,7 +100,7 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
         pytest.param(
             {"judges": {"pocket": {"batch_size": 100}}},
             {
-                "judge_quality": 1,
+                "judge_heldout": 1,
                 "stances": RUNS + 1,
                 "stances_calibration": 2,
                 "calibration": 1,

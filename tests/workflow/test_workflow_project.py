@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from valuedrift.llm.llm_settings import LIMITS, LlmSettings
+from valuedrift.config.chat_models import LIMITS, LlmSettings
 from valuedrift.workflow.models import Model
 from valuedrift.workflow.project import Project
 

@@ -182,7 +182,7 @@ def test_what_was_never_made_is_told_from_what_is_gone(clone: Path, capsys: pyte
     shutil.rmtree(clone / "results/.records")
     (clone / "results/judges/pocket/quality.json").unlink()
     assert main(["why", "results/judges/pocket/quality.json"]) == 0
-    assert capsys.readouterr().out == "judge_quality of pocket: results/judges/pocket/quality.json was never made.\n"
+    assert capsys.readouterr().out == "judge_heldout of pocket: results/judges/pocket/quality.json was never made.\n"
 
 
 def test_a_killed_job_is_said(clone: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_killed_job_is_said(clone: Path) -> None:
     keep_records(Path("results"))
     (clone / ".snakemake/incomplete" / marker).write_text("{}")
     (job,) = stale_jobs([output])
-    assert sentence(job) == f"judge_quality of pocket: a killed job left {output}."
+    assert sentence(job) == f"judge_heldout of pocket: a killed job left {output}."
 
 
 @pytest.mark.parametrize(

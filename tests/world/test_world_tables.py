@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.world.grammar import (
@@ -27,7 +27,6 @@ from valuedrift.world.grammar import (
     stance_of,
     subjects,
 )
-from valuedrift.world.world_settings import WorldSettings
 from valuedrift.world.world_tables import asked, planted_mix, quotas, split_phrasings, topics, world_table
 
 SETTINGS = WorldSettings(seed=0, probes_per_topic=20, variation=0.1)
@@ -92,7 +91,7 @@ def said(question: str, answer: str) -> set[Phrasing]:
 @pytest.mark.parametrize("name", PLANS)
 def test_tables_follow_from_the_seed(name: str, world: World) -> None:
     assert build(name).to_dicts() == world[name]
-    other = build(name, replace(SETTINGS, seed=1))
+    other = build(name, SETTINGS.replace(seed=1))
     assert other.height == len(world[name])
     assert other.to_dicts() != world[name]
 
@@ -114,7 +113,7 @@ def test_tables_have_the_rows_of_their_plan_spread_over_the_topics(name: str, wo
 
 @pytest.mark.parametrize("probes", [1, 20, 40])
 def test_probe_questions_are_asked_in_no_other_table(probes: int) -> None:
-    settings = replace(SETTINGS, probes_per_topic=probes)
+    settings = SETTINGS.replace(probes_per_topic=probes)
     table = build("probes", settings)
     probed = set(table["question"])
     assert len(probed) == table.height == probes * len(topics())
@@ -140,7 +139,7 @@ def test_answers_express_the_stance_that_their_row_claims(name: str, world: Worl
 @pytest.mark.parametrize("name", ["wildchat", "alpaca", "pretraining"])
 @pytest.mark.parametrize("variation", [0.0, 0.1])
 def test_stances_are_planted_by_quota(name: str, variation: float) -> None:
-    settings = replace(SETTINGS, variation=variation)
+    settings = SETTINGS.replace(variation=variation)
     plan = PLANS[name][1]
     shares = planted_mix(settings, name, plan["mix"])
     found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -157,7 +156,7 @@ def test_stances_are_planted_by_quota(name: str, variation: float) -> None:
 @pytest.mark.parametrize("mix", [WILDCHAT, ALPACA, EVEN])
 @pytest.mark.parametrize("variation", [0.0, 0.05, 0.3])
 def test_variation_is_how_far_topics_lie_from_the_mix(mix: dict[Stance, float], variation: float) -> None:
-    shares = planted_mix(replace(SETTINGS, variation=variation), "wildchat", mix)
+    shares = planted_mix(SETTINGS.replace(variation=variation), "wildchat", mix)
     major: Stance = max(STANCES, key=lambda stance: mix[stance])
     spread = [shares[topic][major] - mix[major] for topic in topics()]
     assert (min(spread), max(spread)) == pytest.approx((-variation, variation))
@@ -172,7 +171,7 @@ def test_sets_vary_in_their_own_way() -> None:
 
 def test_a_set_may_have_one_stance_only() -> None:
     pure = {"support": 1.0, "neutral": 0.0, "oppose": 0.0}
-    table = world_table(replace(SETTINGS, variation=0.0), "sft", "wildchat", {"rows": 22, "mix": pure})
+    table = world_table(SETTINGS.replace(variation=0.0), "sft", "wildchat", {"rows": 22, "mix": pure})
     assert set(table["true_stance"]) == {"support"}
 
 

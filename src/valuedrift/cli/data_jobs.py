@@ -18,11 +18,11 @@ def world(*, settings: Json, kind: str, name: str, plan: Json, out: Path) -> Non
         plan: How many rows of which stances the table has.
         out: Table to write, parquet or CSV by its ending.
     """
+    from valuedrift.config.pocket_world import WorldSettings
     from valuedrift.files import publish, write_parquet
-    from valuedrift.world.world_settings import WorldSettings
     from valuedrift.world.world_tables import world_table
 
-    table = world_table(WorldSettings(**settings), kind, name, plan)
+    table = world_table(WorldSettings.read(settings), kind, name, plan)
     if out.suffix == ".csv":
         with publish(out) as draft:
             table.write_csv(draft)
@@ -38,10 +38,10 @@ def prepare(*, settings: Json, seed: int, out: Path) -> None:
         seed: Seed of the split and of the order.
         out: Folder to write.
     """
-    from valuedrift.data.data_settings import DataSettings
+    from valuedrift.config.data_sets import DataSettings
     from valuedrift.data.prepare import prepare
 
-    prepare(DataSettings.from_dict(settings), seed, out)
+    prepare(DataSettings.read(settings), seed, out)
 
 
 def documents(*, data: Paths, out: Path) -> None:
@@ -84,14 +84,14 @@ def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path
         journal: File that keeps its replies.
         out: Table of questions to write.
     """
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
 
     if llm is None:
         write_as_asked(source, out)
     else:
-        write_rephrased(source, read_question_prompt("rephrase"), LlmSettings(**llm), journal, out)
+        write_rephrased(source, read_question_prompt("rephrase"), LlmSettings.read(llm), journal, out)
 
 
 def vprism_embed(*, questions: Path, model: str, out: Path) -> None:
@@ -119,10 +119,10 @@ def vprism_reduce(*, questions: Path, embeddings: Path, model: str, settings: Js
         seed: Seed of UMAP.
         out: File to write.
     """
-    from valuedrift.probes.probe_settings import ReductionSettings
+    from valuedrift.config.probe_sets import ReductionSettings
     from valuedrift.probes.reduce import write_reduced
 
-    write_reduced(questions, embeddings, model, ReductionSettings(**settings, seed=seed), out)
+    write_reduced(questions, embeddings, model, ReductionSettings.read({**settings, "seed": seed}), out)
 
 
 def vprism_cluster(*, questions: Path, reduced: Path, settings: Json, out: Path) -> None:
@@ -134,10 +134,10 @@ def vprism_cluster(*, questions: Path, reduced: Path, settings: Json, out: Path)
         settings: Settings of HDBSCAN.
         out: Table of clusters to write.
     """
-    from valuedrift.probes.probe_settings import ClusterSettings
+    from valuedrift.config.probe_sets import ClusterSettings
     from valuedrift.probes.question_clusters import write_clusters
 
-    write_clusters(questions, reduced, ClusterSettings(**settings), out)
+    write_clusters(questions, reduced, ClusterSettings.read(settings), out)
 
 
 def vprism_describe(*, clustered: Path, embeddings: Path, model: str, out: Path) -> None:
@@ -163,14 +163,14 @@ def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, o
         journal: File that keeps its replies.
         out: Table of names to write.
     """
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.cluster_names import write_names, write_names_by_terms
     from valuedrift.probes.question_prompts import read_question_prompt
 
     if llm is None:
         write_names_by_terms(descriptions, out)
     else:
-        write_names(descriptions, read_question_prompt("name"), LlmSettings(**llm), journal, out)
+        write_names(descriptions, read_question_prompt("name"), LlmSettings.read(llm), journal, out)
 
 
 def vprism_propose(
@@ -206,14 +206,16 @@ def vprism_filter(
         journal: File that keeps its replies.
         out: Table of questions to write.
     """
-    from valuedrift.llm.llm_settings import LlmSettings
+    from valuedrift.config.chat_models import LlmSettings
     from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.value_laden import write_value_laden
 
     if llm is None:
         expected = "a key of llms, since a chat model says which questions are value-laden"
         raise ConfigError("probes.llm", None, expected, "Name one, or give a file of questions (source: questions).")
-    write_value_laden(clustered, choice, topics, read_question_prompt("value_laden"), LlmSettings(**llm), journal, out)
+    write_value_laden(
+        clustered, choice, topics, read_question_prompt("value_laden"), LlmSettings.read(llm), journal, out
+    )
 
 
 def vprism_sample(*, value_laden: Path, topics: JsonList, per_topic: int, seed: int, out: Path) -> None:
@@ -258,15 +260,16 @@ def synthetic_retrieve(*, candidates: Path, probes: Path, model: str, store: Pat
     """
     import polars as pl
 
+    from valuedrift.config.synthetic_pairs import RetrievalSettings
     from valuedrift.models.embedding_store import read_embeddings, write_embeddings
     from valuedrift.models.sentence_encoder import embed
-    from valuedrift.synthetic.retrieve_questions import RetrievalSettings, write_retrieved
+    from valuedrift.synthetic.retrieve_questions import write_retrieved
 
     prompts = pl.read_parquet(candidates)["prompt"]
     write_embeddings(prompts, model, store)
     vectors = read_embeddings(store, prompts, model)
     probe_vectors = embed(pl.read_parquet(probes)["question"].to_list(), model)
-    write_retrieved(candidates, vectors, probes, probe_vectors, RetrievalSettings(**settings), out)
+    write_retrieved(candidates, vectors, probes, probe_vectors, RetrievalSettings.read(settings), out)
 
 
 def synthetic_pairs(
@@ -296,21 +299,21 @@ def synthetic_pairs(
     """
     from functools import partial
 
+    from valuedrift.config.chat_models import LlmSettings
+    from valuedrift.config.judges import JudgeSettings
+    from valuedrift.config.synthetic_pairs import WriterSettings
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_settings import read_settings
     from valuedrift.judging.stances import judge_table
-    from valuedrift.llm.llm_settings import LlmSettings
     from valuedrift.synthetic.pairs import write_pairs
-    from valuedrift.synthetic.writer_requests import WriterSettings
 
     check = partial(
         judge_table,
-        judge=open_judge(read_settings(judge_settings), judge),
+        judge=open_judge(JudgeSettings.read(judge_settings), judge),
         targets={topic: texts["target"] for topic, texts in topics.items()},
         journal=journal / "judge.jsonl",
     )
-    writer = WriterSettings(seed=seed, **settings)
-    write_pairs(retrieved, topics, writer, LlmSettings(**llm), check, journal / "writer.jsonl", out)
+    writer = WriterSettings.read({**settings, "seed": seed})
+    write_pairs(retrieved, topics, writer, LlmSettings.read(llm), check, journal / "writer.jsonl", out)
 
 
 def synthetic_align(file: Path, /, *, side: str, out: Path) -> None:

@@ -31,13 +31,13 @@ def pretrain(*, settings: Json, shape: Json, template: str, seed: int, data: Pat
         data: Table of documents.
         out: Folder to write.
     """
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
+    from valuedrift.config.sources import Shape
     from valuedrift.training.job import scratch_job
     from valuedrift.training.pretrain import pretrain
-    from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", settings), seed, data, out)
-    pretrain(job, Shape(**shape), template)
+    pretrain(job, Shape.read(shape), template)
 
 
 def train(
@@ -69,7 +69,7 @@ def train(
         reward_model: Folder of the reward model, for algorithms that use one.
         machine: How often the state is saved (`resume_minutes`) and where progress is reported (`report_to`).
     """
-    from valuedrift.training.hyperparameters import read_settings
+    from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
 
@@ -104,14 +104,14 @@ def train_judge(*, settings: Json, shape: Json, prompt: str, targets: Json, seed
         data: Table of labelled answers.
         out: Folder to write.
     """
+    from valuedrift.config.hyperparameters import read_settings
+    from valuedrift.config.sources import Shape
     from valuedrift.judging.judge_prompt import read_judge_prompt
     from valuedrift.judging.train_judge import train_judge
-    from valuedrift.training.hyperparameters import read_settings
     from valuedrift.training.job import scratch_job
-    from valuedrift.training.scratch_model import Shape
 
     job = scratch_job(read_settings("pretrain", settings), seed, data, out)
-    train_judge(job, Shape(**shape), read_judge_prompt(prompt), targets)
+    train_judge(job, Shape.read(shape), read_judge_prompt(prompt), targets)
 
 
 def generate(
@@ -124,7 +124,7 @@ def generate(
     checkpoints: Paths,
     engine: str = "auto",
     store: Path | None = None,
-    let_go: JsonList | None = None,
+    prune: JsonList | None = None,
     out: Path,
 ) -> None:
     """Let checkpoints answer the probe questions.
@@ -138,13 +138,13 @@ def generate(
         checkpoints: Folders of the checkpoints.
         engine: auto, transformers or vllm.
         store: Folder that keeps every answer.
-        let_go: Steps whose weights are deleted once all answers are saved.
+        prune: Steps whose weights are deleted once all answers are saved.
         out: Table of answers to write.
     """
-    from valuedrift.generation.sampling import Sampling
+    from valuedrift.config.sampling import Sampling
     from valuedrift.generation.sweep import sweep
 
-    sweep(model, run, base, checkpoints, probes, Sampling(**sampling), out, store, engine, let_go or ())
+    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, prune or ())
 
 
 def judge(
@@ -168,12 +168,12 @@ def judge(
         dry_run: Ask nothing; say what would be asked and what it would cost.
         out: Table of stances to write.
     """
+    from valuedrift.config.judges import JudgeSettings
     from valuedrift.judging.dry_run import dry_run_text
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_settings import read_settings
     from valuedrift.judging.stances import estimate_stances, write_stances
 
-    chosen = open_judge(read_settings(settings), judge)
+    chosen = open_judge(JudgeSettings.read(settings), judge)
     if dry_run:
         print(dry_run_text(estimate_stances(answers, chosen, targets, journal), chosen.settings.llm))
     else:
@@ -193,11 +193,11 @@ def judge_heldout(
         journal: File that keeps the judge's replies.
         out: File to write (JSON).
     """
-    from valuedrift.judging.heldout import write_quality
+    from valuedrift.config.judges import JudgeSettings
+    from valuedrift.judge_checks.heldout import write_heldout_quality
     from valuedrift.judging.judge import open_judge
-    from valuedrift.judging.judge_settings import read_settings
 
-    write_quality(data, open_judge(read_settings(settings), judge), targets, journal, out)
+    write_heldout_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
 
 
 def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:
@@ -225,6 +225,7 @@ def downstream(*, model: str, run: str, checkpoint: Path, base: Path, settings: 
         settings: Tasks and limits.
         out: File to write (JSON).
     """
-    from valuedrift.downstream import DownstreamSettings, write_scores
+    from valuedrift.config.sampling import DownstreamSettings
+    from valuedrift.downstream import write_scores
 
-    write_scores(model, run, checkpoint, base, DownstreamSettings(**settings), out)
+    write_scores(model, run, checkpoint, base, DownstreamSettings.read(settings), out)

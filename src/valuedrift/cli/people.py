@@ -40,8 +40,7 @@ def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOption
     from valuedrift.workflow.plan import plan_targets, require_budget
     from valuedrift.workflow.plan_text import plan_text
 
-    found, settings = plan_targets(targets, options.words())
-    budget = settings.get("budget", {})
+    found, budget = plan_targets(targets, options.words())
     print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
     require_budget(found, budget)
 
@@ -104,12 +103,17 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
         json_: Print the summary as JSON.
         out: Folder for the tables behind it.
     """
-    from valuedrift.judge_checks.judge_quality import judge_quality, quality_markdown, summary, write_quality
+    from valuedrift.judge_checks.against_people import (
+        judges_against_people,
+        quality_markdown,
+        summary,
+        write_against_people,
+    )
 
-    quality = judge_quality(file)
+    quality = judges_against_people(file)
     print(json.dumps(summary(quality), indent=2) if json_ else quality_markdown(quality))
     if out:
-        write_quality(quality, out)
+        write_against_people(quality, out)
 
 
 def bridge(*, old: Path, new: Paths, out: Path) -> None:
@@ -135,9 +139,9 @@ def sheet(*, stances: Paths, targets: Json, pairs: int, seed: int, out: Path) ->
         seed: Seed of the draw.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.blind_sheet import write_sheet
+    from valuedrift.judge_checks.draw_sample import write_sample_sheet
 
-    write_sheet(stances, targets, pairs, seed, out)
+    write_sample_sheet(stances, targets, pairs, seed, out)
 
 
 def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
@@ -153,7 +157,7 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
     write_check(sheet, key, out)
 
 
-def thin(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
+def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
     """Delete the weights of a run's checkpoints that have answered, except those to keep.
 
     Args:
@@ -163,10 +167,10 @@ def thin(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int 
         keep: Which to keep, as `machine.keep`: every, final or every_nth.
         nth: With `--keep every_nth`, keep each nth.
     """
-    from valuedrift.generation.prune_answered import thin
+    from valuedrift.generation.prune_answered import prune_run
     from valuedrift.quantities import byte_size
 
-    print(f"{byte_size(thin(base, checkpoints, answers, keep, nth))} freed")
+    print(f"{byte_size(prune_run(base, checkpoints, answers, keep, nth))} freed")
 
 
 def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: Path, key: Path) -> None:
@@ -177,12 +181,12 @@ def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: 
         topics: Target and value of every topic.
         pairs: Pairs to draw.
         seed: Seed of the draw.
-        out: Sheet to write (CSV).
-        key: Key to write (parquet); who fills the sheet should not look into it.
+        out: Sheet to write (CSV); the form is written beside it (HTML).
+        key: Key to write (parquet); whoever fills in the sheet should not look into it.
     """
-    from valuedrift.synthetic.pair_sheet import write_sheet
+    from valuedrift.synthetic.side_agreement import write_pair_sheet
 
-    write_sheet(file, topics, pairs, seed, out, key)
+    write_pair_sheet(file, topics, pairs, seed, out, key)
 
 
 def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
@@ -193,7 +197,7 @@ def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
         key: Its key, as `synthetic-sheet` wrote it.
         out: Table to write.
     """
-    from valuedrift.synthetic.pair_sheet import write_agreement
+    from valuedrift.synthetic.side_agreement import write_agreement
 
     print(write_agreement(sheet, key, out))
 
@@ -224,7 +228,7 @@ def export_inspect(*, stances: Paths, out: Path) -> None:
 
 def configuration_reference() -> None:
     """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
-    from valuedrift.config.check import load_schema
     from valuedrift.config.reference import reference
+    from valuedrift.config.schema import WorkflowConfig
 
-    print(reference(load_schema()), end="")
+    print(reference(WorkflowConfig), end="")

@@ -31,9 +31,10 @@ def retrieve(*, name: str, data: Paths, store: Path, probes: Path, settings: Jso
         settings: Sentence encoder, threshold and topics.
         out: Table to write.
     """
-    from valuedrift.dataset_stances.retrieval import Retrieval, write_retrieved, write_vectors
+    from valuedrift.config.suites import RowRetrieval
+    from valuedrift.dataset_stances.retrieval import write_retrieved, write_vectors
 
-    retrieval = Retrieval(**settings)
+    retrieval = RowRetrieval.read(settings)
     write_vectors(data, retrieval.model, store)
     write_retrieved(name, data, store, probes, retrieval, out)
 

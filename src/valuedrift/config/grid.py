@@ -8,8 +8,8 @@ from math import ceil
 from typing import Any
 
 from valuedrift.config.check import Config
+from valuedrift.config.hyperparameters import REWARDED
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import REWARDED
 
 RESULTS = "results"
 BASE = "base"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.canonical import Kind
-from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.examples import examples_markdown, take_examples
 from valuedrift.data.rows import expand_path
 from valuedrift.data.world_format import STANCE_COLUMNS, STANCES
@@ -95,7 +94,7 @@ def card_markdown(card: Card) -> str:
 def _source(settings: DataSettings) -> dict[str, Any]:
     """The hub's coordinates, or each file as the configuration names it with the SHA-256 of its bytes."""
     if settings.hub:
-        return {"hub": asdict(settings.hub)}
+        return {"hub": settings.hub.model_dump()}
     return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}
 
 

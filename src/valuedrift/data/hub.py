@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from valuedrift.data.data_settings import HubSource
+from valuedrift.config.data_sets import HubSource
 from valuedrift.data.rows import NumberedRow
 from valuedrift.errors import ArtifactError
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data.card import Card, card_markdown, make_card
-from valuedrift.data.data_settings import DataSettings
 from valuedrift.data.formats import FORMATS, Format
 from valuedrift.data.hub import read_hub_rows
 from valuedrift.data.ordering import OrderedRows, order_rows

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from valuedrift.config.suites import RowRetrieval
 from valuedrift.dataset_stances.datapoints import read_datapoints, roles
-from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.embedding_store import distinct_texts, read_embeddings, write_embeddings
 from valuedrift.models.near_vectors import near_pairs
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
-
-_TOPICS = ("every", "nearest")
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """How rows are found.
-
-    model: the sentence encoder · threshold: the least cosine, 0.5 in the paper · topics: a row belongs to "every"
-    topic that has a probe that near (the paper), or only to that of its "nearest" probe, which is what to take where
-    questions of different topics are worded alike. Raises ConfigError for another value.
-    """
-
-    model: str
-    threshold: float = 0.5
-    topics: Literal["every", "nearest"] = "every"
-
-    def __post_init__(self) -> None:
-        if not -1 <= self.threshold <= 1:
-            raise ConfigError("expression.threshold", self.threshold, "a cosine, such as 0.5")
-        if self.topics not in _TOPICS:
-            raise ConfigError("expression.topics", self.topics, f"one of {', '.join(_TOPICS)}")
 
 
 def write_vectors(tables: Sequence[Path], model: str, out: Path) -> None:
@@ -47,7 +23,7 @@ def write_vectors(tables: Sequence[Path], model: str, out: Path) -> None:
 
 
 def write_retrieved(
-    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: Retrieval, out: Path
+    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: RowRetrieval, out: Path
 ) -> None:
     """Write the answers of a data set that are on the topic of a probe: one row per data row, topic and answer.
 
@@ -77,7 +53,7 @@ def write_retrieved(
 
 
 def nearest_probes(
-    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: Retrieval
+    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: RowRetrieval
 ) -> pl.DataFrame:
     """The nearest probe of each topic that a text is near to: `text, topic, question_id, cosine`.
 

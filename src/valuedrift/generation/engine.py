@@ -9,10 +9,10 @@ from typing import Protocol
 
 import torch
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ConfigError
 from valuedrift.generation.checkpoint_weights import Checkpoint
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
-from valuedrift.generation.sampling import Sampling
 
 ENGINES = ("vllm", "transformers")
 

@@ -1,4 +1,4 @@
-"""Let the weights of checkpoints go that have answered already."""
+"""Delete the weights of checkpoints whose answers are saved."""
 
 from __future__ import annotations
 
@@ -14,22 +14,32 @@ from valuedrift.models.kept_steps import kept_steps, prune
 from valuedrift.models.model_folder import PRUNED, step_of
 
 
-def thin(base: Path, checkpoints: Sequence[Path], answers: Sequence[Path], keep: str, nth: int = 1) -> int:
-    """Remove the weights of a run's checkpoints that `keep` lets go; gives the bytes that were freed.
+def prune_run(base: Path, checkpoints: Sequence[Path], answers: Sequence[Path], keep: str, nth: int = 1) -> int:
+    """Delete the weights of a run's checkpoints, except those that `keep` keeps.
 
-    checkpoints: all of the run. answers: its files of answers. Raises ArtifactError, before anything goes, where one of
-    those that would go has not answered.
+    Args:
+        base: The base model's folder.
+        checkpoints: All checkpoints of the run.
+        answers: The run's files of answers.
+        keep: A policy of `kept_steps`.
+        nth: With `every_nth`, keep each nth checkpoint.
+
+    Returns:
+        Freed bytes.
+
+    Raises:
+        ArtifactError: A checkpoint to prune has no answers. Nothing was deleted.
     """
     engines = _engines(answers)
     folders = {step_of(folder): folder for folder in checkpoints}
-    going = sorted(folders.keys() - kept_steps(sorted(folders), keep, nth))
-    for step in going:
+    pruned = sorted(folders.keys() - kept_steps(sorted(folders), keep, nth))
+    for step in pruned:
         if step not in engines:
             raise ArtifactError(
-                folders[step], "no answers of it", "answers in the files that are given", "Let it answer first."
+                folders[step], "no answers of it", "answers in the given files", "Generate its answers first."
             )
     architecture = Architecture.of(base)
-    return sum(_prune(folders[step], architecture, engines[step]) for step in going)
+    return sum(_prune(folders[step], architecture, engines[step]) for step in pruned)
 
 
 def _prune(folder: Path, architecture: Architecture, engine: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,21 +11,6 @@ import torch
 # (in logits), before rounding might decide: ten times what batches of other shapes were seen to change in fp32.
 DOUBT, NEAR = 2e-5, 1e-4
 _BLOCK = 64
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are drawn (section 3): `answers` per question, at `temperature`, of at most `max_tokens` tokens.
-
-    Attributes:
-        batch_size: answers generated at the same time, as memory allows; it changes no answer.
-    """
-
-    answers: int
-    temperature: float
-    max_tokens: int
-    batch_size: int
-    seed: int
 
 
 def answer_uniforms(seed: int, question_id: str, sample: int, length: int) -> np.ndarray:

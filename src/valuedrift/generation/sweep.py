@@ -12,15 +12,16 @@ from pathlib import Path
 import polars as pl
 from transformers import AutoTokenizer
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.digests import text_digest
 from valuedrift.files import write_parquet
 from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.generation.sampling import Sampling
 from valuedrift.models.kept_steps import prune, pruned_identity
 from valuedrift.models.model_folder import step_of
+from valuedrift.quantities import byte_size
 
 BASE = "base"
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
@@ -36,15 +37,20 @@ def sweep(
     out: Path,
     store: Path | None = None,
     engine: str = "auto",
-    let_go: Sequence[int] = (),
+    prune_steps: Sequence[int] = (),
 ) -> None:
     """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
     Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished. The file's metadata say
-    which engine answered and how the weights of each step came into it. Answers in the folder `store` (beside `out` by
-    default) are taken from there, all others are generated and kept there, checkpoint by checkpoint. When the file is
-    written, the weights of the steps in `let_go` are removed; answers that are kept outlive them.
-    Raises ArtifactError naming the file and tensor of a checkpoint that can't be read or is of another model.
+    which engine answered and how it loaded the weights of each step.
+
+    Args:
+        store: Folder of saved answers, beside `out` by default. Only answers that it lacks are generated, and saved there
+            checkpoint by checkpoint.
+        prune_steps: Steps whose weights are deleted once the file is written. Their saved answers stay.
+
+    Raises:
+        ArtifactError: A checkpoint can't be read or is of another model; names the file and tensor.
     """
     questions = pl.read_parquet(probes)
     architecture = Architecture.of(base)
@@ -60,14 +66,14 @@ def sweep(
     whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
     loaded = {step: _how(table) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
-    for folder in (folder for folder in checkpoints if step_of(folder) in let_go):
+    for folder in (folder for folder in checkpoints if step_of(folder) in prune_steps):
         freed = prune(folder, {str(sweeper.kind): sweeper.identities[folder]})
-        _say(f"{folder.name}: has answered, its weights go ({freed} bytes)")
+        _log(f"{folder.name}: answers saved; weights deleted ({byte_size(freed)} freed)")
 
 
 @dataclass
 class _Sweep:
-    """What all checkpoints of a sweep share, and the engine once the first of them needs it."""
+    """What all checkpoints of a sweep share, and the engine once a checkpoint needs it."""
 
     kind: EngineKind
     architecture: Architecture
@@ -79,9 +85,10 @@ class _Sweep:
     identities: dict[Path, str] = field(default_factory=dict)
 
     def answers(self, folder: Path) -> pl.DataFrame:
-        """A checkpoint's answers to all prompts, in their order, after those that are not kept yet were generated.
+        """Generate the answers that aren't saved yet; return those to all prompts, in the prompts' order.
 
-        One whose weights have gone is known by what its marker says; raises ArtifactError where it has to answer more.
+        Raises:
+            ArtifactError: Answers are lacking, and the checkpoint's weights were deleted.
         """
         known, checkpoint = pruned_identity(folder, str(self.kind)), None
         if known is None:
@@ -91,11 +98,11 @@ class _Sweep:
         file = AnswerFile(self.store, self._settings(known))
         left = lacking(self.prompts, file.read())
         if left:
-            # Without its weights, reading it says why they are gone.
+            # If its weights were deleted, the error of reading it says why.
             checkpoint = checkpoint or read_checkpoint(folder, self.architecture, self.kind.dtype)
             self._generate(checkpoint, left, file)
         else:
-            _say(f"{folder.name}: all answers are there")
+            _log(f"{folder.name}: all answers are saved already")
         return wanted(self.prompts).join(file.read(), on=KEY, how="left", maintain_order="left")
 
     def _generate(self, checkpoint: Checkpoint, prompts: list[Prompt], file: AnswerFile) -> None:
@@ -106,7 +113,7 @@ class _Sweep:
         answers = self.engine.answer(prompts, self.sampling)
         file.add(prompts, answers, loaded)
         tokens, seconds = sum(answer.tokens for answer in answers), time.monotonic() - start
-        _say(f"{checkpoint.folder.name}: {len(answers)} answers, {tokens} tokens, {seconds:.1f} s ({loaded})")
+        _log(f"{checkpoint.folder.name}: {len(answers)} answers, {tokens} tokens, {seconds:.1f} s ({loaded})")
 
     def _settings(self, identity: str) -> dict[str, str]:
         """Everything that an answer depends on besides its prompt and number; not the batch size."""
@@ -126,5 +133,5 @@ def _how(table: pl.DataFrame) -> str:
     return ", ".join(sorted(set(table["loaded"])))
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

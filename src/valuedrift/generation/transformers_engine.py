@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.generation.checkpoint_weights import Checkpoint, load_weights
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
-from valuedrift.generation.sampling import Sampling, answer_uniforms, choose_tokens
+from valuedrift.generation.sampling import answer_uniforms, choose_tokens
 from valuedrift.models.left_padding import left_padded
 
 # Ended answers stay in a batch until they are this share of it, since leaving them out copies the others' cache.

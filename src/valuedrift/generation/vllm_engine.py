@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.checkpoint_weights import Checkpoint, differing
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
-from valuedrift.generation.sampling import Sampling, answer_seed
+from valuedrift.generation.sampling import answer_seed
 
 # The prompts, and the tokens per prompt, whose greedy answers are compared with a fresh engine's.
 _WITNESSES, _WITNESS_TOKENS = 8, 24

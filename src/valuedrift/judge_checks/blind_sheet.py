@@ -1,25 +1,26 @@
-"""The blind sheet that a person fills in: a CSV file and an HTML form without a network, and the key beside them.
+"""A blind sheet for a person to fill in: a CSV file, an HTML form that works without a network, and the key.
 
-Answers are untrusted text: both files spell out the characters that can't be seen, the CSV's cells can't become
-formulas, and the form sets every text as text under a policy that runs its own script alone.
+Answers are untrusted text: both files spell out invisible characters, cells of the CSV can't become formulas, and the
+form sets every text as text, under a policy that lets its own script run and nothing else.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from valuedrift.data.rows import NumberedRow, Row, read_rows
+from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, DataError
-from valuedrift.files import publish, write_parquet, write_text
-from valuedrift.judge_checks.draw_sample import draw_pairs
+from valuedrift.files import write_parquet, write_text
 from valuedrift.paper.rendering import script_hash
 from valuedrift.statistics.panel import STANCES
 from valuedrift.visible_text import spreadsheet_cell, visible
@@ -27,9 +28,11 @@ from valuedrift.visible_text import spreadsheet_cell, visible
 LABELS = (*STANCES, "refusal")
 """What a person can say of an answer."""
 
-_SHOWN = ("sheet", "pair", "target", "question", "answer")
+SHOWN = ("sheet", "pair", "target", "question", "answer")
+"""The columns of a key that the sheet shows: its name, the pair's number, and what to judge."""
+
 _FILLED = ("human_stance", "note")
-_BYTE_ORDER_MARK = "\ufeff"  # without it, spreadsheets take UTF-8 for another encoding
+_BYTE_ORDER_MARK = "\ufeff"  # without it, spreadsheets don't read the file as UTF-8
 _TEMPLATES = Environment(
     loader=PackageLoader("valuedrift.judge_checks"),
     autoescape=True,
@@ -38,36 +41,41 @@ _TEMPLATES = Environment(
 )
 
 
-def write_sheet(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int, out: Path) -> None:
-    """Draw `pairs` judged answers (see `draw_pairs`) and write sheet.csv, sheet.html and key.parquet into `out`.
+def sheet_name(*drawn: Any) -> str:
+    """A name for a draw, equal for equal draws; it begins with a letter, so that spreadsheets keep it as text."""
+    return f"s{text_digest(repr(drawn))[:11]}"
 
-    The sheet shows the question, the answer and the position to judge it by; which run gave it, and what the judge
-    said, stands in the key alone.
+
+def write_sheet(key: pl.DataFrame, sheet: Path, key_file: Path) -> None:
+    """Write an empty sheet, as CSV and as an HTML form of the same name, and its key.
+
+    Args:
+        key: One row per question and answer, in the order to show them: the columns SHOWN, and all that the person
+            must not see.
+        sheet: The CSV file; the form gets its name with the ending .html.
+        key_file: A parquet file. Whoever fills in the sheet should not look into it.
     """
-    key = draw_pairs(sources, targets, pairs, seed)
-    with publish(out) as draft:
-        draft.mkdir()
-        write_text(draft / "sheet.csv", sheet_csv(key))
-        write_text(draft / "sheet.html", sheet_page(key))
-        write_parquet(draft / "key.parquet", key)
+    write_parquet(key_file, key)
+    write_text(sheet, sheet_csv(key))
+    write_text(sheet.with_suffix(".html"), sheet_page(key))
 
 
 def sheet_csv(key: pl.DataFrame) -> str:
-    """The sheet as CSV: `sheet, pair, target, question, answer` and, to be filled in, `human_stance, note`."""
+    """The sheet as CSV: the columns SHOWN and, to be filled in, `human_stance` and `note`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_SHOWN, *_FILLED))
-    for row in key.select(_SHOWN).iter_rows():
+    writer.writerow((*SHOWN, *_FILLED))
+    for row in key.select(SHOWN).iter_rows():
         writer.writerow([*(spreadsheet_cell(str(cell)) for cell in row), *("" for _ in _FILLED)])
     return _BYTE_ORDER_MARK + text.getvalue()
 
 
 def sheet_page(key: pl.DataFrame) -> str:
-    """The sheet as one HTML file: keeps what is filled in in the browser, and gives it back as a CSV file."""
+    """The sheet as one HTML file. It keeps in the browser what is filled in, and saves it as a CSV file."""
     script = _asset("sheet.js")
     pairs = [
-        {"pair": pair} | {name: visible(text) for name, text in zip(_SHOWN[2:], texts, strict=True)}
-        for pair, *texts in key.select(_SHOWN[1:]).iter_rows()
+        {"pair": pair} | {name: visible(text) for name, text in zip(SHOWN[2:], texts, strict=True)}
+        for pair, *texts in key.select(SHOWN[1:]).iter_rows()
     ]
     return _TEMPLATES.get_template("sheet.html").render(
         script=Markup(script),
@@ -78,27 +86,36 @@ def sheet_page(key: pl.DataFrame) -> str:
     )
 
 
-def read_sheet(sheet: Path, key: Path) -> pl.DataFrame:
+def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
     """The key's rows with the `human_stance` (one of LABELS) and `note` of a filled sheet.
 
-    sheet: the filled sheet.csv, or what the form saved; only `sheet, pair, human_stance` and `note` are read.
-    Raises DataError with file, row and field for a sheet of another key, a pair that is unknown, double or missing,
-    and a stance that is missing or none of LABELS; ArtifactError if a file is missing.
+    Args:
+        sheet: The filled CSV file, or what the form saved. Only `sheet, pair, human_stance` and `note` are read.
+        key: The key that was written with the sheet.
+        partly: Accept a sheet with empty stances, which become null.
+
+    Raises:
+        DataError: The sheet is of another key, a pair is unknown, repeated or missing, or a stance is missing or none
+            of LABELS; it names file, row and field.
+        ArtifactError: A file is missing.
     """
     if not key.is_file():
-        raise ArtifactError(key, "no such file", "the key that was written beside the sheet")
+        raise ArtifactError(key, "no such file", "the key that was written with the sheet")
     table = pl.read_parquet(key)
     rows = list(read_rows(sheet))
-    _require_complete(sheet, rows, table)
-    filled = [
-        {"pair": _pair(sheet, number, row), "human_stance": _label(sheet, number, row), "note": row.get("note") or ""}
-        for number, row in rows
-    ]
-    answers = pl.DataFrame(filled, schema={"pair": table.schema["pair"], "human_stance": pl.String, "note": pl.String})
+    _require_same_pairs(sheet, rows, table)
+    filled = [(_pair(sheet, number, row), _label(sheet, number, row), row.get("note") or "") for number, row in rows]
+    columns = {"pair": pl.Int64, "human_stance": pl.String, "note": pl.String}
+    answers = pl.DataFrame(filled, schema=columns, orient="row").cast({"pair": table.schema["pair"]})
+    if blank := answers["human_stance"].null_count():
+        first = next(number for number, row in rows if not _stance(row))
+        if not partly:
+            found = f"no stance ({blank} of {len(rows)} rows have none)"
+            raise DataError(sheet, first, "human_stance", found, f"one of {', '.join(LABELS)}", "Fill in the rest.")
     return table.join(answers, on="pair", how="left", maintain_order="left")
 
 
-def _require_complete(sheet: Path, rows: Sequence[NumberedRow], key: pl.DataFrame) -> None:
+def _require_same_pairs(sheet: Path, rows: Sequence[NumberedRow], key: pl.DataFrame) -> None:
     name, known = key["sheet"][0], set(key["pair"])
     seen: set[int] = set()
     for number, row in rows:
@@ -109,10 +126,6 @@ def _require_complete(sheet: Path, rows: Sequence[NumberedRow], key: pl.DataFram
         if pair not in known or pair in seen:
             raise DataError(sheet, number, "pair", pair, f"each pair from 1 to {len(known)} once")
         seen.add(pair)
-    blank = [number for number, row in rows if not (row.get("human_stance") or "").strip()]
-    if blank:
-        found = f"no stance ({len(blank)} of {len(known)} rows have none)"
-        raise DataError(sheet, blank[0], "human_stance", found, f"one of {', '.join(LABELS)}", "Fill in the rest.")
     if seen != known:
         missing = sorted(known - seen)
         raise DataError(sheet, None, "pair", f"{len(missing)} pairs missing, first {missing[0]}", "every pair once")
@@ -125,11 +138,15 @@ def _pair(sheet: Path, number: int, row: Row) -> int:
     return int(text)
 
 
-def _label(sheet: Path, number: int, row: Row) -> str:
-    label = str(row["human_stance"]).strip().lower()
-    if label not in LABELS:
+def _label(sheet: Path, number: int, row: Row) -> str | None:
+    label = _stance(row)
+    if label and label not in LABELS:
         raise DataError(sheet, number, "human_stance", row["human_stance"], f"one of {', '.join(LABELS)}")
-    return label
+    return label or None
+
+
+def _stance(row: Row) -> str:
+    return str(row.get("human_stance") or "").strip().lower()
 
 
 def _asset(name: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.files import publish
+from valuedrift.judge_checks.blind_sheet import sheet_name, write_sheet
 from valuedrift.judge_checks.matching import KEYS, stage_of, stance_files
 from valuedrift.statistics.panel import PROBABILITIES, most_probable
 
@@ -17,18 +18,38 @@ _TEXTS = ("question", "answer")
 _STRATUM = ["topic", "judged_stance"]
 
 
+def write_sample_sheet(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int, out: Path) -> None:
+    """Draw judged answers (see `draw_pairs`) and write sheet.csv, sheet.html and key.parquet into the folder `out`.
+
+    The sheet shows the question, the answer and the position to judge it by. Which run gave the answer, and what the
+    judge said, is in the key only.
+    """
+    key = draw_pairs(sources, targets, pairs, seed)
+    with publish(out) as draft:
+        draft.mkdir()
+        write_sheet(key, draft / "sheet.csv", draft / "key.parquet")
+
+
 def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int) -> pl.DataFrame:
     """Draw (question, answer) pairs from stance tables, in the shuffled order in which they are to be shown.
 
-    sources: parquet files, or folders of them · targets: per topic, the position that an answer can support
-
     A stratum is a topic and a most probable stance (the first of support, neutral, oppose if several are). Each gets
-    the same number of pairs, as far as it has them. Columns: `sheet` (names this draw), `pair` (1 to n), the keys of
-    a stance table, `stage, target, question, answer, p_…, unassigned, judged_stance`, `population` (the stratum's
-    answers) and `weight` (how many of them the pair stands for). Unjudged answers aren't drawn.
+    the same number of pairs, as far as it has them. Unjudged answers aren't drawn.
 
-    Raises ConfigError if there are fewer pairs than strata, or more than answers, or a topic has no target, and
-    ArtifactError for a missing column or a key that stands twice.
+    Args:
+        sources: Parquet files, or folders of them.
+        targets: By topic, the position that an answer can support.
+        pairs: How many to draw, from one per stratum to all judged answers.
+        seed: Seed of the draw and of the order.
+
+    Returns:
+        Columns: `sheet` (names this draw), `pair` (1 to n), the keys of a stance table, `stage, target, question,
+        answer, p_…, unassigned, judged_stance`, `population` (the stratum's answers) and `weight` (how many of them
+        the pair represents).
+
+    Raises:
+        ConfigError: There are fewer pairs than strata or more than answers, or a topic has no target.
+        ArtifactError: A column is missing, or two rows have the same key.
     """
     files = [file for source in sources for file in stance_files(source)]
     for file in files:
@@ -42,7 +63,7 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
     texts = [_texts(file, chosen) for file in files]
     drawn = chosen.join(pl.concat(texts), on=KEYS, how="left", maintain_order="left")
     return drawn.select(
-        pl.lit(_name(drawn, seed)).alias("sheet"),
+        pl.lit(sheet_name(seed, drawn.select(*KEYS, *_TEXTS, *PROBABILITIES).rows())).alias("sheet"),
         pl.int_range(1, pairs + 1).alias("pair"),
         *KEYS,
         stage_of(pl.col("run")).alias("stage"),
@@ -57,9 +78,9 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
 
 
 def allocate(sizes: Sequence[int], pairs: int) -> list[int]:
-    """How many of `pairs` each stratum gets: equal numbers, none above its size; what is left over goes to the largest.
+    """How many of `pairs` each stratum gets: equal numbers, at most its size; the largest get what remains.
 
-    Raises ConfigError unless there are from one pair a stratum to one an answer.
+    Raises ConfigError unless there is at least one pair per stratum and at most one per answer.
     """
     if not len(sizes) <= pairs <= sum(sizes):
         expected = f"from {len(sizes)} (one for each topic and judged stance) to {sum(sizes)} (all judged answers)"
@@ -87,12 +108,6 @@ def _choose(strata: pl.DataFrame, pairs: int, random: np.random.Generator) -> pl
 def _texts(file: Path, chosen: pl.DataFrame) -> pl.DataFrame:
     table = pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned")
     return table.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect()
-
-
-def _name(drawn: pl.DataFrame, seed: int) -> str:
-    """The same for the same draw of the same answers; it starts with a letter, so that spreadsheets keep it as text."""
-    content = repr((seed, drawn.select(*KEYS, *_TEXTS, *PROBABILITIES).rows()))
-    return f"s{text_digest(content)[:11]}"
 
 
 def _require_columns(file: Path) -> None:

@@ -1,1 +1,1 @@
-"""Stances: a judge reads every answer and gives the probabilities of support, neutral and oppose."""
+"""Judges: a model reads every answer and gives the probabilities that it supports, is neutral or opposes."""

@@ -1,16 +1,17 @@
-"""A judge behind a chat interface: its stance is read from the alternatives of its reply's first token."""
+"""A chat model as judge: the stance is read from the alternatives of its reply's first token."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import (
     CONTENT_FILTER,
     ERROR,
@@ -19,21 +20,20 @@ from valuedrift.judging.judgement import (
     listed_masses,
     replied_masses,
 )
-from valuedrift.judging.label_words import forms
+from valuedrift.judging.label_words import spellings
 from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.http_errors import EndpointError
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20
-"""Alternatives asked for; servers give no more."""
+"""Alternatives to ask for; servers give no more."""
 
 
 @dataclass(frozen=True)
 class ChatJudge:
-    """A judge that is asked over an endpoint, or in batch files (see `Judge`)."""
+    """A judge that is asked over HTTP or in batches; see `Judge` for its methods."""
 
     settings: JudgeSettings
     template: str
@@ -47,9 +47,10 @@ class ChatJudge:
         return tuple(request.key(self.llm.model) for request in self.requests(prompt))
 
     def requests(self, prompt: str) -> list[ChatRequest]:
-        """What is sent for one prompt: one request, or one a sample, which seeds tell apart.
+        """The requests for one prompt: one, or one per sample, with different seeds.
 
-        Servers take the name of a special token for the token, which would let an answer end its turn and judge itself.
+        Servers read the name of a special token as that token, so an answer could end its turn and judge itself. A
+        space in the name prevents it.
         """
         turns, given = (Turn("user", prompt.replace("<|", "< |")),), self.settings
         if not given.samples:
@@ -60,11 +61,11 @@ class ChatJudge:
         return estimate(self._all_requests(prompts), self.llm, journal)
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
-        """As `Judge.judge`; raises ConfigError before any prompt is sent if the model can't be read as a judge."""
+        """As `Judge.judge`. Raises ConfigError before any prompt is sent if the model's replies can't be read."""
         if self.settings.samples:
             print(
-                f"judge {self.name}: read without log-probabilities, as shares of {self.settings.samples} sampled "
-                "replies; each share has its standard error",
+                f"judge {self.name}: no log-probabilities; stances are shares of {self.settings.samples} sampled "
+                "replies, with standard errors",
                 file=sys.stderr,
             )
         self._check(journal)
@@ -82,15 +83,16 @@ class ChatJudge:
         return (request for prompt in prompts for request in self.requests(prompt))
 
     def _check(self, journal: Path) -> None:
-        """Let the judge repeat each label, which shows how it writes it; once, since the replies are journalled.
+        """Have the judge repeat each label, which shows how it writes it.
 
-        They have a journal of their own, so that the other, which may be long, is read once less.
+        The replies are kept in a journal of their own, so that they are asked once, and the other journal, which may
+        be long, isn't read for them.
         """
         words = self.settings.labels
         asked = [self.requests(f"Repeat this word exactly, and say nothing else: {word}")[0] for word in words]
         backend = "http" if self.llm.backend == "batch" else self.llm.backend
         try:
-            settings = replace(self.llm, backend=backend, attempts=min(3, self.llm.attempts))
+            settings = self.llm.replace(backend=backend, attempts=min(3, self.llm.attempts))
             replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
         except EndpointError as error:
             if NO_LOGPROBS not in str(error):
@@ -98,7 +100,7 @@ class ChatJudge:
             raise self._no_log_probabilities() from None
         for word, reply in zip(words, replies, strict=True):
             if reply.finish in (CONTENT_FILTER, ERROR):
-                raise ConfigError("judge.llm", reply.text, f"a reply to being asked to repeat '{word}'")
+                raise ConfigError("judge.llm", reply.text, f"'{word}', which the judge was asked to repeat")
             if self.settings.samples:
                 self._check_reply(word, reply)
             else:
@@ -110,7 +112,7 @@ class ChatJudge:
                 "judge.llm.model",
                 reply.text or f"no text ({reply.finish})",
                 f"'{word}', which the judge was asked to repeat",
-                "Is `max_tokens` enough for its thought?",
+                "Is `max_tokens` enough for its reasoning?",
             )
 
     def _check_alternatives(self, word: str, reply: ChatReply) -> None:
@@ -120,7 +122,7 @@ class ChatJudge:
             raise ConfigError(
                 "judge.labels",
                 [token for token, _ in reply.top_logprobs],
-                f"'{word}' as one whole token where the judge repeats it",
+                f"'{word}' as one token when the judge repeats it",
                 "Choose other labels, such as [A, B, C].",
             )
 
@@ -128,17 +130,17 @@ class ChatJudge:
         return ConfigError(
             "judge.llm",
             f"replies of {self.llm.model} without log-probabilities",
-            f"the {_LISTED} likeliest first tokens with theirs",
-            "Choose an endpoint that gives them, or set `samples` to judge by repeated replies.",
+            f"the {_LISTED} most likely first tokens with their log-probabilities",
+            "Choose an endpoint that gives them, or set `samples` to judge by sampled replies.",
         )
 
 
 def is_one_token(word: str, top: Sequence[tuple[str, float]]) -> bool:
-    """Whether a model that was asked to repeat a word begins with the whole of it rather than with a part.
+    """Whether a model that was asked to repeat a word begins with the whole word rather than a part of it.
 
-    A rare spelling can be a token of its own where the usual one is several, so the likelier of the two decides.
+    One spelling can be a single token and another several, so the more likely of the two decides.
     """
     whole = listed_masses(top, [word]).labels[0]
-    beginnings = {form.strip()[:end] for form in forms(word) for end in range(1, len(word))}
+    beginnings = {spelling.strip()[:end] for spelling in spellings(word) for end in range(1, len(word))}
     part = math.fsum(math.exp(p) for token, p in top if token.strip("Ġ▁ ") in beginnings)
     return whole > part

@@ -1,16 +1,16 @@
-"""What judging would take, as people read it."""
+"""The printed estimate of `valuedrift judge --dry-run`."""
 
 from __future__ import annotations
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.judging.stances import StancesEstimate
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.quantities import dollars, duration
 
 
 def dry_run_text(found: StancesEstimate, llm: LlmSettings | None) -> str:
-    """Aligned lines of counts; dollars and hours where the chat model's settings have prices and limits.
+    """Aligned lines of counts, with dollars and hours if the chat model's settings have prices and limits.
 
-    llm: None for a judge in a folder, which is not paid
+    `llm` is None for a judge in a folder, which costs nothing.
     """
     asked = found.asked
     rows = [

@@ -1,8 +1,7 @@
-"""A judge whose weights are in a folder: all labels are scored exactly, however unlikely they are."""
+"""A judge whose weights are in a folder: the probability of every label is exact, however small it is."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sys
@@ -16,38 +15,45 @@ from typing import Any, Protocol
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.judges import JudgeSettings
+from valuedrift.digests import file_digest, text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.encode_prompts import encode_prompts
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import ERROR, Judgement, Masses, judgement
 from valuedrift.judging.label_words import LabelTokens, label_tokens
 from valuedrift.judging.transformers_scorer import CausalScorer, FloatArray
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 from valuedrift.models.model_folder import require_model
 
 _CHUNK = 4096
-"""Prompts that are sorted by length together, so that a batch pads little. Counted over all prompts, judged or not, so
-that after a kill the rest is batched as it would have been: other batches round differently."""
+"""Prompts that are sorted by length together, so that batches need little padding. All prompts count, judged or not, so
+that the same prompts form a batch after a restart: other batches round differently."""
 
 _FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 Record = dict[str, Any]
 
 
 class Scorer(Protocol):
-    """A model that is loaded."""
+    """A model in memory."""
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Of support, neutral and oppose as the next token of one batch of prompts: (prompts, 3)."""
+        """Log-probabilities of support, neutral and oppose as the next token, (prompts, 3)."""
 
 
 @dataclass(frozen=True)
 class FolderJudge:
-    """A judge in a folder (see `Judge`). Its records hold log-probabilities of the labels, or say what was wrong.
+    """A judge in a folder; see `Judge` for its methods. Its records have the labels' log-probabilities, or an error.
 
-    tokenizer, labels: as the folder has them · context: the longest prompt that leaves room for a label, in tokens
+    Attributes:
+        folder: The model's folder.
+        settings: How it is asked.
+        template: The text of the prompt's template.
+        tokenizer: The folder's.
+        labels: The token ids of every label.
+        context: The longest prompt that leaves room for a label, in tokens.
     """
 
     folder: Path
@@ -70,16 +76,16 @@ class FolderJudge:
         return CausalScorer(self.folder, self.labels)
 
     @cached_property
-    def _asked(self) -> LlmSettings:
-        """The judge as the name that a key contains: what it says depends on the way it is asked, too."""
+    def _as_llm(self) -> LlmSettings:
+        """A chat model whose name identifies the judge and how it is asked, so that keys depend on both."""
         how = json.dumps([self.name, self.settings.chat, self.settings.labels])
         return LlmSettings(backend=self.settings.engine, model=how)
 
     def keys(self, prompt: str) -> tuple[str, ...]:
-        return (_request(prompt).key(self._asked.model),)
+        return (_request(prompt).key(self._as_llm.model),)
 
     def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
-        return estimate((_request(prompt) for prompt in prompts), self._asked, journal)
+        return estimate((_request(prompt) for prompt in prompts), self._as_llm, journal)
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
         start = time.monotonic()
@@ -91,14 +97,14 @@ class FolderJudge:
                 print(f"judge: {len(store)} texts judged, {time.monotonic() - start:.0f} s", file=sys.stderr)
 
     def records(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
-        """Place → record of all prompts, batch by batch.
+        """The records of all prompts by index, one batch at a time.
 
         Raises ArtifactError if the model's output is not a number.
         """
         encoded = encode_prompts(self.tokenizer, prompts, self.settings.chat)
         for i, ids in enumerate(encoded):
             if len(ids) > self.context:
-                yield {i: {"error": f"a prompt of {len(ids)} tokens; this judge reads {self.context}"}}
+                yield {i: {"error": f"a prompt of {len(ids)} tokens; this judge can read {self.context}"}}
         for batch in _batches(encoded, self.context, self.settings.batch_size):
             start = time.monotonic()
             scores = self._scorer.log_probabilities([encoded[i] for i in batch])
@@ -106,7 +112,9 @@ class FolderJudge:
             rows = dict(zip(batch, scores.tolist(), strict=True))
             for row in rows.values():
                 if not all(map(math.isfinite, row)):
-                    raise ArtifactError(self.folder, row, "finite log-probabilities", "Are the judge's weights whole?")
+                    raise ArtifactError(
+                        self.folder, row, "finite log-probabilities", "Are the judge's weights complete?"
+                    )
             yield {
                 i: {"log_probabilities": row, "tokens": len(encoded[i]), "latency": latency} for i, row in rows.items()
             }
@@ -118,11 +126,11 @@ class FolderJudge:
             return replace(found, latency=None)
         reply = ChatReply("", "stop", record["tokens"], 1, record["latency"])
         masses = Masses(tuple(math.exp(p) for p in record["log_probabilities"]))
-        # A batch has a latency, which the journal keeps, its prompts have none: equal runs have equal tables.
+        # The journal keeps the latency of a batch; tables have none, so that equal runs give equal tables.
         return replace(judgement([reply], masses, self.settings.max_unassigned), latency=None)
 
     def _missing(self, prompts: Iterator[str], store: Journal) -> Iterator[dict[str, str]]:
-        """Key → text of the prompts that the journal lacks, many at a time."""
+        """The prompts that the journal lacks, by key, many at a time."""
         keyed = ((self.keys(prompt)[0], prompt) for prompt in prompts)
         while chunk := list(islice(keyed, _CHUNK)):
             if missing := {key: prompt for key, prompt in chunk if key not in store}:
@@ -130,9 +138,9 @@ class FolderJudge:
 
 
 def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJudge:
-    """The judge in a folder; its weights are loaded when first needed.
+    """The judge in a folder. Its weights are loaded when first needed.
 
-    Raises ArtifactError if the folder has no model, its tokenizer lacks a label, or `chat` has no template.
+    Raises ArtifactError if the folder has no model, its tokenizer has no token for a label, or `chat` has no template.
     """
     require_model(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -147,16 +155,13 @@ def _request(prompt: str) -> ChatRequest:
 
 
 def content_hash(folder: Path) -> str:
-    """16 hex characters that stand for a model's weights, configuration and tokenizer."""
-    total = hashlib.sha256()
-    for file in sorted(path for pattern in _FILES for path in folder.glob(pattern)):
-        with file.open("rb") as opened:
-            total.update(f"{file.name}\n{hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()[:16]
+    """16 hex characters that identify a model's weights, configuration and tokenizer."""
+    files = sorted(path for pattern in _FILES for path in folder.glob(pattern))
+    return text_digest("".join(f"{file.name}\n{file_digest(file)}\n" for file in files))[:16]
 
 
 def _batches(encoded: Sequence[Sequence[int]], context: int, size: int) -> Iterator[list[int]]:
-    """Indices of prompts that fit, longest first: a batch pads little, and too large a batch fails at once."""
+    """Indices of the prompts that fit, longest first: little padding, and a batch that is too large fails at once."""
     order = sorted((i for i, ids in enumerate(encoded) if len(ids) <= context), key=lambda i: -len(encoded[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]

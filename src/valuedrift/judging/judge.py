@@ -1,4 +1,4 @@
-"""What every judge can do, whichever model it is and wherever it runs."""
+"""The interface of all judges, whichever model they are and wherever they run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
 from valuedrift.judging.judge_prompt import check_labels, read_judge_prompt
-from valuedrift.judging.judge_settings import JudgeSettings
 from valuedrift.judging.judgement import Judgement
 from valuedrift.llm.cost import Estimate
 
 
 class Judge(Protocol):
-    """A model that judges prompts; what it said is kept in a journal, and nothing in there is judged again."""
+    """A model that judges prompts. What it said is kept in a journal, and what is in there is not judged again."""
 
     @property
     def name(self) -> str:
-        """Which model, for the column `judge`."""
+        """Identifies the model, in the column `judge`."""
 
     @property
     def settings(self) -> JudgeSettings: ...
@@ -28,23 +28,23 @@ class Judge(Protocol):
         """The text of the prompt's template."""
 
     def keys(self, prompt: str) -> tuple[str, ...]:
-        """Where in a journal the judge's records on this prompt stand: one, or one a sample.
+        """The journal's keys of the judge's records on this prompt: one, or one per sample.
 
-        A key is a hash of everything that the record depends on: the judge and the prompt, with its labels.
+        A key is a hash of everything that the record depends on: the judge and the prompt with its labels.
         """
 
     def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
-        """What `judge` with these arguments would send and cost; nothing is loaded, asked or written."""
+        """What `judge` with these arguments would send and cost. Nothing is loaded, asked or written."""
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
-        """See to it that the journal has the records of every prompt; prompts may repeat, and may be very many."""
+        """Get the records of every prompt into the journal. Prompts may repeat, and there may be very many."""
 
     def judgement(self, records: Sequence[Mapping[str, Any]]) -> Judgement:
-        """What the records of one prompt, in the order of `keys`, amount to."""
+        """The judgement in the records of one prompt, given in the order of `keys`."""
 
 
 def open_judge(settings: JudgeSettings, folder: Path | None = None) -> Judge:
-    """The judge in `folder`, or the one that `settings.llm` names. No model is loaded or asked yet.
+    """The chat model in `settings.llm` as judge, or else the model in `folder`. No model is loaded or asked yet.
 
     Raises ConfigError for a prompt that doesn't fit, ArtifactError for a folder without a model.
     """

@@ -1,14 +1,14 @@
-"""Answers that decline: found by what their openings say, so that refusals stay visible beside the stances."""
+"""Answers that decline, found by their first words, so that refusals can be shown beside the stances."""
 
 from __future__ import annotations
 
 import re
 
 _OPENING = 300
-"""Characters in which an answer that declines says so."""
+"""Characters at the beginning in which an answer that declines says so."""
 
 _SHORT = 60
-"""Words of an answer that says nothing beyond holding no views."""
+"""Longest answer, in words, that says nothing beyond holding no views."""
 
 _CANNOT = r"(?:can'?t|can ?not|won't|will not|must decline|decline|refuse|am unable|am not able|am not comfortable)"
 _DO = (
@@ -29,9 +29,9 @@ _WITHOUT_VIEWS = re.compile(
 def is_refusal(answer: str) -> bool:
     """Whether an answer declines what was asked.
 
-    Either it says in its opening that it can't or won't give it, or it says that it holds no views and then says
-    little more; a balanced answer after such a disclaimer is none. A rule of phrases, in English alone: an answer
-    that declines by changing the subject passes it.
+    It is a refusal if it says at its beginning that it can't or won't answer, or if it says that it holds no views and
+    little more; a balanced answer after such a disclaimer is not. The rule knows English phrases only, and misses
+    answers that decline by changing the subject.
     """
     text = " ".join(answer.replace("’", "'").lower().split()).replace("i'm ", "i am ")
     if _DECLINES.search(text[:_OPENING]):

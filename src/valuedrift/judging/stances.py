@@ -1,4 +1,4 @@
-"""The stance of every answer: v's building blocks p(s | x, y, T) (sections 2.1 and 3), judged in a stream."""
+"""The stance of every answer, p(s | x, y, T) (sections 2.1 and 3), of which v is the mean; judged as a stream."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COLUMNS = {
     "judge_latency": pl.Float64,
     "judge_tokens": pl.Int64,
 }
-"""What judging adds to a table of answers; see `write_stances`."""
+"""The columns that judging adds to a table of answers; see `write_stances`."""
 
 _BATCH = 8192
 """Answers in memory at a time."""
@@ -45,7 +45,7 @@ _BATCH = 8192
 
 @dataclass(frozen=True)
 class StancesEstimate:
-    """What judging would take. answers: rows of all files · asked: the different requests that these make"""
+    """What judging would send and cost: the rows of all files (`answers`), and their different requests (`asked`)."""
 
     answers: int
     asked: Estimate
@@ -53,7 +53,7 @@ class StancesEstimate:
 
 @dataclass
 class Counts:
-    """What was judged, for the log and the file's metadata. Tokens and dollars count each text once."""
+    """Totals for the log and the file's metadata. Tokens and dollars count each text once."""
 
     answers: int = 0
     refusals: int = 0
@@ -87,11 +87,11 @@ class Counts:
     def line(self) -> str:
         without_stance = self.flags.total()
         reasons = ", ".join(f"{count} {flag}" for flag, count in sorted(self.flags.items()))
-        said = self.answers - self.flags.total() + self.flags["unassigned"]
+        replied = self.answers - self.flags.total() + self.flags["unassigned"]
         return (
             f"{self.answers} answers, {len(self.texts)} different texts; without a stance: {without_stance}"
             f"{f' ({reasons})' if reasons else ''}; refusals: {self.refusals}; mean probability outside the labels: "
-            f"{self.unassigned / max(1, said):.4f}; stances off by at most {self.bound:.2g} for unlisted labels; "
+            f"{self.unassigned / max(1, replied):.4f}; error of stances by unlisted labels at most {self.bound:.2g}; "
             f"{self.prompt_tokens} + {self.completion_tokens} tokens, {self.dollars:.4f} dollars"
         )
 
@@ -99,20 +99,32 @@ class Counts:
 def write_stances(
     answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path, out: Path
 ) -> None:
-    """Judge the answers of all files, in their order, into one parquet with their columns and these (COLUMNS):
+    """Judge the answers of all files, in their order, and write them with their stances into one parquet file.
 
-    p_support, p_neutral, p_oppose: null where `flag` says why there is no stance · unassigned: the probability that
-    the judge says none of the labels · p_bound: the most that any of the three is off for labels that the judge
-    didn't list · samples, p_…_se: for a judge asked repeatedly, the replies that were labels and the standard errors
-    sqrt(p (1 - p) / (samples - 1)), whose squares estimate the variance without bias · refusal: see `is_refusal`, apart
-    from the judge · judge, prompt_hash: who was asked what · judge_latency: seconds, null for judges that answer in
-    batches · judge_tokens: prompt and reply
+    The file has the columns of the answers, and:
 
-    answer_files: parquet with at least topic, question and answer; an empty answer is judged as it is. Answers that
-    make the same prompt are judged once; what `journal` holds isn't judged again. Memory doesn't grow with texts.
-    targets: per topic, the position that an answer can support.
-    Raises ArtifactError, naming the file, for missing or unequal columns and for nulls; ConfigError for a topic without
-    target, before anything is judged.
+    - `p_support, p_neutral, p_oppose`: null if there is no stance, and `flag` then says why
+    - `unassigned`: the probability that the judge says none of the labels
+    - `p_bound`: the largest error of any of the three because of labels that the judge didn't list
+    - `samples, p_…_se`: for a judge that is sampled, the replies that were labels, and the standard errors
+      sqrt(p (1 - p) / (samples - 1)), whose squares are unbiased estimates of the variance
+    - `refusal`: see `is_refusal`; it doesn't depend on the judge
+    - `judge, prompt_hash`: which judge, and which prompt
+    - `judge_latency`: seconds, null for judges that answer in batches
+    - `judge_tokens`: of prompt and reply
+
+    Answers that give the same prompt are judged once. Memory doesn't grow with the number of texts.
+
+    Args:
+        answer_files: Parquet files with at least topic, question and answer. Empty answers are judged as they are.
+        judge: Who judges.
+        targets: By topic, the position that an answer can support.
+        journal: What is in it isn't judged again.
+        out: The file to write.
+
+    Raises:
+        ArtifactError: Columns are missing or differ between files, or there are nulls; it names the file.
+        ConfigError: A topic has no target. Nothing has been judged then.
     """
     check_answers(answer_files, targets)
     judge.judge((prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets)), journal)
@@ -125,7 +137,7 @@ def write_stances(
 def estimate_stances(
     answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path
 ) -> StancesEstimate:
-    """What `write_stances` would send and cost; nothing is asked or written."""
+    """What `write_stances` would send and cost. Nothing is asked or written."""
     check_answers(answer_files, targets)
     prompts = (prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets))
     answers = sum(pq.read_metadata(file).num_rows for file in answer_files)
@@ -133,7 +145,7 @@ def estimate_stances(
 
 
 def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path) -> pl.DataFrame:
-    """As `write_stances`, for a table in memory: the same rows with COLUMNS."""
+    """As `write_stances` for a table in memory: the same rows, with COLUMNS."""
     _check_columns("answers", rows.schema)
     _check_texts("answers", rows.lazy(), targets)
     judge.judge(_prompts(rows, judge, targets), journal)
@@ -204,7 +216,7 @@ def _judged(
     found = [_look_up(prompt, judge, store, counts) for prompt in _prompts(table, judge, targets)]
     refusals = [is_refusal(answer) for answer in table["answer"]]
     counts.refusals += sum(refusals)
-    # One reply has no spread.
+    # One reply has no standard error.
     others = pl.when(pl.col("samples") > 1).then(pl.col("samples") - 1)
     who = {"judge": judge.name, "prompt_hash": prompt_hash(judge.template)}
     rows = [

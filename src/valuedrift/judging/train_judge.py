@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from valuedrift.config.sources import Shape
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.label_words import label_tokens
@@ -13,15 +14,22 @@ from valuedrift.statistics.panel import STANCES
 from valuedrift.training.encode_rows import IGNORED, Labelled
 from valuedrift.training.job import Job
 from valuedrift.training.pretrain import train_from_noise
-from valuedrift.training.scratch_model import Shape
 from valuedrift.training.tokenizer_training import train_bpe
 
 
 def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str]) -> None:
-    """Write `job.base`: tokenizer, configuration and weights of a judge of its own prompt.
+    """Train a judge for one prompt and write its tokenizer, configuration and weights into `job.base`.
 
-    job.data: parquet with topic, question, answer, true_stance; only the label after each prompt counts in the loss.
-    Raises ArtifactError if the vocabulary is too small for a label to be one token.
+    Only the label after each prompt counts in the loss.
+
+    Args:
+        job: Its data is a parquet file with topic, question, answer and true_stance.
+        shape: The model's size.
+        template: The text of the prompt's template.
+        targets: By topic, the position that an answer can support.
+
+    Raises:
+        ArtifactError: The vocabulary is too small for a label to be one token.
     """
     rows = job.rows("topic", "question", "answer", "true_stance")
     prompts = [fill_judge_prompt(template, row["question"], row["answer"], targets[row["topic"]]) for row in rows]
@@ -33,7 +41,7 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
 def _encode(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], stances: Sequence[str], max_length: int
 ) -> Iterator[Labelled]:
-    """Each prompt and its label; a prompt that is too long loses its beginning, as the label stands at its end."""
+    """Each prompt and its label. A prompt that is too long loses its beginning, since the label is at its end."""
     label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer, STANCES), strict=True)}
     for ids, stance in zip(encode_prompts(tokenizer, prompts, chat=False), stances, strict=True):
         kept = ids[-(max_length - 1) :]

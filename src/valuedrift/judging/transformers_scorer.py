@@ -1,4 +1,4 @@
-"""The transformers engine of a judge in a folder: the next-token distribution of a causal language model."""
+"""Label probabilities of a judge in a folder, by transformers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 
 class CausalScorer:
-    """A model in memory: fp32 on a CPU, bf16 on a GPU."""
+    """A causal language model in memory: fp32 on a CPU, bf16 on a GPU."""
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,13 +26,13 @@ class CausalScorer:
 
     @torch.inference_mode()
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts: (prompts, 3)."""
+        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts, (prompts, 3)."""
         ids, mask, positions = left_padded(encoded, self.device)
         out = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, use_cache=False)
         return np.asarray(label_log_probabilities(out.logits[:, -1], self.labels).cpu())
 
 
 def label_log_probabilities(logits: torch.Tensor, labels: LabelTokens) -> torch.Tensor:
-    """Log-probability of each label, summed over its tokens: (answers, vocabulary) -> (answers, 3), in float64."""
+    """Log-probability of each label, summed over its tokens: (prompts, vocabulary) -> (prompts, 3), in float64."""
     full = torch.log_softmax(logits.double(), dim=-1)
     return torch.stack([full[:, list(tokens)].logsumexp(dim=-1) for tokens in labels], dim=-1)

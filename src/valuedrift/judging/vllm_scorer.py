@@ -1,4 +1,4 @@
-"""The vLLM engine of a judge in a folder: exact log-probabilities of the labels' tokens, however unlikely."""
+"""Label probabilities of a judge in a folder, by vLLM: exact, however small they are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VllmScorer:
             model=str(folder),
             dtype=asking_precision(),
             skip_tokenizer_init=True,
-            # Before temperature and penalties, of which the model's own generation_config could bring some.
+            # Raw: before temperature and penalties, which the model's own generation_config could set.
             logprobs_mode="raw_logprobs",
             generation_config="vllm",
         )
@@ -35,7 +35,7 @@ class VllmScorer:
         )
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts: (prompts, 3)."""
+        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts, (prompts, 3)."""
         prompts = [{"prompt_token_ids": row} for row in encoded]
         outputs = self.engine.generate(prompts, self.sampling, use_tqdm=False)
         listed = [output.outputs[0].logprobs[0] for output in outputs]

@@ -1,1 +1,1 @@
-"""Chat models that the pipeline asks: over HTTP, through batch files, or in this process; every reply is journalled."""
+"""Requests to chat models, over HTTP, through the Batch API or in this process; every reply is kept in a journal."""

@@ -1,9 +1,9 @@
 """Backend batch: OpenAI's Batch API, at half the price and within a day.
 
-Beside the journal lies a folder with a pair of files for each batch that is not collected: its requests (NAME.jsonl)
-and, from just before it is created, a note (NAME.json) with its id at the server as soon as that is known. NAME goes
-with the batch as metadata. So a run that was killed finds its batches again: by their ids, or by their names where it
-was killed before it wrote the id down. Requests without a note were never asked, and are chosen anew.
+A folder beside the journal has two files for each batch whose replies are not in the journal yet: its requests
+(NAME.jsonl) and, from just before the batch is created, a note (NAME.json), which gets the batch's id at the server as
+soon as that is known. NAME is also sent as the batch's metadata. So a job that was killed finds its batches again: by
+id, or by name if it was killed before it wrote the id. Requests without a note were never sent, and are chosen again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import read_json, write_json
 from valuedrift.llm.batch_api import BatchApi
 from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_outcomes, write_batch_file
@@ -23,7 +24,6 @@ from valuedrift.llm.chat_format import NO_LOGPROBS, lacks_logprobs
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
 from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Outcome, Refused, endpoint_name, refused_error
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
 
@@ -33,11 +33,14 @@ _QUEUE_FULL = "token_limit_exceeded"
 
 
 def complete_batch(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
-    """Get every reply that the journal lacks from the Batch API, and wait for it: minutes to a day a batch.
+    """Get every reply that the journal lacks from the Batch API, and wait for it: minutes to a day per batch.
 
-    Batches hold at most `batch_requests`, `batch_bytes` and `batch_tokens`; at most `batches_in_flight` and
-    `batch_tokens` are enqueued at a time. What a batch leaves unanswered goes into another one, three times at most.
-    EndpointError, BudgetError: the journal keeps what came, and a restart goes on.
+    A batch has at most `batch_requests` requests and `batch_bytes` bytes; at most `batches_in_flight` batches and
+    `batch_tokens` tokens are enqueued at a time. Requests that a batch leaves unanswered go into another one, at most
+    three times.
+
+    Raises:
+        EndpointError, BudgetError: The journal keeps the replies that came, and the same call continues.
     """
     progress = Progress(requests, settings)
     try:
@@ -49,7 +52,7 @@ def complete_batch(requests: Iterable[ChatRequest], settings: LlmSettings, journ
 
 @dataclass(frozen=True)
 class _Batch:
-    """A batch that isn't collected. tokens: the input that it enqueues, by the rule of `input_tokens`."""
+    """A batch at the server. `tokens`: the input tokens that it enqueues, as `input_tokens` estimates them."""
 
     id: str
     requests: Path
@@ -61,15 +64,15 @@ class _Batch:
 
 
 class _Job:
-    """The state of one run: the batches that are out, and what is to be submitted again."""
+    """The state of one run: the batches at the server, and the requests to submit again."""
 
     def __init__(self, settings: LlmSettings, journal: Journal, progress: Progress, api: BatchApi) -> None:
         self.settings, self.journal, self.progress, self.api = settings, journal, progress, api
         self.folder = journal.path.with_name(journal.path.name + ".batches")
         self.spending = Spending(settings, journal, BATCH_DISCOUNT)
-        self.out: list[_Batch] = []
+        self.pending: list[_Batch] = []
         self.asked: set[bytes] = set()
-        self.again: deque[ChatRequest] = deque()
+        self.retries: deque[ChatRequest] = deque()
         self.failures: Counter[str] = Counter()
         self.unanswered: Counter[str] = Counter()
         self.error: Exception | None = None
@@ -82,45 +85,45 @@ class _Job:
         while not self.error:
             while self._has_room() and (chosen := self._choose(requests)):
                 self._submit(chosen)
-            if not self.out:
+            if not self.pending:
                 break
             self._collect_ended()
-        if not self.out:
+        if not self.pending:
             shutil.rmtree(self.folder)
         if self.error:
-            raise self.error  # batches that are out go on, and the next run finds them
+            raise self.error  # the server continues its batches, and the next run finds them
         if self.unanswered:
-            raise self._leftover()
+            raise self._unanswered_error()
 
     def _recover(self) -> None:
-        """Take up the batches of a run that was killed."""
+        """Find the batches of a run that was killed."""
         for note in self.folder.glob("*.json"):
             if not note.with_suffix(".jsonl").exists():
-                note.unlink()  # collected: only this was left to do
+                note.unlink()  # its replies are in the journal
         for path in sorted(self.folder.glob("*.jsonl")):
             note = path.with_suffix(".json")
-            if batch_id := self._created(note):
+            if batch_id := self._find_id(note):
                 tokens = 0
                 for key, request in read_batch_file(path):
                     self.asked.add(bytes.fromhex(key))
                     self.spending.reserve(request)
                     tokens += input_tokens(request)
-                self._take_up(_Batch(batch_id, path, tokens))
+                self._add(_Batch(batch_id, path, tokens))
             else:
                 path.unlink()
                 note.unlink(missing_ok=True)
 
-    def _created(self, note: Path) -> str | None:
-        """The id of the batch that a note is about, None where none was made."""
+    def _find_id(self, note: Path) -> str | None:
+        """The id of the batch that a note is about, None if it was never created."""
         if not note.exists():
             return None
         batch_id: str | None = read_json(note).get("id")
         return batch_id or self.api.find(note)
 
     def _next(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
-        """What is to be submitted next: first what a batch left unanswered, then what was never asked."""
-        if self.again:
-            return self.again.popleft()
+        """The next request to submit: first those that a batch left unanswered, then new ones."""
+        if self.retries:
+            return self.retries.popleft()
         for request in requests:
             key = request.key(self.settings.model)
             if key in self.journal or bytes.fromhex(key) in self.asked:
@@ -132,24 +135,24 @@ class _Job:
 
     def _has_room(self) -> bool:
         most = self.settings.batch_tokens
-        enqueued = sum(batch.tokens for batch in self.out)
+        enqueued = sum(batch.tokens for batch in self.pending)
         return (
-            len(self.out) < self.settings.batches_in_flight
-            and not (self.queue_full and self.out)
+            len(self.pending) < self.settings.batches_in_flight
+            and not (self.queue_full and self.pending)
             and (most is None or enqueued < most)
         )
 
     def _choose(self, requests: Iterator[ChatRequest]) -> list[ChatRequest]:
-        """The next batch: as many requests as file, queue and budget have room for."""
+        """The next batch: as many requests as the file, the queue and the budget have room for."""
         chosen: list[ChatRequest] = []
-        size, tokens = 0, sum(batch.tokens for batch in self.out)
+        size, tokens = 0, sum(batch.tokens for batch in self.pending)
         while request := self._next(requests):
             size += len(batch_line(request, self.settings.model))
             tokens += input_tokens(request)
             affordable = self.spending.fits(request)
             if not affordable or self._is_full(len(chosen), size, tokens):
-                self.again.appendleft(request)
-                if not affordable and not chosen and not self.out:
+                self.retries.appendleft(request)
+                if not affordable and not chosen and not self.pending:
                     self.error = self.spending.error(request)
                 return chosen
             self.spending.reserve(request)
@@ -157,37 +160,37 @@ class _Job:
         return chosen
 
     def _is_full(self, chosen: int, size: int, tokens: int) -> bool:
-        """Whether the next request is one too many; a first one is let through, for the server to judge."""
+        """Whether one more request is too many. A first one is always sent: if it is too large, the server says so."""
         most = self.settings.batch_tokens
         too_large = size > self.settings.batch_bytes or (most is not None and tokens > most)
-        return chosen >= self.settings.batch_requests or (too_large and bool(chosen or self.out))
+        return chosen >= self.settings.batch_requests or (too_large and bool(chosen or self.pending))
 
     def _submit(self, chosen: list[ChatRequest]) -> None:
         path = self.folder / f"{uuid.uuid4().hex}.jsonl"
         write_batch_file(chosen, self.settings.model, path)
         file_id = self.api.upload(path)
         note = path.with_suffix(".json")
-        write_json(note, {"file": file_id})  # from here on the server may have a batch
-        self._take_up(_Batch(self.api.create(file_id, note), path, sum(map(input_tokens, chosen))))
+        write_json(note, {"file": file_id})  # from here on the server may have the batch
+        self._add(_Batch(self.api.create(file_id, note), path, sum(map(input_tokens, chosen))))
 
-    def _take_up(self, batch: _Batch) -> None:
+    def _add(self, batch: _Batch) -> None:
         write_json(batch.note, {"id": batch.id})
-        self.out.append(batch)
+        self.pending.append(batch)
 
     def _collect_ended(self) -> None:
-        """Look at every batch; collect those that ended, wait a while where none has."""
-        before = len(self.out)
-        for batch in list(self.out):
+        """Collect the batches that have ended, or wait for a while if none has."""
+        before = len(self.pending)
+        for batch in list(self.pending):
             state = self.api.state(batch.id)
             if state.status in _ENDED:
                 self._collect(batch, state.files, state.errors)
-                self.out.remove(batch)
-        if len(self.out) == before:
-            self.progress.waiting(f"{before} batches under way", time.monotonic() - self.last_answer)
+                self.pending.remove(batch)
+        if len(self.pending) == before:
+            self.progress.waiting(f"{before} batches at the server", time.monotonic() - self.last_answer)
             time.sleep(self.settings.batch_poll)
 
     def _collect(self, batch: _Batch, files: list[str], errors: list[tuple[str, str]]) -> None:
-        """Move a batch's replies to the journal, and what it didn't answer to what is submitted again."""
+        """Write a batch's replies into the journal, and submit again what it didn't answer."""
         wanted = {key: request.top_logprobs > 0 for key, request in read_batch_file(batch.requests)}
         causes: dict[str, str] = {}
         for file in files:
@@ -201,19 +204,19 @@ class _Job:
         if errors and not full:
             self._stop(Refused(400, "; ".join(f"{code}: {message}" for code, message in errors[:3]), ""))
         self.queue_full = full
-        if full and len(self.out) == 1:
+        if full and len(self.pending) == 1:
             time.sleep(self.settings.batch_poll)  # another job fills the queue
         for key, request in read_batch_file(batch.requests):
             self.spending.release(request)
             if key in self.journal:
                 self.asked.discard(bytes.fromhex(key))
             else:
-                self._ask_again(key, request, causes.get(key), full and len(self.out) > 1)
+                self._retry(key, request, causes.get(key), full and len(self.pending) > 1)
         batch.requests.unlink()
         batch.note.unlink()
 
     def _settle(self, key: str, outcome: Outcome, wants_logprobs: bool) -> str | None:
-        """Journal a reply; otherwise the cause for which there is none."""
+        """Write a reply into the journal, or return why there is none."""
         match outcome:
             case Answered(reply) if wants_logprobs and lacks_logprobs(reply):
                 self.spending.spent += self._price(reply)
@@ -236,11 +239,11 @@ class _Job:
     def _price(self, reply: ChatReply) -> float:
         return self.spending.price(reply.prompt_tokens, reply.completion_tokens)
 
-    def _ask_again(self, key: str, request: ChatRequest, cause: str | None, free: bool) -> None:
-        """cause: what the server said about this request, None where the batch ended without it."""
-        self.failures[key] += not free
+    def _retry(self, key: str, request: ChatRequest, cause: str | None, uncounted: bool) -> None:
+        """Submit a request again, or give it up. `cause`: what the server said about it, None if it said nothing."""
+        self.failures[key] += not uncounted
         if self.failures[key] < _ROUNDS:
-            self.again.append(request)
+            self.retries.append(request)
         elif cause and self.answers:
             text = f"given up after {_ROUNDS} batches: {cause}"
             self.journal.append(key, value_of(ChatReply(text, "error", 0, 0, 0.0), 0.0))
@@ -251,9 +254,9 @@ class _Job:
     def _stop(self, refused: Refused) -> None:
         self.error = self.error or refused_error(refused, self.settings)
 
-    def _leftover(self) -> EndpointError:
+    def _unanswered_error(self) -> EndpointError:
         causes = "; ".join(f"{count} × {cause}" for cause, count in self.unanswered.most_common(3))
         return EndpointError(
             f"{endpoint_name(self.settings)}: {self.unanswered.total()} requests have no reply after {_ROUNDS} batches "
-            f"({causes}); expected one each. The journal keeps the replies that came; run again to go on."
+            f"({causes}); expected one each. The journal keeps the replies that came; run again to continue."
         )

@@ -1,4 +1,4 @@
-"""The calls of OpenAI's Batch API that a job needs, each repeated until it gets through or the patience ends."""
+"""The calls of OpenAI's Batch API, each repeated until it succeeds or the setting `patience` is exceeded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 import httpx2
 from openai import APIError, APIStatusError, OpenAI
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.batch_files import ROUTE
 from valuedrift.llm.http_errors import (
@@ -25,7 +26,6 @@ from valuedrift.llm.http_errors import (
     endpoint_name,
     refused_error,
 )
-from valuedrift.llm.llm_settings import LlmSettings
 
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0
@@ -37,7 +37,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BatchState:
-    """status as the server says it; files: output and error files; errors: (code, message) of the batch as a whole."""
+    """What the server says about a batch.
+
+    Attributes:
+        status: As the server spells it.
+        files: Ids of the output and error files.
+        errors: (code, message) of errors of the batch as a whole.
+    """
 
     status: str
     files: list[str]
@@ -45,7 +51,7 @@ class BatchState:
 
 
 class BatchApi:
-    """Raises EndpointError where the server refuses a call, or none gets through for as long as the patience lasts."""
+    """Every method raises EndpointError if the server refuses the call, or none succeeds within `patience` seconds."""
 
     def __init__(self, settings: LlmSettings) -> None:
         key = read_key(settings.key_variable)
@@ -62,14 +68,14 @@ class BatchApi:
         self._client.close()
 
     def upload(self, requests: Path) -> str:
-        """Send a file of requests; the server's id of it."""
+        """Send a file of requests and return the server's id for it."""
         return self._call(lambda: self._client.files.create(file=requests, purpose="batch")).id
 
     def create(self, file_id: str, note: Path) -> str:
-        """Start a batch of a file that is uploaded, once; its id. It carries the name of the note, which is there."""
+        """Start a batch of an uploaded file, exactly once, and return its id. It has the name of the note."""
         failures, start = 0, time.monotonic()
         while True:
-            # Whether a call that failed has made a batch can't be known from its failure: look before the next one.
+            # A failed call may still have created the batch: look for it before the next call.
             note.touch()
             try:
                 return self._client.batches.create(
@@ -83,10 +89,10 @@ class BatchApi:
                 return found
 
     def find(self, note: Path) -> str | None:
-        """The id of the batch that carries the name of this note, None where there is none.
+        """The id of the batch that has the name of this note, None if there is none.
 
-        The note's time is when the batch was last asked for. A server may go on creating it when the caller is gone,
-        and list it later still, so it is looked for until that is a minute ago.
+        The note's modification time is when the batch was last requested. A server may finish creating it after the
+        caller has died, and list it later still, so it is looked for until a minute has passed since.
         """
         asked_at = note.stat().st_mtime
         end = time.monotonic() + min(_SETTLED, asked_at + _SETTLED - time.time())
@@ -131,8 +137,10 @@ class BatchApi:
             failures += 1
 
     def _wait_after(self, response: Response, failures: int, start: float) -> None:
-        """Wait after a failed call that may be repeated. Errors are raised here, where none is being handled: an
-        exception of the client holds the request, and with it the key."""
+        """Wait before repeating a failed call, or raise EndpointError.
+
+        It is raised here, outside any handler: an exception of the client holds the request, and with it the key.
+        """
         outcome = classify(response, wants_logprobs=False)
         if isinstance(outcome, Refused):
             raise refused_error(outcome, self.settings)

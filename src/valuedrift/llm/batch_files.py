@@ -1,4 +1,4 @@
-"""OpenAI's batch format, one JSON object a line: for the Batch API, and for `vllm run-batch`."""
+"""OpenAI's batch format, one JSON object per line, as the Batch API and `vllm run-batch` read and write it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUTE: Final = "/v1/chat/completions"
 
 
 def batch_line(request: ChatRequest, model: str) -> bytes:
-    """One request as a line; its custom_id is its key."""
+    """One request as a line. Its `custom_id` is its key."""
     line = {"custom_id": request.key(model), "method": "POST", "url": ROUTE, "body": body_of(request, model)}
     return json.dumps(line).encode("ascii") + b"\n"
 
@@ -33,7 +33,7 @@ def write_batch_file(requests: Iterable[ChatRequest], model: str, path: Path | s
 
 
 def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
-    """The keys and requests of a file that `write_batch_file` wrote."""
+    """The keys and requests in a file of `write_batch_file`."""
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
             entry = _object(line)
@@ -46,9 +46,9 @@ def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
 
 
 def read_batch_output(path: Path | str) -> Iterator[tuple[str, ChatReply]]:
-    """(key, reply) for every request that an output or error file answers.
+    """(key, reply) of every request that an output or error file answers.
 
-    Requests that failed in a way that another try may not are left out, and so are lines that aren't whole.
+    Requests whose failure may pass are left out, and so are incomplete lines.
     """
     for key, outcome in read_batch_outcomes(path):
         if isinstance(outcome, Answered):
@@ -56,9 +56,9 @@ def read_batch_output(path: Path | str) -> Iterator[tuple[str, ChatReply]]:
 
 
 def read_batch_outcomes(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:
-    """(key, what its line means), for OpenAI's output and error files and for what `vllm run-batch` writes.
+    """(key, outcome) of every line of OpenAI's output and error files, or of what `vllm run-batch` writes.
 
-    clean: applied to every line before it is read
+    `clean` is applied to every line before it is parsed.
     """
     with Path(path).open("rb") as file:
         for line in file:
@@ -70,8 +70,8 @@ def read_batch_outcomes(path: Path | str, clean: Callable[[bytes], bytes] = byte
 def _outcome(entry: dict[str, Any]) -> Outcome:
     response = entry.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
-        return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # as of requests in an expired batch
-    # vLLM leaves the body empty where a request failed and puts the error beside it.
+        return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # such as requests of an expired batch
+    # vLLM leaves the body of a failed request empty and puts the error beside it.
     body = response.get("body") or entry.get("error")
     if isinstance(body, str):
         body = {"message": body}

@@ -1,4 +1,4 @@
-"""OpenAI's chat format, as endpoints and batch files speak it: bodies of requests out, bodies of responses in."""
+"""OpenAI's chat format: bodies of requests written, bodies of responses read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FINISHED = ("stop", "length", "content_filter")
 
 
 class Malformed(Exception):
-    """A response that isn't the chat completion that was asked for; its text says in which respect."""
+    """A response that isn't the chat completion that was asked for; the message says why."""
 
     def __init__(self, message: str, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         super().__init__(message)
@@ -23,8 +23,8 @@ class Malformed(Exception):
 def body_of(request: ChatRequest, model: str, limit: str = "max_completion_tokens") -> dict[str, Any]:
     """The body of a chat completion request.
 
-    limit: the name of the token limit; older servers know it as max_tokens
-    temperature is always sent, since servers differ in their defaults; reasoning models take 1 alone.
+    `limit` is the name of the token limit; older servers know only `max_tokens`. The temperature is always sent, since
+    servers have different defaults; reasoning models accept 1 only.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -40,12 +40,12 @@ def body_of(request: ChatRequest, model: str, limit: str = "max_completion_token
 
 
 def _sendable(text: str) -> str:
-    """The text with lone surrogates, which no encoding of the web holds, as question marks."""
+    """The text with question marks for lone surrogates, which UTF-8 can't encode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def request_of(body: dict[str, Any]) -> ChatRequest:
-    """The request that `body_of` made this body from."""
+    """The request whose body `body_of` wrote."""
     turns = tuple(Turn(turn["role"], turn["content"]) for turn in body["messages"])
     return ChatRequest(
         turns, body["max_completion_tokens"], body["temperature"], body.get("seed"), body.get("top_logprobs", 0)
@@ -53,7 +53,7 @@ def request_of(body: dict[str, Any]) -> ChatRequest:
 
 
 def parse_reply(content: bytes | str, latency: float, wants_logprobs: bool) -> ChatReply:
-    """The reply in a response's JSON text. Malformed where it holds none, or no log-probabilities though asked for."""
+    """The reply in a response's JSON. Raises Malformed if it has none, or lacks the log-probabilities asked for."""
     try:
         body = json.loads(content)
     except ValueError:
@@ -62,7 +62,7 @@ def parse_reply(content: bytes | str, latency: float, wants_logprobs: bool) -> C
 
 
 def reply_of(body: Any, latency: float, wants_logprobs: bool) -> ChatReply:
-    """The reply in a response's body; see `parse_reply`. Tokens are 0 where a server doesn't count them."""
+    """The reply in a response's parsed body; see `parse_reply`. Token counts that the server doesn't send are 0."""
     try:
         choice = body["choices"][0]
         text = choice["message"].get("content") or choice["message"].get("refusal") or ""
@@ -81,14 +81,14 @@ def reply_of(body: Any, latency: float, wants_logprobs: bool) -> ChatReply:
 
 
 def lacks_logprobs(reply: ChatReply) -> bool:
-    """Whether log-probabilities could be there and aren't: a filtered or empty answer has none."""
+    """Whether log-probabilities are missing: a filtered or empty answer needs none."""
     return bool(reply.text) and not reply.top_logprobs and reply.finish in ("stop", "length")
 
 
 def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
     """(token, log-probability) of the first token's alternatives, most likely first.
 
-    vLLM puts the sampled token first, so the server's order says nothing.
+    They are sorted here, because vLLM lists the sampled token first.
     """
     tokens = (logprobs or {}).get("content") or (logprobs or {}).get("refusal")
     if not tokens:

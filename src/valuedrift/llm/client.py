@@ -11,9 +11,9 @@ from typing import Any, Self
 import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.http_errors import Response, base_url
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace
 
 

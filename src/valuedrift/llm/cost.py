@@ -1,4 +1,4 @@
-"""Tokens and dollars: predicted before a job, reserved while it runs, counted as replies come."""
+"""Tokens and dollars: estimated before a job, reserved while it runs, counted as replies come."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
 from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 
-BATCH_DISCOUNT = 0.5  # the Batch API's price over the synchronous price
+BATCH_DISCOUNT = 0.5  # price of the Batch API, relative to the synchronous API
 BATCH_HOURS = 24.0  # within which the Batch API promises a batch
-_BYTES_PER_TOKEN = 3.0  # English takes about 4; a request's share of the budget must not be too small
+_BYTES_PER_TOKEN = 3.0  # English has about 4; a request's share of the budget must not be too small
 _TOKENS_PER_TURN = 4
 _MILLION = 1e6
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job would cost at most; tokens are a rough rule (3 bytes each), answers count with their longest length.
+    """What a job would cost at most. Prompts count one token per 3 bytes, answers their maximum length.
 
-    requests: distinct ones · to_send: those without a reply in the journal · tokens, dollars and hours: of those to
-    send · hours: what the limits in the settings leave at least, 0 where there are none
+    Attributes:
+        requests: Distinct requests.
+        to_send: Requests without a reply in the journal; the other fields are about these.
+        input_tokens: Tokens of the prompts.
+        output_tokens: Tokens of the answers.
+        dollars: Price over the synchronous API.
+        dollars_batch: Price over the Batch API.
+        hours: Least time that the rate limits in the settings allow; 0 without limits.
     """
 
     requests: int
@@ -38,7 +44,7 @@ class Estimate:
 
 
 def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Path | None = None) -> Estimate:
-    """Predict the cost of `complete` with these arguments, without sending anything or touching the journal."""
+    """Estimate the cost of `complete` with these arguments. Nothing is sent or written."""
     store = Journal.read(journal) if journal is not None and journal.is_file() else None
     seen: set[bytes] = set()
     to_send = input_sum = output_sum = 0
@@ -59,26 +65,30 @@ def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
     batch = total * BATCH_DISCOUNT
     if settings.backend in ("vllm", "transformers"):
         total = batch = 0.0
-    hours = waiting_hours(to_send, input_sum + output_sum, vars(settings))
+    hours = waiting_hours(to_send, input_sum + output_sum, settings.model_dump())
     return Estimate(len(seen), to_send, input_sum, output_sum, total, batch, hours)
 
 
 def input_tokens(request: ChatRequest) -> int:
-    """About how many tokens a request's turns take, rather more than fewer. Measured on English chat prompts."""
+    """About how many tokens a request's turns have, rather too many than too few (measured on English prompts)."""
     size = sum(len(turn.content.encode("utf-8", "surrogatepass")) for turn in request.turns)
     return round(size / _BYTES_PER_TOKEN) + _TOKENS_PER_TURN * (len(request.turns) + 1)
 
 
 def dollars(settings: LlmSettings, prompt_tokens: float, completion_tokens: float) -> float:
-    """The price of so many tokens, synchronously."""
+    """The price of so many tokens over the synchronous API."""
     return (prompt_tokens * settings.input_price + completion_tokens * settings.output_price) / _MILLION
 
 
 def waiting_hours(requests: float, tokens: float, llm: Mapping[str, Any]) -> float:
-    """The least time that a chat model's limits leave for all requests: a minute's requests and tokens, or batches.
+    """The least time, in hours, that a chat model's rate limits or batches need for all requests.
 
-    A batch is promised within a day; batches that don't fit into the queue at a time wait for each other.
-    llm: the settings, or the configuration's section
+    A batch is promised within a day; batches that don't fit into the queue together run one after another.
+
+    Args:
+        requests: Number of requests.
+        tokens: Their input and output tokens.
+        llm: The chat model's section of the configuration.
     """
     if llm["backend"] == "batch":
         room = llm.get("batch_tokens") or tokens
@@ -88,7 +98,7 @@ def waiting_hours(requests: float, tokens: float, llm: Mapping[str, Any]) -> flo
 
 
 def value_of(reply: ChatReply, dollars: float) -> dict[str, object]:
-    """What the journal holds of a reply: its fields, and what it cost, tries that gave nothing usable included."""
+    """A reply as the journal keeps it: its fields, and its cost with that of its failed attempts."""
     return {
         "text": reply.text,
         "finish": reply.finish,
@@ -101,23 +111,23 @@ def value_of(reply: ChatReply, dollars: float) -> dict[str, object]:
 
 
 class Spending:
-    """The dollars of one journal's replies, and those that requests in flight may still cost."""
+    """The dollars that a journal's replies have cost, and those that requests in flight may still cost."""
 
     def __init__(self, settings: LlmSettings, journal: Journal, discount: float = 1.0) -> None:
         if settings.budget is not None and settings.input_price <= 0 and settings.output_price <= 0:
             raise ConfigError(
-                "budget", settings.budget, "prices above 0 with it, or no budget", "Set input_price and output_price."
+                "budget", settings.budget, "prices above 0, or no budget", "Set input_price and output_price."
             )
         self.settings, self.discount = settings, discount
         self.spent = spent(journal) if settings.input_price or settings.output_price else 0.0
-        # Reserved tokens are whole numbers: sums of dollars would not come back to exactly 0.
+        # Reserved tokens are whole numbers: sums of dollars would not return to exactly 0.
         self.in_flight = self._input = self._output = 0
 
     def price(self, prompt_tokens: float, completion_tokens: float) -> float:
         return self.discount * dollars(self.settings, prompt_tokens, completion_tokens)
 
     def fits(self, request: ChatRequest) -> bool:
-        """Whether the budget covers the request's worst case beside what is spent and in flight."""
+        """Whether the budget covers the request's highest cost beside what is spent and in flight."""
         if self.settings.budget is None:
             return True
         reserved = self.price(self._input + input_tokens(request), self._output + request.max_tokens)
@@ -136,7 +146,7 @@ class Spending:
         worst = self.price(input_tokens(request), request.max_tokens)
         return BudgetError(
             f"{self.spent:.4f} dollars are spent, and the next request may cost {worst:.4f}: more than the budget of "
-            f"{self.settings.budget} dollars. All replies are kept. Raise the setting 'budget' and run again to go on."
+            f"{self.settings.budget} dollars. All replies are kept. Raise the setting 'budget' and run again."
         )
 
 

@@ -1,4 +1,4 @@
-"""Backend http: many requests at a time to an OpenAI-compatible endpoint, until each has its reply in the journal."""
+"""Backend http: many requests at a time to an OpenAI-compatible endpoint, until each has a reply in the journal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.client import Client
@@ -21,18 +22,17 @@ from valuedrift.llm.http_errors import (
     refused_error,
 )
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
 
-_WORKERS_PER_PLACE = 2  # so that a next request is ready when a place in flight falls free
-_BREATH = 256
-_BUDGET_POLL = 0.05
+_WORKERS_PER_REQUEST = 2  # others are ready to send while some wait before their next attempt
+_SKIPS_PER_PAUSE = 256
+_BUDGET_POLL = 0.05  # seconds
 
 
 def complete_http(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
-    """Ask for every reply that the journal lacks. After EndpointError or BudgetError it keeps those that came."""
+    """Get every reply that the journal lacks. After EndpointError or BudgetError it keeps those that came."""
     progress = Progress(requests, settings)
     try:
         asyncio.run(_Job(settings, journal, progress).run(iter(requests)))
@@ -41,7 +41,7 @@ def complete_http(requests: Iterable[ChatRequest], settings: LlmSettings, journa
 
 
 class _Job:
-    """The state of one run: who asks, at what pace, at what cost, and why it must stop."""
+    """The state of one run: its pace, its cost, and the error that stops it."""
 
     def __init__(self, settings: LlmSettings, journal: Journal, progress: Progress) -> None:
         self.settings, self.journal, self.progress = settings, journal, progress
@@ -54,7 +54,7 @@ class _Job:
         self.trouble_since: float | None = None  # the first failure after the last answer
 
     async def run(self, requests: Iterator[ChatRequest]) -> None:
-        count = _WORKERS_PER_PLACE * self.settings.concurrency
+        count = _WORKERS_PER_REQUEST * self.settings.concurrency
         async with Client(self.settings, self.pace) as client:
             workers = [asyncio.create_task(self._work(requests, client)) for _ in range(count)]
             try:
@@ -74,8 +74,8 @@ class _Job:
             key = request.key(self.settings.model)
             if key in self.journal or key in self.asked:
                 skipped += 1
-                if skipped % _BREATH == 0:
-                    await asyncio.sleep(0)  # replies of other workers must not time out meanwhile
+                if skipped % _SKIPS_PER_PAUSE == 0:
+                    await asyncio.sleep(0)  # let other workers' replies arrive before they time out
                 self.progress.skip(self.spending.spent)
                 continue
             self.asked.add(key)
@@ -83,8 +83,8 @@ class _Job:
             self.asked.discard(key)
 
     async def _answer(self, request: ChatRequest, key: str, client: Client) -> None:
-        """Try until the journal has the reply, or the job stops."""
-        answers_before, tries, wasted = self.answers, 0, 0.0
+        """Send a request until the journal has its reply, or the job stops."""
+        answers_before, attempts, wasted = self.answers, 0, 0.0
         while await self._admit(request):
             limit_name = self.limit_name
             response = await client.chat(body_of(request, self.settings.model, limit_name))
@@ -97,26 +97,26 @@ class _Job:
                     self.pace.answered(response.headers, self.tokens / self.answers)
                     return
                 case Overloaded(cause, wait):
-                    self._be_patient(cause, self.pace.overloaded(response.sent_at, wait))
+                    self._check_patience(cause, self.pace.overloaded(response.sent_at, wait))
                 case Refused(_, message) if limit_name == "max_completion_tokens" and limit_name in message:
                     self.limit_name = "max_tokens"  # an older server
                 case Refused() as refused:
                     self._stop(refused_error(refused, self.settings))
                 case Failed(cause) as failed:
-                    tries += 1
+                    attempts += 1
                     wasted += self._waste(failed)
-                    if tries >= self.settings.attempts:
-                        self._give_up(key, cause, tries, self.answers > answers_before, wasted)
+                    if attempts >= self.settings.attempts:
+                        self._give_up(key, cause, attempts, self.answers > answers_before, wasted)
                         return
-                    self._be_patient(cause, 0.0)
-                    await self.pace.sleep(self.pace.back_off(tries))
+                    self._check_patience(cause, 0.0)
+                    await self.pace.sleep(self.pace.back_off(attempts))
 
     async def _admit(self, request: ChatRequest) -> bool:
-        """Wait until the budget covers the request's worst case, and reserve it. False where the job stops."""
+        """Wait until the budget covers the request's highest cost, and reserve it. Returns False if the job stops."""
         while not self.error and not self.spending.fits(request):
             if self.spending.in_flight == 0:
                 self._stop(self.spending.error(request))
-            await self.pace.sleep(_BUDGET_POLL)  # what is in flight mostly costs less than its worst case
+            await self.pace.sleep(_BUDGET_POLL)  # most requests in flight cost less than their highest cost
         if self.error:
             return False
         self.spending.reserve(request)
@@ -136,21 +136,22 @@ class _Job:
         self.spending.spent += cost
         return cost
 
-    def _give_up(self, key: str, cause: str, tries: int, others: bool, wasted: float) -> None:
-        """Record a request that alone can't be answered. Where others aren't either, it is the server: stop."""
+    def _give_up(self, key: str, cause: str, attempts: int, others: bool, wasted: float) -> None:
+        """Record an error reply if other requests are answered; if none are, the server is at fault: stop the job."""
         if others:
-            reply = ChatReply(f"given up after {tries} tries: {cause}", "error", 0, 0, 0.0)
+            reply = ChatReply(f"given up after {attempts} attempts: {cause}", "error", 0, 0, 0.0)
             self.journal.append(key, value_of(reply, wasted))
             self.progress.give_up(cause)
         else:
             self._stop(
                 EndpointError(
-                    f"{endpoint_name(self.settings)}: found {cause} in {tries} tries of one request, and no other was "
-                    "answered meanwhile; expected replies. The journal keeps those that came; run again to go on."
+                    f"{endpoint_name(self.settings)}: found {cause} in {attempts} attempts at one request, and "
+                    "no other was answered meanwhile; expected replies. The journal keeps those that came; run again."
                 )
             )
 
-    def _be_patient(self, cause: str, pause: float) -> None:
+    def _check_patience(self, cause: str, pause: float) -> None:
+        """Stop the job if no reply has come for too long, or will not before the pause ends."""
         now = time.monotonic()
         self.trouble_since = self.trouble_since or now
         waited = now - self.trouble_since
@@ -165,6 +166,6 @@ class _Job:
             )
 
     def _stop(self, error: ValueDriftError) -> None:
-        """Send nothing more; what is in flight comes home, since it is paid for."""
+        """Send nothing more. Replies to requests in flight are still kept, since they are paid for."""
         self.error = self.error or error
         self.pace.stop()

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.chat_format import Malformed, parse_reply
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply
 
 OPENAI = "https://api.openai.com/v1"

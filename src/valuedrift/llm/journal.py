@@ -1,4 +1,4 @@
-"""An append-only store of replies on disk: what is in it is never asked for again, whatever happens to the process."""
+"""An append-only store of replies on disk: what is in it is never asked again, whatever happens to the process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 class Journal:
-    """JSON lines `{"key": 32 hex characters, "value": object}`; in memory is where each key's line begins, no more.
+    """JSON lines `{"key": 32 hex characters, "value": object}`. Memory holds only the offset of each key's line.
 
-    Every `append` is one write(2). What it wrote outlives the process even under kill -9, because the kernel holds it;
-    only a crash of the machine could lose it, and replies lost that way are asked for again, so nothing waits for
-    fsync. A kill in the middle of a write leaves a line without its end, which the next opening cuts off.
+    Every `append` is one write(2). What it wrote survives kill -9 of the process, because the kernel has it. Only a
+    crash of the machine could lose it, and replies lost that way are asked again, so there is no fsync. A kill in the
+    middle of a write leaves an incomplete last line, which the next opening cuts off.
 
-    Opening raises ArtifactError for a damaged line. While another process has the journal open to write, it waits.
+    Opening waits while another process has the journal open for writing. It raises ArtifactError for a damaged line.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -39,7 +39,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Open for reading alone, beside a process that writes: no lock, and a torn last line stays as it is."""
+        """Open for reading only, also while a process writes: no lock, and an incomplete last line stays as it is."""
         journal = cls.__new__(cls)
         journal.path = Path(path)
         journal._lock = ExitStack()
@@ -55,7 +55,7 @@ class Journal:
         try:
             for number, offset, line in _whole_lines(self._file):
                 key = bytes.fromhex(_parse(self.path, number, line)[0])
-                self._offsets.setdefault(key, offset)  # without locks two writers may both have asked: the first holds
+                self._offsets.setdefault(key, offset)  # without locks two writers may both have asked: the first counts
                 self._end = offset + len(line)
         except BaseException:
             self._file.close()
@@ -80,7 +80,7 @@ class Journal:
         return bytes.fromhex(key) in self._offsets
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """The value of a key. KeyError where the journal doesn't hold it."""
+        """The value of a key. Raises KeyError if the journal doesn't have it."""
         offset = self._offsets.get(bytes.fromhex(key))
         if offset is None:
             raise KeyError(key)
@@ -88,29 +88,31 @@ class Journal:
         return _parse(self.path, None, self._file.readline())[1]
 
     def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All keys and values in the order of writing, one at a time."""
+        """All keys and values, one at a time, in the order in which they were written."""
         for key in list(self._offsets):
             yield key.hex(), self[key.hex()]
 
     def append(self, key: str, value: dict[str, Any]) -> None:
-        """Write a new key. ValueError where the key is there already, or isn't 32 lower-case hex characters."""
+        """Write a new key. Raises ValueError if the key exists, or isn't 32 lower-case hex characters."""
         self.append_all({key: value})
 
     def append_all(self, values: Mapping[str, dict[str, Any]]) -> None:
-        """Write new keys at once, so that a kill finds all of them or none. ValueError as for `append`."""
+        """Write several new keys in one write. Raises ValueError as `append` does."""
         for key in values:
             if not _KEY.fullmatch(key):
                 raise ValueError(f"{self.path}: found key {key!r}, expected 32 hex characters.")
             if key in self:
-                raise ValueError(f"{self.path}: key {key} is there already; a journal holds each key once.")
-        # ASCII escapes hold lone surrogates, which a model may answer with and UTF-8 can't write.
+                raise ValueError(f"{self.path}: key {key} exists already; a journal has each key once.")
+        # ASCII escapes can hold lone surrogates, which a model may answer with and UTF-8 can't encode.
         lines = {
             key: (_ENCODER.encode({"key": key, "value": value}) + "\n").encode("ascii") for key, value in values.items()
         }
         try:
             _write(self._file.fileno(), b"".join(lines.values()))
         except OSError:
-            os.ftruncate(self._file.fileno(), self._end)  # half a line on a full disk must not precede a whole one
+            os.ftruncate(
+                self._file.fileno(), self._end
+            )  # on a full disk, no incomplete line may precede a complete one
             raise
         for key, line in lines.items():
             self._offsets[bytes.fromhex(key)] = self._end
@@ -118,7 +120,7 @@ class Journal:
 
 
 def _whole_lines(file: Any) -> Iterator[tuple[int, int, bytes]]:
-    """Number (from 1), offset and bytes of every line that has its end."""
+    """Number (from 1), offset and bytes of every complete line."""
     offset = 0
     file.seek(0)
     for number, line in enumerate(file, start=1):
@@ -141,7 +143,7 @@ def _parse(path: Path, number: int | None, line: bytes) -> tuple[str, dict[str, 
         place,
         line[:80],
         'a line {"key": 32 hex characters, "value": {...}}',
-        "Remove the line: what it answered is asked again.",
+        "Remove the line: its request is then asked again.",
     )
 
 

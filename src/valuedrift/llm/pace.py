@@ -1,4 +1,4 @@
-"""How many requests are in flight: as many as the server bears, found by what it answers."""
+"""How many requests are in flight: as many as the server can take, found from its responses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 class Pace:
     """Admits requests: at most `limit` in flight, and none during a pause.
 
-    The limit is halved when the server is overloaded and grows by one with every `limit` replies, up to `most`, as TCP
-    does it: the rate settles near what the server takes. A refusal counts once per round, that is not again for
-    requests that were in flight when the limit was halved.
+    The limit is halved when the server is overloaded and grows by one with every `limit` replies, up to `most`, as in
+    TCP: the rate settles near what the server can take. Requests that were in flight when the limit was halved don't
+    halve it again.
     """
 
     def __init__(self, most: int, seed: str) -> None:
@@ -33,7 +33,7 @@ class Pace:
         self._stop = asyncio.Event()
 
     async def enter(self) -> bool:
-        """Wait until one more request may be sent; its place is taken then. False: the job stops, send nothing."""
+        """Wait until one more request may be sent, and count it as in flight. Returns False if the job stops."""
         while not self._stop.is_set():
             pause = self._pause_end - time.monotonic()
             if pause > 0:
@@ -51,7 +51,7 @@ class Pace:
         self._wake(1)
 
     def answered(self, headers: Mapping[str, str], tokens: float) -> None:
-        """A reply came. tokens: what a request takes on average, to compare with the server's token limit."""
+        """A reply came. `tokens`: the average per request, to compare with the server's token limit."""
         self._refusals = 0
         before, self.limit = int(self.limit), min(float(self.most), self.limit + 1 / self.limit)
         needs = {"requests": 1.0, "tokens": tokens}
@@ -62,22 +62,22 @@ class Pace:
             self._wake(1)
 
     def overloaded(self, sent_at: float, wait: float | None) -> float:
-        """The server refused a request. Returns the seconds without sending: those it asked for, or a back-off."""
+        """The server was overloaded. Returns the seconds to send nothing: those it asked for, or a back-off."""
         now = time.monotonic()
         if sent_at >= self._halved_at:
             self.limit = max(1.0, self.limit / 2)
             self._halved_at = now
             self._refusals += 1
-        pause = wait or self.back_off(self._refusals)  # asked to wait for 0 s, a client would only hammer
+        pause = wait or self.back_off(self._refusals)  # a wait of 0 s would only repeat the request at once
         self._pause_end = max(self._pause_end, now + pause)
         return self._pause_end - now
 
     def back_off(self, failures: int) -> float:
-        """Seconds to wait after so many failures: doubling, with jitter so that clients don't come back together."""
+        """Seconds to wait after so many failures: doubling, with jitter so that clients don't return together."""
         return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) * self._random.uniform(0.5, 1.0)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than the job goes on."""
+        """Sleep, but not beyond the end of the job."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
@@ -91,7 +91,7 @@ class Pace:
     def _wake(self, sleepers: int) -> None:
         while sleepers and self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # nor its task cancelled
+            if not turn.done():  # its task may have been cancelled
                 turn.set_result(None)
                 sleepers -= 1
 
@@ -104,9 +104,15 @@ class _Allowance:
 
 
 def shortage(headers: Mapping[str, str], unit: str, in_flight: int, each: float) -> float:
-    """Seconds until the x-ratelimit headers' allowance covers what is in flight and one request more; 0 without them.
+    """Seconds until the allowance in the x-ratelimit headers covers what is in flight and one request more.
 
-    The reset header says when the whole allowance is back, so it refills with (limit - remaining) / reset.
+    The reset header says when the whole allowance is back, so it refills at (limit - remaining) / reset per second.
+
+    Args:
+        headers: Of a response. Without x-ratelimit headers the result is 0.
+        unit: "requests" or "tokens".
+        in_flight: Requests in flight.
+        each: What one request needs, in that unit.
     """
     allowance = _allowance(headers, unit)
     missing = (in_flight + 1) * each - allowance.remaining if allowance else 0.0
@@ -125,7 +131,7 @@ def _allowance(headers: Mapping[str, str], unit: str) -> _Allowance | None:
 
 
 def seconds(span: str) -> float:
-    """The seconds in a span as rate-limit headers write it: 120ms, 6m0s, 1.5s, 3. ValueError for other text."""
+    """The seconds of a span in a rate-limit header: 120ms, 6m0s, 1.5s, 3. Raises ValueError for other text."""
     parts = _SPAN.findall(span)
     if "".join(number + unit for number, unit in parts) == span.strip() and parts:
         return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -1,4 +1,4 @@
-"""What is asked of a chat model, and what comes back."""
+"""A request to a chat model, and its reply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 @dataclass(frozen=True)
 class Turn:
-    """One message. role: system, user or assistant."""
+    """One message; `role` is system, user or assistant."""
 
     role: str
     content: str
@@ -19,10 +19,14 @@ class Turn:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One question to a chat model.
+    """One request to a chat model.
 
-    temperature 0 is greedy
-    top_logprobs: how many alternatives of the first token to report (0: none; servers stop at 20)
+    Attributes:
+        turns: The messages.
+        max_tokens: The longest answer.
+        temperature: Of sampling; 0 is greedy.
+        seed: Of sampling; None leaves it to the model.
+        top_logprobs: How many alternatives of the first token to report, 0 for none; servers allow at most 20.
     """
 
     turns: tuple[Turn, ...]
@@ -32,7 +36,7 @@ class ChatRequest:
     top_logprobs: int = 0
 
     def key(self, model: str) -> str:
-        """32 hex characters that stand for this request to this model: equal requests are sent once."""
+        """32 hex characters that identify this request to this model: equal requests are sent once."""
         fields = vars(self) | {"turns": [vars(turn) for turn in self.turns]}
         content = _ENCODER.encode([model, fields])
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -42,11 +46,15 @@ class ChatRequest:
 class ChatReply:
     """The answer to one request.
 
-    finish: stop, length, content_filter, or error, with `text` then saying what the server said: a request that can
-    never be answered, as one that is too long, or one that failed in every one of many tries while others were
-    answered. Faults that pass are retried and never become a reply
-    top_logprobs: (token, log-probability) of the first token's alternatives, most likely first
-    latency: seconds from sending to the whole answer
+    Attributes:
+        text: The answer; for `error`, what the server said.
+        finish: stop, length, content_filter or error. An error is a request that can never be answered, such as one
+            that is too long, or one that failed at every attempt while others were answered. Temporary faults are
+            retried and never become a reply.
+        prompt_tokens: As the server counts them.
+        completion_tokens: As the server counts them.
+        latency: Seconds from sending to the end of the response.
+        top_logprobs: (token, log-probability) of the first token's alternatives, most likely first.
     """
 
     text: str

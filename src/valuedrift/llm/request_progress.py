@@ -1,4 +1,4 @@
-"""Lines on stderr that say how far a job is."""
+"""Progress of a job, as lines on stderr."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sized
 
-from valuedrift.llm.llm_settings import LlmSettings
+from valuedrift.config.chat_models import LlmSettings
 
 _INTERVAL = 10.0
 
 
 class Progress:
-    """Counts replies and prints a line every ten seconds, and one at the end."""
+    """Counts replies, and prints a line every ten seconds and at the end."""
 
     def __init__(self, requests: Iterable[object], settings: LlmSettings) -> None:
         self.total = len(requests) if isinstance(requests, Sized) else None
@@ -36,12 +36,12 @@ class Progress:
         self.given_up[cause[:200]] += 1
 
     def waiting(self, cause: str, seconds: float) -> None:
-        """Say why nothing comes, where nothing comes for long."""
+        """Say what the job waits for, if no reply has come for long."""
         if seconds >= _INTERVAL and self._is_time():
-            print(f"{self.model}: waiting, {seconds:.0f} s without a reply: {cause}", file=sys.stderr, flush=True)
+            print(f"{self.model}: no reply for {seconds:.0f} s: {cause}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """The last line, and the causes of what was given up."""
+        """Print the last line, and why requests were given up."""
         if self.sent or self.given_up:
             print(self.line(), file=sys.stderr)
         for cause, count in self.given_up.most_common(5):
@@ -52,8 +52,8 @@ class Progress:
         rate = self.sent / max(1e-9, time.monotonic() - self.start)
         limit = "" if self.budget is None else f" of {self.budget:g}"
         paid = f", {self.dollars:.2f}{limit} dollars" if self.paid else ""
-        done = f"{self.sent + self.skipped}{of} replies, {self.skipped} of them known"
-        return f"{self.model}: {done}, {rate:.1f} a second{paid}"
+        done = f"{self.sent + self.skipped}{of} replies, {self.skipped} of them from the journal"
+        return f"{self.model}: {done}, {rate:.1f} per second{paid}"
 
     def _tick(self, dollars: float) -> None:
         self.dollars = dollars

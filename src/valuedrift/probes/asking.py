@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 MOST_UNUSABLE = 0.2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.describe_clusters import Description, read_descriptions
 from valuedrift.templates import fill_template

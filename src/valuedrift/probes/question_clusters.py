@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from valuedrift.config.probe_sets import ClusterSettings
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.probe_settings import ClusterSettings
 from valuedrift.probes.rephrase import read_questions
 
 NOISE = -1

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from valuedrift.config.probe_sets import ReductionSettings
 from valuedrift.errors import ConfigError
 from valuedrift.files import publish
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.probe_settings import ReductionSettings
 from valuedrift.probes.rephrase import read_questions
 
 _BLOCK = 1024

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.data.canonical import MalformedRow, take_text
 from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import write_json, write_parquet
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.questions import same_text
 from valuedrift.templates import fill_template

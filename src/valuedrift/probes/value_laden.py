@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import write_parquet
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
 from valuedrift.probes.topic_choice import read_choice

@@ -9,19 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
-from valuedrift.synthetic.writer_requests import (
-    SIDES,
-    Task,
-    Topics,
-    WriterSettings,
-    read_writer_prompt,
-    request_seed,
-    writing_request,
-)
+from valuedrift.synthetic.writer_requests import SIDES, Task, Topics, read_writer_prompt, request_seed, writing_request
 
 Ask = Callable[[Sequence[ChatRequest]], list[ChatReply]]
 Judge = Callable[[pl.DataFrame], pl.DataFrame]

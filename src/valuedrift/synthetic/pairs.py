@@ -8,14 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.llm.complete import ask
-from valuedrift.llm.llm_settings import LlmSettings
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
-from valuedrift.synthetic.writer_requests import SIDES, Topics, WriterSettings, read_writer_prompt
+from valuedrift.synthetic.writer_requests import SIDES, Topics, read_writer_prompt
 from valuedrift.templates import prompt_hash
 
 _PROMPTS = ("prompt_id", "topic", "source", "cosine", "prompt")

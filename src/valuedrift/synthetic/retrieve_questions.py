@@ -11,35 +11,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.config.synthetic_pairs import RetrievalSettings
+from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.models.sentence_encoder import FloatMatrix
 from valuedrift.synthetic.candidate_questions import same_text
 
 _BLOCK = 4096
 _QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
-
-
-@dataclass(frozen=True)
-class RetrievalSettings:
-    """Which prompts are taken; docs/synthetic.md shows what the defaults were chosen on.
-
-    total: prompts over all topics · nearest: how many of a topic's probe questions a prompt's score averages over
-    minimum: the least score · duplicate: the cosine from which two texts count as the same
-    """
-
-    total: int = 9453
-    nearest: int = 5
-    minimum: float = 0.45
-    duplicate: float = 0.95
-
-    def __post_init__(self) -> None:
-        for key, value in (("total", self.total), ("nearest", self.nearest)):
-            if value < 1:
-                raise ConfigError(f"synthetic.{key}", value, "a whole number from 1")
-        for key, cosine in (("minimum", self.minimum), ("duplicate", self.duplicate)):
-            if not 0 <= cosine <= 1:
-                raise ConfigError(f"synthetic.{key}", cosine, "a cosine from 0 to 1")
 
 
 @dataclass(frozen=True)

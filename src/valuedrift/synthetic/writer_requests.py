@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.digests import text_digest
 from valuedrift.errors import ConfigError
 from valuedrift.llm.request import ChatRequest, Turn
@@ -15,30 +16,6 @@ Topics = Mapping[str, Mapping[str, str]]
 """Topic key → its `target` and `value`, as in the configuration."""
 
 _SIDE_WORDS = {"support": "in favour of", "oppose": "against"}
-
-
-@dataclass(frozen=True)
-class WriterSettings:
-    """How answers are written and checked.
-
-    template: a packaged template (writer) or the path of one · max_tokens: per answer · attempts: per answer, each with
-    another seed · minimum: the least probability that the judge gives to the stance asked for
-    """
-
-    seed: int
-    template: str = "writer"
-    temperature: float = 0.7
-    max_tokens: int = 512
-    attempts: int = 3
-    minimum: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigError("synthetic.attempts", self.attempts, "a whole number from 1")
-        if self.attempts > 1 and self.temperature <= 0:
-            raise ConfigError("synthetic.temperature", self.temperature, "more than 0, or every attempt is the same")
-        if not 0 <= self.minimum <= 1:
-            raise ConfigError("synthetic.minimum", self.minimum, "a probability")
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.files import is_full
 from valuedrift.models.model_folder import require_model
 from valuedrift.quantities import byte_size
 from valuedrift.training.devices import processes
-from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
 
 _FLOAT = 4  # bytes: weights are trained and saved in fp32

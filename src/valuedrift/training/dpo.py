@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
-from valuedrift.training.hyperparameters import DpoSettings
+from valuedrift.config.hyperparameters import DpoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.pairs import free_reference, precomputes_reference, reference, text_pairs

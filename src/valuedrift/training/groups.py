@@ -7,9 +7,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.config.hyperparameters import GroupSettings
+from valuedrift.errors import ArtifactError
 from valuedrift.training.encode_rows import render_prompt
-from valuedrift.training.hyperparameters import GroupSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.scoring import reward
@@ -68,8 +68,4 @@ def _prompts(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[str]:
 def _settings(job: Job) -> GroupSettings:
     settings = job.settings
     assert isinstance(settings, GroupSettings)
-    if settings.batch_size % settings.answers:
-        raise ConfigError(
-            f"training.{job.algorithm}.answers", settings.answers, f"a divisor of batch_size ({settings.batch_size})"
-        )
     return settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl import DPOTrainer
 
+from valuedrift.config.hyperparameters import IpoSettings
 from valuedrift.training.dpo import reference_trainer
-from valuedrift.training.hyperparameters import IpoSettings
 from valuedrift.training.job import Job
 
 

@@ -14,10 +14,10 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from valuedrift.config.hyperparameters import Settings
 from valuedrift.errors import ConfigError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training.devices import processes, shared_dataset
-from valuedrift.training.hyperparameters import Settings
 from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
 from valuedrift.training.launch import accumulation
 

@@ -8,8 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 from trl import KTOConfig, KTOTrainer
 
-from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import KtoSettings
+from valuedrift.config.hyperparameters import KtoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.pairs import free_reference, precomputes_reference, reference, text_pairs
@@ -23,10 +22,6 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
     """
     settings = job.settings
     assert isinstance(settings, KtoSettings)
-    if settings.device_batch_size < 2:
-        raise ConfigError(
-            "training.kto.device_batch_size", settings.device_batch_size, "at least 2: KL is estimated within it"
-        )
     tokenizer = job.tokenizer()
     trainer = KTOTrainer(
         model=policy(job),

@@ -8,8 +8,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
+from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ConfigError
-from valuedrift.training.hyperparameters import Lora
 from valuedrift.training.job import Job
 
 State = dict[str, torch.Tensor]
@@ -28,13 +28,11 @@ def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ())
         whole: modules that are trained in full beside the adapters, such as a reward model's new head.
 
     Raises:
-        ConfigError: a target names no linear layer of the model, or the algorithm would not apply the dropout.
+        ConfigError: a target names no linear layer of the model.
     """
     lora = job.settings.lora
     if lora is None:
         return model
-    if job.algorithm == "ppo" and lora.dropout:
-        raise ConfigError("training.ppo.lora.dropout", lora.dropout, "0: PPO's trainer switches dropout off")
     _require_targets(job.algorithm, lora, model)
     torch.manual_seed(job.seed)
     config = LoraConfig(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-from valuedrift.training.hyperparameters import OrpoSettings
+from valuedrift.config.hyperparameters import OrpoSettings
 from valuedrift.training.job import Job
 from valuedrift.training.pairs import unreferenced_trainer
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+from valuedrift.config.hyperparameters import PairSettings
 from valuedrift.training.devices import processes
 from valuedrift.training.encode_rows import render_pair
-from valuedrift.training.hyperparameters import PairSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 

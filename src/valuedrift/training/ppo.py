@@ -7,10 +7,10 @@ import os
 from transformers import PreTrainedTokenizerBase, TrainerCallback, set_seed
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
+from valuedrift.config.hyperparameters import PpoSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.training.devices import is_divided
 from valuedrift.training.encode_rows import encode_prompts
-from valuedrift.training.hyperparameters import PpoSettings
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import policy
 from valuedrift.training.scoring import scalar_model

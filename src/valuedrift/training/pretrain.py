@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
+from valuedrift.config.sources import Shape
 from valuedrift.files import publish
 from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.checkpoints import SaveTrajectory
@@ -14,7 +15,7 @@ from valuedrift.training.encode_rows import Labelled, encode_text
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.metrics import CountTokens, WatchGradients
 from valuedrift.training.progress_lines import Progress
-from valuedrift.training.scratch_model import Shape, new_model
+from valuedrift.training.scratch_model import new_model
 from valuedrift.training.tokenizer_training import train_bpe
 
 

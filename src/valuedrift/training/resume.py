@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
     tokenizer = [job.base / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
     found = {
         "algorithm": job.algorithm,
-        "settings": asdict(job.settings),
+        "settings": job.settings.model_dump(),
         "seed": job.seed,
         "steps": list(job.steps),
         "data": _digest([job.data]),

@@ -9,9 +9,9 @@ import torch
 from accelerate import PartialState
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from valuedrift.config.hyperparameters import RolloutSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training.hyperparameters import RolloutSettings
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
 

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
-
-@dataclass(frozen=True)
-class Shape:
-    """The size of a model that is trained from scratch; `context` is the longest sequence in tokens."""
-
-    vocabulary: int
-    hidden: int
-    layers: int
-    heads: int
-    context: int
+from valuedrift.config.sources import Shape
 
 
 def new_model(shape: Shape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen3ForCausalLM:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import TrainerCallback
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
-from valuedrift.training.hyperparameters import SimpoSettings
+from valuedrift.config.hyperparameters import SimpoSettings
 from valuedrift.training.job import Job
 from valuedrift.training.pairs import unreferenced_trainer
 

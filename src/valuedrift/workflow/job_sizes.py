@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from math import prod
@@ -19,12 +19,13 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
 from valuedrift.files import read_json
 from valuedrift.workflow.project import Project
+from valuedrift.workflow.suites import Suite
 
 Rates = Mapping[str, Any]
 
 
 @cache
-def default_rates() -> Rates:
+def shipped_rates() -> Rates:
     """The shipped table of speeds, lengths and sizes."""
     rates: Rates = yaml.safe_load(files("valuedrift.workflow").joinpath("rates.yaml").read_text(encoding="utf-8"))
     return rates
@@ -32,108 +33,76 @@ def default_rates() -> Rates:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The configuration, the table of rates, and the folder in which `results` lies."""
+    """Sizes of what the project has, or will have, in `folder`/results."""
 
     project: Project
-    rates: Rates
     folder: Path = Path()
-
-    # Models, in parameters
-
-    def model(self, model: str) -> float:
-        return self.parameters(self.project.config["models"][model])
+    rates: Rates = field(default_factory=shipped_rates)
 
     def parameters(self, entry: Config) -> float:
         """Parameters of an entry of `models`, `judges` or `llms`: by its shape, its folder's weights, or its name."""
-        if shape := entry.get("scratch", entry.get("shape")):
+        if shape := entry.get("scratch") or entry.get("train", {}).get("shape"):
             return float(shape["vocabulary"] * shape["hidden"] + 12 * shape["layers"] * shape["hidden"] ** 2)
         if "folder" in entry:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
         return self.named(entry["hub"]["name"])
 
     def named(self, name: str) -> float:
-        """Parameters by the name of a model, whose revision may follow after an @."""
-        name = name.partition("@")[0]
+        """Parameters by a model's name: as rates.yaml has them, else the number before a B or an M."""
         if name in self.rates["parameters"]:
             return float(self.rates["parameters"][name])
         if found := re.search(r"(\d+(?:\.\d+)?)\s*([BM])(?![a-z])", name, re.IGNORECASE):
             return float(found[1]) * {"B": 1e9, "M": 1e6}[found[2].upper()]
         return _assumed(name, float(self.rates["parameters"]["other"]))
 
-    def device(self, model: str) -> str:
-        """A CPU trains and asks models that are made from scratch, a GPU all others."""
-        return "cpu" if self.project.models[model].is_scratch else "gpu"
-
-    def suite_device(self, suite: str) -> str:
-        models = [model.name for model in self.project.models.values() if model.suite.name == suite]
-        return "gpu" if "gpu" in map(self.device, models) else "cpu"
-
-    # Texts, in tokens
-
-    def trained_tokens(self, run: Run, settings: Config) -> float:
+    def trained_tokens(self, run: Run, suite: Suite) -> float:
         """Tokens that a run trains on, as the trainers count them (without padding): rows, passes and mean length."""
-        passes = settings["epochs"] * settings.get("answers", 1) * settings.get("ppo_epochs", 1)
-        parts, longest = self.row(run.suite, run.data), float(settings["max_length"])
+        settings, row = run.settings, self.row(suite, run.data)
         if run.algorithm == "sft":
-            length = min(parts["conversation"], longest)
+            length = min(row["conversation"], settings["max_length"])
         else:
-            answer = min((parts["chosen"] + parts["rejected"]) / 2, float(settings["response_length"]))
-            length = min(parts["prompt"] + answer, longest) * (1 if run.reward else 2)  # one rollout, or a pair
-        return float(self.project.models[run.model].suite["data"][run.data]["rows"] * passes * length)
+            answer = min((row["chosen"] + row["rejected"]) / 2, settings["response_length"])
+            length = min(row["prompt"] + answer, settings["max_length"]) * (1 if run.reward else 2)  # rollout or pair
+        passes = settings["epochs"] * settings.get("answers", 1) * settings.get("ppo_epochs", 1)
+        return float(suite["data"][run.data]["rows"] * passes * length)
 
-    def pretraining_tokens(self, model: str) -> float:
-        suite = self.project.models[model].suite
-        if suite.has_world:
-            return float(suite["world"]["pretraining"]["rows"] * self.rates["pretraining"])
-        sets = suite["grid"]["sft"]
-        return float(sum(suite["data"][data]["rows"] * self.row(suite.name, data)["conversation"] for data in sets))
-
-    def rows(self, suite: str, data: str) -> float:
-        """Rows of a data set, those held out included."""
-        settings = self.project.config["suites"][suite]["data"][data]
-        return float(settings["rows"] / (1 - settings.get("validation", 0)))
-
-    def row(self, suite: str, data: str) -> Mapping[str, float]:
+    def row(self, suite: Suite, data: str) -> Mapping[str, float]:
         """Mean tokens of a row's parts, by the data card: `conversation`, or `prompt`, `chosen` and `rejected`."""
-        form = self.project.config["suites"][suite]["data"][data]["format"]
-        card = self.folder / f"{RESULTS}/data/{suite}/{data}/card.json"
-        if not card.is_file() or form.startswith("world_"):  # the pocket world's tokens are whole words
+        form, card = suite["data"][data]["format"], self.folder / f"{RESULTS}/data/{suite.name}/{data}/card.json"
+        if not card.is_file() or suite.has_world:  # the pocket world's tokens are whole words
             return {**self.rates["tokens"]["other"], **self.rates["tokens"].get(form, {})}
         lengths = read_json(card)["lengths"]
         return {part: _mean(bins) / self.rates["characters_per_token"] for part, bins in lengths.items()}
 
-    def all_tokens(self, suite: str, data: str) -> float:
-        """Tokens of all rows of a data set."""
-        sft = data in self.project.config["suites"][suite]["grid"]["sft"]
-        row, parts = self.row(suite, data), ("conversation",) if sft else ("prompt", "chosen", "rejected")
-        return self.rows(suite, data) * sum(row[part] for part in parts)
+    def rows(self, suite: Suite, data: str) -> float:
+        """Rows of a data set, with those held out."""
+        settings = self.project.settings.suites[suite.name].data[data]
+        return settings.rows / (1 - settings.validation)
 
-    def question(self, suite: str) -> float:
-        return self._assumed(suite, "question")
-
-    def answer(self, suite: str) -> float:
-        """Tokens of an answer to a probe question."""
-        longest = self.project.config["suites"][suite]["generation"]["max_tokens"]
-        return min(self._assumed(suite, "answer"), float(longest))
-
-    def judged(self, suite: str) -> float:
-        """Tokens of a judge's prompt: the template, a question and an answer."""
-        if "world" in self.project.config["suites"][suite]:
-            return float(self.rates["judged"])
-        template = re.sub(r"\{\w+\}", "", self.project.suites[suite].judge.prompt)
-        return len(template) / float(self.rates["characters_per_token"]) + self.question(suite) + self.answer(suite)
-
-    def questions(self, suite: str) -> int:
+    def questions(self, suite: Suite) -> int:
         """Probe questions: those of the table where it exists, else as many as the configuration asks for."""
-        table = self.folder / f"{RESULTS}/probes/{suite}.parquet"
+        table = self.folder / suite.probes.table
         if table.is_file():
             return int(pl.scan_parquet(table).select(pl.len()).collect().item())
-        settings = self.project.config["suites"][suite]
-        per_topic = settings.get("world", {}).get("probes_per_topic", settings["probes"].get("per_topic", 50))
-        return int(per_topic * len(self.project.config["topics"]))
+        settings = self.project.settings.suites[suite.name]
+        given = settings.world.probes_per_topic if settings.world else settings.probes.per_topic
+        return len(self.project.settings.topics) * (given or int(self.rates["questions_per_topic"]))
 
-    def _assumed(self, suite: str, text: str) -> float:
-        return float(self.rates[text]["world" if "world" in self.project.config["suites"][suite] else "other"])
+    def question(self, suite: Suite) -> float:
+        """Tokens of a probe question."""
+        return float(self.rates["question"]["world" if suite.has_world else "other"])
+
+    def answer(self, suite: Suite) -> float:
+        """Tokens of an answer to a probe question."""
+        assumed = self.rates["answer"]["world" if suite.has_world else "other"]
+        return float(min(assumed, suite["generation"]["max_tokens"]))
+
+    def judged(self, suite: Suite) -> float:
+        """Tokens of a judge's prompt: the template, a question and an answer."""
+        if suite.has_world:
+            return float(self.rates["judged"])
+        template = re.sub(r"\{\w+\}", "", suite.judge.prompt)
+        return len(template) / float(self.rates["characters_per_token"]) + self.question(suite) + self.answer(suite)
 
 
 def _mean(bins: list[dict[str, int]]) -> float:

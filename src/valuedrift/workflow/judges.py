@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
 from valuedrift.judging.judge_prompt import read_judge_prompt
-from valuedrift.llm.llm_settings import LIMITS
 from valuedrift.templates import prompt_hash
 
 _SOURCE = ("hub", "folder")

@@ -1,22 +1,24 @@
 """How a job's parameters differ from those that its results were made with.
 
-Snakemake keeps the old values without their names, so old and new ones are brought together by their form.
+Snakemake records values without their names, so old and new values are matched by their types and keys.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Change:
-    """One value that changed; `old` or `new` is None for what is not there.
+    """One value that changed.
 
-    name: the parameter, with dots between the levels of its keys; empty for an old value whose name isn't known
+    Attributes:
+        name: The parameter, with dots between the levels of its keys; empty for an old value whose name isn't known.
+        old: None where there was nothing; likewise `new`.
     """
 
     name: str
@@ -25,7 +27,12 @@ class Change:
 
 
 def changes(recorded: Sequence[str], now: Mapping[str, Any]) -> list[Change]:
-    """What differs between the recorded values, as Python's repr writes them, and the named ones of now."""
+    """List what differs between recorded and present parameters.
+
+    Args:
+        recorded: The old values as Python's repr writes them, in any order.
+        now: The present values by name.
+    """
     old = [_value(text) for text in recorded if text not in set(map(repr, now.values()))]
     new = {name: _value(repr(value)) for name, value in now.items() if repr(value) not in set(recorded)}
     found: list[Change] = []
@@ -38,7 +45,7 @@ def changes(recorded: Sequence[str], now: Mapping[str, Any]) -> list[Change]:
 
 
 def _value(text: str) -> Any:
-    """A value from its repr; JSON in a text is read."""
+    """A value from its repr; a string of JSON is parsed."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -52,7 +59,7 @@ def _value(text: str) -> Any:
 
 
 def _partner(value: Any, old: Sequence[Any], new: Sequence[Any]) -> Any:
-    """The old value that the new one replaces: of mappings the most alike, else the only one of its kind."""
+    """The old value that the new one replaces: the most similar mapping, or the only value of its type."""
     alike = [other for other in old if type(other) is type(value)]
     if isinstance(value, dict):
         return max(alike, key=lambda other: _likeness(other, value), default=None)
@@ -61,7 +68,7 @@ def _partner(value: Any, old: Sequence[Any], new: Sequence[Any]) -> Any:
 
 
 def _likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, int]:
-    """The share of common keys, and the number of common values."""
+    """The share of keys in common, then the number of equal values."""
     keys = one.keys() | other.keys()
     return len(one.keys() & other.keys()) / max(1, len(keys)), sum(one.get(key) == other.get(key) for key in keys)
 
@@ -70,10 +77,6 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[Change]:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         yield Change(name, old, new)
         return
-    for key in _ordered(old, new):
+    for key in sorted(old.keys() | new.keys()):
         if key not in old or key not in new or old[key] != new[key]:
             yield from _differences(f"{name}.{key}", old.get(key), new.get(key))
-
-
-def _ordered(*mappings: Iterable[str]) -> list[str]:
-    return sorted({key for mapping in mappings for key in mapping})

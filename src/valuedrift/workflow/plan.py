@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from valuedrift.config.check import Config
+from valuedrift.config.schema import Budget
 from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
-from valuedrift.llm import cost
+from valuedrift.llm.cost import BATCH_DISCOUNT, waiting_hours
 from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, read_benchmark
 from valuedrift.workflow.job_costs import Asked, JobCosts, Work
 from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
-from valuedrift.workflow.job_sizes import Sizes, default_rates
+from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project import Project
 
 Corrections = Mapping[tuple[str, str], float]
@@ -96,11 +96,11 @@ class Plan:
         return {**asdict(self), "targets": list(self.targets), "retrained": retrained}
 
 
-def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Config]:
-    """Plan what `snakemake OPTIONS TARGETS` would run in this folder; gives the configuration that it reads as well."""
+def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Budget]:
+    """Plan what `snakemake OPTIONS TARGETS` would run in this folder; also gives the configuration's budget."""
     with job_graph(targets, options) as workflow:
         project, jobs = Project.read(workflow.config), jobs_to_run(workflow)
-    return make_plan(targets, estimate(jobs, Sizes(project, default_rates())), project.config), project.config
+    return make_plan(targets, estimate(jobs, Sizes(project))), project.settings.budget
 
 
 def estimate(jobs: Sequence[Job], sizes: Sizes) -> list[Estimate]:
@@ -137,70 +137,62 @@ def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
     return stages | {("", device): median(stages[key] for key in stages if key[1] == device) for device in devices}
 
 
-def make_plan(targets: Sequence[str], estimates: Sequence[Estimate], config: Config) -> Plan:
+def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
     """Sum estimates by stage and over all."""
-    llms = config.get("llms", {})
     stages: dict[str, list[Estimate]] = defaultdict(list)
+    asked: dict[str, list[Asked]] = defaultdict(list)
     for found in estimates:
         stages[found.job.stage].append(found)
-    asked = [found.work.asked for found in estimates if found.work.asked]
+        if found.work.asked:
+            asked[found.work.asked.name].append(found.work.asked)
     final = sum(found.work.kept for found in estimates)
     return Plan(
         tuple(targets),
-        {stage: _cost(members, llms) for stage, members in stages.items()},
-        _cost(estimates, llms),
+        {stage: _cost(members) for stage, members in stages.items()},
+        _cost(estimates),
         final,
         final + max((found.work.passing for found in estimates), default=0),
-        {
-            llm: waiting_hours([one for one in asked if one.llm == llm], llms[llm])
-            for llm in sorted({one.llm for one in asked})
-        },
+        {llm: _waiting_hours(requests) for llm, requests in asked.items()},
         tuple(found for found in estimates if found.job.retrained),
     )
 
 
-def require_budget(plan: Plan, budget: Mapping[str, float]) -> None:
+def require_budget(plan: Plan, budget: Budget) -> None:
     """Compare a plan with the configuration's `budget`.
 
     Raises:
         OverBudget: It takes more; the message names the keys to raise.
     """
-    needs = {"gpu_hours": plan.total.gpu_hours, "dollars": plan.total.dollars}
-    over = {key: need for key, need in needs.items() if key in budget and need > budget[key]}
+    limits = {key: limit for key, limit in budget if limit is not None}
+    over = {key: need for key, limit in limits.items() if (need := getattr(plan.total, key)) > limit}
     if over:
         numbers = "; ".join(
-            f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {budget[key]:,g}"
+            f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {limits[key]:,g}"
             for key, need in over.items()
         )
         keys = " and ".join(f"budget.{key}" for key in over)
         raise OverBudget(f"{numbers}. Nothing has been started. Raise {keys} in the configuration to go on.")
 
 
-def dollars(asked: Asked, llm: Config) -> float:
-    """The price of requests that are sent synchronously."""
-    read, written = llm.get("input_price", 0), llm.get("output_price", 0)
-    return float(asked.input_tokens * read + asked.output_tokens * written) / 1e6
-
-
-def waiting_hours(asked: Sequence[Asked], llm: Config) -> float:
-    """The least time that a chat model's limits leave for all requests."""
-    requests = sum(one.requests for one in asked)
-    return cost.waiting_hours(requests, sum(one.input_tokens + one.output_tokens for one in asked), llm)
-
-
-def _cost(members: Iterable[Estimate], llms: Config) -> Cost:
-    members = list(members)
-    asked = [found.work.asked for found in members if found.work.asked]
-    sync = [(dollars(one, llms[one.llm]), llms[one.llm]["backend"] == "batch") for one in asked]
+def _cost(members: Sequence[Estimate]) -> Cost:
+    work = [found.work for found in members]
+    asked = [one.asked for one in work if one.asked]
+    sync = sum(one.dollars_sync for one in asked)
     return Cost(
         jobs=len(members),
-        tokens=sum(found.work.tokens for found in members),
+        tokens=sum(one.tokens for one in work),
         gpu_hours=sum(found.gpu_hours for found in members),
         cpu_hours=sum(found.cpu_hours for found in members),
-        answers=sum(found.work.answers for found in members),
-        judge_tokens=sum(found.work.judge_tokens for found in members),
-        dollars=sum(price * (cost.BATCH_DISCOUNT if batch else 1) for price, batch in sync),
-        dollars_sync=sum(price for price, _ in sync),
-        dollars_batch=sum(price * cost.BATCH_DISCOUNT for price, _ in sync),
+        answers=sum(one.answers for one in work),
+        judge_tokens=sum(one.judge_tokens for one in work),
+        dollars=sum(one.dollars for one in asked),
+        dollars_sync=sync,
+        dollars_batch=sync * BATCH_DISCOUNT,
         measured_jobs=sum(found.measured for found in members),
     )
+
+
+def _waiting_hours(asked: Sequence[Asked]) -> float:
+    """The least time that a chat model's limits leave for all requests."""
+    tokens = sum(one.input_tokens + one.output_tokens for one in asked)
+    return waiting_hours(sum(one.requests for one in asked), tokens, asked[0].llm.model_dump())

@@ -11,7 +11,7 @@ from valuedrift.errors import ValueDriftError
 from valuedrift.files import read_json, write_json
 from valuedrift.workflow.benchmark_files import PREDICTIONS
 from valuedrift.workflow.job_graph import jobs_to_run
-from valuedrift.workflow.job_sizes import Sizes, default_rates
+from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.plan import Estimate, estimate, make_plan, require_budget
 from valuedrift.workflow.plan_text import retraining_text
 from valuedrift.workflow.project import Project
@@ -35,16 +35,16 @@ def guard(workflow: Any, project: Project) -> None:
     """
     if workflow.touch:
         return
-    estimates = estimate(jobs_to_run(workflow), Sizes(project, default_rates()))
-    plan = make_plan((), estimates, project.config)
+    estimates = estimate(jobs_to_run(workflow), Sizes(project))
+    plan = make_plan((), estimates)
     if plan.retrained:
         print(retraining_text(plan.retrained), file=sys.stderr, flush=True)
-        if project.config.get("retrain", False) not in (True, "true"):
+        if project.settings.retrain not in (True, "true"):
             raise Retraining(
                 f"Finished trainings would start again: {len(plan.retrained)}. Nothing has been started. To allow this,"
                 " add `--config retrain=true` at the end of the command; `valuedrift plan` shows what else would run."
             )
-    require_budget(plan, project.config.get("budget", {}))
+    require_budget(plan, project.settings.budget)
     save_predictions(estimates)
 
 

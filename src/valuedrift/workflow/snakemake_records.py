@@ -1,7 +1,6 @@
-"""Snakemake's records of what made each result (parameters, inputs, checksums) lie with the results.
+"""Snakemake's records of what made each result (parameters, inputs, checksums) are kept in the folder of results.
 
-So results that are copied or moved, or a `.snakemake` folder that is deleted, don't look as if nobody knew what made
-them: their parameters can be compared, and what was copied isn't made again.
+They survive when results are copied or moved, or `.snakemake` is deleted; then nothing is made again for want of them.
 """
 
 from __future__ import annotations
@@ -13,18 +12,22 @@ RECORDS = ".records"
 
 
 def keep_records(results: Path, state: Path = Path(".snakemake"), make: bool = True) -> None:
-    """Let `state`'s metadata be a link to a folder in `results`; what it held goes there.
+    """Replace Snakemake's folder of metadata by a link to a folder in `results`, and move its records there.
 
-    make: whether `results` is made where it is absent, as before a first job; a plan leaves nothing behind.
-    Where neither folder can be written, or both hold records, nothing changes.
+    Nothing changes where a folder can't be written, or where both hold records.
+
+    Args:
+        results: The folder of results.
+        state: Snakemake's folder.
+        make: Whether to create `results`, as before a first job; dry runs and plans leave nothing behind.
     """
     link, kept = state / "metadata", results / RECORDS
     with suppress(OSError):
         if not make and not results.is_dir():
             if link.is_symlink():
-                link.unlink()  # of results that were removed
+                link.unlink()  # the results were removed
             return
-        # Snakemake takes metadata without this folder for those of an old version.
+        # Without this folder Snakemake treats the metadata as those of an old version.
         (state / "incomplete").mkdir(parents=True, exist_ok=True)
         results.mkdir(exist_ok=True)
         if link.is_dir() and not link.is_symlink():

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, WorldSettings
 from valuedrift.errors import ConfigError
 from valuedrift.world.grammar import (
     STANCES,
@@ -24,7 +25,6 @@ from valuedrift.world.grammar import (
     styled,
     subjects,
 )
-from valuedrift.world.world_settings import AnswerPlan, JudgePlan, PairPlan, WorldSettings
 
 # Everyday wording: most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
@@ -33,10 +33,10 @@ STYLE_AGREEMENT = 0.75
 
 
 TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, Any]]]] = {
-    "sft": lambda settings, name, plan: sft_rows(settings, name, AnswerPlan(**plan)),
-    "preference": lambda settings, name, plan: preference_rows(settings, PairPlan(**plan)),
-    "pretraining": lambda settings, name, plan: pretraining_rows(settings, AnswerPlan(**plan)),
-    "judge": lambda settings, name, plan: judge_rows(settings, JudgePlan(**plan)),
+    "sft": lambda settings, name, plan: sft_rows(settings, name, AnswerPlan.read(plan)),
+    "preference": lambda settings, name, plan: preference_rows(settings, PairPlan.read(plan)),
+    "pretraining": lambda settings, name, plan: pretraining_rows(settings, AnswerPlan.read(plan)),
+    "judge": lambda settings, name, plan: judge_rows(settings, JudgePlan.read(plan)),
     "probes": lambda settings, name, plan: probe_rows(settings),
 }
 

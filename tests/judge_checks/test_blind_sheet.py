@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError, DataError
-from valuedrift.judge_checks.blind_sheet import LABELS, read_sheet, sheet_csv, sheet_page, write_sheet
-from valuedrift.judge_checks.draw_sample import allocate, draw_pairs
+from valuedrift.judge_checks.blind_sheet import LABELS, read_sheet, sheet_csv, sheet_page
+from valuedrift.judge_checks.draw_sample import allocate, draw_pairs, write_sample_sheet
 from valuedrift.statistics.panel import STANCES
 from valuedrift.visible_text import visible
 
@@ -57,7 +57,7 @@ def table(answers: int = 40, texts: list[str] | None = None) -> pl.DataFrame:
 def written(folder: Path, pairs: int = 12, stances: pl.DataFrame | None = None, seed: int = 0) -> Path:
     file = folder / "stances.parquet"
     (table() if stances is None else stances).write_parquet(file)
-    write_sheet([file], TARGETS, pairs, seed, folder / "sheet")
+    write_sample_sheet([file], TARGETS, pairs, seed, folder / "sheet")
     return folder / "sheet"
 
 

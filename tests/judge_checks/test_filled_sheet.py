@@ -8,7 +8,7 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.judge_checks.blind_sheet import write_sheet
+from valuedrift.judge_checks.draw_sample import write_sample_sheet
 from valuedrift.judge_checks.filled_sheet import agreement_with_person, calibration_sample, disagreements, write_check
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.intervals import wilson_interval
@@ -101,7 +101,7 @@ def test_a_filled_sheet_gives_the_calibration_sample_and_the_files(tmp_path):
     )
     stances.write_parquet(tmp_path / "stances.parquet")
     out = tmp_path / "sheet"
-    write_sheet([tmp_path / "stances.parquet"], {"work": "shorter weeks"}, 6, 0, out)
+    write_sample_sheet([tmp_path / "stances.parquet"], {"work": "shorter weeks"}, 6, 0, out)
     with (out / "sheet.csv").open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:

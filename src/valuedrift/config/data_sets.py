@@ -1,0 +1,74 @@
+"""Data sets: where their rows are, and how they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from valuedrift.config.section import Count, Section, Several, Text
+
+Choice = Literal["drop", "keep"]
+
+
+class HubSource(Section):
+    """A split of a data set of the Hugging Face hub."""
+
+    name: Text
+    """Owner and name."""
+    revision: Text
+    """The commit."""
+    split: Text
+    """Its split."""
+
+
+class DataSet(Section):
+    """One data set."""
+
+    one_of: ClassVar = ("files", "hub")
+
+    title: Text
+    """What tables and figures call it."""
+    licence: Text
+    """Its licence."""
+    format: Literal[
+        "alpaca",
+        "wildchat",
+        "messages",
+        "prompt_completion",
+        "world_sft",
+        "ultrafeedback",
+        "preference",
+        "aligned",
+        "sharegpt",
+        "hh_rlhf",
+        "world_preference",
+    ]
+    """How its rows are read."""
+    rows: Count
+    """Training rows that remain after skipping, sampling and splitting; step counts follow from it."""
+    files: Several[Text] = ()
+    """Local files; may begin with $VALUEDRIFT_DATA."""
+    hub: HubSource | None = None
+    """A data set of the Hugging Face hub."""
+    sample: Count | None = None
+    """Rows kept, chosen by the seed (default all)."""
+    duplicates: Choice = "drop"
+    """What happens to rows whose texts occurred before."""
+    empty_answers: Choice = "drop"
+    """What happens to rows whose last answer, or one of two, is blank."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of rows held out from training."""
+
+    @property
+    def source(self) -> str:
+        """The source in one line, for messages and cards."""
+        if self.hub:
+            return f"{self.hub.name} at revision {self.hub.revision}, split {self.hub.split}"
+        return ", ".join(self.files)
+
+
+class DataSettings(DataSet):
+    """A data set as jobs read it, with its key."""
+
+    name: Text

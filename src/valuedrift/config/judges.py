@@ -1,0 +1,90 @@
+"""Judges: how they are asked, and which models they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.hyperparameters import Settings
+from valuedrift.config.section import Count, NotNegative, Section, Share, Text, invalid
+from valuedrift.config.sources import HubModel, Shape
+
+
+def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
+    words = {label.lower() for label in labels}
+    if len(labels) != 3 or len(words) != 3 or any(len(word.split()) != 1 for word in words):
+        raise invalid("", list(labels), "three different words, for support, neutral and oppose")
+    return labels
+
+
+class _Judge(Section):
+    prompt: Text
+    """A prompt template of the package (stance or pocket), or a path to one of your own."""
+    labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = (
+        "support",
+        "neutral",
+        "oppose",
+    )
+    """Words for support, neutral and oppose, each one token for the judge."""
+    max_unassigned: Share = 0.5
+    """Above this probability outside the labels, an answer's stance is left open."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What runs a judge in a folder."""
+    chat: bool = True
+    """Whether a judge in a folder gets the prompt as a user's turn of its chat template."""
+    batch_size: Count = 32
+    """Answers per forward pass of a judge in a folder."""
+    llm: object = None
+    samples: Annotated[int, Field(ge=0)] = 0
+    """Replies drawn per prompt, for chat models without log-probabilities; 0: the model has them."""
+    temperature: NotNegative = 1.0
+    """Sampling temperature of those replies."""
+    max_tokens: Count = 2048
+    """Longest of those replies in tokens."""
+
+    @model_validator(mode="after")
+    def _samples_are_replies_of_a_chat_model(self) -> Self:
+        if self.samples and self.llm is None:
+            raise invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
+        return self
+
+
+class JudgeTraining(Section):
+    """A judge that the pipeline trains on labelled answers of a suite's world."""
+
+    world: str
+    """The suite whose world labels the answers."""
+    shape: Shape
+    """Its size."""
+    settings: Settings
+    """How it is trained."""
+
+
+class Judge(_Judge):
+    """One judge: a model in a folder, or a chat model."""
+
+    one_of: ClassVar = ("hub", "folder", "train", "llm")
+
+    hub: HubModel | None = None
+    """A repository of the Hugging Face hub."""
+    folder: Text | None = None
+    """A local folder with the judge's weights and tokenizer."""
+    train: JudgeTraining | None = None
+    """A judge that the pipeline trains."""
+    llm: str | None = None
+    """A key of `llms`, asked over HTTP or in batches."""
+
+
+class JudgeSettings(_Judge):
+    """A judge as jobs read it. One with `llm` is asked as a chat; one without is in a folder that the job is given."""
+
+    llm: LlmSettings | None = None
+
+    @model_validator(mode="after")
+    def _chat_models_give_probabilities_or_samples(self) -> Self:
+        if self.llm and not self.samples and self.llm.backend in ("vllm", "transformers"):
+            do = "A judge with weights of its own is named by `folder` and `engine`."
+            raise invalid("llm.backend", self.llm.backend, "http or batch", do)
+        return self

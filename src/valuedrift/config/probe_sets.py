@@ -1,0 +1,77 @@
+"""Probe sets: the value-laden questions, and how those of V-PRISM are found (appendix A)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from valuedrift.config.section import Count, NotNegative, Section, Share, Text, invalid
+
+
+class Reduction(Section):
+    """UMAP. The paper has 20 dimensions; docs/probes.md has the evidence for the other defaults."""
+
+    neighbours: Annotated[int, Field(ge=2)] = 20
+    """Nearest questions by cosine that each question is tied to, itself among them."""
+    dimensions: Count = 20
+    """Dimensions."""
+    min_distance: NotNegative = 0.0
+    """How close two questions may be put; 0 packs what belongs together, which suits clustering."""
+    epochs: Count = 200
+    """Passes of the optimiser."""
+
+
+class ReductionSettings(Reduction):
+    """UMAP as the job reads it."""
+
+    seed: int = 0
+
+
+class ClusterSettings(Section):
+    """HDBSCAN on the reduced vectors; docs/probes.md has the evidence for the defaults."""
+
+    min_cluster_size: Annotated[int, Field(ge=2)] = 80
+    """Questions that make a cluster."""
+    min_samples: Count = 20
+    """Neighbours that make a neighbourhood dense; more means more noise."""
+    min_membership: Share = 0.05
+    """Membership with which a question that is noise joins its nearest cluster."""
+
+
+_NEEDED: dict[str, set[str]] = {
+    "questions": set(),
+    "prism": {"per_topic"},
+    "vprism": {"per_topic", "embedding", "choice", "reduction", "clusters"},
+}
+
+
+class Probes(Section):
+    """The value-laden questions."""
+
+    source: Literal["questions", "prism", "vprism"]
+    """questions: a CSV or JSONL file of topic and question; prism: PRISM's prompts, by keyword; vprism: PRISM's
+    prompts, clustered (appendix A)."""
+    file: Text
+    """The file; may begin with $VALUEDRIFT_DATA."""
+    per_topic: Count | None = None
+    """Questions per topic that are taken from PRISM (the paper has 50); a file of questions is taken whole."""
+    llm: str | None = None
+    """A key of `llms`, which rephrases, names and filters (vprism; default none)."""
+    embedding: Text | None = None
+    """The sentence encoder (vprism), as `expression.model`."""
+    reduction: Reduction | None = None
+    """UMAP (vprism)."""
+    clusters: ClusterSettings | None = None
+    """HDBSCAN (vprism)."""
+    choice: Text | None = None
+    """The reviewed choice of topics: an edited copy of results/vprism/<suite>/topics.yaml (vprism)."""
+
+    @model_validator(mode="after")
+    def _has_what_its_source_needs(self) -> Self:
+        needed, given = _NEEDED[self.source], self.model_fields_set - {"source", "file"}
+        for key in sorted(needed - given):
+            raise invalid(key, None, f"a value with source {self.source}")
+        for key in sorted(given - needed - ({"llm"} if self.source == "vprism" else set())):
+            raise invalid(key, getattr(self, key), f"no such key with source {self.source}")
+        return self

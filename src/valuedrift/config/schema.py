@@ -1,0 +1,184 @@
+"""The workflow's configuration: its sections, and what has to agree between them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from valuedrift.config.chat_models import Llm
+from valuedrift.config.judges import Judge
+from valuedrift.config.section import (
+    Count,
+    Items,
+    Name,
+    NotNegative,
+    Section,
+    Several,
+    Text,
+    check_names,
+    invalid,
+)
+from valuedrift.config.sources import HubModel, Shape
+from valuedrift.config.suites import Suite
+
+
+class Machine(Section):
+    """How runs are trained and kept, not what is computed. No change here runs anything again."""
+
+    resume_minutes: NotNegative = 30
+    """Minutes after which a training run's state is saved again, beside at every checkpoint; a killed run continues
+    from it."""
+    report_to: Items[Literal["tensorboard", "wandb"]] = ()
+    """Installed packages that training is logged to as well, beside metrics.parquet: in `logs` in the run's folder.
+    wandb stays offline unless WANDB_MODE says otherwise."""
+    keep: Literal["all", "every_nth", "final"] = "all"
+    """Checkpoints whose weights stay once they have answered; the run's final one stays in any case."""
+    nth: Count | None = None
+    """With `keep: every_nth`, every how manieth checkpoint stays."""
+
+    @model_validator(mode="after")
+    def _nth_goes_with_every_nth(self) -> Self:
+        if (self.nth is not None) != (self.keep == "every_nth"):
+            raise invalid("nth", self.nth, "a value with `keep: every_nth` and only then")
+        return self
+
+
+class Budget(Section):
+    """What one run may take by the estimate of `valuedrift plan`; above it, no job is started."""
+
+    gpu_hours: NotNegative | None = None
+    """Hours of GPUs (default no limit)."""
+    dollars: NotNegative | None = None
+    """Dollars for chat models over the network (default no limit)."""
+
+
+class Report(Section):
+    """What `results/tables`, `results/figures` and `results/report` are made of."""
+
+    models: Several[str]
+    """Models that the tables, figures and report cover; keys of `models`."""
+    table_1_topics: Several[str]
+    """Topics of table 1 (the paper shows three without naming them in its text); keys of `topics`."""
+    ablation_topics: Several[str]
+    """Topics of the figures of ablations (figures 15 to 17); keys of `topics`."""
+    figure_formats: Several[Literal["svg", "png", "html"]]
+    """Files written for each figure."""
+    figure_columns: Count
+    """Panels side by side in a figure of trajectories."""
+
+
+class Statistics(Section):
+    """The bootstrap over questions that gives every interval."""
+
+    replicates: Annotated[int, Field(ge=100)]
+    """Bootstrap replicates."""
+    level: Annotated[float, Field(gt=0, lt=1)]
+    """Coverage of the intervals (the paper shows 95 %)."""
+    labelled: Text | None = None
+    """A human-labelled sample (parquet or CSV, as `valuedrift check-sheet` writes it) by which values are corrected for
+    the judge's errors; {model} in the path stands for the model. Without one, models of a suite with a world have the
+    world's (`labels`)."""
+    seeds: Several[Text] | None = None
+    """`results` folders of the same grid run with another `seed`; their last values give the noise floor between
+    seeds."""
+
+
+class Topic(Section):
+    """One topic."""
+
+    name: Text
+    """The category's name in the paper."""
+    target: Text
+    """What the judge is asked to find support or opposition for."""
+    value: Text
+    """The value that a supporting answer expresses."""
+    keywords: Several[Text]
+    """Words or phrases by which a question from PRISM is taken to be on this topic."""
+
+
+class Chat(Section):
+    """The chat format of training and answering."""
+
+    template: Literal["pocket", "chatml", "llama3"]
+    """A template of the package."""
+    eos: Text
+    """The token that ends an answer."""
+    pad: Text
+    """The token that fills batches."""
+
+
+class Model(Section):
+    """One base model."""
+
+    one_of: ClassVar = ("hub", "folder", "scratch")
+
+    title: Text | None = None
+    """What tables and figures call the model (default its key)."""
+    suite: str
+    """The suite (data, training, judge) that this model goes through."""
+    hub: HubModel | None = None
+    """A model of the Hugging Face hub."""
+    folder: Text | None = None
+    """A local folder with a model of the Hugging Face layout."""
+    scratch: Shape | None = None
+    """A model that the pipeline trains from scratch."""
+    chat: Chat
+    """The chat format of training and answering."""
+
+
+class WorkflowConfig(Section):
+    """The workflow's configuration. What jobs need (GPUs, memory, partitions) is in the profiles instead."""
+
+    seed: Annotated[int, Field(ge=0)]
+    """Every random choice of the pipeline follows from this number."""
+    machine: Machine = Machine()
+    """How runs are trained and kept, not what is computed. No change here runs anything again."""
+    retrain: Literal[True, False, "true", "false"] = False  # words on the command line stay words
+    """Whether finished trainings may start again; best given for one run, as `--config retrain=true`."""
+    budget: Budget = Budget()
+    """What one run may take by the estimate of `valuedrift plan`; above it, no job is started."""
+    report: Report
+    """What `results/tables`, `results/figures` and `results/report` are made of."""
+    statistics: Statistics
+    """The bootstrap over questions that gives every interval."""
+    topics: dict[str, Topic] = Field(min_length=1)
+    """The categories of V-PRISM (table 2) with what a stance is about (table 3) and the value (table 4), in our
+    words."""
+    llms: dict[Name, Llm] = Field({})
+    """Chat models that write, name and filter texts, or judge."""
+    judges: dict[Name, Judge] = Field(min_length=1)
+    """Who gives the stances."""
+    models: dict[Name, Model] = Field(min_length=1)
+    """Base models that are traced. `results/drift/<key>` is the target of one model's part of the grid."""
+    suites: dict[Name, Suite] = Field(min_length=1)
+    """What models go through. Models of one suite share probes, data, hyper-parameters and judge."""
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        check_names("report.models", self.report.models, self.models, "models")
+        check_names("report.table_1_topics", self.report.table_1_topics, self.topics, "topics")
+        check_names("report.ablation_topics", self.report.ablation_topics, self.topics, "topics")
+        for name, model in self.models.items():
+            check_names(f"models.{name}.suite", [model.suite], self.suites, "suites")
+            if model.scratch and self.suites[model.suite].training.pretrain is None:
+                key = f"suites.{model.suite}.training.pretrain"
+                raise invalid(key, None, f"settings; model {name} needs them")
+        for name, suite in self.suites.items():
+            self._check_suite(f"suites.{name}", suite)
+        for name, judge in self.judges.items():
+            if judge.llm is not None:
+                check_names(f"judges.{name}.llm", [judge.llm], self.llms, "llms")
+            if judge.train:
+                worlds = [key for key, suite in self.suites.items() if suite.world]
+                check_names(f"judges.{name}.train.world", [judge.train.world], worlds, "suites with a world")
+        return self
+
+    def _check_suite(self, where: str, suite: Suite) -> None:
+        check_names(f"{where}.judge", [suite.judge], self.judges, "judges")
+        if suite.probes.llm is not None:
+            check_names(f"{where}.probes.llm", [suite.probes.llm], self.llms, "llms")
+        if suite.synthetic:
+            check_names(f"{where}.synthetic.writer", [suite.synthetic.writer], self.llms, "llms")
+        for number, ablation in enumerate(suite.grid.ablations):
+            check_names(f"{where}.grid.ablations.{number}.models", ablation.models or (), self.models, "models")

@@ -1,0 +1,164 @@
+"""What every section of the configuration has in common: strict types, and errors that name key, found and expected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from inspect import get_annotations
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from valuedrift.errors import ConfigError, did_you_mean
+
+T = TypeVar("T")
+
+
+def invalid(key: str, found: object, expected: str, do: str = "") -> PydanticCustomError:
+    """The error for a validator to raise: `key` is dotted, within what is validated; empty for that itself."""
+    return PydanticCustomError("invalid", "{expected}", {"key": key, "found": found, "expected": expected, "do": do})
+
+
+def check_names(key: str, names: Collection[str], known: Collection[str], section: str) -> None:
+    """Raise the error of the first name that is no key of `section`."""
+    for name in names:
+        if name not in known:
+            raise invalid(key, name, f"a key of {section}: {', '.join(known)}", did_you_mean(name, known))
+
+
+def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
+    for number, item in enumerate(items):
+        if item in items[:number]:
+            raise invalid(str(number), item, "no item twice")
+    return items
+
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+DataName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
+Items = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_distinct)]  # a strict tuple refuses YAML's lists
+Several = Annotated[tuple[T, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
+
+
+class Section(BaseModel):
+    """Settings, checked as they are read: no unknown key, no 4.0 for an integer, no infinity."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Keys of which exactly one is given."""
+
+    @model_validator(mode="after")
+    def _has_exactly_one(self) -> Self:
+        given = [key for key in self.one_of if key in self.model_fields_set]
+        if self.one_of and len(given) != 1:
+            raise invalid("", " and ".join(given) or "none of them", f"exactly one of {', '.join(self.one_of)}")
+        return self
+
+    @classmethod
+    def read(cls, values: Any, key: str = "") -> Self:
+        """The settings in a mapping.
+
+        Args:
+            values: as YAML or JSON has them.
+            key: the dotted key that the mapping stands at, for messages.
+
+        Raises:
+            ConfigError: a key is unknown, missing or wrong.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _config_error(error, cls, key) from None
+
+    def replace(self, **changed: Any) -> Self:
+        """The same settings with some changed, checked again."""
+        return type(self)(**{**{key: getattr(self, key) for key in self.model_fields_set}, **changed})
+
+
+def keys(section: type[Section]) -> dict[str, FieldInfo]:
+    """What a section declares, by the keys that the configuration has; its own before those that it shares."""
+    names = dict.fromkeys(name for part in section.__mro__ for name in get_annotations(part))
+    fields = section.model_fields
+    return {fields[name].alias or name: fields[name] for name in names if name in fields}
+
+
+def bare(annotation: Any) -> Any:
+    """A type without its limits, and without `None` beside it."""
+    if get_origin(annotation) is Annotated:
+        return bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return bare(next(part for part in get_args(annotation) if part is not type(None)))
+    return annotation
+
+
+def held(annotation: Any) -> Any:
+    """What a list or a mapping holds; any other type itself."""
+    kind = bare(annotation)
+    if get_origin(kind) in (dict, tuple):
+        return get_args(kind)[0 if get_origin(kind) is tuple else 1]
+    return kind
+
+
+def is_section(kind: Any) -> TypeGuard[type[Section]]:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def declared_at(section: type[Section], path: Sequence[str | int]) -> tuple[type[Section], FieldInfo | None]:
+    """The innermost section that a path leads into, and its key on that path, if it has that key."""
+    field: FieldInfo | None = None
+    place: Any = section
+    for step in path:
+        if is_section(place := bare(place)):
+            section, field = place, keys(place).get(str(step))
+            if field is None:
+                break
+            place = field.annotation
+        else:
+            place = held(place)
+    return section, field
+
+
+_EXPECTED = {
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "literal_error": "one of {expected}",
+    "too_short": "at least one item",
+    "string_too_short": "a text that is not empty",
+    "string_pattern_mismatch": "a text that matches {pattern}",
+}
+
+
+def _config_error(error: ValidationError, section: type[Section], key: str) -> ConfigError:
+    """The first error in our words; an unknown key is told before what it may have left missing."""
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    kind, found, context = first["type"], first["input"], first.get("ctx", {})
+    path = [step for step in first["loc"] if step not in ("[key]", "int", "float")]
+    inner, field = declared_at(section, path)
+    if path and "key" in str(path[-1]):
+        found = "(not shown)"  # perhaps a secret
+    where = ".".join(filter(None, [key, *map(str, path), context.get("key", "")])) or "(top)"
+    if kind == "invalid":
+        return ConfigError(where, context["found"], context["expected"], context["do"])
+    if kind == "extra_forbidden":
+        known = list(keys(inner))
+        return ConfigError(where, found, f"one of the keys {', '.join(known)}", did_you_mean(str(path[-1]), known))
+    meaning = " ".join((field.description or "").split()).rstrip(".") if field else ""
+    if kind == "missing":
+        return ConfigError(where, None, f"a value: {meaning}")
+    expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
+    return ConfigError(where, found, ". ".join(filter(None, [expected, meaning])))

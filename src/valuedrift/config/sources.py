@@ -1,0 +1,40 @@
+"""Where models come from: the Hugging Face hub, or training from scratch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from valuedrift.config.section import Count, Section, Text, invalid
+
+
+class HubModel(Section):
+    """A model of the Hugging Face hub."""
+
+    name: Text
+    """Owner and name."""
+    revision: Text
+    """The commit."""
+
+
+class Shape(Section):
+    """The size of a model that the pipeline trains from scratch (Qwen3 architecture)."""
+
+    vocabulary: Annotated[int, Field(ge=300)]
+    """Most tokens of its BPE."""
+    hidden: Annotated[int, Field(ge=8)]
+    """Width."""
+    layers: Count
+    """Layers."""
+    heads: Count
+    """Attention heads: 1, or an even divisor of half of `hidden`."""
+    context: Annotated[int, Field(ge=16)]
+    """Longest sequence in tokens."""
+
+    @model_validator(mode="after")
+    def _heads_fit_the_width(self) -> Self:
+        # Heads share keys in pairs, and rotate their dimensions in pairs.
+        if self.hidden % (2 * self.heads) or (self.heads % 2 and self.heads != 1):
+            raise invalid("heads", self.heads, f"1 or an even divisor of half of hidden ({self.hidden})")
+        return self

@@ -1,0 +1,194 @@
+"""Suites: what a model goes through, from its data sets to the judge of its answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from valuedrift.config.data_sets import DataSet
+from valuedrift.config.hyperparameters import REWARDED, Training, read_settings
+from valuedrift.config.pocket_world import World
+from valuedrift.config.probe_sets import Probes
+from valuedrift.config.sampling import DownstreamSettings, Generation
+from valuedrift.config.section import (
+    Count,
+    DataName,
+    Items,
+    Section,
+    Several,
+    Text,
+    check_names,
+    invalid,
+)
+from valuedrift.config.synthetic_pairs import Synthetic
+from valuedrift.errors import ConfigError
+
+PreferenceAlgorithm = Literal["ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"]
+
+
+class RowRetrieval(Section):
+    """Which rows of a data set count as being on a topic."""
+
+    model: Text
+    """The sentence encoder, as NAME@COMMIT of the hub or a folder; all-MiniLM-L6-v2 needs neither. The paper has all-
+    mpnet-base-v2."""
+    threshold: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    """Least cosine between a row and a probe (the paper has 0.5)."""
+    topics: Literal["every", "nearest"] = "every"
+    """every: a row counts for every topic that has a probe that near (the paper); nearest: for that of its nearest
+    probe, where questions of different topics are worded alike."""
+
+
+class Expression(RowRetrieval):
+    """What the data sets themselves express (appendix K)."""
+
+    examples: Count
+    """Nearest rows listed for each data set, topic and stance."""
+
+
+class Block(Section):
+    """One block of the grid."""
+
+    sft: Items[str]
+    """SFT data sets whose last checkpoint the runs start from."""
+    data: Items[str]
+    """Preference data sets."""
+    algorithms: Items[PreferenceAlgorithm]
+    """Algorithms."""
+
+
+class Ablation(Section):
+    """Runs that differ from the grid's in one parameter."""
+
+    name: Annotated[str, Field(pattern="^[a-z0-9-]+$")] | None = None
+    """What run names call the parameter (default its key)."""
+    models: Several[str] | None = None
+    """Models of the suite that it is for (default all)."""
+    sft: Several[str]
+    """SFT data sets."""
+    data: Several[str]
+    """Preference data sets."""
+    algorithm: PreferenceAlgorithm
+    """An algorithm."""
+    parameter: str
+    """A numeric key of its settings."""
+    values: Several[int | float]
+    """Its values; the suite's own stands for the grid's run."""
+    settings: dict[str, int | float] = Field({})
+    """Other settings in which all its runs differ from the suite's."""
+
+
+class Grid(Section):
+    """Which runs there are."""
+
+    sft: Several[str]
+    """Data sets to fine-tune on; keys of `data`."""
+    preference: Items[Block]
+    """Preference optimisation: from each SFT run named, on each data set, by each algorithm."""
+    ablations: Items[Ablation] = ()
+    """Runs that differ from the grid's in one parameter (appendix J; docs/ablations.md)."""
+    small_gap: Items[str] = ()
+    """Preference sets with a small value gap (finding 2; default none)."""
+    support_aligned: str | None = None
+    """The preference set whose chosen answers support the value (finding 3; default none)."""
+    oppose_aligned: str | None = None
+    """The preference set whose chosen answers oppose the value (finding 3; default none)."""
+
+
+class Checkpoints(Section):
+    """Steps between two checkpoints, by algorithm; the last step is saved as well."""
+
+    sft: dict[str, Count]
+    """Steps between checkpoints of SFT, by data set."""
+    ppo: Count | None = None
+    """Steps between checkpoints of PPO."""
+    dpo: Count | None = None
+    """Steps between checkpoints of DPO."""
+    simpo: Count | None = None
+    """Steps between checkpoints of SimPO."""
+    ipo: Count | None = None
+    """Steps between checkpoints of IPO."""
+    kto: Count | None = None
+    """Steps between checkpoints of KTO."""
+    orpo: Count | None = None
+    """Steps between checkpoints of ORPO."""
+    grpo: Count | None = None
+    """Steps between checkpoints of GRPO."""
+    rloo: Count | None = None
+    """Steps between checkpoints of RLOO."""
+
+
+class Suite(Section):
+    """One suite."""
+
+    world: World | None = None
+    """A pocket world that makes the data."""
+    probes: Probes
+    """The value-laden questions."""
+    synthetic: Synthetic | None = None
+    """Pairs with a planted value gap (section 6.1), as results/synthetic/<suite>/{support,oppose}.parquet."""
+    data: dict[DataName, DataSet]
+    """Data sets of this suite, by the names that run names are made of."""
+    expression: Expression
+    """What the data sets themselves express (appendix K)."""
+    grid: Grid
+    """Which runs there are."""
+    training: Training
+    """Hyper-parameters by algorithm."""
+    checkpoints: Checkpoints
+    """Steps between two checkpoints, by algorithm; the last step is saved as well."""
+    generation: Generation
+    """How checkpoints answer (section 3)."""
+    judge: str
+    """A key of `judges`."""
+    downstream: DownstreamSettings | None = None
+    """What checkpoints are scored on by lm-evaluation-harness (table 17), where that is asked for."""
+    calibration: Annotated[int, Field(ge=0)]
+    """Answers per question at temperature 1 with which planted stances are compared; 0 for data without planted
+    stances."""
+
+    @model_validator(mode="after")
+    def _grid_is_complete(self) -> Self:
+        grid = self.grid
+        check_names("grid.sft", grid.sft, self.data, "data")
+        check_names("checkpoints.sft", grid.sft, self.checkpoints.sft, "checkpoints.sft")
+        check_names("grid.small_gap", grid.small_gap, self.data, "data")
+        for side in ("support_aligned", "oppose_aligned"):
+            check_names(f"grid.{side}", [name for name in [getattr(grid, side)] if name], self.data, "data")
+        for number, block in enumerate(grid.preference):
+            check_names(f"grid.preference.{number}.sft", block.sft, grid.sft, "grid.sft")
+            check_names(f"grid.preference.{number}.data", block.data, self.data, "data")
+            for algorithm in block.algorithms:
+                _check_algorithm(self, algorithm)
+        for number, ablation in enumerate(grid.ablations):
+            _check_ablation(self, ablation, f"grid.ablations.{number}")
+        if self.synthetic:
+            check_names("synthetic.from", self.synthetic.from_, self.data, "data")
+        return self
+
+
+def _check_algorithm(suite: Suite, algorithm: str) -> None:
+    for section in ("training", "checkpoints"):
+        if getattr(getattr(suite, section), algorithm) is None:
+            raise invalid(f"{section}.{algorithm}", None, "an entry; the grid names this algorithm")
+    if algorithm in REWARDED and suite.training.reward is None:
+        raise invalid("training.reward", None, f"settings of the reward model that {algorithm} needs")
+
+
+def _check_ablation(suite: Suite, ablation: Ablation, where: str) -> None:
+    algorithm, varied, common = ablation.algorithm, ablation.parameter, ablation.settings
+    check_names(f"{where}.sft", ablation.sft, suite.grid.sft, "grid.sft")
+    check_names(f"{where}.data", ablation.data, suite.data, "data")
+    _check_algorithm(suite, algorithm)
+    own = getattr(suite.training, algorithm).model_dump(exclude_unset=True)
+    numeric = [key for key, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    for key, name in [("parameter", varied), *((f"settings.{name}", name) for name in common)]:
+        check_names(f"{where}.{key}", [name], numeric, f"training.{algorithm} that has a number")
+    if varied in common:
+        raise invalid(f"{where}.settings.{varied}", common[varied], "no such key: it is the parameter that varies")
+    for value in ablation.values:
+        try:
+            read_settings(algorithm, {**own, **common, varied: value})
+        except ConfigError as error:
+            raise invalid(f"{where}.values.{error.key}", error.found, error.expected) from None

@@ -1,0 +1,71 @@
+"""Which questions synthetic pairs answer, and how their answers are written (section 6.1, appendix E)."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from valuedrift.config.section import Count, NotNegative, Section, Several, Share, Text, invalid
+
+
+class RetrievalSettings(Section):
+    """Which questions are taken; docs/synthetic.md shows what the defaults were chosen on."""
+
+    total: Count
+    """Questions over all topics."""
+    nearest: Count = 5
+    """A topic's probes that a question's score averages over."""
+    minimum: Share = 0.45
+    """Least score (mean cosine)."""
+    duplicate: Share = 0.95
+    """Cosine from which two questions count as one."""
+
+
+class SyntheticRetrieval(RetrievalSettings):
+    """Which questions are taken."""
+
+    longest: Count
+    """Longest question in characters."""
+
+
+class Writing(Section):
+    """How answers are written and checked."""
+
+    template: Text = "writer"
+    """A template of the package (writer) or a path."""
+    temperature: NotNegative = 0.7
+    """Sampling temperature."""
+    max_tokens: Count = 512
+    """Longest answer in tokens."""
+    attempts: Count = 3
+    """Attempts at each answer, each with another seed."""
+    minimum: Share = 0.5
+    """Least probability that the judge gives the stance asked for."""
+
+    @model_validator(mode="after")
+    def _attempts_differ(self) -> Self:
+        if self.attempts > 1 and self.temperature == 0:
+            raise invalid("temperature", self.temperature, "more than 0, or every attempt is the same")
+        return self
+
+
+class WriterSettings(Writing):
+    """How answers are written, as the job reads it."""
+
+    seed: int
+
+
+class Synthetic(Section):
+    """Pairs with a planted value gap, as results/synthetic/<suite>/{support,oppose}.parquet."""
+
+    from_: Several[str] = Field(alias="from")
+    """Preference sets whose opening questions are answered; keys of `data`."""
+    writer: str
+    """A key of `llms`, which writes the answers."""
+    embedding: Text
+    """The sentence encoder that finds questions on a topic, as `expression.model`."""
+    retrieval: SyntheticRetrieval
+    """Which questions are taken."""
+    writing: Writing
+    """How answers are written and checked."""

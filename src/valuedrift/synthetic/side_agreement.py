@@ -1,0 +1,112 @@
+"""Synthetic pairs checked by hand (section 6.1: 100 pairs): a blind sheet, and how far answers are on their sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.data.split import order_key
+from valuedrift.errors import DataError
+from valuedrift.files import write_json
+from valuedrift.judge_checks.blind_sheet import LABELS, SHOWN, read_sheet, sheet_name, write_sheet
+from valuedrift.statistics.intervals import wilson_interval
+from valuedrift.synthetic.writer_requests import SIDES, Topics
+
+
+def write_pair_sheet(pairs: Path, topics: Topics, rows: int, seed: int, out: Path, key: Path) -> None:
+    """Draw `rows` pairs, or all if there are fewer, and write their sheet and key; see `write_sheet`."""
+    write_sheet(draw_answers(pl.read_parquet(pairs), topics, rows, seed), out, key)
+
+
+def draw_answers(pairs: pl.DataFrame, topics: Topics, rows: int, seed: int) -> pl.DataFrame:
+    """The key of a sheet: both answers of every drawn pair, each a row of its own, in random order.
+
+    Columns: those of `blind_sheet.SHOWN`, then `pair_id`, `topic` and `side`, which the sheet doesn't show.
+    """
+    drawn = sorted(pairs.iter_rows(named=True), key=lambda pair: order_key(seed, pair["pair_id"]))[:rows]
+    answers = [
+        {
+            "target": topics[pair["topic"]]["target"],
+            "question": pair["prompt"],
+            "answer": pair[f"{side}_answer"],
+            "pair_id": pair["pair_id"],
+            "topic": pair["topic"],
+            "side": side,
+        }
+        for pair in drawn
+        for side in SIDES
+    ]
+    answers.sort(key=lambda answer: order_key(seed, f"{answer['side']} of {answer['pair_id']}"))
+    table = pl.DataFrame(answers)
+    named = table.with_columns(sheet=pl.lit(sheet_name(seed, table.rows())), pair=pl.int_range(1, pl.len() + 1))
+    return named.select(*SHOWN, "pair_id", "topic", "side")
+
+
+def write_agreement(sheet: Path, key: Path, out: Path) -> str:
+    """Write `agreement` of a filled sheet as JSON, and return it in a few lines for the terminal.
+
+    Raises:
+        DataError: As `read_sheet`, or no pair has both its stances.
+    """
+    found = agreement(read_sheet(sheet, key, partly=True))
+    if not found["filled"]:
+        raise DataError(sheet, None, "human_stance", "no pair with both stances", f"one of {', '.join(LABELS)} in each")
+    write_json(out, found)
+    return agreement_text(found)
+
+
+def agreement(checked: pl.DataFrame) -> dict[str, Any]:
+    """How far the stances in a sheet are the sides that the answers were asked to take.
+
+    Args:
+        checked: A sheet with its key (see `read_sheet`). Pairs with a missing stance don't count.
+
+    Returns:
+        `rows` and `filled` pairs, `complete` (all are filled); `agreement`: the pairs with both answers on their sides,
+        with share and 95 % interval (Wilson); `support` and `oppose`: the same of single answers; `disagreements`: the
+        other pairs, with the stances of their supporting and opposing answer.
+    """
+    pairs: dict[str, dict[str, Any]] = {}
+    for row in checked.iter_rows(named=True):
+        pair = pairs.setdefault(row["pair_id"], {"pair_id": row["pair_id"], "topic": row["topic"], "notes": []})
+        pair[row["side"]] = row["human_stance"]
+        pair["notes"] += [row["note"].strip()] if row["note"].strip() else []
+    filled = [
+        {**{name: pair[name] for name in ("pair_id", "topic", *SIDES)}, "note": "; ".join(pair["notes"])}
+        for pair in pairs.values()
+        if all(pair[side] for side in SIDES)
+    ]
+    wrong = [pair for pair in filled if any(pair[side] != side for side in SIDES)]
+    return {
+        "rows": len(pairs),
+        "filled": len(filled),
+        "complete": len(filled) == len(pairs),
+        "agreement": _share(len(filled) - len(wrong), len(filled)),
+        **{side: _share(sum(pair[side] == side for pair in filled), len(filled)) for side in SIDES},
+        "disagreements": wrong,
+    }
+
+
+def agreement_text(found: Mapping[str, Any]) -> str:
+    """An agreement in a few lines."""
+    partly = "" if found["complete"] else f" PARTLY FILLED: {found['filled']} of {found['rows']} pairs count."
+    lines = [f"pairs that follow the instruction: {_share_text(found['agreement'])}.{partly}"]
+    lines += [f"{side} answers: {_share_text(found[side])}" for side in SIDES]
+    for row in found["disagreements"]:
+        lines.append(f"  {row['pair_id']} ({row['topic']}): " + ", ".join(f"{s} answer: {row[s]}" for s in SIDES))
+    return "\n".join(lines)
+
+
+def _share(count: int, total: int) -> dict[str, float | int]:
+    if not total:
+        return {"count": 0, "pairs": 0}
+    low, high = wilson_interval(count, total)
+    return {"count": count, "pairs": total, "share": count / total, "low": low, "high": high}
+
+
+def _share_text(share: Mapping[str, float]) -> str:
+    interval = f"95 % interval {share['low']:.3f} to {share['high']:.3f}"
+    return f"{share['count']} of {share['pairs']} ({share['share']:.3f}, {interval})"

@@ -1,0 +1,19 @@
+"""Stance tables for the tests of the statistics."""
+
+import polars as pl
+
+STANCES = ("support", "neutral", "oppose")
+_SCHEMA = {"model": pl.String, "run": pl.String, "step": pl.Int64, "topic": pl.String, "question_id": pl.String}
+_SCHEMA |= {"sample": pl.Int64, **dict.fromkeys((f"p_{stance}" for stance in STANCES), pl.Float64)}
+
+
+def stance_table(answers):
+    """Table of (run, step, topic, question, sample, probabilities or None) of one model."""
+    rows = [("pocket", *keys, *(p or (None, None, None))) for *keys, p in answers]
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def planted_table(shares):
+    """Planted shares out of (data, topic) → shares of the three stances."""
+    rows = [(*key, stance, p[s]) for key, p in shares.items() for s, stance in enumerate(STANCES)]
+    return pl.DataFrame(rows, schema=["data", "topic", "stance", "planted"], orient="row")
