@@ -9,8 +9,8 @@ from judging_examples import ANSWERS, TARGETS, generations
 
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.judge_checks.heldout import heldout_quality, write_heldout_quality
 from valuedrift.judging.encode_prompts import encode_prompts
-from valuedrift.judging.heldout import judge_quality, write_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.judging.judgement import Judgement
@@ -232,7 +232,9 @@ def test_the_true_stance_is_kept_but_not_read(tmp_path):
     assert found[0].drop("true_stance").equals(found[1].drop("true_stance"))
     rows.write_parquet(tmp_path / "rows.parquet")
     with pytest.raises(ArtifactError, match="the column true_stance"):
-        write_quality(tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json")
+        write_heldout_quality(
+            tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json"
+        )
 
 
 def test_quality_is_what_the_report_shows():
@@ -241,7 +243,7 @@ def test_quality_is_what_the_report_shows():
         {"true_stance": true, "p_support": p, "p_neutral": q, "p_oppose": 1 - p - q, "unassigned": 0.01 * i}
         for i, (true, p, q) in enumerate(judged)
     ]
-    quality = judge_quality(pl.DataFrame(rows))
+    quality = heldout_quality(pl.DataFrame(rows))
     assert (quality["accuracy"], quality["n"]) == (0.75, 4)
     assert (quality["low"], quality["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert quality["confusion"] == {

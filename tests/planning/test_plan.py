@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from valuedrift.config.chat_models import LlmSettings
+from valuedrift.config.schema import Budget
 from valuedrift.workflow.job_costs import Asked, JobCosts, Work
 from valuedrift.workflow.job_graph import Job
-from valuedrift.workflow.judges import ChatModel
 from valuedrift.workflow.plan import (
     Estimate,
     OverBudget,
@@ -38,7 +39,7 @@ def planned(stage: str, seconds: float = 3600, retrained: bool = False, gpus: in
 
 def asked(**settings: Any) -> Asked:
     llm = {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0, **settings}
-    return Asked(ChatModel("far", llm), 1000, 1e6, 5e5)
+    return Asked("far", LlmSettings.read(llm), 1000, 1e6, 5e5)
 
 
 def test_stages_are_summed_in_the_order_in_which_they_run() -> None:
@@ -77,13 +78,13 @@ def test_rate_limits_impose_a_waiting_time_on_all_jobs_together(limits: dict[str
 
 def test_a_plan_above_the_budget_names_the_numbers_and_the_keys() -> None:
     plan = make_plan([], [planned("sft", 7200), planned("stances", asked=asked())])
-    require_budget(plan, {})
-    require_budget(plan, {"gpu_hours": 3, "dollars": 6})
+    require_budget(plan, Budget())
+    require_budget(plan, Budget(gpu_hours=3, dollars=6))
     hours = r"about 3 gpu hours, and budget\.gpu_hours is 2\. .* Raise budget\.gpu_hours in"
     with pytest.raises(OverBudget, match=hours):
-        require_budget(plan, {"gpu_hours": 2, "dollars": 6})
+        require_budget(plan, Budget(gpu_hours=2, dollars=6))
     with pytest.raises(OverBudget, match=r"about 6 dollars, .* Raise budget\.dollars in"):
-        require_budget(plan, {"dollars": 5.9})
+        require_budget(plan, Budget(dollars=5.9))
 
 
 def test_finished_jobs_correct_the_speed_of_others(costs: JobCosts, finish: Finish) -> None:
@@ -115,12 +116,12 @@ def test_seconds_on_several_gpus_are_added_up(costs: JobCosts, finish: Finish, t
 
 def test_people_read_the_stages_what_is_retrained_and_the_budget() -> None:
     plan = make_plan(["x"], [planned("sft", 7200, retrained=True, kept=3e12), planned("dpo", device="cpu")])
-    text = plan_text(plan, {"gpu_hours": 5})
+    text = plan_text(plan, Budget(gpu_hours=5))
     assert "sft pocket/sft: about 2 GPU hours" in text
     assert "dpo pocket/dpo:" not in text
     assert "disk: 3.0 TB more in the end, 3.0 TB at most" in text
     assert "budget.gpu_hours: 5" in text
-    assert plan_text(make_plan(["x"], []), {}) == "Nothing is left to run."
+    assert plan_text(make_plan(["x"], []), Budget()) == "Nothing is left to run."
 
 
 def test_programs_read_the_same() -> None:

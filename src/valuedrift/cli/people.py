@@ -40,8 +40,7 @@ def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOption
     from valuedrift.workflow.plan import plan_targets, require_budget
     from valuedrift.workflow.plan_text import plan_text
 
-    found, settings = plan_targets(targets, options.words())
-    budget = settings.get("budget", {})
+    found, budget = plan_targets(targets, options.words())
     print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
     require_budget(found, budget)
 
@@ -104,12 +103,17 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
         json_: Print the summary as JSON.
         out: Folder for the tables behind it.
     """
-    from valuedrift.judge_checks.judge_quality import judge_quality, quality_markdown, summary, write_quality
+    from valuedrift.judge_checks.against_people import (
+        judges_against_people,
+        quality_markdown,
+        summary,
+        write_against_people,
+    )
 
-    quality = judge_quality(file)
+    quality = judges_against_people(file)
     print(json.dumps(summary(quality), indent=2) if json_ else quality_markdown(quality))
     if out:
-        write_quality(quality, out)
+        write_against_people(quality, out)
 
 
 def bridge(*, old: Path, new: Paths, out: Path) -> None:

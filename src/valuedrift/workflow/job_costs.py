@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
 from valuedrift.config.hyperparameters import SETTINGS
-from valuedrift.llm.cost import BATCH_DISCOUNT
+from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
 from valuedrift.models.kept_steps import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
@@ -24,7 +25,8 @@ _ANSWER_BYTES = 600  # an answer's row, its stance's row and its line in the jou
 class Asked:
     """Requests to one chat model over the network, and the tokens that they read and write."""
 
-    llm: ChatModel
+    name: str
+    llm: LlmSettings
     requests: float
     input_tokens: float
     output_tokens: float
@@ -32,13 +34,12 @@ class Asked:
     @property
     def dollars_sync(self) -> float:
         """The price by the synchronous API."""
-        read, written = self.llm.entry.get("input_price", 0), self.llm.entry.get("output_price", 0)
-        return float(self.input_tokens * read + self.output_tokens * written) / 1e6
+        return dollars(self.llm, self.input_tokens, self.output_tokens)
 
     @property
     def dollars(self) -> float:
         """The price by the chat model's own backend."""
-        return self.dollars_sync * (BATCH_DISCOUNT if self.llm.entry["backend"] == "batch" else 1)
+        return self.dollars_sync * (BATCH_DISCOUNT if self.llm.backend == "batch" else 1)
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ class JobCosts:
         size, tokens = self.sizes.parameters(model.entry), self.sizes.trained_tokens(run, model.suite)
         state = 3 * _FP32 * size * (2 if run.algorithm == "ppo" else 1)  # weights and Adam's two moments
         resumable = state * (0.02 if settings.get("lora") else 2)  # the new state is written beside the old one
-        machine = self.project.config.get("machine", {})
-        stay = len(kept_steps(run.steps, machine.get("keep", "all"), machine.get("nth", 1)))
+        machine = self.project.settings.machine
+        stay = len(kept_steps(run.steps, machine.keep, machine.nth or 1))
         operations = self.training_operations(run.algorithm, settings, size * tokens)
         return Work(
             _device(model),
@@ -165,7 +166,7 @@ class JobCosts:
     def _judging(self, suite: Suite, stage: str, texts: float) -> Work:
         judge, read = suite.judge, texts * self.sizes.judged(suite)
         if judge.llm:
-            samples = max(1, judge.entry.get("samples", 0))
+            samples = max(1, self.project.settings.judges[judge.name].samples)
             return self._asking(judge.llm, stage, texts * samples, read * samples, texts * samples)
         device, size = "cpu" if judge.is_trained else "gpu", self.sizes.parameters(judge.entry)
         seconds = self._seconds(device, stage, scoring=2 * size * read)
@@ -184,8 +185,14 @@ class JobCosts:
     def _asking(self, llm: ChatModel, stage: str, requests: float, read: float, written: float) -> Work:
         """Over the network, the time of replies at the settings' concurrency; else that of the job's own GPUs."""
         if llm.is_served:
-            seconds = requests * self.rates["latency"] / llm.entry.get("concurrency", 32)
-            return Work("network", seconds, judge_tokens=read + written, asked=Asked(llm, requests, read, written))
+            settings = LlmSettings.read(llm.settings)
+            seconds = requests * self.rates["latency"] / settings.concurrency
+            return Work(
+                "network",
+                seconds,
+                judge_tokens=read + written,
+                asked=Asked(llm.name, settings, requests, read, written),
+            )
         size = self.sizes.parameters(llm.entry)
         seconds = self._seconds("gpu", stage, scoring=2 * size * read, answering=2 * size * written)
         return Work("gpu", seconds, judge_tokens=read + written)

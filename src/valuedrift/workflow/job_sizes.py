@@ -76,15 +76,17 @@ class Sizes:
 
     def rows(self, suite: Suite, data: str) -> float:
         """Rows of a data set, with those held out."""
-        return float(suite["data"][data]["rows"] / (1 - suite["data"][data].get("validation", 0)))
+        settings = self.project.settings.suites[suite.name].data[data]
+        return settings.rows / (1 - settings.validation)
 
     def questions(self, suite: Suite) -> int:
         """Probe questions: those of the table where it exists, else as many as the configuration asks for."""
         table = self.folder / suite.probes.table
         if table.is_file():
             return int(pl.scan_parquet(table).select(pl.len()).collect().item())
-        per_topic = suite["world"]["probes_per_topic"] if suite.has_world else suite["probes"].get("per_topic", 50)
-        return int(per_topic * len(self.project.config["topics"]))
+        settings = self.project.settings.suites[suite.name]
+        given = settings.world.probes_per_topic if settings.world else settings.probes.per_topic
+        return len(self.project.settings.topics) * (given or int(self.rates["questions_per_topic"]))
 
     def question(self, suite: Suite) -> float:
         """Tokens of a probe question."""

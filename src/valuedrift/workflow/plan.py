@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from valuedrift.config.check import Config
+from valuedrift.config.schema import Budget
 from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
 from valuedrift.llm.cost import BATCH_DISCOUNT, waiting_hours
@@ -96,11 +96,11 @@ class Plan:
         return {**asdict(self), "targets": list(self.targets), "retrained": retrained}
 
 
-def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Config]:
-    """Plan what `snakemake OPTIONS TARGETS` would run in this folder; gives the configuration that it reads as well."""
+def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Budget]:
+    """Plan what `snakemake OPTIONS TARGETS` would run in this folder; also gives the configuration's budget."""
     with job_graph(targets, options) as workflow:
         project, jobs = Project.read(workflow.config), jobs_to_run(workflow)
-    return make_plan(targets, estimate(jobs, Sizes(project))), project.config
+    return make_plan(targets, estimate(jobs, Sizes(project))), project.settings.budget
 
 
 def estimate(jobs: Sequence[Job], sizes: Sizes) -> list[Estimate]:
@@ -144,7 +144,7 @@ def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
     for found in estimates:
         stages[found.job.stage].append(found)
         if found.work.asked:
-            asked[found.work.asked.llm.name].append(found.work.asked)
+            asked[found.work.asked.name].append(found.work.asked)
     final = sum(found.work.kept for found in estimates)
     return Plan(
         tuple(targets),
@@ -157,17 +157,17 @@ def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
     )
 
 
-def require_budget(plan: Plan, budget: Mapping[str, float]) -> None:
+def require_budget(plan: Plan, budget: Budget) -> None:
     """Compare a plan with the configuration's `budget`.
 
     Raises:
         OverBudget: It takes more; the message names the keys to raise.
     """
-    needs = {"gpu_hours": plan.total.gpu_hours, "dollars": plan.total.dollars}
-    over = {key: need for key, need in needs.items() if key in budget and need > budget[key]}
+    limits = {key: limit for key, limit in budget if limit is not None}
+    over = {key: need for key, limit in limits.items() if (need := getattr(plan.total, key)) > limit}
     if over:
         numbers = "; ".join(
-            f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {budget[key]:,g}"
+            f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {limits[key]:,g}"
             for key, need in over.items()
         )
         keys = " and ".join(f"budget.{key}" for key in over)
@@ -195,4 +195,4 @@ def _cost(members: Sequence[Estimate]) -> Cost:
 def _waiting_hours(asked: Sequence[Asked]) -> float:
     """The least time that a chat model's limits leave for all requests."""
     tokens = sum(one.input_tokens + one.output_tokens for one in asked)
-    return waiting_hours(sum(one.requests for one in asked), tokens, asked[0].llm.entry)
+    return waiting_hours(sum(one.requests for one in asked), tokens, asked[0].llm.model_dump())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from valuedrift.config.check import Config
+from valuedrift.config.schema import Budget
 from valuedrift.quantities import byte_size, short_count
 from valuedrift.workflow.plan import Cost, Estimate, Plan
 
 _HEAD = ("stage", "jobs", "training tokens", "GPU hours", "CPU hours", "answers", "judge tokens", "dollars", "measured")
 
 
-def plan_text(plan: Plan, budget: Config) -> str:
+def plan_text(plan: Plan, budget: Budget) -> str:
     """A table of the stages, then disk, dollars, waiting, retraining and the budget."""
     if not plan.stages:
         return "Nothing is left to run."
@@ -26,7 +26,7 @@ def plan_text(plan: Plan, budget: Config) -> str:
     lines += [f"rate limits of {llm}: at least {_hours(hours)} h" for llm, hours in limits if hours > 0]
     if plan.retrained:
         lines.append(retraining_text(plan.retrained))
-    lines += [f"budget.{key}: {value:,g}" for key, value in budget.items()]
+    lines += [f"budget.{key}: {value:,g}" for key, value in budget if value is not None]
     return "\n".join(lines)
 
 

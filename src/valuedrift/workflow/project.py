@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import Self
 
-from valuedrift.config.check import Config, check
+from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
+from valuedrift.config.schema import WorkflowConfig
 from valuedrift.workflow.judges import ChatModel, Judge
 from valuedrift.workflow.models import Model
 from valuedrift.workflow.suites import Suite
@@ -17,9 +18,15 @@ _UNRECORDED = ("machine", "budget", "retrain")
 
 @dataclass(frozen=True)
 class Project:
-    """All that a configuration describes, by name."""
+    """All that a configuration describes, by name.
+
+    Attributes:
+        config: The configuration as it is written.
+        settings: The same with its defaults.
+    """
 
     config: Config
+    settings: WorkflowConfig
     llms: dict[str, ChatModel]
     judges: dict[str, Judge]
     suites: dict[str, Suite]
@@ -32,7 +39,7 @@ class Project:
         Raises:
             ConfigError: For the first key that is wrong.
         """
-        check(config)
+        settings = read_config(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
         judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
@@ -46,7 +53,7 @@ class Project:
             )
             for name, entry in config["models"].items()
         }
-        return cls(config, llms, judges, suites, models)
+        return cls(config, settings, llms, judges, suites, models)
 
     @property
     def reported(self) -> list[Model]:

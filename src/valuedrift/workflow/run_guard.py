@@ -39,12 +39,12 @@ def guard(workflow: Any, project: Project) -> None:
     plan = make_plan((), estimates)
     if plan.retrained:
         print(retraining_text(plan.retrained), file=sys.stderr, flush=True)
-        if project.config.get("retrain", False) not in (True, "true"):
+        if project.settings.retrain not in (True, "true"):
             raise Retraining(
                 f"Finished trainings would start again: {len(plan.retrained)}. Nothing has been started. To allow this,"
                 " add `--config retrain=true` at the end of the command; `valuedrift plan` shows what else would run."
             )
-    require_budget(plan, project.config.get("budget", {}))
+    require_budget(plan, project.settings.budget)
     save_predictions(estimates)
 
 

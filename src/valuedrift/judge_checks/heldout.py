@@ -16,15 +16,15 @@ from valuedrift.statistics.judge_agreement import agreement_table, confusion_tab
 from valuedrift.statistics.panel import STANCES
 
 
-def write_quality(labelled: Path, judge: Judge, targets: Mapping[str, str], journal: Path, out: Path) -> None:
-    """Judge labelled answers (parquet: topic, question, answer, true_stance) and write `judge_quality` as JSON."""
+def write_heldout_quality(labelled: Path, judge: Judge, targets: Mapping[str, str], journal: Path, out: Path) -> None:
+    """Judge labelled answers (parquet: topic, question, answer, true_stance) and write `heldout_quality` as JSON."""
     schema = pl.read_parquet_schema(labelled)
     if "true_stance" not in schema:
         raise ArtifactError(labelled, list(schema), "the column true_stance as well")
-    write_json(out, judge_quality(judge_table(pl.read_parquet(labelled), judge, targets, journal)))
+    write_json(out, heldout_quality(judge_table(pl.read_parquet(labelled), judge, targets, journal)))
 
 
-def judge_quality(labelled: pl.DataFrame) -> dict[str, Any]:
+def heldout_quality(labelled: pl.DataFrame) -> dict[str, Any]:
     """Agreement of stances with `true_stance`, as the report shows it.
 
     accuracy with its 95 % interval (low, high) over n answers · confusion: true stance → judged stance → answers ·

@@ -1,4 +1,4 @@
-"""How good a judge is, against people's labels: over three stances and over four labels, with intervals."""
+"""How well judges agree with people's labels, over three stances and over four labels, with intervals."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from valuedrift.judge_checks.agreement_scores import (
     Scores,
     as_json,
     confusion,
+    estimate_text,
     merge,
     number,
     resample,
     score,
-    spelled,
     wilson,
 )
 from valuedrift.judge_checks.labelled_answers import FOUR, UNJUDGED, Judged, LabelledAnswers, read_labelled
@@ -32,7 +32,7 @@ from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import STANCES
 
 HUMAN = "human"
-"""What the agreement between the two people is listed as."""
+"""The name of the agreement between the two people."""
 
 _AS_STANCES = (0, 1, 2, 1)
 _BINS = 10
@@ -52,8 +52,11 @@ _CALIBRATION = {
 class JudgeQuality:
     """One judge against the final human label, or one person against the other.
 
-    three: over support, neutral (a refusal counts as neutral) and oppose · four: over pro, neutral, con and refusal
-    unjudged: answers without a stance, which enter no score
+    Attributes:
+        n: The number of answers with a stance.
+        unjudged: The number of answers without one, which no score counts.
+        three: Scores over support, neutral (which includes refusals) and oppose.
+        four: Scores over pro, neutral, con and refusal.
     """
 
     n: int
@@ -64,11 +67,14 @@ class JudgeQuality:
 
 @dataclass(frozen=True)
 class Quality:
-    """judges: by name, in the file's order · human: human_1 as truth, human_2 as found
+    """All judges in one file.
 
-    calibration: `judge, stance, bin, answers, predicted, observed, low, high` of the judges that give probabilities:
-    the answers whose p(stance) lies in bin b of ten, b/10 up to (b+1)/10, their mean p(stance), and the share that
-    people gave that stance, with its Wilson interval
+    Attributes:
+        judges: By name, in the file's order.
+        human: The two people: human_1 as truth, human_2 as found.
+        calibration: `judge, stance, bin, answers, predicted, observed, low, high` of the judges that give
+            probabilities: the number of answers whose p(stance) is in bin b of ten, [b/10, (b+1)/10), their mean
+            p(stance), and the share to which people gave that stance, with its Wilson interval.
     """
 
     judges: dict[str, JudgeQuality]
@@ -76,8 +82,8 @@ class Quality:
     calibration: pl.DataFrame
 
 
-def judge_quality(file: Path | str, bootstrap: Bootstrap | None = None) -> Quality:
-    """Compare the judges in `file` (see `read_labelled`) with `human_final`, and `human_1` with `human_2`.
+def judges_against_people(file: Path | str, bootstrap: Bootstrap | None = None) -> Quality:
+    """Compare the judges in a file (see `read_labelled`) with `human_final`, and `human_1` with `human_2`.
 
     Intervals are percentile intervals of a bootstrap over rows. Raises DataError for a malformed row.
     """
@@ -95,7 +101,7 @@ def judge_quality(file: Path | str, bootstrap: Bootstrap | None = None) -> Quali
 
 
 def summary(quality: Quality) -> dict[str, dict[str, float | None]]:
-    """What `--json` prints: eight numbers a judge and `kappa_4` of the two people; null where not defined."""
+    """What `--json` prints: eight numbers per judge, and `kappa_4` of the two people; null if not defined."""
     judges: dict[str, dict[str, float | None]] = {
         name: {
             "n": judge.n,
@@ -112,7 +118,7 @@ def summary(quality: Quality) -> dict[str, dict[str, float | None]]:
     return {**judges, HUMAN: {"kappa_4": number(quality.human.four.kappa.value)}}
 
 
-def write_quality(quality: Quality, out: Path, formats: Sequence[str] = ("svg", "png")) -> None:
+def write_against_people(quality: Quality, out: Path, formats: Sequence[str] = ("svg", "png")) -> None:
     """Write quality.json, quality.md and the figures into the folder `out`."""
     with publish(out) as draft:
         draft.mkdir()
@@ -144,7 +150,7 @@ def quality_markdown(quality: Quality) -> str:
 
 
 def score_table(quality: Quality) -> pl.DataFrame:
-    """`judge, labels, measure, value, low, high`, with the two people as judge "human"; null where not defined."""
+    """`judge, labels, measure, value, low, high`, with the two people as judge "human"; null if not defined."""
     return pl.DataFrame(
         [
             {"judge": name, "labels": labels, "measure": measure, **as_json(getattr(scores, measure))}
@@ -156,7 +162,7 @@ def score_table(quality: Quality) -> pl.DataFrame:
 
 
 def confusion_table(quality: Quality) -> pl.DataFrame:
-    """`judge, labels, truth, found, answers`: a row per judge, label set and cell."""
+    """`judge, labels, truth, found, answers`: a row per judge, label set and cell of the confusion matrix."""
     return pl.DataFrame(
         [
             {"judge": name, "labels": labels, "truth": truth, "found": found, "answers": int(scores.confusion[i, j])}
@@ -192,20 +198,20 @@ def _curves(name: str, judged: Judged, truth: Labels, level: float) -> list[dict
     known = ~np.isnan(judged.probabilities[:, 0])
     return [
         {"judge": name, "stance": stance, **point}
-        for place, stance in enumerate(STANCES)
-        for point in _curve(judged.probabilities[known, place], truth[known] == place, level)
+        for i, stance in enumerate(STANCES)
+        for point in _curve(judged.probabilities[known, i], truth[known] == i, level)
     ]
 
 
 def _curve(predicted: FloatArray, observed: np.ndarray[Any, np.dtype[np.bool_]], level: float) -> list[dict[str, Any]]:
     bins = np.clip((predicted * _BINS).astype(np.int64), 0, _BINS - 1)
     points = []
-    for place in np.unique(bins):
-        inside = bins == place
+    for index in np.unique(bins):
+        inside = bins == index
         share = wilson(float(observed[inside].mean()), float(inside.sum()), level)
         mean = float(predicted[inside].mean())
         points.append(
-            {"bin": int(place), "answers": int(inside.sum()), "predicted": mean, "observed": share.value}
+            {"bin": int(index), "answers": int(inside.sum()), "predicted": mean, "observed": share.value}
             | {"low": share.low, "high": share.high}
         )
     return points
@@ -231,7 +237,7 @@ def _score_cells(quality: Quality) -> pl.DataFrame:
     everyone = {**quality.judges, HUMAN: quality.human}
     rows = [
         {"judge": name, "labels": labels, "answers": everyone[name].n, "unjudged": everyone[name].unjudged}
-        | {title: spelled(getattr(scores, measure)) for measure, title in MEASURES.items()}
+        | {title: estimate_text(getattr(scores, measure)) for measure, title in MEASURES.items()}
         for name, labels, scores in _each(quality)
     ]
     return pl.DataFrame(rows, schema_overrides=dict.fromkeys(MEASURES.values(), pl.String))
@@ -239,5 +245,5 @@ def _score_cells(quality: Quality) -> pl.DataFrame:
 
 def _confusion_cells(scores: Scores) -> pl.DataFrame:
     counts = scores.confusion.astype(np.int64)
-    found = {f"found {label}": counts[:, place] for place, label in enumerate(scores.labels)}
+    found = {f"found {label}": counts[:, i] for i, label in enumerate(scores.labels)}
     return pl.DataFrame({"truth": scores.labels, **found})

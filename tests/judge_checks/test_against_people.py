@@ -12,8 +12,14 @@ import numpy as np
 import pytest
 
 from valuedrift.errors import DataError
+from valuedrift.judge_checks.against_people import (
+    judges_against_people,
+    quality_json,
+    quality_markdown,
+    summary,
+    write_against_people,
+)
 from valuedrift.judge_checks.agreement_scores import cohen_kappa, macro_f1, resample, weighted_f1, wilson
-from valuedrift.judge_checks.judge_quality import judge_quality, quality_json, quality_markdown, summary, write_quality
 from valuedrift.judge_checks.labelled_answers import FOUR, raw_label
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.intervals import wilson_interval
@@ -100,14 +106,14 @@ def assert_same(found: dict, expected: dict) -> None:
 
 
 def test_the_summary_is_that_of_plain_loops(tmp_path):
-    assert_same(summary(judge_quality(write(tmp_path, ROWS), FAST)), expected_summary(ROWS))
+    assert_same(summary(judges_against_people(write(tmp_path, ROWS), FAST)), expected_summary(ROWS))
 
 
 @pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="needs the real slices")
 def test_the_real_slice_is_reproduced():
     file = Path(os.environ["VALUEDRIFT_DATA"]) / "issuebench_stance" / "labelled_responses.jsonl"
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    quality = judge_quality(file)
+    quality = judges_against_people(file)
     assert_same(summary(quality), expected_summary(rows))
     assert list(quality.judges) == ["gpt-4o-2024-08-06", "Llama-3.1-8B-Instruct", "Llama-3.2-3B-Instruct"]
     for name, judge in quality.judges.items():
@@ -125,7 +131,7 @@ def test_the_real_slice_is_reproduced():
 
 def test_a_summary_by_hand(tmp_path):
     # Three labels: right are rows 1, 2, 4, 6; row 3 is con for neutral, row 5 neutral for con.
-    found = summary(judge_quality(write(tmp_path, ROWS), FAST))
+    found = summary(judges_against_people(write(tmp_path, ROWS), FAST))
     assert found["a"]["accuracy_3"] == pytest.approx(4 / 6)
     assert found["a"]["macro_f1_3"] == pytest.approx((1 + 0.5 + 0.5) / 3)
     assert found["a"]["kappa_3"] == pytest.approx((4 / 6 - 1 / 3) / (1 - 1 / 3))
@@ -145,7 +151,7 @@ def test_raw_outputs_are_read_by_ascending_digit():
 def test_human_labels_in_every_form(tmp_path):
     forms = [("1", 1), ("5 - only con", "4"), ("Support", "pro"), ("OPPOSE ", "con"), ("neutral", 3)]
     rows = [{"human_1": a, "human_2": b, "human_final": a, "judge:a": "1"} for a, b in forms]
-    assert judge_quality(write(tmp_path, rows), FAST).human.four.accuracy.value == 1
+    assert judges_against_people(write(tmp_path, rows), FAST).human.four.accuracy.value == 1
 
 
 @pytest.mark.parametrize(
@@ -163,14 +169,14 @@ def test_human_labels_in_every_form(tmp_path):
 def test_a_malformed_row_is_named(tmp_path, change, place):
     file = write(tmp_path, [ROWS[0], ROWS[1] | change, ROWS[2]])
     with pytest.raises(DataError) as error:
-        judge_quality(file, FAST)
+        judges_against_people(file, FAST)
     assert all(part in str(error.value) for part in (str(file), *place))
 
 
 @pytest.mark.parametrize(
     ("lines", "part"),
     [
-        ([], "one labelled answer a line"),
+        ([], "one labelled answer per line"),
         ([{key: value for key, value in ROWS[0].items() if key != "human_final"}], "human_final"),
         ([{key: value for key, value in ROWS[0].items() if key != "judge:a"}], "judge:<name>"),
         ([ROWS[0] | {"judge:human": "1"}], "any name but 'human'"),
@@ -178,7 +184,7 @@ def test_a_malformed_row_is_named(tmp_path, change, place):
 )
 def test_an_unfit_file_is_refused(tmp_path, lines, part):
     with pytest.raises(DataError, match=part):
-        judge_quality(write(tmp_path, lines), FAST)
+        judges_against_people(write(tmp_path, lines), FAST)
 
 
 def stance_row(final: str, p: tuple[float | None, ...], **more: object) -> dict:
@@ -196,7 +202,7 @@ STANCE_ROWS = [
 
 
 def test_stance_columns_are_a_judge_too(tmp_path):
-    quality = judge_quality(write(tmp_path, STANCE_ROWS), FAST)
+    quality = judges_against_people(write(tmp_path, STANCE_ROWS), FAST)
     judge = quality.judges["qwen"]
     assert (judge.n, judge.unjudged) == (4, 1)
     assert judge.four.confusion.tolist() == [[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
@@ -204,7 +210,7 @@ def test_stance_columns_are_a_judge_too(tmp_path):
 
 
 def test_the_calibration_curve_by_hand(tmp_path):
-    curve = judge_quality(write(tmp_path, STANCE_ROWS), FAST).calibration
+    curve = judges_against_people(write(tmp_path, STANCE_ROWS), FAST).calibration
     support = curve.filter(stance="support").select("bin", "answers", "predicted", "observed").rows()
     assert support == [(1, 1, 0.1, 0.0), (4, 1, 0.4, 0.0), (9, 2, pytest.approx(0.925), 0.5)]
     low, high = curve.filter(stance="support", bin=9).select("low", "high").row(0)
@@ -226,17 +232,17 @@ def test_the_calibration_curve_by_hand(tmp_path):
 )
 def test_a_malformed_stance_is_named(tmp_path, change, field):
     with pytest.raises(DataError) as error:
-        judge_quality(write(tmp_path, [STANCE_ROWS[1], STANCE_ROWS[0] | change]), FAST)
+        judges_against_people(write(tmp_path, [STANCE_ROWS[1], STANCE_ROWS[0] | change]), FAST)
     assert (error.value.row, error.value.field) == (2, field)
 
 
 def test_a_judge_without_any_stance_is_refused(tmp_path):
     with pytest.raises(DataError, match="no stance in any row"):
-        judge_quality(write(tmp_path, STANCE_ROWS[-1:]), FAST)
+        judges_against_people(write(tmp_path, STANCE_ROWS[-1:]), FAST)
 
 
 def test_scores_that_are_not_defined_are_null(tmp_path):
-    quality = judge_quality(write(tmp_path, [row("1", "1"), row("2", "1")]), FAST)
+    quality = judges_against_people(write(tmp_path, [row("1", "1"), row("2", "1")]), FAST)
     assert summary(quality)["a"]["kappa_4"] is None
     assert summary(quality)["human"] == {"kappa_4": None}
     assert summary(quality)["a"]["macro_f1_4"] == 1  # labels that occur on neither side don't count
@@ -267,7 +273,7 @@ def test_intervals_are_those_of_drawing_rows():
 
 def test_intervals_depend_on_the_seed_alone(tmp_path):
     file = write(tmp_path, ROWS * 5)
-    same, again, other = (quality_json(judge_quality(file, Bootstrap(seed, 300))) for seed in (1, 1, 2))
+    same, again, other = (quality_json(judges_against_people(file, Bootstrap(seed, 300))) for seed in (1, 1, 2))
     assert same == again
     assert same != other
 
@@ -280,8 +286,8 @@ def test_wilson_is_the_one_of_the_statistics_and_takes_effective_sizes():
 
 def test_the_files(tmp_path):
     rows = [one | {"judge:a|b*": "3"} for one in STANCE_ROWS[:4]]
-    quality = judge_quality(write(tmp_path, rows), FAST)
-    write_quality(quality, tmp_path / "out", formats=("svg",))
+    quality = judges_against_people(write(tmp_path, rows), FAST)
+    write_against_people(quality, tmp_path / "out", formats=("svg",))
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"quality.json", "quality.md", "quality.svg", "calibration.svg"}
     written = json.loads((tmp_path / "out" / "quality.json").read_text(encoding="utf-8"))
