@@ -3,10 +3,12 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
-from valuedrift.errors import ConfigError
+from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.models import CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
@@ -30,7 +32,25 @@ if workflow.modifier.path_modifier.replace_prefix("results") != "results":
         "module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is"
     )
 
-PROJECT = Project.read(config)
+# A folder of results is a target: it stands for all files that the pipeline makes in it.
+is_own_command = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+try:
+    PROJECT = Project.read(config)
+    RESOLVED = {target: resolve_targets([target], config) for target in asked_targets(sys.argv) if is_own_command}
+except ValueDriftError as error:
+    raise WorkflowError(str(error)) from error  # which Snakemake prints without a traceback
+
+for target, files in RESOLVED.items():
+    if files != [target]:
+
+        rule:
+            name:
+                target
+            input:
+                files,
+            localrule: True
+
+
 SEED = config["seed"]
 TARGETS = as_json(PROJECT.targets)
 BOOTSTRAP = as_json({key: config["statistics"][key] for key in ("replicates", "level")})
@@ -75,15 +95,3 @@ wildcard_constraints:
     format="parquet|csv",
     shard="[0-9]+",
     run="[a-z0-9-]+(/[a-z0-9-]+)?",
-
-
-# A folder of results is a target: it stands for all files that the pipeline makes in it.
-for target in asked_targets(sys.argv) if workflow.is_main_process and workflow.modifier.is_main_snakefile() else []:
-    if (files := resolve_targets([target], config)) != [target]:
-
-        rule:
-            name:
-                target
-            input:
-                files,
-            localrule: True

@@ -10,6 +10,7 @@ from valuedrift.config.chat_models import Llm
 from valuedrift.config.judges import Judge
 from valuedrift.config.section import (
     Count,
+    Invalid,
     Items,
     Name,
     NotNegative,
@@ -17,7 +18,6 @@ from valuedrift.config.section import (
     Several,
     Text,
     check_names,
-    invalid,
 )
 from valuedrift.config.sources import HubModel, Shape
 from valuedrift.config.suites import Suite
@@ -40,7 +40,7 @@ class Machine(Section):
     @model_validator(mode="after")
     def _nth_goes_with_every_nth(self) -> Self:
         if (self.nth is not None) != (self.keep == "every_nth"):
-            raise invalid("nth", self.nth, "a value with `keep: every_nth` and only then")
+            raise Invalid("nth", self.nth, "a value with `keep: every_nth` and only then")
         return self
 
 
@@ -174,7 +174,7 @@ class WorkflowConfig(Section):
             check_names(f"models.{name}.suite", [model.suite], self.suites, "suites")
             if model.scratch and self.suites[model.suite].training.pretrain is None:
                 key = f"suites.{model.suite}.training.pretrain"
-                raise invalid(key, None, f"settings; model {name} needs them")
+                raise Invalid(key, None, f"settings; model {name} needs them")
         for name, suite in self.suites.items():
             self._check_suite(f"suites.{name}", suite)
         for name, judge in self.judges.items():

@@ -76,6 +76,8 @@ def job_graph(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[A
         except ValueDriftError:
             raise
         except (Exception, SystemExit) as error:
+            if isinstance(error.__cause__, ValueDriftError):
+                raise error.__cause__ from error
             said = len(printed.getvalue())
             snakemake.print_exception(error)
             raise ValueDriftError(_in_words(error, printed.getvalue()[:said], printed.getvalue()[said:])) from error
