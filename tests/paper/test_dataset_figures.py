@@ -12,12 +12,7 @@ from doubles.display import display
 
 from valuedrift.errors import DataError
 from valuedrift.paper.chart_files import save_chart
-from valuedrift.paper.dataset_figures import (
-    expressed_shares,
-    gap_histograms,
-    gap_histograms_by_topic,
-    predicted_drift,
-)
+from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gap_histograms_by_topic, predicted_drift
 from valuedrift.paper.numbered_figures import draw_dataset_stances
 
 TOPICS = {

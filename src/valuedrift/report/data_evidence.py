@@ -106,8 +106,7 @@ def gap_panels(expressed: Expressed, suite: Suite, display: Display) -> list[Pan
     """Figure 20, a panel for each preference data set."""
     return [
         _panel(
-            gap_histograms(own, suite, display),
-            f"Distances of chosen and rejected answers in {suite.data_title(data)}",
+            gap_histograms(own, suite, display), f"Distances of chosen and rejected answers in {suite.data_title(data)}"
         )
         for data, own in _by_data(expressed.gaps)
     ]
