@@ -68,7 +68,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package with all of the page's examples added."""
     copy = tmp_path_factory.mktemp("extended")
     shutil.copytree(PACKAGE, copy / "src/valuedrift", ignore=shutil.ignore_patterns("__pycache__"))
-    step = re.compile(r"^(?:New file `(.+)`|In `(.+)`, before `(.+)`):\n\n```\w+\n(.*?)```$", re.MULTILINE | re.DOTALL)
+    step = re.compile(r"^(?:New file `(.+)`|In `(.+)`, before `(.+)`):\n\n```\w+\n((?s:.*?))```$", re.MULTILINE)
     for new, changed, anchor, text in step.findall(PAGE):
         if new:
             (copy / new).write_text(text, encoding="utf-8")
