@@ -1,4 +1,4 @@
-"""What stands between Snakemake and Slurm's commands, with commands that only pretend."""
+"""The wrappers between Snakemake and Slurm's commands, with fakes of those commands."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_submission_is_tried_again_only_where_nothing_can_have_been_submitted(pr
 
 
 def test_submission_is_given_up_with_the_snakemake_that_asked_for_it(pretend: Pretend, tmp_path: Path) -> None:
-    """Or the job would come when nobody knows of it any more."""
+    """Otherwise a job would be submitted that no Snakemake knows."""
     tries = tmp_path / "tries"
     pretend(sbatch=f"echo try >> {tries}; [ $(wc -l < {tries}) -lt 3 ] || kill -KILL $(cat {tmp_path}/parent); {DOWN}")
     snakemake = f"echo $$ > {tmp_path}/parent; {COMMANDS}/sbatch; true"
