@@ -12,7 +12,6 @@ import pytest
 
 from valuedrift import locks
 from valuedrift.errors import ClusterError
-from valuedrift.locks import SNAKEMAKE
 from valuedrift.workflow import slurm as cluster
 from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.slurm import cancel_leftovers, leftovers, prepare_slurm
@@ -53,7 +52,6 @@ def shipped(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder from which jobs are submitted."""
-    monkeypatch.setenv(SNAKEMAKE, "")
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
