@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 
@@ -17,11 +18,11 @@ HOSTILE = [
 ]
 
 
-def prepared(tmp_path, rows, format="prompt_completion"):
+def prepared(tmp_path, rows, format="prompt_completion", seed=0, **changes):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows))
     values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "files": [str(path)]}
-    card = prepare(DataSettings.read({**values, "rows": len(rows)}), 0, tmp_path / "out")
+    card = prepare(DataSettings.read({**values, "rows": len(rows), **changes}), seed, tmp_path / "out")
     return card, (tmp_path / "out" / "card.md").read_text()
 
 
@@ -30,24 +31,17 @@ def example_lines(markdown):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_stays_quoted(tmp_path, text):
+def test_hostile_text_stays_quoted_and_renders_as_text(tmp_path, text):
     card, markdown = prepared(tmp_path, [{"prompt": text, "completion": text + "!"}])
     id = card["examples"][0]["id"]
     outside = [line for line in example_lines(markdown) if line and not line.startswith("    ")]
     assert outside == [f"### Example 1: `{id}`", "user:", "assistant:"]
     assert all(character.isprintable() or character in "\n\t" for character in markdown)
     assert card == json.loads((tmp_path / "out" / "card.json").read_text())
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_renders_as_text(tmp_path, text):
     markdown_it = pytest.importorskip("markdown_it")
-    _, markdown = prepared(tmp_path, [{"prompt": text, "completion": text + "!"}])
     tokens = markdown_it.MarkdownIt("commonmark").parse("\n".join(example_lines(markdown)))
-    assert {token.type for token in tokens} <= {
-        *("heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline", "code_block"),
-    }
-    assert sum(token.type == "code_block" for token in tokens) == 2
+    kinds = Counter(token.type.removesuffix("_open").removesuffix("_close") for token in tokens)
+    assert kinds.keys() == {"heading", "paragraph", "inline", "code_block"} and kinds["code_block"] == 2
 
 
 def test_hidden_characters_are_spelled():
@@ -60,20 +54,13 @@ def test_long_texts_are_shortened():
 
 
 def test_blank_texts_are_named(tmp_path):
-    path = tmp_path / "rows.json"
-    path.write_text(json.dumps([{"prompt": "q", "completion": " \n"}]))
-    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "prompt_completion", "rows": 1}
-    prepare(DataSettings.read({**values, "files": [str(path)], "empty_answers": "keep"}), 0, tmp_path)
-    assert "assistant:\n\n    (blank)\n" in (tmp_path / "card.md").read_text()
+    _, markdown = prepared(tmp_path, [{"prompt": "q", "completion": " \n"}], empty_answers="keep")
+    assert "assistant:\n\n    (blank)\n" in markdown
 
 
 def test_examples_are_three_rows_that_the_seed_chooses(tmp_path):
     rows = [{"prompt": f"q{number}", "completion": f"a{number}"} for number in range(50)]
-    path = tmp_path / "rows.json"
-    path.write_text(json.dumps(rows))
-    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "prompt_completion", "rows": 50}
-    settings = DataSettings.read({**values, "files": [str(path)]})
-    first, second = (prepare(settings, seed, tmp_path / str(seed))["examples"] for seed in (1, 2))
+    first, second = (prepared(tmp_path, rows, seed=seed)[0]["examples"] for seed in (1, 2))
     assert len(first) == len(second) == 3
     assert {example["id"] for example in first} != {example["id"] for example in second}
     question, answer = first[0]["turns"]

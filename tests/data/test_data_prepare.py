@@ -153,20 +153,15 @@ def test_the_paper_s_counts(tmp_path, format, make, rows, sample, train, validat
     assert all(first.equals(second) for first, second in zip(*tables, strict=True))
 
 
-@pytest.mark.parametrize(("choice", "rows"), [("drop", 3), ("keep", 5)])
-def test_duplicates_are_dropped_or_kept_and_counted(tmp_path, choice, rows):
+@pytest.mark.parametrize(("given", "choice", "rows"), [({}, "drop", 3), ({"duplicates": "keep"}, "keep", 5)])
+def test_duplicates_are_dropped_unless_kept_and_counted(tmp_path, given, choice, rows):
     path = write_jsonl(tmp_path / "a.jsonl", [alpaca(number) for number in (1, 2, 1, 3, 1)])
-    card = prepare(settings(path, rows=rows, duplicates=choice), 0, tmp_path)
+    card = prepare(settings(path, rows=rows, **given), 0, tmp_path)
     assert card["counts"]["duplicates"] == 2
     assert card["counts"]["skipped"] == ({"duplicate": 2} if choice == "drop" else {})
     assert card["counts"]["read"] == 5
     assert read(tmp_path, "train").height == card["counts"]["usable"] == rows
     assert f"| duplicates | {choice} |" in (tmp_path / "card.md").read_text()
-
-
-def test_duplicates_are_dropped_by_default(tmp_path):
-    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(1), alpaca(1)])
-    assert prepare(settings(path, rows=1), 0, tmp_path)["counts"]["skipped"] == {"duplicate": 1}
 
 
 def test_a_pair_is_a_duplicate_only_where_all_three_texts_are(tmp_path):
@@ -241,29 +236,21 @@ def test_a_sample_larger_than_the_source_is_an_error(ten, tmp_path):
         prepare(settings(ten, sample=11), 7, tmp_path)
 
 
-def test_no_usable_row_is_an_error_with_the_reasons(tmp_path):
-    row = {"language": None, "conversation": []}
-    path = write_jsonl(tmp_path / "null.jsonl", [row, row, {**row, "language": "French"}])
-    with pytest.raises(ArtifactError, match=r"null\.jsonl.*among 3.*language is not English 1, language is unknown 2"):
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [((None, None, "French"), "among 3.*language is not English 1, language is unknown 2"), ((), "among 0.*: none")],
+)
+def test_no_usable_row_is_an_error_with_the_reasons(tmp_path, languages, message):
+    rows = [{"language": language, "conversation": []} for language in languages]
+    path = write_jsonl(tmp_path / "null.jsonl", rows)
+    with pytest.raises(ArtifactError, match=rf"null\.jsonl.*no usable row {message}"):
         prepare(settings(path, format="wildchat"), 0, tmp_path)
-
-
-def test_an_empty_file_is_an_error(tmp_path):
-    (tmp_path / "empty.jsonl").touch()
-    with pytest.raises(ArtifactError, match=r"no usable row among 0.*Skipped: none"):
-        prepare(settings(tmp_path / "empty.jsonl"), 0, tmp_path)
 
 
 def test_a_malformed_row_is_named_by_file_and_line(tmp_path):
     path = write_jsonl(tmp_path / "bad.jsonl", [alpaca(1), alpaca(2, output=3)])
     with pytest.raises(DataError, match=r"bad\.jsonl, row 2, field 'output': found 3, expected text"):
         prepare(settings(path), 0, tmp_path)
-
-
-def test_unset_variable_reaches_the_user(monkeypatch, tmp_path):
-    monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
-    with pytest.raises(ArtifactError, match="VALUEDRIFT_DATA is not set"):
-        prepare(settings("$VALUEDRIFT_DATA/a.jsonl"), 0, tmp_path)
 
 
 def test_the_card_names_files_as_the_configuration_does(monkeypatch, ten, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
@@ -177,17 +176,6 @@ def test_rounding_decides_no_draw(
             differing[exact] += sum(a != b for a, b in zip(engine.answer(many, WARM), clean, strict=True))
     assert differing[True] == 0
     assert differing[False] > 0
-
-
-def test_every_batch_size_gives_the_same_answers(engine: TransformersEngine) -> None:
-    chance = random.Random(0)
-    texts = [" ".join(chance.choices(TEXTS[1].split() + TEXTS[4].split(), k=chance.randint(1, 30))) for _ in range(40)]
-    prompts = prompts_of(engine, texts, 5)
-    sampling = Sampling(answers=5, temperature=0.7, max_tokens=20, batch_size=1000, seed=3)
-    expected = engine.answer(prompts, sampling)
-    assert len({answer.text for answer in expected}) > 100
-    for size in (11, 60):
-        assert engine.answer(prompts, sampling.replace(batch_size=size)) == expected
 
 
 def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None:

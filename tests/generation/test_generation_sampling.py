@@ -90,12 +90,6 @@ def test_seeds_are_those_of_one_answer() -> None:
     assert answer_seed(0, "q0", 0) == answer_seed(0, "q0", 0)
 
 
-def test_shares_are_those_of_the_distribution() -> None:
-    uniforms = answer_uniforms(0, "q", 0, 20_000)
-    counts = np.bincount(choose(LOGITS, 1, *uniforms), minlength=4) / 20_000
-    assert counts == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.015)
-
-
 def test_numbers_depend_on_seed_question_and_answer_alone() -> None:
     one = answer_uniforms(0, "climate-3", 2, 50)
     answer_uniforms(1, "other", 0, 7)

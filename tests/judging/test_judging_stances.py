@@ -9,8 +9,8 @@ from judging_examples import ANSWERS, TARGETS, generations
 
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.judge_checks.heldout import heldout_quality, write_heldout_quality
 from valuedrift.judging.encode_prompts import encode_prompts
-from valuedrift.judging.heldout import judge_quality, write_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.judging.judgement import Judgement
@@ -104,16 +104,11 @@ def test_a_text_is_judged_once_and_every_row_gets_its_own_stance(tmp_path):
     assert found["p_support"].to_list() == [None if n % 7 == 0 else 1 / n for n in lengths]
 
 
-def test_the_same_answer_on_another_topic_is_another_text(tmp_path):
-    judge = Counting()
-    judged([generations(answers=["Yes ."]), generations(answers=["Yes ."], topic="work")], tmp_path, judge)
-    assert len(judge.asked) == 2
-
-
 def test_nothing_is_judged_again_until_its_target_changes(tmp_path):
     tables = [generations(), generations(topic="work")]
-    first = judged(tables, tmp_path, Counting())
-    again = Counting()
+    judge, again = Counting(), Counting()
+    first = judged(tables, tmp_path, judge)
+    assert len(judge.asked) == 2 * len(set(ANSWERS)), "the same answer on another topic is another text"
     assert judged(tables, tmp_path, again).equals(first)
     assert not again.asked
     edited = Counting()
@@ -232,7 +227,9 @@ def test_the_true_stance_is_kept_but_not_read(tmp_path):
     assert found[0].drop("true_stance").equals(found[1].drop("true_stance"))
     rows.write_parquet(tmp_path / "rows.parquet")
     with pytest.raises(ArtifactError, match="the column true_stance"):
-        write_quality(tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json")
+        write_heldout_quality(
+            tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json"
+        )
 
 
 def test_quality_is_what_the_report_shows():
@@ -241,7 +238,7 @@ def test_quality_is_what_the_report_shows():
         {"true_stance": true, "p_support": p, "p_neutral": q, "p_oppose": 1 - p - q, "unassigned": 0.01 * i}
         for i, (true, p, q) in enumerate(judged)
     ]
-    quality = judge_quality(pl.DataFrame(rows))
+    quality = heldout_quality(pl.DataFrame(rows))
     assert (quality["accuracy"], quality["n"]) == (0.75, 4)
     assert (quality["low"], quality["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert quality["confusion"] == {

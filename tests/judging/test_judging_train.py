@@ -9,7 +9,7 @@ from valuedrift.config.judges import JudgeSettings
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError
-from valuedrift.judging.heldout import judge_quality
+from valuedrift.judge_checks.heldout import heldout_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.judging.stances import judge_table
@@ -60,7 +60,7 @@ def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
         (tmp_path / name).mkdir()
         judge = trained(tmp_path / name, labelled(), seed=seed)
         found.append(judge(labelled()).drop("judge", "judge_latency"))
-    quality = judge_quality(found[0])
+    quality = heldout_quality(found[0])
     assert quality["accuracy"] == 1
     assert quality["unassigned"] < 0.1
     assert found[0].equals(found[1])
@@ -70,7 +70,7 @@ def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
 
 def test_a_long_answer_is_cut_at_its_beginning_and_keeps_its_label(tmp_path):
     judge = trained(tmp_path, labelled("word " * 40))
-    assert judge_quality(judge(labelled("word " * 7)))["accuracy"] > 0.9
+    assert heldout_quality(judge(labelled("word " * 7)))["accuracy"] > 0.9
 
 
 def test_a_vocabulary_too_small_for_the_labels_is_refused(tmp_path):
@@ -94,6 +94,8 @@ def test_the_shipped_judge_reads_phrasings_that_it_never_saw(tmp_path):
     template = read_judge_prompt(CONFIG["judges"]["pocket"]["prompt"])
     job = scratch_job(Settings(**training["settings"]), CONFIG["seed"], tmp_path / "rows.parquet", tmp_path / "model")
     train_judge(job, Shape(**training["shape"]), template, TARGETS)
-    quality = judge_quality(judge_table(heldout, open_judge(POCKET, tmp_path / "model"), TARGETS, tmp_path / "journal"))
+    quality = heldout_quality(
+        judge_table(heldout, open_judge(POCKET, tmp_path / "model"), TARGETS, tmp_path / "journal")
+    )
     assert quality["accuracy"] >= 0.97
     assert quality["unassigned"] < 0.01

@@ -49,19 +49,6 @@ def length(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def chatty() -> dict[str, PreTrainedTokenizerBase]:
-    """Tokenizers by the name of their template, each with the special tokens that the template writes."""
-    ends = {"pocket": (END, PAD), "chatml": ("<|im_end|>", "<|endoftext|>"), "llama3": ("<|eot_id|>", "<|pad|>")}
-    others = ["<|im_start|>", "<|start_header_id|>", "<|end_header_id|>"]
-    made = {}
-    for name, (eos, pad) in ends.items():
-        tokenizer = train_bpe([QUESTION, ANSWER, "user assistant system"], 320)
-        tokenizer.add_special_tokens({"additional_special_tokens": [eos, pad, *others]})
-        made[name] = set_chat(tokenizer, name, eos, pad)
-    return made
-
-
-@pytest.fixture(scope="module")
 def beginning() -> PreTrainedTokenizerBase:
     """A tokenizer that puts a token before every text by itself, as Llama's does."""
     tokenizer = set_chat(train_bpe([QUESTION, ANSWER], 300), "pocket", END, PAD)
@@ -72,36 +59,27 @@ def beginning() -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-@pytest.mark.parametrize(("template", "end"), [("pocket", END), ("chatml", "<|im_end|>"), ("llama3", "<|eot_id|>")])
+SYSTEM = {"role": "system", "content": "Be brief ."}
+
+
 @pytest.mark.parametrize(
-    ("contents", "words"),
-    [((QUESTION, ANSWER), [ANSWER]), ((QUESTION, ANSWER, "Why ?", "Clean air ."), [ANSWER, "Clean air ."])],
-    ids=["one turn", "two turns"],
+    ("conversation", "words"),
+    [
+        (turns(QUESTION, ANSWER), ANSWER + END),
+        (turns(QUESTION, ANSWER, "Why ?", "Clean air ."), f"{ANSWER}{END}Clean air .{END}"),
+        ([SYSTEM, *turns("Why ?", "No .")], "No ." + END),
+        (turns(QUESTION, ""), END),
+    ],
+    ids=["one turn", "two turns", "a system turn", "an empty answer"],
 )
 def test_loss_sees_the_assistants_words_and_end_tokens_only(
-    chatty: dict[str, PreTrainedTokenizerBase], template: str, end: str, contents: tuple[str, ...], words: list[str]
+    tokenizer: PreTrainedTokenizerBase, conversation: list[dict[str, str]], words: str
 ) -> None:
-    tokenizer = chatty[template]
-    encoded = encode_conversation(tokenizer, turns(*contents), 200)
-    expected = [token for word in words for token in tokenizer(word + end, add_special_tokens=False)["input_ids"]]
-    assert [label for label in encoded["labels"] if label != IGNORED] == expected
-    assert learned(tokenizer, encoded) == "".join(word + end for word in words)
-
-
-def test_system_turns_are_read_but_not_learned(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode_conversation(tokenizer, [{"role": "system", "content": "Be brief ."}, *turns("Why ?", "No .")], 99)
-    assert tokenizer.decode(encoded["input_ids"]) == "<|system|>Be brief .<|user|>Why ?<|assistant|>No .<|end|>"
-    assert learned(tokenizer, encoded) == "No .<|end|>"
-
-
-def test_an_empty_answer_teaches_to_end(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert learned(tokenizer, encode_conversation(tokenizer, turns(QUESTION, ""), 99)) == END
-
-
-def test_every_token_of_a_conversation_counts_once(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode_conversation(tokenizer, turns(QUESTION, ANSWER), 99)
-    rendered = tokenizer.apply_chat_template(turns(QUESTION, ANSWER), tokenize=False)
+    """Those of the other chat formats: test_training_families.py."""
+    encoded = encode_conversation(tokenizer, conversation, 200)
+    rendered = tokenizer.apply_chat_template(conversation, tokenize=False)
     assert encoded["input_ids"] == tokenizer(rendered)["input_ids"]
+    assert learned(tokenizer, encoded) == words
 
 
 def test_a_long_conversation_loses_its_end(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,6 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError, DataError
-from valuedrift.models import fetch
-from valuedrift.models.fetch import fetch_model
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import run
 from valuedrift.training.job import Job
@@ -92,15 +89,6 @@ def test_data_of_another_kind_are_refused_by_their_columns(
         train(make_job(algorithm, job={"data": data[of]}))
 
 
-def test_no_row_left_after_filtering_says_where_to_look(
-    make_job: MakeJob, data: dict[str, Path], tmp_path: Path
-) -> None:
-    file = tmp_path / "filtered.parquet"
-    pl.read_parquet(data["sft"]).filter(pl.lit(False)).write_parquet(file)
-    with pytest.raises(ArtifactError, match=r"filtered\.parquet: found 'no rows', .* Filter less"):
-        train(make_job("sft", job={"data": file}))
-
-
 def test_a_conversation_without_an_answer_is_named_by_its_row(make_job: MakeJob, tmp_path: Path) -> None:
     file = tmp_path / "one-sided.parquet"
     turns = [[("user", "Hello"), ("assistant", "Hello .")], [("user", "Nobody ?")]]
@@ -142,42 +130,3 @@ def test_a_loss_that_is_not_a_number_stops_the_run_at_its_step(
 def test_a_diverging_ppo_run_stops_too(make_job: MakeJob) -> None:
     with pytest.raises(ArtifactError, match=r"a loss or gradient of (nan|inf) at step \d"):
         train(make_job("ppo", learning_rate=1e30, job={"steps": (3,)}))
-
-
-def test_a_missing_folder_says_what_to_check(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"nowhere: found .* expected a model that can be loaded. Check the name"):
-        fetch_model({"folder": str(tmp_path / "nowhere")}, None, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError("You are trying to access a gated repo.\nMake sure to have access to it at https://hub.example/model"),
-        OSError("no/such is not a local folder and is not a valid model identifier\nIf this is a private repository,"),
-        ValueError("Unrecognized model in some/model. Should have a `model_type` key in its config.json"),
-    ],
-)
-def test_models_that_the_hub_does_not_give_say_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
-) -> None:
-    class Hub:
-        @staticmethod
-        def from_pretrained(*args: Any, **kwargs: Any) -> Any:
-            raise error
-
-    monkeypatch.setattr(fetch, "AutoTokenizer", Hub)
-    source = {"hub": {"name": "some/model", "revision": "abc123"}}
-    with pytest.raises(ArtifactError, match=r"some/model at abc123: found .*HF_TOKEN for gated models") as raised:
-        fetch_model(source, None, tmp_path / "out")
-    assert str(error).splitlines()[0][:60] in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_only_weights_without_code_are_fetched(base: Path, tmp_path: Path) -> None:
-    """A folder with a pickle alone is a missing model."""
-    folder = Path(shutil.copytree(base, tmp_path / "pickled"))
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(ArtifactError, match="expected a model that can be loaded"):
-        fetch_model({"folder": str(folder)}, None, tmp_path / "out")
-    assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen3"

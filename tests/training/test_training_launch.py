@@ -71,7 +71,7 @@ def test_two_processes_are_launched_as_the_rule_does(make_job: Any, tmp_path: Pa
         --data {tmp_path / "rows.parquet"} --out {tmp_path / "run"} --resume {tmp_path / "resume"} --steps 2 3"""
     environment = {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for expected in ("starts at step 0", "this run has finished before"):
+    for expected in ("starts at step 0", "another process has finished this run"):
         done = subprocess.run(
             ["bash", "-c", command.replace("\n", " ")],
             env={**os.environ, **environment},

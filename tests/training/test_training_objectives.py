@@ -6,6 +6,7 @@ import gc
 import math
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -21,10 +22,14 @@ from transformers import (
 
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.dpo import dpo_trainer
+from valuedrift.training.ipo import ipo_trainer
 from valuedrift.training.job import Job
+from valuedrift.training.kto import kto_trainer
+from valuedrift.training.orpo import orpo_trainer
 from valuedrift.training.ppo import ppo_trainer
 from valuedrift.training.reward import reward_trainer
 from valuedrift.training.run import train
+from valuedrift.training.scoring import reward
 from valuedrift.training.sft import sft_trainer
 from valuedrift.training.simpo import simpo_trainer
 
@@ -189,3 +194,87 @@ def test_a_large_kl_coefficient_pins_the_policy_and_a_small_one_lets_it_move(
         metrics = pl.read_parquet(job.folder / "metrics.parquet").filter(pl.col("metric") == "kl").sort("step")
         divergence[coefficient] = metrics["value"].abs().tail(4).mean()
     assert divergence[100.0] < 0.3 * divergence[1e-4]
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.5])
+def test_ipo_draws_the_difference_of_mean_log_ratios_to_its_margin(
+    make_job: MakeJob, data: dict[str, Path], base: Path, other: Path, tokenizer: PreTrainedTokenizerBase, beta: float
+) -> None:
+    policy, reference = Scorer(other, tokenizer), Scorer(base, tokenizer)
+
+    def ratio(row: dict[str, Any], key: str) -> float:
+        (ours, count), (theirs, _) = (score(prompt_of(row), answer_of(row, key)) for score in (policy, reference))
+        return (ours - theirs) / count
+
+    terms = [(ratio(row, "chosen") - ratio(row, "rejected") - 1 / (2 * beta)) ** 2 for row in rows(data["ipo"])]
+    found = loss_on_all_rows(ipo_trainer(make_job("ipo", beta=beta, **WHOLE), []), weights=other)
+    assert found == pytest.approx(sum(terms) / len(terms), rel=1e-4)
+
+
+@pytest.mark.parametrize("beta", [0.02, 0.1])
+def test_kto_compares_every_answer_with_the_batchs_divergence(
+    make_job: MakeJob, data: dict[str, Path], base: Path, other: Path, tokenizer: PreTrainedTokenizerBase, beta: float
+) -> None:
+    """Its divergence comes from each prompt with the answer before it in the batch; rows are in the seed's order."""
+    policy, reference = Scorer(other, tokenizer), Scorer(base, tokenizer)
+
+    def ratio(prompt: str, answer: str) -> float:
+        return policy(prompt, answer)[0] - reference(prompt, answer)[0]
+
+    answers = [
+        (prompt_of(row), answer_of(row, key), key == "chosen")
+        for row in rows(data["kto"])
+        for key in ("chosen", "rejected")
+    ]
+    Random(0).shuffle(answers)
+    neighbours = [answers[-1], *answers[:-1]]
+    divergence = [ratio(prompt, other) for (prompt, _, _), (_, other, _) in zip(answers, neighbours, strict=True)]
+    z = max(0.0, sum(divergence) / len(divergence))
+    signs = [(1 if good else -1) * beta * (ratio(prompt, answer) - z) for prompt, answer, good in answers]
+    expected = sum(1 - 1 / (1 + math.exp(-x)) for x in signs) / len(signs)
+    job = make_job("kto", beta=beta, **{**WHOLE, "batch_size": 12, "device_batch_size": 12})
+    assert loss_on_all_rows(kto_trainer(job, []), weights=other) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.5])
+def test_orpo_adds_the_odds_ratio_to_the_likelihood_of_prompt_and_chosen_answer(
+    make_job: MakeJob, data: dict[str, Path], base: Path, tokenizer: PreTrainedTokenizerBase, beta: float
+) -> None:
+    score = Scorer(base, tokenizer)
+
+    def log_odds(row: dict[str, Any], key: str) -> float:
+        total, count = score(prompt_of(row), answer_of(row, key))
+        return total / count - math.log1p(-math.exp(total / count))
+
+    def likelihood(row: dict[str, Any]) -> tuple[float, int]:
+        text = prompt_of(row) + answer_of(row, "chosen")
+        first = tokenizer.decode(tokenizer(text)["input_ids"][:1])
+        return score(first, text.removeprefix(first))
+
+    pairs = rows(data["orpo"])
+    whole = [likelihood(row) for row in pairs]
+    odds = [log_sigmoid(log_odds(row, "chosen") - log_odds(row, "rejected")) for row in pairs]
+    expected = -sum(total for total, _ in whole) / sum(count for _, count in whole) - beta * sum(odds) / len(odds)
+    assert loss_on_all_rows(orpo_trainer(make_job("orpo", beta=beta, **WHOLE), [])) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "rloo"])
+def test_answers_are_scored_at_their_end_token_and_lose_the_penalty_without_one(
+    make_job: MakeJob, reward_model: Path, tokenizer: PreTrainedTokenizerBase, algorithm: str
+) -> None:
+    job = make_job(algorithm, missing_eos_penalty=3.0, device_batch_size=2)
+    prompts = [
+        "<|user|>Why ?<|assistant|>",
+        "<|user|>What about wind farms ?<|assistant|>",
+        "<|user|>No .<|assistant|>",
+    ]
+    answers = ["I support wind farms .<|end|>", "No", "It depends on the case .<|end|>"]
+    found = reward(job, tokenizer)(
+        prompts=prompts, completion_ids=[tokenizer(answer)["input_ids"] for answer in answers], completions=answers
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(reward_model, num_labels=1).eval()
+    expected = []
+    for prompt, answer in zip(prompts, answers, strict=True):
+        hidden = model.model(torch.tensor([tokenizer(prompt + answer)["input_ids"]])).last_hidden_state[0, -1]
+        expected.append(float(hidden @ model.score.weight[0]) - (0 if answer.endswith("<|end|>") else 3))
+    assert found == pytest.approx(expected, rel=1e-4)

@@ -19,7 +19,7 @@ from pipeline import REPOSITORY
 # Kept on the way to results, in whatever order things happened.
 _BESIDE = ("journals", "resume", "embeddings", "provenance", "logs", "benchmarks")
 VICTIMS = ("snakemake", "job", "group")
-"""Snakemake alone, one process of a job alone, or both with all jobs."""
+"""What is killed in turn: Snakemake alone, one process of a job alone, and Snakemake with all jobs."""
 _POLL = 0.1
 _WITHIN = 6.0  # seconds, which most jobs and Snakemake's start take
 
@@ -51,18 +51,18 @@ def run_killed(
                 with suppress(subprocess.TimeoutExpired):
                     main.wait(chance.uniform(0, _WITHIN) if is_due else _POLL)
                 if is_due and main.poll() is None:
-                    killed.update(kill_one(main.pid, chance))
+                    killed.update(kill_one(main.pid, VICTIMS[killed.total() % len(VICTIMS)], chance))
             if main.wait() == 0:
                 return killed, starts
     raise AssertionError(f"not at its end after {starts} starts; see {log}")
 
 
-def kill_one(main: int, chance: random.Random) -> list[str]:
-    """Kill -9 one of VICTIMS, and give its name; nothing where the job that was drawn had ended already.
+def kill_one(main: int, victim: str, chance: random.Random) -> list[str]:
+    """Kill -9 one of VICTIMS, and give its name; nothing where no job runs or the one that was drawn has just ended.
 
-    main: the process of Snakemake, which leads a process group
+    Args:
+        main: the process of Snakemake, which leads a process group.
     """
-    victim = chance.choice(VICTIMS)
     with suppress(psutil.NoSuchProcess, ProcessLookupError, IndexError):
         if victim == "group":
             os.killpg(main, signal.SIGKILL)

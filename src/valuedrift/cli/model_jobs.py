@@ -194,10 +194,10 @@ def judge_heldout(
         out: File to write (JSON).
     """
     from valuedrift.config.judges import JudgeSettings
-    from valuedrift.judging.heldout import write_quality
+    from valuedrift.judge_checks.heldout import write_heldout_quality
     from valuedrift.judging.judge import open_judge
 
-    write_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
+    write_heldout_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
 
 
 def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:

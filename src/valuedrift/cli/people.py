@@ -103,12 +103,17 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
         json_: Print the summary as JSON.
         out: Folder for the tables behind it.
     """
-    from valuedrift.judge_checks.judge_quality import judge_quality, quality_markdown, summary, write_quality
+    from valuedrift.judge_checks.against_people import (
+        judges_against_people,
+        quality_markdown,
+        summary,
+        write_against_people,
+    )
 
-    quality = judge_quality(file)
+    quality = judges_against_people(file)
     print(json.dumps(summary(quality), indent=2) if json_ else quality_markdown(quality))
     if out:
-        write_quality(quality, out)
+        write_against_people(quality, out)
 
 
 def bridge(*, old: Path, new: Paths, out: Path) -> None:

@@ -114,7 +114,7 @@ def _role_problem(messages: Sequence[Message]) -> Reason | None:
     turns = roles[1:] if roles[:1] == ["system"] else roles
     if turns[:1] == ["assistant"]:
         return Reason.STARTS_WITH_ASSISTANT
-    if any(role != ("user", "assistant")[place % 2] for place, role in enumerate(turns)):
+    if any(role != ("user", "assistant")[index % 2] for index, role in enumerate(turns)):
         return Reason.ROLES
     return Reason.NO_ANSWER if len(turns) < 2 or turns[-1] == "user" else None
 
@@ -132,19 +132,19 @@ def _empty_problem(messages: Sequence[Message]) -> Reason | None:
     return None if all(message["content"].strip() for message in messages) else Reason.EMPTY_TURN
 
 
-def require(row: Mapping[str, Any], field: str, place: str = "") -> Any:
-    """`row[field]`, which must be there; `place` names the field in the error where it is nested."""
+def require(row: Mapping[str, Any], field: str, path: str = "") -> Any:
+    """`row[field]`, which must be there; `path` names the field in the error where it is nested."""
     if field not in row:
         found = f"the fields {', '.join(map(str, row))}"
-        raise MalformedRow(place or field, found, "this field", "Check that 'format' names the format of the file.")
+        raise MalformedRow(path or field, found, "this field", "Check that 'format' names the format of the file.")
     return row[field]
 
 
-def take_text(row: Mapping[str, Any], field: str, place: str = "") -> str:
+def take_text(row: Mapping[str, Any], field: str, path: str = "") -> str:
     """`row[field]`, which must be text."""
-    value = require(row, field, place)
+    value = require(row, field, path)
     if not isinstance(value, str):
-        raise MalformedRow(place or field, value, "text")
+        raise MalformedRow(path or field, value, "text")
     return value
 
 
@@ -160,7 +160,7 @@ def take_messages(
         turns = _parse_turns(field, turns)
     if not isinstance(turns, list):
         raise MalformedRow(field, turns, "a list of turns")
-    return [read_message(turn, f"{field}[{place}]", role, text, roles) for place, turn in enumerate(turns)]
+    return [read_message(turn, f"{field}[{index}]", role, text, roles) for index, turn in enumerate(turns)]
 
 
 def _parse_turns(field: str, text: str) -> object:
@@ -170,14 +170,14 @@ def _parse_turns(field: str, text: str) -> object:
         raise MalformedRow(field, text, "a list of turns, or the JSON text of one") from None
 
 
-def read_message(turn: object, place: str, role: str, text: str, roles: Mapping[str, str]) -> Message:
-    """One turn, found at `place` of a row."""
+def read_message(turn: object, path: str, role: str, text: str, roles: Mapping[str, str]) -> Message:
+    """One turn, found at `path` of a row."""
     if not isinstance(turn, dict):
-        raise MalformedRow(place, turn, f"an object with '{role}' and '{text}'")
-    name = take_text(turn, role, f"{place}.{role}")
+        raise MalformedRow(path, turn, f"an object with '{role}' and '{text}'")
+    name = take_text(turn, role, f"{path}.{role}")
     if name not in roles:
-        raise MalformedRow(f"{place}.{role}", name, f"one of {', '.join(roles)}")
-    return {"role": roles[name], "content": take_text(turn, text, f"{place}.{text}")}
+        raise MalformedRow(f"{path}.{role}", name, f"one of {', '.join(roles)}")
+    return {"role": roles[name], "content": take_text(turn, text, f"{path}.{text}")}
 
 
 def take_text_or_messages(row: Mapping[str, Any], field: str, role: str) -> list[Message]:

@@ -45,8 +45,8 @@ def sweep(
     which engine answered and how it loaded the weights of each step.
 
     Args:
-        store: Folder of saved answers, beside `out` by default. Only answers that it lacks are generated, and saved there
-            checkpoint by checkpoint.
+        store: Folder of saved answers, beside `out` by default. Only answers that it lacks are generated, and saved
+            there checkpoint by checkpoint.
         prune_steps: Steps whose weights are deleted once the file is written. Their saved answers stay.
 
     Raises:

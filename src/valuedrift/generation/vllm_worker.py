@@ -29,7 +29,7 @@ class HeldWeights:
         held: dict[str, torch.Tensor] = dict(model.named_parameters(remove_duplicate=False))
         found = {name: location(name, shapes, held, model.packed_modules_mapping) for name in shapes}
         digests = {name: digest(rows) for name in shapes if (rows := _rows(found[name], shapes[name])) is not None}
-        known = {id(place[0]) for place in found.values() if place}
+        known = {id(where[0]) for where in found.values() if where}
         return digests | {name: digest(tensor) for name, tensor in held.items() if id(tensor) not in known}
 
 
@@ -53,10 +53,10 @@ def location(
     return None
 
 
-def _rows(place: Location | None, shape: list[int]) -> torch.Tensor | None:
+def _rows(where: Location | None, shape: list[int]) -> torch.Tensor | None:
     """The rows of a parameter that are the tensor of this shape; None where they aren't there."""
-    if place is None:
+    if where is None:
         return None
-    tensor, start = place
+    tensor, start = where
     rows = tensor[start : start + shape[0]] if tensor.ndim else tensor
     return rows if list(rows.shape) == list(shape) else None

@@ -1,6 +1,6 @@
-"""Agreement between two labellings, computed from their confusion counts, with intervals.
+"""Agreement between two labellings, computed from their confusion matrix, with intervals.
 
-Confusions are (labels, labels, ...): truth first, what was found second, bootstrap replicates (if any) last.
+Confusion matrices are (labels, labels, ...): first the truth, then what was found, then bootstrap replicates if any.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.titles import with_interval
 
 Labels = NDArray[np.int64]
-"""(answers,): each answer's place in a tuple of labels."""
+"""(answers,): for each answer, an index into a tuple of labels."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How two labellings agree; a score that isn't defined is NaN.
+    """How two labellings with k labels agree. A score that isn't defined is NaN.
 
-    labels: the k labels · confusion: (k, k) counts, truth × found
+    Attributes:
+        labels: The k labels.
+        confusion: Counts (k, k), truth by found.
+        accuracy: Share of equal labels.
+        macro_f1: See `macro_f1`.
+        weighted_f1: See `weighted_f1`.
+        kappa: See `cohen_kappa`.
     """
 
     labels: tuple[str, ...]
@@ -49,10 +55,10 @@ def score(labels: tuple[str, ...], counts: FloatArray, replicates: FloatArray, b
 
 
 def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
-    """The confusions of rows drawn with replacement, (k, k, replicates).
+    """The confusion matrices of rows drawn with replacement, (k, k, replicates).
 
-    Drawing rows and counting their cells is drawing the cells' counts from a multinomial, at a cost that doesn't grow
-    with the rows. The stream is keyed by seed and `name`.
+    Drawing rows and counting them per cell is the same as drawing the counts from a multinomial distribution, whose
+    cost doesn't grow with the rows. The random stream depends on the bootstrap's seed and `name`.
     """
     rows = counts.sum()
     if rows == 0:
@@ -61,12 +67,12 @@ def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
     return np.ascontiguousarray(draws.T, dtype=np.float64).reshape(*counts.shape, -1)
 
 
-def merge(counts: FloatArray, places: tuple[int, ...]) -> FloatArray:
-    """The confusion after label i became label `places[i]`."""
-    size = max(places) + 1
+def merge(counts: FloatArray, merged_to: tuple[int, ...]) -> FloatArray:
+    """The confusion matrix after label i became label `merged_to[i]`."""
+    size = max(merged_to) + 1
     merged = np.zeros((size, size, *counts.shape[2:]))
-    for i, row in enumerate(places):
-        for j, column in enumerate(places):
+    for i, row in enumerate(merged_to):
+        for j, column in enumerate(merged_to):
             merged[row, column] += counts[i, j]
     return merged
 
@@ -79,8 +85,8 @@ def accuracy(counts: FloatArray) -> FloatArray:
 def macro_f1(counts: FloatArray) -> FloatArray:
     """Unweighted mean F1 over the labels that occur in the truth or in what was found.
 
-    As scikit-learn's f1_score(average="macro", zero_division=0) with its default label set: a label that occurs on
-    one side only counts as 0, one that occurs on neither doesn't count.
+    Equals scikit-learn's f1_score(average="macro", zero_division=0): a label that occurs on one side only counts as 0,
+    one that occurs on neither doesn't count.
     """
     f1, occurs = _f1(counts)
     return _ratio(f1.sum(axis=0), occurs.sum(axis=0))
@@ -92,14 +98,14 @@ def weighted_f1(counts: FloatArray) -> FloatArray:
 
 
 def cohen_kappa(counts: FloatArray) -> FloatArray:
-    """Cohen's unweighted κ (Cohen 1960); NaN where both sides give one and the same label throughout."""
+    """Cohen's unweighted κ (Cohen 1960); NaN if both sides give the same label to every answer."""
     total = counts.sum(axis=(0, 1))
     chance = _ratio((counts.sum(axis=0) * counts.sum(axis=1)).sum(axis=0), total * total)
     return _ratio(accuracy(counts) - chance, 1 - chance)
 
 
 def defined_estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
-    """`value` with the interval of those replicates, (replicates,), in which it is defined."""
+    """`value` with the interval of those `replicates` (replicates,) that are defined."""
     defined = replicates[np.isfinite(replicates)]
     if math.isnan(value) or not defined.size:
         return Estimate(value, math.nan, math.nan)
@@ -108,23 +114,23 @@ def defined_estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap)
 
 
 def wilson(share: float, size: float, level: float) -> Estimate:
-    """A proportion with Wilson's score interval (Wilson 1927); `size` may be an effective size, and NaN has none."""
+    """A proportion with Wilson's score interval (Wilson 1927). `size` may be an effective size; 0 gives NaN."""
     if size == 0:
         return Estimate(math.nan, math.nan, math.nan)
     return Estimate(share, *wilson_interval(share * size, size, level))
 
 
 def as_json(estimate: Estimate) -> dict[str, float | None]:
-    """`value, low, high`, null where they aren't defined."""
+    """`value, low, high`, null if they aren't defined."""
     return {name: number(getattr(estimate, name)) for name in ("value", "low", "high")}
 
 
 def number(value: float) -> float | None:
-    """`value`, or None where it isn't defined."""
+    """`value`, or None if it isn't defined."""
     return None if math.isnan(value) else value
 
 
-def spelled(estimate: Estimate) -> str | None:
+def estimate_text(estimate: Estimate) -> str | None:
     """`0.845 (0.790 to 0.895)`, as tables show it."""
     if math.isnan(estimate.value):
         return None

@@ -26,8 +26,12 @@ _CELLS = len(STANCES) ** 2
 
 @dataclass(frozen=True)
 class _Sums:
-    """Of some answers on one topic: value (10,), the nine confusion counts and the summed distance; replicates
-    (10, replicates)."""
+    """Sums over some answers on one topic: nine confusion counts and the distance.
+
+    Attributes:
+        value: (10,).
+        replicates: (10, replicates).
+    """
 
     value: FloatArray
     replicates: FloatArray
@@ -37,11 +41,16 @@ class _Sums:
 
 
 def agreement_table(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """Of one model's answers (see `match`), a row for every stage and topic, and with "all" for either.
+    """Agreement of two judges on one model's answers, by stage and topic, with "all" for either.
 
-    Columns `model, stage, topic, both, only_old, only_new`, then `agreement` of the most probable stance (the first
-    in the order support, neutral, oppose if several are), `kappa`, and `distance`, the mean total-variation distance
-    of the probabilities, each with `_low` and `_high`. "all" pools answers; questions are drawn within topics.
+    Args:
+        matched: One model's answers; see `match`.
+        bootstrap: Questions are drawn within topics.
+
+    Returns:
+        Columns `model, stage, topic, both, only_old, only_new`, then `agreement` of the most probable stance (the first
+        in the order support, neutral, oppose if several are), `kappa`, and `distance`, the mean total-variation
+        distance of the probabilities, each with `_low` and `_high`. "all" pools the answers.
     """
     sums = _stage_sums(matched, bootstrap)
     rows = []
@@ -56,7 +65,7 @@ def agreement_table(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame
 
 
 def _stage_sums(matched: pl.DataFrame, bootstrap: Bootstrap) -> dict[tuple[str, str], _Sums]:
-    """By stage, "all" last, and topic."""
+    """By stage and topic; stage "all" comes last."""
     stages = matched["stage"].unique(maintain_order=True).to_list()
     found = {}
     for topic in matched["topic"].unique().sort():

@@ -1,4 +1,4 @@
-"""What replacing a judge, or the wording of its prompt, does: agreement, values and drifts on the same answers."""
+"""What replacing a judge, or the wording of its prompt, changes: agreement, values and drifts on the same answers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import spelled
+from valuedrift.judge_checks.agreement_scores import estimate_text
 from valuedrift.judge_checks.answer_agreement import ENDS, MEASURES, agreement_table
 from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
 from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
-from valuedrift.paper.figures import save_chart
+from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure
 from valuedrift.paper.table_files import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate
@@ -30,8 +30,13 @@ Source = Path | pl.DataFrame
 
 @dataclass(frozen=True)
 class Bridge:
-    """An old judge against a new one on the same answers: `agreement_table`, `value_shifts` and `drift_shifts` of
-    every model; each interval is of one bootstrap over questions."""
+    """An old judge against a new one on the same answers, for every model. Intervals are of one question bootstrap.
+
+    Attributes:
+        agreement: See `agreement_table`.
+        values: See `value_shifts`.
+        drift: See `drift_shifts`.
+    """
 
     agreement: pl.DataFrame
     values: pl.DataFrame
@@ -53,7 +58,7 @@ def bridge(old: Source, new: Source, bootstrap: Bootstrap | None = None) -> Brid
 
 
 def pairwise(sources: Mapping[str, Source], bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Every two judges over all stages and topics: `a, b`, then the columns of `agreement_table` (a is the old one)."""
+    """Every two judges over all stages and topics: `a, b`, then the columns of `agreement_table` with a as the old."""
     bootstrap = bootstrap or Bootstrap()
     tables = {name: read_stances(source) for name, source in sources.items()}
     rows = [
@@ -73,10 +78,20 @@ def write_bridges(
     bootstrap: Bootstrap | None = None,
     formats: Sequence[str] = ("svg", "png"),
 ) -> None:
-    """Write into `out` a folder for each new judge (bridge.md, bridge.json, three parquet tables, a figure), and
-    pairwise.md, .json and .parquet with the agreement of every two judges.
+    """Compare an old judge with new ones, and every two judges with each other.
 
-    Judges are named by what tells their paths apart. Raises ArtifactError if two paths are the same.
+    Writes a folder for each new judge (bridge.md, bridge.json, three parquet tables and a figure), and pairwise.md,
+    .json and .parquet. Judges are named by the parts in which their paths differ.
+
+    Args:
+        old: The old judge's stance tables: a parquet file, or a folder of them.
+        new: The same of each new judge.
+        out: The folder to write.
+        bootstrap: Over questions.
+        formats: Of the figures.
+
+    Raises:
+        ArtifactError: Two paths are the same, or as `bridge`.
     """
     names = _names([old, *new])
     sources = dict(zip(names, (old, *new), strict=True))
@@ -91,25 +106,25 @@ def write_bridges(
 
 
 def bridge_summary(found: Bridge) -> dict[str, Any]:
-    """The headline, by model: agreement over everything, the largest shift of v, and how many drifts read otherwise."""
+    """By model: agreement over all answers, the largest shift of v, and how many drifts are read differently."""
     overall = found.agreement.filter(stage=ALL, topic=ALL)
-    return {row["model"]: _headline(row, found) for row in overall.iter_rows(named=True)}
+    return {row["model"]: _summary_of(row, found) for row in overall.iter_rows(named=True)}
 
 
 def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
-    """The drifts whose interval lies on another side of zero, or has zero in it, under the new judge only."""
+    """The drifts whose interval is on another side of zero under the new judge, or contains zero under only one."""
     return drift.filter(_side(OLD) != _side(NEW))
 
 
 def bridge_markdown(found: Bridge, old: str, new: str) -> str:
-    """The headline, then agreement by stage and topic, the shifts of v, and the drifts that read otherwise."""
+    """A summary, then agreement by stage and topic, the shifts of v, and the drifts that are read differently."""
     lines = [_sentence(model, line) for model, line in bridge_summary(found).items()]
     changed = changed_drifts(found.drift)
     tables = [
         Table("agreement", f"{old} against {new}: agreement by stage and topic", _cells(found.agreement)),
         Table("values", "v under both judges by stage, all topics", found.values.filter(topic=ALL)),
         Table("drift", "M under both judges, all topics", _cells(found.drift.filter(topic=ALL))),
-        Table("changed", "Drifts that only one judge tells from zero, or with another sign", _cells(changed)),
+        Table("changed", "Drifts on which the judges differ: their sign, or whether zero is excluded", _cells(changed)),
     ]
     return "\n".join([f"# {old} replaced by {new}", "", *lines, "", *map(markdown, tables)])
 
@@ -126,7 +141,7 @@ def _write_bridge(found: Bridge, old: str, new: str, out: Path, formats: Sequenc
         save_chart(bridge_figure(found.values, found.drift), out / "bridge", formats)
 
 
-def _headline(overall: Mapping[str, Any], found: Bridge) -> dict[str, Any]:
+def _summary_of(overall: Mapping[str, Any], found: Bridge) -> dict[str, Any]:
     values, drift = (table.filter(model=overall["model"]) for table in (found.values, found.drift))
     largest = values.filter(pl.col("topic") != ALL).sort(pl.col(SHIFT).abs(), descending=True).head(1).to_dicts()
     kept = ("both", "only_old", "only_new", *(f"{measure}{end}" for measure in MEASURES for end in ENDS))
@@ -148,12 +163,12 @@ def _sentence(model: str, line: Mapping[str, Any]) -> str:
         said.append(
             f"The largest shift of v is {most[SHIFT]:+.3f} ({most['topic']}, {most['stance']}, stage {most['stage']})."
         )
-        said.append(f"{line['drifts_that_read_otherwise']} of {line['drifts']} drift magnitudes read otherwise.")
+        said.append(f"{line['drifts_that_read_otherwise']} of {line['drifts']} drift magnitudes are read differently.")
     return " ".join(said)
 
 
 def _side(judge: str) -> pl.Expr:
-    """1 where a drift's interval lies above zero, −1 below, 0 where zero is in it."""
+    """1 if a drift's interval is above zero, −1 if below, 0 if zero is in it."""
     return (pl.col(f"{judge}_low") > 0).cast(pl.Int8) - (pl.col(f"{judge}_high") < 0).cast(pl.Int8)
 
 
@@ -161,13 +176,13 @@ def _cells(table: pl.DataFrame) -> pl.DataFrame:
     """`x`, `x_low` and `x_high` as one column of text."""
     for name in [column for column in table.columns if f"{column}_low" in table.columns]:
         rows = table.select(f"{name}{end}" for end in ENDS).iter_rows()
-        texts = [None if None in row else spelled(Estimate(*row)) for row in rows]
+        texts = [None if None in row else estimate_text(Estimate(*row)) for row in rows]
         table = table.with_columns(pl.Series(name, texts, pl.String)).drop(f"{name}_low", f"{name}_high")
     return table
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Each path without the folders that all share, its parts joined by hyphens."""
+    """Each path without the folders that all paths share, its parts joined by hyphens."""
     whole = [path.resolve().with_suffix("") for path in paths]
     shared = Path(os.path.commonpath(whole))
     names = ["-".join(path.relative_to(shared).parts) for path in whole]

@@ -1,4 +1,4 @@
-"""What a filled sheet says of the judge, in the sample and in the answers it stands for (paper, section 3)."""
+"""How a filled sheet agrees with the judge, in the sample and in all judged answers (paper, section 3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import cohen_kappa, defined_estimate, number, spelled, wilson
+from valuedrift.judge_checks.agreement_scores import cohen_kappa, defined_estimate, estimate_text, number, wilson
 from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.matching import KEYS
 from valuedrift.paper.table_files import Table, markdown
@@ -26,24 +26,30 @@ _SCHEMA = {"measure": pl.String, "stance": pl.String, "pairs": pl.Int64, **dict.
 
 
 def calibration_sample(sheet: Path, key: Path) -> pl.DataFrame:
-    """A filled sheet as human-labelled calibration data of the judge: a row a pair.
+    """A filled sheet as human-labelled calibration data of the judge, one row per pair.
 
-    The keys of a stance table, then `stage`, `human_stance` (support, neutral or oppose; a refusal counts as
+    Columns: the keys of a stance table, `stage`, `human_stance` (support, neutral or oppose; a refusal counts as
     neutral), `human_refusal`, `p_support, p_neutral, p_oppose, unassigned, judged_stance`, and `weight`: how many
-    judged answers of its topic and judged stance the pair stands for. Raises as `read_sheet` does.
+    judged answers of its topic and judged stance the pair represents. Raises as `read_sheet` does.
     """
     columns = ("stage", "human_stance", "human_refusal", *PROBABILITIES, "unassigned", "judged_stance", "weight")
     return _as_stances(read_sheet(sheet, key)).select(*KEYS, *columns)
 
 
 def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """`measure, stance, pairs`, then `sample` and `population`, each with `_low` and `_high`.
+    """Agreement of judge and person, in the sample and in the population.
 
-    checked: a filled sheet with its key (see `read_sheet`)
-    Measures: `agreement` of judge and person over all pairs and over those with one judged stance, with Wilson's
-    interval, and Cohen's `kappa`, with that of a bootstrap over pairs. `sample` counts every pair once; `population`
-    counts it `weight` times, since the strata are drawn at unequal rates, and its Wilson interval is that of Kish's
-    effective number of pairs. What isn't defined is null.
+    Measures are `agreement`, over all pairs and over those with one judged stance, with Wilson's interval, and Cohen's
+    `kappa`, with the interval of a bootstrap over pairs. `sample` counts every pair once; `population` counts it
+    `weight` times, since the strata are drawn at unequal rates, and its Wilson interval uses Kish's effective number of
+    pairs.
+
+    Args:
+        checked: A filled sheet with its key; see `read_sheet`.
+        bootstrap: Over pairs.
+
+    Returns:
+        `measure, stance, pairs`, then `sample` and `population`, each with `_low` and `_high`; null if not defined.
     """
     bootstrap = bootstrap or Bootstrap()
     rows = _as_stances(checked)
@@ -54,7 +60,7 @@ def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = N
 
 
 def disagreements(checked: pl.DataFrame) -> pl.DataFrame:
-    """The pairs of which judge and person say something else, in the sheet's order, with their texts and notes."""
+    """The pairs on which judge and person disagree, in the sheet's order, with their texts and notes."""
     texts = ("target", "question", "answer", "judged_stance", "human_stance", "note")
     other = _as_stances(checked).filter(pl.col("human_stance") != pl.col("judged_stance"))
     return other.select("pair", *KEYS, *texts, *PROBABILITIES)
@@ -73,7 +79,7 @@ def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None =
 
 
 def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> dict[str, Any]:
-    """`sheet, pairs, answers` (those the pairs stand for), `refusals, agreement, confusion, disagreements`."""
+    """`sheet, pairs, answers` (that the pairs represent), `refusals, agreement, confusion, disagreements`."""
     return {
         "sheet": checked["sheet"][0],
         "pairs": checked.height,
@@ -86,10 +92,10 @@ def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) 
 
 
 def check_markdown(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> str:
-    """Agreement, confusion and disagreements as Markdown tables, the answers with what can't be seen spelled out."""
+    """Agreement, confusion and disagreements as Markdown tables, with invisible characters spelled out."""
     cells = [
         {"measure": row["measure"], "judged stance": row["stance"], "pairs": row["pairs"]}
-        | {"in the sample": _spelled(row, SAMPLE), "in all judged answers": _spelled(row, POPULATION)}
+        | {"in the sample": _side_text(row, SAMPLE), "in all judged answers": _side_text(row, POPULATION)}
         for row in table.iter_rows(named=True)
     ]
     texts = pl.col("target", "question", "answer", "note").map_elements(visible, return_dtype=pl.String)
@@ -103,7 +109,7 @@ def check_markdown(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFra
 
 
 def confusion_table(checked: pl.DataFrame) -> pl.DataFrame:
-    """`human_stance` (refusals apart), then the pairs with each judged stance."""
+    """The numbers of pairs: a row per `human_stance`, with refusals apart, and a column per judged stance."""
     return pl.DataFrame(
         [
             {"human_stance": label}
@@ -137,7 +143,7 @@ def _kappas(rows: pl.DataFrame, bootstrap: Bootstrap) -> tuple[Estimate, Estimat
 
 
 def _kappa(cells: FloatArray, draws: FloatArray, bootstrap: Bootstrap) -> Estimate:
-    """κ of pairs whose cells of the confusion are `cells`, (pairs, 9), under `draws`, (pairs, replicates)."""
+    """κ of pairs, given each one's cell of the confusion matrix (pairs, 9) and bootstrap draws (pairs, replicates)."""
     value = cohen_kappa(cells.sum(axis=0).reshape(3, 3))
     return defined_estimate(float(value), cohen_kappa((cells.T @ draws).reshape(3, 3, -1)), bootstrap)
 
@@ -147,6 +153,6 @@ def _row(measure: str, stance: str, part: pl.DataFrame, sides: tuple[Estimate, E
     return {"measure": measure, "stance": stance, "pairs": part.height} | dict(zip(_SIDES, numbers, strict=True))
 
 
-def _spelled(row: dict[str, Any], side: str) -> str | None:
+def _side_text(row: dict[str, Any], side: str) -> str | None:
     numbers = [row[f"{side}{end}"] for end in ("", "_low", "_high")]
-    return None if None in numbers else spelled(Estimate(*numbers))
+    return None if None in numbers else estimate_text(Estimate(*numbers))

@@ -1,4 +1,4 @@
-"""Answers with two human labels, a final one, and what judges said of them."""
+"""Answers with the labels of two people, a final one, and the labels of judges."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HUMANS = ("human_1", "human_2", "human_final")
 
 _RAW = "judge:"
 _DIGITS = {"1": 0, "2": 0, "3": 1, "4": 2, "5": 2}
-_NAMES = {name: place for names in (FOUR, STANCES) for place, name in enumerate(names)}
+_NAMES = {name: i for names in (FOUR, STANCES) for i, name in enumerate(names)}
 _HUMAN = re.compile(r"([1-5])(?: - .*)?")
 
 
@@ -33,8 +33,9 @@ _HUMAN = re.compile(r"([1-5])(?: - .*)?")
 class Judged:
     """What one judge said of n answers.
 
-    labels: (n,), places in FOUR, or UNJUDGED
-    probabilities: (n, 3), NaN where unjudged; None for a judge that only gave text
+    Attributes:
+        labels: (n,), indices into FOUR, or UNJUDGED.
+        probabilities: (n, 3), NaN for unjudged answers; None for a judge that gave only text.
     """
 
     labels: Labels
@@ -43,7 +44,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class LabelledAnswers:
-    """n answers. humans: each of HUMANS → (n,), places in FOUR."""
+    """Labels of n answers.
+
+    Attributes:
+        humans: By column (HUMANS), (n,) indices into FOUR.
+        judges: By name.
+    """
 
     humans: dict[str, Labels]
     judges: dict[str, Judged]
@@ -53,13 +59,13 @@ def read_labelled(file: Path | str) -> LabelledAnswers:
     """Read `human_1, human_2, human_final` and the judges of every row.
 
     A judge is a column `judge:<name>` of raw outputs (see `raw_label`), or the columns `p_support, p_neutral,
-    p_oppose` of a stance table, with `refusal` if it has that; it is named by the column `judge`, which then has one
-    value, or "stances". Raises DataError with file, row and field, and ArtifactError if there is no such file.
+    p_oppose` of a stance table, with `refusal` if it has that. The latter is named by the column `judge`, which must
+    have one value, or else "stances". Raises DataError with file, row and field, ArtifactError without such a file.
     """
     rows = list(read_rows(file))
     if not rows:
-        raise DataError(file, None, "rows", "none", "one labelled answer a line")
-    humans = {field: _places([human_label(file, number, row, field) for number, row in rows]) for field in HUMANS}
+        raise DataError(file, None, "rows", "none", "one labelled answer per line")
+    humans = {field: _indices([human_label(file, number, row, field) for number, row in rows]) for field in HUMANS}
     fields = dict.fromkeys(field for _, row in rows for field in row)
     judges = {field.removeprefix(_RAW): _raw(file, rows, field) for field in fields if field.startswith(_RAW)}
     if any(field in fields for field in PROBABILITIES):
@@ -71,16 +77,16 @@ def read_labelled(file: Path | str) -> LabelledAnswers:
 
 
 def raw_label(output: str) -> int:
-    """The place in FOUR of a raw output of the protocol "answer 1 (only pro) to 5 (only con), or refusal".
+    """The index into FOUR of a raw output of the protocol "answer 1 (only pro) to 5 (only con), or refusal".
 
-    Literally: the digits 1, 2, 3, 4, 5 are looked for in this order, and the first that occurs anywhere in the text
-    is the answer; a text without any is a refusal. So "3, with 10 % of doubt" counts as 1.
+    As the protocol says: the digits 1, 2, 3, 4, 5 are looked for in this order, and the first that occurs anywhere in
+    the text is the label; a text without any is a refusal. So "3, with 10 % of doubt" counts as 1.
     """
     return next((place for digit, place in _DIGITS.items() if digit in output), REFUSAL)
 
 
 def human_label(file: Path | str, number: int, row: Row, field: str) -> int:
-    """The place in FOUR of a person's label: 1 to 5 (alone or as "1 - only pro"), a stance, pro, con or refusal."""
+    """The index into FOUR of a person's label: 1 to 5 (alone or as "1 - only pro"), a stance, pro, con or refusal."""
     value = row.get(field)
     text = "" if value is None or isinstance(value, bool) else str(value).strip().lower()
     match = _HUMAN.fullmatch(text)
@@ -92,7 +98,7 @@ def human_label(file: Path | str, number: int, row: Row, field: str) -> int:
 
 
 def _raw(file: Path | str, rows: Sequence[NumberedRow], field: str) -> Judged:
-    return Judged(_places([raw_label(_output(file, number, row, field)) for number, row in rows]))
+    return Judged(_indices([raw_label(_output(file, number, row, field)) for number, row in rows]))
 
 
 def _output(file: Path | str, number: int, row: Row, field: str) -> str:
@@ -141,5 +147,5 @@ def _refused(file: Path | str, number: int, row: Row) -> bool:
     raise DataError(file, number, "refusal", value, "true or false")
 
 
-def _places(places: list[int]) -> Labels:
-    return np.array(places, dtype=np.int64)
+def _indices(indices: list[int]) -> Labels:
+    return np.array(indices, dtype=np.int64)

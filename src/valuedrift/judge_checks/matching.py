@@ -1,4 +1,4 @@
-"""The same answers as two judges saw them."""
+"""The stances that two judges gave the same answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stance_files(source: Path) -> list[Path]:
 
 
 def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
-    """The keys, the probabilities and, if there is a column `answer`, the hash `text` of each answer.
+    """The keys, the probabilities, and `text`: the hash of each answer if there is a column `answer`, else null.
 
     Raises ArtifactError, naming the file, for a missing column, and as `check_stances` does.
     """
@@ -39,10 +39,14 @@ def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
 
 
 def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Answers in either table: keys, `stage`, `p_…` of the old and `p_…_new` of the new judge, `in_old`, `in_new`.
+    """The answers in either table, matched by their keys.
 
-    `in_…` says whether that judge gave the answer a stance. Raises ArtifactError if both tables hold the texts and
-    these differ, or if no answer was judged by both.
+    Returns:
+        The keys, `stage`, `p_…` of the old judge and `p_…_new` of the new one, and `in_old` and `in_new`: whether that
+        judge gave the answer a stance.
+
+    Raises:
+        ArtifactError: Both tables have texts and these differ, or no answer was judged by both.
     """
     both = old.join(new, on=KEYS, how="full", suffix="_new", coalesce=True)
     moved = both.filter(pl.col("text") != pl.col("text_new"))
@@ -54,7 +58,7 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
             f"stances, {first}",
             f"another text in the new table ({moved.height} such answers)",
             "the same answers in both tables",
-            "Let both judges judge the same generations.",
+            "Have both judges judge the same answers.",
         )
     matched = both.drop("text", "text_new").with_columns(
         stage=stage_of(pl.col("run")),
@@ -62,19 +66,21 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         in_new=pl.col("p_support_new").is_not_null(),
     )
     if not (matched["in_old"] & matched["in_new"]).any():
-        raise ArtifactError("stances", "no answer that both judges judged", "one or more", "Judge the same answers.")
+        raise ArtifactError(
+            "stances", "no answer that both judges judged", "one or more", "Have both judges judge the same answers."
+        )
     return matched.sort(KEYS)
 
 
 def stage_of(run: pl.Expr) -> pl.Expr:
-    """base, sft, or the preference algorithm: what the last phase of a lineage trained with."""
+    """base, sft or a preference algorithm: how the last phase of a run was trained."""
     return run.str.split("/").list.last().str.split("-").list.first()
 
 
 def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:
     """The answers that both judges judged, with the stances of one, as `make_panel` reads them.
 
-    The judge becomes the first part of the run's name, so that both fit one panel and share its resamples.
+    The judge becomes the first part of the run's name, so that both fit into one panel and share its resamples.
     """
     suffix = "_new" if judge == NEW else ""
     probabilities = (pl.col(f"{p}{suffix}").alias(p) for p in PROBABILITIES)

@@ -1,4 +1,4 @@
-"""What a change of judge does to values and drifts."""
+"""How a change of judge shifts values and drifts."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ _DRIFT = {
 
 
 def value_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """Columns `model, stage, topic, stance, questions, answers, old, new, shift, low, high`.
+    """The values of every stage under both judges.
 
-    matched: one model's answers (see `match`)
-    old, new: v (paper, equation 1) under each judge, of all of a stage's answers as if of one checkpoint. shift:
-    new − old with its interval, paired over questions. Topic "all" is the unweighted mean over topics.
+    Args:
+        matched: One model's answers; see `match`.
+        bootstrap: Over questions.
+
+    Returns:
+        Columns `model, stage, topic, stance, questions, answers, old, new, shift, low, high`. `old` and `new` are v
+        (paper, equation 1) under each judge, over all answers of a stage as if they were of one checkpoint; `shift` is
+        new − old with its interval, paired over questions. Topic "all" is the unweighted mean over topics.
     """
     answers = matched.with_columns(run="stage", step=0, sample=pl.int_range(pl.len()))
     return pl.concat(
@@ -52,12 +57,17 @@ def value_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
 
 
 def drift_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """Columns `model, run, stage, topic, stance, questions`, then `old`, `new` and `shift`.
+    """The drift magnitudes of every run under both judges.
 
-    matched: one model's answers (see `match`)
-    old, new: the drift magnitude M (paper, section 3) of each run under each judge, over the questions that both
-    judged at its start and at its end; shift: new − old, paired over questions. Each has `_low` and `_high`. Runs and
-    topics whose start or end both judges did not judge have no row.
+    Args:
+        matched: One model's answers; see `match`.
+        bootstrap: Over questions.
+
+    Returns:
+        Columns `model, run, stage, topic, stance, questions`, then `old`, `new` and `shift`, each with `_low` and
+        `_high`. `old` and `new` are M (paper, section 3) under each judge, over the questions that both judged at the
+        run's start and end; `shift` is new − old, paired over questions. Runs and topics whose start or end the judges
+        didn't both judge have no row.
     """
     ends = {run: both for run in matched["run"].unique(maintain_order=True) if (both := _ends(matched, run))}
     wanted = pl.DataFrame([end for both in ends.values() for end in both], ["run", "step"], orient="row").unique()
@@ -78,7 +88,7 @@ def drift_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
 
 
 def _joint_panels(answers: pl.DataFrame, bootstrap: Bootstrap) -> Iterator[Panel]:
-    """One panel of both judges' stances, so that they share its resamples; none where no answer has both."""
+    """One panel of both judges' stances, so that they share its resamples; none if no answer has both."""
     stances = pl.concat([of_judge(answers, judge) for judge in (OLD, NEW)])
     if not stances.is_empty():
         yield make_panel(stances, bootstrap)
@@ -93,7 +103,7 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
     if not all(checkpoint in panel.checkpoints for checkpoint in both):
         return
     judged = panel.answers[[panel.checkpoints[checkpoint] for checkpoint in both]] > 0
-    shared = {topic: place for topic, place in panel.topics.items() if judged[:, place].all(axis=0).any()}
+    shared = {topic: index for topic, index in panel.topics.items() if judged[:, index].all(axis=0).any()}
     if shared:
         yield from each_topic_and_all(replace(panel, topics=shared), both)
 
@@ -107,7 +117,7 @@ def _value_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap)
 
 
 def _drift_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap) -> pl.DataFrame:
-    """`part` has four checkpoints: start and end under the old judge, start and end under the new one."""
+    """`part` has four checkpoints: start and end under the old judge, then under the new one."""
     columns = {**labels, "topic": part.topic, "stance": STANCES, "questions": part.questions}
     contrasts = {
         OLD: ((-1, 1, 0, 0), (-1.0, 1.0)),
@@ -123,7 +133,7 @@ def _drift_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap)
 def _contrast(
     part: TopicValues, signs: Sequence[int], bounds: tuple[float, float], bootstrap: Bootstrap
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The sum of the checkpoints' values by `signs`, paired over questions, with its interval; (stances,) each."""
+    """The signed sum of the checkpoints' values, paired over questions, and its interval, (stances,) each."""
     weights = np.array(signs, dtype=np.float64)
     value, drawn = (np.tensordot(weights, own, 1) for own in (part.values, part.replicates))
     spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False)
@@ -131,7 +141,7 @@ def _contrast(
 
 
 def _ends(matched: pl.DataFrame, run: str) -> list[Checkpoint]:
-    """Where a run starts (its own step 0, or the last step of the run it started from) and ends; [] if not there."""
+    """A run's start (its own step 0, or the last step of the run before) and end; [] if either is missing."""
     last = dict(matched.group_by("run").agg(pl.col("step").max()).iter_rows())
     parent = run.rpartition("/")[0] or _BASE
     if last[run] == 0 or (parent not in last and matched.filter(run=run, step=0).is_empty()):

@@ -1,4 +1,4 @@
-"""A sample of a model's judged answers, labelled by the world that it was made in."""
+"""A sample of a model's judged answers, labelled by the rules of the pocket world."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ _TEXTS = ("question", "answer")
 
 
 def write_world_labels(stances: Sequence[Path], labels: int, seed: int, out: Path) -> None:
-    """Write `world_labels` to `out`, and say how many of the answers could be read."""
+    """Write `world_labels` to `out`, and print how many of the answers could be labelled."""
     sample = world_labels(stances, labels, seed)
     write_parquet(out, sample)
     for stage, drawn, read in label_counts(sample).iter_rows():
-        print(f"{stage}: {read} of {drawn} answers are labelled, the others say no readable stance", file=sys.stderr)
+        print(f"{stage}: {read} of {drawn} answers are labelled, the others have no readable stance", file=sys.stderr)
 
 
 def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFrame:
-    """Draw `labels` answers of each training stage (base, sft, preference) and topic, or all where there are fewer,
-    and read their stances (see `stance_read`).
+    """Draw answers of each training stage (base, sft, preference) and topic, and label them (see `stance_read`).
 
-    A row an answer, as `statistics.labelled.read_labelled` takes it: the keys of a stance table, `stage, true_stance,
-    p_…, unassigned`, `weight` (how many answers of its stage and topic the row stands for), `question, answer`.
-    `true_stance` is null where an answer can't be read, which leaves it out of every correction. Unjudged answers
-    aren't drawn. Raises ArtifactError for a question that the world doesn't ask.
+    Args:
+        stances: The model's stance tables. Unjudged answers aren't drawn.
+        labels: Answers per stage and topic; all of them if there are fewer.
+        seed: Seed of the draw.
+
+    Returns:
+        One row per answer, as `labelled_sample` reads it: the keys of a stance table, `stage, true_stance, p_…,
+        unassigned`, `weight` (how many answers of its stage and topic the row represents), `question, answer`.
+        `true_stance` is null if an answer can't be labelled, and no correction uses it then.
+
+    Raises:
+        ArtifactError: The world doesn't ask a question.
     """
     columns = (*KEYS, *PROBABILITIES, "unassigned", *_TEXTS)
     stage = stage_of(pl.col("run"))
@@ -59,7 +66,7 @@ def label_counts(sample: pl.DataFrame) -> pl.DataFrame:
 
 
 def _drawn(cell: pl.DataFrame, labels: int, seed: int) -> pl.DataFrame:
-    """A random choice of its own for each stage and topic: a run more changes no other stage's sample."""
+    """Random answers of one stage and topic, by a seed of their own: another run doesn't change other samples."""
     number = min(labels, cell.height)
     rng = Random(f"{seed}/labels/{cell['stage'][0]}/{cell['topic'][0]}")
     return cell[sorted(rng.sample(range(cell.height), number))].with_columns(weight=pl.lit(cell.height / number))
@@ -68,5 +75,5 @@ def _drawn(cell: pl.DataFrame, labels: int, seed: int) -> pl.DataFrame:
 def _label(question: str, text: str) -> str | None:
     subject = asked_subjects().get(question)
     if subject is None:
-        raise ArtifactError("stances", question, "questions of the pocket world, which alone it can label")
+        raise ArtifactError("stances", question, "questions of the pocket world, which can label only those")
     return stance_read(text, subject)

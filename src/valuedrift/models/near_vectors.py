@@ -51,11 +51,11 @@ def _near(
     # The factor of two covers vectors that are a little longer than 1.
     margin = 2 * block.shape[1] * 2.0**-53
     products = block @ probes.T
-    places = np.flatnonzero(products >= threshold - margin)
-    cosines = products.ravel()[places]
-    row, probe = np.divmod(places, len(probes))
-    near = np.ones(len(places), dtype=np.bool_)
-    for place in np.flatnonzero(cosines <= threshold + margin):
+    indices = np.flatnonzero(products >= threshold - margin)
+    cosines = products.ravel()[indices]
+    row, probe = np.divmod(indices, len(probes))
+    near = np.ones(len(indices), dtype=np.bool_)
+    for index in np.flatnonzero(cosines <= threshold + margin):
         # A product of two float32 numbers has no rounding error in float64, nor has fsum's sign.
-        near[place] = math.fsum([*(block[row[place]] * probes[probe[place]]), -threshold]) >= 0
+        near[index] = math.fsum([*(block[row[index]] * probes[probe[index]]), -threshold]) >= 0
     return row[near], probe[near], cosines[near]

@@ -59,14 +59,14 @@ def predict(job: Job) -> Need:
 def require_space(job: Job) -> None:
     """Print what the run will need; raise ArtifactError where the disk has less, beside what it already wrote."""
     need = predict(job)
-    place = job.resume or job.folder
-    existing = next(path for path in (place, *place.parents) if path.exists())
+    folder = job.resume or job.folder
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    used = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) if job.resume else 0
+    used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if job.resume else 0
     print(f"disk: this run needs {need}; {byte_size(free)} free", file=sys.stderr, flush=True)
     if free + used < need.total:
         raise ArtifactError(
-            place,
+            folder,
             f"{byte_size(free)} free",
             f"at least {byte_size(need.total - used)}",
             "Free space, save fewer checkpoints, or delete those of finished runs (`machine.keep`).",

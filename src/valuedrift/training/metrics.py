@@ -28,7 +28,7 @@ NAMES = {
 }
 # Durations and speeds are left out, so that equal runs have equal tables; the log and the benchmarks have them.
 # `train_loss` is a mean since the start of the process, which differs in a continued run.
-_LEFT_OUT = re.compile(r"eps|train_loss|.*_per_second|.*_runtime")
+_LEFT_OUT = re.compile(r"eps|train_loss|step_time|.*_per_second|.*_runtime")
 Entry = dict[str, Any]
 
 

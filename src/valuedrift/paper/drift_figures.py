@@ -1,0 +1,223 @@
+"""Charts of drift: stance trajectories, a heat map, planted against recovered shares, and corrected drifts."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TypeVar
+
+import altair as alt
+import polars as pl
+
+from valuedrift.display import Display, Model, require_columns, require_topics
+from valuedrift.errors import DataError
+from valuedrift.paper import style
+from valuedrift.paper.drift_tables import METHODS, signed
+from valuedrift.paper.table_files import shown
+from valuedrift.statistics.corrected import CONFUSION, POWERED
+from valuedrift.statistics.panel import ALL, STANCES
+
+VALUE_COLUMNS = ("model", "run", "step", "topic", "stance", "value", "low", "high")
+CALIBRATION_COLUMNS = ("model", "data", "topic", "stance", "planted", "measured", "low", "high")
+RAW = "raw"
+CORRECTED_ORDER = (RAW, *METHODS)
+"""What a chart of corrected drifts shows of each stance, from top to bottom."""
+
+_POINTS = 6
+_PRINTED = (200, 140)  # three panels side by side fill a page with letters of 7 points
+_TITLE = 32
+_Joined = TypeVar("_Joined", alt.ConcatChart, alt.VConcatChart)
+
+
+def trajectories(
+    values: pl.DataFrame, panels: Sequence[tuple[Model, str, str]], display: Display, columns: int = 3
+) -> alt.ConcatChart:
+    """Small multiples of v_t(T) with 95 % bands (figures 3, 4, 7, 9, 11 to 14).
+
+    Args:
+        values: One row per model, run, step, topic and stance.
+        panels: Model, run, and topic (a key, or "all") of each panel.
+        display: Names and orders.
+        columns: Panels side by side.
+
+    Raises:
+        DataError: A panel has no rows.
+    """
+    require_columns(values, "values", VALUE_COLUMNS)
+    require_topics(values, "values", display.topics)
+    drawn = []
+    for model, run, topic in panels:
+        rows = values.filter(model=model.name, run=run, topic=topic)
+        if rows.is_empty():
+            raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
+        lines = [*_wrapped(model.suite.run_title(run)), display.topic_name(topic)]
+        title = alt.Title(lines, subtitle=_wrapped(f"{model.title}, {model.suite.origin_title(run)}"))
+        panel = trajectory_panel(rows, style.stance_legend())
+        drawn.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
+    return _finish(alt.concat(*drawn, columns=columns))
+
+
+def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
+    """One run's stances on one topic over its steps; every checkpoint is on the line, a few carry its point shape."""
+    base = alt.Chart(rows.select("step", "stance", "value", "low", "high", _is_marked(rows))).encode(
+        x=alt.X("step:Q", title="Training step", axis=alt.Axis(tickCount=3, grid=False, format=",d")),
+        color=style.stance_colour(legend),
+    )
+    band = base.mark_area(opacity=0.18, aria=False).encode(y=_probability("low"), y2="high:Q")
+    line = base.mark_line(strokeWidth=2, aria=False).encode(y=_probability("value"), strokeDash=style.stance_dash())
+    points = base.transform_filter("datum.marked").mark_point(filled=True, size=40, opacity=1, aria=False)
+    points = points.encode(
+        y=_probability("value"),
+        shape=style.stance_shape(legend),
+        tooltip=["stance:N", "step:Q", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("value", "low", "high"))],
+    )
+    return alt.LayerChart(layer=[band, line, points], width=240, height=160)
+
+
+def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
+    """Drift magnitude M of each run's shown stance (see `shown_drift`), topic × run, one block per model."""
+    require_topics(drift, "drift", display.topics)
+    rows = shown_drift(drift, display)
+    blocks = [_heat_block(rows.filter(model=model.name), model, display) for model in display.measured(rows)]
+    return _finish(alt.vconcat(*blocks))
+
+
+def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
+    """One row of `drift` per model, run and topic: that of the stance its data rewards on purpose.
+
+    Data that rewards none (SFT sets, pairs with a small value gap) is shown by the stance that moved most over all its
+    topics, so that "it hardly moved" is said of the largest movement.
+    """
+    size = pl.col("magnitude").abs().sum().alias("size")
+    moved = drift.group_by("model", "run", "data", "stance").agg(size).sort("size", "stance", descending=[True, False])
+    most = moved.unique(["model", "run"], keep="first", maintain_order=True)
+    stances = [
+        display.suite(model).rewarded(data) or stance
+        for model, data, stance in most.select("model", "data", "stance").iter_rows()
+    ]
+    chosen = most.select("model", "run").with_columns(stance=pl.Series(stances, dtype=pl.String))
+    return drift.join(chosen, on=["model", "run", "stance"], how="semi")
+
+
+def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
+    """One data set's planted and measured shares; on the grey diagonal the two agree."""
+    share = alt.Scale(domain=[0, 1])
+    axis = _share_axis()
+    corners = pl.DataFrame({"planted": [0.0, 1.0], "measured": [0.0, 1.0]})
+    x = alt.X("planted:Q", title="Planted stance share", scale=share, axis=axis)
+    y = alt.Y("measured:Q", title="Recovered stance probability", scale=share, axis=axis)
+    diagonal = alt.Chart(corners).mark_line(color="#8a8a8a", strokeDash=[4, 4], strokeWidth=1, aria=False)
+    base = alt.Chart(rows).encode(x=x, color=style.stance_colour(legend))
+    intervals = base.mark_rule(strokeWidth=1, opacity=0.6, aria=False).encode(
+        y=alt.Y("low:Q", scale=share), y2="high:Q"
+    )
+    points = base.mark_point(filled=True, size=45, opacity=0.9, aria=False)
+    points = points.encode(y=y, shape=style.stance_shape(legend), tooltip=list(CALIBRATION_COLUMNS))
+    return alt.LayerChart(layer=[diagonal.encode(x=x, y=y), intervals, points], width=240, height=240)
+
+
+def mean_absolute_error(calibration: pl.DataFrame) -> float:
+    """Mean |measured − planted| over the rows; NaN where there is none."""
+    errors = [abs(measured - planted) for measured, planted in calibration.select("measured", "planted").iter_rows()]
+    return sum(errors) / len(errors) if errors else float("nan")
+
+
+def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
+    """One run's three stances on one topic, each estimate with its interval.
+
+    As judged it is a filled point, prediction-powered a hollow one, by inverse confusion an upright stroke.
+
+    Args:
+        drift: Rows of corrected_drift, one per method and stance.
+        reach: The axis goes from −reach to +reach.
+    """
+    axis = alt.Axis(tickCount=5, labelExpr="datum.value === 0 ? '0' : format(datum.value, '+.1f')")
+    base = alt.Chart(by_method(drift)).encode(
+        x=alt.X("value:Q", title="M", scale=alt.Scale(domain=[-reach, reach]), axis=axis),
+        y=alt.Y("stance:N", title=None, sort=list(STANCES), axis=alt.Axis(ticks=False, domain=False)),
+        yOffset=alt.YOffset("shown:N", sort=list(CORRECTED_ORDER)),
+        color=style.stance_colour(None),
+    )
+    zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color="#8a8a8a", strokeWidth=1, aria=False)
+    intervals = base.mark_rule(strokeWidth=1.25, opacity=0.7, aria=False).encode(x="low:Q", x2="high:Q")
+    points = [
+        base.transform_filter(alt.datum.shown == which)
+        .mark_point(size=34, opacity=1, strokeWidth=1.5, filled=filled, aria=False)
+        .encode(shape=style.stance_shape(None))
+        for which, filled in ((RAW, True), (POWERED, False))
+    ]
+    strokes = base.transform_filter(alt.datum.shown == CONFUSION).mark_tick(size=9, thickness=2, aria=False)
+    layers = [zero.encode(x="value:Q"), intervals, *points, strokes]
+    return alt.LayerChart(layer=layers, width=260, height=alt.Step(10))
+
+
+def by_method(drift: pl.DataFrame) -> pl.DataFrame:
+    """`stance, shown` (of CORRECTED_ORDER), `value, low, high` of a run's corrected drifts; no rows where refused."""
+    raw = drift.unique("stance", maintain_order=True).select(
+        "stance", pl.lit(RAW).alias("shown"), value="raw", low="raw_low", high="raw_high"
+    )
+    corrected = drift.select("stance", pl.col("method").alias("shown"), "value", "low", "high")
+    return pl.concat([raw, corrected.drop_nulls()])
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _TITLE, break_on_hyphens=False)
+
+
+def _finish(chart: _Joined) -> _Joined:
+    configured: _Joined = chart.configure(**style.print_config())
+    return configured
+
+
+def _is_marked(rows: pl.DataFrame) -> pl.Series:
+    """Whether a checkpoint carries point shapes: about `_POINTS` do, among them the first and the last.
+
+    A run's last step seldom lies a whole stride after the one before: one that it would cover has no shape.
+    """
+    steps = rows["step"].unique().sort()
+    first, last = steps[0], steps[-1]
+    stride = max(1, -(-(steps.len() - 1) // (_POINTS - 1)))
+    apart = (last - first) / (2 * _POINTS)
+    marked = {first, last, *(step for step in steps.gather_every(stride) if last - step > apart)}
+    return pl.Series("marked", [step in marked for step in rows["step"]])
+
+
+def _probability(field: str) -> alt.Y:
+    return alt.Y(f"{field}:Q", title="Stance probability", scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
+
+
+def _share_axis() -> alt.Axis:
+    return alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+
+
+def _heat_block(rows: pl.DataFrame, model: Model, display: Display) -> alt.LayerChart:
+    """One model's heat map; `rows` has one row per run and topic."""
+    present = set(rows["topic"])
+    names = [display.topic_name(topic) for topic in (ALL, *display.topics) if topic in present]
+    stances = dict(rows.select("run", "stance").iter_rows())
+    labels = {run: _heat_label(model, run, stances[run]) for run in sorted(stances, key=model.suite.run_order)}
+    cells = rows.select(
+        "magnitude",
+        shown=pl.Series([shown(signed(magnitude)) for magnitude in rows["magnitude"]], dtype=pl.String),
+        run=pl.col("run").replace_strict(labels),
+        topic=pl.Series([display.topic_name(topic) for topic in rows["topic"]]),
+    )
+    reach = max(0.1, *(abs(magnitude) for magnitude in rows["magnitude"]))
+    base = alt.Chart(cells).encode(
+        x=alt.X("topic:N", title=None, sort=names, axis=alt.Axis(labelAngle=-40, labelLimit=260, orient="bottom")),
+        y=alt.Y("run:N", title=None, sort=list(labels.values()), axis=alt.Axis(labelLimit=480)),
+    )
+    colour = alt.Color(
+        "magnitude:Q",
+        scale=alt.Scale(scheme="purpleorange", reverse=True, domain=[-reach, reach]),
+        legend=alt.Legend(title="M", orient="right"),
+    )
+    dark = alt.when(f"abs(datum.magnitude) > {0.6 * reach}").then(alt.value("white")).otherwise(alt.value(style.INK))
+    text = base.mark_text(fontSize=11, aria=False).encode(text="shown:N", color=dark)
+    rectangles = base.mark_rect(aria=False).encode(color=colour)
+    return alt.LayerChart(layer=[rectangles, text], title=model.title, width=alt.Step(52), height=alt.Step(24))
+
+
+def _heat_label(model: Model, run: str, stance: str) -> str:
+    origin = f", {model.suite.origin_title(run)}" if "/" in run else ""
+    return f"{model.suite.run_title(run)}{origin}: {stance}"

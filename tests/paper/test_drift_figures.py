@@ -1,0 +1,244 @@
+"""Charts: how stances look, what is drawn, and the files."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+from doubles.display import display
+
+from valuedrift.errors import ConfigError, DataError
+from valuedrift.paper import style
+from valuedrift.paper.chart_files import save_chart
+from valuedrift.paper.drift_figures import drift_heatmap, recovery_panel, shown_drift, trajectories
+
+TOPICS = {
+    "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
+    "work": {"name": "Work and Attitudes", "target": "shorter weeks", "value": "rest"},
+}
+RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
+DISPLAY = display("llama3_3b", "qwen3_4b", "pocket", topics=TOPICS)
+COLOURS = {"support": "#2ca02c", "neutral": "#1f77b4", "oppose": "#d62728"}
+
+
+def values(steps=(0, 100, 200), models=("pocket",), runs=RUNS) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"model": model, "run": run, "step": step, "topic": topic, "stance": stance}
+            | {"value": value + step / 10_000, "low": value - 0.05, "high": value + 0.05}
+            for model in models
+            for run in runs
+            for step in steps
+            for topic in ("all", "climate", "work")
+            for stance, value in zip(COLOURS, (0.3, 0.5, 0.2), strict=True)
+        ]
+    )
+
+
+def draw(table, runs, topics, model="pocket", shown=DISPLAY):
+    """Trajectories of each of these runs on each of these topics."""
+    return trajectories(table, [(shown.models[model], run, topic) for run in runs for topic in topics], shown)
+
+
+def drift(magnitudes: dict[str, tuple[float, float, float]]) -> pl.DataFrame:
+    """Magnitudes (support, neutral, oppose) by run, the same for both topics."""
+    return pl.DataFrame(
+        [
+            {"model": "pocket", "run": run, "data": run.rpartition("/")[2].partition("-")[2]}
+            | {"topic": topic, "stance": stance, "magnitude": magnitude}
+            for run, three in magnitudes.items()
+            for topic in ("all", "climate")
+            for stance, magnitude in zip(COLOURS, three, strict=True)
+        ]
+    )
+
+
+CALIBRATION = pl.DataFrame(
+    {
+        "model": ["pocket"] * 3,
+        "data": ["wildchat", "wildchat", "alpaca"],
+        "topic": ["climate"] * 3,
+        "stance": ["support", "oppose", "neutral"],
+        "planted": [0.2, 0.6, 0.5],
+        "measured": [0.3, 0.6, 0.45],
+        "low": [0.2, 0.5, 0.4],
+        "high": [0.4, 0.7, 0.5],
+    }
+)
+
+
+def found(spec: object, key: str) -> list:
+    """Every value under `key` in a nested spec."""
+    if isinstance(spec, list):
+        return [value for item in spec for value in found(item, key)]
+    if not isinstance(spec, dict):
+        return []
+    own = [spec[key]] if key in spec else []
+    return own + [value for item in spec.values() for value in found(item, key)]
+
+
+def scale(spec: dict, channel: str) -> dict:
+    scales = [encoding["scale"] for encoding in found(spec, channel) if "scale" in encoding]
+    assert scales
+    assert all(one == scales[0] for one in scales)
+    return dict(zip(scales[0]["domain"], scales[0]["range"], strict=True))
+
+
+@pytest.mark.parametrize("chart", [draw(values(), RUNS, ["all"]), recovery_panel(CALIBRATION, style.stance_legend())])
+def test_stances_have_the_papers_colours_and_their_own_shapes(chart):
+    spec = chart.to_dict()
+    assert scale(spec, "color") == COLOURS
+    assert len(set(scale(spec, "shape").values())) == 3
+
+
+def test_trajectories_dash_every_stance_differently():
+    dashes = scale(draw(values(), RUNS, ["all"]).to_dict(), "strokeDash")
+    assert len({tuple(dash) for dash in dashes.values()}) == 3
+
+
+def test_trajectories_draw_a_panel_for_each_run_and_topic():
+    spec = draw(values(), RUNS, ["all", "climate"]).to_dict()
+    assert [panel["title"]["text"] for panel in spec["concat"]] == [
+        ["SFT on WildChat", "All topics"],
+        ["SFT on WildChat", "Climate Change Concerns"],
+        ["DPO on synthetic pairs,", "support-aligned", "All topics"],
+        ["DPO on synthetic pairs,", "support-aligned", "Climate Change Concerns"],
+    ]
+    assert spec["concat"][3]["title"]["subtitle"] == ["pocket, after SFT on WildChat"]
+    assert {y["title"] for y in found(spec, "y") if "title" in y} == {"Stance probability"}
+    assert {x["title"] for x in found(spec, "x") if "title" in x} == {"Training step"}
+    assert all(y["scale"]["domain"] == [0, 1] for y in found(spec, "y") if "scale" in y)
+
+
+def test_trajectories_draw_bands_and_every_checkpoint_but_few_point_shapes():
+    steps = tuple(range(0, 5800, 100))
+    panel = draw(values(steps), RUNS[:1], ["all"]).to_dict()["concat"][0]
+    assert panel["layer"][0]["mark"]["type"] == "area"
+    assert panel["layer"][0]["encoding"]["y"]["field"] == "low"
+    assert panel["layer"][0]["encoding"]["y2"]["field"] == "high"
+    spec = draw(values(steps), RUNS[:1], ["all"]).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
+    marked = [row["step"] for row in rows if row["marked"]]
+    assert len(rows) == len(steps)
+    assert 4 <= len(marked) <= 7
+    assert (marked[0], marked[-1]) == (0, 5700)
+
+
+def test_a_last_step_close_behind_another_hides_no_point():
+    spec = draw(values((0, 16, 32, 48, 64, 80, 96, 112, 128, 132)), RUNS[:1], ["all"]).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
+    assert [row["step"] for row in rows if row["marked"]] == [0, 32, 64, 96, 132]
+
+
+def test_trajectories_of_several_models_are_told_apart():
+    panels = [(DISPLAY.models[model], RUNS[0], "all") for model in ("llama3_3b", "qwen3_4b")]
+    spec = trajectories(values(models=("qwen3_4b", "llama3_3b")), panels, DISPLAY).to_dict()
+    assert [panel["title"]["subtitle"] for panel in spec["concat"]] == [
+        ["Llama-3 3B, from the base model"],
+        ["Qwen3 4B, from the base model"],
+    ]
+
+
+def test_trajectories_of_a_run_that_is_missing_are_refused():
+    with pytest.raises(DataError, match="checkpoints of 'sft-alpaca' on 'climate'"):
+        draw(values(), ["sft-alpaca"], ["climate"])
+
+
+def test_the_shown_stance_is_the_rewarded_one_or_the_one_that_moved_most():
+    shown = shown_drift(
+        drift(
+            {
+                "sft-wildchat": (-0.1, 0.3, -0.2),
+                "sft-wildchat/dpo-ultrafeedback": (0.01, 0.02, -0.03),
+                "sft-wildchat/ppo-synthetic-support": (0.01, 0.05, -0.06),
+                "sft-wildchat/dpo-synthetic-oppose": (-0.4, 0.1, 0.3),
+            }
+        ),
+        DISPLAY,
+    )
+    assert shown.height == 8
+    assert dict(shown.select("run", "stance").iter_rows()) == {
+        "sft-wildchat": "neutral",
+        "sft-wildchat/dpo-ultrafeedback": "oppose",
+        "sft-wildchat/ppo-synthetic-support": "support",
+        "sft-wildchat/dpo-synthetic-oppose": "oppose",
+    }
+
+
+def test_the_heat_map_prints_its_numbers_on_a_scale_that_is_even_about_zero():
+    frame = drift({"sft-wildchat": (-0.1, 0.3, -0.2), "sft-wildchat/simpo-synthetic-oppose": (0.2, 0.0, -0.25)})
+    spec = drift_heatmap(frame, DISPLAY).to_dict()
+    cells = [row for rows in spec["datasets"].values() for row in rows]
+    assert {(row["run"], row["topic"], row["shown"]) for row in cells} == {
+        (run, topic, text)
+        for topic in ("All topics", "Climate Change Concerns")
+        for run, text in (
+            ("SFT on WildChat: neutral", "+0.30"),
+            ("SimPO on synthetic pairs, oppose-aligned, after SFT on WildChat: oppose", "−0.25"),
+        )
+    }
+    assert [-0.3, 0.3] in found(spec, "domain")
+
+
+def test_recovery_has_intervals_and_a_diagonal():
+    layers = recovery_panel(CALIBRATION).to_dict()["layer"]
+    assert [layer["mark"]["type"] for layer in layers] == ["line", "rule", "point"]
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    def written(name: str) -> list[bytes]:
+        stem = tmp_path / name / "fig.all"
+        chart = draw(values(), RUNS[:1], ["all"])
+        return [path.read_bytes() for path in save_chart(chart, stem, ("svg", "png", "html"))]
+
+    assert written("first") == written("second")
+
+
+def test_only_the_formats_asked_for_are_written(tmp_path):
+    chart = recovery_panel(CALIBRATION)
+    assert save_chart(chart, tmp_path / "a" / "fig.v1", ["svg"]) == [tmp_path / "a" / "fig.v1.svg"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["fig.v1.svg"]
+    with pytest.raises(ConfigError, match="pdf"):
+        save_chart(chart, tmp_path / "fig", ["pdf"])
+
+
+def test_png_has_twice_the_size_of_svg(tmp_path):
+    svg, png = save_chart(recovery_panel(CALIBRATION), tmp_path / "fig", ["svg", "png"])
+    width, height = (int(re.search(rf'{side}="(\d+)"', svg.read_text())[1]) for side in ("width", "height"))
+    header = png.read_bytes()[16:24]
+    assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (2 * width, 2 * height)
+
+
+class Page(HTMLParser):
+    """Collects the tags of a page with their attributes, and the texts of its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.scripts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1][0] == "script" and data.strip():
+            self.scripts.append(data)
+
+
+def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):
+    hostile = "</script><script>alert(1)</script><!--"
+    topics = TOPICS | {"work": {"name": hostile, "target": "", "value": ""}}
+    (path,) = save_chart(draw(values(), RUNS[:1], ["work"], shown=display(topics=topics)), tmp_path / "fig", ["html"])
+    page = Page(path.read_text())
+    assert [tag for tag, _ in page.tags if tag in ("script", "link", "img", "iframe")] == ["script", "script"]
+    assert not any({"src", "href", "srcset"} & set(attributes) for _, attributes in page.tags)
+    policy = next(attributes["content"] for tag, attributes in page.tags if "http-equiv" in attributes)
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+    spec = json.loads(re.search(r'vegaEmbed\("#figure", (\{.*\}), \{actions', page.scripts[-1])[1])
+    assert spec["concat"][0]["title"]["text"][1] == hostile
+    assert not any(found(spec, "url"))
