@@ -3,9 +3,12 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
-from valuedrift.errors import ConfigError
+from valuedrift.display import display_settings
+from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.models import CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
@@ -29,17 +32,34 @@ if workflow.modifier.path_modifier.replace_prefix("results") != "results":
         "module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is"
     )
 
-PROJECT = Project.read(config)
+# A folder of results is a target: it stands for all files that the pipeline makes in it.
+is_own_command = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+try:
+    PROJECT = Project.read(config)
+    RESOLVED = {target: resolve_targets([target], config) for target in asked_targets(sys.argv) if is_own_command}
+except ValueDriftError as error:
+    raise WorkflowError(str(error)) from error  # which Snakemake prints without a traceback
+
+for target, files in RESOLVED.items():
+    if files != [target]:
+
+        rule:
+            name:
+                target
+            input:
+                files,
+            localrule: True
+
+
 SEED = config["seed"]
 TARGETS = as_json(PROJECT.targets)
 BOOTSTRAP = as_json({key: config["statistics"][key] for key in ("replicates", "level")})
 REPORTED = config["report"]["models"]
-SHOWN_TOPICS = as_json(PROJECT.topics("name", "target", "value"), keep_order=True)
 
 
-def shown(*keys):
-    """These settings of the report."""
-    return as_json({key: config["report"][key] for key in keys})
+def display(*keys, models=REPORTED):
+    """Names, orders and roles of what is shown of these models, with these settings of the report."""
+    return as_json(display_settings(config, models, *keys), keep_order=True)
 
 
 # What a job's wildcards name.
@@ -75,15 +95,3 @@ wildcard_constraints:
     format="parquet|csv",
     shard="[0-9]+",
     run="[a-z0-9-]+(/[a-z0-9-]+)?",
-
-
-# A folder of results is a target: it stands for all files that the pipeline makes in it.
-for target in asked_targets(sys.argv) if workflow.is_main_process and workflow.modifier.is_main_snakefile() else []:
-    if (files := resolve_targets([target], config)) != [target]:
-
-        rule:
-            name:
-                target
-            input:
-                files,
-            localrule: True

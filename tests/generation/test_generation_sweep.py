@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -124,17 +123,17 @@ def test_shards_and_batches_of_any_size_give_the_same_answers(swept: Sweeper, cu
     parts = []
     for number, (start, end) in enumerate(zip((0, *cuts), (*cuts, 3), strict=True)):
         swept.checkpoints, swept.folder = checkpoints[start:end], swept.folder / "other"
-        parts.append(swept(replace(SAMPLING, batch_size=1 + 5 * number)))
+        parts.append(swept(SAMPLING.replace(batch_size=1 + 5 * number)))
     assert pl.concat(parts).equals(whole)
 
 
 def test_for_more_answers_per_question_only_the_new_ones_are_generated(swept: Sweeper) -> None:
     two = swept()
-    five = swept(replace(SAMPLING, answers=5))
+    five = swept(SAMPLING.replace(answers=5))
     assert swept.generated == [9, 9]
     assert five.filter(pl.col("sample") < 2).equals(two)
     shutil.rmtree(swept.folder / "store")
-    assert swept(replace(SAMPLING, answers=5)).equals(five)
+    assert swept(SAMPLING.replace(answers=5)).equals(five)
     assert swept(SAMPLING).equals(two)
     assert swept.generated == []
 
@@ -151,7 +150,7 @@ def test_for_one_more_question_only_its_answers_are_generated(swept: Sweeper, tm
 @pytest.mark.parametrize("change", [{"temperature": 0.5}, {"max_tokens": 5}, {"seed": 1}])
 def test_answers_of_other_sampling_are_generated_and_saved_separately(swept: Sweeper, change: dict[str, float]) -> None:
     first = swept()
-    assert not swept(replace(SAMPLING, **change)).equals(first)
+    assert not swept(SAMPLING.replace(**change)).equals(first)
     assert swept.generated == [6, 6]
     assert swept().equals(first)
     assert swept.generated == []

@@ -28,7 +28,7 @@ class Job:
 
     Attributes:
         stage: The first folder of its benchmark file below results/benchmarks; its rule's name without such a file.
-        name: The rest of that path without its ending, such as `pocket/sft-wildchat/dpo-ultrafeedback`.
+        name: The rest of that path without its ending, such as `pocket/sft-chats/dpo-pairs`.
         gpus: What the rule and the profile give it; 1 where they say nothing.
         retrained: Whether it would train again what was trained to the end before.
     """
@@ -76,6 +76,8 @@ def job_graph(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[A
         except ValueDriftError:
             raise
         except (Exception, SystemExit) as error:
+            if isinstance(error.__cause__, ValueDriftError):
+                raise error.__cause__ from error
             said = len(printed.getvalue())
             snakemake.print_exception(error)
             raise ValueDriftError(_in_words(error, printed.getvalue()[:said], printed.getvalue()[said:])) from error
