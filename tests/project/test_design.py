@@ -14,6 +14,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from doubles import report
+from doubles.display import configuration
+
+from valuedrift.display import display_settings
+from valuedrift.files import write_parquet
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "src/valuedrift"
@@ -30,7 +35,9 @@ def imports() -> dict[str, set[str]]:
     for room in rooms():
         trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (PACKAGE / room).glob("*.py")]
         nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-        named = [name for node in nodes for name in [node.module, *(f"{node.module}.{each.name}" for each in node.names)]]
+        named = [
+            name for node in nodes for name in [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+        ]
         found[room] = {name.split(".")[1] for name in named if name.startswith("valuedrift.")} & set(rooms()) - {room}
     return found
 
@@ -126,10 +133,31 @@ def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Pat
         **{"question": "What about wind farms?", "answer": "I support them."},
     }
     pl.DataFrame([answers]).write_parquet(tmp_path / "answers.parquet")
-    settings, targets = {"prompt": "short", "max_unassigned": 1.0}, {"climate": "wind farms"}
+    settings = {"prompt": "short", "max_unassigned": 1.0, "labels": ["F", "N", "A"]}
+    targets = {"climate": "wind farms"}
     valuedrift(
         *(extended, "judge", "--judge", base, "--settings", json.dumps(settings), "--targets", json.dumps(targets)),
-        *("--journal", tmp_path / "j.jsonl", "--answers", tmp_path / "answers.parquet", "--out", tmp_path / "s.parquet"),
+        *(
+            "--journal",
+            tmp_path / "j.jsonl",
+            "--answers",
+            tmp_path / "answers.parquet",
+            "--out",
+            tmp_path / "s.parquet",
+        ),
     )
     (stance,) = pl.read_parquet(tmp_path / "s.parquet").to_dicts()
-    assert sum(stance[name] for name in ("support", "neutral", "oppose")) == pytest.approx(1)
+    assert sum(stance[f"p_{name}"] for name in ("support", "neutral", "oppose")) == pytest.approx(1)
+
+
+def test_the_example_of_a_table_is_written(extended: Path, tmp_path: Path) -> None:
+    statistics = tmp_path / "pocket"
+    write_parquet(statistics / "drift.parquet", report.drift())
+    write_parquet(statistics / "values.parquet", report.values())
+    config = configuration(["pocket"], report.TOPICS, table_1_topics=["climate"], figure_formats=["svg"])
+    shown = display_settings(config, ["pocket"], "table_1_topics", "figure_formats")
+    valuedrift(
+        *(extended, "drift", "--statistics", statistics, "--display", json.dumps(shown), "--out", tmp_path / "shown"),
+    )
+    table = pl.read_csv(tmp_path / "shown/tables/largest_drifts.csv")
+    assert table.select("run", "stance", "magnitude").rows() == [(run, "support", 0.53) for run in report.RUNS]
