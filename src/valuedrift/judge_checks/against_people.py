@@ -173,7 +173,7 @@ def _compare(truth: Labels, found: Labels, name: str, bootstrap: Bootstrap) -> J
 def _calibration(answers: LabelledAnswers, level: float) -> pl.DataFrame:
     truth = np.array(_AS_STANCES)[answers.humans["human_final"]]
     names = pl.Enum(list(answers.judges))
-    schema = pl.Schema({"judge": names, "stance": pl.Enum(STANCES), "p": pl.Float64, "hit": pl.Boolean})
+    schema = pl.Schema({"judge": names, "stance": pl.Enum(STANCES), "p": pl.Float64(), "hit": pl.Boolean()})
     parts = [
         pl.DataFrame({"judge": name, "stance": stance, "p": judged.probabilities[:, i], "hit": truth == i}, schema)
         for name, judged in answers.judges.items()
