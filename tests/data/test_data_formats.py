@@ -320,7 +320,7 @@ def test_world_rows_keep_their_other_columns():
     assert convert("world_sft", row) == {"id": row_id({"messages": WHY}), **row}
 
 
-def test_the_id_depends_on_content_alone():
+def test_the_id_depends_only_on_content():
     assert row_id({"a": 1, "b": "é"}) == row_id({"b": "é", "a": 1}) != row_id({"a": 1, "b": "e"})
     # printf '{"messages":[]}' | sha256sum
     assert row_id({"messages": []}) == "5e4ce7b36ba37b78"

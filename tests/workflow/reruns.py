@@ -103,6 +103,13 @@ TABLE = (
         edit("report.models", ["qwen3_4b"]),
     ),
     Row(("report.table_1_topics",), "tables", {"drift", "tables"}, edit("report.table_1_topics", ["work"])),
+    Row(("report.sample_topics",), "tables", {"tables"}, edit("report.sample_topics", ["work"])),
+    Row(
+        ("report.figure_topics.*",),
+        "figures",
+        {"figures"},
+        edit("report.figure_topics.figure_3", "work"),
+    ),
     Row(
         ("report.ablation_topics",),
         "figures of ablations",
@@ -260,7 +267,7 @@ TABLE = (
             max_tokens=50,
         ),
     ),
-    Row(("models.*.title",), "nothing", set(), edit("models.qwen3_4b.title", "Q")),
+    Row(("models.*.title",), "tables and figures", SHOWN, edit("models.qwen3_4b.title", "Q")),
     Row(("models.*.suite",), "that model's grid", {"sft", "dpo"} | ANSWERS, edit("models.qwen3_4b.suite", "real")),
     Row(
         ("models.*.hub.*", "models.*.folder"),
@@ -391,10 +398,16 @@ TABLE = (
         + edits("suites.paper.synthetic.writing", temperature=0.1, max_tokens=9, attempts=9, minimum=0.1),
     ),
     Row(
-        ("suites.*.data.*.title", "suites.*.data.*.licence"),
-        "nothing: the card says them as they were when it was written",
+        ("suites.*.data.*.title",),
+        "tables and figures; the card says it as it was when it was written",
+        SHOWN,
+        edit("suites.pocket.data.wildchat.title", "T"),
+    ),
+    Row(
+        ("suites.*.data.*.licence",),
+        "nothing: the card says it as it was when it was written",
         set(),
-        edits("suites.pocket.data.wildchat", title="T", licence="L"),
+        edit("suites.pocket.data.wildchat.licence", "L"),
     ),
     Row(
         tuple(

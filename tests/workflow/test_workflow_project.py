@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def test_limits_of_a_chat_model_are_handed_over_and_not_tracked(config: dict[str
 
 
 def test_limits_are_settings_of_chat_models() -> None:
-    assert {field.name for field in fields(LlmSettings)} - LIMITS == {"backend", "model", "url"}
+    assert set(LlmSettings.model_fields) - LIMITS == {"backend", "model", "url"}
 
 
 def test_a_fetched_chat_model_is_known_by_its_folder(project: Project) -> None:
