@@ -104,8 +104,16 @@ def test_the_example_of_an_algorithm_trains(extended: Path, base: Path, tmp_path
     ]
     pl.DataFrame(pairs).write_parquet(tmp_path / "pairs.parquet")
     settings = {
-        **{"learning_rate": 1e-2, "batch_size": 2, "device_batch_size": 2, "epochs": 1, "warmup_ratio": 0.0},
-        **{"max_length": 80, "response_length": 20, "bf16": False, "gradient_checkpointing": False, "beta": 0.5},
+        "learning_rate": 1e-2,
+        "batch_size": 2,
+        "device_batch_size": 2,
+        "epochs": 1,
+        "warmup_ratio": 0.0,
+        "max_length": 80,
+        "response_length": 20,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "beta": 0.5,
     }
     valuedrift(
         *(extended, "train", "--algorithm", "hinge", "--settings", json.dumps(settings), "--seed", 0, "--base", base),
@@ -129,8 +137,14 @@ def test_the_example_of_a_data_format_is_read(extended: Path, tmp_path: Path) ->
 
 def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Path) -> None:
     answers = {
-        **{"model": "mine", "run": "base", "step": 0, "topic": "climate", "question_id": "q", "sample": 0},
-        **{"question": "What about wind farms?", "answer": "I support them."},
+        "model": "mine",
+        "run": "base",
+        "step": 0,
+        "topic": "climate",
+        "question_id": "q",
+        "sample": 0,
+        "question": "What about wind farms?",
+        "answer": "I support them.",
     }
     pl.DataFrame([answers]).write_parquet(tmp_path / "answers.parquet")
     settings = {"prompt": "short", "max_unassigned": 1.0, "labels": ["F", "N", "A"]}

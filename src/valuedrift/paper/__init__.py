@@ -1,1 +1,1 @@
-"""Tables and figures from the statistics, by the paper's numbers where they have one, and the numbers that it states."""
+"""Tables and figures from the statistics, by the numbers of the paper, and the numbers that it states."""
