@@ -8,38 +8,26 @@ from typing import Any
 
 import pytest
 from doubles.batches import BatchServer, batches
+from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
-from valuedrift.llm.batch_files import read_batch_file, read_batch_output, write_batch_file
+from valuedrift.llm.batch_files import read_batch_file, read_batch_outcomes, write_batch_file
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
-from valuedrift.llm.http_errors import BudgetError, EndpointError
+from valuedrift.llm.http_errors import Answered, BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-
-
-def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
-    return [ChatRequest((Turn("user", f"{prefix} {i}"),), max_tokens=10, top_logprobs=3) for i in range(count)]
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
     return LlmSettings(backend="batch", model="judge", url=url, **({"batch_poll": 0.01, "patience": 5.0} | changes))
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "replies.jsonl"
-
-
-def keys_of(journal: Path) -> list[str]:
-    return [json.loads(line)["key"] for line in journal.read_text().splitlines()]
-
-
 def leftovers(journal: Path) -> list[str]:
     return [path.name for path in journal.parent.rglob("*") if path.is_file() and path != journal]
 
 
-def test_replies_come_and_nothing_is_left_lying_about(journal: Path) -> None:
+def test_replies_come_and_no_file_is_left_behind(journal: Path) -> None:
     requests = [*questions(30), *questions(1, "too long"), *questions(5)]
     with batches(BatchServer()) as server:
         found = ask(requests, settings(server.url), journal)
@@ -172,7 +160,7 @@ def test_outputs_of_every_kind_are_read(tmp_path: Path) -> None:
     ]
     path = tmp_path / "output.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + 'null\n{"custom_id": "h", "resp')
-    found = dict(read_batch_output(path))
+    found = {key: one.reply for key, one in read_batch_outcomes(path) if isinstance(one, Answered)}
     assert found["a"] == ChatReply("Yes", "stop", 3, 1, 0.0)
     assert {key: reply.finish for key, reply in found.items()} == {
         "a": "stop",

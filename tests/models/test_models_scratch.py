@@ -88,7 +88,7 @@ def test_pretraining_learns_its_documents(pretrained: Path) -> None:
     assert loss["value"][-1] < 0.5 * loss["value"][0]
 
 
-def test_pretraining_follows_from_its_texts_and_seed_alone(pretrained: Path, documents: Path, tmp_path: Path) -> None:
+def test_pretraining_depends_only_on_its_texts_and_seed(pretrained: Path, documents: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.parquet"
     pl.read_parquet(documents, columns=["text"]).write_parquet(bare)
     results = []
