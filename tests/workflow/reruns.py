@@ -132,10 +132,7 @@ TABLE = (
         edits("statistics", replicates=500, level=0.9),
     ),
     Row(
-        ("statistics.seeds",),
-        "statistics, and what is made of them",
-        STATISTICS,
-        edit("statistics.seeds", ["seed-1"]),
+        ("statistics.seeds",), "statistics, and what is made of them", STATISTICS, edit("statistics.seeds", ["seed-1"])
     ),
     Row(
         ("statistics.labelled",),
@@ -149,12 +146,7 @@ TABLE = (
         LABELLED | {"tables"},
         edit("suites.pocket.world.labels", 9),
     ),
-    Row(
-        ("topics.*.name",),
-        "tables and figures",
-        SHOWN,
-        edit("topics.work.name", "Labour"),
-    ),
+    Row(("topics.*.name",), "tables and figures", SHOWN, edit("topics.work.name", "Labour")),
     Row(
         ("topics.*.value",),
         "tables and figures; pairs that are written about it, and what is trained on them",

@@ -196,10 +196,7 @@ def test_a_killed_job_is_said(clone: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (["results/nothing"], "results/nothing"),
-        (["--configfile", "wrong.yaml"], "configuration key 'sede'"),
-    ],
+    [(["results/nothing"], "results/nothing"), (["--configfile", "wrong.yaml"], "configuration key 'sede'")],
 )
 def test_what_cannot_be_planned_is_an_error(
     clone: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
