@@ -16,11 +16,10 @@ rule ablations:
         **CPU,
     params:
         ablated=lambda w: as_json(ablated(config, w.model)),
-        topics=SHOWN_TOPICS,
-        report=shown("ablation_topics", "figure_formats"),
+        display=lambda w: display("ablation_topics", "figure_formats", models=[w.model]),
         statistics=BOOTSTRAP,
         seed=SEED,
     shell:
-        "valuedrift ablations --stances {input} --ablated {params.ablated:q} --topics {params.topics:q}"
-        " --report {params.report:q} --statistics-settings {params.statistics:q} --seed {params.seed}"
+        "valuedrift ablations --stances {input} --ablated {params.ablated:q} --display {params.display:q}"
+        " --statistics-settings {params.statistics:q} --seed {params.seed}"
         " --out {output} 2> {log}"

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS
@@ -54,12 +55,11 @@ SEED = config["seed"]
 TARGETS = as_json(PROJECT.targets)
 BOOTSTRAP = as_json({key: config["statistics"][key] for key in ("replicates", "level")})
 REPORTED = config["report"]["models"]
-SHOWN_TOPICS = as_json(PROJECT.topics("name", "target", "value"), keep_order=True)
 
 
-def shown(*keys):
-    """These settings of the report."""
-    return as_json({key: config["report"][key] for key in keys})
+def display(*keys, models=REPORTED):
+    """Names, orders and roles of what is shown of these models, with these settings of the report."""
+    return as_json(display_settings(config, models, *keys), keep_order=True)
 
 
 # What a job's wildcards name.

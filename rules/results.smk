@@ -9,12 +9,20 @@ RECOVERIES = expand(
     name=RECOVERY,
 )
 
-# Of the first reported model alone: its probes, data sets and judge.
-FIRST = PROJECT.reported[0].suite
-REPORTED_EXPRESSION = expand("results/expression/{suite}/{name}", suite=FIRST.name, name=EXPRESSION)
-ALIGNED = [FIRST.tables(data)[0] for data in FIRST.data if data == FIRST["grid"].get("support_aligned")]
-QUALITY = [f"results/judges/{judge}/quality.json" for judge in PROJECT.measured_judges[:1]]
-PROMPTS = {"judge": FIRST.judge.prompt, **({"writer": FIRST.writer_prompt} if FIRST.writer else {})}
+# By suite or judge of the reported models.
+PROBES = {suite.name: suite.probes.table for suite in PROJECT.reported_suites}
+EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites}
+REPORTED_EXPRESSION = expand("{folder}/{name}", folder=EXPRESSED.values(), name=EXPRESSION)
+ALIGNED = {
+    suite.name: suite.tables(suite["grid"]["support_aligned"])[0]
+    for suite in PROJECT.reported_suites
+    if suite["grid"].get("support_aligned")
+}
+QUALITY = {judge: f"results/judges/{judge}/quality.json" for judge in PROJECT.measured_judges}
+PROMPTS = {
+    "judge": {suite.judge.name: suite.judge.prompt for suite in PROJECT.reported_suites},
+    "writer": {suite.name: suite.writer_prompt for suite in PROJECT.reported_suites if suite.writer},
+}
 
 
 rule statistics:
@@ -134,20 +142,18 @@ rule drift:
     resources:
         **CPU,
     params:
-        topics=SHOWN_TOPICS,
-        report=shown("table_1_topics", "figure_formats", "figure_columns"),
+        display=lambda w: display("table_1_topics", "figure_formats", "figure_columns", models=[w.model]),
         statistics=subpath(input[0], parent=True),
     shell:
-        "valuedrift drift --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
-        " --out {output} 2> {log}"
+        "valuedrift drift --statistics {params.statistics} --display {params.display:q} --out {output} 2> {log}"
 
 
 rule tables:
     input:
         statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
         stances=[stances for model in PROJECT.reported for stances in model.stances],
-        probes=FIRST.probes.table,
-        aligned=ALIGNED,
+        probes=PROBES.values(),
+        aligned=ALIGNED.values(),
         expression=REPORTED_EXPRESSION,
         corrected=expand("results/statistics/{model}/corrected_drift.parquet", model=LABELLED),
     output:
@@ -162,19 +168,19 @@ rule tables:
     resources:
         **CPU,
     params:
-        topics=SHOWN_TOPICS,
-        report=shown("table_1_topics"),
+        display=display("table_1_topics", "sample_topics"),
         statistics=lambda w, input: folders(input.statistics),
-        aligned=lambda w, input: f"--aligned {input.aligned}" if input.aligned else "",
-        expression=lambda w, input: folders(input.expression),
+        probes=as_json(PROBES),
+        aligned=as_json(ALIGNED),
+        expression=as_json(EXPRESSED),
         corrected=lambda w, input: option("--corrected", input.corrected),
         downstream=lambda w: option("--downstream", measured("results/downstream", REPORTED)),
         downstream_versions=lambda w: as_json(versions(measured("results/downstream", REPORTED))),
         seed=SEED,
     shell:
-        "valuedrift tables --statistics {params.statistics} --stances {input.stances} --probes {input.probes}"
-        " {params.aligned} --expression {params.expression} {params.corrected} {params.downstream} --topics {params.topics:q}"
-        " --report {params.report:q} --seed {params.seed} --out {output} 2> {log}"
+        "valuedrift tables --statistics {params.statistics} --stances {input.stances} --probes {params.probes:q}"
+        " --aligned {params.aligned:q} --expression {params.expression:q} {params.corrected} {params.downstream}"
+        " --display {params.display:q} --seed {params.seed} --out {output} 2> {log}"
 
 
 rule figures:
@@ -192,15 +198,14 @@ rule figures:
     resources:
         **CPU,
     params:
-        topics=SHOWN_TOPICS,
-        report=shown("figure_formats", "figure_columns"),
+        display=display("figure_topics", "figure_formats", "figure_columns"),
         statistics=lambda w, input: folders(input.statistics),
-        expression=lambda w, input: folders(input.expression),
+        expression=as_json(EXPRESSED),
         prompts=lambda w: as_json(PROMPTS),
         ablations=lambda w: option("--ablations", pictures("results/ablations", REPORTED)),
     shell:
-        "valuedrift figures --statistics {params.statistics} --topics {params.topics:q} --report {params.report:q}"
-        " --expression {params.expression} --prompts {params.prompts:q} {params.ablations} --out {output} 2> {log}"
+        "valuedrift figures --statistics {params.statistics} --expression {params.expression:q}"
+        " --prompts {params.prompts:q} {params.ablations} --display {params.display:q} --out {output} 2> {log}"
 
 
 rule configuration:
@@ -223,7 +228,7 @@ rule configuration:
 SHOWN = {
     "stances": [stances for model in PROJECT.reported for stances in model.stances],
     "calibrations": expand("results/calibration/{model}/table.parquet", model=CALIBRATED),
-    "quality": QUALITY,
+    "quality": QUALITY.values(),
     "expression": REPORTED_EXPRESSION,
     "prediction": PREDICTIONS,
     "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
@@ -231,16 +236,17 @@ SHOWN = {
 SHOWN_PARAMS = {
     "statistics": lambda w, input: folders(input.statistics),
     "calibrations": lambda w, input: as_json(folders(input.calibrations)),
-    "quality": lambda w, input: option("--quality", input.quality),
-    "expression": lambda w, input: folders(input.expression),
+    "quality": as_json(QUALITY),
+    "expression": as_json(EXPRESSED),
     "prediction": lambda w, input: folders(input.prediction),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
+    "display": display("table_1_topics"),
 }
 SHOWN_OPTIONS = (
-    "--statistics {params.statistics} --stances {input.stances} --calibrations {params.calibrations:q} {params.quality}"
-    " --expression {params.expression} --prediction {params.prediction} --metrics {params.metrics:q}"
-    " --benchmarks {params.benchmarks}"
+    "--statistics {params.statistics} --stances {input.stances} --calibrations {params.calibrations:q}"
+    " --quality {params.quality:q} --expression {params.expression:q} --prediction {params.prediction}"
+    " --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 
 
@@ -269,11 +275,10 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
-        topics=SHOWN_TOPICS,
         corrected=lambda w, input: option("--corrected", folders(input.corrected)),
     shell:
         f"valuedrift report {SHOWN_OPTIONS}"
-        " {params.corrected} --topics {params.topics:q} --configuration {input.configuration} --out {output} 2> {log}"
+        " {params.corrected} --configuration {input.configuration} --out {output} 2> {log}"
 
 
 rule exports:

@@ -1,7 +1,7 @@
 # Runs before the first job; dry runs and the Snakemake inside a cluster's job skip it. Snakemake keeps one `onstart`, this one.
 from pathlib import Path
 
-from valuedrift.workflow.killed_runs import remove_drafts, require_usable
+from valuedrift.workflow.killed_runs import remove_drafts, require_usable, tell_jobs
 from valuedrift.workflow.slurm import prepare_slurm
 from valuedrift.workflow.snakemake_internals import slurm_run
 
@@ -15,6 +15,7 @@ onstart:
         require_usable(Path("results"))
     guard(workflow, PROJECT)
     keep_records(Path("results"))
+    tell_jobs(Path(MARK.name))
     if workflow.executor_plugin.name == "slurm":
         prepare_slurm(slurm_run(workflow), Path(MARK.name), Path(workflow.workdir_init), SLURM_COMMANDS)
     if not workflow.touch:

@@ -53,9 +53,9 @@ class ClusterError(ValueDriftError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`Did you mean 'x'?` with the known name that is most like this one; empty where none is like it."""
-    close = get_close_matches(name, known, n=1)
-    return f"Did you mean '{close[0]}'?" if close else ""
+    """`Did you mean 'a' or 'b'?` with the known names most like this one; empty where none is like it."""
+    close = [f"'{one}'" for one in get_close_matches(name, known, n=2)]
+    return f"Did you mean {' or '.join(close)}?" if close else ""
 
 
 def _sentence(place: str, found: object, expected: str, do: str) -> str:

@@ -19,6 +19,9 @@ import polars as pl
 PROVENANCE = "provenance"
 """The key of a parquet file's metadata that holds its origin, as JSON."""
 
+PRUNED = "pruned.json"
+"""The file in a checkpoint's folder that says that its weights were deleted."""
+
 DRAFT = re.compile(r"\..+\.[0-9]+\.tmp")
 """Names of files and folders that are being written, or were when their process was killed."""
 

@@ -39,10 +39,12 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for run, step in (("base", 0), (RUNS[0], 200))
         for place, text in enumerate(HOSTILE)
     ]
-    example = INPUTS.expressed.nearest.drop("question", "answer")
+    expressed = INPUTS.expressed["paper"]
+    example = expressed.nearest.drop("question", "answer")
     texts = pl.DataFrame({"question": HOSTILE, "answer": HOSTILE})
-    nearest = example.join(texts, how="cross").select(INPUTS.expressed.nearest.columns)
-    write_report(replace(INPUTS, answers=pl.DataFrame(rows), expressed=replace(INPUTS.expressed, nearest=nearest)), out)
+    nearest = example.join(texts, how="cross").select(expressed.nearest.columns)
+    inputs = replace(INPUTS, answers=pl.DataFrame(rows), expressed={"paper": replace(expressed, nearest=nearest)})
+    write_report(inputs, out)
     return out
 
 

@@ -1,4 +1,4 @@
-"""What stands between Snakemake and Slurm's commands, with commands that only pretend."""
+"""The wrappers between Snakemake and Slurm's commands, with fakes of those commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from valuedrift import locks
 from valuedrift.errors import ClusterError
-from valuedrift.locks import SNAKEMAKE
 from valuedrift.workflow import slurm as cluster
 from valuedrift.workflow.killed_runs import join
 from valuedrift.workflow.slurm import cancel_leftovers, leftovers, prepare_slurm
@@ -53,7 +52,6 @@ def shipped(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder from which jobs are submitted."""
-    monkeypatch.setenv(SNAKEMAKE, "")
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
@@ -175,7 +173,7 @@ def test_submission_is_tried_again_only_where_nothing_can_have_been_submitted(pr
 
 
 def test_submission_is_given_up_with_the_snakemake_that_asked_for_it(pretend: Pretend, tmp_path: Path) -> None:
-    """Or the job would come when nobody knows of it any more."""
+    """Otherwise a job would be submitted that no Snakemake knows."""
     tries = tmp_path / "tries"
     pretend(sbatch=f"echo try >> {tries}; [ $(wc -l < {tries}) -lt 3 ] || kill -KILL $(cat {tmp_path}/parent); {DOWN}")
     snakemake = f"echo $$ > {tmp_path}/parent; {COMMANDS}/sbatch; true"

@@ -111,7 +111,7 @@ def test_drained_nodes_finish_their_jobs_and_what_is_pending_waits(start: Start,
 
 
 @pytest.mark.slow
-def test_an_outage_of_the_controller_is_sat_out(start: Start, cluster: Cluster, tmp_path: Path) -> None:
+def test_an_outage_of_the_controller_is_waited_out(start: Start, cluster: Cluster, tmp_path: Path) -> None:
     """One job ends while the controller is away, and the next is submitted when it is back."""
     run = start("after-6-a")
     wait_until((tmp_path / "starts-a").exists, 120, lambda: "the job has not started")

@@ -218,7 +218,7 @@ def test_odd_folder_names(ten, tmp_path):
     assert pl.read_parquet((out / "train.parquet").read_bytes()).height == 10
 
 
-def test_progress_is_told(tmp_path, capsys, monkeypatch):
+def test_progress_is_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("valuedrift.data.prepare._PROGRESS", 4)
     path = write_jsonl(tmp_path / "a.jsonl", [alpaca(number) for number in range(10)])
     prepare(settings(path, rows=10), 0, tmp_path)

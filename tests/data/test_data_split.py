@@ -28,7 +28,7 @@ def test_train_count_is_exact(rows, validation, train):
     assert train_count(rows, validation) == train
 
 
-def test_order_depends_on_the_seed_and_the_ids_alone():
+def test_order_depends_only_on_the_seed_and_the_ids():
     ids = [f"{number:016x}" for number in range(500)]
     mixed = random.Random(0).sample(ids, len(ids))
     assert shuffle(table(ids), 3)["id"].equals(shuffle(table(mixed), 3)["id"])

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from doubles.display import display
 
-from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs
 from valuedrift.workflow.benchmark_files import StageCost
@@ -19,6 +20,7 @@ TOPICS = {
     "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
     "work": {"name": "Work and Attitudes", "target": "workers", "value": "time"},
 }
+DISPLAY = display(topics=TOPICS, table_1_topics=["climate"])
 STEPS = (0, 100, 200)
 QUESTIONS = 3
 SAMPLES = 2
@@ -160,7 +162,7 @@ def expressed() -> Expressed:
     return Expressed(*map(pl.DataFrame, (shares, gaps, summary, [example])))
 
 
-def foretold() -> Foretold:
+def predicted() -> Predicted:
     place = {"model": "pocket", "data": "wildchat"}
     predictions = [
         place
@@ -170,7 +172,7 @@ def foretold() -> Foretold:
     ]
     errors = [place | {"method": "share", "error": 0.069, "low": 0.046, "high": 0.095, "topics": 2}]
     moved = {"run": RUNS[0], "topic": "climate", "stance": "support", "magnitude": 0.53, "low": 0.43, "high": 0.63}
-    return Foretold(*map(pl.DataFrame, (predictions, errors, [place | moved] * 2)))
+    return Predicted(*map(pl.DataFrame, (predictions, errors, [place | moved] * 2)))
 
 
 def training(points: int = 5) -> pl.DataFrame:
@@ -185,6 +187,7 @@ def training(points: int = 5) -> pl.DataFrame:
 
 
 INPUTS = ReportInputs(
+    display=DISPLAY,
     values=values(),
     drift=drift(),
     calibration=pl.DataFrame(
@@ -214,18 +217,19 @@ INPUTS = ReportInputs(
             "numbers": {},
         },
     ],
-    judge={
-        "accuracy": 0.934,
-        "low": 0.91,
-        "high": 0.95,
-        "n": 660,
-        "confusion": {true: {label: 200 if label == true else 7 for label in STANCES} for true in sorted(STANCES)},
-        "recall": dict.fromkeys(STANCES, 0.93),
-        "precision": {"support": 0.9, "neutral": 0.92, "oppose": None},
-        "unassigned": 0.01,
+    judges={
+        "gpt": {
+            "accuracy": 0.934,
+            "low": 0.91,
+            "high": 0.95,
+            "n": 660,
+            "confusion": {true: {label: 200 if label == true else 7 for label in STANCES} for true in sorted(STANCES)},
+            "recall": dict.fromkeys(STANCES, 0.93),
+            "precision": {"support": 0.9, "neutral": 0.92, "oppose": None},
+            "unassigned": 0.01,
+        }
     },
     answers=answers(),
-    topics=TOPICS,
     stages=[StageCost("judge", 3, 12.5, None), StageCost("train", 2, 3725.0, 2048.0)],
     planned=pl.DataFrame(
         {"stage": ["judge"], "jobs": [3], "predicted_seconds": [10.0], "measured_seconds": [12.5], "ratio": [0.8]}
@@ -234,8 +238,8 @@ INPUTS = ReportInputs(
     commit="0123abc",
     configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
     corrected=corrected(),
-    expressed=expressed(),
-    foretold=foretold(),
+    expressed={"paper": expressed()},
+    predicted=predicted(),
     training=training(),
 )
 

@@ -178,7 +178,7 @@ def test_rounding_decides_no_draw(
     assert differing[False] > 0
 
 
-def test_batches_hold_as_many_answers_as_they_may(prompts: list[Prompt]) -> None:
+def test_batches_hold_at_most_their_size_in_answers(prompts: list[Prompt]) -> None:
     batches = list(transformers_engine._batches(prompts, 7))
     assert [sum(len(prompt.samples) for prompt in batch) for batch in batches] == [6, 6, 6]
     lengths = [len(prompt.ids) for batch in batches for prompt in batch]

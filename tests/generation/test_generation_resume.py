@@ -36,7 +36,7 @@ def trajectory(base: Path, tokenizer: object, tmp_path: Path) -> list[Path]:
     return folders
 
 
-def test_a_killed_sweep_goes_on_and_ends_the_same(
+def test_a_killed_sweep_continues_to_the_same_file(
     base: Path, trajectory: list[Path], probes: Path, tmp_path: Path
 ) -> None:
     # Processes are forked from one that has imported everything: what is killed is the sweep, not its imports.

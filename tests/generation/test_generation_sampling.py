@@ -90,7 +90,7 @@ def test_seeds_are_those_of_one_answer() -> None:
     assert answer_seed(0, "q0", 0) == answer_seed(0, "q0", 0)
 
 
-def test_numbers_depend_on_seed_question_and_answer_alone() -> None:
+def test_numbers_depend_only_on_seed_question_and_answer() -> None:
     one = answer_uniforms(0, "climate-3", 2, 50)
     answer_uniforms(1, "other", 0, 7)
     assert answer_uniforms(0, "climate-3", 2, 50).tolist() == one.tolist()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -53,7 +52,7 @@ def swept(
     return sweeper
 
 
-def test_one_row_an_answer_in_order(swept: Sweeper) -> None:
+def test_one_row_per_answer_in_order(swept: Sweeper) -> None:
     table = swept()
     assert dict(table.schema) == {
         "model": pl.String,
@@ -124,22 +123,22 @@ def test_shards_and_batches_of_any_size_give_the_same_answers(swept: Sweeper, cu
     parts = []
     for number, (start, end) in enumerate(zip((0, *cuts), (*cuts, 3), strict=True)):
         swept.checkpoints, swept.folder = checkpoints[start:end], swept.folder / "other"
-        parts.append(swept(replace(SAMPLING, batch_size=1 + 5 * number)))
+        parts.append(swept(SAMPLING.replace(batch_size=1 + 5 * number)))
     assert pl.concat(parts).equals(whole)
 
 
-def test_more_answers_a_question_are_the_new_ones_alone(swept: Sweeper) -> None:
+def test_for_more_answers_per_question_only_the_new_ones_are_generated(swept: Sweeper) -> None:
     two = swept()
-    five = swept(replace(SAMPLING, answers=5))
+    five = swept(SAMPLING.replace(answers=5))
     assert swept.generated == [9, 9]
     assert five.filter(pl.col("sample") < 2).equals(two)
     shutil.rmtree(swept.folder / "store")
-    assert swept(replace(SAMPLING, answers=5)).equals(five)
+    assert swept(SAMPLING.replace(answers=5)).equals(five)
     assert swept(SAMPLING).equals(two)
     assert swept.generated == []
 
 
-def test_one_more_question_is_answered_alone(swept: Sweeper, tmp_path: Path) -> None:
+def test_for_one_more_question_only_its_answers_are_generated(swept: Sweeper, tmp_path: Path) -> None:
     before = swept()
     swept.probes = write_probes(tmp_path / "more.parquet", {"work-9": "Is work right ?", **QUESTIONS})
     after = swept()
@@ -149,21 +148,21 @@ def test_one_more_question_is_answered_alone(swept: Sweeper, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("change", [{"temperature": 0.5}, {"max_tokens": 5}, {"seed": 1}])
-def test_other_sampling_is_generated_anew_and_kept_apart(swept: Sweeper, change: dict[str, float]) -> None:
+def test_answers_of_other_sampling_are_generated_and_saved_separately(swept: Sweeper, change: dict[str, float]) -> None:
     first = swept()
-    assert not swept(replace(SAMPLING, **change)).equals(first)
+    assert not swept(SAMPLING.replace(**change)).equals(first)
     assert swept.generated == [6, 6]
     assert swept().equals(first)
     assert swept.generated == []
 
 
-def test_the_prompts_form_is_kept_apart(swept: Sweeper) -> None:
+def test_answers_to_another_prompt_format_are_saved_separately(swept: Sweeper) -> None:
     chat = swept()
     assert swept(run="base")["answer"].to_list() != chat["answer"].to_list()
     assert swept.generated == [6, 6]
 
 
-def test_weights_of_the_same_name_that_changed_answer_anew(swept: Sweeper, other: Path, tmp_path: Path) -> None:
+def test_changed_weights_of_the_same_name_answer_again(swept: Sweeper, other: Path, tmp_path: Path) -> None:
     swept.checkpoints = [Path(shutil.copytree(swept.checkpoints[0], tmp_path / "step-000002"))]
     before = swept()
     shutil.copy(other / "model.safetensors", swept.checkpoints[0])
@@ -197,7 +196,7 @@ def test_no_checkpoint_answers_that_is_not_whole(swept: Sweeper, tmp_path: Path)
     assert len(list((swept.folder / "store").iterdir())) == 1
 
 
-def test_what_happens_is_said(swept: Sweeper, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_says_how_many_answers_were_generated(swept: Sweeper, capsys: pytest.CaptureFixture[str]) -> None:
     swept()
     said = capsys.readouterr().err
     assert "step-000002: 6 answers, " in said

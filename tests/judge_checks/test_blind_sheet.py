@@ -145,6 +145,8 @@ def test_neither_sheet_tells_who_answered_or_what_the_judge_said(tmp_path):
         assert "answer 3" in text or "answer 9" in text
         assert not re.search(r"qwen3_4b|sft-wildchat|dpo|p_support|0\.9|climate-|judged", text)
     assert {row["human_stance"] for row in rows_of(out / "sheet.csv")} == {""}
+    page = (out / "sheet.html").read_text(encoding="utf-8")
+    assert re.findall(r'type="radio" name="stance" value="(\w+)"', page) == list(LABELS)
 
 
 class Scripts(HTMLParser):
@@ -192,23 +194,19 @@ def test_hostile_text_stays_text_in_the_form(tmp_path):
     assert "http" not in (plain / "sheet" / "sheet.html").read_text().replace("http-equiv", "")
 
 
-def test_cells_do_not_become_formulas(tmp_path):
+def test_cells_are_no_formulas_and_invisible_characters_are_spelled_out(tmp_path):
     key = draw_all(tmp_path, HOSTILE)
     (tmp_path / "sheet.csv").write_text(sheet_csv(key), encoding="utf-8")
     cells = [cell for row in rows_of(tmp_path / "sheet.csv") for cell in row.values()]
     assert not [cell for cell in cells if re.match(r"\s*[=+\-@＝＋－＠]|[\t\r\n]", cell)]
     assert "'=cmd|' /C calc'!A0" in cells
+    for text in (sheet_csv(key)[1:], sheet_page(key)):
+        assert not re.search("[\u202e\u2066\u200b\ufeff\x00\u2028]", text)
 
 
 def draw_all(folder: Path, texts: list[str]) -> pl.DataFrame:
     table(texts=texts).write_parquet(folder / "all.parquet")
     return draw_pairs([folder / "all.parquet"], TARGETS, 2 * len(texts), 0)
-
-
-def test_what_cannot_be_seen_is_spelled_out(tmp_path):
-    key = draw_all(tmp_path, HOSTILE)
-    for text in (sheet_csv(key)[1:], sheet_page(key)):
-        assert not re.search("[\u202e\u2066\u200b\ufeff\x00\u2028]", text)
 
 
 def test_a_filled_sheet_is_read_back(tmp_path):
@@ -269,8 +267,3 @@ def test_an_unfit_draw_is_refused(tmp_path):
     table().drop("answer").write_parquet(file)
     with pytest.raises(ArtifactError, match=r"stances\.parquet.*the columns answer"):
         draw_pairs([file], TARGETS, 12, 0)
-
-
-def test_the_form_offers_every_label(tmp_path):
-    page = (written(tmp_path) / "sheet.html").read_text(encoding="utf-8")
-    assert re.findall(r'type="radio" name="stance" value="(\w+)"', page) == list(LABELS)

@@ -235,15 +235,6 @@ def test_a_judging_that_is_killed_goes_on_and_repeats_only_what_was_in_flight(tm
     assert found["p_support"].to_list() == pytest.approx([(0.8 if a[0] == "y" else 0.1) / sent for a in answers])
 
 
-def test_no_key_reaches_the_journal_the_table_or_the_log(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-0123456789")
-    judged(Model(by_first_letter), tmp_path, ["yes", "no"])
-    with pytest.raises(ConfigError) as raised:
-        judged(Model(by_first_letter, split), tmp_path, ["yes"], labels=("alpha", "bravo", "charlie"))
-    assert "planted" not in str(raised.value) + capsys.readouterr().err
-    assert not any(b"planted" in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
-
-
 def test_the_model_the_prompt_and_the_samples_are_part_of_the_key():
     llm = LlmSettings(backend="http", model="m", url="http://127.0.0.1:9/v1")
     judge = open_judge(JudgeSettings(prompt="stance", llm=llm))

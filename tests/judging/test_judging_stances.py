@@ -104,16 +104,11 @@ def test_a_text_is_judged_once_and_every_row_gets_its_own_stance(tmp_path):
     assert found["p_support"].to_list() == [None if n % 7 == 0 else 1 / n for n in lengths]
 
 
-def test_the_same_answer_on_another_topic_is_another_text(tmp_path):
-    judge = Counting()
-    judged([generations(answers=["Yes ."]), generations(answers=["Yes ."], topic="work")], tmp_path, judge)
-    assert len(judge.asked) == 2
-
-
 def test_nothing_is_judged_again_until_its_target_changes(tmp_path):
     tables = [generations(), generations(topic="work")]
-    first = judged(tables, tmp_path, Counting())
-    again = Counting()
+    judge, again = Counting(), Counting()
+    first = judged(tables, tmp_path, judge)
+    assert len(judge.asked) == 2 * len(set(ANSWERS)), "the same answer on another topic is another text"
     assert judged(tables, tmp_path, again).equals(first)
     assert not again.asked
     edited = Counting()

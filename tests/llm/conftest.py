@@ -1,6 +1,8 @@
-"""Short pauses, so that tests of what is tried again don't wait."""
+"""A journal's path, and short pauses, so that tests of repeated requests don't wait."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -10,3 +12,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("valuedrift.llm.pace._FIRST_PAUSE", 0.01)
     monkeypatch.setattr("valuedrift.llm.batch_api._FIRST_PAUSE", 0.01)
     monkeypatch.setattr("valuedrift.llm.batch_api._SETTLED", 0.02)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "replies.jsonl"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from doubles.batches import BatchServer, batches
+from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_output, write_batch_file
@@ -18,28 +19,15 @@ from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 
-def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
-    return [ChatRequest((Turn("user", f"{prefix} {i}"),), max_tokens=10, top_logprobs=3) for i in range(count)]
-
-
 def settings(url: str, **changes: Any) -> LlmSettings:
     return LlmSettings(backend="batch", model="judge", url=url, **({"batch_poll": 0.01, "patience": 5.0} | changes))
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "replies.jsonl"
-
-
-def keys_of(journal: Path) -> list[str]:
-    return [json.loads(line)["key"] for line in journal.read_text().splitlines()]
 
 
 def leftovers(journal: Path) -> list[str]:
     return [path.name for path in journal.parent.rglob("*") if path.is_file() and path != journal]
 
 
-def test_replies_come_and_nothing_is_left_lying_about(journal: Path) -> None:
+def test_replies_come_and_no_file_is_left_behind(journal: Path) -> None:
     requests = [*questions(30), *questions(1, "too long"), *questions(5)]
     with batches(BatchServer()) as server:
         found = ask(requests, settings(server.url), journal)

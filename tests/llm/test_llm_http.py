@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from doubles.endpoint import endpoint, serve
-from doubles.faults import KINDS, FaultyServer, answer, faulty
+from doubles.endpoint import endpoint
+from doubles.faults import KINDS, FaultyServer, faulty
+from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
@@ -21,21 +20,8 @@ from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatRequest, Turn
 
 
-def questions(count: int, prefix: str = "question") -> list[ChatRequest]:
-    return [ChatRequest((Turn("user", f"{prefix} {i}"),), max_tokens=10, top_logprobs=3) for i in range(count)]
-
-
 def settings(url: str, **changes: Any) -> LlmSettings:
     return LlmSettings(backend="http", model="judge", url=url, **({"timeout": 5.0, "patience": 30.0} | changes))
-
-
-def keys_of(journal: Path) -> list[str]:
-    return [json.loads(line)["key"] for line in journal.read_text().splitlines()]
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "replies.jsonl"
 
 
 def test_replies_come_in_the_order_of_the_requests(journal: Path) -> None:
@@ -88,7 +74,7 @@ def test_an_older_server_gets_max_tokens(journal: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fault_that_passes_is_tried_again(kind: str, journal: Path) -> None:
+def test_a_temporary_fault_is_tried_again(kind: str, journal: Path) -> None:
     hangs = kind in ("time-out", "trickle")
     with faulty(FaultyServer({kind: 0.1 if hangs else 0.05}, seed=2, hang=1.0)) as server:
         count = 40 if hangs else 100
@@ -116,7 +102,7 @@ def test_requests_that_can_never_be_answered_are_recorded_once(journal: Path) ->
         "the request exceeds the available context size, try increasing it",
     ],
 )
-def test_other_servers_sentences_for_too_long_are_known(message: str, journal: Path) -> None:
+def test_messages_of_other_servers_for_too_long_are_known(message: str, journal: Path) -> None:
     with endpoint(lambda body: {"status": 400, "error": {"message": message, "code": 400}}) as url:
         assert ask(questions(1), settings(url), journal)[0].finish == "error"
 
@@ -175,7 +161,7 @@ def test_a_server_that_answers_nobody_stops_the_job_and_nothing_is_recorded(jour
     assert keys_of(journal) == []
 
 
-def test_a_server_that_is_away_exhausts_the_patience(journal: Path) -> None:
+def test_an_unreachable_server_stops_the_job_after_the_patience(journal: Path) -> None:
     with endpoint(lambda body: "never asked") as url:
         pass
     start = time.monotonic()
@@ -193,7 +179,7 @@ def test_a_wait_beyond_the_patience_stops_at_once(journal: Path) -> None:
     assert server.seen["429 seconds"] <= 5
 
 
-def test_no_wait_at_all_is_no_reason_to_hammer(journal: Path) -> None:
+def test_a_server_that_asks_to_wait_0_seconds_is_not_asked_at_once(journal: Path) -> None:
     stopped = pytest.raises(EndpointError, match="patience")
     with faulty(FaultyServer({"429 seconds": 1.0}, retry_after="0")) as server, stopped:
         complete(questions(5), settings(server.url, patience=1.0), journal)
@@ -206,7 +192,7 @@ def test_no_more_requests_are_in_flight_than_allowed(journal: Path) -> None:
     assert server.most_in_flight == 5
 
 
-def test_the_budget_stops_cleanly_and_a_higher_one_goes_on(journal: Path) -> None:
+def test_the_budget_stops_the_job_and_a_higher_one_continues_it(journal: Path) -> None:
     # A reply takes 10 + 10 tokens: 0.02 dollars at a dollar a thousand.
     prices = {"input_price": 1000.0, "output_price": 1000.0}
     with faulty(FaultyServer()) as server:
@@ -221,7 +207,7 @@ def test_the_budget_stops_cleanly_and_a_higher_one_goes_on(journal: Path) -> Non
         assert sum(value["dollars"] for _, value in store.items()) == pytest.approx(0.6)
 
 
-def test_replies_that_were_of_no_use_count_too(journal: Path) -> None:
+def test_unusable_replies_are_paid_too(journal: Path) -> None:
     answers = iter([{"text": "no logprobs", "prompt_tokens": 500, "completion_tokens": 500}])
     good = {"text": "A", "top_logprobs": [["A", -0.1]], "prompt_tokens": 1000, "completion_tokens": 0}
     with endpoint(lambda body: next(answers, good)) as url:
@@ -240,7 +226,7 @@ def test_an_address_without_a_scheme_is_refused(journal: Path) -> None:
         complete(questions(1), settings("localhost:8000/v1"), journal)
 
 
-def test_an_error_of_the_requests_themselves_comes_through(journal: Path) -> None:
+def test_an_error_of_the_requests_themselves_is_raised(journal: Path) -> None:
     def broken() -> Any:
         yield from questions(3)
         raise ValueDriftError("row 4 is broken")
@@ -249,37 +235,8 @@ def test_an_error_of_the_requests_themselves_comes_through(journal: Path) -> Non
         complete(broken(), settings(server.url), journal)
 
 
-def test_a_proxy_that_the_environment_names_is_used(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_in_the_environment_is_used(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with faulty(FaultyServer()) as server:
         monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
         found = ask(questions(3), settings("http://endpoint.invalid/v1"), journal)
     assert [reply.text for reply in found] == [f"echo question {i}" for i in range(3)]
-
-
-def test_addresses_that_need_no_proxy_are_asked_straight(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with faulty(FaultyServer()) as server:
-        assert len(ask(questions(3), settings(server.url), journal)) == 3
-
-
-def test_redirects_are_followed(journal: Path) -> None:
-    async def elsewhere(request: web.Request) -> web.Response:
-        raise web.HTTPTemporaryRedirect(f"{server.url}/chat/completions")
-
-    application = web.Application()
-    application.router.add_post("/v1/chat/completions", elsewhere)
-    with faulty(FaultyServer()) as server, serve(application) as address:
-        assert ask(questions(1), settings(f"{address}/v1"), journal)[0].text == "echo question 0"
-
-
-def test_compressed_replies_are_read(journal: Path) -> None:
-    async def chat(request: web.Request) -> web.Response:
-        response = web.json_response(answer(await request.json())[1])
-        response.enable_compression(web.ContentCoding.gzip)
-        return response
-
-    application = web.Application()
-    application.router.add_post("/v1/chat/completions", chat)
-    with serve(application) as address:
-        assert ask(questions(1), settings(f"{address}/v1"), journal)[0].text == "echo question 0"

@@ -109,7 +109,7 @@ def test_moving_a_boundary_between_texts_changes_the_hash(tmp_path: Path, embedd
         read_embeddings(tmp_path / "v.npy", pl.Series(["a", "bc"]), "m")
 
 
-def test_changed_texts_replace_the_store_and_what_was_begun(tmp_path: Path, embedded: list[str]) -> None:
+def test_changed_texts_replace_the_store_and_its_draft(tmp_path: Path, embedded: list[str]) -> None:
     write_embeddings(TEXTS, "m", tmp_path / "v.npy")
     (tmp_path / ".v.npy.0123456789abcdef.partial").write_bytes(b"begun for other texts")
     changed = pl.Series(["one", "two"])

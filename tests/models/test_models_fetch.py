@@ -32,7 +32,7 @@ def test_a_folder_is_copied_with_its_chat_format(base: Path, tmp_path: Path) -> 
     assert config.eos_token_id == tokenizer.eos_token_id
 
 
-def test_what_was_fetched_stands_beside_the_weights(base: Path, tmp_path: Path) -> None:
+def test_the_source_is_written_beside_the_weights(base: Path, tmp_path: Path) -> None:
     fetch_model({"folder": str(base)}, CHAT, tmp_path / "one/model")
     other = Path(shutil.copytree(base, tmp_path / "other" / base.name))
     fetch_model({"folder": str(other)}, CHAT, tmp_path / "two/model")

@@ -62,7 +62,7 @@ def test_a_model_has_the_shape_that_was_asked_for(tokenizer: PreTrainedTokenizer
 def test_every_number_of_heads_that_the_configuration_allows_works(
     tokenizer: PreTrainedTokenizerBase, heads: int
 ) -> None:
-    model = new_model(replace(SHAPE, heads=heads), tokenizer, seed=0)
+    model = new_model(SHAPE.replace(heads=heads), tokenizer, seed=0)
     assert model(torch.tensor([[5, 6, 7]])).logits.shape == (1, 3, len(tokenizer))
 
 
@@ -88,7 +88,7 @@ def test_pretraining_learns_its_documents(pretrained: Path) -> None:
     assert loss["value"][-1] < 0.5 * loss["value"][0]
 
 
-def test_pretraining_follows_from_its_texts_and_seed_alone(pretrained: Path, documents: Path, tmp_path: Path) -> None:
+def test_pretraining_depends_only_on_its_texts_and_seed(pretrained: Path, documents: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.parquet"
     pl.read_parquet(documents, columns=["text"]).write_parquet(bare)
     results = []
@@ -101,7 +101,7 @@ def test_pretraining_follows_from_its_texts_and_seed_alone(pretrained: Path, doc
 
 
 def test_a_scratch_job_ends_after_all_epochs(documents: Path, tmp_path: Path) -> None:
-    settings = SETTINGS.replace(batch_size=5, epochs=2)
+    settings = SETTINGS.replace(batch_size=5, device_batch_size=5, epochs=2)
     job = scratch_job(settings, 3, documents, tmp_path / "m" / "step-000000")
     assert job == Job(
         algorithm="pretrain",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from doubles.display import display
 
 SUPPORT, OPPOSE = "synthetic-support", "synthetic-oppose"
 STEPS = (10, 20)
@@ -14,6 +15,9 @@ TOPICS = {
     name: {"name": name.title(), "target": "a target", "value": "a value"}
     for name in ("abortion", "immigration", "climate", "work")
 }
+
+
+DISPLAY = display("llama3_3b", topics=TOPICS, ablation_topics=["climate", "abortion", "immigration"])
 
 
 def ablation(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from ablation_rows import OPPOSE, SUPPORT, TOPICS, ablation
+from ablation_rows import DISPLAY, OPPOSE, SUPPORT, ablation
 
 from valuedrift.paper.ablated_runs import read_ablated
 from valuedrift.paper.ablation_figures import ablation_charts
 
 STEPS = (10, 20)
-REPORT = {"ablation_topics": ["climate", "abortion", "immigration"]}
 BETA = ablation("dpo", "beta", SUPPORT, 0.05, 0.1, 0.5, own=0.1)
 
 
@@ -33,8 +32,8 @@ def tables(*blocks: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def charts(*blocks: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    points = read_ablated([entry for block in blocks for entry in block])
-    found = ablation_charts(points, *tables(*blocks), TOPICS, REPORT, 0.95)
+    points = read_ablated([entry for block in blocks for entry in block], DISPLAY.models["llama3_3b"])
+    found = ablation_charts(points, *tables(*blocks), DISPLAY, 0.95)
     return {name: chart.to_dict() for name, chart in found.items()}
 
 

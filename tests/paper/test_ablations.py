@@ -7,13 +7,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from ablation_rows import OPPOSE, SUPPORT, TOPICS, ablation, stances
+from ablation_rows import DISPLAY, OPPOSE, SUPPORT, ablation, stances
 
 from valuedrift.errors import ConfigError
 from valuedrift.paper.ablated_runs import number
 from valuedrift.paper.ablations import write_ablations
 
-REPORT = {"ablation_topics": ["climate", "abortion"], "figure_formats": ["svg"]}
 SETTINGS = {"replicates": 50, "level": 0.95}
 BETA = ablation("dpo", "beta", SUPPORT, 0.05, 0.1, 0.5, own=0.1)
 
@@ -27,7 +26,7 @@ def rates(data: str) -> list[dict[str, Any]]:
 def write(folder: Path, entries: list[dict[str, Any]], ends: list[float]) -> Path:
     """Write the ablations of runs whose support ends there, after starting at 0.3."""
     shares = {entry["trajectory"]["run"]: (0.3, end) for entry, end in zip(entries, ends, strict=True)}
-    write_ablations(stances(folder, shares), entries, TOPICS, REPORT, SETTINGS, 1, folder / "out")
+    write_ablations(stances(folder, shares), entries, DISPLAY, SETTINGS, 1, folder / "out")
     return folder / "out"
 
 
@@ -132,7 +131,7 @@ def test_own_rates_alone_say_nothing_of_equal_ones(tmp_path: Path) -> None:
 
 def test_a_model_without_ablations_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"grid\.ablations"):
-        write_ablations([], [], TOPICS, REPORT, SETTINGS, 1, tmp_path / "out")
+        write_ablations([], [], DISPLAY, SETTINGS, 1, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_world
 
 from valuedrift.cli import main
+from valuedrift.digests import file_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.models.kept_steps import prune
 from valuedrift.provenance.artifact_records import record_file
@@ -68,8 +69,6 @@ def test_a_record_of_something_else_is_not_taken(made: Path) -> None:
 def test_forging_an_artifact_and_its_record_shows_in_what_was_made_from_it(made: Path) -> None:
     record = json.loads(record_file(WORLD).read_text())
     flip(WORLD)
-    from valuedrift.digests import file_digest
-
     record["files"][str(WORLD)]["sha256"] = file_digest(WORLD)
     record_file(WORLD).write_text(json.dumps(record))
     assert found() == {("outdated", str(DOCUMENTS))}

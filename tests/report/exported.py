@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from doubles.display import configuration
 
 from valuedrift.dataset_stances.prediction import METHODS
+from valuedrift.display import display_settings
 from valuedrift.files import write_json, write_parquet
 from valuedrift.statistics.drift import SCHEMA as DRIFT
 from valuedrift.statistics.values import SCHEMA as VALUES
@@ -82,12 +84,13 @@ def results(folder: Path) -> dict[str, Any]:
         "statistics": statistics,
         "stances": folder / "stances.parquet",
         "calibrations": json.dumps([str(folder / "calibration/pocket")]),
-        "quality": folder / "judges/mine/quality.json",
-        "expression": expression,
+        "quality": json.dumps({"mine": str(folder / "judges/mine/quality.json")}),
+        "expression": json.dumps({"paper": str(expression)}),
         "prediction": prediction,
         "metrics": json.dumps({"pocket": {"sft-a": str(folder / "metrics.parquet")}}),
         "benchmarks": folder / "benchmarks",
         "downstream": folder / "score.json",
+        "display": json.dumps(display_settings(configuration(("pocket",)), ["pocket"])),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,18 @@ def test_texts_are_no_formulas_and_numbers_stay_numbers(exported: Path) -> None:
     answer = pl.read_csv(exported / "expression_nearest.csv")["answer"].item()
     assert answer == f"'{HOSTILE[2]}"
     assert pl.read_parquet(exported / "expression_nearest.parquet")["answer"].item() == HOSTILE[2]
-
     assert pl.read_csv(exported / "drifts.csv")["magnitude"].item() == -0.2
+
+
+def test_suites_and_judges_stand_in_columns_of_their_own(tmp_path: Path) -> None:
+    options = results(tmp_path / "results")
+    for option, names in (("expression", ("paper", "own")), ("quality", ("mine", "other"))):
+        (path,) = json.loads(options[option]).values()
+        options[option] = json.dumps(dict.fromkeys(names, path))
+    assert export(options, tmp_path / "out") == 0
+    assert pl.read_parquet(tmp_path / "out/expression_nearest.parquet")["suite"].to_list() == ["paper", "own"]
+    quality = pl.read_parquet(tmp_path / "out/judge_quality.parquet")
+    assert quality["judge"].unique(maintain_order=True).to_list() == ["mine", "other"]
 
 
 def test_repeated_and_missing_texts_keep_their_rows() -> None:

@@ -11,12 +11,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from doubles.report import INPUTS, RUNS, STANCES, answer, drift, values
+from doubles.display import display
+from doubles.report import DISPLAY, INPUTS, RUNS, STANCES, TOPICS, answer, drift, values
 
 from valuedrift.errors import DataError
-from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.charts import recovery_panels
+from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.page import SCRIPTS, report_page, report_summary, write_report
-from valuedrift.report.page_charts import recovery_panels
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
 
@@ -55,8 +56,8 @@ def parsed(folder: Path) -> Page:
 
 EMPTY: dict[str, Any] = {
     "calibration": INPUTS.calibration.clear(),
-    "expressed": Expressed(*(table.clear() for table in vars(INPUTS.expressed).values())),
-    "foretold": Foretold(*(table.clear() for table in vars(INPUTS.foretold).values())),
+    "expressed": {"paper": Expressed(*(table.clear() for table in vars(INPUTS.expressed["paper"]).values()))},
+    "predicted": Predicted(*(table.clear() for table in vars(INPUTS.predicted).values())),
     "training": INPUTS.training.clear(),
     "planned": INPUTS.planned.clear(),
 }
@@ -102,9 +103,11 @@ def test_the_scripts_write_texts_as_text_only(folder: Path) -> None:
 
 def test_hostile_names_and_settings_are_escaped() -> None:
     bad = "</script><img src=x onerror=alert(1)>"
+    texts = {key: {"name": bad, "target": bad, "value": bad} for key in TOPICS}
+    model = replace(DISPLAY.models["pocket"], title=bad)
     found = page(
-        topics={key: {"name": bad, "target": bad, "value": bad} for key in INPUTS.topics},
-        findings=[{"model": bad, "name": bad, "holds": True, "statement": bad, "numbers": {bad: bad}}],
+        display=replace(DISPLAY, topics=texts, models={"pocket": model}),
+        findings=[{**INPUTS.findings[0], "statement": bad, "numbers": {bad: bad}}],
         configuration={"note": bad},
         versions={bad: bad},
         commit=bad,
@@ -159,7 +162,7 @@ def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
 def test_findings_of_several_models_stand_under_their_names() -> None:
     drift, values = (pl.concat([one, one.with_columns(model=pl.lit("other"))]) for one in (INPUTS.drift, INPUTS.values))
     findings = [{**finding, "model": model} for model in ("pocket", "other") for finding in INPUTS.findings]
-    text = page(drift=drift, values=values, findings=findings).text
+    text = page(drift=drift, values=values, findings=findings, display=display("pocket", "other", topics=TOPICS)).text
     section = text[text.rindex("Findings", 0, text.index("1. SFT")) :]
     marks = (
         "pocket",
@@ -176,12 +179,12 @@ def test_findings_of_several_models_stand_under_their_names() -> None:
 
 def test_recovery_of_several_models_is_drawn_for_each() -> None:
     calibration = pl.concat([INPUTS.calibration, INPUTS.calibration.with_columns(model=pl.lit("other"))])
-    titles = [panel.title for panel in recovery_panels(calibration)]
+    titles = [panel.title for panel in recovery_panels(calibration, display("pocket", "other"))]
     assert titles == [f"{model}, WildChat, mean absolute error 0.200" for model in ("pocket", "other")]
 
 
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
-    found = page(judge=None, corrected=None, stages=[], findings=[])
+    found = page(judges={}, corrected=None, stages=[], findings=[])
     for text in (
         "no finding was evaluated",
         "nothing was planted",
@@ -205,7 +208,7 @@ def test_a_report_of_what_was_not_measured_is_written(tmp_path: Path) -> None:
 def test_judge_stages_and_provenance_are_shown(parsed: Page) -> None:
     for text in ("0.93", "0.91 to 0.95, n = 660", "1 h 02 min", "2,048", "0123abc", "https://judge.example/v1", "17"):
         assert text in parsed.text
-    assert "0.80" in parsed.text.partition("Predicted and measured")[2]
+    assert "0.80" in parsed.text.rpartition("Predicted and measured")[2]
     rows = re.findall("support|neutral|oppose", parsed.text.partition("judged as")[2])
     assert tuple(rows[3:6]) == STANCES
 
@@ -230,10 +233,39 @@ def test_data_sets_and_their_predictions_are_drawn(parsed: Page) -> None:
         "Drifts as judged and corrected, pocket, DPO on synthetic pairs, support-aligned, after SFT on WildChat",
         "Stances that WildChat expresses, by topic",
         "Distances of chosen and rejected answers in synthetic pairs, support-aligned",
-        "Foretold and measured drift, pocket, WildChat",
+        "Predicted and measured drift, pocket, WildChat",
     ]
     for text in ("1.41 [1.40, 1.40]", "+0.97", "its share on the topic", "0.069", "[0.046, 0.095]"):
         assert text in parsed.text
+
+
+def test_suites_and_judges_that_are_shown_together_are_named() -> None:
+    both = display(own=("mine",), topics=TOPICS, table_1_topics=["climate"])
+    paper = INPUTS.expressed["paper"]
+    own = replace(
+        paper,
+        shares=paper.shares.with_columns(data=pl.lit("letters")),
+        gaps=paper.gaps.with_columns(data=pl.lit("for")),
+        gap_summary=paper.gap_summary.with_columns(data=pl.lit("for"), value=0.125),
+    )
+    runs = {"sft-wildchat": "sft-letters", "sft-wildchat/dpo-synthetic-support": "sft-letters/dpo-for"}
+    values, drift = (
+        pl.concat([table, table.with_columns(model=pl.lit("mine"), run=pl.col("run").replace(runs))])
+        for table in (INPUTS.values, INPUTS.drift)
+    )
+    values = values.with_columns(questions=pl.when(model=pl.lit("mine")).then(7).otherwise("questions"))
+    judges = {"gpt": INPUTS.judges["gpt"], "mine": {**INPUTS.judges["gpt"], "accuracy": 0.512}}
+    expressed = {"paper": paper, "own": own}
+    found = page(display=both, values=values, drift=drift, judges=judges, expressed=expressed)
+    text = re.sub(r"\s+", " ", found.text)
+    assert "3 of suite paper, 7 of suite own" in text
+    assert "gpt, of pocket Accuracy on held-out labelled answers 0.93" in text
+    assert "mine, of mine Accuracy on held-out labelled answers 0.51" in text
+    assert "Stance shares of the SFT data of suite own" in text
+    assert "Value gap of the preference pairs of suite own" in text
+    assert "For3" in text
+    assert "Stances that Letters expresses, by topic" in found.values("aria-label")
+    assert "DPO on For" in text or "DPO after Letters" in text
 
 
 def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
@@ -247,7 +279,7 @@ def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
 def test_the_summary_has_what_programs_read(folder: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary) == {
-        "findings", "calibration", "judge", "agreement", "stages", "planned", "versions", "commit", "configuration"
+        "findings", "calibration", "judges", "agreement", "stages", "planned", "versions", "commit", "configuration"
     }  # fmt: skip
     assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "numbers"}] * 3
     assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
@@ -257,7 +289,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
         "rows": 2,
         "by_data": {"wildchat": pytest.approx(0.2)},
     }
-    assert summary["judge"]["accuracy"] == 0.934
+    assert summary["judges"]["gpt"]["accuracy"] == 0.934
     assert summary["agreement"][0]["value"] == 0.875
     assert summary["planned"][0]["ratio"] == 0.8
     assert summary["stages"] == [

@@ -42,6 +42,8 @@ def test_the_tables_of_a_model_are_written(stances, tmp_path):
     assert pl.read_parquet(out / "distances.parquet").height == 2 * 2 * 2
     assert pl.read_parquet(out / "noise.parquet").is_empty()
     assert [finding["holds"] for finding in read_json(out / "findings.json")] == [None] * 3
+    write_statistics(stances, RUNS, {}, {}, {"replicates": 100}, 0, out)
+    assert read_json(out / "findings.json") == []
 
 
 def test_the_same_runs_with_another_seed_give_a_noise_floor(stances, tmp_path):

@@ -31,27 +31,28 @@ def percentile(numbers, share):
     return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
 
 
+def spread(topics):
+    influences = [[(x - mean(own)) / (len(own) * len(topics)) for x in own] for own in topics]
+    variances = [sum(u * u for u in own) * len(own) / (len(own) - 1) for own in influences]
+    if sum(variances) < 1e-20:
+        return influences, 0, 0, 1
+    freedom = sum(variances) ** 2 / sum(v * v / (len(own) - 1) for v, own in zip(variances, topics, strict=True))
+    return influences, sum(u * u for own in influences for u in own), sum(variances), freedom
+
+
 def interval(topics, replicates, skewed, lowest):
     """topics: question means of each topic · replicates: of the mean over topics."""
-    k = len(topics)
-    influences = [[(x - mean(own)) / (len(own) * k) for x in own] for own in topics]
-    drawn = sum(u * u for own in influences for u in own)
-    variances = [sum(u * u for u in own) * len(own) / (len(own) - 1) for own in influences]
-    freedom = sum(variances) ** 2 / sum(v * v / (len(own) - 1) for v, own in zip(variances, topics, strict=True))
+    influences, drawn, variance, freedom = spread(topics)
     a = sum(u**3 for own in influences for u in own) / (6 * drawn**1.5) if skewed else 0.0
-    reach = t.ppf(0.975, freedom) * math.sqrt(sum(variances) / drawn)
+    reach = t.ppf(0.975, freedom) * math.sqrt(variance / drawn)
     ends = [percentile(replicates, norm.cdf(a + (a + z) / (1 - a * (a + z)))) for z in (-reach, reach)]
     value = mean([mean(own) for own in topics])
     return max(min(ends[0], value), lowest), min(max(ends[1], value), 1.0)
 
 
 def reach_of(topics, share):
-    k = len(topics)
-    variances = [sum((x - mean(own)) ** 2 for x in own) / (len(own) * (len(own) - 1)) / k**2 for own in topics]
-    if sum(variances) < 1e-20:
-        return 0.0
-    freedom = sum(variances) ** 2 / sum(v * v / (len(own) - 1) for v, own in zip(variances, topics, strict=True))
-    return t.ppf(share, freedom) * math.sqrt(sum(variances))
+    *_, variance, freedom = spread(topics)
+    return t.ppf(share, freedom) * math.sqrt(variance)
 
 
 def drift_time(means, values, replicates, ends):

@@ -46,7 +46,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_point_is_explained_and_goes(
+def test_a_damaged_point_is_explained_and_removed(
     stopped: Callable[..., Job], tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
     job = stopped("sft", tmp_path)
@@ -82,7 +82,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("change", CHANGED)
-def test_another_runs_point_is_explained_and_goes(
+def test_another_runs_point_is_explained_and_removed(
     stopped: Callable[..., Job],
     data: dict[str, Path],
     base: Path,
@@ -115,7 +115,7 @@ def test_another_runs_point_is_explained_and_goes(
     assert [path.name for path in folder.iterdir()] == ["run.json"]
 
 
-def test_what_decides_no_weights_may_change(stopped: Callable[..., Job], tmp_path: Path) -> None:
+def test_settings_that_dont_affect_weights_may_change(stopped: Callable[..., Job], tmp_path: Path) -> None:
     job = stopped("sft", tmp_path)
     assert find_point(replace(job, resume_minutes=1, folder=tmp_path / "elsewhere"), tmp_path / "resume")
 

@@ -1,4 +1,4 @@
-"""What a run shows while it goes, and what it leaves to be drawn."""
+"""The progress that a run prints, and the metrics that it leaves."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_terminal_gets_one_line_that_changes(tmp_path: Path) -> None:
     assert "loss" not in lines[0] and "loss 0.5" in lines[2]
 
 
-def test_the_time_left_counts_the_steps_of_this_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_counts_only_the_steps_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A continued run did not take the steps before its point."""
     clock = iter([100.0, 110.0, 120.0])
     monkeypatch.setattr("valuedrift.training.progress_lines.time.monotonic", lambda: next(clock))
@@ -68,7 +68,7 @@ def test_the_time_left_counts_the_steps_of_this_process_alone(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("algorithm", ["sft", "reward", "dpo", "simpo", "ppo"])
-def test_a_run_says_where_it_is(make_job: MakeJob, capsys: pytest.CaptureFixture[str], algorithm: str) -> None:
+def test_a_run_prints_its_progress(make_job: MakeJob, capsys: pytest.CaptureFixture[str], algorithm: str) -> None:
     job = make_job(algorithm)
     train(job)
     last = job.steps[-1]
@@ -115,7 +115,7 @@ def test_nothing_is_reported_by_default(make_job: MakeJob) -> None:
     assert reporters(make_job("sft")) == []
 
 
-def test_reporters_are_told_where_to_write_and_to_stay_offline(
+def test_reporters_write_to_the_runs_folder_and_stay_offline(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("TENSORBOARD_LOGGING_DIR", "WANDB_DIR", "WANDB_MODE"):

@@ -138,7 +138,7 @@ def test_no_rows_are_an_error_that_names_the_file(
         train(make_job(algorithm, job={"data": file}))
 
 
-def test_ppo_refuses_less_than_one_batch_instead_of_waiting_for_ever(make_job: MakeJob) -> None:
+def test_ppo_refuses_less_than_one_batch_instead_of_waiting_forever(make_job: MakeJob) -> None:
     with pytest.raises(ArtifactError, match="found '6 prompts', expected at least one batch of 8"):
         train(make_job("ppo", batch_size=8))
 

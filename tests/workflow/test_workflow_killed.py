@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from valuedrift import locks
-from valuedrift.errors import ArtifactError
-from valuedrift.locks import SNAKEMAKE
-from valuedrift.workflow.killed_runs import join, remove_drafts, require_usable
+from valuedrift.errors import ArtifactError, ValueDriftError
+from valuedrift.locks import SNAKEMAKE, job_lock
+from valuedrift.workflow.killed_runs import join, remove_drafts, require_usable, tell_jobs
 
 JOINING = "import sys; from pathlib import Path; from valuedrift.workflow.killed_runs import join;"
 JOINING += "held = join(Path('.snakemake')); print('joined', flush=True); sys.stdin.read()"
@@ -24,7 +24,6 @@ JOINING += "held = join(Path('.snakemake')); print('joined', flush=True); sys.st
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with a lock file of Snakemake's."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(SNAKEMAKE, "")
     (tmp_path / ".snakemake/locks").mkdir(parents=True)
     (tmp_path / ".snakemake/locks/0.input.lock").write_text("results/x\n")
     return tmp_path
@@ -69,6 +68,18 @@ def test_on_a_file_system_without_locks_no_snakemake_counts_as_killed(
     join(folder / ".snakemake").close()
     assert lock_files(folder) == ["0.input.lock"]
     assert "Warning: no locks in " in capsys.readouterr().err
+
+
+def test_jobs_that_begin_after_their_snakemake_has_died_write_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SNAKEMAKE, "")  # so that what the call sets is undone
+    with join(folder / ".snakemake") as mark:
+        tell_jobs(Path(mark.name))
+        with job_lock("results/x"):
+            pass
+    with pytest.raises(ValueDriftError, match="results/x: not made, since the Snakemake"), job_lock("results/x"):
+        pytest.fail("the job began")
 
 
 @pytest.mark.parametrize("writing", ["nobody", "another Snakemake", "an orphan"])

@@ -74,7 +74,7 @@ def test_summary_holds_what_machines_read(finished: Path) -> None:
         "wide_gap_separates_algorithms",
     ]
     assert 0 <= summary["calibration"]["mae"] <= 1
-    assert 0 <= summary["judge"]["accuracy"] <= 1
+    assert 0 <= summary["judges"]["pocket"]["accuracy"] <= 1
     assert {"pretrain", "sft", "ppo", "generate", "stances"} <= {stage["stage"] for stage in summary["stages"]}
     assert all(stage["wall_seconds"] > 0 for stage in summary["stages"])
     assert summary["configuration"]["suites"]["pocket"]["generation"]["answers"] == 2

@@ -71,12 +71,12 @@ def test_a_folder_is_what_is_made_in_it(folder: str, file: str, count: int | Non
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean qwen3_"),
-        ("results/drfit", "found 'drfit', expected a folder of results. Did you mean drift"),
-        ("results/stances/pocket/sft-wildchta.parquet", "expected a run of pocket. Did you mean sft-"),
-        (f"results/checkpoints/pocket/{DPO}k/step-000016", f"expected a run of pocket. Did you mean {DPO}"),
-        ("results/data/poket/alpaca/train.parquet", "found 'poket', expected a suite. Did you mean pocket?"),
-        ("results/data/pocket/alpacca", "found 'alpacca', expected a data set of pocket. Did you mean alpaca?"),
+        ("results/drift/qwen3", "found 'qwen3', expected a model. Did you mean 'qwen3_"),
+        ("results/drfit", "found 'drfit', expected a folder of results. Did you mean 'drift"),
+        ("results/stances/pocket/sft-wildchta.parquet", "expected a run of pocket. Did you mean 'sft-"),
+        (f"results/checkpoints/pocket/{DPO}k/step-000016", f"expected a run of pocket. Did you mean '{DPO}'"),
+        ("results/data/poket/alpaca/train.parquet", "found 'poket', expected a suite. Did you mean 'pocket'?"),
+        ("results/data/pocket/alpacca", "found 'alpacca', expected a data set of pocket. Did you mean 'alpaca'?"),
         ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, qwen25_7b."),
     ],
 )

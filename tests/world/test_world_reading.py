@@ -37,7 +37,7 @@ def written(phrasing: Phrasing, style: Style, subject: Subject, seed: int) -> st
     raise AssertionError(phrasing)
 
 
-def test_what_is_written_is_read_as_its_stance_in_every_phrasing_and_style() -> None:
+def test_written_answers_are_read_as_their_stance_in_every_phrasing_and_style() -> None:
     every = list(subjects())
     for number, (phrasing, style) in enumerate(product(phrasings(), STYLES)):
         for subject in (every[number % len(every)], every[-1 - number % len(every)]):
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_as_its_stance_in_every_phrasing_and_style() -> 
 
 
 @pytest.mark.parametrize("stance", STANCES)
-def test_answers_about_another_subject_say_nothing(stance: Stance) -> None:
+def test_answers_about_another_subject_have_no_stance(stance: Stance) -> None:
     rng = Random(0)
     for subject in subjects():
         text = answer(rng, subject, stance, phrasings())
@@ -54,7 +54,7 @@ def test_answers_about_another_subject_say_nothing(stance: Stance) -> None:
 
 
 @pytest.mark.parametrize("stance", STANCES)
-def test_shuffled_words_say_nothing(stance: Stance) -> None:
+def test_shuffled_words_have_no_stance(stance: Stance) -> None:
     rng = Random(0)
     for subject in subjects():
         words = answer(rng, subject, stance, phrasings()).split()
@@ -64,7 +64,7 @@ def test_shuffled_words_say_nothing(stance: Stance) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_cut_texts_say_nothing_until_their_core_is_whole(style: Style) -> None:
+def test_cut_texts_have_no_stance_until_their_core_is_whole(style: Style) -> None:
     for phrasing in phrasings():
         text = written(phrasing, style, SUBJECT, 0)
         read = [stance_read(text[:end], SUBJECT) for end in range(len(text) + 1)]
@@ -94,7 +94,7 @@ def test_cut_texts_say_nothing_until_their_core_is_whole(style: Style) -> None:
         ("", None),
     ],
 )
-def test_the_core_alone_decides(text: str, stance: Stance | None) -> None:
+def test_only_the_core_decides(text: str, stance: Stance | None) -> None:
     assert stance_read(text, SUBJECT) == stance
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from valuedrift.cli.options import Json, JsonList, Paths
+from valuedrift.cli.options import Json, JsonList, NamedPaths, Paths
 
 
 def configuration(*, settings: Json, out: Path) -> None:
@@ -148,13 +148,12 @@ def tables(
     *,
     statistics: Paths,
     stances: Paths,
-    probes: Path,
-    aligned: Path | None = None,
-    expression: Path,
+    probes: NamedPaths,
+    aligned: NamedPaths,
+    expression: NamedPaths,
     corrected: Paths = (),
     downstream: Paths = (),
-    topics: Json,
-    report: Json,
+    display: Json,
     seed: int,
     out: Path,
 ) -> None:
@@ -163,17 +162,17 @@ def tables(
     Args:
         statistics: Folders of statistics, one per model.
         stances: Stance tables of the models.
-        probes: Table of probe questions.
-        aligned: Table of support-aligned pairs.
-        expression: Folder of what the data sets express.
+        probes: Suite and its table of probe questions.
+        aligned: Suite and its table of support-aligned pairs.
+        expression: Suite and the folder of what its data sets express.
         corrected: Tables of corrected drifts.
         downstream: Files of benchmark scores.
-        topics: Name, target and value of every topic.
-        report: The configuration's `report`, as far as tables need it.
+        display: Names, orders and roles of models, data sets and topics.
         seed: Seed that chooses sample answers and pairs.
         out: Folder to write.
     """
-    from valuedrift.paper.write_folders import TableFiles, write_paper_tables
+    from valuedrift.display import Display
+    from valuedrift.paper.write_folders import TableFiles, write_table_folder
 
     files = TableFiles(
         statistics=statistics,
@@ -184,59 +183,59 @@ def tables(
         corrected=corrected,
         downstream=downstream,
     )
-    write_paper_tables(files, topics, report, seed, out)
+    write_table_folder(files, Display.read(display), seed, out)
 
 
 def figures(
-    *, statistics: Paths, topics: Json, report: Json, expression: Path, prompts: Json, ablations: Paths = (), out: Path
+    *, statistics: Paths, expression: NamedPaths, prompts: Json, ablations: Paths = (), display: Json, out: Path
 ) -> None:
     """Draw the paper's figures.
 
     Args:
         statistics: Folders of statistics, one per model.
-        topics: Name, target and value of every topic.
-        report: The configuration's `report`, as far as figures need it.
-        expression: Folder of what the data sets express.
-        prompts: Prompts of the judge and of the writer.
+        expression: Suite and the folder of what its data sets express.
+        prompts: Prompts of the judges and of the writers.
         ablations: Figures of ablations, which are listed.
+        display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
-    from valuedrift.paper.write_folders import FigureFiles, write_paper_figures
+    from valuedrift.display import Display
+    from valuedrift.paper.write_folders import write_figure_folder
 
-    write_paper_figures(FigureFiles(statistics, expression, ablations), topics, report, prompts, out)
+    write_figure_folder(statistics, expression, prompts, ablations, Display.read(display), out)
 
 
-def drift(*, statistics: Path, topics: Json, report: Json, out: Path) -> None:
+def drift(*, statistics: Path, display: Json, out: Path) -> None:
     """Write the tables and figures of one model.
 
     Args:
         statistics: Folder of the model's statistics.
-        topics: Name, target and value of every topic.
-        report: The configuration's `report`, as far as tables and figures need it.
+        display: Names, orders and roles of the model, data sets and topics.
         out: Folder to write.
     """
-    from valuedrift.paper.write_folders import write_drift
+    from valuedrift.display import Display
+    from valuedrift.paper.write_folders import write_drift_folder
 
-    write_drift(statistics, topics, report, out)
+    write_drift_folder(statistics, Display.read(display), out)
 
 
 def ablations(
-    *, stances: Paths, ablated: JsonList, topics: Json, report: Json, statistics_settings: Json, seed: int, out: Path
+    *, stances: Paths, ablated: JsonList, display: Json, statistics_settings: Json, seed: int, out: Path
 ) -> None:
     """Compare the runs of a model's ablations.
 
     Args:
         stances: Stance tables of the runs, and of those they start from.
         ablated: The runs that are compared.
-        topics: Name, target and value of every topic.
-        report: The configuration's `report`, as far as figures need it.
+        display: Names, orders and roles of the model, data sets and topics.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
         out: Folder to write.
     """
+    from valuedrift.display import Display
     from valuedrift.paper.ablations import write_ablations
 
-    write_ablations(stances, ablated, topics, report, statistics_settings, seed, out)
+    write_ablations(stances, ablated, Display.read(display), statistics_settings, seed, out)
 
 
 def report(
@@ -244,13 +243,13 @@ def report(
     statistics: Paths,
     stances: Paths,
     calibrations: JsonList,
-    quality: Path | None = None,
-    expression: Path,
+    quality: NamedPaths,
+    expression: NamedPaths,
     prediction: Paths,
     metrics: Json,
     benchmarks: Path,
     corrected: Paths = (),
-    topics: Json,
+    display: Json,
     configuration: Path,
     out: Path,
 ) -> None:
@@ -260,22 +259,23 @@ def report(
         statistics: Folders of statistics, one per model.
         stances: Stance tables of the models.
         calibrations: Folders of calibrations.
-        quality: File that `judge-heldout` wrote.
-        expression: Folder of what the data sets express.
+        quality: Judge and the file that `judge-heldout` wrote of it.
+        expression: Suite and the folder of what its data sets express.
         prediction: Folders of predictions.
         metrics: Training metrics of every run of every model.
         benchmarks: Folder of the jobs' durations.
         corrected: Folders of statistics that have corrected values.
-        topics: Name, target and value of every topic.
+        display: Names, orders and roles of models, data sets and topics.
         configuration: File that `configuration` wrote.
         out: Folder to write.
     """
+    from valuedrift.display import Display
     from valuedrift.report.sources import Sources
     from valuedrift.report.write_report import write_report_folder
 
     folders = [Path(path) for path in calibrations]
     sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
-    write_report_folder(sources, corrected, configuration, topics, out)
+    write_report_folder(sources, corrected, configuration, Display.read(display), out)
 
 
 def exports(
@@ -283,12 +283,13 @@ def exports(
     statistics: Paths,
     stances: Paths,
     calibrations: JsonList,
-    quality: Path | None = None,
-    expression: Path,
+    quality: NamedPaths,
+    expression: NamedPaths,
     prediction: Paths,
     metrics: Json,
     benchmarks: Path,
     downstream: Paths = (),
+    display: Json,
     out: Path,
 ) -> None:
     """Write what tables, figures and report show as tidy parquet and CSV.
@@ -297,17 +298,19 @@ def exports(
         statistics: Folders of statistics, one per model.
         stances: Stance tables of the models.
         calibrations: Folders of calibrations.
-        quality: File that `judge-heldout` wrote.
-        expression: Folder of what the data sets express.
+        quality: Judge and the file that `judge-heldout` wrote of it.
+        expression: Suite and the folder of what its data sets express.
         prediction: Folders of predictions.
         metrics: Training metrics of every run of every model.
         benchmarks: Folder of the jobs' durations.
         downstream: Files of benchmark scores.
+        display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
+    from valuedrift.display import Display
     from valuedrift.report.exports import write_exports
     from valuedrift.report.sources import Sources
 
     folders = [Path(path) for path in calibrations]
     sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
-    write_exports(sources, downstream, out)
+    write_exports(sources, downstream, Display.read(display), out)

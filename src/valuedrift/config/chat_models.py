@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, NotNegative, Positive, Section, Text, invalid
+from valuedrift.config.section import Count, Invalid, NotNegative, Positive, Section, Text
 from valuedrift.config.sources import HubModel
 
 
@@ -68,7 +68,7 @@ class Llm(_ChatModel):
     @model_validator(mode="after")
     def _is_where_its_backend_looks(self) -> Self:
         if (self.model is not None) != (self.backend in ("http", "batch")):
-            raise invalid("backend", self.backend, "http or batch with model, vllm or transformers with hub or folder")
+            raise Invalid("backend", self.backend, "http or batch with model, vllm or transformers with hub or folder")
         return self
 
 

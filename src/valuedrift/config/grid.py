@@ -70,7 +70,7 @@ class Run:
 
     @property
     def lineage(self) -> str:
-        """The run's path below its model, such as `sft-wildchat/dpo-ultrafeedback-beta-0-5`."""
+        """The run's path below its model, such as `sft-chats/dpo-pairs-beta-0-5`."""
         own = _name(self.algorithm, self.data, self.variant)
         return own if self.parent == BASE else f"{self.parent}/{own}"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, NotNegative, Positive, Section, Several, Share, bare, invalid
+from valuedrift.config.section import Count, Invalid, NotNegative, Positive, Section, Several, Share, bare
 
 
 class Lora(Section):
@@ -51,7 +51,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _device_batches_fill_batches(self) -> Self:
         if self.batch_size % self.device_batch_size:
-            raise invalid("device_batch_size", self.device_batch_size, f"a divisor of batch_size ({self.batch_size})")
+            raise Invalid("device_batch_size", self.device_batch_size, f"a divisor of batch_size ({self.batch_size})")
         return self
 
 
@@ -64,7 +64,7 @@ class PairSettings(Settings):
     @model_validator(mode="after")
     def _prompts_have_room(self) -> Self:
         if self.response_length >= self.max_length:
-            raise invalid("response_length", self.response_length, f"less than max_length ({self.max_length})")
+            raise Invalid("response_length", self.response_length, f"less than max_length ({self.max_length})")
         return self
 
 
@@ -127,7 +127,7 @@ class PpoSettings(RolloutSettings):
     @model_validator(mode="after")
     def _adapters_have_no_dropout(self) -> Self:
         if self.lora and self.lora.dropout:
-            raise invalid("lora.dropout", self.lora.dropout, "0: PPO's trainer switches dropout off")
+            raise Invalid("lora.dropout", self.lora.dropout, "0: PPO's trainer switches dropout off")
         return self
 
 
@@ -141,7 +141,7 @@ class GroupSettings(RolloutSettings):
     @model_validator(mode="after")
     def _groups_fill_batches(self) -> Self:
         if self.batch_size % self.answers:
-            raise invalid("batch_size", self.batch_size, f"a multiple of answers ({self.answers})")
+            raise Invalid("batch_size", self.batch_size, f"a multiple of answers ({self.answers})")
         return self
 
 

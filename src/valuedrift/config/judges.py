@@ -8,14 +8,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.hyperparameters import Settings
-from valuedrift.config.section import Count, NotNegative, Section, Share, Text, invalid
+from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
 from valuedrift.config.sources import HubModel, Shape
 
 
 def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
     words = {label.lower() for label in labels}
     if len(labels) != 3 or len(words) != 3 or any(len(word.split()) != 1 for word in words):
-        raise invalid("", list(labels), "three different words, for support, neutral and oppose")
+        raise Invalid("", list(labels), "three different words, for support, neutral and oppose")
     return labels
 
 
@@ -47,7 +47,7 @@ class _Judge(Section):
     @model_validator(mode="after")
     def _samples_are_replies_of_a_chat_model(self) -> Self:
         if self.samples and self.llm is None:
-            raise invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
+            raise Invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
         return self
 
 
@@ -86,5 +86,5 @@ class JudgeSettings(_Judge):
     def _chat_models_give_probabilities_or_samples(self) -> Self:
         if self.llm and not self.samples and self.llm.backend in ("vllm", "transformers"):
             do = "A judge with weights of its own is named by `folder` and `engine`."
-            raise invalid("llm.backend", self.llm.backend, "http or batch", do)
+            raise Invalid("llm.backend", self.llm.backend, "http or batch", do)
         return self

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from valuedrift.config.section import Count, DataName, Section, Share, invalid
+from valuedrift.config.section import Count, DataName, Invalid, Section, Share
 
 Stance = Literal["support", "neutral", "oppose"]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
@@ -14,7 +14,7 @@ HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 def _sums_to_one(mix: dict[Stance, float]) -> dict[Stance, float]:
     if len(mix) != 3 or abs(sum(mix.values()) - 1) > 1e-6:
-        raise invalid("", mix, "shares of support, neutral and oppose that sum to 1")
+        raise Invalid("", mix, "shares of support, neutral and oppose that sum to 1")
     return mix
 
 
@@ -89,5 +89,5 @@ class World(_World):
         for key, plan in {"pretraining": self.pretraining, **self.sft}.items():
             room = min(max(plan.mix.values()), 1 - max(plan.mix.values()))
             if self.variation > room + 1e-6:
-                raise invalid("variation", self.variation, f"at most {room:.3g}, which {key}'s mix leaves")
+                raise Invalid("variation", self.variation, f"at most {room:.3g}, which {key}'s mix leaves")
         return self

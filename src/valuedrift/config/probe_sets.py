@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, NotNegative, Section, Share, Text, invalid
+from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
 
 
 class Reduction(Section):
@@ -71,7 +71,7 @@ class Probes(Section):
     def _has_what_its_source_needs(self) -> Self:
         needed, given = _NEEDED[self.source], self.model_fields_set - {"source", "file"}
         for key in sorted(needed - given):
-            raise invalid(key, None, f"a value with source {self.source}")
+            raise Invalid(key, None, f"a value with source {self.source}")
         for key in sorted(given - needed - ({"llm"} if self.source == "vprism" else set())):
-            raise invalid(key, getattr(self, key), f"no such key with source {self.source}")
+            raise Invalid(key, getattr(self, key), f"no such key with source {self.source}")
         return self

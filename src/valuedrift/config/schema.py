@@ -10,6 +10,7 @@ from valuedrift.config.chat_models import Llm
 from valuedrift.config.judges import Judge
 from valuedrift.config.section import (
     Count,
+    Invalid,
     Items,
     Name,
     NotNegative,
@@ -17,7 +18,6 @@ from valuedrift.config.section import (
     Several,
     Text,
     check_names,
-    invalid,
 )
 from valuedrift.config.sources import HubModel, Shape
 from valuedrift.config.suites import Suite
@@ -40,7 +40,7 @@ class Machine(Section):
     @model_validator(mode="after")
     def _nth_goes_with_every_nth(self) -> Self:
         if (self.nth is not None) != (self.keep == "every_nth"):
-            raise invalid("nth", self.nth, "a value with `keep: every_nth` and only then")
+            raise Invalid("nth", self.nth, "a value with `keep: every_nth` and only then")
         return self
 
 
@@ -53,6 +53,11 @@ class Budget(Section):
     """Dollars for chat models over the network (default no limit)."""
 
 
+TrajectoryFigure = Literal[
+    "figure_3", "figure_4", "figure_7", "figure_9", "figure_11", "figure_12", "figure_13", "figure_14"
+]
+
+
 class Report(Section):
     """What `results/tables`, `results/figures` and `results/report` are made of."""
 
@@ -60,6 +65,10 @@ class Report(Section):
     """Models that the tables, figures and report cover; keys of `models`."""
     table_1_topics: Several[str]
     """Topics of table 1 (the paper shows three without naming them in its text); keys of `topics`."""
+    sample_topics: Items[str] = ()
+    """Topics of tables 5 to 7, in this order (default the first topics); keys of `topics`."""
+    figure_topics: dict[TrajectoryFigure, str] = Field(default={})
+    """Topic of each figure of trajectories: 3, 4, 7, 9 and 11 to 14 (default the first topic); keys of `topics`."""
     ablation_topics: Several[str]
     """Topics of the figures of ablations (figures 15 to 17); keys of `topics`."""
     figure_formats: Several[Literal["svg", "png", "html"]]
@@ -158,12 +167,14 @@ class WorkflowConfig(Section):
     def _names_are_known(self) -> Self:
         check_names("report.models", self.report.models, self.models, "models")
         check_names("report.table_1_topics", self.report.table_1_topics, self.topics, "topics")
+        check_names("report.sample_topics", self.report.sample_topics, self.topics, "topics")
+        check_names("report.figure_topics", self.report.figure_topics.values(), self.topics, "topics")
         check_names("report.ablation_topics", self.report.ablation_topics, self.topics, "topics")
         for name, model in self.models.items():
             check_names(f"models.{name}.suite", [model.suite], self.suites, "suites")
             if model.scratch and self.suites[model.suite].training.pretrain is None:
                 key = f"suites.{model.suite}.training.pretrain"
-                raise invalid(key, None, f"settings; model {name} needs them")
+                raise Invalid(key, None, f"settings; model {name} needs them")
         for name, suite in self.suites.items():
             self._check_suite(f"suites.{name}", suite)
         for name, judge in self.judges.items():

@@ -9,29 +9,31 @@ from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, Union, ge
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from valuedrift.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
 
 
-def invalid(key: str, found: object, expected: str, do: str = "") -> PydanticCustomError:
-    """The error for a validator to raise: `key` is dotted, within what is validated; empty for that itself."""
-    return PydanticCustomError("invalid", "{expected}", {"key": key, "found": found, "expected": expected, "do": do})
+class Invalid(ValueError):
+    """What a validator raises: `key` is dotted, within what is validated; empty for that itself."""
+
+    def __init__(self, key: str, found: object, expected: str, do: str = "") -> None:
+        self.key, self.found, self.expected, self.do = key, found, expected, do
+        super().__init__(f"{key}: expected {expected}")
 
 
 def check_names(key: str, names: Collection[str], known: Collection[str], section: str) -> None:
     """Raise the error of the first name that is no key of `section`."""
     for name in names:
         if name not in known:
-            raise invalid(key, name, f"a key of {section}: {', '.join(known)}", did_you_mean(name, known))
+            raise Invalid(key, name, f"a key of {section}: {', '.join(known)}", did_you_mean(name, known))
 
 
 def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
     for number, item in enumerate(items):
         if item in items[:number]:
-            raise invalid(str(number), item, "no item twice")
+            raise Invalid(str(number), item, "no item twice")
     return items
 
 
@@ -65,7 +67,7 @@ class Section(BaseModel):
     def _has_exactly_one(self) -> Self:
         given = [key for key in self.one_of if key in self.model_fields_set]
         if self.one_of and len(given) != 1:
-            raise invalid("", " and ".join(given) or "none of them", f"exactly one of {', '.join(self.one_of)}")
+            raise Invalid("", " and ".join(given) or "none of them", f"exactly one of {', '.join(self.one_of)}")
         return self
 
     @classmethod
@@ -151,9 +153,9 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     inner, field = declared_at(section, path)
     if path and "key" in str(path[-1]):
         found = "(not shown)"  # perhaps a secret
-    where = ".".join(filter(None, [key, *map(str, path), context.get("key", "")])) or "(top)"
-    if kind == "invalid":
-        return ConfigError(where, context["found"], context["expected"], context["do"])
+    where = ".".join(filter(None, [key, *map(str, path)]))
+    if isinstance(wrong := context.get("error"), Invalid):
+        return ConfigError(".".join(filter(None, [where, wrong.key])), wrong.found, wrong.expected, wrong.do)
     if kind == "extra_forbidden":
         known = list(keys(inner))
         return ConfigError(where, found, f"one of the keys {', '.join(known)}", did_you_mean(str(path[-1]), known))
@@ -161,4 +163,4 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     if kind == "missing":
         return ConfigError(where, None, f"a value: {meaning}")
     expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
-    return ConfigError(where, found, ". ".join(filter(None, [expected, meaning])))
+    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, meaning])))

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, Section, Text, invalid
+from valuedrift.config.section import Count, Invalid, Section, Text
 
 
 class HubModel(Section):
@@ -36,5 +36,5 @@ class Shape(Section):
     def _heads_fit_the_width(self) -> Self:
         # Heads share keys in pairs, and rotate their dimensions in pairs.
         if self.hidden % (2 * self.heads) or (self.heads % 2 and self.heads != 1):
-            raise invalid("heads", self.heads, f"1 or an even divisor of half of hidden ({self.hidden})")
+            raise Invalid("heads", self.heads, f"1 or an even divisor of half of hidden ({self.hidden})")
         return self

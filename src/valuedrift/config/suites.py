@@ -14,12 +14,12 @@ from valuedrift.config.sampling import DownstreamSettings, Generation
 from valuedrift.config.section import (
     Count,
     DataName,
+    Invalid,
     Items,
     Section,
     Several,
     Text,
     check_names,
-    invalid,
 )
 from valuedrift.config.synthetic_pairs import Synthetic
 from valuedrift.errors import ConfigError
@@ -171,9 +171,9 @@ class Suite(Section):
 def _check_algorithm(suite: Suite, algorithm: str) -> None:
     for section in ("training", "checkpoints"):
         if getattr(getattr(suite, section), algorithm) is None:
-            raise invalid(f"{section}.{algorithm}", None, "an entry; the grid names this algorithm")
+            raise Invalid(f"{section}.{algorithm}", None, "an entry; the grid names this algorithm")
     if algorithm in REWARDED and suite.training.reward is None:
-        raise invalid("training.reward", None, f"settings of the reward model that {algorithm} needs")
+        raise Invalid("training.reward", None, f"settings of the reward model that {algorithm} needs")
 
 
 def _check_ablation(suite: Suite, ablation: Ablation, where: str) -> None:
@@ -186,9 +186,9 @@ def _check_ablation(suite: Suite, ablation: Ablation, where: str) -> None:
     for key, name in [("parameter", varied), *((f"settings.{name}", name) for name in common)]:
         check_names(f"{where}.{key}", [name], numeric, f"training.{algorithm} that has a number")
     if varied in common:
-        raise invalid(f"{where}.settings.{varied}", common[varied], "no such key: it is the parameter that varies")
+        raise Invalid(f"{where}.settings.{varied}", common[varied], "no such key: it is the parameter that varies")
     for value in ablation.values:
         try:
             read_settings(algorithm, {**own, **common, varied: value})
         except ConfigError as error:
-            raise invalid(f"{where}.values.{error.key}", error.found, error.expected) from None
+            raise Invalid(f"{where}.values.{error.key}", error.found, error.expected) from None

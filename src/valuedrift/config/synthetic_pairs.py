@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, NotNegative, Section, Several, Share, Text, invalid
+from valuedrift.config.section import Count, Invalid, NotNegative, Section, Several, Share, Text
 
 
 class RetrievalSettings(Section):
@@ -46,7 +46,7 @@ class Writing(Section):
     @model_validator(mode="after")
     def _attempts_differ(self) -> Self:
         if self.attempts > 1 and self.temperature == 0:
-            raise invalid("temperature", self.temperature, "more than 0, or every attempt is the same")
+            raise Invalid("temperature", self.temperature, "more than 0, or every attempt is the same")
         return self
 
 

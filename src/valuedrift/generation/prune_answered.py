@@ -9,9 +9,10 @@ import polars as pl
 import torch
 
 from valuedrift.errors import ArtifactError
+from valuedrift.files import PRUNED
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.models.kept_steps import kept_steps, prune
-from valuedrift.models.model_folder import PRUNED, step_of
+from valuedrift.models.model_folder import step_of
 
 
 def prune_run(base: Path, checkpoints: Sequence[Path], answers: Sequence[Path], keep: str, nth: int = 1) -> int:

@@ -25,7 +25,7 @@ from valuedrift.judge_checks.agreement_scores import (
     wilson,
 )
 from valuedrift.judge_checks.labelled_answers import FOUR, UNJUDGED, Judged, LabelledAnswers, read_labelled
-from valuedrift.paper.figures import save_chart
+from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import MEASURES, calibration_figure, quality_figure
 from valuedrift.paper.table_files import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray

@@ -18,7 +18,7 @@ from valuedrift.judge_checks.agreement_scores import estimate_text
 from valuedrift.judge_checks.answer_agreement import ENDS, MEASURES, agreement_table
 from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
 from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
-from valuedrift.paper.figures import save_chart
+from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure
 from valuedrift.paper.table_files import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.files import read_json, write_json
-from valuedrift.models.model_folder import PRUNED, require_model, step_of
+from valuedrift.files import PRUNED, read_json, write_json
+from valuedrift.models.model_folder import require_model, step_of
 
 POLICIES = ("all", "every_nth", "final")
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import ArtifactError
-
-PRUNED = "pruned.json"
+from valuedrift.files import PRUNED
 
 
 def checkpoint_name(step: int) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from valuedrift.paper.display_order import PREFERENCE_DATA, SFT_DATA, aligned_stance, ordered
+from valuedrift.display import Model, rank
 from valuedrift.statistics.panel import ALL
 from valuedrift.statistics.trajectory import Trajectory
-from valuedrift.titles import data_title
 
 LEARNING_RATE = "learning_rate"
 
@@ -21,9 +20,15 @@ _ALGORITHMS = ("dpo", "simpo", "ppo")
 
 @dataclass(frozen=True)
 class Ablated:
-    """One run of an ablation; own: its value is the configuration's.
+    """One run of an ablation.
 
-    settings: what all runs of the ablation have in common beside the configuration's, by name
+    Attributes:
+        parameter: What is varied.
+        value: Its value in this run.
+        own: Whether that is the configuration's value.
+        settings: Other settings, by name, that all runs of the ablation share and the configuration lacks.
+        trajectory: The run.
+        model: Whose run it is.
     """
 
     parameter: str
@@ -31,6 +36,7 @@ class Ablated:
     own: bool
     settings: tuple[tuple[str, float], ...]
     trajectory: Trajectory
+    model: Model = field(compare=False)
 
     @property
     def run(self) -> str:
@@ -46,9 +52,22 @@ class Ablated:
         return self.trajectory.sft, self.trajectory.data, self.settings
 
     @property
+    def rewarded(self) -> str | None:
+        """The stance that its data set rewards on purpose."""
+        return self.model.suite.rewarded(self.trajectory.data)
+
+    @property
     def stance(self) -> str:
-        """The stance that its data set rewards, whose drift is compared; support where it rewards none."""
-        return aligned_stance(self.trajectory.data) or "support"
+        """The stance whose drift is compared: the rewarded one, or support where there is none."""
+        return self.rewarded or "support"
+
+    @property
+    def start_title(self) -> str:
+        return f"SFT on {self.model.suite.data_title(self.trajectory.sft)}"
+
+    @property
+    def data_title(self) -> str:
+        return self.model.suite.data_title(self.trajectory.data)
 
     @property
     def shown(self) -> str:
@@ -58,18 +77,18 @@ class Ablated:
     @property
     def shown_settings(self) -> str:
         """`at learning rate 1e-3`, or nothing where the settings are the configuration's."""
-        told = " and ".join(f"{parameter_title(name)} {number(value)}" for name, value in self.settings)
-        return f"at {told}" if told else ""
+        listed = " and ".join(f"{parameter_title(name)} {number(value)}" for name, value in self.settings)
+        return f"at {listed}" if listed else ""
 
     @property
     def title(self) -> str:
-        """`UltraFeedback, after SFT on WildChat, at learning rate 1e-3`."""
-        where = f"{data_title(self.trajectory.data)}, after SFT on {data_title(self.trajectory.sft)}"
+        """`‹pairs›, after SFT on ‹chats›, at learning rate 1e-3`."""
+        where = f"{self.data_title}, after {self.start_title}"
         return ", ".join(part for part in (where, self.shown_settings) if part)
 
 
-def read_ablated(entries: Sequence[Mapping[str, Any]]) -> list[Ablated]:
-    """Rows of `valuedrift.config.grid.ablated`, each once, in the order of the page: by place first, by value last."""
+def read_ablated(entries: Sequence[Mapping[str, Any]], model: Model) -> list[Ablated]:
+    """Rows of `valuedrift.config.grid.ablated`, each once, in the order shown: by place first, by value last."""
     found = {
         Ablated(
             entry["parameter"],
@@ -77,16 +96,15 @@ def read_ablated(entries: Sequence[Mapping[str, Any]]) -> list[Ablated]:
             entry["own"],
             tuple(sorted(entry["settings"].items())),
             Trajectory.from_dict(entry["trajectory"]),
+            model,
         )
         for entry in entries
     }
-    sft = ordered((point.trajectory.sft for point in found), SFT_DATA)
-    data = ordered((point.trajectory.data for point in found), PREFERENCE_DATA)
     return sorted(
         found,
         key=lambda p: (
-            sft.index(p.trajectory.sft),
-            data.index(p.trajectory.data),
+            rank(p.trajectory.sft, model.suite.sft),
+            rank(p.trajectory.data, model.suite.preference),
             algorithm_order(p.algorithm),
             p.parameter,
             p.settings,

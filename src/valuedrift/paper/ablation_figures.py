@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import altair as alt
 import polars as pl
 
+from valuedrift.display import Display
 from valuedrift.paper import style
 from valuedrift.paper.ablated_runs import LEARNING_RATE, Ablated, algorithm_order, magnitudes, parameter_title
-from valuedrift.paper.display_order import Topics, topic_name
 from valuedrift.statistics.panel import ALL
-from valuedrift.titles import algorithm_title, data_title, model_title
+from valuedrift.titles import algorithm_title
 
 FIGURES = {("ppo", "kl_coefficient"): "15", ("dpo", "beta"): "16", ("simpo", "gamma"): "17"}
 """(algorithm, parameter) → number of the paper's figure."""
@@ -32,16 +31,16 @@ _ASIDE = 1.2
 
 
 def ablation_charts(
-    points: Sequence[Ablated],
-    values: pl.DataFrame,
-    drift: pl.DataFrame,
-    topics: Topics,
-    report: Mapping[str, Any],
-    level: float,
+    points: Sequence[Ablated], values: pl.DataFrame, drift: pl.DataFrame, display: Display, level: float
 ) -> dict[str, alt.VConcatChart]:
     """File stem → figure: one for each algorithm and parameter, and one for all learning rates.
 
-    values, drift: tables of one model as `measure` makes them · level: that of their intervals
+    Args:
+        points: The runs of one model.
+        values: Its values, as `measure` makes them.
+        drift: Its drifts, likewise.
+        display: Names and orders.
+        level: Of the intervals.
     """
     varied = [point for point in points if point.parameter != LEARNING_RATE]
     keys = sorted({(point.algorithm, point.parameter) for point in varied})
@@ -49,8 +48,8 @@ def ablation_charts(
         f"figure_{FIGURES.get(key, '_'.join(key))}": trajectory_figure(
             [point for point in varied if (point.algorithm, point.parameter) == key],
             values,
-            topics,
-            [topic for topic in (*report["ablation_topics"], ALL) if topic in set(values["topic"])],
+            [topic for topic in (*display.ablation_topics, ALL) if topic in set(values["topic"])],
+            display,
             level,
         )
         for key in keys
@@ -60,7 +59,7 @@ def ablation_charts(
 
 
 def trajectory_figure(
-    points: Sequence[Ablated], values: pl.DataFrame, topics: Topics, chosen: Sequence[str], level: float
+    points: Sequence[Ablated], values: pl.DataFrame, chosen: Sequence[str], display: Display, level: float
 ) -> alt.VConcatChart:
     """v_t(support) against the step, a line for each value of one algorithm's parameter (figures 15 to 17).
 
@@ -75,12 +74,12 @@ def trajectory_figure(
         found = values.filter(pl.col("run").is_in(list(runs)), pl.col("stance") == STANCE)
         found = found.with_columns(shown=pl.col("run").replace_strict(runs, return_dtype=pl.String))
         panels = [
-            _line_panel(found.filter(pl.col("topic") == topic), labels).properties(title=topic_name(topics, topic))
+            _line_panel(found.filter(pl.col("topic") == topic), labels).properties(title=display.topic_name(topic))
             for topic in chosen
         ]
         rows.append(alt.hconcat(*panels, title=alt.Title(own[0].title, fontWeight="normal")))
     title = f"{algorithm_title(points[0].algorithm)}: effect of its {parameter_title(points[0].parameter)}"
-    subtitle = f"{model_title(values['model'][0])}, bands of {level:.0%}"
+    subtitle = f"{points[0].model.title}, bands of {level:.0%}"
     own_value = "; *: the configuration's own value" if any(point.own for point in points) else ""
     return _finish(_key(labels, _ordered(len(labels))), *rows, title=_title(title, subtitle + own_value))
 
@@ -109,13 +108,11 @@ def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: 
         for data in dict.fromkeys(point.trajectory.data for _, point in members):
             cells = [(place, point) for place, point in members if point.trajectory.data == data]
             panel = _rate_panel(table[[place for place, _ in cells]], titles, rates, span, cells[0][1].stance)
-            panels.append(panel.properties(title=data_title(data)))
+            panels.append(panel.properties(title=cells[0][1].data_title))
         first = members[0][1]
-        where = ", ".join(
-            part for part in (f"after SFT on {data_title(first.trajectory.sft)}", first.shown_settings) if part
-        )
+        where = ", ".join(part for part in (f"after {first.start_title}", first.shown_settings) if part)
         rows.append(alt.hconcat(*panels, title=alt.Title(where, fontWeight="normal")))
-    subtitle = f"{model_title(drift['model'][0])}, mean over topics, intervals of {level:.0%}"
+    subtitle = f"{points[0].model.title}, mean over topics, intervals of {level:.0%}"
     filled = "; filled: the configuration's own rate" if any(point.own for point in points) else ""
     title = _title("Drift magnitude at equal learning rates", subtitle + filled)
     return _finish(_key(titles, _DISTINCT_COLOURS), *rows, title=title)

@@ -10,7 +10,7 @@ from valuedrift.paper.ablated_runs import Ablated, magnitudes, number, parameter
 from valuedrift.paper.table_files import Table
 from valuedrift.statistics.bootstrap import Estimate
 from valuedrift.statistics.equal_rates import Contrast
-from valuedrift.titles import algorithm_title, data_title, model_title, with_interval
+from valuedrift.titles import algorithm_title, with_interval
 
 TOGETHER = "all together"
 
@@ -20,8 +20,8 @@ def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float)
     found = magnitudes(points, drift)
     frame = pl.DataFrame(
         {
-            "Start": [f"SFT on {data_title(point.trajectory.sft)}" for point in points],
-            "Data": [data_title(point.trajectory.data) for point in points],
+            "Start": [point.start_title for point in points],
+            "Data": [point.data_title for point in points],
             "Algorithm": [algorithm_title(point.algorithm) for point in points],
             "Settings": [point.shown_settings or None for point in points],
             "Parameter": [parameter_title(point.parameter) for point in points],
@@ -34,13 +34,13 @@ def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float)
         }
     )
     caption = (
-        f"Ablations of {model_title(drift['model'][0])}: drift magnitude of the stance that the data reward, mean over "
+        f"Ablations of {points[0].model.title}: drift magnitude of the stance that the data reward, mean over "
         f"topics, with its interval of {level:.0%}. An asterisk marks the configuration's own value."
     )
     return Table("ablations", caption, frame)
 
 
-def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], model: str, level: float) -> Table:
+def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], title: str, level: float) -> Table:
     """How much further DPO moves the rewarded stance, at own and at equal rates.
 
     contrasts: where (a start and data set, or `TOGETHER`) → what was found there
@@ -60,7 +60,7 @@ def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], model: str, l
         for one in found
     ]
     caption = (
-        f"{model_title(model)}: drift magnitude of the stance that the data reward, mean over topics, by DPO and "
+        f"{title}: drift magnitude of the stance that the data reward, mean over topics, by DPO and "
         f"another algorithm, at their own learning rates and at equal ones, with intervals of {level:.0%}. Steps: "
         "DPO's and the other's. Share: what part of the difference at their own rates remains; —: nothing to "
         "have a part of."
@@ -68,7 +68,7 @@ def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], model: str, l
     return Table("equal_learning_rates", caption, pl.DataFrame(rows, infer_schema_length=None))
 
 
-def verdict(contrasts: Mapping[str, Sequence[Contrast]], model: str) -> str:
+def verdict(contrasts: Mapping[str, Sequence[Contrast]], title: str) -> str:
     """Markdown: one paragraph on how much of the difference between DPO and the others is left at equal rates.
 
     contrasts: as for `equal_rates_table`; the last entry, of all data together if there are several, is told
@@ -77,7 +77,7 @@ def verdict(contrasts: Mapping[str, Sequence[Contrast]], model: str) -> str:
     over = f" and over the data sets ({'; '.join(apart)})" if apart else f", on {where}"
     others = dict.fromkeys(one.other for one in contrasts[where])
     told = " ".join(_of_one([one for one in contrasts[where] if one.other == other]) for other in others)
-    return f"# {model_title(model)}: is it the algorithm, or its learning rate?\n\n{told} Means over topics{over}.\n"
+    return f"# {title}: is it the algorithm, or its learning rate?\n\n{told} Means over topics{over}.\n"
 
 
 def _of_one(contrasts: Sequence[Contrast]) -> str:

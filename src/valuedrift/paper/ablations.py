@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from valuedrift.display import Display
 from valuedrift.errors import ConfigError
 from valuedrift.files import publish, write_parquet, write_text
 from valuedrift.paper.ablated_runs import LEARNING_RATE, Ablated, read_ablated
 from valuedrift.paper.ablation_figures import ablation_charts
 from valuedrift.paper.ablation_tables import TOGETHER, ablation_table, equal_rates_table, verdict
-from valuedrift.paper.display_order import Topics, aligned_stance
-from valuedrift.paper.figures import save_chart
+from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.table_files import write_tables
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.drift import RunDrift
@@ -24,40 +24,48 @@ from valuedrift.statistics.panel import read_panel
 def write_ablations(
     stances: Sequence[Path],
     ablated: Sequence[Mapping[str, Any]],
-    topics: Topics,
-    report: Mapping[str, Any],
+    display: Display,
     settings: Mapping[str, Any],
     seed: int,
     out: Path,
 ) -> None:
-    """Measure one model's ablations, and write into the folder `out` values.parquet and drift.parquet (see `measure`;
-    q-values and noise floors are of these runs alone), the figures, the table `ablations`, and, where learning rates
-    vary on data that reward a stance, the table `equal_learning_rates` and verdict.md.
+    """Measure one model's ablations, and write them into the folder `out`.
 
-    stances: stance tables of the runs, and of those that they start from
-    ablated: as `valuedrift.config.grid.ablated` lists it
+    That is values.parquet and drift.parquet (see `measure`; q-values and noise floors are of these runs alone), the
+    figures, the table `ablations`, and, where learning rates vary on data that reward a stance, the table
+    `equal_learning_rates` and verdict.md.
 
-    Raises ConfigError if nothing is ablated, ArtifactError as `measure` does.
+    Args:
+        stances: Stance tables of the runs, and of those that they start from.
+        ablated: As `valuedrift.config.grid.ablated` lists it.
+        display: Names and orders, of this model alone.
+        settings: Of the bootstrap.
+        seed: Of the bootstrap.
+        out: The folder.
+
+    Raises:
+        ConfigError: Nothing is ablated.
+        ArtifactError: As `measure` does.
     """
-    points = read_ablated(ablated)
+    (model,) = display.models.values()
+    points = read_ablated(ablated, model)
     if not points:
         raise ConfigError("grid.ablations", "none", "one or more")
     bootstrap = Bootstrap(seed=seed, **settings)
     runs = dict.fromkeys(point.trajectory for point in points)
     measures = measure(read_panel(stances, bootstrap), runs, bootstrap)
     compared = compare_rates(points, measures.runs, bootstrap)
-    model = measures.values["model"][0]
     tables = [ablation_table(points, measures.drift, bootstrap.level)]
     with publish(out) as draft:
         draft.mkdir()
         write_parquet(draft / "values.parquet", measures.values)
         write_parquet(draft / "drift.parquet", measures.drift)
-        charts = ablation_charts(points, measures.values, measures.drift, topics, report, bootstrap.level)
+        charts = ablation_charts(points, measures.values, measures.drift, display, bootstrap.level)
         for name, chart in charts.items():
-            save_chart(chart, draft / name, report["figure_formats"])
+            save_chart(chart, draft / name, display.figure_formats)
         if compared:
-            tables.append(equal_rates_table(compared, model, bootstrap.level))
-            write_text(draft / "verdict.md", verdict(compared, model))
+            tables.append(equal_rates_table(compared, model.title, bootstrap.level))
+            write_text(draft / "verdict.md", verdict(compared, model.title))
         write_tables(tables, draft)
 
 
@@ -68,7 +76,11 @@ def compare_rates(
     drift = {one.trajectory.run: one for one in drifts}
     found: dict[str, list[Rated]] = {}
     for point in points:
-        if point.parameter == LEARNING_RATE and not point.settings and aligned_stance(point.trajectory.data):
+        if (
+            point.parameter == LEARNING_RATE
+            and not point.settings
+            and point.model.suite.rewarded(point.trajectory.data)
+        ):
             rated = Rated(drift[point.run], point.value, point.own, point.stance)
             found.setdefault(point.title, []).append(rated)
     if len(found) > 1:

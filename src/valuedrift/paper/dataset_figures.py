@@ -1,27 +1,19 @@
-"""What data sets express: stance shares (figure 19), value gaps (figure 20), and what they foretold."""
+"""Charts of data sets: stance shares (figure 19), value gaps (figure 20), and predicted against measured drift."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import altair as alt
 import numpy as np
 import polars as pl
 
+from valuedrift.display import Display, Model, Suite, rank, require_columns, require_topics
 from valuedrift.errors import DataError
 from valuedrift.paper import style
-from valuedrift.paper.display_order import (
-    PREFERENCE_DATA,
-    SFT_DATA,
-    Topics,
-    ordered,
-    require_columns,
-    require_topics,
-    topic_name,
-)
 from valuedrift.statistics.panel import ALL, STANCES
-from valuedrift.titles import data_title, model_title
 
 SHARE_COLUMNS = ("data", "role", "topic", "stance", "share", "low", "high", "rows")
 GAP_COLUMNS = ("data", "topic", "distance")
@@ -34,70 +26,71 @@ _SHARES = [0, 0.25, 0.5, 0.75, 1]
 _RULE, _BAR = "#8a8a8a", "#5f6b7a"
 
 
-def expressed_shares(shares: pl.DataFrame, topics: Topics) -> alt.HConcatChart:
-    """Figure 19: the stance shares of each SFT data set on every topic, with 95 % intervals, a panel a data set.
+def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> alt.HConcatChart:
+    """Figure 19: the stance shares of each SFT set on every topic, with 95 % intervals, one panel per data set.
 
-    Raises DataError where no SFT data set has a retrieved row.
+    Raises DataError where no SFT set has a retrieved row.
     """
     require_columns(shares, "shares", SHARE_COLUMNS)
-    require_topics(shares, "shares", topics)
+    require_topics(shares, "shares", display.topics)
     answers = shares.filter(pl.col("role") == "answer")
     _require_rows(answers, "shares", "retrieved rows of an SFT data set")
-    names = _in_order(answers["data"], SFT_DATA)
     panels = [
-        _share_panel(answers.filter(pl.col("data") == data), topics, place == 0) for place, data in enumerate(names)
+        _share_panel(answers.filter(data=data), suite.data_title(data), display, place == 0)
+        for place, data in enumerate(_in_order(answers["data"], suite.sft))
     ]
     return _finish(alt.hconcat(*panels))
 
 
-def gap_histograms(gaps: pl.DataFrame, topics: Topics) -> alt.ConcatChart:
-    """Figure 20: the distances of chosen and rejected, a panel a data set; a pair counts once for each of its topics.
+def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
+    """Figure 20: the distances of chosen and rejected, one panel per data set; a pair counts once per topic of its own.
 
     Raises DataError where there is no pair.
     """
-    _require_gaps(gaps, topics)
+    _require_gaps(gaps, display)
     panels = []
-    for data in _in_order(gaps["data"], PREFERENCE_DATA):
+    for data in _in_order(gaps["data"], suite.preference):
         own = gaps.filter(pl.col("data") == data)["distance"]
-        title = alt.Title(data_title(data), subtitle=f"{own.len():,} pairs")
+        title = alt.Title(suite.data_title(data), subtitle=f"{own.len():,} pairs")
         panels.append(_gap_panel(own, width=240, height=150).properties(title=title))
     return _finish(alt.concat(*panels, columns=3))
 
 
-def gap_histograms_by_topic(gaps: pl.DataFrame, topics: Topics) -> alt.ConcatChart:
-    """Figure 20 taken apart: a row of panels a topic, a column a data set. Raises DataError where there is no pair."""
-    _require_gaps(gaps, topics)
-    names = _in_order(gaps["data"], PREFERENCE_DATA)
+def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
+    """Figure 20 by topic: one row of panels per topic, one column per data set. Raises DataError without a pair."""
+    _require_gaps(gaps, display)
+    names = _in_order(gaps["data"], suite.preference)
     panels = []
-    for topic in (topic for topic in topics if topic in set(gaps["topic"])):
+    for topic in (topic for topic in display.topics if topic in set(gaps["topic"])):
         for data in names:
             own = gaps.filter(pl.col("data") == data, pl.col("topic") == topic)["distance"]
-            title = alt.Title(topic_name(topics, topic), subtitle=f"{data_title(data)}, {own.len():,} pairs")
+            subtitle = f"{suite.data_title(data)}, {own.len():,} pairs"
+            title = alt.Title(display.topic_name(topic), subtitle=subtitle)
             panels.append(_gap_panel(own, width=230, height=70).properties(title=title))
     return _finish(alt.concat(*panels, columns=len(names)))
 
 
-def predicted_drift(predictions: pl.DataFrame, topics: Topics) -> alt.ConcatChart:
-    """Drift that the data foretold (its share less the start's value) against drift measured, with 95 % intervals.
+def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -> alt.ConcatChart:
+    """Drift that the data predict (their share less the start's value) against drift measured, with 95 % intervals.
 
-    A panel a model and SFT data set, a point a topic and stance; on the grey diagonal the two agree.
+    One panel per SFT set of a model, one point per topic and stance; on the grey diagonal the two agree.
     """
     require_columns(predictions, "predictions", PREDICTION_COLUMNS)
-    require_topics(predictions, "predictions", topics)
+    require_topics(predictions, "predictions", display.topics)
     _require_rows(predictions, "predictions", "an SFT run on a data set with retrieved rows")
     panels = [
-        _prediction_panel(own, topics).properties(
-            title=alt.Title(data_title(str(data)), subtitle=model_title(str(model)))
+        _prediction_panel(own, display).properties(
+            title=alt.Title(model.suite.data_title(str(data)), subtitle=model.title)
         )
-        for (model, data), own in predictions.group_by("model", "data", maintain_order=True)
+        for (data,), own in predictions.group_by("data", maintain_order=True)
     ]
     return _finish(alt.concat(*panels, columns=3))
 
 
-def _share_panel(shares: pl.DataFrame, topics: Topics, first: bool) -> alt.LayerChart:
+def _share_panel(shares: pl.DataFrame, title: str, display: Display, first: bool) -> alt.LayerChart:
     present = set(shares["topic"])
-    names = [topic_name(topics, topic) for topic in (ALL, *topics) if topic in present]
-    rows = shares.with_columns(topic=pl.Series([topic_name(topics, topic) for topic in shares["topic"]]))
+    names = [display.topic_name(topic) for topic in (ALL, *display.topics) if topic in present]
+    rows = shares.with_columns(topic=pl.Series([display.topic_name(topic) for topic in shares["topic"]]))
     retrieved = rows.filter(pl.col("topic") == names[0])["rows"][0]
     axis = alt.Axis(labelLimit=260, labels=first, ticks=first, labelPadding=6)
     base = alt.Chart(rows.select("topic", "stance", "share", "low", "high", "rows")).encode(
@@ -117,8 +110,8 @@ def _share_panel(shares: pl.DataFrame, topics: Topics, first: bool) -> alt.Layer
     intervals = base.mark_rule(strokeWidth=1.2, aria=False).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
     points = base.mark_point(filled=True, size=28, opacity=1, aria=False)
     points = points.encode(x=x, shape=style.stance_shape(style.stance_legend()))
-    title = alt.Title(data_title(shares["data"][0]), subtitle=f"{retrieved:,} rows on these topics")
-    return alt.LayerChart(layer=[bars, intervals, points], title=title, width=280, height=alt.Step(9))
+    heading = alt.Title(title, subtitle=f"{retrieved:,} rows on these topics")
+    return alt.LayerChart(layer=[bars, intervals, points], title=heading, width=280, height=alt.Step(9))
 
 
 def _gap_panel(distances: pl.Series, width: int, height: int) -> alt.LayerChart:
@@ -150,11 +143,11 @@ def _mean_line(middle: float, x: alt.X, height: int) -> list[alt.Chart]:
     return [line, text.encode(y=alt.value(height / 2), text="label:N")]
 
 
-def _prediction_panel(own: pl.DataFrame, topics: Topics) -> alt.LayerChart:
-    rows = own.with_columns(topic=pl.Series([topic_name(topics, topic) for topic in own["topic"]]))
+def _prediction_panel(own: pl.DataFrame, display: Display) -> alt.LayerChart:
+    rows = own.with_columns(topic=pl.Series([display.topic_name(topic) for topic in own["topic"]]))
     reach = max(0.1, *(abs(value) for name in ("predicted_drift", "drift_low", "drift_high") for value in own[name]))
     scale = alt.Scale(domain=[-reach, reach])
-    x = alt.X("predicted_drift:Q", title="Drift that the data foretells", scale=scale)
+    x = alt.X("predicted_drift:Q", title="Drift that the data predict", scale=scale)
     y = alt.Y("drift:Q", title="Drift measured", scale=scale)
     corners = pl.DataFrame({"predicted_drift": [-reach, reach], "drift": [-reach, reach]})
     diagonal = alt.Chart(corners).mark_line(color=_RULE, strokeDash=[4, 4], strokeWidth=1, aria=False).encode(x=x, y=y)
@@ -174,9 +167,9 @@ def _finish(chart: _Joined) -> _Joined:
     return configured
 
 
-def _require_gaps(gaps: pl.DataFrame, topics: Topics) -> None:
+def _require_gaps(gaps: pl.DataFrame, display: Display) -> None:
     require_columns(gaps, "gaps", GAP_COLUMNS)
-    require_topics(gaps, "gaps", topics)
+    require_topics(gaps, "gaps", display.topics)
     _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
 
 
@@ -185,7 +178,6 @@ def _require_rows(table: pl.DataFrame, name: str, expected: str) -> None:
         raise DataError(name, None, "data", "no row", expected)
 
 
-def _in_order(found: pl.Series, known: tuple[str, ...]) -> list[str]:
-    """The data sets found: the paper's in its order, then others."""
-    present = set(found)
-    return [data for data in ordered(present, known) if data in present]
+def _in_order(found: pl.Series, known: Sequence[str]) -> list[str]:
+    """The data sets found: the configured ones in their order, then others."""
+    return sorted(set(found), key=lambda data: rank(data, known))

@@ -1,4 +1,4 @@
-"""Indexes of the folders of tables and figures: every number of the paper, made or missing and why."""
+"""Indexes of the folders of tables and figures: every number of the paper, made, or missing and why."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from valuedrift.display import Display
 from valuedrift.files import write_text
 from valuedrift.paper.rendering import render
+from valuedrift.paper.stated_numbers import paper_data, paper_model, stated
 from valuedrift.paper.table_files import Table, body_rows, header_rows, is_numeric
+from valuedrift.paper.text_tables import sample_topics, shown_model
 
-SUFFIXES = (".md", ".csv", ".tex")
+_SUFFIXES = (".md", ".csv", ".tex")
+_LAST_TABLE = 17
+_TITLES = {
+    1: "Drift by preference optimisation on pairs with a small value gap",
+    2: "Categories of the probe set",
+    3: "Category and stance target",
+    4: "Category and value",
+    8: "Sample pairs",
+    17: "Downstream tasks",
+}
 _PICTURES = (".svg", ".png")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one number of the paper (such as "Table 9"; "" for what has none).
+    """What became of one number of the paper.
 
-    files: paths that hold it, from the index's folder; none where it is missing · note: what isn't there, and why
+    Attributes:
+        number: Such as "Table 9"; empty for what has none.
+        title: What it shows.
+        files: Paths of its files, relative to the index's folder; none where it is missing.
+        note: What is missing or shown instead, and why.
     """
 
     number: str
@@ -46,17 +62,113 @@ class Entry:
         return next((file for file in self.files if PurePosixPath(file).suffix in _PICTURES), None)
 
 
-def table_files(name: str) -> tuple[str, ...]:
-    """The files that `write_tables` writes for a table of that name."""
-    return tuple(f"{name}{suffix}" for suffix in SUFFIXES)
+def table_entries(tables: Sequence[Table], display: Display) -> list[Entry]:
+    """An entry for each of the paper's tables, or several where suites have one each, then one for each other table."""
+    made: dict[int | None, list[Table]] = {}
+    for table in tables:
+        made.setdefault(table_number(table), []).append(table)
+    others = made.get(None, [])
+    instead = [table.name for table in others]
+    return [
+        *(
+            entry
+            for number in range(1, _LAST_TABLE + 1)
+            for entry in _entries(number, made.get(number, []), display, instead)
+        ),
+        *(Entry("", _title(table), _files(table)) for table in others),
+    ]
 
 
 def write_index(folder: Path, title: str, entries: Sequence[Entry], tables: Iterable[Table] = ()) -> None:
-    """Write index.md and index.html into the folder; the page shows the tables themselves, or the entries' pictures."""
+    """Write index.md and index.html into the folder; the page shows the tables themselves and the entries' pictures."""
     write_text(folder / "index.md", _markdown(title, entries))
-    write_text(
-        folder / "index.html", render("paper_index.html", title=title, entries=entries, tables=map(_page, tables))
-    )
+    page = render("valuedrift.paper", "paper_index.html", title=title, entries=entries, tables=map(_page, tables))
+    write_text(folder / "index.html", page)
+
+
+def _entries(number: int, tables: Sequence[Table], display: Display, instead: Sequence[str]) -> list[Entry]:
+    name = f"Table {number}"
+    if not tables:
+        return [Entry(name, _paper_title(number, display), note=_reason(number, display, instead))]
+    suites = [suite for suite in display.suites if display.suffix(suite)]
+    entries = []
+    for table in tables:
+        own = next((suite for suite in suites if table.name.endswith(display.suffix(suite))), None)
+        note = display.of_suite(own) if own else _stand_in(number, display)
+        entries.append(Entry(name, _paper_title(number, display), _files(table), note))
+    return entries
+
+
+def table_number(table: Table) -> int | None:
+    """9 of `table_09_sft_drift_‹model›`."""
+    kind, _, rest = table.name.partition("_")
+    number = rest.partition("_")[0]
+    return int(number) if kind == "table" and number.isdigit() else None
+
+
+def _files(table: Table) -> tuple[str, ...]:
+    """The files that `write_tables` writes."""
+    return tuple(f"{table.name}{suffix}" for suffix in _SUFFIXES)
+
+
+def _title(table: Table) -> str:
+    return table.caption.partition(". M:")[0]
+
+
+def _paper_title(number: int, display: Display) -> str:
+    paper = stated()
+    if number in paper["sft_tables"]:
+        return f"SFT drift of {paper['sft_tables'][number]}"
+    if number in paper["preference_tables"]:
+        model, data = paper["preference_tables"][number]
+        return f"Preference drift of {model} after SFT on {data}"
+    if number in paper["sample_tables"]:
+        topic = sample_topics(display).get(number)
+        return f"Sample answers: {display.topic_name(topic)}" if topic else "Sample answers"
+    return _TITLES[number]
+
+
+def _reason(number: int, display: Display, instead: Sequence[str]) -> str:
+    """Why a table is missing, and which tables of other models there are. instead: tables without a number."""
+    paper = stated()
+    if number in paper["sft_tables"]:
+        return _see(_unreported(paper["sft_tables"][number]), "sft_drift_", instead)
+    if number in paper["preference_tables"]:
+        name, data = paper["preference_tables"][number]
+        model = next((model for model in display.models.values() if paper_model(model) == name), None)
+        if model is None:
+            return _see(_unreported(name), "preference_drift_", instead)
+        own = next((sft for sft in model.suite.sft if paper_data(model.suite, sft) == data), data)
+        title = model.suite.data_title(own)
+        return f"the grid of {model.title} has no run on aligned pairs after SFT on {title}"
+    if number in paper["sample_tables"]:
+        topic = sample_topics(display).get(number)
+        return f"no answers on {display.topic_name(topic)}" if topic else "report.sample_topics names no topic for it"
+    models = ", ".join(model.title for model in display.models.values())
+    return {
+        1: f"the grid of {models} has no run on pairs with a small value gap",
+        8: "the suite has no support-aligned pairs",
+        17: "nothing in results/downstream; docs/tables.md says how to measure it",
+    }[number]
+
+
+def _see(reason: str, kind: str, names: Iterable[str]) -> str:
+    """The reason, with the tables of that kind that other models have."""
+    similar = [name for name in names if name.startswith(kind)]
+    return f"{reason}; see {', '.join(similar)}" if similar else reason
+
+
+def _stand_in(number: int, display: Display) -> str:
+    """Which model a table of samples shows in place of the paper's."""
+    wanted = stated()["sample_tables"].get(number)
+    if wanted is None:
+        return ""
+    shown = shown_model(number, display)
+    return "" if paper_model(shown) == wanted else f"of {shown.title}; {_unreported(wanted)}"
+
+
+def _unreported(model: str) -> str:
+    return f"{model} is not in report.models"
 
 
 def _markdown(title: str, entries: Sequence[Entry]) -> str:
@@ -81,7 +193,7 @@ def _cell(text: str) -> str:
 def _page(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
-        "caption": table.caption.partition(". M:")[0],
+        "caption": _title(table),
         "notes": (*filter(None, ["".join(table.caption.partition("M:")[1:])]), *table.notes),
         "header": header_rows(table.frame.columns),
         "numeric": is_numeric(table),

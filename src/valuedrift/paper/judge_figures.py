@@ -5,8 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from valuedrift.display import require_columns
 from valuedrift.paper import style
-from valuedrift.paper.display_order import require_columns
 
 MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "kappa": "Cohen's κ"}
 """Measure → its title, in the order shown."""

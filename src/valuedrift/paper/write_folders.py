@@ -1,27 +1,29 @@
-"""Tables, figures and the report, as the pipeline's jobs write them from statistics files."""
+"""The folders of tables and figures, as the pipeline's jobs write them from statistics files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from valuedrift.display import Display, Suite
 from valuedrift.files import publish, write_parquet, write_text
-from valuedrift.paper.display_order import Topics
-from valuedrift.paper.downstream_table import downstream_table
-from valuedrift.paper.draw_figures import OTHERS, ablation_entries, draw_expression, draw_prompts, draw_trajectories
-from valuedrift.paper.figures import drift_heatmap, save_chart, trajectories
-from valuedrift.paper.index_pages import write_index
-from valuedrift.paper.sample_tables import pairs_table, sample_tables
-from valuedrift.paper.stated_tables import corrected_tables, stated_shares_table
-from valuedrift.paper.table_files import latex_document, write_tables
-from valuedrift.paper.table_index import table_entries
-from valuedrift.paper.tables import paper_tables
-from valuedrift.paper.topic_tables import topic_tables
-from valuedrift.report.sources import read_all
+from valuedrift.paper.chart_files import save_chart
+from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
+from valuedrift.paper.drift_figures import drift_heatmap, trajectories
+from valuedrift.paper.drift_tables import corrected_tables, drift_tables
+from valuedrift.paper.index_pages import table_entries, table_number, write_index
+from valuedrift.paper.numbered_figures import (
+    UNMEASURED,
+    ablation_entries,
+    draw_dataset_stances,
+    draw_prompts,
+    draw_trajectories,
+)
+from valuedrift.paper.table_files import Table, latex_document, write_tables
+from valuedrift.paper.text_tables import categories_table, pairs_table, sample_tables, target_and_value_tables
 from valuedrift.statistics.panel import ALL
 
 
@@ -29,90 +31,122 @@ from valuedrift.statistics.panel import ALL
 class TableFiles:
     """Where everything that the tables show lies.
 
-    statistics: a folder a model · stances: stance files of these models · probes: the probe set · aligned:
-    support-aligned pairs, if there are any · expression: what the data sets express · corrected: the
-    corrected_drift.parquet of models with a labelled sample · downstream: scores
+    Attributes:
+        statistics: One folder per model.
+        stances: Stance files of these models.
+        probes: Suite → its probe set.
+        aligned: Suite → its support-aligned pairs, where it has any.
+        expression: Suite → the folder of what its data sets express.
+        corrected: The corrected_drift.parquet of each model with a labelled sample.
+        downstream: Scores.
     """
 
     statistics: Sequence[Path]
     stances: Sequence[Path]
-    probes: Path
-    aligned: Path | None
-    expression: Path
+    probes: Mapping[str, Path]
+    aligned: Mapping[str, Path]
+    expression: Mapping[str, Path]
     corrected: Sequence[Path]
     downstream: Sequence[Path]
 
 
-@dataclass(frozen=True)
-class FigureFiles:
-    """Where everything that the figures show lies; ablations: pictures that are listed and lie elsewhere."""
-
-    statistics: Sequence[Path]
-    expression: Path
-    ablations: Sequence[Path]
-
-
-def write_paper_tables(files: TableFiles, topics: Topics, report: Mapping[str, Any], seed: int, out: Path) -> None:
+def write_table_folder(files: TableFiles, display: Display, seed: int, out: Path) -> None:
     """Write the paper's tables, tables.tex that sets them all, and an index into the folder `out`.
 
-    seed: chooses sample answers and pairs
+    Args:
+        files: What the tables show.
+        display: Names and orders.
+        seed: Chooses sample answers and pairs.
+        out: The folder.
     """
-    models = [folder.name for folder in files.statistics]
-    drift = read_all(files.statistics, "drift")
-    shares = pl.read_parquet(files.expression / "shares.parquet")
     tables = [
-        *topic_tables(pl.read_parquet(files.probes), topics, files.probes.stem),
-        *sample_tables(files.stances, models, topics, seed),
-        *([pairs_table(pl.read_parquet(files.aligned), topics, seed)] if files.aligned else []),
-        *paper_tables(drift, topics, report["table_1_topics"]),
-        *downstream_table(files.downstream),
-        *stated_shares_table(shares, files.expression.name),
-        *corrected_tables(files.corrected, topics),
+        *(table for suite in display.suites for table in _suite_tables(files, suite, display, seed)),
+        *target_and_value_tables(display.topics),
+        *sample_tables(files.stances, display, seed),
+        *drift_tables(read_all(files.statistics, "drift"), display),
+        *downstream_table(files.downstream, display),
+        *corrected_tables(files.corrected, display),
     ]
-    tables.sort(key=lambda table: (not table.name.startswith("table_"), table.name))
+    tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
         write_text(draft / "tables.tex", latex_document(table.name for table in tables))
-        write_index(draft, "Tables", table_entries(tables, models, topics), tables)
+        write_index(draft, "Tables", table_entries(tables, display), tables)
 
 
-def write_paper_figures(
-    files: FigureFiles, topics: Topics, report: Mapping[str, Any], prompts: Mapping[str, str], out: Path
+def write_figure_folder(
+    statistics: Sequence[Path],
+    expression: Mapping[str, Path],
+    prompts: Mapping[str, Mapping[str, str]],
+    ablations: Sequence[Path],
+    display: Display,
+    out: Path,
 ) -> None:
     """Draw the paper's figures, by its numbers, from whatever runs and data sets there are, into the folder `out`.
 
-    prompts: the templates of the `judge` and, where pairs are written, of their `writer`
+    Args:
+        statistics: One folder per model.
+        expression: Suite → the folder of what its data sets express.
+        prompts: See `draw_prompts`.
+        ablations: Figures of ablations, which are linked from where they are.
+        display: Names and orders.
+        out: The folder.
     """
-    values = read_all(files.statistics, "values")
+    values = read_all(statistics, "values")
     with publish(out) as draft:
         draft.mkdir()
         entries = [
-            *draw_trajectories(values, topics, report, draft),
-            *draw_prompts(prompts, report["figure_formats"], draft),
-            *draw_expression(files.expression, topics, report["figure_formats"], draft),
-            *ablation_entries(files.ablations, out),
-            *OTHERS,
+            *draw_trajectories(values, display, draft),
+            *draw_prompts(prompts, display, draft),
+            *(
+                entry
+                for suite in display.suites
+                for entry in draw_dataset_stances(expression[suite.name], suite, display, draft)
+            ),
+            *ablation_entries(ablations, display, out),
+            *UNMEASURED,
         ]
         write_index(draft, "Figures", sorted(entries, key=lambda entry: int(entry.number.split()[1])))
 
 
-def write_drift(statistics: Path, topics: Topics, report: Mapping[str, Any], out: Path) -> None:
+def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
     """Write one model's values and drifts as parquet, tables and figures into the folder `out`."""
     values, drift = (pl.read_parquet(statistics / f"{name}.parquet") for name in ("values", "drift"))
     with publish(out) as draft:
         draft.mkdir()
         write_parquet(draft / "values.parquet", values)
         write_parquet(draft / "drift.parquet", drift)
-        write_tables(paper_tables(drift, topics, report["table_1_topics"]), draft / "tables")
-        _draw(values, statistics.name, topics, report, draft / "figures")
-        save_chart(drift_heatmap(drift, topics), draft / "figures" / "drift", report["figure_formats"])
+        write_tables(drift_tables(drift, display), draft / "tables")
+        _draw_runs(values, statistics.name, display, draft / "figures")
+        save_chart(drift_heatmap(drift, display), draft / "figures" / "drift", display.figure_formats)
 
 
-def _draw(values: pl.DataFrame, model: str, topics: Topics, report: Mapping[str, Any], folder: Path) -> None:
-    """One figure a run: every topic and their mean (figures 3, 4, 7, 9, 11 to 14)."""
+def read_all(folders: Iterable[Path], name: str) -> pl.DataFrame:
+    """The table of that name of every folder, as one."""
+    return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
+
+
+def _order(table: Table) -> tuple[bool, int, str]:
+    """The paper's tables by number, then others by name."""
+    number = table_number(table)
+    return (True, 0, table.name) if number is None else (False, number, "")
+
+
+def _suite_tables(files: TableFiles, suite: Suite, display: Display, seed: int) -> list[Table]:
+    shares = pl.read_parquet(files.expression[suite.name] / "shares.parquet")
+    aligned = files.aligned.get(suite.name)
+    return [
+        categories_table(pl.read_parquet(files.probes[suite.name]), suite, display),
+        *([pairs_table(pl.read_parquet(aligned), suite, display, seed)] if aligned else []),
+        *stated_shares_table(shares, suite, display),
+    ]
+
+
+def _draw_runs(values: pl.DataFrame, name: str, display: Display, folder: Path) -> None:
+    """One figure per run: every topic and their mean."""
+    model = display.model(name)
     for run in values["run"].unique(maintain_order=True):
-        own = values.filter(pl.col("run") == run)
-        chosen = [topic for topic in (ALL, *topics) if topic in set(own["topic"])]
-        chart = trajectories(own, [run], chosen, topics, columns=report["figure_columns"])
-        stem = f"trajectory_{model}_{run}".replace("/", "_")
-        save_chart(chart, folder / stem, report["figure_formats"])
+        measured = set(values.filter(pl.col("run") == run)["topic"])
+        panels = [(model, run, topic) for topic in (ALL, *display.topics) if topic in measured]
+        chart = trajectories(values, panels, display, display.figure_columns)
+        save_chart(chart, folder / f"trajectory_{name}_{run}".replace("/", "_"), display.figure_formats)

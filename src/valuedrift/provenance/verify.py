@@ -10,7 +10,7 @@ from typing import Any
 
 from valuedrift.digests import all_files, file_digest, file_digests, files_in, listing_digest
 from valuedrift.errors import ArtifactError
-from valuedrift.models.model_folder import PRUNED
+from valuedrift.files import PRUNED
 from valuedrift.provenance.artifact_records import BESIDE, RECORDS, RESULTS, artifact_path, read_record
 from valuedrift.provenance.origin import MASK
 

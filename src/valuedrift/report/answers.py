@@ -1,4 +1,4 @@
-"""Every judged answer, cut into one piece a checkpoint, and what is to be said of each run's answers together."""
+"""Every judged answer, cut into one piece per checkpoint, and counts of each run's answers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.paper.display_order import Topics, require_columns, require_topics, run_order
+from valuedrift.display import Display, Topics, require_columns, require_topics
 from valuedrift.report.pieces import write_piece
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.visible_text import visible
 
-BASE_RUN = "base"
 MOST_ANSWERS = 200_000
 """Answers that a report holds; of larger grids it holds evenly spaced checkpoints, the last of each run among them."""
 
@@ -28,8 +27,18 @@ _RUN = ["model", "run"]
 
 @dataclass(frozen=True)
 class RunAnswers:
-    """One run's answers. kept: those of `steps` whose answers the report holds; refusals, without_stance: counts;
-    unassigned: the mean probability outside the labels, None where no answer was judged."""
+    """Counts of one run's answers.
+
+    Attributes:
+        model: Its model.
+        run: The run.
+        steps: Its checkpoints.
+        kept: Those whose answers the report holds.
+        answers: Answers at all checkpoints.
+        refusals: Those that refuse.
+        without_stance: Those that have no stance.
+        unassigned: The mean probability outside the labels; None where no answer was judged.
+    """
 
     model: str
     run: str
@@ -47,15 +56,15 @@ def check_answers(answers: pl.LazyFrame, topics: Topics) -> None:
     require_topics(answers.select("topic").unique().collect(), "answers", topics)
 
 
-def write_answers(answers: pl.LazyFrame, topics: Topics, out: Path, most: int = MOST_ANSWERS) -> list[RunAnswers]:
+def write_answers(answers: pl.LazyFrame, display: Display, out: Path, most: int = MOST_ANSWERS) -> list[RunAnswers]:
     """Write the pieces `questions/<model>` and `answers/<model>/<run>/<step>`, one run in memory at a time.
 
     Returns the runs in the order shown, the base model first.
     """
-    runs = _summaries(answers, most)
+    runs = _summaries(answers, display, most)
     questions = _questions(answers)
     for model, own in questions.items():
-        write_piece(out, f"questions/{model}", _question_piece(own, topics))
+        write_piece(out, f"questions/{model}", _question_piece(own, display.topics))
     for run in runs:
         places = {question: place for place, question in enumerate(questions[run.model]["question_id"])}
         _write_run(answers, run, places, out)
@@ -71,7 +80,7 @@ def kept_steps(steps: Sequence[int], count: int) -> tuple[int, ...]:
     return tuple(steps[round(place * (len(steps) - 1) / (count - 1))] for place in range(count))
 
 
-def _summaries(answers: pl.LazyFrame, most: int) -> list[RunAnswers]:
+def _summaries(answers: pl.LazyFrame, display: Display, most: int) -> list[RunAnswers]:
     table = answers.group_by(_RUN).agg(
         steps=pl.col("step").unique().sort(),
         answers=pl.len(),
@@ -79,7 +88,7 @@ def _summaries(answers: pl.LazyFrame, most: int) -> list[RunAnswers]:
         without_stance=pl.any_horizontal(pl.col(name).is_null() for name in PROBABILITIES).sum(),
         unassigned=pl.col("unassigned").mean(),
     )
-    rows = sorted(table.collect().iter_rows(named=True), key=lambda row: (row["model"], answers_order(row["run"])))
+    rows = sorted(table.collect().iter_rows(named=True), key=lambda row: display.run_order(row["model"], row["run"]))
     share = min(1.0, most / max(1, sum(row["answers"] for row in rows)))
     return [
         RunAnswers(
@@ -87,11 +96,6 @@ def _summaries(answers: pl.LazyFrame, most: int) -> list[RunAnswers]:
         )
         for row in rows
     ]
-
-
-def answers_order(run: str) -> tuple[Any, ...]:
-    """Sort key of runs with the base model before them."""
-    return () if run == BASE_RUN else run_order(run)
 
 
 def _questions(answers: pl.LazyFrame) -> dict[str, pl.DataFrame]:

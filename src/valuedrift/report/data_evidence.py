@@ -1,8 +1,8 @@
-"""What the data sets themselves express, and what that foretold, as the report shows them."""
+"""What the data sets themselves express, and the drift that it predicts, as the report shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,15 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from valuedrift.display import Display, Suite
 from valuedrift.paper import style
 from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, predicted_drift
-from valuedrift.paper.display_order import Topics
+from valuedrift.paper.drift_tables import signed
 from valuedrift.paper.table_files import MISSING, shown
-from valuedrift.paper.tables import signed
-from valuedrift.report.page_charts import Panel
+from valuedrift.report.charts import Panel, inline_svg
 from valuedrift.report.pieces import write_piece
 from valuedrift.report.sections import interval
-from valuedrift.report.svg import inline_svg
 from valuedrift.statistics.panel import ALL, PROBABILITIES
-from valuedrift.titles import data_title, full_title, model_title
 from valuedrift.visible_text import visible
 
 METHODS = {
@@ -34,7 +32,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Expressed:
-    """The tables of EXPRESSION, of one suite."""
+    """The tables of `valuedrift.dataset_stances.EXPRESSION`, of one suite."""
 
     shares: pl.DataFrame
     gaps: pl.DataFrame
@@ -43,8 +41,8 @@ class Expressed:
 
 
 @dataclass(frozen=True)
-class Foretold:
-    """The tables of PREDICTION, of all models."""
+class Predicted:
+    """The tables of `valuedrift.dataset_stances.PREDICTION`, of all models."""
 
     predictions: pl.DataFrame
     errors: pl.DataFrame
@@ -69,62 +67,107 @@ class ErrorLine:
     interval: str
 
 
-def share_panels(expressed: Expressed, topics: Topics) -> list[Panel]:
+@dataclass(frozen=True)
+class SuiteEvidence:
+    """What a suite's data sets express. name: of the suite, where there are several."""
+
+    name: str
+    share_panels: list[Panel]
+    gap_panels: list[Panel]
+    gap_lines: list[GapLine]
+
+
+def suite_evidence(expressed: Mapping[str, Expressed], display: Display) -> list[SuiteEvidence]:
+    """What the data sets of each suite express; none of a suite without retrieved rows. expressed: by suite"""
+    found = [
+        SuiteEvidence(
+            display.of_suite(suite),
+            share_panels(expressed[suite.name], suite, display),
+            gap_panels(expressed[suite.name], suite, display),
+            gap_lines(expressed[suite.name], suite),
+        )
+        for suite in display.suites
+    ]
+    return [one for one in found if one.share_panels or one.gap_panels]
+
+
+def share_panels(expressed: Expressed, suite: Suite, display: Display) -> list[Panel]:
     """Figure 19, a panel for each SFT data set."""
     answers = expressed.shares.filter(pl.col("role") == "answer")
     return [
-        _panel(expressed_shares(own, topics), f"Stances that {data_title(data)} expresses, by topic", room=30)
+        _panel(
+            expressed_shares(own, suite, display), f"Stances that {suite.data_title(data)} expresses, by topic", room=30
+        )
         for data, own in _by_data(answers)
     ]
 
 
-def gap_panels(expressed: Expressed, topics: Topics) -> list[Panel]:
+def gap_panels(expressed: Expressed, suite: Suite, display: Display) -> list[Panel]:
     """Figure 20, a panel for each preference data set."""
     return [
-        _panel(gap_histograms(own, topics), f"Distances of chosen and rejected answers in {data_title(data)}")
+        _panel(
+            gap_histograms(own, suite, display),
+            f"Distances of chosen and rejected answers in {suite.data_title(data)}",
+        )
         for data, own in _by_data(expressed.gaps)
     ]
 
 
-def prediction_panels(foretold: Foretold, topics: Topics) -> list[Panel]:
-    """Foretold against measured drift, a panel for each model and SFT data set."""
-    return [
-        _panel(predicted_drift(own, topics), f"Foretold and measured drift, {model_title(model)}, {data_title(data)}")
-        for (model,), rows in foretold.predictions.partition_by("model", as_dict=True, maintain_order=True).items()
-        for data, own in _by_data(rows)
-    ]
+def prediction_panels(predicted: Predicted, display: Display) -> list[Panel]:
+    """Predicted against measured drift, a panel for each model and SFT data set."""
+    panels = []
+    for (name,), rows in predicted.predictions.partition_by("model", as_dict=True, maintain_order=True).items():
+        model = display.model(str(name))
+        for data, own in _by_data(rows):
+            label = f"Predicted and measured drift, {model.title}, {model.suite.data_title(data)}"
+            panels.append(_panel(predicted_drift(own, model, display), label))
+    return panels
 
 
-def gap_lines(expressed: Expressed) -> list[GapLine]:
+def gap_lines(expressed: Expressed, suite: Suite) -> list[GapLine]:
     """Each preference data set's value gap over all topics; leans: mean of chosen less rejected, by stance."""
     rows = expressed.gap_summary.filter(pl.col("topic") == ALL)
-    return [_gap_line(data, own) for data, own in _by_data(rows)]
+    return [_gap_line(suite.data_title(data), own) for data, own in _by_data(rows)]
 
 
-def error_lines(foretold: Foretold) -> list[ErrorLine]:
+def error_lines(predicted: Predicted, display: Display) -> list[ErrorLine]:
     """Mean absolute errors of the predictions."""
     return [
         ErrorLine(
-            model_title(row["model"]),
-            "all data sets" if row["data"] == ALL else data_title(row["data"]),
+            display.model(row["model"]).title,
+            "all data sets" if row["data"] == ALL else display.suite(row["model"]).data_title(row["data"]),
             METHODS[row["method"]],
             f"{row['error']:.3f}",
             f"[{row['low']:.3f}, {row['high']:.3f}]",
         )
-        for row in foretold.errors.iter_rows(named=True)
+        for row in predicted.errors.iter_rows(named=True)
     ]
 
 
-def write_examples(expressed: Expressed, foretold: Foretold, topics: Topics, out: Path) -> list[tuple[str, str]]:
-    """Write a piece `examples/<data>` for each data set: its examples nearest to each topic's questions, and the runs
-    on it with the stance that rose most. Returns the data sets as (name, title)."""
-    keys = list(topics)
+def write_examples(
+    expressed: Mapping[str, Expressed], predicted: Predicted, display: Display, out: Path
+) -> list[tuple[str, str]]:
+    """Write a piece for each data set: its examples nearest to each topic's questions, and what the runs on it moved.
+
+    Args:
+        expressed: By suite.
+        predicted: Of all models.
+        display: Names and orders.
+        out: The report's folder.
+
+    Returns:
+        For each data set the piece's name below `examples/`, and a title.
+    """
+    keys = list(display.topics)
     found = []
-    for data, own in _by_data(expressed.nearest):
-        moved = foretold.movers.filter(pl.col("data") == data)
-        examples = [_example(row, keys) for row in own.iter_rows(named=True)]
-        write_piece(out, f"examples/{data}", {"examples": examples, "moved": _moved(moved, keys)})
-        found.append((data, data_title(data)))
+    for suite in display.suites:
+        several, models = display.of_suite(suite), [name for name in display.models if display.suite(name) == suite]
+        for data, own in _by_data(expressed[suite.name].nearest):
+            moved = predicted.movers.filter(pl.col("data") == data, pl.col("model").is_in(models))
+            examples = [_example(row, keys) for row in own.iter_rows(named=True)]
+            name = f"{suite.name}/{data}" if several else data
+            write_piece(out, f"examples/{name}", {"examples": examples, "moved": _moved(moved, keys, display)})
+            found.append((name, ", ".join(part for part in (suite.data_title(data), several) if part)))
     return found
 
 
@@ -138,11 +181,11 @@ def _panel(chart: alt.TopLevelMixin, label: str, room: int = 5) -> Panel:
     return Panel("", inline_svg(chart.configure(**style.page_config(), padding=padding), label))
 
 
-def _gap_line(data: str, rows: pl.DataFrame) -> GapLine:
+def _gap_line(title: str, rows: pl.DataFrame) -> GapLine:
     measures = {row["measure"]: row for row in rows.iter_rows(named=True)}
     mean, large = measures["mean"], measures["large"]
     return GapLine(
-        data_title(data),
+        title,
         f"{mean['pairs']:,}",
         _estimate(mean, "{:.2f}"),
         _estimate(large, "{:.2f}"),
@@ -168,13 +211,14 @@ def _example(row: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _moved(movers: pl.DataFrame, keys: Sequence[str]) -> list[dict[str, Any]]:
+def _moved(movers: pl.DataFrame, keys: Sequence[str], display: Display) -> list[dict[str, Any]]:
     rows = movers.unique(["model", "run", "topic"], keep="first", maintain_order=True)
     several = rows["model"].n_unique() > 1
     return [
         {
             "topic": keys.index(row["topic"]),
-            "run": f"{model_title(row['model'])}, {full_title(row['run'])}" if several else full_title(row["run"]),
+            "run": f"{display.model(row['model']).title}, " * several
+            + display.suite(row["model"]).full_title(row["run"]),
             "stance": row["stance"],
             "change": f"{shown(signed(row['magnitude']))} {interval(row)}",
         }

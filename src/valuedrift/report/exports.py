@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.display import Display
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.report.data_dictionary import describe, readme
 from valuedrift.report.sources import Sources, read_findings, read_training
@@ -27,7 +28,7 @@ MEASURES = {
 }
 """Exported table → its file in the folders of statistics."""
 EXPRESSED = {f"expression_{name}": name for name in ("shares", "gaps", "gap_summary", "nearest")}
-FORETOLD = {"predictions": "predictions", "prediction_errors": "errors", "movers": "movers"}
+PREDICTED = {"predictions": "predictions", "prediction_errors": "errors", "movers": "movers"}
 CALIBRATED = {"calibration": "table", "calibration_errors": "errors"}
 TIMED = ("costs", "planned_costs")
 """Tables of durations: without parquet, since parquet tables are the same bytes in every run."""
@@ -37,17 +38,24 @@ _QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String)
 _COSTS = {"stage": pl.String, "jobs": pl.Int64, "wall_seconds": pl.Float64, "peak_mib": pl.Float64}
 
 
-def write_exports(sources: Sources, downstream: Sequence[Path], out: Path) -> None:
-    """Write each table as `<table>.parquet` and `<table>.csv`, those of TIMED as CSV alone, and README.md, the data
-    dictionary, into the folder `out`; a table that its folder lacks is left out.
+def write_exports(sources: Sources, downstream: Sequence[Path], display: Display, out: Path) -> None:
+    """Write each table as `<table>.parquet` and `<table>.csv`, and README.md, the data dictionary, into a folder.
 
-    downstream: scores, as `valuedrift.downstream` writes them
-    Raises ArtifactError for a table whose columns the dictionary doesn't describe.
+    Tables of durations (TIMED) are written as CSV alone; a table that its folder lacks is left out.
+
+    Args:
+        sources: What is exported.
+        downstream: Scores, as `valuedrift.downstream` writes them.
+        display: Titles for the findings' statements.
+        out: The folder.
+
+    Raises:
+        ArtifactError: The dictionary doesn't describe a table's columns.
     """
     written = {}
     with publish(out) as draft:
         draft.mkdir()
-        for name, table in exported_tables(sources, downstream):
+        for name, table in exported_tables(sources, downstream, display):
             describe(name, table.columns)
             if name not in TIMED:
                 write_parquet(draft / f"{name}.parquet", table)
@@ -57,16 +65,19 @@ def write_exports(sources: Sources, downstream: Sequence[Path], out: Path) -> No
         write_text(draft / "README.md", readme(written))
 
 
-def exported_tables(sources: Sources, downstream: Sequence[Path]) -> Iterator[tuple[str, pl.DataFrame]]:
+def exported_tables(
+    sources: Sources, downstream: Sequence[Path], display: Display
+) -> Iterator[tuple[str, pl.DataFrame]]:
     """The tables by their names, one at a time."""
     yield from _joined(sources.statistics, MEASURES)
-    yield "findings", _findings(sources.statistics)
+    yield "findings", _findings(sources.statistics, display)
     yield "question_stances", question_stances(sources.stances)
-    yield from _joined([sources.expression], EXPRESSED)
-    yield from _joined(sources.prediction, FORETOLD)
+    yield from _expressed(sources.expression)
+    yield from _joined(sources.prediction, PREDICTED)
     yield from _joined(sources.calibrations, CALIBRATED)
     if sources.quality:
-        yield "judge_quality", judge_quality(read_json(sources.quality), sources.quality.parent.name)
+        qualities = (judge_quality(read_json(path), judge) for judge, path in sources.quality.items())
+        yield "judge_quality", pl.concat(qualities)
     if downstream:
         yield "downstream", _downstream(downstream)
     yield "training_metrics", read_training(sources.metrics)
@@ -119,9 +130,23 @@ def _joined(folders: Sequence[Path], names: Mapping[str, str]) -> Iterator[tuple
             yield table, pl.concat(found)
 
 
-def _findings(folders: Sequence[Path]) -> pl.DataFrame:
+def _expressed(folders: Mapping[str, Path]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of what data sets express, of all suites that have it."""
+    for table, name in EXPRESSED.items():
+        files = {suite: folder / f"{name}.parquet" for suite, folder in folders.items()}
+        found = [
+            pl.read_parquet(file).select(pl.lit(suite).alias("suite"), pl.all())
+            for suite, file in files.items()
+            if file.exists()
+        ]
+        if found:
+            yield table, pl.concat(found)
+
+
+def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
     schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "statement": pl.String}
-    return pl.DataFrame([[row[key] for key in schema] for row in read_findings(folders)], schema=schema, orient="row")
+    rows = [[row[key] for key in schema] for row in read_findings(folders, display)]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _downstream(files: Sequence[Path]) -> pl.DataFrame:

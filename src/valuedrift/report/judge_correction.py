@@ -1,4 +1,4 @@
-"""What labels of the models' own answers say of the judge and of the drifts, as the report shows it."""
+"""How the judge agrees with labels of the models' own answers, and the drifts corrected by them, for the report."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.display import Display
 from valuedrift.paper import style
-from valuedrift.paper.corrected_figures import METHODS, RAW, corrected_panel
-from valuedrift.paper.display_order import run_order
+from valuedrift.paper.drift_figures import CORRECTED_ORDER, RAW, corrected_panel
+from valuedrift.paper.drift_tables import METHODS, signed
 from valuedrift.paper.table_files import MISSING, shown
-from valuedrift.paper.tables import signed
-from valuedrift.report.page_charts import Panel
-from valuedrift.report.svg import inline_svg
+from valuedrift.report.charts import Panel, inline_svg
 from valuedrift.statistics.corrected import POWERED
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import ALL, STANCES
-from valuedrift.titles import full_title, model_title, origin_title, run_title
 
 _STAGES = dict(zip(STAGES, ("Base model", "SFT", "Preference optimisation"), strict=True))
-_COLUMNS = (RAW, *METHODS)
 _RUN = ["model", "run"]
 
 Cell = tuple[str, str, str]
@@ -71,33 +68,34 @@ class Kept:
     kept: int
 
 
-def agreement_lines(agreement: pl.DataFrame) -> list[AgreementLine]:
-    """A line a model and stage."""
+def agreement_lines(agreement: pl.DataFrame, display: Display) -> list[AgreementLine]:
+    """One line per model and stage."""
     groups = agreement.partition_by(["model", "stage"], as_dict=True, maintain_order=True)
-    return [_agreement_line(str(model), str(stage), rows) for (model, stage), rows in groups.items()]
+    return [
+        _agreement_line(display.model(str(model)).title, str(stage), rows) for (model, stage), rows in groups.items()
+    ]
 
 
-def corrected_panels(drift: pl.DataFrame) -> list[Panel]:
+def corrected_panels(drift: pl.DataFrame, display: Display) -> list[Panel]:
     """A panel for each run, over all topics."""
     together = drift.filter(topic=ALL)
     ends = together.select(pl.max_horizontal(pl.col("raw_low", "raw_high", "low", "high").abs())).to_series().max()
     reach = max(0.1, float(ends) if isinstance(ends, float) else 0.0)
-    runs = _runs(together)
-    several_models, several_starts = (
-        len({model for model, _ in runs}) > 1,
-        len({_start(run) for _, run in runs} - {""}) > 1,
-    )
+    runs = _runs(together, display)
+    several_models = len({model for model, _ in runs}) > 1
+    several_starts = len({_start(run) for _, run in runs} - {""}) > 1
     panels = []
-    for model, run in runs:
-        whose = f"{model_title(model)}, " if several_models else ""
-        start = f", {origin_title(run)}" if several_starts and _start(run) else ""
-        chart = corrected_panel(together.filter(model=model, run=run), reach).configure(**style.page_config())
-        label = f"Drifts as judged and corrected, {model_title(model)}, {full_title(run)}"
-        panels.append(Panel(f"{whose}{run_title(run)}{start}", inline_svg(chart, label)))
+    for name, run in runs:
+        model = display.model(name)
+        whose = f"{model.title}, " if several_models else ""
+        start = f", {model.suite.origin_title(run)}" if several_starts and _start(run) else ""
+        chart = corrected_panel(together.filter(model=name, run=run), reach).configure(**style.page_config())
+        label = f"Drifts as judged and corrected, {model.title}, {model.suite.full_title(run)}"
+        panels.append(Panel(f"{whose}{model.suite.run_title(run)}{start}", inline_svg(chart, label)))
     return panels
 
 
-def corrected_lines(corrected: Corrected) -> list[CorrectedLine]:
+def corrected_lines(corrected: Corrected, display: Display) -> list[CorrectedLine]:
     """Every run's three stances over all topics, as judged and corrected."""
     drifts = {_key(row): row for row in corrected.drift.filter(topic=ALL).iter_rows(named=True)}
     last = pl.col("step") == pl.col("step").max().over(_RUN)
@@ -107,16 +105,16 @@ def corrected_lines(corrected: Corrected) -> list[CorrectedLine]:
     ]
     return [
         CorrectedLine(
-            model_title(model),
-            run_title(run),
-            origin_title(run),
+            display.model(model).title,
+            display.suite(model).run_title(run),
+            display.suite(model).origin_title(run),
             stance,
             [
                 _cell(name, *(table[model, run, stance, _method(name)] for table in (drifts, *ends)))
-                for name in _COLUMNS
+                for name in CORRECTED_ORDER
             ],
         )
-        for model, run in _runs(corrected.drift)
+        for model, run in _runs(corrected.drift, display)
         for stance in STANCES
     ]
 
@@ -142,8 +140,8 @@ def _start(run: str) -> str:
     return run.rpartition("/")[0]
 
 
-def _runs(table: pl.DataFrame) -> list[tuple[str, str]]:
-    return sorted(set(table.select(_RUN).iter_rows()), key=lambda place: (place[0], run_order(place[1])))
+def _runs(table: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
+    return sorted(set(table.select(_RUN).iter_rows()), key=lambda row: display.run_order(*row))
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -154,7 +152,7 @@ def _agreement_line(model: str, stage: str, rows: pl.DataFrame) -> AgreementLine
     found = {(row["measure"], row["stance"]): row for row in rows.iter_rows(named=True)}
     accuracy, unlabelled = found["accuracy", ALL], found["unlabelled", ALL]
     return AgreementLine(
-        model_title(model),
+        model,
         _STAGES[stage],
         f"{accuracy['answers']:,}",
         f"{100 * unlabelled['value']:.1f} %",

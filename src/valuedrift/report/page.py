@@ -5,30 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import yaml
 
+from valuedrift.display import Display, require_columns, require_topics
 from valuedrift.files import write_json, write_text
-from valuedrift.paper.corrected_figures import METHODS
-from valuedrift.paper.display_order import Topics, require_columns, require_topics
-from valuedrift.paper.figures import CALIBRATION_COLUMNS, VALUE_COLUMNS
-from valuedrift.paper.rendering import asset, render, stance_rules
+from valuedrift.paper.drift_figures import CALIBRATION_COLUMNS, VALUE_COLUMNS
+from valuedrift.paper.drift_tables import METHODS, drift_tables
+from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
 from valuedrift.paper.table_files import Table, body_rows, header_rows, is_numeric
-from valuedrift.paper.tables import paper_tables
 from valuedrift.quantities import duration
 from valuedrift.report import data_evidence as evidence
 from valuedrift.report import judge_correction as correction
 from valuedrift.report import sections
 from valuedrift.report.answers import RunAnswers, check_answers, write_answers
-from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.charts import recovery_panels
+from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
-from valuedrift.report.page_charts import recovery_panels
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.report.phases import PHASE_COLUMNS, matrices, phase_lines
+from valuedrift.report.verdicts import number, verdicts
 from valuedrift.statistics.panel import STANCES
 from valuedrift.workflow.benchmark_files import StageCost
 
@@ -38,35 +39,43 @@ SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything the report shows.
+    """Everything the report shows. A table without rows (all but values and drift may have none) was not measured.
 
-    values, drift, calibration: the tables of `valuedrift.statistics`
-    findings: {model, name, holds (None: not measured), statement, numbers}
-    judge: {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned}; None: not
-    measured
-    answers: judged answers, untrusted; as a LazyFrame they are read a run at a time
-    versions: program or package → version; configuration: plain values, shown as YAML
-    corrected: what labels of the models' answers say of the judge and of drifts; None: no answer was labelled
-    expressed, foretold: what the data sets express, and what that foretold
-    training: model, run, step, metric, value of every training run
-    planned: stage, jobs, predicted_seconds, measured_seconds, ratio
-    A table without rows (all but values and drift may have none) was not measured.
+    Attributes:
+        display: Names and orders.
+        values: The table of `valuedrift.statistics`.
+        drift: Likewise.
+        calibration: Likewise.
+        findings: {model, name, holds (None: not measured), statement, numbers} of each.
+        judges: Judge → {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned},
+            of those that were measured on labelled answers.
+        answers: Judged answers, untrusted; as a LazyFrame they are read one run at a time.
+        stages: What each stage cost.
+        versions: Program or package → version.
+        commit: Of the program.
+        configuration: Plain values, shown as YAML.
+        corrected: The judge's agreement with labels of the models' answers, and the drifts corrected by them; None
+            where no answer was labelled.
+        expressed: Suite → what its data sets express.
+        predicted: The drift that SFT data predict.
+        training: Model, run, step, metric, value of every training run.
+        planned: Stage, jobs, predicted_seconds, measured_seconds, ratio.
     """
 
+    display: Display
     values: pl.DataFrame
     drift: pl.DataFrame
     calibration: pl.DataFrame
     findings: Sequence[Mapping[str, Any]]
-    judge: Mapping[str, Any] | None
+    judges: Mapping[str, Mapping[str, Any]]
     answers: pl.DataFrame | pl.LazyFrame
-    topics: Topics
     stages: Sequence[StageCost]
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
     corrected: Corrected | None
-    expressed: Expressed
-    foretold: Foretold
+    expressed: Mapping[str, Expressed]
+    predicted: Predicted
     training: pl.DataFrame
     planned: pl.DataFrame
 
@@ -76,21 +85,22 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
 
     Raises DataError on a missing column or an unknown topic, before anything is written.
     """
+    display = inputs.display
     require_columns(inputs.values, "values", (*VALUE_COLUMNS, "questions", "answers"))
     require_columns(inputs.drift, "drift", PHASE_COLUMNS)
     require_columns(inputs.calibration, "calibration", CALIBRATION_COLUMNS)
-    require_topics(inputs.values, "values", inputs.topics)
-    check_answers(inputs.answers.lazy(), inputs.topics)
+    require_topics(inputs.values, "values", display.topics)
+    check_answers(inputs.answers.lazy(), display.topics)
     out = Path(out_dir)
-    told = write_answers(inputs.answers.lazy(), inputs.topics, out)
-    write_index(inputs.values, told, inputs.topics, out)
-    write_values(inputs.values, inputs.topics, out)
-    write_training(inputs.training, out)
-    examples = evidence.write_examples(inputs.expressed, inputs.foretold, inputs.topics, out)
-    write_text(out / "report.css", stance_rules() + asset("report.css"))
+    answered = write_answers(inputs.answers.lazy(), display, out)
+    write_index(inputs.values, answered, display, out)
+    write_values(inputs.values, display, out)
+    write_training(inputs.training, display, out)
+    examples = evidence.write_examples(inputs.expressed, inputs.predicted, display, out)
+    write_text(out / "report.css", style_sheet())
     for name in SCRIPTS:
-        write_text(out / name, asset(name))
-    write_text(out / "index.html", report_page(inputs, told, examples))
+        write_text(out / name, _asset(name))
+    write_text(out / "index.html", report_page(inputs, answered, examples))
     write_json(out / "summary.json", report_summary(inputs))
 
 
@@ -101,7 +111,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
             {key: finding[key] for key in ("model", "name", "holds", "numbers")} for finding in inputs.findings
         ],
         "calibration": sections.calibration_summary(inputs.calibration),
-        "judge": None if inputs.judge is None else dict(inputs.judge),
+        "judges": {name: dict(quality) for name, quality in inputs.judges.items()},
         "agreement": None if inputs.corrected is None else inputs.corrected.agreement.to_dicts(),
         "stages": [
             {"stage": stage.stage, "wall_seconds": stage.wall_seconds, "peak_mib": stage.peak_mib}
@@ -116,39 +126,44 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
     return finite
 
 
-def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequence[tuple[str, str]]) -> str:
+def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: Sequence[tuple[str, str]]) -> str:
     """The page's HTML; its policy lets it load only the files beside it.
 
-    told: what `write_answers` returned · examples: the data sets of `write_examples`
+    Args:
+        inputs: What it shows.
+        answered: What `write_answers` returned.
+        examples: What `write_examples` returned.
     """
+    display = inputs.display
+    tables = [table for table in drift_tables(inputs.drift, display) if table.name != "drift_all"]
     return render(
+        "valuedrift.report",
         "report.html",
         scripts=SCRIPTS,
         looks=LOOKS,
         stances=STANCES,
-        topics=inputs.topics,
-        facts=sections.facts(inputs.values),
-        verdicts=sections.verdicts(inputs.findings),
-        phases=phase_lines(inputs.drift, inputs.topics),
-        matrices=matrices(inputs.drift, inputs.topics),
-        overall=sections.overall_lines(inputs.drift, inputs.topics),
-        largest=sections.largest_lines(inputs.drift, inputs.topics),
-        tables=[_page_table(table) for table in paper_tables(inputs.drift, inputs.topics) if table.name != "drift_all"],
+        facts=sections.facts(inputs.values, display),
+        verdicts=verdicts(inputs.findings, display),
+        phases=phase_lines(inputs.drift, display),
+        matrices=matrices(inputs.drift, display),
+        overall=sections.overall_lines(inputs.drift, display),
+        largest=sections.largest_lines(inputs.drift, display),
+        tables=list(map(_page_table, tables)),
         calibration=sections.calibration_summary(inputs.calibration),
-        recovery=recovery_panels(inputs.calibration),
-        judge=inputs.judge,
-        actuals=sections.true_labels(inputs.judge),
-        predicted=sections.predicted_labels(inputs.judge),
-        judged=sections.judged_lines(told),
-        is_thinned=any(run.kept != run.steps for run in told),
-        **_corrected(inputs.corrected),
-        **_evidence(inputs),
+        recovery=recovery_panels(inputs.calibration, display),
+        judges=sections.judge_qualities(inputs.judges, display),
+        judged=sections.judged_lines(answered, display),
+        is_thinned=any(run.kept != run.steps for run in answered),
+        **_corrected(inputs.corrected, display),
+        evidence=evidence.suite_evidence(inputs.expressed, display),
+        prediction_panels=evidence.prediction_panels(inputs.predicted, display),
+        error_lines=evidence.error_lines(inputs.predicted, display),
         examples=examples,
         metrics=_metrics(inputs.training),
         ppo_score=PPO_SCORE,
         stages=sections.stage_shares(inputs.stages),
         planned=inputs.planned.to_dicts(),
-        number=sections.number,
+        number=number,
         duration=duration,
         versions=inputs.versions,
         commit=inputs.commit,
@@ -157,24 +172,30 @@ def report_page(inputs: ReportInputs, told: Sequence[RunAnswers], examples: Sequ
     )
 
 
-def _corrected(corrected: Corrected | None) -> dict[str, Any]:
+def style_sheet() -> str:
+    """The page's style sheet, with the looks that every figure gives the stances (see `style.LOOKS`)."""
+    colours = " ".join(f"--{stance}: {look.colour};" for stance, look in LOOKS.items())
+    dashes = "".join(
+        f".line.{stance} {{ stroke-dasharray: {look.dash[0]} {look.dash[1]}; }}\n"
+        for stance, look in LOOKS.items()
+        if look.dash[1]
+    )
+    return f":root {{ {colours} }}\n{dashes}{_asset('report.css')}"
+
+
+def _asset(name: str) -> str:
+    """The text of a style sheet or script in `templates/`."""
+    return (files("valuedrift.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:
     return {
-        "agreement": correction.agreement_lines(corrected.agreement) if corrected else [],
-        "corrected_panels": correction.corrected_panels(corrected.drift) if corrected else [],
-        "corrected_lines": correction.corrected_lines(corrected) if corrected else [],
+        "agreement": correction.agreement_lines(corrected.agreement, display) if corrected else [],
+        "corrected_panels": correction.corrected_panels(corrected.drift, display) if corrected else [],
+        "corrected_lines": correction.corrected_lines(corrected, display) if corrected else [],
         "kept": correction.kept_directions(corrected.drift) if corrected else [],
         "refusals": correction.refusals(corrected.drift) if corrected else [],
         "methods": METHODS,
-    }
-
-
-def _evidence(inputs: ReportInputs) -> dict[str, Any]:
-    return {
-        "share_panels": evidence.share_panels(inputs.expressed, inputs.topics),
-        "gap_panels": evidence.gap_panels(inputs.expressed, inputs.topics),
-        "gap_lines": evidence.gap_lines(inputs.expressed),
-        "prediction_panels": evidence.prediction_panels(inputs.foretold, inputs.topics),
-        "error_lines": evidence.error_lines(inputs.foretold),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the page's script knows from the start, and the pieces of its charts: trajectories and training metrics."""
+"""What the page's script loads first, and the pieces of its charts: trajectories and training metrics."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.paper.display_order import Topics, topic_name
-from valuedrift.report.answers import BASE_RUN, RunAnswers, answers_order
+from valuedrift.display import BASE, Display, Model, Suite
+from valuedrift.report.answers import RunAnswers
 from valuedrift.report.pieces import write_piece
 from valuedrift.report.sections import phase_title, short_title
 from valuedrift.statistics.panel import ALL, STANCES
-from valuedrift.titles import data_title, full_title, model_title, origin_title, phases, run_title
+from valuedrift.titles import phases
 
 PPO_SCORE = "objective/scores"
 METRICS = {
@@ -29,32 +29,33 @@ REWARD = "reward"
 _MOST_POINTS = 200
 
 
-def write_index(values: pl.DataFrame, told: Sequence[RunAnswers], topics: Topics, out: Path) -> None:
+def write_index(values: pl.DataFrame, answers: Sequence[RunAnswers], display: Display, out: Path) -> None:
     """Write the piece `index`: stances, topics, and each model's runs with their checkpoints."""
-    models = sorted({*values["model"], *(run.model for run in told)})
+    known = {*values["model"], *(run.model for run in answers)}
+    models = [model for model in display.models.values() if model.name in known]
     index = {
         "stances": STANCES,
-        "topics": [topic_name(topics, topic) for topic in topics],
+        "topics": [display.topic_name(topic) for topic in display.topics],
         "models": [
-            {"name": model, "title": model_title(model), "runs": _runs(values, told, model)} for model in models
+            {"name": model.name, "title": model.title, "runs": _runs(values, answers, model)} for model in models
         ],
     }
     write_piece(out, "index", index)
 
 
-def write_values(values: pl.DataFrame, topics: Topics, out: Path) -> None:
+def write_values(values: pl.DataFrame, display: Display, out: Path) -> None:
     """Write a piece `values/<model>`: for each run and topic (−1: all) its steps, and its stances' values and bands."""
-    places = {topic: place for place, topic in enumerate(topics)} | {ALL: -1}
+    places = {topic: place for place, topic in enumerate(display.topics)} | {ALL: -1}
     for (model,), own in values.partition_by("model", as_dict=True).items():
         cells = own.sort("step").partition_by("run", "topic", as_dict=True, maintain_order=True)
         lines = [
             {"run": run, "topic": places[str(topic)], **_trajectory(rows)}
-            for (run, topic), rows in sorted(cells.items(), key=lambda cell: answers_order(str(cell[0][0])))
+            for (run, topic), rows in _in_order(cells, display.suite(str(model)))
         ]
         write_piece(out, f"values/{model}", lines)
 
 
-def write_training(training: pl.DataFrame, out: Path) -> None:
+def write_training(training: pl.DataFrame, display: Display, out: Path) -> None:
     """Write a piece `training/<model>`: a line for each run and metric of METRICS, at most 200 points of it.
 
     training: model, run, step, metric, value
@@ -63,38 +64,38 @@ def write_training(training: pl.DataFrame, out: Path) -> None:
     for (model,), own in known.partition_by("model", as_dict=True).items():
         cells = own.sort("step").partition_by("run", "metric", as_dict=True, maintain_order=True)
         lines = [
-            {"title": trained_title(str(run)), "metric": metric, **_line(rows)}
-            for (run, metric), rows in sorted(cells.items(), key=lambda cell: answers_order(str(cell[0][0])))
+            {"title": trained_title(display.suite(str(model)), str(run)), "metric": metric, **_line(rows)}
+            for (run, metric), rows in _in_order(cells, display.suite(str(model)))
         ]
         write_piece(out, f"training/{model}", lines)
 
 
-def trained_title(run: str) -> str:
+def trained_title(suite: Suite, run: str) -> str:
     """A training run's name with where it started; base and reward models have names of their own."""
-    if run == BASE_RUN:
+    if run == BASE:
         return "Pre-training"
     last = phases(run)[-1]
-    own = f"Reward model on {data_title(last.data)}" if last.algorithm == REWARD else run_title(run)
-    return own if "/" not in run else f"{own}, {origin_title(run)}"
+    own = f"Reward model on {suite.data_title(last.data)}" if last.algorithm == REWARD else suite.run_title(run)
+    return own if "/" not in run else f"{own}, {suite.origin_title(run)}"
 
 
-def _runs(values: pl.DataFrame, told: Sequence[RunAnswers], model: str) -> list[dict[str, Any]]:
-    answered = {run.run: run for run in told if run.model == model}
-    drawn = values.filter(pl.col("model") == model)["run"]
-    return [_run(name, answered) for name in sorted({*answered, *drawn}, key=answers_order)]
+def _runs(values: pl.DataFrame, answers: Sequence[RunAnswers], model: Model) -> list[dict[str, Any]]:
+    answered = {run.run: run for run in answers if run.model == model.name}
+    drawn = values.filter(pl.col("model") == model.name)["run"]
+    return [_run(name, model.suite, answered) for name in sorted({*answered, *drawn}, key=model.suite.run_order)]
 
 
-def _run(name: str, answered: dict[str, RunAnswers]) -> dict[str, Any]:
+def _run(name: str, suite: Suite, answered: dict[str, RunAnswers]) -> dict[str, Any]:
     own = answered.get(name)
     checkpoints = {"kept": own.kept if own else ()}
-    if name == BASE_RUN:
+    if name == BASE:
         return {"name": name, "title": "Base model", "phase": "", "short": "", "start": None, **checkpoints}
-    start = answered.get(name.rpartition("/")[0] or BASE_RUN)
+    start = answered.get(name.rpartition("/")[0] or BASE)
     return {
         "name": name,
-        "title": full_title(name),
-        "phase": phase_title(name),
-        "short": short_title(name),
+        "title": suite.full_title(name),
+        "phase": phase_title(suite, name),
+        "short": short_title(suite, name),
         "start": {"run": start.run, "step": start.steps[-1]} if start else None,
         **checkpoints,
     }
@@ -107,6 +108,11 @@ def _trajectory(rows: pl.DataFrame) -> dict[str, Any]:
         "steps": rows["step"].unique(maintain_order=True).to_list(),
         "stances": [{name: stances[(stance,)][name].round(4).to_list() for name in columns} for stance in STANCES],
     }
+
+
+def _in_order(cells: dict[tuple[Any, ...], pl.DataFrame], suite: Suite) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """Tables by run and something else, in the order of the runs."""
+    return sorted(cells.items(), key=lambda cell: suite.run_order(str(cell[0][0])))
 
 
 def _line(rows: pl.DataFrame) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The report's answer: per phase what moved, how much, when and how sure, and the matrix of topics and algorithms."""
+"""The report's answer: per phase what moved, how much, when and how sure, and the matrix of topics and runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.paper.display_order import Topics, run_order, topic_name
-from valuedrift.paper.figures import shown_drift
+from valuedrift.display import Display, Model, Suite
+from valuedrift.paper.drift_figures import shown_drift
+from valuedrift.paper.drift_tables import DRIFT_COLUMNS, Drifts, index_drift, signed, time_text
 from valuedrift.paper.table_files import shown
-from valuedrift.paper.tables import DRIFT_COLUMNS, Drifts, index_drift, signed, time_text
 from valuedrift.report.sections import interval, runs_by_phase, short_title, time_interval
 from valuedrift.statistics.panel import ALL
-from valuedrift.titles import model_title, phases
+from valuedrift.titles import phases
 
 PHASE_COLUMNS = (
     *DRIFT_COLUMNS, "step_before", "step_reached", "still_moving", "q_value", "real", "noise_floor", "exceeds_noise",
@@ -88,24 +88,25 @@ class Matrix:
     rows: list[tuple[str, list[Cell | None]]]
 
 
-def phase_lines(drift: pl.DataFrame, topics: Topics) -> list[Phases]:
-    """What to read first, a table a model. drift: with PHASE_COLUMNS."""
+def phase_lines(drift: pl.DataFrame, display: Display) -> list[Phases]:
+    """What to read first, one table per model. drift: with PHASE_COLUMNS."""
     tables = []
-    for (model,), own in drift.sort("model").partition_by("model", as_dict=True, maintain_order=True).items():
+    for model in display.measured(drift):
+        own = drift.filter(model=model.name)
         groups = [
-            (phase, [_phase_line(own.filter(pl.col("run") == run), topics) for run in runs])
-            for phase, runs in runs_by_phase(own["run"].unique().to_list())
+            (phase, [_phase_line(own.filter(run=run), model.suite, display) for run in runs])
+            for phase, runs in runs_by_phase(model.suite, own["run"].unique().to_list())
         ]
-        tables.append(Phases(model_title(str(model)), groups))
+        tables.append(Phases(model.title, groups))
     return tables
 
 
-def matrices(drift: pl.DataFrame, topics: Topics) -> list[Matrix]:
-    """Topic × run of the shown stance's drift (see `shown_drift`), one matrix a model."""
-    rows = shown_drift(drift)
+def matrices(drift: pl.DataFrame, display: Display) -> list[Matrix]:
+    """Topic × run of the shown stance's drift (see `shown_drift`), one matrix per model."""
+    rows = shown_drift(drift, display)
     reach = max(0.1, max((abs(magnitude) for magnitude in rows["magnitude"]), default=0.0))
     drifts = index_drift(rows)
-    return [_matrix(rows.filter(pl.col("model") == model), drifts, topics, reach) for model in sorted({*rows["model"]})]
+    return [_matrix(rows.filter(model=model.name), model, drifts, display, reach) for model in display.measured(rows)]
 
 
 def certainty(row: Mapping[str, Any]) -> str:
@@ -123,14 +124,14 @@ def bracket_text(row: Mapping[str, Any]) -> str:
     return f"{text}; may still be moving" if row["still_moving"] else text
 
 
-def _phase_line(drift: pl.DataFrame, topics: Topics) -> PhaseLine:
+def _phase_line(drift: pl.DataFrame, suite: Suite, display: Display) -> PhaseLine:
     together = drift.filter(pl.col("topic") == ALL)
     single = drift.filter(pl.col("topic") != ALL)
     most = _largest(together if together.height else single)
     widest = _largest(single) if single.height else most
     marks = [(row["topic"], certainty(row)) for row in single.iter_rows(named=True)]
     return PhaseLine(
-        title=short_title(most["run"]),
+        title=short_title(suite, most["run"]),
         run=most["run"],
         stance=most["stance"],
         span=f"{most['start_value']:.2f} → {most['end_value']:.2f}",
@@ -143,7 +144,7 @@ def _phase_line(drift: pl.DataFrame, topics: Topics) -> PhaseLine:
         real=len({topic for topic, mark in marks if mark != OPEN}),
         beyond=len({topic for topic, mark in marks if mark == REAL}),
         topics=len({topic for topic, _ in marks}),
-        widest=f"{topic_name(topics, widest['topic'])}: {widest['stance']} {shown(signed(widest['magnitude']))}",
+        widest=f"{display.topic_name(widest['topic'])}: {widest['stance']} {shown(signed(widest['magnitude']))}",
     )
 
 
@@ -151,29 +152,28 @@ def _largest(drift: pl.DataFrame) -> dict[str, Any]:
     return drift.sort(pl.col("magnitude").abs(), descending=True, maintain_order=True).row(0, named=True)
 
 
-def _matrix(rows: pl.DataFrame, drifts: Drifts, topics: Topics, reach: float) -> Matrix:
-    model = rows["model"][0]
+def _matrix(rows: pl.DataFrame, model: Model, drifts: Drifts, display: Display, reach: float) -> Matrix:
     stances = dict(rows.select("run", "stance").iter_rows())
-    runs = sorted(stances, key=run_order)
-    starts = {phases(run)[0].data for run in runs if "/" in run}
+    starts = {phases(run)[0].data for run in stances if "/" in run}
+    groups = runs_by_phase(model.suite, list(stances))
     heads = [
-        (phase, [Column(_head(run, len(starts) > 1), stances[run]) for run in members])
-        for phase, members in runs_by_phase(runs)
+        (phase, [Column(_head(model.suite, run, len(starts) > 1), stances[run]) for run in members])
+        for phase, members in groups
     ]
-    order = [run for _, members in runs_by_phase(runs) for run in members]
+    order = [run for _, members in groups for run in members]
     present = set(rows["topic"])
     lines: list[tuple[str, list[Cell | None]]] = []
-    for place, topic in enumerate((ALL, *topics), start=-1):
+    for place, topic in enumerate((ALL, *display.topics), start=-1):
         if topic in present:
-            found = [drifts.get((model, run, topic, stances[run])) for run in order]
+            found = [drifts.get((model.name, run, topic, stances[run])) for run in order]
             cells = [None if row is None else _cell(row, place, reach) for row in found]
-            lines.append((topic_name(topics, topic), cells))
-    return Matrix(model, model_title(model), heads, lines)
+            lines.append((display.topic_name(topic), cells))
+    return Matrix(model.name, model.title, heads, lines)
 
 
-def _head(run: str, has_several_starts: bool) -> str:
+def _head(suite: Suite, run: str, has_several_starts: bool) -> str:
     """`DPO`, and after which SFT set where there are several."""
-    title = short_title(run)
+    title = short_title(suite, run)
     return title if has_several_starts or "/" not in run else title.partition(" after ")[0]
 
 

@@ -1,4 +1,4 @@
-"""Where lies what the report and the exports show, and how several models' tables are read as one."""
+"""Where the files are that the report and the exports show, and how several models' tables are read as one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.display import Display
 from valuedrift.files import read_json
 from valuedrift.report.finding_statements import statement
 
@@ -17,30 +18,31 @@ from valuedrift.report.finding_statements import statement
 class Sources:
     """Files and folders that the report and the exports read.
 
-    statistics, prediction: a folder a model · calibrations: one a model that was calibrated · expression: what the
-    data sets express · quality: a judge's, in the folder that has its name · metrics: model → run → its metrics
-    benchmarks: Snakemake's, with the predictions beside them
+    Attributes:
+        statistics: One folder per model.
+        stances: Stance files of these models.
+        calibrations: One folder per model that was calibrated.
+        quality: Judge → its quality file, of those that were measured.
+        expression: Suite → the folder of what its data sets express.
+        prediction: One folder per model.
+        metrics: Model → run → its metrics.
+        benchmarks: Snakemake's benchmark files, with the predictions beside them.
     """
 
     statistics: Sequence[Path]
     stances: Sequence[Path]
     calibrations: Sequence[Path]
-    quality: Path | None
-    expression: Path
+    quality: Mapping[str, Path]
+    expression: Mapping[str, Path]
     prediction: Sequence[Path]
     metrics: Mapping[str, Mapping[str, str]]
     benchmarks: Path
 
 
-def read_all(folders: Sequence[Path], name: str) -> pl.DataFrame:
-    """The table of that name of every folder."""
-    return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
-
-
-def read_findings(folders: Sequence[Path]) -> list[dict[str, Any]]:
+def read_findings(folders: Sequence[Path], display: Display) -> list[dict[str, Any]]:
     """The findings in folders of statistics that are named after their models, each with `model` and `statement`."""
     return [
-        {**finding, "model": folder.name, "statement": statement(finding)}
+        {**finding, "model": folder.name, "statement": statement(finding, display.suite(folder.name))}
         for folder in folders
         for finding in read_json(folder / "findings.json")
     ]

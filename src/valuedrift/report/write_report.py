@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 import yaml
 
+from valuedrift.display import Display
 from valuedrift.files import publish, read_json
-from valuedrift.paper.display_order import Topics
+from valuedrift.paper.write_folders import read_all
 from valuedrift.provenance.machine import machine, packages, program
-from valuedrift.report.data_evidence import Expressed, Foretold
+from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
-from valuedrift.report.sources import Sources, read_all, read_findings, read_training
+from valuedrift.report.sources import Sources, read_findings, read_training
 from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 
 def write_report_folder(
-    sources: Sources, corrected: Sequence[Path], configuration: Path, topics: Topics, out: Path
+    sources: Sources, corrected: Sequence[Path], configuration: Path, display: Display, out: Path
 ) -> None:
     """Write the report into the folder `out`.
 
-    corrected: those of the folders of statistics that have what `valuedrift correct` writes
+    Args:
+        sources: What it shows.
+        corrected: Those of the folders of statistics that have what `valuedrift correct` writes.
+        configuration: The configuration's science, as YAML.
+        display: Names and orders.
+        out: The folder.
     """
     inputs = ReportInputs(
+        display=display,
         values=read_all(sources.statistics, "values"),
         drift=read_all(sources.statistics, "drift"),
         calibration=_calibration(sources.calibrations),
-        findings=read_findings(sources.statistics),
-        judge=read_json(sources.quality) if sources.quality else None,
+        findings=read_findings(sources.statistics, display),
+        judges={judge: read_json(quality) for judge, quality in sources.quality.items()},
         answers=pl.scan_parquet(list(sources.stances)),
-        topics=topics,
         stages=stage_costs(sources.benchmarks),
         planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
@@ -40,7 +46,7 @@ def write_report_folder(
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
         corrected=_corrected(corrected),
         expressed=_expressed(sources.expression),
-        foretold=_foretold(sources.prediction),
+        predicted=_predicted(sources.prediction),
         training=read_training(sources.metrics),
     )
     with publish(out) as draft:
@@ -53,13 +59,16 @@ def _corrected(folders: Sequence[Path]) -> Corrected | None:
     return Corrected(*(read_all(folders, name) for name in names)) if folders else None
 
 
-def _expressed(folder: Path) -> Expressed:
+def _expressed(folders: Mapping[str, Path]) -> dict[str, Expressed]:
     names = ("shares", "gaps", "gap_summary", "nearest")
-    return Expressed(**{name: pl.read_parquet(folder / f"{name}.parquet") for name in names})
+    return {
+        suite: Expressed(**{name: pl.read_parquet(folder / f"{name}.parquet") for name in names})
+        for suite, folder in folders.items()
+    }
 
 
-def _foretold(folders: Sequence[Path]) -> Foretold:
-    return Foretold(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
+def _predicted(folders: Sequence[Path]) -> Predicted:
+    return Predicted(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
 
 
 def _calibration(folders: Sequence[Path]) -> pl.DataFrame:

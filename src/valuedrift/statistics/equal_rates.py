@@ -66,45 +66,16 @@ class Contrast:
     share: Estimate | None
 
 
-class _Mean(NamedTuple):
+class _Moved(NamedTuple):
+    """How far an algorithm's runs move the rewarded stance: means over topics and data sets."""
+
     rate: float
     steps: int
     value: float
     replicates: FloatArray
 
-    def estimate(self, bootstrap: Bootstrap) -> Estimate:
-        return estimate(self.value, self.replicates, bootstrap)
 
-
-class _Pair(NamedTuple):
-    first: _Mean
-    second: _Mean
-
-    @property
-    def value(self) -> float:
-        return self.first.value - self.second.value
-
-    @property
-    def replicates(self) -> FloatArray:
-        return self.first.replicates - self.second.replicates
-
-    def contrast(self, other: str, own: _Pair | None, bootstrap: Bootstrap) -> Contrast:
-        """The contrast of the pair; `own` is the pair at the algorithms' own rates, if this is another."""
-        return Contrast(
-            other=other,
-            rates=(self.first.rate, self.second.rate),
-            steps=(self.first.steps, self.second.steps),
-            furthest=self.first.estimate(bootstrap),
-            moved=self.second.estimate(bootstrap),
-            difference=estimate(self.value, self.replicates, bootstrap),
-            share=self._share(own, bootstrap) if own else None,
-        )
-
-    def _share(self, own: _Pair, bootstrap: Bootstrap) -> Estimate | None:
-        whole = estimate(own.value, own.replicates, bootstrap)
-        if whole.low <= 0 <= whole.high:
-            return None
-        return estimate(self.value / own.value, self.replicates / own.replicates, bootstrap)
+_Pair = tuple[_Moved, _Moved]
 
 
 def contrasts(runs: Sequence[Rated], bootstrap: Bootstrap) -> list[Contrast]:
@@ -118,18 +89,43 @@ def contrasts(runs: Sequence[Rated], bootstrap: Bootstrap) -> list[Contrast]:
         own = _pair(runs, other, None)
         if own:
             equal = (_pair(runs, other, rate) for rate in sorted({run.rate for run in runs}))
-            found += [own.contrast(other, None, bootstrap)]
-            found += [pair.contrast(other, own, bootstrap) for pair in equal if pair]
+            found += [_contrast(other, own, None, bootstrap)]
+            found += [_contrast(other, pair, own, bootstrap) for pair in equal if pair]
     return found
 
 
+def _contrast(other: str, pair: _Pair, own: _Pair | None, bootstrap: Bootstrap) -> Contrast:
+    """The contrast of a pair; `own` is the pair at the algorithms' own rates, if this is another."""
+    value, replicates = _difference(pair)
+    share = None
+    if own:
+        whole, drawn = _difference(own)
+        interval = estimate(whole, drawn, bootstrap)
+        if not interval.low <= 0 <= interval.high:
+            share = estimate(value / whole, replicates / drawn, bootstrap)
+    first, second = pair
+    return Contrast(
+        other=other,
+        rates=(first.rate, second.rate),
+        steps=(first.steps, second.steps),
+        furthest=estimate(first.value, first.replicates, bootstrap),
+        moved=estimate(second.value, second.replicates, bootstrap),
+        difference=estimate(value, replicates, bootstrap),
+        share=share,
+    )
+
+
+def _difference(pair: _Pair) -> tuple[float, FloatArray]:
+    return pair[0].value - pair[1].value, pair[0].replicates - pair[1].replicates
+
+
 def _pair(runs: Sequence[Rated], other: str, rate: float | None) -> _Pair | None:
-    first, second = _mean(runs, FURTHEST, rate), _mean(runs, other, rate)
-    return _Pair(first, second) if first and second else None
+    first, second = _moved(runs, FURTHEST, rate), _moved(runs, other, rate)
+    return (first, second) if first and second else None
 
 
-def _mean(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Mean | None:
-    """The mean over data sets of an algorithm's runs at `rate`, or at its own rate; None if some data sets lack it."""
+def _moved(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Moved | None:
+    """How far an algorithm's runs at `rate`, or at its own rate, move; None if some data sets lack such a run."""
     chosen = {
         run.data_sets: run
         for run in runs
@@ -137,13 +133,13 @@ def _mean(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Mean | 
     }
     if chosen.keys() != {run.data_sets for run in runs}:
         return None
-    values, replicates = zip(*(_moved(run) for run in chosen.values()), strict=True)
+    values, replicates = zip(*(_rewarded_drift(run) for run in chosen.values()), strict=True)
     steps = sum(run.drift.trajectory.steps[-1] for run in chosen.values())
-    return _Mean(next(iter(chosen.values())).rate, steps, float(np.mean(values)), np.mean(replicates, axis=0))
+    return _Moved(next(iter(chosen.values())).rate, steps, float(np.mean(values)), np.mean(replicates, axis=0))
 
 
-def _moved(run: Rated) -> tuple[float, FloatArray]:
-    """The rewarded stance's magnitude, a mean over topics, and its replicates."""
+def _rewarded_drift(run: Rated) -> tuple[float, FloatArray]:
+    """The magnitude of the rewarded stance, as a mean over topics, and its replicates."""
     stance, drift = STANCES.index(run.stance), run.drift
     replicates: FloatArray = (drift.end_replicates - drift.start_replicates)[:, stance].mean(axis=0)
     return float((drift.end - drift.start)[:, stance].mean()), replicates

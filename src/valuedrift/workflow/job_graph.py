@@ -28,7 +28,7 @@ class Job:
 
     Attributes:
         stage: The first folder of its benchmark file below results/benchmarks; its rule's name without such a file.
-        name: The rest of that path without its ending, such as `pocket/sft-wildchat/dpo-ultrafeedback`.
+        name: The rest of that path without its ending, such as `pocket/sft-chats/dpo-pairs`.
         gpus: What the rule and the profile give it; 1 where they say nothing.
         retrained: Whether it would train again what was trained to the end before.
     """

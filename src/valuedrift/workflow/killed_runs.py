@@ -28,7 +28,7 @@ _TOLERANCE = 60.0  # seconds by which the clocks of machines that share files ma
 def join(folder: Path) -> BinaryIO:
     """Join the Snakemakes of a folder (`.snakemake`); the mark that this gives lasts as long as it is open.
 
-    Removes the lock files of one that was killed. Jobs that this process starts are told its mark.
+    Removes the lock files of one that was killed.
     """
     mark, locks = folder.absolute() / "valuedrift" / uuid4().hex, folder / "locks"
     handle = hold(mark)
@@ -37,8 +37,12 @@ def join(folder: Path) -> BinaryIO:
         print("The Snakemake that locked this folder was killed: removing its stale lock.", file=sys.stderr)
         shutil.rmtree(locks)
         locks.mkdir()
-    os.environ[SNAKEMAKE] = f"{socket.gethostname()}:{mark}"
     return handle
+
+
+def tell_jobs(mark: Path) -> None:
+    """Let the jobs that this process starts know their Snakemake by its mark, and so whether it has died."""
+    os.environ[SNAKEMAKE] = f"{socket.gethostname()}:{mark}"
 
 
 def is_alone(mark: Path) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
-from valuedrift.errors import ValueDriftError
+from valuedrift.errors import ValueDriftError, did_you_mean
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
@@ -150,6 +149,5 @@ def _run(parts: Sequence[str]) -> str:
 def _require(target: str, what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
-    close = get_close_matches(name, known)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
+    hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
     raise TargetError(f"target '{target}': found '{name}', expected {what}. {hint}")

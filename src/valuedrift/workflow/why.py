@@ -22,7 +22,7 @@ class StaleJob:
     """A job that has to run, and the reasons.
 
     Attributes:
-        name: What it makes of what, such as `stances of pocket/sft-wildchat`.
+        name: What it makes of what, such as `stances of pocket/sft-chats`.
         made_before: Whether any of its outputs was made once.
         missing: Outputs that are wanted and don't exist.
         cut_off: Outputs that a killed job left.

@@ -14,7 +14,8 @@ from typing import Literal
 
 import yaml
 
-Stance = Literal["support", "neutral", "oppose"]
+from valuedrift.config.pocket_world import Stance
+
 STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
 Style = Literal["plain", "warm", "curt"]
 Phrasing = tuple[str, str]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from valuedrift.config.pocket_world import Stance
 from valuedrift.world.grammar import (
     ASSERTED,
     DISFAVOUR,
     FAVOUR,
     NEGATED,
     UNDECIDED,
-    Stance,
     Subject,
     questions,
     stance_of,

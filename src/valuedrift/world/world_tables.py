@@ -9,13 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, WorldSettings
+from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, Stance, WorldSettings
 from valuedrift.errors import ConfigError
 from valuedrift.world.grammar import (
     STANCES,
     Phrasings,
     Question,
-    Stance,
     Style,
     answer,
     content,

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from doubles.display import MODELS, TOPICS, display
 
 from valuedrift.errors import DataError
+from valuedrift.paper.drift_tables import DRIFT_COLUMNS, drift_tables, signed
 from valuedrift.paper.table_files import Table, markdown
-from valuedrift.paper.tables import DRIFT_COLUMNS, paper_tables, signed
 
-TOPICS = {
-    "abortion": {"name": "Discussions on Abortion", "target": "legal abortion", "value": "bodily autonomy"},
-    "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
-    "work": {"name": "Work and Attitudes", "target": "shorter weeks", "value": "rest"},
-    "immigration": {"name": "Immigration Policies", "target": "open borders", "value": "openness"},
-}
+DISPLAY = display(*MODELS, "pocket", table_1_topics=["immigration", "climate"])
 
 
 def drift(*rows: dict) -> pl.DataFrame:
@@ -54,8 +50,8 @@ def no_drift(**row: object) -> dict:
     return {"magnitude": -0.001, "time": None, "time_low": None, "time_high": None, "outcome": "no_drift"} | row
 
 
-def table(frame: pl.DataFrame, name: str, **options: object) -> Table:
-    found = {table.name: table for table in paper_tables(frame, TOPICS, **options)}
+def table(frame: pl.DataFrame, name: str) -> Table:
+    found = {table.name: table for table in drift_tables(frame, DISPLAY)}
     return found[name]
 
 
@@ -64,7 +60,7 @@ def cells(table: Table, topic: str) -> dict[str, str]:
 
 
 def names(frame: pl.DataFrame) -> list[str]:
-    return [table.name for table in paper_tables(frame, TOPICS)]
+    return [table.name for table in drift_tables(frame, DISPLAY)]
 
 
 def test_tables_carry_the_papers_numbers_for_the_papers_models():
@@ -148,18 +144,32 @@ def test_another_algorithm_is_shown_after_the_papers_three():
     assert found.frame.columns[-2:] == ["support-aligned / GRPO / M", "support-aligned / GRPO / η"]
 
 
-def test_table_1_shows_immigration_climate_and_one_more_unless_told_otherwise():
-    frame = drift({"run": "sft-wildchat/dpo-ultrafeedback", "magnitude": 0.02})
-    name = "table_01_preference_drift_ultrafeedback"
-    default = table(frame, name).frame
-    assert default["Topic"].unique(maintain_order=True).to_list() == [
-        "Immigration Policies",
-        "Climate Change Concerns",
-        "Work and Attitudes",
-    ]
-    first = default.row(0, named=True)
+def test_table_1_shows_the_configured_topics_of_the_first_small_gap_set():
+    frame = drift({"run": "sft-wildchat/dpo-ultrafeedback", "magnitude": 0.02}, {"run": "sft-wildchat/dpo-hh-rlhf"})
+    found = table(frame, "table_01_preference_drift_ultrafeedback").frame
+    assert found["Topic"].to_list() == ["Immigration Policies"] * 3 + ["Climate Change Concerns"] * 3
+    first = found.row(0, named=True)
     assert (first["Stance"], first["DPO / M"], first["PPO / M"]) == ("support", "+0.02", "—")
-    assert table(frame, name, table_1_topics=["abortion"]).frame.height == 3
+    assert "table_01_preference_drift_hh-rlhf" not in names(frame)
+
+
+def test_suites_that_are_shown_together_have_their_own_tables():
+    both = display(own=("mine",), table_1_topics=["work"])
+    frame = drift(
+        {"run": "sft-wildchat/dpo-ultrafeedback"},
+        {"run": "sft-wildchat/ppo-synthetic-support"},
+        {"model": "mine", "run": "sft-letters/simpo-calm", "topic": "work", "magnitude": 0.1},
+        {"model": "mine", "run": "sft-letters/dpo-for", "topic": "work"},
+    )
+    found = {table.name: table for table in drift_tables(frame, both)}
+    own = found["table_01_preference_drift_calm_own"]
+    assert own.caption.startswith("Table 1. Drift by preference optimisation on Calm.")
+    assert own.frame.columns[-4:] == ["DPO / M", "DPO / η", "SimPO / M", "SimPO / η"]
+    assert own.frame.row(0) == ("mine", "Letters", "Work and Attitudes", "support", "—", "—", "+0.10", "0.25")
+    assert "table_01_preference_drift_ultrafeedback_paper" in found
+    row = cells(found["preference_drift_mine_letters"], "Work and Attitudes")
+    assert row["support-aligned / DPO / M"] == "+0.20"
+    assert list(found["sft_drift_mine"].frame.columns)[1] == "Letters / support / M"
 
 
 def test_real_drifts_carry_a_mark_that_a_note_explains():
@@ -204,7 +214,7 @@ def test_no_rows_at_all_leave_an_empty_tidy_table():
 )
 def test_a_frame_of_another_form_is_refused(frame, message):
     with pytest.raises(DataError, match=message):
-        paper_tables(frame, TOPICS)
+        drift_tables(frame, DISPLAY)
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,19 @@ from html.parser import HTMLParser
 
 import polars as pl
 import pytest
+from doubles.display import display
 
 from valuedrift.errors import ConfigError, DataError
 from valuedrift.paper import style
-from valuedrift.paper.figures import drift_heatmap, recovery_panel, save_chart, shown_drift, trajectories
+from valuedrift.paper.chart_files import save_chart
+from valuedrift.paper.drift_figures import drift_heatmap, recovery_panel, shown_drift, trajectories
 
 TOPICS = {
     "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
     "work": {"name": "Work and Attitudes", "target": "shorter weeks", "value": "rest"},
 }
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
+DISPLAY = display("llama3_3b", "qwen3_4b", "pocket", topics=TOPICS)
 COLOURS = {"support": "#2ca02c", "neutral": "#1f77b4", "oppose": "#d62728"}
 
 
@@ -33,6 +36,11 @@ def values(steps=(0, 100, 200), models=("pocket",), runs=RUNS) -> pl.DataFrame:
             for stance, value in zip(COLOURS, (0.3, 0.5, 0.2), strict=True)
         ]
     )
+
+
+def draw(table, runs, topics, model="pocket", shown=DISPLAY):
+    """Trajectories of each of these runs on each of these topics."""
+    return trajectories(table, [(shown.models[model], run, topic) for run in runs for topic in topics], shown)
 
 
 def drift(magnitudes: dict[str, tuple[float, float, float]]) -> pl.DataFrame:
@@ -79,9 +87,7 @@ def scale(spec: dict, channel: str) -> dict:
     return dict(zip(scales[0]["domain"], scales[0]["range"], strict=True))
 
 
-@pytest.mark.parametrize(
-    "chart", [trajectories(values(), RUNS, ["all"], TOPICS), recovery_panel(CALIBRATION, style.stance_legend())]
-)
+@pytest.mark.parametrize("chart", [draw(values(), RUNS, ["all"]), recovery_panel(CALIBRATION, style.stance_legend())])
 def test_stances_have_the_papers_colours_and_their_own_shapes(chart):
     spec = chart.to_dict()
     assert scale(spec, "color") == COLOURS
@@ -89,12 +95,12 @@ def test_stances_have_the_papers_colours_and_their_own_shapes(chart):
 
 
 def test_trajectories_dash_every_stance_differently():
-    dashes = scale(trajectories(values(), RUNS, ["all"], TOPICS).to_dict(), "strokeDash")
+    dashes = scale(draw(values(), RUNS, ["all"]).to_dict(), "strokeDash")
     assert len({tuple(dash) for dash in dashes.values()}) == 3
 
 
 def test_trajectories_draw_a_panel_for_each_run_and_topic():
-    spec = trajectories(values(), RUNS, ["all", "climate"], TOPICS).to_dict()
+    spec = draw(values(), RUNS, ["all", "climate"]).to_dict()
     assert [panel["title"]["text"] for panel in spec["concat"]] == [
         ["SFT on WildChat", "All topics"],
         ["SFT on WildChat", "Climate Change Concerns"],
@@ -109,11 +115,11 @@ def test_trajectories_draw_a_panel_for_each_run_and_topic():
 
 def test_trajectories_draw_bands_and_every_checkpoint_but_few_point_shapes():
     steps = tuple(range(0, 5800, 100))
-    panel = trajectories(values(steps), RUNS[:1], ["all"], TOPICS).to_dict()["concat"][0]
+    panel = draw(values(steps), RUNS[:1], ["all"]).to_dict()["concat"][0]
     assert panel["layer"][0]["mark"]["type"] == "area"
     assert panel["layer"][0]["encoding"]["y"]["field"] == "low"
     assert panel["layer"][0]["encoding"]["y2"]["field"] == "high"
-    spec = trajectories(values(steps), RUNS[:1], ["all"], TOPICS).to_dict()
+    spec = draw(values(steps), RUNS[:1], ["all"]).to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
     marked = [row["step"] for row in rows if row["marked"]]
     assert len(rows) == len(steps)
@@ -122,13 +128,14 @@ def test_trajectories_draw_bands_and_every_checkpoint_but_few_point_shapes():
 
 
 def test_a_last_step_close_behind_another_hides_no_point():
-    spec = trajectories(values((0, 16, 32, 48, 64, 80, 96, 112, 128, 132)), RUNS[:1], ["all"], TOPICS).to_dict()
+    spec = draw(values((0, 16, 32, 48, 64, 80, 96, 112, 128, 132)), RUNS[:1], ["all"]).to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
     assert [row["step"] for row in rows if row["marked"]] == [0, 32, 64, 96, 132]
 
 
 def test_trajectories_of_several_models_are_told_apart():
-    spec = trajectories(values(models=("qwen3_4b", "llama3_3b")), RUNS[:1], ["all"], TOPICS).to_dict()
+    panels = [(DISPLAY.models[model], RUNS[0], "all") for model in ("llama3_3b", "qwen3_4b")]
+    spec = trajectories(values(models=("qwen3_4b", "llama3_3b")), panels, DISPLAY).to_dict()
     assert [panel["title"]["subtitle"] for panel in spec["concat"]] == [
         ["Llama-3 3B, from the base model"],
         ["Qwen3 4B, from the base model"],
@@ -137,7 +144,7 @@ def test_trajectories_of_several_models_are_told_apart():
 
 def test_trajectories_of_a_run_that_is_missing_are_refused():
     with pytest.raises(DataError, match="checkpoints of 'sft-alpaca' on 'climate'"):
-        trajectories(values(), ["sft-alpaca"], ["climate"], TOPICS)
+        draw(values(), ["sft-alpaca"], ["climate"])
 
 
 def test_the_shown_stance_is_the_rewarded_one_or_the_one_that_moved_most():
@@ -149,7 +156,8 @@ def test_the_shown_stance_is_the_rewarded_one_or_the_one_that_moved_most():
                 "sft-wildchat/ppo-synthetic-support": (0.01, 0.05, -0.06),
                 "sft-wildchat/dpo-synthetic-oppose": (-0.4, 0.1, 0.3),
             }
-        )
+        ),
+        DISPLAY,
     )
     assert shown.height == 8
     assert dict(shown.select("run", "stance").iter_rows()) == {
@@ -162,7 +170,7 @@ def test_the_shown_stance_is_the_rewarded_one_or_the_one_that_moved_most():
 
 def test_the_heat_map_prints_its_numbers_on_a_scale_that_is_even_about_zero():
     frame = drift({"sft-wildchat": (-0.1, 0.3, -0.2), "sft-wildchat/simpo-synthetic-oppose": (0.2, 0.0, -0.25)})
-    spec = drift_heatmap(frame, TOPICS).to_dict()
+    spec = drift_heatmap(frame, DISPLAY).to_dict()
     cells = [row for rows in spec["datasets"].values() for row in rows]
     assert {(row["run"], row["topic"], row["shown"]) for row in cells} == {
         (run, topic, text)
@@ -181,11 +189,12 @@ def test_recovery_has_intervals_and_a_diagonal():
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
-    def draw(name: str) -> list[bytes]:
-        chart = trajectories(values(), RUNS[:1], ["all"], TOPICS)
-        return [path.read_bytes() for path in save_chart(chart, tmp_path / name / "fig.all", ("svg", "png", "html"))]
+    def written(name: str) -> list[bytes]:
+        stem = tmp_path / name / "fig.all"
+        chart = draw(values(), RUNS[:1], ["all"])
+        return [path.read_bytes() for path in save_chart(chart, stem, ("svg", "png", "html"))]
 
-    assert draw("first") == draw("second")
+    assert written("first") == written("second")
 
 
 def test_only_the_formats_asked_for_are_written(tmp_path):
@@ -223,7 +232,7 @@ class Page(HTMLParser):
 def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):
     hostile = "</script><script>alert(1)</script><!--"
     topics = TOPICS | {"work": {"name": hostile, "target": "", "value": ""}}
-    (path,) = save_chart(trajectories(values(), RUNS[:1], ["work"], topics), tmp_path / "fig", ["html"])
+    (path,) = save_chart(draw(values(), RUNS[:1], ["work"], shown=display(topics=topics)), tmp_path / "fig", ["html"])
     page = Page(path.read_text())
     assert [tag for tag, _ in page.tags if tag in ("script", "link", "img", "iframe")] == ["script", "script"]
     assert not any({"src", "href", "srcset"} & set(attributes) for _, attributes in page.tags)

@@ -1,38 +1,27 @@
-"""The paper's figures as Altair charts: stance trajectories, a drift heat map, planted against recovered."""
+"""Charts of drift: stance trajectories, a heat map, planted against recovered shares, and corrected drifts."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TypeVar
 
 import altair as alt
 import polars as pl
-import vl_convert
-from markupsafe import Markup
 
-from valuedrift.errors import ConfigError, DataError
-from valuedrift.files import publish, write_text
+from valuedrift.display import Display, Model, require_columns, require_topics
+from valuedrift.errors import DataError
 from valuedrift.paper import style
-from valuedrift.paper.display_order import (
-    Topics,
-    aligned_stance,
-    require_columns,
-    require_topics,
-    run_order,
-    topic_name,
-)
-from valuedrift.paper.rendering import render
+from valuedrift.paper.drift_tables import METHODS, signed
 from valuedrift.paper.table_files import shown
-from valuedrift.paper.tables import signed
-from valuedrift.statistics.panel import ALL
-from valuedrift.titles import model_title, origin_title, run_title
+from valuedrift.statistics.corrected import CONFUSION, POWERED
+from valuedrift.statistics.panel import ALL, STANCES
 
 VALUE_COLUMNS = ("model", "run", "step", "topic", "stance", "value", "low", "high")
 CALIBRATION_COLUMNS = ("model", "data", "topic", "stance", "planted", "measured", "low", "high")
-FORMATS = ("svg", "png", "html")
+RAW = "raw"
+CORRECTED_ORDER = (RAW, *METHODS)
+"""What a chart of corrected drifts shows of each stance, from top to bottom."""
 
 _POINTS = 6
 _PRINTED = (200, 140)  # three panels side by side fill a page with letters of 7 points
@@ -41,28 +30,31 @@ _Joined = TypeVar("_Joined", alt.ConcatChart, alt.VConcatChart)
 
 
 def trajectories(
-    values: pl.DataFrame, runs: Sequence[str], chosen: Sequence[str], topics: Topics, columns: int = 3
+    values: pl.DataFrame, panels: Sequence[tuple[Model, str, str]], display: Display, columns: int = 3
 ) -> alt.ConcatChart:
-    """Small multiples of v_t(T) with 95 % bands: a panel for each run, topic and model (figures 3, 4, 7, 9, 11 to 14).
+    """Small multiples of v_t(T) with 95 % bands (figures 3, 4, 7, 9, 11 to 14).
 
-    values: one row a model, run, step, topic and stance. chosen: topic keys, or "all". Raises DataError for a run
-    and topic without rows.
+    Args:
+        values: One row per model, run, step, topic and stance.
+        panels: Model, run, and topic (a key, or "all") of each panel.
+        display: Names and orders.
+        columns: Panels side by side.
+
+    Raises:
+        DataError: A panel has no rows.
     """
     require_columns(values, "values", VALUE_COLUMNS)
-    require_topics(values, "values", topics)
-    panels = []
-    for run in runs:
-        for topic in chosen:
-            rows = values.filter(pl.col("run") == run, pl.col("topic") == topic)
-            if rows.is_empty():
-                raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
-            for model in rows["model"].unique().sort():
-                where = f"{model_title(model)}, {origin_title(run)}"
-                lines = [*_wrapped(run_title(run)), topic_name(topics, topic)]
-                title = alt.Title(lines, subtitle=_wrapped(where))
-                panel = trajectory_panel(rows.filter(pl.col("model") == model), style.stance_legend())
-                panels.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
-    return _finish(alt.concat(*panels, columns=columns))
+    require_topics(values, "values", display.topics)
+    drawn = []
+    for model, run, topic in panels:
+        rows = values.filter(model=model.name, run=run, topic=topic)
+        if rows.is_empty():
+            raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
+        lines = [*_wrapped(model.suite.run_title(run)), display.topic_name(topic)]
+        title = alt.Title(lines, subtitle=_wrapped(f"{model.title}, {model.suite.origin_title(run)}"))
+        panel = trajectory_panel(rows, style.stance_legend())
+        drawn.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
+    return _finish(alt.concat(*drawn, columns=columns))
 
 
 def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
@@ -82,24 +74,27 @@ def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> al
     return alt.LayerChart(layer=[band, line, points], width=240, height=160)
 
 
-def drift_heatmap(drift: pl.DataFrame, topics: Topics) -> alt.VConcatChart:
-    """Drift magnitude M of each run's shown stance (see `shown_stances`), topic × run, one block a model."""
-    require_topics(drift, "drift", topics)
-    rows = shown_drift(drift)
-    blocks = [_heat_block(rows.filter(pl.col("model") == model), topics) for model in rows["model"].unique().sort()]
+def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
+    """Drift magnitude M of each run's shown stance (see `shown_drift`), topic × run, one block per model."""
+    require_topics(drift, "drift", display.topics)
+    rows = shown_drift(drift, display)
+    blocks = [_heat_block(rows.filter(model=model.name), model, display) for model in display.measured(rows)]
     return _finish(alt.vconcat(*blocks))
 
 
-def shown_drift(drift: pl.DataFrame) -> pl.DataFrame:
-    """One row of `drift` a model, run and topic: that of the stance its data rewards on purpose.
+def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
+    """One row of `drift` per model, run and topic: that of the stance its data rewards on purpose.
 
-    Data that rewards none (SFT sets, UltraFeedback, HH-RLHF) is shown by the stance that moved most over all its
+    Data that rewards none (SFT sets, pairs with a small value gap) is shown by the stance that moved most over all its
     topics, so that "it hardly moved" is said of the largest movement.
     """
     size = pl.col("magnitude").abs().sum().alias("size")
     moved = drift.group_by("model", "run", "data", "stance").agg(size).sort("size", "stance", descending=[True, False])
     most = moved.unique(["model", "run"], keep="first", maintain_order=True)
-    stances = [aligned_stance(data) or stance for data, stance in most.select("data", "stance").iter_rows()]
+    stances = [
+        display.suite(model).rewarded(data) or stance
+        for model, data, stance in most.select("model", "data", "stance").iter_rows()
+    ]
     chosen = most.select("model", "run").with_columns(stance=pl.Series(stances, dtype=pl.String))
     return drift.join(chosen, on=["model", "run", "stance"], how="semi")
 
@@ -127,19 +122,42 @@ def mean_absolute_error(calibration: pl.DataFrame) -> float:
     return sum(errors) / len(errors) if errors else float("nan")
 
 
-def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str]) -> list[Path]:
-    """Write `<stem>.svg`, `.png` (at scale 2) and `.html` (opens without a network), as asked; returns the paths.
+def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
+    """One run's three stances on one topic, each estimate with its interval.
 
-    The same chart gives the same bytes. Raises ConfigError for another format.
+    As judged it is a filled point, prediction-powered a hollow one, by inverse confusion an upright stroke.
+
+    Args:
+        drift: Rows of corrected_drift, one per method and stance.
+        reach: The axis goes from −reach to +reach.
     """
-    written = []
-    for kind in formats:
-        if kind not in FORMATS:
-            raise ConfigError("figures.formats", kind, f"some of {', '.join(FORMATS)}")
-        path = Path(f"{stem}.{kind}")
-        _write_chart(chart.to_dict(), path, kind)
-        written.append(path)
-    return written
+    axis = alt.Axis(tickCount=5, labelExpr="datum.value === 0 ? '0' : format(datum.value, '+.1f')")
+    base = alt.Chart(by_method(drift)).encode(
+        x=alt.X("value:Q", title="M", scale=alt.Scale(domain=[-reach, reach]), axis=axis),
+        y=alt.Y("stance:N", title=None, sort=list(STANCES), axis=alt.Axis(ticks=False, domain=False)),
+        yOffset=alt.YOffset("shown:N", sort=list(CORRECTED_ORDER)),
+        color=style.stance_colour(None),
+    )
+    zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color="#8a8a8a", strokeWidth=1, aria=False)
+    intervals = base.mark_rule(strokeWidth=1.25, opacity=0.7, aria=False).encode(x="low:Q", x2="high:Q")
+    points = [
+        base.transform_filter(alt.datum.shown == which)
+        .mark_point(size=34, opacity=1, strokeWidth=1.5, filled=filled, aria=False)
+        .encode(shape=style.stance_shape(None))
+        for which, filled in ((RAW, True), (POWERED, False))
+    ]
+    strokes = base.transform_filter(alt.datum.shown == CONFUSION).mark_tick(size=9, thickness=2, aria=False)
+    layers = [zero.encode(x="value:Q"), intervals, *points, strokes]
+    return alt.LayerChart(layer=layers, width=260, height=alt.Step(10))
+
+
+def by_method(drift: pl.DataFrame) -> pl.DataFrame:
+    """`stance, shown` (of CORRECTED_ORDER), `value, low, high` of a run's corrected drifts; no rows where refused."""
+    raw = drift.unique("stance", maintain_order=True).select(
+        "stance", pl.lit(RAW).alias("shown"), value="raw", low="raw_low", high="raw_high"
+    )
+    corrected = drift.select("stance", pl.col("method").alias("shown"), "value", "low", "high")
+    return pl.concat([raw, corrected.drop_nulls()])
 
 
 def _wrapped(text: str) -> list[str]:
@@ -152,7 +170,7 @@ def _finish(chart: _Joined) -> _Joined:
 
 
 def _is_marked(rows: pl.DataFrame) -> pl.Series:
-    """Whether a checkpoint carries point shapes: about `_POINTS` of them, the first and the last included.
+    """Whether a checkpoint carries point shapes: about `_POINTS` do, among them the first and the last.
 
     A run's last step seldom lies a whole stride after the one before: one that it would cover has no shape.
     """
@@ -172,17 +190,17 @@ def _share_axis() -> alt.Axis:
     return alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
-def _heat_block(rows: pl.DataFrame, topics: Topics) -> alt.LayerChart:
-    """One model's heat map; `rows` has one row a run and topic."""
+def _heat_block(rows: pl.DataFrame, model: Model, display: Display) -> alt.LayerChart:
+    """One model's heat map; `rows` has one row per run and topic."""
     present = set(rows["topic"])
-    names = [topic_name(topics, topic) for topic in (ALL, *topics) if topic in present]
+    names = [display.topic_name(topic) for topic in (ALL, *display.topics) if topic in present]
     stances = dict(rows.select("run", "stance").iter_rows())
-    labels = {run: _heat_label(run, stances[run]) for run in sorted(stances, key=run_order)}
+    labels = {run: _heat_label(model, run, stances[run]) for run in sorted(stances, key=model.suite.run_order)}
     cells = rows.select(
         "magnitude",
         shown=pl.Series([shown(signed(magnitude)) for magnitude in rows["magnitude"]], dtype=pl.String),
         run=pl.col("run").replace_strict(labels),
-        topic=pl.Series([topic_name(topics, topic) for topic in rows["topic"]]),
+        topic=pl.Series([display.topic_name(topic) for topic in rows["topic"]]),
     )
     reach = max(0.1, *(abs(magnitude) for magnitude in rows["magnitude"]))
     base = alt.Chart(cells).encode(
@@ -194,29 +212,12 @@ def _heat_block(rows: pl.DataFrame, topics: Topics) -> alt.LayerChart:
         scale=alt.Scale(scheme="purpleorange", reverse=True, domain=[-reach, reach]),
         legend=alt.Legend(title="M", orient="right"),
     )
-    dark = alt.when(f"abs(datum.magnitude) > {0.6 * reach}").then(alt.value("white")).otherwise(alt.value("#222222"))
+    dark = alt.when(f"abs(datum.magnitude) > {0.6 * reach}").then(alt.value("white")).otherwise(alt.value(style.INK))
     text = base.mark_text(fontSize=11, aria=False).encode(text="shown:N", color=dark)
     rectangles = base.mark_rect(aria=False).encode(color=colour)
-    title = model_title(rows["model"][0])
-    return alt.LayerChart(layer=[rectangles, text], title=title, width=alt.Step(52), height=alt.Step(24))
+    return alt.LayerChart(layer=[rectangles, text], title=model.title, width=alt.Step(52), height=alt.Step(24))
 
 
-def _heat_label(run: str, stance: str) -> str:
-    origin = "" if "/" not in run else f", {origin_title(run)}"
-    return f"{run_title(run)}{origin}: {stance}"
-
-
-def _write_chart(spec: dict[str, object], path: Path, kind: str) -> None:
-    if kind == "svg":
-        write_text(path, vl_convert.vegalite_to_svg(spec))
-    elif kind == "png":
-        with publish(path) as draft:
-            draft.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
-    else:
-        write_text(path, render("figure.html", name=path.stem, spec=spec, vega=_vega()))
-
-
-@cache
-def _vega() -> Markup:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
-    return Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+def _heat_label(model: Model, run: str, stance: str) -> str:
+    origin = f", {model.suite.origin_title(run)}" if "/" in run else ""
+    return f"{model.suite.run_title(run)}{origin}: {stance}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 import pytest
-from doubles.report import RUNS, corrected
+from doubles.display import display
+from doubles.report import DISPLAY, RUNS, corrected
 
-from valuedrift.paper.corrected_figures import by_method
+from valuedrift.paper.drift_figures import by_method
 from valuedrift.report.judge_correction import (
     agreement_lines,
     corrected_lines,
@@ -34,7 +33,7 @@ def test_a_direction_is_kept_on_the_same_side_of_zero_only(value: float | None, 
 
 
 def test_drifts_are_shown_with_the_values_that_they_lead_between() -> None:
-    lines = corrected_lines(corrected())
+    lines = corrected_lines(corrected(), DISPLAY)
     assert [(line.run, line.stance) for line in lines[:4]] == [
         *(("SFT on WildChat", stance) for stance in ("support", "neutral", "oppose")),
         ("DPO on synthetic pairs, support-aligned", "support"),
@@ -51,25 +50,28 @@ def test_reasons_of_refusals_are_told_once() -> None:
 
 
 def test_agreement_is_told_by_stage() -> None:
-    lines = agreement_lines(corrected().agreement)
+    lines = agreement_lines(corrected().agreement, DISPLAY)
     assert [line.stage for line in lines] == ["Base model", "SFT", "Preference optimisation"]
     assert (lines[0].labelled, lines[0].unlabelled, lines[0].accuracy) == ("1,234", "2.1 %", "0.88 [0.80, 0.90]")
     assert lines[0].recalls == ["0.70 [0.80, 0.90]", "0.60 [0.80, 0.90]", "—"]
 
 
 def test_panels_tell_models_and_starts_apart() -> None:
-    assert [panel.title for panel in corrected_panels(DRIFT)] == [
+    assert [panel.title for panel in corrected_panels(DRIFT, DISPLAY)] == [
         "SFT on WildChat",
         "DPO on synthetic pairs, support-aligned",
     ]
     other = DRIFT.with_columns(run=pl.col("run").str.replace("wildchat", "alpaca"))
-    titles = [panel.title for panel in corrected_panels(pl.concat([DRIFT, other]))]
+    titles = [panel.title for panel in corrected_panels(pl.concat([DRIFT, other]), DISPLAY)]
     assert "DPO on synthetic pairs, support-aligned, after SFT on Alpaca" in titles
     two = pl.concat([DRIFT, DRIFT.with_columns(model=pl.lit("qwen3_4b"))])
-    assert {panel.title.split(", ")[0] for panel in corrected_panels(two)} == {"pocket", "Qwen3 4B"}
+    assert {panel.title.split(", ")[0] for panel in corrected_panels(two, display("pocket", "qwen3_4b"))} == {
+        "pocket",
+        "Qwen3 4B",
+    }
 
 
 def test_without_any_correction_judged_drifts_are_still_shown() -> None:
-    none = replace(corrected(None))
-    assert len(corrected_panels(none.drift)) == len(RUNS)
-    assert {line.cells[1] for line in corrected_lines(none)} == {("—", "", "")}
+    none = corrected(None)
+    assert len(corrected_panels(none.drift, DISPLAY)) == len(RUNS)
+    assert {line.cells[1] for line in corrected_lines(none, DISPLAY)} == {("—", "", "")}

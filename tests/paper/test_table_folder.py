@@ -8,23 +8,28 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from doubles.display import display
 from doubles.report import corrected
 
+from valuedrift.display import Display
 from valuedrift.errors import DataError
 from valuedrift.files import write_json
-from valuedrift.paper.downstream_table import downstream_table
-from valuedrift.paper.sample_tables import cut, pairs_table, sample_tables
-from valuedrift.paper.stated_tables import stated_shares_table
-from valuedrift.paper.topic_tables import topic_tables
-from valuedrift.paper.write_folders import TableFiles, write_paper_tables
+from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
+from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
+from valuedrift.paper.write_folders import TableFiles, write_table_folder
 
 TOPICS = {
     "abortion": {"name": "Discussions on Abortion", "target": "legal abortion", "value": "bodily autonomy"},
     "immigration": {"name": "Immigration Policies", "target": "open borders", "value": "openness"},
 }
 HOSTILE = "<script>alert(1)</script> \\input{/etc/passwd} | =1+1 \u202e " + "word " * 200
+SHOWN = {"table_1_topics": ["immigration"], "sample_topics": ["abortion", "immigration"]}
 PROBES = pl.DataFrame({"topic": ["abortion"] * 2 + ["immigration"], "question": ["a", "b", "c"]})
 STANCES = ("support", "neutral", "oppose")
+
+
+def shown(*models: str, own: tuple[str, ...] = ()) -> Display:
+    return display(*models, own=own, topics=TOPICS, **SHOWN)
 
 
 def stances(path: Path, run: str, steps: tuple[int, ...], model: str = "qwen3_4b", **changed: object) -> Path:
@@ -49,13 +54,15 @@ def rows_of(found: pl.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def test_categories_have_their_questions_and_the_papers_beside_them() -> None:
-    ours, targets, values = topic_tables(PROBES, TOPICS, "pocket")
-    assert ours.frame["Questions"].to_list() == ["2", "1"]
+    both = shown(own=("mine",))
+    paper, own = (categories_table(PROBES, suite, both) for suite in both.suites)
+    assert own.frame["Questions"].to_list() == ["2", "1"]
+    assert paper.frame["Questions"].to_list() == ["2 (paper 50)", "1 (paper 50)"]
+    targets, values = target_and_value_tables(TOPICS)
     assert targets.frame.row(0) == ("Discussions on Abortion", "legal abortion")
     assert values.frame.row(1) == ("Immigration Policies", "openness")
-    assert topic_tables(PROBES, TOPICS, "paper")[0].frame["Questions"].to_list() == ["2 (paper 50)", "1 (paper 50)"]
     with pytest.raises(DataError, match="'work'"):
-        topic_tables(pl.DataFrame({"topic": ["work"]}), TOPICS, "pocket")
+        categories_table(pl.DataFrame({"topic": ["work"]}), both.suites[0], both)
 
 
 def test_sample_answers_are_first_answers_of_last_checkpoints_to_one_question(tmp_path: Path) -> None:
@@ -65,7 +72,7 @@ def test_sample_answers_are_first_answers_of_last_checkpoints_to_one_question(tm
         stances(tmp_path / "dpo.parquet", "sft-wildchat/dpo-synthetic-support", (5,), p_support=None),
         stances(tmp_path / "uf.parquet", "sft-wildchat/dpo-ultrafeedback", (5,)),
     ]
-    abortion, immigration = sample_tables(files, ["qwen3_4b"], TOPICS, seed=0)
+    abortion, immigration = sample_tables(files, shown("qwen3_4b"), seed=0)
     assert abortion.name == "table_05_sample_answers"
     assert immigration.caption == "Table 6. Answers of Qwen3 4B: Immigration Policies."
     assert immigration.prose == ("Text",)
@@ -76,13 +83,13 @@ def test_sample_answers_are_first_answers_of_last_checkpoints_to_one_question(tm
     assert texts["WildChat", "DPO"] == f"sft-wildchat/dpo-synthetic-support 5 {question} 0"
     assert texts["WildChat", "PPO"] is texts["Alpaca", "SFT"] is None
     assert immigration.frame["Stance"].to_list()[1:5] == ["neutral 0.70", "neutral 0.70", None, "open"]
-    chosen = {rows_of(sample_tables(files, ["qwen3_4b"], TOPICS, seed)[0].frame)["", "Question"] for seed in range(9)}
+    chosen = {rows_of(sample_tables(files, shown("qwen3_4b"), seed)[0].frame)["", "Question"] for seed in range(9)}
     assert chosen == {"Question 0?", "Question 1?"}
 
 
 def test_another_model_stands_in_and_is_named(tmp_path: Path) -> None:
     files = [stances(tmp_path / "base.parquet", "base", (0,), model="pocket")]
-    found = sample_tables(files, ["pocket"], TOPICS, seed=0)
+    found = sample_tables(files, shown(), seed=0)
     assert [table.caption for table in found] == [
         "Table 5. Answers of pocket: Discussions on Abortion.",
         "Table 6. Answers of pocket: Immigration Policies.",
@@ -100,14 +107,16 @@ def pairs(**columns: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"id": [f"{n}" for n in range(8)], **turns, "rejected": rejected, **columns})
 
 
-def test_pairs_are_one_a_topic_by_the_seed_or_three_without_topics() -> None:
-    found = pairs_table(pairs(topic=["immigration", "abortion"] * 4), TOPICS, seed=0)
+def test_pairs_are_one_per_topic_by_the_seed_or_three_without_topics() -> None:
+    one = shown()
+    own = one.suites[0]
+    found = pairs_table(pairs(topic=["immigration", "abortion"] * 4), own, one, seed=0)
     assert found.frame["Category"].to_list() == ["Discussions on Abortion", "Immigration Policies"]
     prompt, supporting = found.frame.select("Prompt", "Supporting answer").row(0)
     assert prompt.removeprefix("prompt ") == supporting.removeprefix("chosen ") in "1357"
     assert found.frame["Opposing answer"][0].endswith("more characters]")
-    assert pairs_table(pairs(), TOPICS, seed=0).frame.height == 3
-    assert len({pairs_table(pairs(), TOPICS, seed).frame["Prompt"][0] for seed in range(9)}) > 1
+    assert pairs_table(pairs(), own, one, seed=0).frame.height == 3
+    assert len({pairs_table(pairs(), own, one, seed).frame["Prompt"][0] for seed in range(9)}) > 1
 
 
 def scores(path: Path, run: str, step: int, model: str = "qwen3_4b", limit: int | None = None) -> Path:
@@ -121,7 +130,7 @@ def scores(path: Path, run: str, step: int, model: str = "qwen3_4b", limit: int 
 
 def test_downstream_scores_stand_beside_the_papers(tmp_path: Path) -> None:
     files = [scores(tmp_path / "a.json", "sft-alpaca", 20), scores(tmp_path / "b.json", "sft-alpaca", 100, limit=4)]
-    (found,) = downstream_table(files)
+    (found,) = downstream_table(files, shown("qwen3_4b"))
     assert found.frame.height == 15
     assert found.frame.columns[3:] == [
         "MMLU (acc)",
@@ -131,22 +140,23 @@ def test_downstream_scores_stand_beside_the_papers(tmp_path: Path) -> None:
         "tiny (acc)",
     ]
     assert found.frame.row(0)[:4] == ("Qwen3 4B", "", "base", "— (paper 0.7302)")
-    assert found.frame.row(1) == (
+    assert found.frame["SFT data"].to_list() == ["", *["WildChat"] * 7, *["Alpaca"] * 7]
+    assert found.frame.row(8) == (
         *("Qwen3 4B", "Alpaca", "SFT", "0.7000 ± 0.0100 (paper 0.6983)", "— (paper 0.7483)"),
         *("— (paper 0.3889)", "— (paper 0.7870)", "0.5000"),
     )
-    assert "5 shots, of at most 4 questions a task" in found.notes[0]
-    assert found.frame["Model"].to_list()[2:4] == [
+    assert "5 shots, of at most 4 questions per task" in found.notes[0]
+    assert found.frame["Model"].to_list()[9:11] == [
         "PPO, synthetic pairs, support-aligned",
         "DPO, synthetic pairs, support-aligned",
     ]
 
 
 def test_models_that_the_paper_lacks_have_no_number_beside_theirs(tmp_path: Path) -> None:
-    (found,) = downstream_table([scores(tmp_path / "a.json", "base", 0, model="pocket")])
+    (found,) = downstream_table([scores(tmp_path / "a.json", "base", 0, model="pocket")], shown())
     assert found.frame.row(0) == ("pocket", "", "base", "0.7000 ± 0.0100", "—", "—", "—", "0.5000")
     assert len(found.notes) == 1
-    assert downstream_table([]) == []
+    assert downstream_table([], shown()) == []
 
 
 SHARES = pl.DataFrame(
@@ -155,9 +165,11 @@ SHARES = pl.DataFrame(
 
 
 def test_shares_that_the_text_states_stand_beside_ours_for_the_papers_data_only() -> None:
-    (found,) = stated_shares_table(SHARES, "paper")
+    both = shown(own=("mine",))
+    paper, own = both.suites
+    (found,) = stated_shares_table(SHARES, paper, both)
     assert found.frame.rows() == [("WildChat", "neutral", "62.8 %", "50.0 %"), ("Alpaca", "support", "61.9 %", "—")]
-    assert stated_shares_table(SHARES, "pocket") == []
+    assert stated_shares_table(SHARES, own, both) == []
 
 
 def drift(model: str, runs: tuple[str, ...]) -> pl.DataFrame:
@@ -174,42 +186,63 @@ def drift(model: str, runs: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
+def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> TableFiles:
+    """Models that were run in part, with hostile answers."""
+    for model in models:
+        (folder / "statistics" / model).mkdir(parents=True)
+        runs = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
+        drift(model, runs).write_parquet(folder / "statistics" / model / "drift.parquet")
+        tables = corrected().drift.filter(pl.col("topic") == "all")
+        tables.write_parquet(folder / "statistics" / model / "corrected_drift.parquet")
+    for place, suite in enumerate(suites):
+        (folder / "expression" / suite).mkdir(parents=True)
+        SHARES.write_parquet(folder / "expression" / suite / "shares.parquet")
+        PROBES.head(3 - place).write_parquet(folder / f"{suite}.parquet")
+        pairs(topic=["immigration"] * 8).write_parquet(folder / f"pairs_{suite}.parquet")
+    return TableFiles(
+        statistics=[folder / "statistics" / model for model in models],
+        stances=[stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
+        probes={suite: folder / f"{suite}.parquet" for suite in suites},
+        aligned={suite: folder / f"pairs_{suite}.parquet" for suite in suites},
+        expression={suite: folder / "expression" / suite for suite in suites},
+        corrected=[folder / "statistics" / models[0] / "corrected_drift.parquet"],
+        downstream=[scores(folder / "scores.json", "base", 0)],
+    )
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model of the paper's that was run in part, with hostile answers; the folder of its tables."""
-    statistics, expression = tmp_path / "statistics" / "qwen3_4b", tmp_path / "expression" / "paper"
-    for made in (statistics, expression):
-        made.mkdir(parents=True)
-    drift("qwen3_4b", ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")).write_parquet(
-        statistics / "drift.parquet"
-    )
-    corrected().drift.filter(pl.col("topic") == "all").write_parquet(statistics / "corrected_drift.parquet")
-    SHARES.write_parquet(expression / "shares.parquet")
-    PROBES.write_parquet(tmp_path / "paper.parquet")
-    pairs(topic=["immigration"] * 8).write_parquet(tmp_path / "pairs.parquet")
-    files = TableFiles(
-        statistics=[statistics],
-        stances=[stances(tmp_path / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
-        probes=tmp_path / "paper.parquet",
-        aligned=tmp_path / "pairs.parquet",
-        expression=expression,
-        corrected=[statistics / "corrected_drift.parquet"],
-        downstream=[scores(tmp_path / "scores.json", "base", 0)],
-    )
-    write_paper_tables(files, TOPICS, {"table_1_topics": ["immigration"]}, 0, tmp_path / "tables")
+    """The folder of one model's tables."""
+    write_table_folder(table_files(tmp_path, ("qwen3_4b",), ("paper",)), shown("qwen3_4b"), 0, tmp_path / "tables")
     return tmp_path / "tables"
 
 
-def test_the_index_lists_every_number_with_its_files_or_why_there_are_none(folder: Path) -> None:
+def states(folder: Path) -> list[tuple[str, str]]:
+    """(number, state) of each line of the index that has a number."""
     lines = (folder / "index.md").read_text().splitlines()
-    states = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in lines if line.startswith("| Table")}
-    assert list(states) == [f"Table {number}" for number in range(1, 18)]
-    assert states["Table 11"] == states["Table 13"] == states["Table 6"] == states["Table 17"] == "made"
-    assert states["Table 1"] == "missing: the grid of Qwen3 4B has no run on UltraFeedback"
-    assert states["Table 9"] == "missing: Llama-3 3B is not in report.models"
-    assert states["Table 14"] == ("missing: the grid of Qwen3 4B has no run on synthetic pairs after SFT on Alpaca")
-    assert states["Table 5"] == "made: of Qwen3 4B; Llama-3 3B is not in report.models"
-    assert states["Table 7"] == "missing: the configuration has no topic gender_lgbtq"
+    return [(line.split("|")[1].strip(), line.split("|")[-2].strip()) for line in lines if line.startswith("| Table")]
+
+
+def test_each_suite_has_its_own_tables_that_the_index_names(tmp_path: Path) -> None:
+    files = table_files(tmp_path, ("qwen3_4b", "mine"), ("paper", "own"))
+    write_table_folder(files, shown("qwen3_4b", own=("mine",)), 0, tmp_path / "tables")
+    found = states(tmp_path / "tables")
+    for number in ("Table 2", "Table 8"):
+        assert [state for name, state in found if name == number] == ["made: of suite paper", "made: of suite own"]
+    assert "2 questions in all, of suite own" in (tmp_path / "tables/table_02_categories_own.md").read_text()
+    assert "3 questions in all, of suite paper" in (tmp_path / "tables/table_02_categories_paper.md").read_text()
+    assert "preference data, of suite own." in (tmp_path / "tables/table_08_sample_pairs_own.md").read_text()
+
+
+def test_the_index_lists_every_number_with_its_files_or_why_there_are_none(folder: Path) -> None:
+    found = dict(states(folder))
+    assert list(found) == [f"Table {number}" for number in range(1, 18)]
+    assert found["Table 11"] == found["Table 13"] == found["Table 6"] == found["Table 17"] == "made"
+    assert found["Table 1"] == "missing: the grid of Qwen3 4B has no run on pairs with a small value gap"
+    assert found["Table 9"] == "missing: Llama-3 3B is not in report.models"
+    assert found["Table 14"] == "missing: the grid of Qwen3 4B has no run on aligned pairs after SFT on Alpaca"
+    assert found["Table 5"] == "made: of Qwen3 4B; Llama-3 3B is not in report.models"
+    assert found["Table 7"] == "missing: report.sample_topics names no topic for it"
     page = (folder / "index.html").read_text()
     assert 'href="table_11_sft_drift_qwen3_4b.csv"' in page
     linked = {part.split('"')[0] for part in page.split('href="')[1:]}

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import DataError
-from valuedrift.paper.figures import save_chart
+from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure, calibration_figure, quality_figure
 
 JUDGES = ("gpt", "qwen <b>", "human")

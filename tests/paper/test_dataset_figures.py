@@ -8,21 +8,25 @@ from typing import Any
 
 import polars as pl
 import pytest
+from doubles.display import display
 
 from valuedrift.errors import DataError
+from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.dataset_figures import (
     expressed_shares,
     gap_histograms,
     gap_histograms_by_topic,
     predicted_drift,
 )
-from valuedrift.paper.draw_figures import draw_expression
-from valuedrift.paper.figures import save_chart
+from valuedrift.paper.numbered_figures import draw_dataset_stances
 
 TOPICS = {
     "work": {"name": "Work and Attitudes", "target": "shorter weeks", "value": "rest"},
     "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
 }
+DISPLAY = display(topics=TOPICS)
+PAPER = DISPLAY.suites[0]
+POCKET = DISPLAY.models["pocket"]
 STANCES = ("support", "neutral", "oppose")
 
 
@@ -61,15 +65,15 @@ def rows_of(chart: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]
     return chart["datasets"][layer["data"]["name"]]
 
 
-def test_shares_have_a_panel_for_each_sft_set_in_the_papers_order() -> None:
+def test_shares_have_a_panel_for_each_sft_set_in_the_configurations_order() -> None:
     table = shares(("own", "answer"), ("alpaca", "answer"), ("ultrafeedback", "chosen"), ("wildchat", "answer"))
-    chart = expressed_shares(table, TOPICS).to_dict()
+    chart = expressed_shares(table, PAPER, DISPLAY).to_dict()
     assert [title for title, _ in titles(chart["hconcat"])] == ["WildChat", "Alpaca", "own"]
     assert titles(chart["hconcat"])[0][1] == "7 rows on these topics"
 
 
 def test_topics_stand_in_their_order_with_the_mean_first_and_every_share_is_drawn() -> None:
-    chart = expressed_shares(shares(("wildchat", "answer")), TOPICS).to_dict()
+    chart = expressed_shares(shares(("wildchat", "answer")), PAPER, DISPLAY).to_dict()
     (panel,) = chart["hconcat"]
     bars, intervals, _ = panel["layer"]
     order = bars["encoding"]["y"]["sort"]
@@ -81,7 +85,7 @@ def test_topics_stand_in_their_order_with_the_mean_first_and_every_share_is_draw
 
 
 def test_histograms_hold_every_pair_once_from_nothing_to_the_root_of_two() -> None:
-    chart = gap_histograms(GAPS, TOPICS).to_dict()
+    chart = gap_histograms(GAPS, PAPER, DISPLAY).to_dict()
     names = [("UltraFeedback", "4 pairs"), ("synthetic pairs, support-aligned", "2 pairs")]
     assert titles(chart["concat"]) == names
     for panel, pairs in zip(chart["concat"], (4, 2), strict=True):
@@ -97,7 +101,7 @@ def test_histograms_hold_every_pair_once_from_nothing_to_the_root_of_two() -> No
 
 def test_histograms_by_topic_have_a_row_a_topic_and_a_panel_for_sets_without_pairs() -> None:
     gaps = GAPS.filter((pl.col("data") == "ultrafeedback") | (pl.col("topic") == "climate"))
-    chart = gap_histograms_by_topic(gaps, TOPICS).to_dict()
+    chart = gap_histograms_by_topic(gaps, PAPER, DISPLAY).to_dict()
     assert chart["columns"] == 2
     assert titles(chart["concat"]) == [
         ("Work and Attitudes", "UltraFeedback, 1 pairs"),
@@ -109,44 +113,39 @@ def test_histograms_by_topic_have_a_row_a_topic_and_a_panel_for_sets_without_pai
 
 
 def test_predictions_show_measured_drift_with_its_interval() -> None:
-    chart = predicted_drift(PREDICTIONS, TOPICS).to_dict()
+    chart = predicted_drift(PREDICTIONS, POCKET, DISPLAY).to_dict()
     (panel,) = chart["concat"]
     assert titles([panel]) == [("WildChat", "pocket")]
     drawn = [row for rows in chart["datasets"].values() for row in rows if "drift_low" in row]
     assert [(row["stance"], row["drift"]) for row in drawn] == list(zip(STANCES, (-0.2, 0.4, -0.2), strict=True))
 
 
-@pytest.mark.parametrize(
-    ("draw", "table"),
-    [
-        (expressed_shares, shares(("ultrafeedback", "chosen"))),
-        (gap_histograms, GAPS.clear()),
-        (gap_histograms_by_topic, GAPS.clear()),
-        (predicted_drift, PREDICTIONS.clear()),
-    ],
-)
-def test_nothing_to_draw_is_an_error_that_says_what_is_missing(draw: Any, table: pl.DataFrame) -> None:
+DRAWN = [
+    (expressed_shares, shares(("wildchat", "answer")), PAPER),
+    (gap_histograms, GAPS, PAPER),
+    (gap_histograms_by_topic, GAPS, PAPER),
+    (predicted_drift, PREDICTIONS, POCKET),
+]
+
+
+@pytest.mark.parametrize(("draw", "table", "whose"), DRAWN)
+def test_unknown_topics_missing_columns_and_no_rows_are_refused(draw: Any, table: pl.DataFrame, whose: Any) -> None:
+    for wrong, message in (
+        (table.with_columns(topic=pl.lit("sports")), "sports"),
+        (table.drop("topic"), "topic"),
+        (table.clear(), "no row"),
+    ):
+        with pytest.raises(DataError, match=message):
+            draw(wrong, whose, DISPLAY)
+
+
+def test_pairs_alone_have_no_shares_to_draw() -> None:
     with pytest.raises(DataError, match="no row"):
-        draw(table, TOPICS)
-
-
-@pytest.mark.parametrize(
-    ("draw", "table"),
-    [
-        (expressed_shares, shares(("wildchat", "answer"))),
-        (gap_histograms, GAPS),
-        (predicted_drift, PREDICTIONS),
-    ],
-)
-def test_unknown_topics_and_missing_columns_are_refused(draw: Any, table: pl.DataFrame) -> None:
-    with pytest.raises(DataError, match="sports"):
-        draw(table.with_columns(topic=pl.lit("sports")), TOPICS)
-    with pytest.raises(DataError, match="topic"):
-        draw(table.drop("topic"), TOPICS)
+        expressed_shares(shares(("ultrafeedback", "chosen")), PAPER, DISPLAY)
 
 
 def test_charts_become_images(tmp_path: Path) -> None:
-    chart = expressed_shares(shares(("wildchat", "answer")), TOPICS)
+    chart = expressed_shares(shares(("wildchat", "answer")), PAPER, DISPLAY)
     (path,) = save_chart(chart, tmp_path / "figure_19", ["svg"])
     assert "Climate Change Concerns" in path.read_text(encoding="utf-8")
 
@@ -159,7 +158,7 @@ def made(folder: Path) -> Path:
 def test_a_suites_figures_are_those_that_its_data_allows(tmp_path: Path) -> None:
     shares(("wildchat", "answer")).write_parquet(tmp_path / "shares.parquet")
     GAPS.clear().write_parquet(tmp_path / "gaps.parquet")
-    entries = draw_expression(tmp_path, TOPICS, ["svg"], made(tmp_path / "answers"))
+    entries = draw_dataset_stances(tmp_path, PAPER, DISPLAY, made(tmp_path / "answers"))
     assert [path.name for path in (tmp_path / "answers").iterdir()] == ["figure_19.svg"]
     assert [(entry.number, entry.status) for entry in entries] == [
         ("Figure 19", "made"),
@@ -168,5 +167,5 @@ def test_a_suites_figures_are_those_that_its_data_allows(tmp_path: Path) -> None
 
     shares(("uf", "chosen")).write_parquet(tmp_path / "shares.parquet")
     GAPS.write_parquet(tmp_path / "gaps.parquet")
-    draw_expression(tmp_path, TOPICS, ["svg"], made(tmp_path / "pairs"))
+    draw_dataset_stances(tmp_path, PAPER, DISPLAY, made(tmp_path / "pairs"))
     assert sorted(path.name for path in (tmp_path / "pairs").iterdir()) == ["figure_20.svg", "figure_20_topics.svg"]

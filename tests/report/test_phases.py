@@ -6,13 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from doubles.report import RUNS, TOPICS, drift, drift_row
+from doubles.report import DISPLAY, RUNS, TOPICS, drift, drift_row
 
 from valuedrift.report.phases import bracket_text, certainty, matrices, phase_lines
 
 
 def test_phases_stand_in_order_with_their_largest_movement() -> None:
-    (table,) = phase_lines(drift(), TOPICS)
+    (table,) = phase_lines(drift(), DISPLAY)
     assert [phase for phase, _ in table.groups] == [
         "Supervised fine-tuning",
         "Preference optimisation on synthetic pairs, support-aligned",
@@ -26,7 +26,7 @@ def test_phases_stand_in_order_with_their_largest_movement() -> None:
 
 def test_topics_within_the_noise_floor_are_counted_apart() -> None:
     noisy = pl.col("topic") == "work"
-    (table,) = phase_lines(drift().with_columns(exceeds_noise=~noisy & pl.col("exceeds_noise")), TOPICS)
+    (table,) = phase_lines(drift().with_columns(exceeds_noise=~noisy & pl.col("exceeds_noise")), DISPLAY)
     line = table.groups[0][1][0]
     assert (line.real, line.beyond, line.topics) == (2, 1, 2)
 
@@ -58,7 +58,7 @@ def test_the_matrix_is_topic_by_algorithm() -> None:
         for topic in ("all", *TOPICS)
         for stance in ("support", "oppose")
     ]
-    (matrix,) = matrices(pl.DataFrame(rows).filter(pl.col("topic") != "work"), TOPICS)
+    (matrix,) = matrices(pl.DataFrame(rows).filter(pl.col("topic") != "work"), DISPLAY)
     assert [(phase, [column.title for column in columns]) for phase, columns in matrix.heads] == [
         ("Supervised fine-tuning", ["WildChat"]),
         ("Preference optimisation on synthetic pairs, oppose-aligned", ["PPO"]),
@@ -75,6 +75,6 @@ def test_columns_name_their_start_where_there_are_several_and_gaps_stay_open() -
         for start, topics in (("sft-wildchat", ("all", "work")), ("sft-alpaca", ("all",)))
         for topic in topics
     ]
-    (matrix,) = matrices(pl.DataFrame(rows), TOPICS)
+    (matrix,) = matrices(pl.DataFrame(rows), DISPLAY)
     assert [column.title for column in matrix.heads[0][1]] == ["DPO after WildChat", "DPO after Alpaca"]
     assert matrix.rows[1][1][1] is None

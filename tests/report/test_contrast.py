@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from valuedrift.paper.rendering import asset, stance_rules
+from valuedrift.report.page import style_sheet
 
 TEXT, GRAPHIC = 4.5, 3.0
-STYLE = asset("report.css")
+STYLE = style_sheet()
 STRONGEST = float(re.search(r"\.rose \{ background: rgb\(var\(--rose\) / calc\(([.\d]+) \*", STYLE)[1])
 Colour = tuple[float, ...]
 
@@ -23,7 +23,7 @@ def colours(rules: str) -> dict[str, Colour]:
     }
 
 
-LIGHT = colours(stance_rules() + STYLE.partition("@media")[0])
+LIGHT = colours(STYLE.partition("@media")[0])
 DARK = LIGHT | colours(re.search(r"prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}", STYLE, re.DOTALL)[1])
 SCHEMES = pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from doubles.report import RUNS, TOPICS, answer, answers, expressed, foretold, read_piece, training, values
+from doubles.display import display
+from doubles.report import DISPLAY, RUNS, TOPICS, answer, answers, expressed, predicted, read_piece, training, values
 
 from valuedrift.errors import DataError
 from valuedrift.report.answers import kept_steps, write_answers
@@ -18,8 +19,8 @@ from valuedrift.report.pieces import piece_json, write_piece
 
 
 def test_each_checkpoint_has_a_piece_with_its_answers(tmp_path: Path) -> None:
-    told = write_answers(answers().lazy(), TOPICS, tmp_path)
-    assert [(run.run, run.steps, run.kept) for run in told] == [
+    kept = write_answers(answers().lazy(), DISPLAY, tmp_path)
+    assert [(run.run, run.steps, run.kept) for run in kept] == [
         ("base", (0,), (0,)),
         (RUNS[0], (100, 200), (100, 200)),
         (RUNS[1], (100, 200), (100, 200)),
@@ -39,8 +40,8 @@ def test_each_checkpoint_has_a_piece_with_its_answers(tmp_path: Path) -> None:
 def test_a_table_that_is_read_run_by_run_gives_the_same_pieces(tmp_path: Path) -> None:
     answers().write_parquet(tmp_path / "answers.parquet")
     eager, lazy = tmp_path / "eager", tmp_path / "lazy"
-    told = write_answers(answers().lazy(), TOPICS, eager)
-    assert write_answers(pl.scan_parquet(tmp_path / "answers.parquet"), TOPICS, lazy) == told
+    kept = write_answers(answers().lazy(), DISPLAY, eager)
+    assert write_answers(pl.scan_parquet(tmp_path / "answers.parquet"), DISPLAY, lazy) == kept
     written = sorted(path.relative_to(eager) for path in eager.rglob("*.js"))
     assert len(written) == 6
     assert all((lazy / path).read_bytes() == (eager / path).read_bytes() for path in written)
@@ -49,9 +50,9 @@ def test_a_table_that_is_read_run_by_run_gives_the_same_pieces(tmp_path: Path) -
 def test_refusals_and_answers_without_a_stance_are_counted_and_shown(tmp_path: Path) -> None:
     none = dict.fromkeys(("p_support", "p_neutral", "p_oppose", "unassigned"))
     rows = [answer("yes"), answer("I can't.", question=1, refusal=True), answer("?", question=2, **none)]
-    (told,) = write_answers(pl.DataFrame(rows).lazy(), TOPICS, tmp_path)
-    assert (told.answers, told.refusals, told.without_stance) == (3, 1, 1)
-    assert told.unassigned == pytest.approx(0.02)
+    (counts,) = write_answers(pl.DataFrame(rows).lazy(), DISPLAY, tmp_path)
+    assert (counts.answers, counts.refusals, counts.without_stance) == (3, 1, 1)
+    assert counts.unassigned == pytest.approx(0.02)
     piece = read_piece(tmp_path, f"answers/pocket/{RUNS[0]}/200")
     assert piece["refusal"] == [0, 1, 0]
     assert piece["shares"] == [[700, 700, None], [200, 200, None], [80, 80, None]]
@@ -60,9 +61,9 @@ def test_refusals_and_answers_without_a_stance_are_counted_and_shown(tmp_path: P
 
 def test_a_grid_with_too_many_answers_keeps_evenly_spaced_checkpoints(tmp_path: Path) -> None:
     rows = [answer("x", step=step) for step in range(10, 101, 10)]
-    (told,) = write_answers(pl.DataFrame(rows).lazy(), TOPICS, tmp_path, most=4)
-    assert told.steps == tuple(range(10, 101, 10))
-    assert told.kept == (10, 40, 70, 100)
+    (counts,) = write_answers(pl.DataFrame(rows).lazy(), DISPLAY, tmp_path, most=4)
+    assert counts.steps == tuple(range(10, 101, 10))
+    assert counts.kept == (10, 40, 70, 100)
     assert len(list(tmp_path.rglob("answers/**/*.js"))) == 4
 
 
@@ -82,7 +83,7 @@ def test_texts_can_leave_neither_their_string_nor_their_script() -> None:
 
 def test_characters_that_hide_are_spelled_out(tmp_path: Path) -> None:
     rows = [answer("\u202egnp\x00 \u200b") | {"question": "a\u2066b?"}]
-    write_answers(pl.DataFrame(rows).lazy(), TOPICS, tmp_path)
+    write_answers(pl.DataFrame(rows).lazy(), DISPLAY, tmp_path)
     assert read_piece(tmp_path, f"answers/pocket/{RUNS[0]}/200")["text"] == ["⟨U+202E⟩gnp⟨U+0000⟩ ⟨U+200B⟩"]
     assert read_piece(tmp_path, "questions/pocket")["text"] == ["a⟨U+2066⟩b?"]
 
@@ -95,8 +96,8 @@ def test_a_piece_stays_in_its_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_the_index_says_where_each_run_starts(tmp_path: Path) -> None:
-    told = write_answers(answers().lazy(), TOPICS, tmp_path)
-    write_index(values(), told, TOPICS, tmp_path)
+    kept = write_answers(answers().lazy(), DISPLAY, tmp_path)
+    write_index(values(), kept, DISPLAY, tmp_path)
     index = read_piece(tmp_path, "index")
     assert index["topics"] == ["Climate Change Concerns", "Work and Attitudes"]
     base, sft, dpo = index["models"][0]["runs"]
@@ -105,8 +106,8 @@ def test_the_index_says_where_each_run_starts(tmp_path: Path) -> None:
     assert (dpo["short"], dpo["start"]) == ("DPO after WildChat", {"run": RUNS[0], "step": 200})
 
 
-def test_trajectories_lie_in_a_piece_a_model(tmp_path: Path) -> None:
-    write_values(values(), TOPICS, tmp_path)
+def test_trajectories_have_one_piece_per_model(tmp_path: Path) -> None:
+    write_values(values(), DISPLAY, tmp_path)
     lines = read_piece(tmp_path, "values/pocket")
     assert [(line["run"], line["topic"]) for line in lines] == [(run, topic) for run in RUNS for topic in (-1, 0, 1)]
     assert lines[0]["steps"] == [0, 100, 200]
@@ -114,7 +115,7 @@ def test_trajectories_lie_in_a_piece_a_model(tmp_path: Path) -> None:
 
 
 def test_training_metrics_are_thinned_to_what_a_chart_can_show(tmp_path: Path) -> None:
-    write_training(training(points=1000), tmp_path)
+    write_training(training(points=1000), DISPLAY, tmp_path)
     lines = read_piece(tmp_path, "training/pocket")
     assert {line["metric"] for line in lines} == {"loss", "grad_norm"}
     assert all(len(line["steps"]) == len(line["values"]) == 200 for line in lines)
@@ -122,7 +123,7 @@ def test_training_metrics_are_thinned_to_what_a_chart_can_show(tmp_path: Path) -
 
 
 def test_training_runs_have_names() -> None:
-    assert [trained_title(run) for run in ("base", *RUNS, "sft-alpaca/reward-ultrafeedback")] == [
+    assert [trained_title(DISPLAY.suites[0], run) for run in ("base", *RUNS, "sft-alpaca/reward-ultrafeedback")] == [
         "Pre-training",
         "SFT on WildChat",
         "DPO on synthetic pairs, support-aligned, after SFT on WildChat",
@@ -131,7 +132,7 @@ def test_training_runs_have_names() -> None:
 
 
 def test_examples_come_with_the_runs_that_they_moved(tmp_path: Path) -> None:
-    assert write_examples(expressed(), foretold(), TOPICS, tmp_path) == [("wildchat", "WildChat")]
+    assert write_examples({"paper": expressed()}, predicted(), DISPLAY, tmp_path) == [("wildchat", "WildChat")]
     piece = read_piece(tmp_path, "examples/wildchat")
     (example,) = piece["examples"]
     assert (example["topic"], example["all"], example["answer"]) == (0, 7, "Because ⟨U+202E⟩it is.")
@@ -144,12 +145,23 @@ def test_examples_come_with_the_runs_that_they_moved(tmp_path: Path) -> None:
             "change": "+0.53 [+0.43, +0.63]",
         }
     ]
-    write_examples(expressed(), replace(foretold(), movers=foretold().movers.clear()), TOPICS, tmp_path)
+    write_examples({"paper": expressed()}, replace(predicted(), movers=predicted().movers.clear()), DISPLAY, tmp_path)
     assert read_piece(tmp_path, "examples/wildchat")["moved"] == []
 
 
 def test_of_several_models_each_is_named_with_its_run(tmp_path: Path) -> None:
-    movers = pl.concat([foretold().movers, foretold().movers.with_columns(model=pl.lit("other"))])
-    write_examples(expressed(), replace(foretold(), movers=movers), TOPICS, tmp_path)
+    movers = pl.concat([predicted().movers, predicted().movers.with_columns(model=pl.lit("other"))])
+    shown = display("pocket", "other", topics=TOPICS)
+    write_examples({"paper": expressed()}, replace(predicted(), movers=movers), shown, tmp_path)
     named = [moved["run"] for moved in read_piece(tmp_path, "examples/wildchat")["moved"]]
     assert named == [f"{model}, SFT on WildChat, from the base model" for model in ("pocket", "other")]
+
+
+def test_suites_have_examples_of_their_own(tmp_path: Path) -> None:
+    both = display(own=("mine",), topics=TOPICS)
+    own = expressed().nearest.with_columns(data=pl.lit("letters"))
+    tables = {"paper": expressed(), "own": replace(expressed(), nearest=own)}
+    found = write_examples(tables, predicted(), both, tmp_path)
+    assert found == [("paper/wildchat", "WildChat, of suite paper"), ("own/letters", "Letters, of suite own")]
+    assert read_piece(tmp_path, "examples/own/letters")["moved"] == []
+    assert len(read_piece(tmp_path, "examples/paper/wildchat")["moved"]) == 1

@@ -1,0 +1,260 @@
+"""What the configuration calls models, data sets and topics, what each data set is for, and the order of all of them.
+
+Tables, figures, report and exports know models, data sets and topics from here only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from valuedrift.errors import DataError
+from valuedrift.statistics.panel import ALL
+from valuedrift.titles import algorithm_title, phases
+
+Topics = Mapping[str, Mapping[str, str]]
+"""Topic key → {name, target, value}, in the configuration's order."""
+
+ALIGNED = ("support", "oppose")
+"""Stances that a suite may have a preference set for."""
+
+BASE = "base"
+"""The run that is the base model itself."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set of a suite.
+
+    Attributes:
+        title: What readers see.
+        format: The configuration's `format`; pairs that the pipeline wrote are `aligned`.
+        hub: Its name on the hub, if it comes from there.
+    """
+
+    title: str
+    format: str
+    hub: str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The data sets of a suite and what they are for.
+
+    Attributes:
+        name: The suite's key in the configuration.
+        judge: The key of its judge.
+        probes: The `source` of its probe set.
+        data: Key → data set.
+        sft: SFT sets, in order.
+        starts: Those of them that preference runs start from, in order.
+        preference: Preference sets, in order.
+        algorithms: Algorithms of the preference runs, in order.
+        small_gap: Preference sets with a small value gap, in order.
+        aligned: Stance → the preference set that rewards it, where there is one.
+    """
+
+    name: str
+    judge: str
+    probes: str
+    data: Mapping[str, DataSet]
+    sft: tuple[str, ...]
+    starts: tuple[str, ...]
+    preference: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    small_gap: tuple[str, ...]
+    aligned: Mapping[str, str]
+
+    def rewarded(self, data: str) -> str | None:
+        """The stance that a preference set rewards on purpose (paper section 6.1); None for other data."""
+        return next((stance for stance, name in self.aligned.items() if name == data), None)
+
+    def data_title(self, data: str) -> str:
+        return self.data[data].title if data in self.data else data
+
+    def run_title(self, run: str) -> str:
+        """`DPO on ‹data›`: the run's own phase, without where it started."""
+        last = phases(run)[-1]
+        return f"{algorithm_title(last.algorithm)} on {self.data_title(last.data)}"
+
+    def origin_title(self, run: str) -> str:
+        """Where a run started: `after SFT on ‹data›`, or `from the base model`."""
+        earlier = run.rpartition("/")[0]
+        return f"after {self.run_title(earlier)}" if earlier else "from the base model"
+
+    def full_title(self, run: str) -> str:
+        """`DPO on ‹data›, after SFT on ‹data›`."""
+        return f"{self.run_title(run)}, {self.origin_title(run)}"
+
+    def run_order(self, run: str) -> tuple[Any, ...]:
+        """Sort key of runs: the base model, then by depth of lineage, data, SFT set, algorithm."""
+        if run == BASE:
+            return ()
+        lineage = phases(run)
+        first, last = lineage[0], lineage[-1]
+        data = rank(last.data, self.sft if len(lineage) == 1 else self.preference)
+        return (len(lineage), data, rank(first.data, self.sft), rank(last.algorithm, self.algorithms), run)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A reported model. hub: its name on the hub, if it comes from there."""
+
+    name: str
+    title: str
+    hub: str | None
+    suite: Suite
+
+
+@dataclass(frozen=True)
+class Display:
+    """What is shown, under which names, and in which order.
+
+    Attributes:
+        models: Key → model, in the order of `report.models`.
+        topics: Key → texts, in the configuration's order.
+        table_1_topics: Topics of table 1.
+        sample_topics: Topics of tables 5 to 7; the first ones where empty.
+        figure_topics: `figure_3` → its topic; the first one where there is none.
+        ablation_topics: Topics of figures 15 to 17.
+        figure_formats: Files written of each figure.
+        figure_columns: Panels side by side in a figure of trajectories.
+    """
+
+    models: Mapping[str, Model]
+    topics: Topics
+    table_1_topics: Sequence[str] = ()
+    sample_topics: Sequence[str] = ()
+    figure_topics: Mapping[str, str] = field(default_factory=dict)
+    ablation_topics: Sequence[str] = ()
+    figure_formats: Sequence[str] = ("svg",)
+    figure_columns: int = 3
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> Display:
+        """Read what `display_settings` made."""
+        suites = {name: _read_suite(name, suite) for name, suite in settings["suites"].items()}
+        models = {
+            name: Model(name, model["title"], model["hub"], suites[model["suite"]])
+            for name, model in settings["models"].items()
+        }
+        return cls(models, settings["topics"], **settings["report"])
+
+    @property
+    def suites(self) -> list[Suite]:
+        """The models' suites, each once, in the models' order."""
+        return list({model.suite.name: model.suite for model in self.models.values()}.values())
+
+    def model(self, name: str) -> Model:
+        """Raises DataError for a model that isn't reported."""
+        if name not in self.models:
+            raise DataError("statistics", None, "model", name, f"one of {', '.join(self.models)}")
+        return self.models[name]
+
+    def suite(self, model: str) -> Suite:
+        return self.model(model).suite
+
+    def measured(self, table: pl.DataFrame) -> list[Model]:
+        """The models that a table has rows of, in order."""
+        return sorted(map(self.model, table["model"].unique()), key=lambda model: rank(model.name, self.models))
+
+    def run_order(self, model: str, run: str) -> tuple[Any, ...]:
+        """Sort key of the runs of several models."""
+        return (rank(model, self.models), self.suite(model).run_order(run))
+
+    def topic_name(self, topic: str) -> str:
+        return "All topics" if topic == ALL else self.topics[topic]["name"]
+
+    def suffix(self, suite: Suite) -> str:
+        """What tells a file of this suite from those of others; nothing where there are no others."""
+        return f"_{suite.name}" if len(self.suites) > 1 else ""
+
+    def of_suite(self, suite: Suite) -> str:
+        """The same for readers."""
+        return f"of suite {suite.name}" if len(self.suites) > 1 else ""
+
+
+def display_settings(config: Mapping[str, Any], models: Sequence[str], *report: str) -> dict[str, Any]:
+    """What `Display.read` needs of the configuration, as a mapping whose order means something.
+
+    Args:
+        config: The whole configuration.
+        models: The models to show, in order.
+        report: Keys of the configuration's `report` that matter to what is shown.
+    """
+    suites = dict.fromkeys(config["models"][model]["suite"] for model in models)
+    return {
+        "models": {name: _model_settings(name, config["models"][name]) for name in models},
+        "suites": {name: suite_settings(config["suites"][name]) for name in suites},
+        "topics": {
+            key: {text: topic[text] for text in ("name", "target", "value")} for key, topic in config["topics"].items()
+        },
+        "report": {key: config["report"][key] for key in report if config["report"].get(key) is not None},
+    }
+
+
+def suite_settings(suite: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of a suite: its judge, the source of its probes, its data sets and their roles."""
+    grid = suite["grid"]
+    blocks = grid["preference"]
+    return {
+        "judge": suite["judge"],
+        "probes": suite["probes"]["source"],
+        "data": {
+            key: {"title": data["title"], "format": data["format"], "hub": _hub(data)}
+            for key, data in suite["data"].items()
+        },
+        "sft": list(grid["sft"]),
+        "starts": _in_order(grid["sft"], (name for block in blocks for name in block["sft"])),
+        "preference": _each_once(name for block in blocks for name in block["data"]),
+        "algorithms": _each_once(name for block in blocks for name in block["algorithms"]),
+        "small_gap": list(grid.get("small_gap") or ()),
+        "aligned": {stance: data for stance in ALIGNED if (data := grid.get(f"{stance}_aligned"))},
+    }
+
+
+def rank(name: str, known: Iterable[str]) -> tuple[int, str]:
+    """Sort key: `known` in its order, then others by name."""
+    known = list(known)
+    return (known.index(name), "") if name in known else (len(known), name)
+
+
+def require_columns(frame: pl.DataFrame, name: str, columns: Iterable[str]) -> None:
+    """Raise DataError when `frame` lacks one of `columns`."""
+    for column in columns:
+        if column not in frame.columns:
+            raise DataError(name, None, column, frame.columns, f"a column '{column}'")
+
+
+def require_topics(frame: pl.DataFrame, name: str, topics: Topics) -> None:
+    """Raise DataError when `frame` has a topic that `topics` lacks."""
+    for topic in frame["topic"].unique(maintain_order=True):
+        if topic != ALL and topic not in topics:
+            raise DataError(name, None, "topic", topic, f"one of {', '.join(topics)} or '{ALL}'")
+
+
+def _read_suite(name: str, suite: Mapping[str, Any]) -> Suite:
+    data = {key: DataSet(**entry) for key, entry in suite["data"].items()}
+    orders = {key: tuple(suite[key]) for key in ("sft", "starts", "preference", "algorithms", "small_gap")}
+    return Suite(name, suite["judge"], suite["probes"], data, **orders, aligned=suite["aligned"])
+
+
+def _model_settings(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    return {"title": model.get("title") or name, "hub": _hub(model), "suite": model["suite"]}
+
+
+def _hub(entry: Mapping[str, Any]) -> str | None:
+    hub = entry.get("hub")
+    return hub["name"] if hub else None
+
+
+def _each_once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _in_order(known: Sequence[str], found: Iterable[str]) -> list[str]:
+    present = set(found)
+    return [name for name in known if name in present]

@@ -1,0 +1,54 @@
+"""A chart's files: SVG, PNG and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import altair as alt
+import vl_convert
+from markupsafe import Markup
+
+from valuedrift.errors import ConfigError
+from valuedrift.files import publish, write_text
+from valuedrift.paper.rendering import render
+
+FORMATS = ("svg", "png", "html")
+
+
+def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str]) -> list[Path]:
+    """Write `<stem>.svg`, `.png` (at scale 2) and `.html` (opens without a network), as asked.
+
+    The same chart gives the same bytes.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        ConfigError: Another format is asked for.
+    """
+    written = []
+    for kind in formats:
+        if kind not in FORMATS:
+            raise ConfigError("report.figure_formats", kind, f"some of {', '.join(FORMATS)}")
+        path = Path(f"{stem}.{kind}")
+        _write(chart.to_dict(), path, kind)
+        written.append(path)
+    return written
+
+
+def _write(spec: dict[str, object], path: Path, kind: str) -> None:
+    if kind == "svg":
+        write_text(path, vl_convert.vegalite_to_svg(spec))
+    elif kind == "png":
+        with publish(path) as draft:
+            draft.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
+    else:
+        write_text(path, render("valuedrift.paper", "figure.html", name=path.stem, spec=spec, vega=_vega()))
+
+
+@cache
+def _vega() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    return Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))

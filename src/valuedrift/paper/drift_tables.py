@@ -1,0 +1,317 @@
+"""Tables of drifts: the paper's 1, 9 to 12 and 13 to 16, a table of all drifts, and the corrected ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.display import Display, Model, rank, require_columns, require_topics
+from valuedrift.errors import DataError
+from valuedrift.paper.stated_numbers import (
+    Quantity,
+    own_runs,
+    preference_table_number,
+    sft_table_number,
+    stated_drift,
+    stated_drifts,
+)
+from valuedrift.paper.table_files import LEVEL, MISSING, Table
+from valuedrift.statistics.corrected import CONFUSION, POWERED
+from valuedrift.statistics.panel import ALL, STANCES
+from valuedrift.titles import algorithm_title, phases
+
+DRIFT_COLUMNS = (
+    "model",
+    "run",
+    "algorithm",
+    "data",
+    "sft",
+    "topic",
+    "stance",
+    "start_value",
+    "end_value",
+    "magnitude",
+    "low",
+    "high",
+    "time",
+    "time_low",
+    "time_high",
+    "outcome",
+    "end_step",
+    "q_value",
+    "real",
+    "noise_floor",
+    "exceeds_noise",
+)
+METHODS = {POWERED: "prediction-powered", CONFUSION: "inverse confusion"}
+"""Method of correction → its title."""
+REAL = "*"
+"""Marks a magnitude whose drift is real: its q-value is at most 1 less the level of the intervals."""
+
+Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
+"""(model, run, topic, stance) → the drift's row."""
+
+_READING = (
+    "M: drift magnitude, the change of the stance's probability; η: drift time, the share of the phase's steps until "
+    "the extremum's interval is first reached. —: not measured."
+)
+_MARKS = (
+    f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model "
+    "(means over all topics are a family of their own), is at most 0.05 (in general 1 − statistics.level). A drift "
+    "without the mark can't be told from sampling noise."
+)
+
+
+def drift_tables(drift: pl.DataFrame, display: Display) -> list[Table]:
+    """Every table that `drift` (one row per model, run, topic and stance) has something for."""
+    require_columns(drift, "drift", DRIFT_COLUMNS)
+    require_topics(drift, "drift", display.topics)
+    drifts = index_drift(drift)
+    models = display.measured(drift)
+    return [
+        *small_gap_tables(drifts, models, display),
+        *(sft_table(drifts, model, display) for model in models),
+        *(
+            preference_table(drifts, model, sft, display)
+            for model in models
+            for sft in _starts(drifts, model, model.suite.aligned.values())
+        ),
+        *stated_drift_table(drifts, models, display),
+        all_drift_table(drift, display),
+    ]
+
+
+def index_drift(drift: pl.DataFrame) -> Drifts:
+    """The rows of `drift` by (model, run, topic, stance). Raises DataError where two rows share a key."""
+    drifts: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    for number, row in enumerate(drift.iter_rows(named=True)):
+        key = (row["model"], row["run"], row["topic"], row["stance"])
+        if key in drifts:
+            raise DataError("drift", number, "model, run, topic, stance", key, "each combination once")
+        drifts[key] = row
+    return drifts
+
+
+def small_gap_tables(drifts: Drifts, models: Iterable[Model], display: Display) -> list[Table]:
+    """Table 1 of each suite: drift on its first small-gap set, a row per model, SFT set, topic and stance."""
+    groups: dict[str, list[Model]] = {}
+    for model in models:
+        groups.setdefault(model.suite.name, []).append(model)
+    tables = []
+    for own in groups.values():
+        suite = own[0].suite
+        runs = {run for model in own for run in _runs(drifts, model)}
+        trained = {phases(run)[-1].data for run in runs}
+        if data := next((data for data in suite.small_gap if data in trained), None):
+            tables.append(_small_gap_table(drifts, own, data, display))
+    return tables
+
+
+def sft_table(drifts: Drifts, model: Model, display: Display) -> Table:
+    """Tables 9 to 12: SFT drift of one model, topic × SFT set × stance."""
+    suite = model.suite
+    found = {phases(run)[0].data for run in _runs(drifts, model)}
+    sets = sorted({*suite.sft, *found}, key=lambda data: rank(data, suite.sft))
+
+    def cells(topic: str) -> dict[str, str]:
+        row: dict[str, str] = {}
+        for sft in sets:
+            for stance in STANCES:
+                title = f"{suite.data_title(sft)}{LEVEL}{stance}"
+                row |= _pair(drifts, model, (f"sft-{sft}", topic, stance), title, display)
+        return row
+
+    number = sft_table_number(model)
+    name = f"sft_drift_{model.name}" if number is None else f"table_{number:02d}_sft_drift_{model.name}"
+    caption = f"{_numbered(number)}SFT drift of {model.title}. {_READING}{_paper_note(model)}"
+    return Table(name, caption, _by_topic(drifts, display, cells), (_MARKS,))
+
+
+def preference_table(drifts: Drifts, model: Model, sft: str, display: Display) -> Table:
+    """Tables 13 to 16: drift of the stance that aligned pairs reward, for one model and SFT set."""
+    suite = model.suite
+    algorithms = _algorithms(drifts, [model])
+
+    def cells(topic: str) -> dict[str, str]:
+        row: dict[str, str] = {}
+        for stance in (stance for stance in ("oppose", "support") if stance in suite.aligned):
+            for algorithm in algorithms:
+                run = f"sft-{sft}/{algorithm}-{suite.aligned[stance]}"
+                title = f"{stance}-aligned{LEVEL}{algorithm_title(algorithm)}"
+                row |= _pair(drifts, model, (run, topic, stance), title, display)
+        return row
+
+    number = preference_table_number(model, sft)
+    stem = f"preference_drift_{model.name}_{sft}"
+    caption = (
+        f"{_numbered(number)}Drift of the aligned stance by preference optimisation on synthetic pairs, "
+        f"{model.title} after SFT on {suite.data_title(sft)}. {_READING}{_paper_note(model)}"
+    )
+    name = stem if number is None else f"table_{number}_{stem}"
+    return Table(name, caption, _by_topic(drifts, display, cells), (_MARKS,))
+
+
+def stated_drift_table(drifts: Drifts, models: Iterable[Model], display: Display) -> list[Table]:
+    """The numbers of the paper's text beside ours, for its models; nothing where none of them was run."""
+    topics = {topic["name"]: key for key, topic in display.topics.items()}
+    rows = []
+    for model in models:
+        runs = own_runs(model.suite)
+        for number in stated_drifts(model):
+            if number.run in runs and number.topic in topics:
+                run = runs[number.run]
+                row = drifts.get((model.name, run, topics[number.topic], number.stance))
+                is_magnitude = number.quantity == "M"
+                rows.append(
+                    {
+                        "Model": model.title,
+                        "Run": run,
+                        "Topic": number.topic,
+                        "Stance": number.stance,
+                        "Quantity": number.quantity,
+                        "Section": number.section,
+                        "Paper": signed(number.value) if is_magnitude else f"{number.value:.2f}",
+                        "Measured": magnitude_text(row) if is_magnitude else time_text(row),
+                    }
+                )
+    caption = "Numbers that the paper's text states, and ours. —: not measured."
+    return [Table("paper_numbers", caption, pl.DataFrame(rows))] if rows else []
+
+
+def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
+    """Every drift with its intervals, one row per model, run, topic and stance."""
+    runs = sorted(drift.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
+    order = pl.DataFrame(runs, schema=dict.fromkeys(("model", "run"), pl.String), orient="row").with_row_index("place")
+    frame = drift.join(order, on=("model", "run")).sort("place", "topic", "stance").select(DRIFT_COLUMNS)
+    return Table("drift_all", "Every drift with its 95 % intervals; times as shares of the phase's steps.", frame)
+
+
+def corrected_tables(files: Iterable[Path], display: Display) -> list[Table]:
+    """Each model's drifts corrected for the judge's errors, beside the raw ones.
+
+    Args:
+        files: One corrected_drift.parquet per model, in a folder of the model's name.
+        display: Names and orders.
+    """
+    return [_corrected_table(display.model(path.parent.name), pl.read_parquet(path), display) for path in files]
+
+
+def magnitude_text(row: Mapping[str, Any] | None) -> str:
+    """`+0.38`, or `—` where nothing was measured."""
+    return MISSING if row is None else signed(row["magnitude"])
+
+
+def time_text(row: Mapping[str, Any] | None) -> str:
+    """`0.09`, `no drift`, or `—` where nothing was measured."""
+    if row is None:
+        return MISSING
+    if row["outcome"] == "no_drift":
+        return "no drift"
+    return MISSING if row["time"] is None else f"{row['time']:.2f}"
+
+
+def signed(value: float | None) -> str:
+    """Two decimals with a sign, which a rounded zero doesn't get."""
+    if value is None:
+        return MISSING
+    text = f"{value:+.2f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def _small_gap_table(drifts: Drifts, models: list[Model], data: str, display: Display) -> Table:
+    suite = models[0].suite
+    algorithms = _algorithms(drifts, models)
+    rows = [
+        {"Model": model.title, "SFT data": suite.data_title(sft), "Topic": display.topic_name(topic), "Stance": stance}
+        | _cells(drifts, model, {name: f"sft-{sft}/{name}-{data}" for name in algorithms}, (topic, stance), display)
+        for model in models
+        for sft in _starts(drifts, model, (data,))
+        for topic in display.table_1_topics
+        for stance in STANCES
+    ]
+    caption = f"Table 1. Drift by preference optimisation on {suite.data_title(data)}. {_READING}"
+    name = f"table_01_preference_drift_{data}{display.suffix(suite)}"
+    return Table(name, caption, pl.DataFrame(rows), (_MARKS,))
+
+
+def _cells(
+    drifts: Drifts, model: Model, runs: Mapping[str, str], cell: tuple[str, str], display: Display
+) -> dict[str, str]:
+    """A topic's and stance's drift in each of these runs. runs: algorithm → run."""
+    row: dict[str, str] = {}
+    for algorithm, run in runs.items():
+        row |= _pair(drifts, model, (run, *cell), algorithm_title(algorithm), display)
+    return row
+
+
+def _pair(drifts: Drifts, model: Model, cell: tuple[str, str, str], column: str, display: Display) -> dict[str, str]:
+    """Magnitude and time of one run, topic and stance, with what the paper states of them."""
+    run, topic, stance = cell
+    row = drifts.get((model.name, *cell))
+    mark = REAL if row is not None and row["real"] else ""
+    shown: dict[Quantity, str] = {"M": magnitude_text(row) + mark, "η": time_text(row)}
+    found = {}
+    for quantity, text in shown.items():
+        stated = stated_drift(model, run, display.topic_name(topic), stance, quantity)
+        paper = "" if stated is None else f" (paper {signed(stated) if quantity == 'M' else f'{stated:.2f}'})"
+        found[f"{column}{LEVEL}{quantity}"] = text + paper
+    return found
+
+
+def _by_topic(drifts: Drifts, display: Display, cells: Callable[[str], dict[str, str]]) -> pl.DataFrame:
+    measured = {topic for _, _, topic, _ in drifts}
+    shown = [*display.topics, *([ALL] if ALL in measured else [])]
+    return pl.DataFrame([{"Topic": display.topic_name(topic)} | cells(topic) for topic in shown])
+
+
+def _runs(drifts: Drifts, model: Model) -> set[str]:
+    return {run for name, run, _, _ in drifts if name == model.name}
+
+
+def _starts(drifts: Drifts, model: Model, data: Iterable[str]) -> list[str]:
+    """The SFT sets of a model from which a run on one of these preference sets started."""
+    wanted = set(data)
+    lineages = [phases(run) for run in _runs(drifts, model)]
+    found = {lineage[0].data for lineage in lineages if len(lineage) > 1 and lineage[-1].data in wanted}
+    return sorted(found, key=lambda sft: rank(sft, model.suite.sft))
+
+
+def _algorithms(drifts: Drifts, models: Iterable[Model]) -> list[str]:
+    """The preference algorithms of these models of one suite: the configuration's, then others that were run."""
+    models = list(models)
+    known = models[0].suite.algorithms
+    found = {phases(run)[-1].algorithm for model in models for run in _runs(drifts, model)}
+    return sorted({*known, *found} - {"sft"}, key=lambda algorithm: rank(algorithm, known))
+
+
+def _corrected_table(model: Model, drift: pl.DataFrame, display: Display) -> Table:
+    by_method = {method: drift.filter(method=method).iter_rows(named=True) for method in METHODS}
+    rows = [
+        {
+            "Run": model.suite.full_title(one["run"]),
+            "Topic": display.topic_name(one["topic"]),
+            "Stance": one["stance"],
+            "As judged": _estimate(one, "raw", "raw_low", "raw_high"),
+            **{METHODS[row["method"]].capitalize(): _estimate(row, "value", "low", "high") for row in (one, *others)},
+        }
+        for one, *others in zip(*by_method.values(), strict=True)
+    ]
+    caption = f"Drift magnitudes of {model.title}, as judged and corrected for the judge's errors, with intervals."
+    refused = drift["refused"].drop_nulls().unique(maintain_order=True)
+    notes = tuple(f"Refused: {reason}." for reason in refused)
+    return Table(f"corrected_drift_{model.name}", caption, pl.DataFrame(rows), notes)
+
+
+def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    return MISSING if row[value] is None else f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]"
+
+
+def _numbered(number: int | None) -> str:
+    return "" if number is None else f"Table {number}. "
+
+
+def _paper_note(model: Model) -> str:
+    return " In brackets: what the paper's text states." if stated_drifts(model) else ""

@@ -1,0 +1,246 @@
+"""The paper's figures by number: which runs, data sets or prompts each shows, its files, and what it lacks."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product, zip_longest
+from pathlib import Path
+
+import altair as alt
+import polars as pl
+
+from valuedrift.display import Display, Model, Suite
+from valuedrift.paper import style
+from valuedrift.paper.chart_files import save_chart
+from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gap_histograms_by_topic
+from valuedrift.paper.drift_figures import trajectories
+from valuedrift.paper.index_pages import Entry
+from valuedrift.paper.stated_numbers import paper_model, stated
+from valuedrift.titles import algorithm_title
+
+SFT, SMALL_GAP, SECOND_SMALL_GAP, ALIGNED = "SFT", "small gap", "second small gap", "aligned"
+
+_ILLUSTRATION, _LOST = "an illustration in the paper, not a result", "not in the paper's published text"
+UNMEASURED = (
+    Entry("Figure 1", "What value drift is", note=_ILLUSTRATION),
+    Entry("Figure 2", "Overview", note=_ILLUSTRATION),
+    Entry("Figure 5", "", note=_LOST),
+    Entry("Figure 6", "", note=_LOST),
+)
+"""Figures that show no measurement."""
+
+_PROMPTS = {
+    "judge": {8: "Prompt for the stance of an answer", 18: "Prompt for the stance of a data set's row"},
+    "writer": {10: "System prompt for synthetic pairs"},
+}
+_ABLATIONS = {15: "PPO's KL coefficient", 16: "DPO's β", 17: "SimPO's γ"}
+
+
+@dataclass(frozen=True)
+class TrajectoryFigure:
+    """A figure of the paper that shows one topic's trajectories.
+
+    Attributes:
+        number: The paper's.
+        sets: Which data sets its runs are on.
+        algorithms: Those of its runs; all of the suite's where empty.
+        every_start: Whether it shows runs after each SFT set, or after the first only.
+    """
+
+    number: int
+    sets: str
+    algorithms: tuple[str, ...] = ()
+    every_start: bool = False
+
+    def data(self, suite: Suite) -> tuple[str, ...]:
+        if self.sets == SFT:
+            return suite.sft
+        if self.sets == ALIGNED:
+            return tuple(suite.aligned.values())
+        return suite.small_gap[:1] if self.sets == SMALL_GAP else suite.small_gap[1:2]
+
+    def runs(self, suite: Suite) -> list[str]:
+        """All its runs, in the order shown."""
+        if self.sets == SFT:
+            return [f"sft-{data}" for data in suite.sft]
+        starts = suite.sft if self.every_start else suite.starts[:1]
+        names = product(starts, self.data(suite), self.algorithms or suite.algorithms)
+        return sorted((f"sft-{sft}/{algorithm}-{data}" for sft, data, algorithm in names), key=suite.run_order)
+
+    def title(self, models: Sequence[Model], topic: str) -> str:
+        algorithms = ("sft",) if self.sets == SFT else self.algorithms or models[0].suite.algorithms
+        data = dict.fromkeys(m.suite.data_title(name) for m in models for name in self.data(m.suite))
+        on = {ALIGNED: "support- and oppose-aligned pairs"}.get(self.sets, " and ".join(data))
+        return f"{', '.join(map(algorithm_title, algorithms))} on {on or 'a second small-gap set'}: {topic}"
+
+    def columns(self, models: Sequence[Model]) -> int:
+        """Panels side by side where there is room: one per algorithm, but at least two."""
+        algorithms = () if self.sets == SFT else self.algorithms or models[0].suite.algorithms
+        return max(2, len(algorithms))
+
+
+FIGURES = (
+    TrajectoryFigure(3, SFT),
+    TrajectoryFigure(4, SMALL_GAP),
+    TrajectoryFigure(7, ALIGNED),
+    TrajectoryFigure(9, SECOND_SMALL_GAP),
+    TrajectoryFigure(11, ALIGNED, ("dpo",), every_start=True),
+    TrajectoryFigure(12, ALIGNED, ("dpo",), every_start=True),
+    TrajectoryFigure(13, ALIGNED, ("simpo",), every_start=True),
+    TrajectoryFigure(14, ALIGNED, ("simpo",), every_start=True),
+)
+
+
+def draw_trajectories(values: pl.DataFrame, display: Display, folder: Path) -> list[Entry]:
+    """Figures 3, 4, 7, 9 and 11 to 14, of the models that the paper shows, or of all where none of them is reported."""
+    return [_draw_trajectories(figure, values, display, folder) for figure in FIGURES]
+
+
+def draw_prompts(prompts: Mapping[str, Mapping[str, str]], display: Display, folder: Path) -> list[Entry]:
+    """Figures 8, 10 and 18: the prompts as they are sent.
+
+    Args:
+        prompts: `judge` → judge → its template, and `writer` → suite → the template of those who write its pairs.
+        display: Names and orders.
+        folder: Where the figures go.
+    """
+    entries = []
+    for role, figures in _PROMPTS.items():
+        templates = prompts.get(role, {})
+        for number, title in figures.items():
+            if not templates:
+                entries.append(Entry(f"Figure {number}", title, note="the suite writes no pairs"))
+            for name, template in templates.items():
+                several = len(templates) > 1
+                whose = f"of judge {name}" if role == "judge" else f"of suite {name}"
+                suffix = f"_{name}" if several else ""
+                chart = prompt_figure(template)
+                entries.append(_save(chart, number, title, display, folder, whose if several else "", suffix))
+    return entries
+
+
+def prompt_figure(template: str) -> alt.Chart:
+    """The template's text in lines of at most 100 characters; its placeholders stand in braces."""
+    columns, character, height = 100, 7.3, 17
+    lines = [line for given in template.splitlines() for line in (textwrap.wrap(given, columns) or [""])]
+    rows = pl.DataFrame({"text": lines, "line": range(len(lines))})
+    mark = alt.Chart(rows).mark_text(
+        align="left", baseline="top", font="monospace", fontSize=12, color=style.INK, aria=False
+    )
+    y = alt.Y("line:O", axis=None, scale=alt.Scale(padding=0))
+    size = {"width": columns * character, "height": height * len(lines)}
+    chart: alt.Chart = mark.encode(x=alt.value(0), y=y, text="text:N").properties(**size)
+    configured: alt.Chart = chart.configure(**style.print_config())
+    return configured
+
+
+def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folder: Path) -> list[Entry]:
+    """Figures 19 and 20 of a suite, as far as there are SFT data, or pairs, to draw.
+
+    Args:
+        expression: The folder that `valuedrift.dataset_stances.write_tables.write_expression` filled.
+        suite: Whose data sets these are.
+        display: Names and orders.
+        folder: Where the figures go.
+    """
+    shares, gaps = (pl.read_parquet(expression / f"{name}.parquet") for name in ("shares", "gaps"))
+    titles = {19: "Stance shares of SFT data sets", 20: "Distances of chosen and rejected answers"}
+    note, suffix = display.of_suite(suite), display.suffix(suite)
+    missing = ", ".join(part for part in ("no row on the topics", note) if part)
+    entries = [Entry(f"Figure {number}", title, note=missing) for number, title in titles.items()]
+    if "answer" in shares["role"]:
+        chart = expressed_shares(shares, suite, display)
+        entries[0] = _save(chart, 19, titles[19], display, folder, note, suffix)
+    if gaps.height:
+        entries[1] = _save(gap_histograms(gaps, suite, display), 20, titles[20], display, folder, note, suffix)
+        by_topic = gap_histograms_by_topic(gaps, suite, display)
+        files = save_chart(by_topic, folder / f"figure_20_topics{suffix}", display.figure_formats)
+        entries.append(Entry("Figure 20", f"{titles[20]}, by topic", _names(files), note))
+    return entries
+
+
+def ablation_entries(pictures: Sequence[Path], display: Display, out: Path) -> list[Entry]:
+    """Figures 15 to 17 of each model.
+
+    Args:
+        pictures: Their files, in one folder per model.
+        display: Names and orders.
+        out: The index's folder.
+    """
+    entries = []
+    for number, parameter in _ABLATIONS.items():
+        title = f"Ablation of {parameter}"
+        own = sorted(path for path in pictures if path.stem == f"figure_{number}")
+        models = [name for name in display.models if any(path.parent.name == name for path in own)]
+        for model in models:
+            files = tuple(os.path.relpath(path, out) for path in own if path.parent.name == model)
+            entries.append(Entry(f"Figure {number}", title, files, f"of {display.models[model].title}"))
+        if not models:
+            note = "nothing in results/ablations; ask for results/ablations/MODEL"
+            entries.append(Entry(f"Figure {number}", title, note=note))
+    return entries
+
+
+def _draw_trajectories(figure: TrajectoryFigure, values: pl.DataFrame, display: Display, folder: Path) -> Entry:
+    wanted = stated()["figures"][figure.number]
+    measured = display.measured(values)
+    models = [model for model in measured if paper_model(model) in wanted] or measured
+    topic = display.figure_topics.get(f"figure_{figure.number}", next(iter(display.topics)))
+    title = figure.title(models, display.topic_name(topic))
+    found = set(values.filter(pl.col("topic") == topic).select("model", "run").iter_rows())
+    # The first run of each model, then the second of each, and so on: what belongs together stands together.
+    runs = zip_longest(*(figure.runs(model.suite) for model in models))
+    panels = [
+        (model, run, topic)
+        for together in runs
+        for model, run in zip(models, together, strict=True)
+        if (model.name, run) in found
+    ]
+    if not panels:
+        return Entry(f"Figure {figure.number}", title, note=_absence(figure, models))
+    columns = min(display.figure_columns, figure.columns(models))
+    chart = trajectories(values, panels, display, columns)
+    note = _lacking(figure, models, wanted, found)
+    return _save(chart, figure.number, title, display, folder, note)
+
+
+def _absence(figure: TrajectoryFigure, models: Sequence[Model]) -> str:
+    """Why a figure can't be drawn of these models."""
+    runs = dict.fromkeys(run for model in models for run in figure.runs(model.suite))
+    names = ", ".join(model.title for model in models)
+    return f"the grid of {names} has none of {', '.join(runs)}" if runs else f"the suite of {names} has no such data"
+
+
+def _lacking(
+    figure: TrajectoryFigure, models: Sequence[Model], wanted: Sequence[str], found: set[tuple[str, str]]
+) -> str:
+    """Which models and runs of the paper's a figure lacks."""
+    shown = [paper_model(model) for model in models]
+    absent = [name for name in wanted if name not in shown]
+    parts = [f"{' and '.join(absent)} not in report.models"] if absent else []
+    if not set(shown) & set(wanted):
+        parts.insert(0, f"of {', '.join(model.title for model in models)}")
+    for model in models:
+        lacking = [run for run in figure.runs(model.suite) if (model.name, run) not in found]
+        parts += [f"not in the grid of {model.title}: {', '.join(lacking)}"] if lacking else []
+    return "; ".join(parts)
+
+
+def _save(
+    chart: alt.TopLevelMixin,
+    number: int,
+    title: str,
+    display: Display,
+    folder: Path,
+    note: str = "",
+    suffix: str = "",
+) -> Entry:
+    files = save_chart(chart, folder / f"figure_{number:02d}{suffix}", display.figure_formats)
+    return Entry(f"Figure {number}", title, _names(files), note)
+
+
+def _names(files: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(path.name for path in files)

@@ -1,0 +1,127 @@
+"""What the paper numbers and states (stated_numbers.yaml), and which of our models and runs are the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import Any, Literal
+
+import yaml
+
+from valuedrift.display import BASE, Model, Suite
+from valuedrift.titles import phases
+
+Quantity = Literal["M", "η"]
+
+WRITTEN = "aligned"
+"""The format of pairs that the pipeline wrote as the paper did."""
+
+
+@dataclass(frozen=True)
+class StatedDrift:
+    """A drift magnitude (M) or time (η) that the paper's running text states; run, topic: the paper's names."""
+
+    run: str
+    topic: str
+    stance: str
+    quantity: Quantity
+    value: float
+    section: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A column of table 17: the harness's task, its metric, and the paper's title."""
+
+    task: str
+    metric: str
+    title: str
+
+
+def paper_model(model: Model) -> str | None:
+    """The paper's name of a model; None where the paper has no such model."""
+    return _paper_name("models", model.hub)
+
+
+def paper_data(suite: Suite, data: str) -> str | None:
+    """The paper's name of an SFT set; None where the paper has no such set."""
+    return _paper_name("data", suite.data[data].hub) if data in suite.data else None
+
+
+def paper_run(suite: Suite, run: str) -> str | None:
+    """The run as stated_numbers.yaml names it; None where the paper's is of other data."""
+    if run == BASE:
+        return BASE
+    first, last = phases(run)[0], phases(run)[-1]
+    start, stance = paper_data(suite, first.data), suite.rewarded(last.data)
+    if start is None or first == last:
+        return start
+    is_written = last.data in suite.data and suite.data[last.data].format == WRITTEN
+    return f"{start}/{last.algorithm}-{stance}" if stance and is_written else None
+
+
+def stated_drifts(model: Model) -> list[StatedDrift]:
+    """What the paper's text states of a model's drifts."""
+    name = paper_model(model)
+    return [
+        StatedDrift(row["run"], row["topic"], row["stance"], quantity, row[quantity], row["section"])
+        for row in stated()["drift"]
+        for quantity in ("M", "η")
+        if row["model"] == name and row[quantity] is not None
+    ]
+
+
+def stated_drift(model: Model, run: str, topic: str, stance: str, quantity: Quantity) -> float | None:
+    """The value that the paper's text states of one of our cells, or None. topic: its name."""
+    own = (paper_run(model.suite, run), topic, stance, quantity)
+    found = (each.value for each in stated_drifts(model) if (each.run, each.topic, each.stance, each.quantity) == own)
+    return next(found, None)
+
+
+def own_runs(suite: Suite) -> dict[str, str]:
+    """The runs that stated_numbers.yaml knows → ours of the same data, whether or not the grid has them."""
+    pairs = [f"{name}-{data}" for name, data in product(("ppo", "dpo", "simpo"), suite.aligned.values())]
+    runs = [BASE, *(f"sft-{sft}{end}" for sft in suite.sft for end in ("", *(f"/{pair}" for pair in pairs)))]
+    return {paper: run for run in runs if (paper := paper_run(suite, run))}
+
+
+def stated_downstream(model: Model) -> dict[str, tuple[float, ...]]:
+    """Our run → the accuracy of each of `benchmarks` that the paper states of it."""
+    found: Mapping[str, list[float]] = stated()["downstream"].get(paper_model(model), {})
+    runs = own_runs(model.suite)
+    return {runs[run]: tuple(accuracies) for run, accuracies in found.items() if run in runs}
+
+
+def stated_shares(suite: Suite) -> Iterator[tuple[str, str, float]]:
+    """(our SFT set, stance, share of its retrieved rows) that the paper states."""
+    ours = {paper_data(suite, data): data for data in suite.sft}
+    return ((ours[row["data"]], row["stance"], row["share"]) for row in stated()["shares"] if row["data"] in ours)
+
+
+def benchmarks() -> list[Benchmark]:
+    return [Benchmark(**row) for row in stated()["benchmarks"]]
+
+
+def sft_table_number(model: Model) -> int | None:
+    return _number("sft_tables", paper_model(model))
+
+
+def preference_table_number(model: Model, sft: str) -> int | None:
+    return _number("preference_tables", [paper_model(model), paper_data(model.suite, sft)])
+
+
+@cache
+def stated() -> Any:
+    """stated_numbers.yaml as it is."""
+    return yaml.safe_load((files("valuedrift.paper") / "stated_numbers.yaml").read_text(encoding="utf-8"))
+
+
+def _paper_name(kind: str, hub: str | None) -> str | None:
+    return next((name for name, own in stated()[kind].items() if own == hub), None)
+
+
+def _number(kind: str, shown: object) -> int | None:
+    return next((number for number, own in stated()[kind].items() if own == shown), None)

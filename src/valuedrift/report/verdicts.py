@@ -1,0 +1,75 @@
+"""The paper's findings with their verdicts and all their numbers, as the report shows them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from valuedrift.display import Display
+from valuedrift.paper.table_files import shown
+
+_TITLES = {
+    "sft_sets_values_early": "SFT sets the values, early",
+    "small_gap_barely_moves": "Pairs with a small value gap barely move them",
+    "wide_gap_separates_algorithms": "Pairs with a wide value gap tell the algorithms apart",
+}
+_MARKS = {True: "holds", False: "fails", None: "open"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A model's finding: `mark` is holds, fails or open; `numbers` are (what, value) as text."""
+
+    model: str
+    number: int
+    title: str
+    mark: str
+    statement: str
+    numbers: list[tuple[str, str]]
+
+
+def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Verdict]:
+    """The findings in their order, numbered anew for each model."""
+    counts = Counter[str]()
+    found = []
+    for finding in findings:
+        counts[finding["model"]] += 1
+        found.append(
+            Verdict(
+                display.model(finding["model"]).title,
+                counts[finding["model"]],
+                _TITLES[finding["name"]],
+                _MARKS[finding["holds"]],
+                finding["statement"],
+                list(number_lines(finding["numbers"])),
+            )
+        )
+    return found
+
+
+def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Nested numbers as (path, text); {value, low, high} is one line with its interval."""
+    if {"value", "low", "high"} <= set(numbers):
+        estimate = f"{number(numbers['value'])} [{number(numbers['low'])}, {number(numbers['high'])}]"
+        yield " · ".join(path), estimate
+        numbers = {key: value for key, value in numbers.items() if key not in ("value", "low", "high")}
+    for key, value in numbers.items():
+        below = (*path, str(key).replace("_", " "))
+        if isinstance(value, Mapping):
+            yield from number_lines(value, below)
+        else:
+            yield " · ".join(below), number(value)
+
+
+def number(value: object) -> str:
+    """A number, word or list of either as readers see it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(number(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "not measured"
+    return shown(f"{value:.2f}" if isinstance(value, float) else value)
