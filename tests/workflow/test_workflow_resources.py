@@ -49,7 +49,6 @@ def test_no_attempt_asks_for_more_time_than_the_first_of_a_training_run(rules: l
 
 
 def test_default_resources_are_for_training_runs(tmp_path: Path) -> None:
-    changed = rules_with(tmp_path, "--default-resources", "gpu=8", "runtime=600")
-    asked = {rule.name: [int(rule.resources[name].raw) for name in ("gpu", "runtime")] for rule in changed}
-    assert asked["train_qwen3_4b_sft_wildchat"] == [8, 600]
-    assert asked["generate"] == [1, 720]
+    changed = {rule.name: rule for rule in rules_with(tmp_path, "--default-resources", "gpu=8", "runtime=600")}
+    for name, amounts in {"train_qwen3_4b_sft_wildchat": [8, 600], "generate": [1, 720]}.items():
+        assert [int(changed[name].resources[kind].raw) for kind in ("gpu", "runtime")] == amounts
