@@ -55,13 +55,28 @@ def exclusive(path: Path | str) -> Iterator[None]:
         yield
         return
     file = _lock_file(Path(path))
-    with _acquire(file, path) or nullcontext():
+    with _acquire(file, path) or nullcontext() as handle:
+        _handles.add(handle)
         try:
             yield
         finally:  # while the lock is held: a process that waits for it then finds the file gone, and makes another
+            _handles.discard(handle)
             with suppress(OSError):
                 file.unlink()
                 file.parent.rmdir()
+
+
+_handles: set[BinaryIO | None] = set()
+
+
+def _close_in_child() -> None:
+    """In a forked child, which may outlive its parent: the locks are the parent's."""
+    for handle in filter(None, _handles):
+        handle.close()
+    _handles.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def is_held(file: Path) -> bool:
