@@ -18,7 +18,6 @@ from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
 from valuedrift.paper.write_folders import TableFiles, write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
-from valuedrift.report.phases import PHASE_COLUMNS
 from valuedrift.report.sources import Sources
 
 CONFIG = Path(__file__).parents[2] / "workflow_config.yaml"
@@ -92,7 +91,18 @@ def write_inputs(folder: Path, display: Display) -> Sources:
         for topic in ("all", *display.topics)
     ]
     interval = {"low": 0.1, "high": 0.3}
-    drift = dict.fromkeys(PHASE_COLUMNS, 0.1) | interval | {"outcome": "reached", "real": True, "exceeds_noise": True}
+    names = (
+        "start_value",
+        "end_value",
+        "magnitude",
+        "time",
+        "time_low",
+        "time_high",
+        "end_step",
+        "q_value",
+        "noise_floor",
+    )
+    drift = dict.fromkeys(names, 0.1) | interval | {"outcome": "reached", "real": True, "exceeds_noise": True}
     values = {"value": 0.2, "questions": 3, "answers": 6} | interval
     write_parquet(folder / "drift.parquet", pl.DataFrame([drift | w | {"stance": s} for w in where for s in STANCES]))
     steps = [values | w | {"stance": s, "step": step} for w in where for s in STANCES for step in (0, 10)]

@@ -12,7 +12,6 @@ from doubles.display import display
 from doubles.report import corrected
 
 from valuedrift.display import Display
-from valuedrift.errors import DataError
 from valuedrift.files import write_json
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
@@ -61,8 +60,6 @@ def test_categories_have_their_questions_and_the_papers_beside_them() -> None:
     targets, values = target_and_value_tables(TOPICS)
     assert targets.frame.row(0) == ("Discussions on Abortion", "legal abortion")
     assert values.frame.row(1) == ("Immigration Policies", "openness")
-    with pytest.raises(DataError, match="'work'"):
-        categories_table(pl.DataFrame({"topic": ["work"]}), both.suites[0], both)
 
 
 def test_sample_answers_are_first_answers_of_last_checkpoints_to_one_question(tmp_path: Path) -> None:

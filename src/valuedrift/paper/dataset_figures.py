@@ -10,13 +10,11 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from valuedrift.display import Display, Model, Suite, rank, require_columns, require_topics
+from valuedrift.display import Display, Model, Suite, rank
 from valuedrift.errors import DataError
 from valuedrift.paper import style
 from valuedrift.statistics.panel import ALL, STANCES
 
-SHARE_COLUMNS = ("data", "role", "topic", "stance", "share", "low", "high", "rows")
-GAP_COLUMNS = ("data", "topic", "distance")
 PREDICTION_COLUMNS = ("model", "data", "topic", "stance", "predicted_drift", "drift", "drift_low", "drift_high")
 
 _Joined = TypeVar("_Joined", alt.ConcatChart, alt.HConcatChart)
@@ -31,8 +29,6 @@ def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> al
 
     Raises DataError where no SFT set has a retrieved row.
     """
-    require_columns(shares, "shares", SHARE_COLUMNS)
-    require_topics(shares, "shares", display.topics)
     answers = shares.filter(pl.col("role") == "answer")
     _require_rows(answers, "shares", "retrieved rows of an SFT data set")
     panels = [
@@ -47,7 +43,7 @@ def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.Co
 
     Raises DataError where there is no pair.
     """
-    _require_gaps(gaps, display)
+    _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
     panels = []
     for data in _in_order(gaps["data"], suite.preference):
         own = gaps.filter(pl.col("data") == data)["distance"]
@@ -58,7 +54,7 @@ def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.Co
 
 def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
     """Figure 20 by topic: one row of panels per topic, one column per data set. Raises DataError without a pair."""
-    _require_gaps(gaps, display)
+    _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
     names = _in_order(gaps["data"], suite.preference)
     panels = []
     for topic in (topic for topic in display.topics if topic in set(gaps["topic"])):
@@ -75,8 +71,6 @@ def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -
 
     One panel per SFT set of a model, one point per topic and stance; on the grey diagonal the two agree.
     """
-    require_columns(predictions, "predictions", PREDICTION_COLUMNS)
-    require_topics(predictions, "predictions", display.topics)
     _require_rows(predictions, "predictions", "an SFT run on a data set with retrieved rows")
     panels = [
         _prediction_panel(own, display).properties(
@@ -165,12 +159,6 @@ def _prediction_panel(own: pl.DataFrame, display: Display) -> alt.LayerChart:
 def _finish(chart: _Joined) -> _Joined:
     configured: _Joined = chart.configure(**style.print_config())
     return configured
-
-
-def _require_gaps(gaps: pl.DataFrame, display: Display) -> None:
-    require_columns(gaps, "gaps", GAP_COLUMNS)
-    require_topics(gaps, "gaps", display.topics)
-    _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
 
 
 def _require_rows(table: pl.DataFrame, name: str, expected: str) -> None:

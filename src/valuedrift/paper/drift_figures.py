@@ -9,7 +9,7 @@ from typing import TypeVar
 import altair as alt
 import polars as pl
 
-from valuedrift.display import Display, Model, require_columns, require_topics
+from valuedrift.display import Display, Model
 from valuedrift.errors import DataError
 from valuedrift.paper import style
 from valuedrift.paper.drift_tables import METHODS, signed
@@ -17,7 +17,6 @@ from valuedrift.paper.table_files import shown
 from valuedrift.statistics.corrected import CONFUSION, POWERED
 from valuedrift.statistics.panel import ALL, STANCES
 
-VALUE_COLUMNS = ("model", "run", "step", "topic", "stance", "value", "low", "high")
 CALIBRATION_COLUMNS = ("model", "data", "topic", "stance", "planted", "measured", "low", "high")
 RAW = "raw"
 CORRECTED_ORDER = (RAW, *METHODS)
@@ -43,8 +42,6 @@ def trajectories(
     Raises:
         DataError: A panel has no rows.
     """
-    require_columns(values, "values", VALUE_COLUMNS)
-    require_topics(values, "values", display.topics)
     drawn = []
     for model, run, topic in panels:
         rows = values.filter(model=model.name, run=run, topic=topic)
@@ -76,7 +73,6 @@ def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> al
 
 def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
     """Drift magnitude M of each run's shown stance (see `shown_drift`), topic × run, one block per model."""
-    require_topics(drift, "drift", display.topics)
     rows = shown_drift(drift, display)
     blocks = [_heat_block(rows.filter(model=model.name), model, display) for model in display.measured(rows)]
     return _finish(alt.vconcat(*blocks))

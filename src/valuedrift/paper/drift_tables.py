@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import Display, Model, rank, require_columns, require_topics
+from valuedrift.display import Display, Model, rank
 from valuedrift.errors import DataError
 from valuedrift.paper.stated_numbers import (
     Quantity,
@@ -23,29 +23,6 @@ from valuedrift.statistics.corrected import CONFUSION, POWERED
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
 
-DRIFT_COLUMNS = (
-    "model",
-    "run",
-    "algorithm",
-    "data",
-    "sft",
-    "topic",
-    "stance",
-    "start_value",
-    "end_value",
-    "magnitude",
-    "low",
-    "high",
-    "time",
-    "time_low",
-    "time_high",
-    "outcome",
-    "end_step",
-    "q_value",
-    "real",
-    "noise_floor",
-    "exceeds_noise",
-)
 METHODS = {POWERED: "prediction-powered", CONFUSION: "inverse confusion"}
 """Method of correction → its title."""
 REAL = "*"
@@ -67,8 +44,6 @@ _MARKS = (
 
 def drift_tables(drift: pl.DataFrame, display: Display) -> list[Table]:
     """Every table that `drift` (one row per model, run, topic and stance) has something for."""
-    require_columns(drift, "drift", DRIFT_COLUMNS)
-    require_topics(drift, "drift", display.topics)
     drifts = index_drift(drift)
     models = display.measured(drift)
     return [
@@ -185,7 +160,8 @@ def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
     """Every drift with its intervals, one row per model, run, topic and stance."""
     runs = sorted(drift.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
     order = pl.DataFrame(runs, schema=dict.fromkeys(("model", "run"), pl.String), orient="row").with_row_index("place")
-    frame = drift.join(order, on=("model", "run")).sort("place", "topic", "stance").select(DRIFT_COLUMNS)
+    detail = ("place", "step_before", "step_reached", "time_floor", "still_moving", "questions", "p_value")
+    frame = drift.join(order, on=("model", "run")).sort("place", "topic", "stance").select(pl.exclude(detail))
     return Table("drift_all", "Every drift with its 95 % intervals; times as shares of the phase's steps.", frame)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from valuedrift.display import require_columns
 from valuedrift.paper import style
 
 MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "kappa": "Cohen's κ"}
@@ -19,8 +18,6 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
 
     scores: `judge, labels, measure, value, low, high` · confusions: `judge, labels, truth, found, answers`
     """
-    require_columns(scores, "scores", ("judge", "labels", "measure", "value", "low", "high"))
-    require_columns(confusions, "confusions", ("judge", "labels", "truth", "found", "answers"))
     judges = scores["judge"].unique(maintain_order=True).to_list()
     largest = confusions.filter(pl.col("labels") == confusions["labels"].max())
     panels = [_score_panel(scores.filter(pl.col("labels") == labels), judges) for labels in (3, 4)]
@@ -32,7 +29,6 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
 
 def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
     """Predicted probabilities against people's shares, a panel for each judge; on the grey diagonal the two agree."""
-    require_columns(calibration, "calibration", ("judge", "stance", "predicted", "observed", "low", "high", "answers"))
     panels = [
         _calibration_panel(calibration.filter(pl.col("judge") == judge)).properties(title=judge)
         for judge in calibration["judge"].unique(maintain_order=True)
@@ -46,7 +42,6 @@ def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
 
     values: `model, stage, topic, stance, shift, low, high` · drift: `old, old_low, old_high, new, new_low, new_high`
     """
-    require_columns(values, "values", ("model", "stage", "topic", "stance", "shift", "low", "high"))
     reach = max(0.05, *(abs(end) for end in (*values["low"], *values["high"])))
     panels = [
         _shift_panel(rows, reach).properties(title=f"{rows['model'][0]}, {rows['stage'][0]}")

@@ -230,13 +230,7 @@ def _lacking(
 
 
 def _save(
-    chart: alt.TopLevelMixin,
-    number: int,
-    title: str,
-    display: Display,
-    folder: Path,
-    note: str = "",
-    suffix: str = "",
+    chart: alt.TopLevelMixin, number: int, title: str, display: Display, folder: Path, note: str = "", suffix: str = ""
 ) -> Entry:
     files = save_chart(chart, folder / f"figure_{number:02d}{suffix}", display.figure_formats)
     return Entry(f"Figure {number}", title, _names(files), note)
