@@ -28,6 +28,7 @@ SNAKEMAKE = "VALUEDRIFT_SNAKEMAKE"
 
 _POLL = 0.5  # seconds
 _REMIND = 300.0  # seconds
+_handles: set[BinaryIO | None] = set()  # of the locks that this process holds
 
 
 @contextmanager
@@ -55,10 +56,12 @@ def exclusive(path: Path | str) -> Iterator[None]:
         yield
         return
     file = _lock_file(Path(path))
-    with _acquire(file, path) or nullcontext():
+    with _acquire(file, path) or nullcontext() as handle:
+        _handles.add(handle)
         try:
             yield
         finally:  # while the lock is held: a process that waits for it then finds the file gone, and makes another
+            _handles.discard(handle)
             with suppress(OSError):
                 file.unlink()
                 file.parent.rmdir()
@@ -187,3 +190,13 @@ def _warn(folder: Path, error: str) -> None:
         f"Warning: no locks in {folder} ({error}). Work goes on, but two processes could write the same files.",
         file=sys.stderr,
     )
+
+
+def _close_in_child() -> None:
+    """Close the handles in a forked child, which may outlive its parent: the locks are the parent's."""
+    for handle in filter(None, _handles):
+        handle.close()
+    _handles.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
