@@ -16,7 +16,7 @@ from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
-from valuedrift.paper.write_folders import TableFiles, write_figure_folder, write_table_folder
+from valuedrift.paper.write_folders import write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
 from valuedrift.report.sources import Sources
 
@@ -151,16 +151,9 @@ def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
     own, out = folder / name, folder / "out"
     sources = write_inputs(own, display)
     (suite,) = display.suites
-    files = TableFiles(
-        sources.statistics,
-        sources.stances,
-        {suite.name: own / "probes.parquet"},
-        {suite.name: own / "pairs.parquet"},
-        sources.expression,
-        [],
-        [],
-    )
-    write_table_folder(files, display, 0, out / "tables")
+    by_suite = [{suite.name: own / f"{name}.parquet"} for name in ("probes", "pairs")]
+    files = (sources.statistics, sources.stances, *by_suite, sources.expression, [], [])
+    write_table_folder(*files, display, 0, out / "tables")
     prompts = {"judge": {suite.judge: "{answer}"}}
     write_figure_folder(sources.statistics, sources.expression, prompts, [], display, out / "figures")
     save_chart(drift_heatmap(pl.read_parquet(own / "drift.parquet"), display), out / "drift", ["svg"])
