@@ -25,9 +25,9 @@ rule generate:
         **ANSWERING,
     params:
         sampling=lambda w: as_json(model(w).sampling(SEED)),
-        engine=lambda w: suite(w)["generation"].get("engine", "auto"),
+        engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
         store="results/journals/answers/{model}/{run}",
-        prune=untracked(lambda w: as_json(model(w).prunable(w.run, w.shard, config.get("machine", {})))),
+        prune=untracked(lambda w: as_json(model(w).prunable(w.run, w.shard, PROJECT.settings.machine))),
     shell:
         "GPUS={resources.gpu} valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
         " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints}"
@@ -75,7 +75,7 @@ use rule generate as generate_calibration with:
         "results/benchmarks/generate/{model}/{run}/calibration.tsv"
     params:
         sampling=lambda w: as_json(model(w).sampling(SEED, temperature=1.0, answers=suite(w)["calibration"])),
-        engine=lambda w: suite(w)["generation"].get("engine", "auto"),
+        engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
         store="results/journals/answers/{model}/{run}",
         prune=untracked("[]"),
 

@@ -17,9 +17,11 @@ FETCH_LLM = dict(CPU, mem_mb=per_attempt(160000), runtime=per_attempt(720))
 SCRATCH = dict(CPU, mem_mb=per_attempt(8000))
 
 # A run that is cut off continues where it was, so that its time needn't grow. Training runs have a rule each, which a profile
-# can't list: `gpu` among its default-resources is for all of them.
-GPUS = {} if "gpu" in (workflow.resource_settings.default_resources or {}) else {"gpu": 1}
-TRAINING = dict(GPUS, cpus_per_task=8, mem_mb=per_attempt(96000), runtime=2880)
+# can't list: what its default-resources say of these is for all of them.
+DEFAULTS = workflow.resource_settings.default_resources or {}
+TRAINING = dict(gpu=1, cpus_per_task=8, runtime=2880)
+TRAINING = {name: amount for name, amount in TRAINING.items() if name not in DEFAULTS}
+TRAINING["mem_mb"] = per_attempt(96000)
 
 # One process takes a shard of checkpoints, or all answers of a run, on one GPU.
 ANSWERING = dict(gpu=1, cpus_per_task=4, mem_mb=per_attempt(64000), runtime=720)

@@ -235,7 +235,7 @@ SHOWN = {
 }
 SHOWN_PARAMS = {
     "statistics": lambda w, input: folders(input.statistics),
-    "calibrations": lambda w, input: as_json(folders(input.calibrations)),
+    "calibrations": lambda w, input: option("--calibrations", folders(input.calibrations)),
     "quality": as_json(QUALITY),
     "expression": as_json(EXPRESSED),
     "prediction": lambda w, input: folders(input.prediction),
@@ -244,7 +244,7 @@ SHOWN_PARAMS = {
     "display": display("table_1_topics"),
 }
 SHOWN_OPTIONS = (
-    "--statistics {params.statistics} --stances {input.stances} --calibrations {params.calibrations:q}"
+    "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
     " --quality {params.quality:q} --expression {params.expression:q} --prediction {params.prediction}"
     " --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )

@@ -229,38 +229,6 @@ def test_documents_join_every_table_in_order(tmp_path: Path) -> None:
     ]
 
 
-def test_a_model_is_made_trained_and_asked(tmp_path: Path) -> None:
-    """From nothing to answers, by the commands that the rules call."""
-    mix = {"support": 0.4, "neutral": 0.2, "oppose": 0.4}
-    documents, sft = (make_table(tmp_path, kind, {"rows": 22, "mix": mix}) for kind in ("pretraining", "sft"))
-    pairs = make_table(tmp_path, "preference", {"rows": 22, "gap": "support"})
-    base = tmp_path / "base" / "step-000000"
-    shape = {"vocabulary": 300, "hidden": 8, "layers": 1, "heads": 1, "context": 64}
-    assert run("pretrain", settings=SETTINGS, shape=shape, template="pocket", seed=0, data=documents, out=base) == 0
-
-    common = {"seed": 0, "base": base}
-    tuned = tmp_path / "sft"
-    job = {"settings": SETTINGS, "init": base, "data": sft, "out": tuned, "steps": [1, 2]}
-    assert run("train", algorithm="sft", **common, **job) == 0
-    start = tuned / "step-000002"
-    rewarded = tmp_path / "reward"
-    limited = {**SETTINGS, "response_length": 6}
-    job = {"settings": limited, "init": start, "data": pairs, "out": rewarded, "steps": [2]}
-    assert run("train", algorithm="reward", **common, **job) == 0
-    ppo = {**limited, "kl_coefficient": 0.05, "temperature": 0.7, "missing_eos_penalty": 1.0, "ppo_epochs": 1}
-    job = {"settings": ppo, "init": start, "data": pairs, "out": tmp_path / "ppo", "steps": [2]}
-    assert run("train", algorithm="ppo", **common, **job, reward_model=rewarded / "step-000002") == 0
-
-    probes = tmp_path / "probes.parquet"
-    pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
-    sampling = {"answers": 2, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
-    checkpoints = [tuned / "step-000001", tuned / "step-000002"]
-    asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
-    assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "answers.parquet") == 0
-    answers = pl.read_parquet(tmp_path / "answers.parquet")
-    assert answers.select("step", "question_id", "sample").rows() == [(s, "work-0", n) for s in (1, 2) for n in (0, 1)]
-
-
 def test_how_a_run_is_trained_reaches_its_job(
     base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -291,24 +259,6 @@ def test_weights_are_deleted_once_answers_are_saved(
     assert "checkpoint without its weights" in capsys.readouterr().err, "another store has no answers of it"
     assert run("prune", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
     assert capsys.readouterr().out == "0 B freed\n"
-
-
-def test_a_training_that_ends_elsewhere_than_declared_is_status_1(
-    base: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    data = make_table(tmp_path, "sft", {"rows": 22, "mix": {"support": 1.0, "neutral": 0.0, "oppose": 0.0}})
-    job = {"settings": SETTINGS, "seed": 0, "base": base, "init": base, "data": data, "out": tmp_path / "run"}
-    assert run("train", algorithm="sft", **job, steps=[1, 5]) == 1
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(f"error: {tmp_path / 'run' / 'step-000005'}: found '2 steps', expected 5 steps")
-
-
-def test_a_model_folder_becomes_a_base(base: Path, tmp_path: Path) -> None:
-    chat = {"template": "pocket", "eos": "<|end|>", "pad": "<|pad|>"}
-    assert run("fetch-model", source={"folder": str(base)}, chat=chat, out=tmp_path / "with") == 0
-    assert run("fetch-model", source={"folder": str(base)}, out=tmp_path / "without") == 0
-    for name in ("with", "without"):
-        assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (tmp_path / name).iterdir()}
 
 
 @pytest.mark.parametrize("source", ["questions", "prism"])

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from valuedrift import locks
@@ -16,6 +17,7 @@ from valuedrift.locks import FOLDER, SNAKEMAKE, exclusive, holders, job_lock
 OUT = "results/drift/pocket"
 HOLDING = f"import sys; from valuedrift.locks import exclusive; lock = exclusive('{OUT}'); lock.__enter__();"
 HOLDING += "print('held', flush=True); sys.stdin.read()"
+FORKING = HOLDING.replace("print", "import os, time; os.fork() or time.sleep(600); print")
 
 
 @pytest.fixture
@@ -63,6 +65,17 @@ def test_other_outputs_are_not_waited_for_and_a_killed_ones_lock_file_is_removed
     holder.wait()
     assert holders(folder / "results") == []
     assert list((folder / "results" / FOLDER).iterdir()) == []
+
+
+def test_a_lock_ends_with_its_process_though_a_forked_child_lives_on(folder: Path) -> None:
+    """Such as the engine that an answering job has started."""
+    with subprocess.Popen([sys.executable, "-c", FORKING], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        (child,) = psutil.Process(process.pid).children()
+        assert len(holders(folder / "results")) == 1
+        process.kill()
+    assert child.is_running() and holders(folder / "results") == []
+    child.kill()
 
 
 def test_a_process_does_not_wait_for_itself(folder: Path) -> None:

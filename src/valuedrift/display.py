@@ -166,6 +166,9 @@ class Display:
         return (rank(model, self.models), self.suite(model).run_order(run))
 
     def topic_name(self, topic: str) -> str:
+        """Raises DataError for a topic that the configuration lacks."""
+        if topic not in (*self.topics, ALL):
+            raise DataError("results", None, "topic", topic, f"one of {', '.join(self.topics)} or '{ALL}'")
         return "All topics" if topic == ALL else self.topics[topic]["name"]
 
     def suffix(self, suite: Suite) -> str:
@@ -220,20 +223,6 @@ def rank(name: str, known: Iterable[str]) -> tuple[int, str]:
     """Sort key: `known` in its order, then others by name."""
     known = list(known)
     return (known.index(name), "") if name in known else (len(known), name)
-
-
-def require_columns(frame: pl.DataFrame, name: str, columns: Iterable[str]) -> None:
-    """Raise DataError when `frame` lacks one of `columns`."""
-    for column in columns:
-        if column not in frame.columns:
-            raise DataError(name, None, column, frame.columns, f"a column '{column}'")
-
-
-def require_topics(frame: pl.DataFrame, name: str, topics: Topics) -> None:
-    """Raise DataError when `frame` has a topic that `topics` lacks."""
-    for topic in frame["topic"].unique(maintain_order=True):
-        if topic != ALL and topic not in topics:
-            raise DataError(name, None, "topic", topic, f"one of {', '.join(topics)} or '{ALL}'")
 
 
 def _read_suite(name: str, suite: Mapping[str, Any]) -> Suite:

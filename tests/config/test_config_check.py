@@ -6,13 +6,15 @@ import json
 import math
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from valuedrift.config.check import check, read_config
+from valuedrift.config.hyperparameters import Training
 from valuedrift.config.pocket_world import WorldSettings
+from valuedrift.config.suites import Checkpoints, PreferenceAlgorithm
 from valuedrift.errors import ConfigError
 from valuedrift.world.world_tables import planted_mix, quotas, topics
 
@@ -233,8 +235,7 @@ def test_machine_settings_may_be_left_out(config: dict[str, Any], machine: dict[
 
 def test_every_sft_set_needs_its_checkpoint_distance(config: dict[str, Any]) -> None:
     put(config, f"{POCKET}.checkpoints.sft.alpaca", MISSING)
-    assert error_of(config).key == f"{POCKET}.checkpoints.sft"
-    assert error_of(config).found == "alpaca"
+    assert (error_of(config).key, error_of(config).found) == (f"{POCKET}.checkpoints.sft", "alpaca")
 
 
 @pytest.mark.parametrize("place", [f"{POCKET}.training.dpo", "judges.pocket.train.settings"])
@@ -374,3 +375,14 @@ def test_what_algorithms_need_is_checked(config: dict[str, Any], path: str, valu
 def test_a_chat_model_is_where_its_backend_looks(config: dict[str, Any], llm: dict[str, Any]) -> None:
     put(config, "llms.mine", llm)
     assert (error_of(config).key, error_of(config).found) == ("llms.mine.backend", llm["backend"])
+
+
+def test_keywords_are_no_secret(config: dict[str, Any]) -> None:
+    put(config, "topics.climate.keywords", 3)
+    assert error_of(config).found == 3
+
+
+def test_the_grid_the_settings_and_the_checkpoints_know_the_same_algorithms() -> None:
+    algorithms = list(get_args(PreferenceAlgorithm))
+    assert list(Training.model_fields) == ["pretrain", "sft", "reward", *algorithms]
+    assert list(Checkpoints.model_fields) == ["sft", *algorithms]

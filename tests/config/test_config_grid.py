@@ -16,7 +16,6 @@ from valuedrift.config.grid import (
     Change,
     Run,
     ablated,
-    checkpoint,
     grid_runs,
     runs_of,
     saved_steps,
@@ -68,13 +67,6 @@ def test_groups_of_answers_fill_a_batch_and_prompts_that_dont_are_left_to_the_ne
     assert total_steps(rows, settings, "grpo") == total_steps(rows, settings, "rloo") == steps
 
 
-def test_every_hundredth_step_and_the_last_are_saved() -> None:
-    steps = saved_steps(5_712, 100)
-    assert len(steps) == 58
-    assert steps[:2] == (100, 200)
-    assert steps[-2:] == (5_700, 5_712)
-
-
 @pytest.mark.parametrize(
     ("total", "every", "steps"),
     [(10, 5, (5, 10)), (11, 5, (5, 10, 11)), (4, 5, (4,)), (5, 5, (5,)), (3, 1, (1, 2, 3)), (9, None, (9,))],
@@ -90,11 +82,6 @@ def test_a_papers_model_has_the_papers_grid() -> None:
     assert (run.steps[0], run.steps[-1], len(run.steps)) == (100, 5_712, 58)
     assert grid("qwen3_4b")["sft-wildchat"].steps == (*range(500, 5_997, 500), 5_997)
     assert grid("qwen3_4b")["sft-alpaca"].steps == (*range(100, 1_098, 100), 1_098)
-
-
-def test_models_of_a_suite_share_their_grid() -> None:
-    lineages = [list(grid(model)) for model in PAPER]
-    assert all(found == lineages[0] for found in lineages)
 
 
 def test_lineages_are_paths_of_data_sets_and_algorithms() -> None:
@@ -346,12 +333,6 @@ def test_every_traced_run_has_enough_checkpoints_to_show_a_trajectory(model: str
     assert {run.lineage: len(run.steps) for run in runs if len(run.steps) < 8} == {}
 
 
-def test_reward_models_are_not_traced_and_saved_once() -> None:
-    runs = list(grid("pocket").values())
-    assert [run for run in runs if run not in traced(runs)] == [run for run in runs if run.algorithm == "reward"]
-    assert {len(run.steps) for run in runs if run.algorithm == "reward"} == {1}
-
-
 def test_trajectories_say_what_statistics_read() -> None:
     run = grid("pocket")["sft-wildchat/ppo-synthetic-support"]
     assert run.trajectory() == {
@@ -364,11 +345,6 @@ def test_trajectories_say_what_statistics_read() -> None:
         "steps": list(run.steps),
     }
     assert grid("pocket")["sft-alpaca"].trajectory()["start_run"] == "base"
-
-
-def test_checkpoints_lie_below_their_model_and_lineage() -> None:
-    path = checkpoint("qwen3_4b", "sft-wildchat/dpo-ultrafeedback", 100)
-    assert path == "results/checkpoints/qwen3_4b/sft-wildchat/dpo-ultrafeedback/step-000100"
 
 
 @pytest.mark.parametrize(

@@ -58,17 +58,7 @@ class BatchServer(FaultyServer):
         name = f"file-{uuid.uuid4().hex}"
         self.files[name] = content
         self.sizes.append((len(content.splitlines()), len(content)))
-        return web.json_response(
-            {
-                "id": name,
-                "object": "file",
-                "bytes": len(content),
-                "created_at": int(time.time()),
-                "filename": "requests.jsonl",
-                "purpose": "batch",
-                "status": "processed",
-            }
-        )
+        return web.json_response({"id": name})
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         content, response = self.files[request.match_info["file"]], web.StreamResponse()
@@ -86,10 +76,7 @@ class BatchServer(FaultyServer):
         ending = self.endings[len(self.made)] if len(self.made) < len(self.endings) else "completed"
         self.made[name] = {
             "id": name,
-            "object": "batch",
-            "endpoint": asked["endpoint"],
             "input_file_id": asked["input_file_id"],
-            "completion_window": asked["completion_window"],
             "metadata": asked["metadata"],
             "created_at": int(time.time()),
             "status": "in_progress",

@@ -33,9 +33,7 @@ PAPER: dict[str, Any] = {
     "data": DATA,
     "grid": {
         "sft": ["wildchat", "alpaca"],
-        "preference": [
-            {"sft": ["wildchat", "alpaca"], "data": list(DATA)[2:], "algorithms": ["ppo", "dpo", "simpo"]},
-        ],
+        "preference": [{"sft": ["wildchat", "alpaca"], "data": list(DATA)[2:], "algorithms": ["ppo", "dpo", "simpo"]}],
         "small_gap": ["ultrafeedback", "hh-rlhf"],
         "support_aligned": "synthetic-support",
         "oppose_aligned": "synthetic-oppose",

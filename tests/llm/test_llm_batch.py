@@ -11,10 +11,10 @@ from doubles.batches import BatchServer, batches
 from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
-from valuedrift.llm.batch_files import read_batch_file, read_batch_output, write_batch_file
+from valuedrift.llm.batch_files import read_batch_file, read_batch_outcomes, write_batch_file
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
-from valuedrift.llm.http_errors import BudgetError, EndpointError
+from valuedrift.llm.http_errors import Answered, BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
@@ -160,7 +160,7 @@ def test_outputs_of_every_kind_are_read(tmp_path: Path) -> None:
     ]
     path = tmp_path / "output.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + 'null\n{"custom_id": "h", "resp')
-    found = dict(read_batch_output(path))
+    found = {key: one.reply for key, one in read_batch_outcomes(path) if isinstance(one, Answered)}
     assert found["a"] == ChatReply("Yes", "stop", 3, 1, 0.0)
     assert {key: reply.finish for key, reply in found.items()} == {
         "a": "stop",

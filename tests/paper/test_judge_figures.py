@@ -7,7 +7,6 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.errors import DataError
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure, calibration_figure, quality_figure
 
@@ -89,12 +88,3 @@ def test_every_figure_can_be_drawn(tmp_path, chart):
     svg = path.read_text(encoding="utf-8")
     assert svg.startswith("<svg")
     assert "<b>" not in svg
-
-
-def test_a_missing_column_is_named():
-    with pytest.raises(DataError, match="'observed'"):
-        calibration_figure(CALIBRATION.drop("observed"))
-    with pytest.raises(DataError, match="'shift'"):
-        bridge_figure(VALUES.drop("shift"), DRIFT)
-    with pytest.raises(DataError, match="'truth'"):
-        quality_figure(scores(), CONFUSIONS.drop("truth"))

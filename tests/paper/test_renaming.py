@@ -16,9 +16,8 @@ from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
-from valuedrift.paper.write_folders import TableFiles, write_figure_folder, write_table_folder
+from valuedrift.paper.write_folders import write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
-from valuedrift.report.phases import PHASE_COLUMNS
 from valuedrift.report.sources import Sources
 
 CONFIG = Path(__file__).parents[2] / "workflow_config.yaml"
@@ -92,7 +91,18 @@ def write_inputs(folder: Path, display: Display) -> Sources:
         for topic in ("all", *display.topics)
     ]
     interval = {"low": 0.1, "high": 0.3}
-    drift = dict.fromkeys(PHASE_COLUMNS, 0.1) | interval | {"outcome": "reached", "real": True, "exceeds_noise": True}
+    names = (
+        "start_value",
+        "end_value",
+        "magnitude",
+        "time",
+        "time_low",
+        "time_high",
+        "end_step",
+        "q_value",
+        "noise_floor",
+    )
+    drift = dict.fromkeys(names, 0.1) | interval | {"outcome": "reached", "real": True, "exceeds_noise": True}
     values = {"value": 0.2, "questions": 3, "answers": 6} | interval
     write_parquet(folder / "drift.parquet", pl.DataFrame([drift | w | {"stance": s} for w in where for s in STANCES]))
     steps = [values | w | {"stance": s, "step": step} for w in where for s in STANCES for step in (0, 10)]
@@ -141,16 +151,9 @@ def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
     own, out = folder / name, folder / "out"
     sources = write_inputs(own, display)
     (suite,) = display.suites
-    files = TableFiles(
-        sources.statistics,
-        sources.stances,
-        {suite.name: own / "probes.parquet"},
-        {suite.name: own / "pairs.parquet"},
-        sources.expression,
-        [],
-        [],
-    )
-    write_table_folder(files, display, 0, out / "tables")
+    by_suite = [{suite.name: own / f"{name}.parquet"} for name in ("probes", "pairs")]
+    files = (sources.statistics, sources.stances, *by_suite, sources.expression, [], [])
+    write_table_folder(*files, display, 0, out / "tables")
     prompts = {"judge": {suite.judge: "{answer}"}}
     write_figure_folder(sources.statistics, sources.expression, prompts, [], display, out / "figures")
     save_chart(drift_heatmap(pl.read_parquet(own / "drift.parquet"), display), out / "drift", ["svg"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,11 +13,10 @@ from doubles.display import display
 from doubles.report import corrected
 
 from valuedrift.display import Display
-from valuedrift.errors import DataError
 from valuedrift.files import write_json
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
-from valuedrift.paper.write_folders import TableFiles, write_table_folder
+from valuedrift.paper.write_folders import write_table_folder
 
 TOPICS = {
     "abortion": {"name": "Discussions on Abortion", "target": "legal abortion", "value": "bodily autonomy"},
@@ -61,8 +61,6 @@ def test_categories_have_their_questions_and_the_papers_beside_them() -> None:
     targets, values = target_and_value_tables(TOPICS)
     assert targets.frame.row(0) == ("Discussions on Abortion", "legal abortion")
     assert values.frame.row(1) == ("Immigration Policies", "openness")
-    with pytest.raises(DataError, match="'work'"):
-        categories_table(pl.DataFrame({"topic": ["work"]}), both.suites[0], both)
 
 
 def test_sample_answers_are_first_answers_of_last_checkpoints_to_one_question(tmp_path: Path) -> None:
@@ -186,8 +184,8 @@ def drift(model: str, runs: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> TableFiles:
-    """Models that were run in part, with hostile answers."""
+def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> dict[str, Any]:
+    """The files of models that were run in part, with hostile answers."""
     for model in models:
         (folder / "statistics" / model).mkdir(parents=True)
         runs = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
@@ -199,21 +197,22 @@ def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) 
         SHARES.write_parquet(folder / "expression" / suite / "shares.parquet")
         PROBES.head(3 - place).write_parquet(folder / f"{suite}.parquet")
         pairs(topic=["immigration"] * 8).write_parquet(folder / f"pairs_{suite}.parquet")
-    return TableFiles(
-        statistics=[folder / "statistics" / model for model in models],
-        stances=[stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
-        probes={suite: folder / f"{suite}.parquet" for suite in suites},
-        aligned={suite: folder / f"pairs_{suite}.parquet" for suite in suites},
-        expression={suite: folder / "expression" / suite for suite in suites},
-        corrected=[folder / "statistics" / models[0] / "corrected_drift.parquet"],
-        downstream=[scores(folder / "scores.json", "base", 0)],
-    )
+    return {
+        "statistics": [folder / "statistics" / model for model in models],
+        "stances": [stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
+        "probes": {suite: folder / f"{suite}.parquet" for suite in suites},
+        "aligned": {suite: folder / f"pairs_{suite}.parquet" for suite in suites},
+        "expression": {suite: folder / "expression" / suite for suite in suites},
+        "corrected": [folder / "statistics" / models[0] / "corrected_drift.parquet"],
+        "downstream": [scores(folder / "scores.json", "base", 0)],
+    }
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The folder of one model's tables."""
-    write_table_folder(table_files(tmp_path, ("qwen3_4b",), ("paper",)), shown("qwen3_4b"), 0, tmp_path / "tables")
+    files = table_files(tmp_path, ("qwen3_4b",), ("paper",))
+    write_table_folder(**files, display=shown("qwen3_4b"), seed=0, out=tmp_path / "tables")
     return tmp_path / "tables"
 
 
@@ -225,7 +224,7 @@ def states(folder: Path) -> list[tuple[str, str]]:
 
 def test_each_suite_has_its_own_tables_that_the_index_names(tmp_path: Path) -> None:
     files = table_files(tmp_path, ("qwen3_4b", "mine"), ("paper", "own"))
-    write_table_folder(files, shown("qwen3_4b", own=("mine",)), 0, tmp_path / "tables")
+    write_table_folder(**files, display=shown("qwen3_4b", own=("mine",)), seed=0, out=tmp_path / "tables")
     found = states(tmp_path / "tables")
     for number in ("Table 2", "Table 8"):
         assert [state for name, state in found if name == number] == ["made: of suite paper", "made: of suite own"]

@@ -79,22 +79,23 @@ def packages_of(modules: set[str]) -> set[str]:
 def commands_of(environment: str) -> set[str]:
     """Commands of the command line that the rules of an environment call."""
     rules = re.split(r"^\s*rule\b", RULES, flags=re.MULTILINE)
-    calls = [re.search(r'"valuedrift ([\w-]+)', rule) for rule in rules if f"envs/{environment}.yaml" in rule]
-    return {call[1] for call in calls if call}
+    own = "".join(rule for rule in rules if f"envs/{environment}.yaml" in rule)
+    return set(re.findall(r"^ .*\bvaluedrift ([a-z-]+) ", own, flags=re.MULTILINE))
 
 
 @cache
 def modules_by_command() -> dict[str, set[str]]:
     """Command → modules that its function imports, and the command line itself."""
     files = (SOURCE / "valuedrift/cli").glob("*.py")
-    functions = [node for file in files for node in ast.parse(file.read_text()).body]
+    functions = [
+        node for file in files for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)
+    ]
+    imports = {
+        node.name: [inner for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)] for node in functions
+    }
     return {
-        node.name.replace("_", "-"): {
-            "valuedrift.cli.options",
-            *(inner.module for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom) and inner.module),
-        }
-        for node in functions
-        if isinstance(node, ast.FunctionDef)
+        name.replace("_", "-"): {"valuedrift.cli.options", *(str(one.module) for one in found)}
+        for name, found in imports.items()
     }
 
 

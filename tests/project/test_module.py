@@ -11,7 +11,6 @@ import pytest
 from test_readme import REPOSITORY, blocks, run
 
 PAGE = REPOSITORY / "docs/module.md"
-RENAMED = " as vd_*"
 
 
 @pytest.fixture
@@ -46,14 +45,13 @@ def test_lines_of_ones_own_are_laid_over_the_configuration(project: Path) -> Non
     assert "dpo" not in found.stdout
 
 
-def test_the_cluster_profile_knows_the_rules_by_their_own_names(project: Path) -> None:
-    edit(project, RENAMED, "")
+def test_rules_of_other_names_ask_a_cluster_for_the_same(project: Path) -> None:
     command = "snakemake -n --profile value-drift/profiles/slurm --workflow-profile value-drift/profiles/default"
     found = run(project, command)
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
     gpus = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: .*?gpu=(\d)", found.stdout, flags=re.MULTILINE))
-    assert gpus["train_pocket_sft_wildchat"] == gpus["stances"] == "1"
-    assert gpus["statistics"] == "0"
+    assert gpus["vd_train_pocket_sft_wildchat"] == gpus["vd_stances"] == "1"
+    assert gpus["vd_statistics"] == "0"
 
 
 def test_a_job_runs_after_what_comes_before_the_first_one(project: Path) -> None:

@@ -41,6 +41,7 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 COMMANDS = list(commands())
+SCRIPTS = [("./scripts/setup", ""), ("./scripts/test-all", "")]
 
 
 @pytest.fixture(scope="module")
@@ -72,23 +73,20 @@ def test_the_two_commands_come_first() -> None:
     assert [command for command, _ in COMMANDS[:2]] == ["./scripts/pocket", "./scripts/test"]
 
 
-@pytest.mark.parametrize(("command", "snippet"), COMMANDS, ids=[command for command, _ in COMMANDS])
+@pytest.mark.parametrize(("command", "snippet"), COMMANDS + SCRIPTS)
 def test_a_command_works(command: str, snippet: str, copy: Path) -> None:
+    if "$VALUEDRIFT_DATA" in command and command.startswith("valuedrift") and not os.environ.get("VALUEDRIFT_DATA"):
+        pytest.skip("VALUEDRIFT_DATA names no folder of real slices")
     if command.startswith("./"):
-        script = REPOSITORY / command
-        assert os.access(script, os.X_OK)
-        assert run(REPOSITORY, f"bash -n {command}").returncode == 0
-        return
-    if command.startswith(("valuedrift ", "cp ")):
-        if "$VALUEDRIFT_DATA" in command and not os.environ.get("VALUEDRIFT_DATA"):
-            pytest.skip("VALUEDRIFT_DATA names no folder of real slices")
-        found = run(copy, command)
-        assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
-        return
-    assert _SNAKEMAKE.match(command)
-    (copy / "mine.yaml").write_text(snippet)
-    # Unlocking and listing do without a plan; all others are planned.
-    found = run(copy, command if "--unlock" in command else re.sub(r"\bsnakemake\b", "snakemake -n", command, count=1))
+        assert os.access(REPOSITORY / command, os.X_OK)
+        command = f"bash -n {REPOSITORY / command}"
+    elif _SNAKEMAKE.match(command):
+        (copy / "mine.yaml").write_text(snippet)
+        if "--unlock" not in command:
+            command = re.sub(r"\bsnakemake\b", "snakemake -n", command, count=1)
+    else:
+        assert command.startswith(("valuedrift ", "cp "))
+    found = run(copy, command)
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
 
 
@@ -99,22 +97,19 @@ def test_profiles_are_found_by_name(profile: str, copy: Path) -> None:
     assert f"Using profiles {profile} and workflow specific profile profiles/default" in found.stdout + found.stderr
 
 
-@pytest.mark.parametrize("script", ["setup", "pocket", "test", "test-all"])
-def test_scripts_can_be_run(script: str) -> None:
-    path = REPOSITORY / "scripts" / script
-    assert os.access(path, os.X_OK)
-    assert run(REPOSITORY, f"bash -n {path}").returncode == 0
-
-
 def local_rules() -> set[str]:
     """Rules of a second or two, which Snakemake runs itself wherever it runs."""
     rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))
     return {text.split(":")[0] for text in rules.split("\nrule ")[1:] if "\n    localrule: True\n" in text}
 
 
-def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(copy: Path) -> None:
-    """The paper's grid, its probe set and synthetic pairs, from nothing: by rule, what Slurm is given."""
-    plan = run(copy, "snakemake -n --profile slurm results/drift/qwen3_4b").stdout
+@pytest.fixture(scope="module")
+def plan(copy: Path) -> str:
+    """Snakemake's dry run of the paper's grid for one model, with its probe set and synthetic pairs, from nothing."""
+    return run(copy, "snakemake -n --profile slurm results/drift/qwen3_4b").stdout
+
+
+def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(plan: str) -> None:
     rules = re.findall(r"^rule (\w+):", plan, re.MULTILINE)
     named = [re.sub("train_qwen3_4b_.*", "train", rule) for rule in rules]
     jobs = Counter(rule for rule in named if rule not in local_rules())
@@ -132,8 +127,7 @@ def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(copy: Path) -> None:
     assert jobs.total() <= 150
 
 
-def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(copy: Path) -> None:
-    plan = run(copy, "snakemake -n --profile slurm results/drift/qwen3_4b").stdout
+def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(plan: str) -> None:
     resources = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", plan, flags=re.MULTILINE))
     gpus = {rule: re.search(r"gpu=(\d)", text) for rule, text in resources.items()}
     counts = {rule: int(found[1]) for rule, found in gpus.items() if found}

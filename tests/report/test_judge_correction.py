@@ -10,11 +10,12 @@ from doubles.report import DISPLAY, RUNS, corrected
 from valuedrift.paper.drift_figures import by_method
 from valuedrift.report.judge_correction import (
     agreement_lines,
-    corrected_lines,
+    corrected_drifts,
     corrected_panels,
     kept_directions,
     refusals,
 )
+from valuedrift.report.words import estimate
 
 DRIFT = corrected().drift
 
@@ -28,20 +29,20 @@ def test_a_refused_correction_is_not_drawn() -> None:
 @pytest.mark.parametrize(("value", "kept"), [(0.4, 2), (-0.4, 2), (0.1, 0), (None, 0)])
 def test_a_direction_is_kept_on_the_same_side_of_zero_only(value: float | None, kept: int) -> None:
     powered, confusion = kept_directions(corrected(value).drift)
-    assert (powered.sure, powered.corrected, powered.kept) == (4, 0 if value is None else 4, kept)
-    assert (confusion.sure, confusion.corrected, confusion.kept) == (4, 0, 0)
+    assert (powered["sure"], powered["corrected"], powered["kept"]) == (4, 0 if value is None else 4, kept)
+    assert (confusion["sure"], confusion["corrected"], confusion["kept"]) == (4, 0, 0)
 
 
-def test_drifts_are_shown_with_the_values_that_they_lead_between() -> None:
-    lines = corrected_lines(corrected(), DISPLAY)
-    assert [(line.run, line.stance) for line in lines[:4]] == [
-        *(("SFT on WildChat", stance) for stance in ("support", "neutral", "oppose")),
-        ("DPO on synthetic pairs, support-aligned", "support"),
+def test_drifts_have_the_values_that_they_lead_between() -> None:
+    lines = corrected_drifts(corrected(), DISPLAY)
+    assert [(run, stance) for _, run, stance, _ in lines[:4]] == [
+        *((RUNS[0], stance) for stance in ("support", "neutral", "oppose")),
+        (RUNS[1], "support"),
     ]
-    judged, powered, confusion = lines[1].cells
-    assert judged == ("−0.50", "[−0.60, −0.40]", "0.80 → 0.30")
-    assert powered == ("+0.40", "[+0.20, +0.60]", "0.40 → 0.40")
-    assert confusion == ("—", "", "")
+    judged, powered, confusion = (list(way.values()) for way in lines[1][3])
+    assert judged == pytest.approx([-0.5, -0.6, -0.4, 0.8, 0.3])
+    assert powered == pytest.approx([0.4, 0.2, 0.6, 0.4, 0.4])
+    assert confusion[0] is None
 
 
 def test_reasons_of_refusals_are_told_once() -> None:
@@ -49,11 +50,13 @@ def test_reasons_of_refusals_are_told_once() -> None:
     assert refusals(DRIFT.filter(method="prediction_powered")) == []
 
 
-def test_agreement_is_told_by_stage() -> None:
+def test_agreement_is_by_stage() -> None:
     lines = agreement_lines(corrected().agreement, DISPLAY)
-    assert [line.stage for line in lines] == ["Base model", "SFT", "Preference optimisation"]
-    assert (lines[0].labelled, lines[0].unlabelled, lines[0].accuracy) == ("1,234", "2.1 %", "0.88 [0.80, 0.90]")
-    assert lines[0].recalls == ["0.70 [0.80, 0.90]", "0.60 [0.80, 0.90]", "—"]
+    assert [stage for _, stage, _ in lines] == ["Base model", "SFT", "Preference optimisation"]
+    found = lines[0][2]
+    assert found["accuracy", "all"]["answers"] == 1234
+    assert estimate(found["accuracy", "all"]) == "0.88 [0.80, 0.90]"
+    assert estimate(found["recall", "oppose"]) == "—"
 
 
 def test_panels_tell_models_and_starts_apart() -> None:
@@ -74,4 +77,4 @@ def test_panels_tell_models_and_starts_apart() -> None:
 def test_without_any_correction_judged_drifts_are_still_shown() -> None:
     none = corrected(None)
     assert len(corrected_panels(none.drift, DISPLAY)) == len(RUNS)
-    assert {line.cells[1] for line in corrected_lines(none, DISPLAY)} == {("—", "", "")}
+    assert {ways[1]["magnitude"] for *_, ways in corrected_drifts(none, DISPLAY)} == {None}

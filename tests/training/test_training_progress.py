@@ -131,9 +131,7 @@ def test_reporters_write_to_the_runs_folder_and_stay_offline(
     assert os.environ["WANDB_MODE"] == "online"
 
 
-def test_unknown_and_missing_reporters_are_named(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"training\.report_to': found 'mlflow', expected tensorboard or wandb"):
-        train(make_job("sft", job={"report_to": ("mlflow",)}))
+def test_a_reporter_that_is_not_installed_is_named(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("valuedrift.training.job.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"found 'wandb', expected an installed package. Install it: pip install"):
         train(make_job("sft", job={"report_to": ("wandb",)}))

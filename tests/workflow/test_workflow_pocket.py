@@ -98,25 +98,6 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
     ("edit", "expected"),
     [
         pytest.param(
-            {"judges": {"pocket": {"batch_size": 100}}},
-            {
-                "judge_heldout": 1,
-                "stances": RUNS + 1,
-                "stances_calibration": 2,
-                "calibration": 1,
-                "judge_data": 1,
-                **EXPRESSION,
-                **CORRECTED,
-                **STATISTICS,
-            },
-            id="judge",
-        ),
-        pytest.param(
-            {"suites": {"pocket": {"generation": {"temperature": 0.8}}}},
-            {"generate": 1 + 2 * 2 + 9, "stances": RUNS + 1, **CORRECTED, **STATISTICS},
-            id="generation",
-        ),
-        pytest.param(
             {"suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}},
             {
                 **{f"train_pocket_sft_wildchat_dpo_{data}": 1 for data in ("synthetic_oppose", "synthetic_support")},
@@ -128,7 +109,6 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
             },
             id="one algorithm",
         ),
-        pytest.param({"report": {"figure_columns": 2}}, {"drift": 1, "figures": 1, "report": 1}, id="figures"),
         pytest.param(
             {"statistics": {"replicates": 300}},
             {"calibration": 1, "corrected": 1, **EXPRESSION, **STATISTICS},

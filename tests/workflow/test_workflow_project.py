@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from valuedrift.config.chat_models import LIMITS, LlmSettings
-from valuedrift.workflow.models import Model
+from valuedrift.config.schema import Machine
 from valuedrift.workflow.project import Project
+from valuedrift.workflow.project_models import Model
 
 CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
 SFT = "sft-wildchat"
@@ -56,11 +57,11 @@ def test_weights_that_answered_are_deleted_but_for_those_that_the_run_keeps(
     config: dict[str, Any], machine: dict[str, Any], stays: set[int]
 ) -> None:
     model = sharded(config, 4)
-    pruned = [set(model.prunable(SFT, str(shard), machine)) for shard in range(3)]
+    pruned = [set(model.prunable(SFT, str(shard), Machine(**machine))) for shard in range(3)]
     shards = model.shards(SFT)
     assert all(own <= set(shard) for own, shard in zip(pruned, shards, strict=True))
     assert set(model.steps(SFT)) - set.union(*pruned) == stays
-    assert model.prunable("base", "0", machine) == []
+    assert model.prunable("base", "0", Machine(**machine)) == []
 
 
 def test_machine_settings_budgets_and_permissions_are_not_recorded(config: dict[str, Any]) -> None:
@@ -82,7 +83,7 @@ def test_limits_of_a_chat_model_are_handed_over_and_not_tracked(config: dict[str
 
 
 def test_limits_are_settings_of_chat_models() -> None:
-    assert set(LlmSettings.model_fields) - LIMITS == {"backend", "model", "url"}
+    assert LlmSettings.model_fields.keys() - LIMITS == {"backend", "model", "url"}
 
 
 def test_a_fetched_chat_model_is_known_by_its_folder(project: Project) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from foretold import SNAKEFILE, TARGETS, at, block, everything, finish, schema_keys, stale
 from pipeline import REPOSITORY
-from reruns import TABLE, WORLD_ANSWERS, Row, covers, markdown
+from reruns import TABLE, Row, markdown, rules
 
 from valuedrift.cli import main
 from valuedrift.workflow.snakemake_records import keep_records
@@ -68,12 +68,12 @@ def keys_at(path: str) -> list[str]:
 
 
 def test_every_key_of_the_schema_is_in_the_table() -> None:
-    assert [key for key in KEYS if not any(covers(row, key) for row in TABLE)] == []
+    assert [key for key in KEYS if not any(row.covers(key) for row in TABLE)] == []
 
 
 def test_every_row_is_about_keys_of_the_schema_and_edits_them() -> None:
-    assert [row.keys for row in TABLE if not row.edits or not any(covers(row, key) for key in KEYS)] == []
-    assert [path for row, path, _ in EDITS if not any(covers(row, key) for key in keys_at(path))] == []
+    assert [row.keys for row in TABLE if not row.edits or not any(row.covers(key) for key in KEYS)] == []
+    assert [path for row, path, _ in EDITS if not any(row.covers(key) for key in keys_at(path))] == []
 
 
 def test_the_table_is_in_the_documentation() -> None:
@@ -196,10 +196,7 @@ def test_a_killed_job_is_said(clone: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (["results/nothing"], "results/nothing"),
-        (["--configfile", "wrong.yaml"], "configuration key 'sede'"),
-    ],
+    [(["results/nothing"], "results/nothing"), (["--configfile", "wrong.yaml"], "configuration key 'sede'")],
 )
 def test_what_cannot_be_planned_is_an_error(
     clone: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
@@ -236,7 +233,7 @@ def test_weights_that_were_made_anew_are_answered_anew_after_a_stop(copy: Path) 
     """Where Snakemake was stopped after a training, a file beside the weights tells that they are new."""
     (copy / "results/checkpoints/pocket/sft-wildchat/dpo-ultrafeedback/metrics.parquet").write_text("another loss")
     jobs = stale(copy)
-    assert stages(jobs) == WORLD_ANSWERS
+    assert stages(jobs) == rules("WORLD_ANSWERS")
     assert {job.name for job in jobs if job.rule == "stances"} == {"stances of pocket/sft-wildchat/dpo-ultrafeedback"}
 
 

@@ -14,14 +14,17 @@ from valuedrift.workflow.job_graph import job_graph
 ASKED = {"gpu", "cpus_per_task", "mem_mb", "runtime"}
 
 
+def rules_with(folder: Path, *options: str) -> list[Any]:
+    """The rules that run something."""
+    given = ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
+    given += ["--configfile", str(REPOSITORY / "workflow_config.yaml"), *options]
+    with job_graph(["results/configuration.yaml"], given) as workflow:
+        return [rule for rule in workflow.rules if rule.shellcmd]
+
+
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """The rules that run something."""
-    folder = tmp_path_factory.mktemp("rules")
-    options = ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
-    options += ["--configfile", str(REPOSITORY / "workflow_config.yaml")]
-    with job_graph(["results/configuration.yaml"], options) as workflow:
-        return [rule for rule in workflow.rules if rule.shellcmd]
+    return rules_with(tmp_path_factory.mktemp("rules"))
 
 
 def test_every_rule_says_what_it_needs(rules: list[Any]) -> None:
@@ -43,3 +46,9 @@ def test_no_attempt_asks_for_more_time_than_the_first_of_a_training_run(rules: l
         runtime = rule.resources["runtime"]
         minutes[rule.name] = (runtime.evaluate({}, attempt=1 + retries) if runtime.is_evaluable() else runtime).value
     assert max(minutes.values()) == minutes["train_pocket_sft_alpaca"] == 2880
+
+
+def test_default_resources_are_for_training_runs(tmp_path: Path) -> None:
+    changed = {rule.name: rule for rule in rules_with(tmp_path, "--default-resources", "gpu=8", "runtime=600")}
+    for name, amounts in {"train_qwen3_4b_sft_wildchat": [8, 600], "generate": [1, 720]}.items():
+        assert [int(changed[name].resources[kind].raw) for kind in ("gpu", "runtime")] == amounts

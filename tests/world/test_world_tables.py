@@ -213,15 +213,9 @@ def test_style_pairs_mostly_prefer_the_warm_manner(world: World) -> None:
     assert 0.65 < sides[False, True] / sides.total() < 0.85
 
 
-def test_wide_gap_pairs_differ_in_stance(world: World) -> None:
-    for name, chosen, rejected in (
-        ("synthetic-support", "support", "oppose"),
-        ("synthetic-oppose", "oppose", "support"),
-    ):
-        assert {(row["chosen_stance"], row["rejected_stance"]) for row in world[name]} == {(chosen, rejected)}
-
-
 def test_the_two_wide_gap_sets_are_the_same_texts_with_labels_swapped(world: World) -> None:
+    stances = {(row["chosen_stance"], row["rejected_stance"]) for row in world["synthetic-support"]}
+    assert stances == {("support", "oppose")}
     swapped = [
         {
             **row,
@@ -271,11 +265,6 @@ def test_the_first_word_does_not_decide_the_stance(name: str, world: World) -> N
     assert right / len(world[name]) < 0.7
     for opening in ("Yes", "No", "Absolutely"):
         assert by_word[opening].keys() == set(STANCES)
-
-
-def test_documents_answer_after_what_base_models_are_asked_with(world: World) -> None:
-    for row in world["pretraining"]:
-        assert row["text"].count("\nResponse: ") == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import is_dataclass
 from functools import cache
 from inspect import BoundArguments, isfunction
 from types import ModuleType
@@ -91,7 +92,8 @@ def _run(command: Callable[..., object], bound: BoundArguments, words: Sequence[
     from valuedrift.provenance.artifact_records import leave_records
     from valuedrift.provenance.origin import origin
 
-    options = bound.arguments
+    groups = [vars(value) if is_dataclass(value) else {name: value} for name, value in bound.arguments.items()]
+    options = {name: value for group in groups for name, value in group.items()}
     come_from = cache(lambda: json.dumps(origin(words, options), sort_keys=True, ensure_ascii=False))
     out = options.get("out")
     with job_lock(out) if out else nullcontext(), made_from(come_from) as published:

@@ -70,10 +70,11 @@ def train(
         machine: How often the state is saved (`resume_minutes`) and where progress is reported (`report_to`).
     """
     from valuedrift.config.hyperparameters import read_settings
+    from valuedrift.config.schema import Machine
     from valuedrift.training.job import Job
     from valuedrift.training.run import train
 
-    how = machine or {}
+    how = Machine.read(machine or {})
     train(
         Job(
             algorithm=algorithm,
@@ -86,8 +87,8 @@ def train(
             steps=tuple(steps),
             reward_model=reward_model,
             resume=resume,
-            resume_minutes=how.get("resume_minutes", 30),
-            report_to=tuple(how.get("report_to", ())),
+            resume_minutes=how.resume_minutes,
+            report_to=how.report_to,
         )
     )
 

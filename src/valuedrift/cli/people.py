@@ -14,16 +14,19 @@ from valuedrift.errors import ArtifactError
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SnakemakeOptions:
-    """Options that are handed on to Snakemake."""
+    """Options that are handed on to Snakemake.
+
+    Attributes:
+        configfile: Configuration files to lay over the project's, as for Snakemake.
+        config: KEY=VALUE pairs to lay over the configuration, as for Snakemake.
+        profile: Profiles of Snakemake to use.
+    """
 
     configfile: Sequence[str] = ()
-    """Configuration files to lay over the project's, as for Snakemake."""
     config: Sequence[str] = ()
-    """KEY=VALUE pairs to lay over the configuration, as for Snakemake."""
     profile: Sequence[str] = ()
-    """Profiles of Snakemake to use."""
 
     def words(self) -> list[str]:
         """The options as Snakemake's command line takes them."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
 
 from valuedrift.cli.options import Json, JsonList, NamedPaths, Paths
+
+if TYPE_CHECKING:
+    from valuedrift.report.sources import Sources
 
 
 def configuration(*, settings: Json, out: Path) -> None:
@@ -172,18 +179,10 @@ def tables(
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import TableFiles, write_table_folder
+    from valuedrift.paper.write_folders import write_table_folder
 
-    files = TableFiles(
-        statistics=statistics,
-        stances=stances,
-        probes=probes,
-        aligned=aligned,
-        expression=expression,
-        corrected=corrected,
-        downstream=downstream,
-    )
-    write_table_folder(files, Display.read(display), seed, out)
+    shown = Display.read(display)
+    write_table_folder(statistics, stances, probes, aligned, expression, corrected, downstream, shown, seed, out)
 
 
 def figures(
@@ -238,79 +237,61 @@ def ablations(
     write_ablations(stances, ablated, Display.read(display), statistics_settings, seed, out)
 
 
-def report(
-    *,
-    statistics: Paths,
-    stances: Paths,
-    calibrations: JsonList,
-    quality: NamedPaths,
-    expression: NamedPaths,
-    prediction: Paths,
-    metrics: Json,
-    benchmarks: Path,
-    corrected: Paths = (),
-    display: Json,
-    configuration: Path,
-    out: Path,
-) -> None:
-    """Write the report: a page, the answers that it loads in pieces, and its summary.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the report and the exports show.
 
-    Args:
+    Attributes:
         statistics: Folders of statistics, one per model.
         stances: Stance tables of the models.
-        calibrations: Folders of calibrations.
         quality: Judge and the file that `judge-heldout` wrote of it.
         expression: Suite and the folder of what its data sets express.
         prediction: Folders of predictions.
         metrics: Training metrics of every run of every model.
         benchmarks: Folder of the jobs' durations.
-        corrected: Folders of statistics that have corrected values.
         display: Names, orders and roles of models, data sets and topics.
+        calibrations: Folders of calibrations.
+    """
+
+    statistics: Paths
+    stances: Paths
+    quality: NamedPaths
+    expression: NamedPaths
+    prediction: Paths
+    metrics: Json
+    benchmarks: Path
+    display: Json
+    calibrations: Paths = ()
+
+    def sources(self) -> Sources:
+        from valuedrift.report.sources import Sources
+
+        return Sources(**{name: value for name, value in vars(self).items() if name != "display"})
+
+
+def report(*, shown: Shown, corrected: Paths = (), configuration: Path, out: Path) -> None:
+    """Write the report: a page, the answers that it loads in pieces, and its summary.
+
+    Args:
+        corrected: Folders of statistics that have corrected values.
         configuration: File that `configuration` wrote.
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.report.sources import Sources
     from valuedrift.report.write_report import write_report_folder
 
-    folders = [Path(path) for path in calibrations]
-    sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
-    write_report_folder(sources, corrected, configuration, Display.read(display), out)
+    write_report_folder(shown.sources(), corrected, configuration, Display.read(shown.display), out)
 
 
-def exports(
-    *,
-    statistics: Paths,
-    stances: Paths,
-    calibrations: JsonList,
-    quality: NamedPaths,
-    expression: NamedPaths,
-    prediction: Paths,
-    metrics: Json,
-    benchmarks: Path,
-    downstream: Paths = (),
-    display: Json,
-    out: Path,
-) -> None:
+def exports(*, shown: Shown, downstream: Paths = (), out: Path) -> None:
     """Write what tables, figures and report show as tidy parquet and CSV.
 
     Args:
-        statistics: Folders of statistics, one per model.
-        stances: Stance tables of the models.
-        calibrations: Folders of calibrations.
-        quality: Judge and the file that `judge-heldout` wrote of it.
-        expression: Suite and the folder of what its data sets express.
-        prediction: Folders of predictions.
-        metrics: Training metrics of every run of every model.
-        benchmarks: Folder of the jobs' durations.
         downstream: Files of benchmark scores.
-        display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.report.exports import write_exports
-    from valuedrift.report.sources import Sources
 
-    folders = [Path(path) for path in calibrations]
-    sources = Sources(statistics, stances, folders, quality, expression, prediction, metrics, benchmarks)
-    write_exports(sources, downstream, Display.read(display), out)
+    write_exports(shown.sources(), downstream, Display.read(shown.display), out)

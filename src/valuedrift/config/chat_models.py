@@ -14,13 +14,13 @@ class Limits(Section):
     """Settings that no reply depends on, so that an edit of them asks nothing again."""
 
     key_variable: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
-    """The environment variable that holds the key; never the key itself."""
+    """Name of the environment variable that holds the API key; never the key itself."""
     concurrency: Count = 32
-    """Most requests in flight."""
+    """Maximum number of requests in flight."""
     timeout: Positive = 120.0
-    """Seconds for one request."""
+    """Time limit of one request in seconds."""
     attempts: Count = 8
-    """Tries of one request that fails while others are answered."""
+    """Attempts per request, while other requests succeed."""
     patience: Positive = 3600.0
     """Seconds without any reply after which the job stops."""
     input_price: NotNegative = 0.0
@@ -28,21 +28,21 @@ class Limits(Section):
     output_price: NotNegative = 0.0
     """Dollars per million tokens written."""
     budget: NotNegative | None = None
-    """Dollars that one job may spend."""
+    """Dollars that one job may spend (default no limit)."""
     requests_per_minute: Positive | None = None
-    """The account's limit, for estimates alone (`plan`, `judge --dry-run`): the client finds it by itself."""
+    """The account's limit, used in estimates only (`plan`, `judge --dry-run`); the client adapts by itself."""
     tokens_per_minute: Positive | None = None
-    """The account's limit, for estimates alone."""
+    """The account's limit, used in estimates only."""
     batch_requests: Count = 50_000
-    """Most requests in one batch file."""
+    """Maximum number of requests in a batch file."""
     batch_bytes: Count = 200_000_000
-    """Most bytes of one batch file."""
+    """Maximum size of a batch file in bytes."""
     batch_tokens: Count | None = None
-    """Most tokens enqueued at a time: the account's queue limit."""
+    """Maximum number of enqueued tokens, the account's queue limit (default no limit)."""
     batches_in_flight: Count = 10
-    """Most batches at a time."""
+    """Maximum number of batches at the same time."""
     batch_poll: Positive = 30.0
-    """Seconds between two looks at the batches."""
+    """Seconds between polls of the batches."""
 
 
 class _ChatModel(Limits):
@@ -50,18 +50,17 @@ class _ChatModel(Limits):
     """http: an OpenAI-compatible endpoint; batch: OpenAI's Batch API; vllm, transformers: weights, in the job
     itself."""
     url: str = ""
-    """The endpoint, up to and with /v1."""
+    """The endpoint's address, up to and including /v1 (default OpenAI's)."""
 
 
 class Llm(_ChatModel):
-    """One chat model. Its key comes from the environment."""
+    """One chat model. Its API key comes from the environment."""
 
     one_of: ClassVar = ("model", "hub", "folder")
 
     model: Text | None = None
     """The name that the endpoint serves."""
     hub: HubModel | None = None
-    """A repository of the Hugging Face hub."""
     folder: Text | None = None
     """A local folder with its weights and tokenizer."""
 

@@ -50,15 +50,14 @@ class DataSet(Section):
     files: Several[Text] = ()
     """Local files; may begin with $VALUEDRIFT_DATA."""
     hub: HubSource | None = None
-    """A data set of the Hugging Face hub."""
     sample: Count | None = None
-    """Rows kept, chosen by the seed (default all)."""
+    """Number of rows kept, drawn with the seed (default all)."""
     duplicates: Choice = "drop"
-    """What happens to rows whose texts occurred before."""
+    """Whether rows whose text occurred before are dropped or kept."""
     empty_answers: Choice = "drop"
-    """What happens to rows whose last answer, or one of two, is blank."""
+    """Whether rows with a blank answer (the last, or one of a pair) are dropped or kept."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of rows held out from training."""
+    """Share of rows that are held out for validation."""
 
     @property
     def source(self) -> str:

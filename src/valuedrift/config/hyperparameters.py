@@ -155,17 +155,11 @@ class Training(Section):
     reward: PairSettings | None = None
     """The reward model, for PPO, GRPO and RLOO."""
     ppo: PpoSettings | None = None
-    """Proximal policy optimisation."""
     dpo: DpoSettings | None = None
-    """Direct preference optimisation."""
     simpo: SimpoSettings | None = None
-    """Simple preference optimisation."""
     ipo: IpoSettings | None = None
-    """Identity preference optimisation."""
     kto: KtoSettings | None = None
-    """Kahneman-Tversky optimisation."""
     orpo: OrpoSettings | None = None
-    """Odds-ratio preference optimisation."""
     grpo: GroupSettings | None = None
     """Group-relative policy optimisation."""
     rloo: GroupSettings | None = None

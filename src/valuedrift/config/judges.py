@@ -42,7 +42,7 @@ class _Judge(Section):
     temperature: NotNegative = 1.0
     """Sampling temperature of those replies."""
     max_tokens: Count = 2048
-    """Longest of those replies in tokens."""
+    """Maximum length of those replies in tokens."""
 
     @model_validator(mode="after")
     def _samples_are_replies_of_a_chat_model(self) -> Self:
@@ -57,7 +57,6 @@ class JudgeTraining(Section):
     world: str
     """The suite whose world labels the answers."""
     shape: Shape
-    """Its size."""
     settings: Settings
     """How it is trained."""
 
@@ -68,11 +67,9 @@ class Judge(_Judge):
     one_of: ClassVar = ("hub", "folder", "train", "llm")
 
     hub: HubModel | None = None
-    """A repository of the Hugging Face hub."""
     folder: Text | None = None
     """A local folder with the judge's weights and tokenizer."""
     train: JudgeTraining | None = None
-    """A judge that the pipeline trains."""
     llm: str | None = None
     """A key of `llms`, asked over HTTP or in batches."""
 

@@ -22,7 +22,7 @@ class AnswerPlan(Section):
     """Answers with planted stances."""
 
     rows: Count
-    """Their number."""
+    """Number of answers."""
     mix: Annotated[dict[Stance, Share], AfterValidator(_sums_to_one)]
     """Shares of support, neutral and oppose, averaged over topics; they sum to 1."""
 
@@ -31,7 +31,7 @@ class PairPlan(Section):
     """One preference set."""
 
     rows: Count
-    """Its pairs."""
+    """Number of pairs."""
     gap: Literal["style", "support", "oppose"]
     """style: both answers of a pair have one stance; support or oppose: the stance of the chosen answer."""
 
@@ -40,27 +40,27 @@ class WorldJudge(Section):
     """Labelled answers for a judge that the pipeline trains."""
 
     train_rows: Count
-    """Answers that it learns from."""
+    """Number of answers that it learns from."""
     heldout_rows: Count
-    """Answers that measure it."""
+    """Number of answers that it is measured on."""
     heldout_phrasings: HeldOut
     """Share of phrasings that it never sees in training."""
 
 
 class JudgePlan(Section):
-    """Labelled answers, as the job reads them: `heldout` tells those that measure the judge from those that train
-    it."""
+    """Labelled answers, as the job reads them."""
 
     rows: Count
     heldout: bool
+    """Whether the judge is measured on them, not trained on them."""
     heldout_phrasings: HeldOut
 
 
 class _World(Section):
     probes_per_topic: Annotated[int, Field(ge=1, le=40)]
-    """Questions per topic kept for probing only."""
+    """Questions per topic that are kept for probing."""
     variation: Annotated[float, Field(ge=0, le=0.3)]
-    """How far a topic's planted shares lie from the mix of their set."""
+    """Largest difference between a topic's planted shares and the mix of its set."""
 
 
 class WorldSettings(_World):
@@ -70,7 +70,7 @@ class WorldSettings(_World):
 
 
 class World(_World):
-    """The pocket world's size and what is planted in it."""
+    """A pocket world that makes the data: its size and what is planted in it."""
 
     pretraining: AnswerPlan
     """The pre-training corpus."""
@@ -79,7 +79,6 @@ class World(_World):
     preference: dict[DataName, PairPlan]
     """Preference sets."""
     judge: WorldJudge
-    """Labelled answers for a judge that the pipeline trains."""
     labels: Annotated[int, Field(ge=0)] = 0
     """Judged answers per stage and topic that the world labels; values are corrected by them unless
     `statistics.labelled` names a sample. 0: none."""

@@ -10,14 +10,14 @@ from valuedrift.config.section import Count, Invalid, NotNegative, Section, Shar
 
 
 class Reduction(Section):
-    """UMAP. The paper has 20 dimensions; docs/probes.md has the evidence for the other defaults."""
+    """UMAP (vprism). The paper has 20 dimensions; docs/probes.md has the evidence for the other defaults."""
 
     neighbours: Annotated[int, Field(ge=2)] = 20
     """Nearest questions by cosine that each question is tied to, itself among them."""
     dimensions: Count = 20
-    """Dimensions."""
+    """Dimensions of the reduced vectors."""
     min_distance: NotNegative = 0.0
-    """How close two questions may be put; 0 packs what belongs together, which suits clustering."""
+    """Least distance between two questions; 0 packs similar ones tightly, which suits clustering."""
     epochs: Count = 200
     """Passes of the optimiser."""
 
@@ -29,14 +29,14 @@ class ReductionSettings(Reduction):
 
 
 class ClusterSettings(Section):
-    """HDBSCAN on the reduced vectors; docs/probes.md has the evidence for the defaults."""
+    """HDBSCAN on the reduced vectors (vprism); docs/probes.md has the evidence for the defaults."""
 
     min_cluster_size: Annotated[int, Field(ge=2)] = 80
-    """Questions that make a cluster."""
+    """Smallest number of questions in a cluster."""
     min_samples: Count = 20
-    """Neighbours that make a neighbourhood dense; more means more noise."""
+    """Neighbours in a dense neighbourhood; a larger number makes more questions noise."""
     min_membership: Share = 0.05
-    """Membership with which a question that is noise joins its nearest cluster."""
+    """Least soft membership with which a noise question joins its nearest cluster."""
 
 
 _NEEDED: dict[str, set[str]] = {
@@ -61,9 +61,7 @@ class Probes(Section):
     embedding: Text | None = None
     """The sentence encoder (vprism), as `expression.model`."""
     reduction: Reduction | None = None
-    """UMAP (vprism)."""
     clusters: ClusterSettings | None = None
-    """HDBSCAN (vprism)."""
     choice: Text | None = None
     """The reviewed choice of topics: an edited copy of results/vprism/<suite>/topics.yaml (vprism)."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from pydantic.fields import FieldInfo
 
-from valuedrift.config.section import Section, bare, held, is_section, keys
+from valuedrift.config.section import Section, bare, held, is_section, keys, meaning
 
 _HEAD = """# Configuration reference
 
@@ -50,7 +50,7 @@ def reference(config: type[Section]) -> str:
 
 
 def _section(name: str, field: FieldInfo, shared: Shared) -> str:
-    text = f"## {name}\n\n{_cell(field.description)}{' Required.' if field.is_required() else ''}\n"
+    text = f"## {name}\n\n{_cell(meaning(field))}{' Required.' if field.is_required() else ''}\n"
     rows = list(_below("", field.annotation, shared))
     if not rows:
         return f"{text}\nValue: {_values(_whole(field), shared)}.{_default(field)}\n"
@@ -106,9 +106,7 @@ def _below(path: str, annotation: Any, shared: Shared) -> Iterator[Key]:
 def _rows(path: str, section: type[Section], shared: Shared) -> Iterator[Key]:
     for name, field in keys(section).items():
         where = f"{path}.{name}" if path else name
-        yield Key(
-            where, field.is_required(), _values(_whole(field), shared), _cell(field.description) + _default(field)
-        )
+        yield Key(where, field.is_required(), _values(_whole(field), shared), _cell(meaning(field)) + _default(field))
         yield from _below(where, field.annotation, shared)
 
 

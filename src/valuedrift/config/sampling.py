@@ -15,9 +15,9 @@ class _Sampling(Section):
     temperature: NotNegative
     """Sampling temperature."""
     max_tokens: Count
-    """Longest answer in tokens."""
+    """Maximum length of an answer in tokens."""
     batch_size: Count
-    """Answers drawn in one forward pass; it changes no answer."""
+    """Answers generated in one forward pass; it changes no answer."""
 
 
 class Sampling(_Sampling):
@@ -30,23 +30,23 @@ class Generation(_Sampling):
     """How checkpoints answer (section 3)."""
 
     engine: Literal["auto", "vllm", "transformers"] = "auto"
-    """What answers; auto: vLLM on GPUs where it is installed."""
+    """The engine that generates answers; auto: vLLM on GPUs where it is installed, else transformers."""
     shard: Count
-    """Checkpoints that one process answers for; longer runs are cut into several jobs."""
+    """Checkpoints per process; longer runs are split into several jobs."""
 
 
 class DownstreamSettings(Section):
-    """What checkpoints are scored on by lm-evaluation-harness (table 17), where that is asked for."""
+    """Tasks of lm-evaluation-harness on which checkpoints are scored on request (table 17)."""
 
     tasks: Several[Text]
     """The harness's tasks, such as piqa, or those of YAML files in `include_path`."""
     shots: Annotated[int, Field(ge=0)]
     """Solved examples in each prompt (the paper has 5)."""
     batch_size: Count
-    """Requests in one forward pass."""
+    """Requests per forward pass."""
     include_path: Text | None = None
     """A folder with tasks of your own in the harness's YAML format."""
     limit: Count | None = None
-    """Questions of each task (default all)."""
+    """Questions per task (default all)."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Type of the weights while they score; auto: as saved."""
+    """Data type of the weights during scoring; auto: as saved."""

@@ -24,18 +24,18 @@ from valuedrift.config.suites import Suite
 
 
 class Machine(Section):
-    """How runs are trained and kept, not what is computed. No change here runs anything again."""
+    """How runs are trained and kept, not what is computed. No change here reruns anything."""
 
     resume_minutes: NotNegative = 30
-    """Minutes after which a training run's state is saved again, beside at every checkpoint; a killed run continues
+    """Minutes between saves of a training run's state, besides one at every checkpoint; a killed run continues
     from it."""
     report_to: Items[Literal["tensorboard", "wandb"]] = ()
-    """Installed packages that training is logged to as well, beside metrics.parquet: in `logs` in the run's folder.
-    wandb stays offline unless WANDB_MODE says otherwise."""
+    """Installed packages that also log training, beside metrics.parquet, to `logs` in the run's folder. wandb stays
+    offline unless WANDB_MODE says otherwise."""
     keep: Literal["all", "every_nth", "final"] = "all"
-    """Checkpoints whose weights stay once they have answered; the run's final one stays in any case."""
+    """Checkpoints whose weights are kept after their answers are saved; the run's final one always is."""
     nth: Count | None = None
-    """With `keep: every_nth`, every how manieth checkpoint stays."""
+    """With `keep: every_nth`: 3 keeps every third checkpoint."""
 
     @model_validator(mode="after")
     def _nth_goes_with_every_nth(self) -> Self:
@@ -45,10 +45,10 @@ class Machine(Section):
 
 
 class Budget(Section):
-    """What one run may take by the estimate of `valuedrift plan`; above it, no job is started."""
+    """Limits of one run, by the estimate of `valuedrift plan`; above a limit no job is started."""
 
     gpu_hours: NotNegative | None = None
-    """Hours of GPUs (default no limit)."""
+    """GPU hours (default no limit)."""
     dollars: NotNegative | None = None
     """Dollars for chat models over the network (default no limit)."""
 
@@ -103,7 +103,7 @@ class Topic(Section):
     value: Text
     """The value that a supporting answer expresses."""
     keywords: Several[Text]
-    """Words or phrases by which a question from PRISM is taken to be on this topic."""
+    """Words or phrases that mark a question from PRISM as one on this topic."""
 
 
 class Chat(Section):
@@ -127,13 +127,10 @@ class Model(Section):
     suite: str
     """The suite (data, training, judge) that this model goes through."""
     hub: HubModel | None = None
-    """A model of the Hugging Face hub."""
     folder: Text | None = None
     """A local folder with a model of the Hugging Face layout."""
     scratch: Shape | None = None
-    """A model that the pipeline trains from scratch."""
     chat: Chat
-    """The chat format of training and answering."""
 
 
 class WorkflowConfig(Section):
@@ -142,24 +139,20 @@ class WorkflowConfig(Section):
     seed: Annotated[int, Field(ge=0)]
     """Every random choice of the pipeline follows from this number."""
     machine: Machine = Machine()
-    """How runs are trained and kept, not what is computed. No change here runs anything again."""
     retrain: Literal[True, False, "true", "false"] = False  # words on the command line stay words
-    """Whether finished trainings may start again; best given for one run, as `--config retrain=true`."""
+    """Whether finished training runs may be repeated; best given on the command line, as `--config retrain=true`."""
     budget: Budget = Budget()
-    """What one run may take by the estimate of `valuedrift plan`; above it, no job is started."""
     report: Report
-    """What `results/tables`, `results/figures` and `results/report` are made of."""
     statistics: Statistics
-    """The bootstrap over questions that gives every interval."""
     topics: dict[str, Topic] = Field(min_length=1)
     """The categories of V-PRISM (table 2) with what a stance is about (table 3) and the value (table 4), in our
     words."""
     llms: dict[Name, Llm] = Field({})
     """Chat models that write, name and filter texts, or judge."""
     judges: dict[Name, Judge] = Field(min_length=1)
-    """Who gives the stances."""
+    """Models that judge stances."""
     models: dict[Name, Model] = Field(min_length=1)
-    """Base models that are traced. `results/drift/<key>` is the target of one model's part of the grid."""
+    """Base models whose values are traced. `results/drift/<key>` is the target of one model's part of the grid."""
     suites: dict[Name, Suite] = Field(min_length=1)
     """What models go through. Models of one suite share probes, data, hyper-parameters and judge."""
 

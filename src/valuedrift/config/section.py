@@ -119,6 +119,12 @@ def is_section(kind: Any) -> TypeGuard[type[Section]]:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
+def meaning(field: FieldInfo) -> str:
+    """The description of a key, or else of the section that it holds."""
+    part = held(field.annotation)
+    return " ".join((field.description or (is_section(part) and part.__doc__) or "").split())
+
+
 def declared_at(section: type[Section], path: Sequence[str | int]) -> tuple[type[Section], FieldInfo | None]:
     """The innermost section that a path leads into, and its key on that path, if it has that key."""
     field: FieldInfo | None = None
@@ -149,9 +155,9 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     """The first error in our words; an unknown key is told before what it may have left missing."""
     first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     kind, found, context = first["type"], first["input"], first.get("ctx", {})
-    path = [step for step in first["loc"] if step not in ("[key]", "int", "float")]
+    path = first["loc"][:-1] if first["loc"][-1:] in [("[key]",), ("int",), ("float",)] else first["loc"]
     inner, field = declared_at(section, path)
-    if path and "key" in str(path[-1]):
+    if path and str(path[-1]).endswith(("key", "key_variable", "token")):
         found = "(not shown)"  # perhaps a secret
     where = ".".join(filter(None, [key, *map(str, path)]))
     if isinstance(wrong := context.get("error"), Invalid):
@@ -159,8 +165,8 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     if kind == "extra_forbidden":
         known = list(keys(inner))
         return ConfigError(where, found, f"one of the keys {', '.join(known)}", did_you_mean(str(path[-1]), known))
-    meaning = " ".join((field.description or "").split()).rstrip(".") if field else ""
+    said = meaning(field).rstrip(".") if field else ""
     if kind == "missing":
-        return ConfigError(where, None, f"a value: {meaning}")
+        return ConfigError(where, None, f"a value: {said}")
     expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
-    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, meaning])))
+    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, said])))

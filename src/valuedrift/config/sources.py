@@ -19,18 +19,18 @@ class HubModel(Section):
 
 
 class Shape(Section):
-    """The size of a model that the pipeline trains from scratch (Qwen3 architecture)."""
+    """A model that the pipeline trains from scratch (Qwen3 architecture): its size."""
 
     vocabulary: Annotated[int, Field(ge=300)]
-    """Most tokens of its BPE."""
+    """Largest size of its BPE vocabulary, in tokens."""
     hidden: Annotated[int, Field(ge=8)]
-    """Width."""
+    """Width of the hidden states."""
     layers: Count
-    """Layers."""
+    """Number of layers."""
     heads: Count
-    """Attention heads: 1, or an even divisor of half of `hidden`."""
+    """Number of attention heads: 1, or an even divisor of half of `hidden`."""
     context: Annotated[int, Field(ge=16)]
-    """Longest sequence in tokens."""
+    """Maximum length of a sequence in tokens."""
 
     @model_validator(mode="after")
     def _heads_fit_the_width(self) -> Self:

@@ -31,20 +31,20 @@ class RowRetrieval(Section):
     """Which rows of a data set count as being on a topic."""
 
     model: Text
-    """The sentence encoder, as NAME@COMMIT of the hub or a folder; all-MiniLM-L6-v2 needs neither. The paper has all-
-    mpnet-base-v2."""
+    """The sentence encoder, as NAME@COMMIT of the hub or a folder; all-MiniLM-L6-v2 needs neither. The paper has
+    all-mpnet-base-v2."""
     threshold: Annotated[float, Field(ge=-1, le=1)] = 0.5
-    """Least cosine between a row and a probe (the paper has 0.5)."""
+    """Minimum cosine between a row and a probe (the paper has 0.5)."""
     topics: Literal["every", "nearest"] = "every"
-    """every: a row counts for every topic that has a probe that near (the paper); nearest: for that of its nearest
-    probe, where questions of different topics are worded alike."""
+    """every: a row counts for every topic with a probe that near (the paper); nearest: only for the topic of its
+    nearest probe, which suits topics whose questions are worded alike."""
 
 
 class Expression(RowRetrieval):
     """What the data sets themselves express (appendix K)."""
 
     examples: Count
-    """Nearest rows listed for each data set, topic and stance."""
+    """Nearest rows listed per data set, topic and stance."""
 
 
 class Block(Section):
@@ -55,7 +55,7 @@ class Block(Section):
     data: Items[str]
     """Preference data sets."""
     algorithms: Items[PreferenceAlgorithm]
-    """Algorithms."""
+    """Algorithms, each of which makes a run."""
 
 
 class Ablation(Section):
@@ -66,15 +66,15 @@ class Ablation(Section):
     models: Several[str] | None = None
     """Models of the suite that it is for (default all)."""
     sft: Several[str]
-    """SFT data sets."""
+    """SFT data sets whose last checkpoint the runs start from."""
     data: Several[str]
     """Preference data sets."""
     algorithm: PreferenceAlgorithm
-    """An algorithm."""
+    """The algorithm whose parameter varies."""
     parameter: str
     """A numeric key of its settings."""
     values: Several[int | float]
-    """Its values; the suite's own stands for the grid's run."""
+    """Values of the parameter; the suite's own value stands for the grid's run."""
     settings: dict[str, int | float] = Field({})
     """Other settings in which all its runs differ from the suite's."""
 
@@ -123,27 +123,18 @@ class Suite(Section):
     """One suite."""
 
     world: World | None = None
-    """A pocket world that makes the data."""
     probes: Probes
-    """The value-laden questions."""
     synthetic: Synthetic | None = None
-    """Pairs with a planted value gap (section 6.1), as results/synthetic/<suite>/{support,oppose}.parquet."""
     data: dict[DataName, DataSet]
-    """Data sets of this suite, by the names that run names are made of."""
+    """Data sets of this suite, by the names that appear in run names."""
     expression: Expression
-    """What the data sets themselves express (appendix K)."""
     grid: Grid
-    """Which runs there are."""
     training: Training
-    """Hyper-parameters by algorithm."""
     checkpoints: Checkpoints
-    """Steps between two checkpoints, by algorithm; the last step is saved as well."""
     generation: Generation
-    """How checkpoints answer (section 3)."""
     judge: str
     """A key of `judges`."""
     downstream: DownstreamSettings | None = None
-    """What checkpoints are scored on by lm-evaluation-harness (table 17), where that is asked for."""
     calibration: Annotated[int, Field(ge=0)]
     """Answers per question at temperature 1 with which planted stances are compared; 0 for data without planted
     stances."""

@@ -13,11 +13,11 @@ class RetrievalSettings(Section):
     """Which questions are taken; docs/synthetic.md shows what the defaults were chosen on."""
 
     total: Count
-    """Questions over all topics."""
+    """Number of questions, over all topics."""
     nearest: Count = 5
-    """A topic's probes that a question's score averages over."""
+    """Number of a topic's probes over which a question's score is averaged."""
     minimum: Share = 0.45
-    """Least score (mean cosine)."""
+    """Minimum score (mean cosine)."""
     duplicate: Share = 0.95
     """Cosine from which two questions count as one."""
 
@@ -26,7 +26,7 @@ class SyntheticRetrieval(RetrievalSettings):
     """Which questions are taken."""
 
     longest: Count
-    """Longest question in characters."""
+    """Maximum length of a question in characters."""
 
 
 class Writing(Section):
@@ -37,11 +37,11 @@ class Writing(Section):
     temperature: NotNegative = 0.7
     """Sampling temperature."""
     max_tokens: Count = 512
-    """Longest answer in tokens."""
+    """Maximum length of an answer in tokens."""
     attempts: Count = 3
     """Attempts at each answer, each with another seed."""
     minimum: Share = 0.5
-    """Least probability that the judge gives the stance asked for."""
+    """Minimum probability that the judge gives to the requested stance."""
 
     @model_validator(mode="after")
     def _attempts_differ(self) -> Self:
@@ -57,7 +57,7 @@ class WriterSettings(Writing):
 
 
 class Synthetic(Section):
-    """Pairs with a planted value gap, as results/synthetic/<suite>/{support,oppose}.parquet."""
+    """Pairs with a planted value gap (section 6.1), as results/synthetic/<suite>/{support,oppose}.parquet."""
 
     from_: Several[str] = Field(alias="from")
     """Preference sets whose opening questions are answered; keys of `data`."""
@@ -66,6 +66,4 @@ class Synthetic(Section):
     embedding: Text
     """The sentence encoder that finds questions on a topic, as `expression.model`."""
     retrieval: SyntheticRetrieval
-    """Which questions are taken."""
     writing: Writing
-    """How answers are written and checked."""

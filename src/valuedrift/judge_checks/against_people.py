@@ -22,13 +22,13 @@ from valuedrift.judge_checks.agreement_scores import (
     number,
     resample,
     score,
-    wilson,
 )
-from valuedrift.judge_checks.labelled_answers import FOUR, UNJUDGED, Judged, LabelledAnswers, read_labelled
+from valuedrift.judge_checks.labelled_answers import FOUR, UNJUDGED, LabelledAnswers, read_labelled
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import MEASURES, calibration_figure, quality_figure
 from valuedrift.paper.table_files import Table, markdown
-from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.panel import STANCES
 
 HUMAN = "human"
@@ -36,16 +36,7 @@ HUMAN = "human"
 
 _AS_STANCES = (0, 1, 2, 1)
 _BINS = 10
-_CALIBRATION = {
-    "judge": pl.String,
-    "stance": pl.String,
-    "bin": pl.Int64,
-    "answers": pl.Int64,
-    "predicted": pl.Float64,
-    "observed": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
+_THREE = ("accuracy", "macro_f1", "kappa")  # what `--json` prints over three labels
 
 
 @dataclass(frozen=True)
@@ -103,16 +94,9 @@ def judges_against_people(file: Path | str, bootstrap: Bootstrap | None = None) 
 def summary(quality: Quality) -> dict[str, dict[str, float | None]]:
     """What `--json` prints: eight numbers per judge, and `kappa_4` of the two people; null if not defined."""
     judges: dict[str, dict[str, float | None]] = {
-        name: {
-            "n": judge.n,
-            "accuracy_3": number(judge.three.accuracy.value),
-            "macro_f1_3": number(judge.three.macro_f1.value),
-            "kappa_3": number(judge.three.kappa.value),
-            "accuracy_4": number(judge.four.accuracy.value),
-            "macro_f1_4": number(judge.four.macro_f1.value),
-            "weighted_f1_4": number(judge.four.weighted_f1.value),
-            "kappa_4": number(judge.four.kappa.value),
-        }
+        name: {"n": judge.n}
+        | {f"{measure}_3": number(getattr(judge.three, measure).value) for measure in MEASURES if measure in _THREE}
+        | {f"{measure}_4": number(getattr(judge.four, measure).value) for measure in MEASURES}
         for name, judge in quality.judges.items()
     }
     return {**judges, HUMAN: {"kappa_4": number(quality.human.four.kappa.value)}}
@@ -188,33 +172,25 @@ def _compare(truth: Labels, found: Labels, name: str, bootstrap: Bootstrap) -> J
 
 def _calibration(answers: LabelledAnswers, level: float) -> pl.DataFrame:
     truth = np.array(_AS_STANCES)[answers.humans["human_final"]]
-    rows = [row for name, judged in answers.judges.items() for row in _curves(name, judged, truth, level)]
-    return pl.DataFrame(rows, schema=_CALIBRATION)
-
-
-def _curves(name: str, judged: Judged, truth: Labels, level: float) -> list[dict[str, Any]]:
-    if judged.probabilities is None:
-        return []
-    known = ~np.isnan(judged.probabilities[:, 0])
-    return [
-        {"judge": name, "stance": stance, **point}
+    names = pl.Enum(list(answers.judges))
+    schema = pl.Schema({"judge": names, "stance": pl.Enum(STANCES), "p": pl.Float64(), "hit": pl.Boolean()})
+    parts = [
+        pl.DataFrame({"judge": name, "stance": stance, "p": judged.probabilities[:, i], "hit": truth == i}, schema)
+        for name, judged in answers.judges.items()
+        if judged.probabilities is not None
         for i, stance in enumerate(STANCES)
-        for point in _curve(judged.probabilities[known, i], truth[known] == i, level)
     ]
-
-
-def _curve(predicted: FloatArray, observed: np.ndarray[Any, np.dtype[np.bool_]], level: float) -> list[dict[str, Any]]:
-    bins = np.clip((predicted * _BINS).astype(np.int64), 0, _BINS - 1)
-    points = []
-    for index in np.unique(bins):
-        inside = bins == index
-        share = wilson(float(observed[inside].mean()), float(inside.sum()), level)
-        mean = float(predicted[inside].mean())
-        points.append(
-            {"bin": int(index), "answers": int(inside.sum()), "predicted": mean, "observed": share.value}
-            | {"low": share.low, "high": share.high}
-        )
-    return points
+    bins = (pl.col("p") * _BINS).cast(pl.Int64).clip(0, _BINS - 1)
+    points = (
+        pl.concat([pl.DataFrame(schema=schema), *parts])
+        .filter(pl.col("p").is_not_nan())
+        .group_by("judge", "stance", bins.alias("bin"))
+        .agg(answers=pl.len().cast(pl.Int64), predicted=pl.col("p").mean(), observed=pl.col("hit").mean())
+        .sort("judge", "stance", "bin")
+    )
+    ends = [wilson_interval(share * n, n, level) for n, share in points.select("answers", "observed").iter_rows()]
+    intervals = pl.DataFrame(ends, schema={"low": pl.Float64, "high": pl.Float64}, orient="row")
+    return points.hstack(intervals).with_columns(pl.col("judge", "stance").cast(pl.String))
 
 
 def _each(quality: Quality) -> list[tuple[str, int, Scores]]:
@@ -224,13 +200,12 @@ def _each(quality: Quality) -> list[tuple[str, int, Scores]]:
 
 
 def _judge_json(judge: JudgeQuality) -> dict[str, Any]:
-    sets = {"three": judge.three, "four": judge.four}
-    return {"n": judge.n, "unjudged": judge.unjudged} | {key: _scores_json(scores) for key, scores in sets.items()}
-
-
-def _scores_json(scores: Scores) -> dict[str, Any]:
-    measures = {measure: as_json(getattr(scores, measure)) for measure in MEASURES}
-    return {"labels": scores.labels, "confusion": scores.confusion.astype(np.int64).tolist(), **measures}
+    sets = {
+        name: {"labels": scores.labels, "confusion": scores.confusion.astype(np.int64).tolist()}
+        | {measure: as_json(getattr(scores, measure)) for measure in MEASURES}
+        for name, scores in (("three", judge.three), ("four", judge.four))
+    }
+    return {"n": judge.n, "unjudged": judge.unjudged, **sets}
 
 
 def _score_cells(quality: Quality) -> pl.DataFrame:

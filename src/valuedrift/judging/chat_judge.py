@@ -12,14 +12,7 @@ from typing import Any
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judgement import (
-    CONTENT_FILTER,
-    ERROR,
-    Judgement,
-    judgement,
-    listed_masses,
-    replied_masses,
-)
+from valuedrift.judging.judgement import CONTENT_FILTER, ERROR, Judgement, judgement, listed_masses, replied_masses
 from valuedrift.judging.label_words import spellings
 from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from

@@ -10,8 +10,8 @@ from typing import Any, Final
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
 from valuedrift.llm.chat_format import body_of, request_of
-from valuedrift.llm.http_errors import Answered, Failed, Outcome, Response, classify
-from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.http_errors import Failed, Outcome, Response, classify
+from valuedrift.llm.request import ChatRequest
 
 ROUTE: Final = "/v1/chat/completions"
 
@@ -43,16 +43,6 @@ def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
                 raise ArtifactError(
                     f"{path}, line {number}", line[:80], "a request in OpenAI's batch format", "Remove the file."
                 ) from None
-
-
-def read_batch_output(path: Path | str) -> Iterator[tuple[str, ChatReply]]:
-    """(key, reply) of every request that an output or error file answers.
-
-    Requests whose failure may pass are left out, and so are incomplete lines.
-    """
-    for key, outcome in read_batch_outcomes(path):
-        if isinstance(outcome, Answered):
-            yield key, outcome.reply
 
 
 def read_batch_outcomes(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:

@@ -53,16 +53,14 @@ def request_of(body: dict[str, Any]) -> ChatRequest:
 
 
 def parse_reply(content: bytes | str, latency: float, wants_logprobs: bool) -> ChatReply:
-    """The reply in a response's JSON. Raises Malformed if it has none, or lacks the log-probabilities asked for."""
+    """The reply in a response's JSON; token counts that the server doesn't send are 0.
+
+    Raises Malformed if there is no reply, or if it lacks the log-probabilities asked for.
+    """
     try:
         body = json.loads(content)
     except ValueError:
         raise Malformed("the body is not JSON") from None
-    return reply_of(body, latency, wants_logprobs)
-
-
-def reply_of(body: Any, latency: float, wants_logprobs: bool) -> ChatReply:
-    """The reply in a response's parsed body; see `parse_reply`. Token counts that the server doesn't send are 0."""
     try:
         choice = body["choices"][0]
         text = choice["message"].get("content") or choice["message"].get("refusal") or ""

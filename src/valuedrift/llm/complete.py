@@ -59,7 +59,5 @@ def replies(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pat
 
 def reply_from(value: dict[str, Any]) -> ChatReply:
     """The reply in one value of a journal."""
-    top = tuple((token, logprob) for token, logprob in value["top_logprobs"])
-    return ChatReply(
-        value["text"], value["finish"], value["prompt_tokens"], value["completion_tokens"], value["latency"], top
-    )
+    fields = {name: value[name] for name in ("text", "finish", "prompt_tokens", "completion_tokens", "latency")}
+    return ChatReply(**fields, top_logprobs=tuple((token, logprob) for token, logprob in value["top_logprobs"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,9 @@ def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
             continue
         seen.add(short)
         if store is None or key not in store:
-            to_send, input_sum, output_sum = (
-                to_send + 1,
-                input_sum + input_tokens(request),
-                output_sum + request.max_tokens,
-            )
+            to_send += 1
+            input_sum += input_tokens(request)
+            output_sum += request.max_tokens
     if store:
         store.close()
     total = dollars(settings, input_sum, output_sum)
@@ -99,15 +98,7 @@ def waiting_hours(requests: float, tokens: float, llm: Mapping[str, Any]) -> flo
 
 def value_of(reply: ChatReply, dollars: float) -> dict[str, object]:
     """A reply as the journal keeps it: its fields, and its cost with that of its failed attempts."""
-    return {
-        "text": reply.text,
-        "finish": reply.finish,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "latency": round(reply.latency, 6),
-        "top_logprobs": reply.top_logprobs,
-        "dollars": dollars,
-    }
+    return {**vars(reply), "latency": round(reply.latency, 6), "dollars": dollars}
 
 
 class Spending:
@@ -119,7 +110,8 @@ class Spending:
                 "budget", settings.budget, "prices above 0, or no budget", "Set input_price and output_price."
             )
         self.settings, self.discount = settings, discount
-        self.spent = spent(journal) if settings.input_price or settings.output_price else 0.0
+        paid = settings.input_price or settings.output_price
+        self.spent = math.fsum(value.get("dollars", 0.0) for _, value in journal.items()) if paid else 0.0
         # Reserved tokens are whole numbers: sums of dollars would not return to exactly 0.
         self.in_flight = self._input = self._output = 0
 
@@ -148,8 +140,3 @@ class Spending:
             f"{self.spent:.4f} dollars are spent, and the next request may cost {worst:.4f}: more than the budget of "
             f"{self.settings.budget} dollars. All replies are kept. Raise the setting 'budget' and run again."
         )
-
-
-def spent(journal: Journal) -> float:
-    """The dollars that the replies in a journal cost when they came."""
-    return sum(float(value.get("dollars", 0.0)) for _, value in journal.items())

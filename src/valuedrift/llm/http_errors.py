@@ -101,25 +101,16 @@ def classify(response: Response, wants_logprobs: bool) -> Outcome:
         except Malformed as error:
             return Failed(str(error), error.prompt_tokens, error.completion_tokens)
     told = read_error(response.content)
-    if unanswerable := unanswerable_reply(response.status, told):
-        return Answered(unanswerable)
+    if response.status in (400, 413, 422) and told["code"] in _FILTERED:
+        return Answered(ChatReply(told["message"], "content_filter", 0, 0, 0.0))
+    if response.status == 413 or (response.status in (400, 422) and _TOO_LONG.search(" ".join(told.values()))):
+        return Answered(ChatReply(told["message"], "error", 0, 0, 0.0))
     cause = f"HTTP {response.status}: {told['message']}"
     if response.status in _OVERLOADED and not {told["code"], told["type"]} & set(_NO_MONEY):
         return Overloaded(cause, retry_after(response.headers))
     if response.status in _TRANSIENT or response.status >= 500:
         return Failed(cause)
     return Refused(response.status, told["message"], told["param"])
-
-
-def unanswerable_reply(status: int, error: Mapping[str, str]) -> ChatReply | None:
-    """The reply that stands for a request that no retry can answer, too long or filtered; None for other errors."""
-    if status not in (400, 413, 422):
-        return None
-    if error["code"] in _FILTERED:
-        return ChatReply(error["message"], "content_filter", 0, 0, 0.0)
-    if status == 413 or _TOO_LONG.search(f"{error['code']} {error['type']} {error['message']}"):
-        return ChatReply(error["message"], "error", 0, 0, 0.0)
-    return None
 
 
 def read_error(content: bytes) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Tables, figures and the report page, made from the frames that the drift analysis writes."""
+"""Tables and figures from the statistics, by the numbers of the paper, and the numbers that it states."""

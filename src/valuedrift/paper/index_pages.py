@@ -82,7 +82,7 @@ def table_entries(tables: Sequence[Table], display: Display) -> list[Entry]:
 def write_index(folder: Path, title: str, entries: Sequence[Entry], tables: Iterable[Table] = ()) -> None:
     """Write index.md and index.html into the folder; the page shows the tables themselves and the entries' pictures."""
     write_text(folder / "index.md", _markdown(title, entries))
-    page = render("valuedrift.paper", "paper_index.html", title=title, entries=entries, tables=map(_page, tables))
+    page = render("valuedrift.paper", "paper_index.html", title=title, entries=entries, tables=map(page_table, tables))
     write_text(folder / "index.html", page)
 
 
@@ -190,11 +190,14 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
 
 
-def _page(table: Table) -> dict[str, Any]:
+def page_table(table: Table) -> dict[str, Any]:
+    """A table as templates show it."""
+    caption, legend, reading = table.caption.partition("M:")
     return {
         "name": table.name,
-        "caption": _title(table),
-        "notes": (*filter(None, ["".join(table.caption.partition("M:")[1:])]), *table.notes),
+        "caption": caption.removesuffix(". ") if legend else caption,
+        "legend": legend + reading,
+        "notes": table.notes,
         "header": header_rows(table.frame.columns),
         "numeric": is_numeric(table),
         "rows": body_rows(table),

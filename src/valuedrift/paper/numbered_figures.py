@@ -133,8 +133,7 @@ def prompt_figure(template: str) -> alt.Chart:
     y = alt.Y("line:O", axis=None, scale=alt.Scale(padding=0))
     size = {"width": columns * character, "height": height * len(lines)}
     chart: alt.Chart = mark.encode(x=alt.value(0), y=y, text="text:N").properties(**size)
-    configured: alt.Chart = chart.configure(**style.print_config())
-    return configured
+    return style.on_paper(chart)
 
 
 def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folder: Path) -> list[Entry]:
@@ -230,13 +229,7 @@ def _lacking(
 
 
 def _save(
-    chart: alt.TopLevelMixin,
-    number: int,
-    title: str,
-    display: Display,
-    folder: Path,
-    note: str = "",
-    suffix: str = "",
+    chart: alt.TopLevelMixin, number: int, title: str, display: Display, folder: Path, note: str = "", suffix: str = ""
 ) -> Entry:
     files = save_chart(chart, folder / f"figure_{number:02d}{suffix}", display.figure_formats)
     return Entry(f"Figure {number}", title, _names(files), note)

@@ -1,1 +1,1 @@
-"""What other programs read: tidy tables with a data dictionary, and logs of answers for inspect_ai."""
+"""The report page, tidy tables with a data dictionary, and logs of answers for inspect_ai."""

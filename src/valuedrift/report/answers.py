@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import Display, Topics, require_columns, require_topics
+from valuedrift.display import Display, Topics
 from valuedrift.report.pieces import write_piece
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.visible_text import visible
@@ -49,11 +49,10 @@ class RunAnswers:
     without_stance: int
     unassigned: float | None
 
-
-def check_answers(answers: pl.LazyFrame, topics: Topics) -> None:
-    """Raise DataError on a missing column or an unknown topic."""
-    require_columns(answers.head(0).collect(), "answers", ANSWER_COLUMNS)
-    require_topics(answers.select("topic").unique().collect(), "answers", topics)
+    @property
+    def is_whole(self) -> bool:
+        """Whether the report holds all its answers."""
+        return self.kept == self.steps
 
 
 def write_answers(answers: pl.LazyFrame, display: Display, out: Path, most: int = MOST_ANSWERS) -> list[RunAnswers]:

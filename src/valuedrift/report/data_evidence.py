@@ -13,11 +13,9 @@ import polars as pl
 from valuedrift.display import Display, Suite
 from valuedrift.paper import style
 from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, predicted_drift
-from valuedrift.paper.drift_tables import signed
-from valuedrift.paper.table_files import MISSING, shown
 from valuedrift.report.charts import Panel, inline_svg
 from valuedrift.report.pieces import write_piece
-from valuedrift.report.sections import interval
+from valuedrift.report.words import change, interval
 from valuedrift.statistics.panel import ALL, PROBABILITIES
 from valuedrift.visible_text import visible
 
@@ -50,67 +48,26 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class GapLine:
-    data: str
-    pairs: str
-    mean: str
-    large: str
-    leans: list[str]
-
-
-@dataclass(frozen=True)
-class ErrorLine:
-    model: str
-    data: str
-    method: str
-    error: str
-    interval: str
-
-
-@dataclass(frozen=True)
 class SuiteEvidence:
-    """What a suite's data sets express. name: of the suite, where there are several."""
+    """What a suite's data sets express.
+
+    Attributes:
+        name: Which suite, where there are several.
+        share_panels: Figure 19, a panel for each SFT set.
+        gap_panels: Figure 20, a panel for each preference set.
+        gaps: Title of each preference set, and measure → its value gap over all topics.
+    """
 
     name: str
     share_panels: list[Panel]
     gap_panels: list[Panel]
-    gap_lines: list[GapLine]
+    gaps: list[tuple[str, dict[str, dict[str, Any]]]]
 
 
 def suite_evidence(expressed: Mapping[str, Expressed], display: Display) -> list[SuiteEvidence]:
     """What the data sets of each suite express; none of a suite without retrieved rows. expressed: by suite"""
-    found = [
-        SuiteEvidence(
-            display.of_suite(suite),
-            share_panels(expressed[suite.name], suite, display),
-            gap_panels(expressed[suite.name], suite, display),
-            gap_lines(expressed[suite.name], suite),
-        )
-        for suite in display.suites
-    ]
+    found = [_suite_evidence(expressed[suite.name], suite, display) for suite in display.suites]
     return [one for one in found if one.share_panels or one.gap_panels]
-
-
-def share_panels(expressed: Expressed, suite: Suite, display: Display) -> list[Panel]:
-    """Figure 19, a panel for each SFT data set."""
-    answers = expressed.shares.filter(pl.col("role") == "answer")
-    return [
-        _panel(
-            expressed_shares(own, suite, display), f"Stances that {suite.data_title(data)} expresses, by topic", room=30
-        )
-        for data, own in _by_data(answers)
-    ]
-
-
-def gap_panels(expressed: Expressed, suite: Suite, display: Display) -> list[Panel]:
-    """Figure 20, a panel for each preference data set."""
-    return [
-        _panel(
-            gap_histograms(own, suite, display),
-            f"Distances of chosen and rejected answers in {suite.data_title(data)}",
-        )
-        for data, own in _by_data(expressed.gaps)
-    ]
 
 
 def prediction_panels(predicted: Predicted, display: Display) -> list[Panel]:
@@ -122,26 +79,6 @@ def prediction_panels(predicted: Predicted, display: Display) -> list[Panel]:
             label = f"Predicted and measured drift, {model.title}, {model.suite.data_title(data)}"
             panels.append(_panel(predicted_drift(own, model, display), label))
     return panels
-
-
-def gap_lines(expressed: Expressed, suite: Suite) -> list[GapLine]:
-    """Each preference data set's value gap over all topics; leans: mean of chosen less rejected, by stance."""
-    rows = expressed.gap_summary.filter(pl.col("topic") == ALL)
-    return [_gap_line(suite.data_title(data), own) for data, own in _by_data(rows)]
-
-
-def error_lines(predicted: Predicted, display: Display) -> list[ErrorLine]:
-    """Mean absolute errors of the predictions."""
-    return [
-        ErrorLine(
-            display.model(row["model"]).title,
-            "all data sets" if row["data"] == ALL else display.suite(row["model"]).data_title(row["data"]),
-            METHODS[row["method"]],
-            f"{row['error']:.3f}",
-            f"[{row['low']:.3f}, {row['high']:.3f}]",
-        )
-        for row in predicted.errors.iter_rows(named=True)
-    ]
 
 
 def write_examples(
@@ -171,6 +108,27 @@ def write_examples(
     return found
 
 
+def _suite_evidence(expressed: Expressed, suite: Suite, display: Display) -> SuiteEvidence:
+    shares = [
+        _panel(
+            expressed_shares(own, suite, display), f"Stances that {suite.data_title(data)} expresses, by topic", room=30
+        )
+        for data, own in _by_data(expressed.shares.filter(role="answer"))
+    ]
+    gaps = [
+        _panel(
+            gap_histograms(own, suite, display),
+            f"Distances of chosen and rejected answers in {suite.data_title(data)}",
+        )
+        for data, own in _by_data(expressed.gaps)
+    ]
+    summaries = [
+        (suite.data_title(data), {row["measure"]: row for row in own.to_dicts()})
+        for data, own in _by_data(expressed.gap_summary.filter(topic=ALL))
+    ]
+    return SuiteEvidence(display.of_suite(suite), shares, gaps, summaries)
+
+
 def _by_data(table: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(str(data), own) for (data,), own in table.partition_by("data", as_dict=True, maintain_order=True).items()]
 
@@ -179,23 +137,6 @@ def _panel(chart: alt.TopLevelMixin, label: str, room: int = 5) -> Panel:
     """A chart that has a title of its own. room: pixels beside it on the left, for names in wide fonts."""
     padding = {"left": room, "right": 5, "top": 5, "bottom": 5}
     return Panel("", inline_svg(chart.configure(**style.page_config(), padding=padding), label))
-
-
-def _gap_line(title: str, rows: pl.DataFrame) -> GapLine:
-    measures = {row["measure"]: row for row in rows.iter_rows(named=True)}
-    mean, large = measures["mean"], measures["large"]
-    return GapLine(
-        title,
-        f"{mean['pairs']:,}",
-        _estimate(mean, "{:.2f}"),
-        _estimate(large, "{:.2f}"),
-        [shown(signed(measures[stance]["value"])) for stance in ("support", "neutral", "oppose")],
-    )
-
-
-def _estimate(row: dict[str, Any], form: str) -> str:
-    value, low, high = (MISSING if row[key] is None else form.format(row[key]) for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def _example(row: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
@@ -220,7 +161,7 @@ def _moved(movers: pl.DataFrame, keys: Sequence[str], display: Display) -> list[
             "run": f"{display.model(row['model']).title}, " * several
             + display.suite(row["model"]).full_title(row["run"]),
             "stance": row["stance"],
-            "change": f"{shown(signed(row['magnitude']))} {interval(row)}",
+            "change": f"{change(row['magnitude'])} {interval(row)}",
         }
         for row in rows.iter_rows(named=True)
     ]

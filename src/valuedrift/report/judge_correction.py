@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +10,15 @@ import polars as pl
 from valuedrift.display import Display
 from valuedrift.paper import style
 from valuedrift.paper.drift_figures import CORRECTED_ORDER, RAW, corrected_panel
-from valuedrift.paper.drift_tables import METHODS, signed
-from valuedrift.paper.table_files import MISSING, shown
+from valuedrift.paper.drift_tables import METHODS
 from valuedrift.report.charts import Panel, inline_svg
+from valuedrift.report.words import Row
 from valuedrift.statistics.corrected import POWERED
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import ALL, STANCES
 
 _STAGES = dict(zip(STAGES, ("Base model", "SFT", "Preference optimisation"), strict=True))
-_RUN = ["model", "run"]
-
-Cell = tuple[str, str, str]
-"""A drift as text: magnitude, its interval, the values from which and to which it went."""
+_KEY = ["model", "run", "stance", "method"]
 
 
 @dataclass(frozen=True)
@@ -34,53 +30,20 @@ class Corrected:
     agreement: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class AgreementLine:
-    """The judge on one stage's labelled answers, as text; recalls: of each stance."""
-
-    model: str
-    stage: str
-    labelled: str
-    unlabelled: str
-    accuracy: str
-    recalls: list[str]
-
-
-@dataclass(frozen=True)
-class CorrectedLine:
-    """A run's drift of one stance over all topics; cells: as judged, then by each of METHODS."""
-
-    model: str
-    run: str
-    origin: str
-    stance: str
-    cells: list[Cell]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Of `sure` drifts over all topics whose interval lacks 0 as judged, those that a correction could be made of
-    and those whose corrected interval lacks 0 on the same side."""
-
-    method: str
-    sure: int
-    corrected: int
-    kept: int
-
-
-def agreement_lines(agreement: pl.DataFrame, display: Display) -> list[AgreementLine]:
-    """One line per model and stage."""
+def agreement_lines(agreement: pl.DataFrame, display: Display) -> list[tuple[str, str, dict[tuple[str, str], Row]]]:
+    """Per model and stage: both as titles, and (measure, stance) → how the judge agrees with the labels."""
     groups = agreement.partition_by(["model", "stage"], as_dict=True, maintain_order=True)
     return [
-        _agreement_line(display.model(str(model)).title, str(stage), rows) for (model, stage), rows in groups.items()
+        (display.model(model).title, _STAGES[stage], {(row["measure"], row["stance"]): row for row in rows.to_dicts()})
+        for (model, stage), rows in groups.items()
     ]
 
 
 def corrected_panels(drift: pl.DataFrame, display: Display) -> list[Panel]:
     """A panel for each run, over all topics."""
     together = drift.filter(topic=ALL)
-    ends = together.select(pl.max_horizontal(pl.col("raw_low", "raw_high", "low", "high").abs())).to_series().max()
-    reach = max(0.1, float(ends) if isinstance(ends, float) else 0.0)
+    ends = together.select(pl.col("raw_low", "raw_high", "low", "high").abs().max()).row(0)
+    reach = max(0.1, *(end or 0.0 for end in ends))
     runs = _runs(together, display)
     several_models = len({model for model, _ in runs}) > 1
     several_starts = len({_start(run) for _, run in runs} - {""}) > 1
@@ -95,40 +58,38 @@ def corrected_panels(drift: pl.DataFrame, display: Display) -> list[Panel]:
     return panels
 
 
-def corrected_lines(corrected: Corrected, display: Display) -> list[CorrectedLine]:
-    """Every run's three stances over all topics, as judged and corrected."""
-    drifts = {_key(row): row for row in corrected.drift.filter(topic=ALL).iter_rows(named=True)}
-    last = pl.col("step") == pl.col("step").max().over(_RUN)
-    values = corrected.values.filter(pl.col("topic") == ALL)
-    ends = [
-        {_key(row): row for row in values.filter(which).iter_rows(named=True)} for which in (pl.col("step") == 0, last)
-    ]
+def corrected_drifts(corrected: Corrected, display: Display) -> list[tuple[str, str, str, list[Row]]]:
+    """Per model, run and stance over all topics: the drift as judged, then corrected by each method.
+
+    A drift is {magnitude, low, high, start_value, end_value}; its magnitude is None where there is no correction.
+    """
+    values = corrected.values.filter(topic=ALL).sort("step").group_by(_KEY)
+    ends = (pl.first("raw", "value").name.prefix("start_"), pl.last("raw", "value").name.prefix("end_"))
+    rows = corrected.drift.filter(topic=ALL).join(values.agg(*ends), on=_KEY).to_dicts()
+    found = {tuple(row[key] for key in _KEY): row for row in rows}
+
+    def estimates(*which: str) -> list[Row]:
+        return [_estimate(way, found[(*which, POWERED if way == RAW else way)]) for way in CORRECTED_ORDER]
+
     return [
-        CorrectedLine(
-            display.model(model).title,
-            display.suite(model).run_title(run),
-            display.suite(model).origin_title(run),
-            stance,
-            [
-                _cell(name, *(table[model, run, stance, _method(name)] for table in (drifts, *ends)))
-                for name in CORRECTED_ORDER
-            ],
-        )
+        (model, run, stance, estimates(model, run, stance))
         for model, run in _runs(corrected.drift, display)
         for stance in STANCES
     ]
 
 
-def kept_directions(drift: pl.DataFrame) -> list[Kept]:
-    """How many drifts over all topics that are sure as judged stay so, by method."""
-    together = drift.filter(topic=ALL)
-    sure = together.filter((pl.col("raw_low") > 0) | (pl.col("raw_high") < 0))
+def kept_directions(drift: pl.DataFrame) -> list[dict[str, Any]]:
+    """How many drifts over all topics that are sure as judged (their interval lacks 0) stay so, by method.
+
+    Each is {method, sure, corrected: of how many a correction could be made, kept: how many corrected intervals lack 0
+    on the same side}.
+    """
+    sure = drift.filter((pl.col("raw_low") > 0) | (pl.col("raw_high") < 0), topic=ALL)
     stays = pl.when(pl.col("raw") > 0).then(pl.col("low") > 0).otherwise(pl.col("high") < 0)
-    parts = {method: sure.filter(method=method) for method in METHODS}
-    return [
-        Kept(METHODS[method], part.height, part["value"].count(), int(part.select(stays.sum()).item() or 0))
-        for method, part in parts.items()
-    ]
+    counts = sure.group_by("method").agg(sure=pl.len(), corrected=pl.count("value"), kept=stays.sum())
+    found = {row["method"]: row for row in counts.to_dicts()}
+    none = {"sure": 0, "corrected": 0, "kept": 0}
+    return [{**found.get(method, none), "method": title} for method, title in METHODS.items()]
 
 
 def refusals(drift: pl.DataFrame) -> list[str]:
@@ -141,38 +102,11 @@ def _start(run: str) -> str:
 
 
 def _runs(table: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
-    return sorted(set(table.select(_RUN).iter_rows()), key=lambda row: display.run_order(*row))
+    return sorted(set(table.select("model", "run").iter_rows()), key=lambda row: display.run_order(*row))
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return (row["model"], row["run"], row["stance"], row["method"])
-
-
-def _agreement_line(model: str, stage: str, rows: pl.DataFrame) -> AgreementLine:
-    found = {(row["measure"], row["stance"]): row for row in rows.iter_rows(named=True)}
-    accuracy, unlabelled = found["accuracy", ALL], found["unlabelled", ALL]
-    return AgreementLine(
-        model,
-        _STAGES[stage],
-        f"{accuracy['answers']:,}",
-        f"{100 * unlabelled['value']:.1f} %",
-        _share(accuracy),
-        [_share(found["recall", stance]) for stance in STANCES],
-    )
-
-
-def _share(row: Mapping[str, Any]) -> str:
-    return MISSING if row["value"] is None else f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-
-
-def _method(column: str) -> str:
-    """A method whose rows have the column; each method's have the raw drift."""
-    return POWERED if column == RAW else column
-
-
-def _cell(column: str, drift: Mapping[str, Any], start: Mapping[str, Any], end: Mapping[str, Any]) -> Cell:
-    value, low, high = (RAW, f"{RAW}_low", f"{RAW}_high") if column == RAW else ("value", "low", "high")
-    if drift[value] is None:
-        return MISSING, "", ""
-    span = f"{start[value]:.2f} → {end[value]:.2f}"
-    return shown(signed(drift[value])), shown(f"[{signed(drift[low])}, {signed(drift[high])}]"), span
+def _estimate(name: str, row: Row) -> Row:
+    """One way's numbers of a corrected drift."""
+    value, low, high = (RAW, f"{RAW}_low", f"{RAW}_high") if name == RAW else ("value", "low", "high")
+    ends = {f"{end}_value": row[f"{end}_{value}"] for end in ("start", "end")}
+    return {"magnitude": row[value], "low": row[low], "high": row[high], **ends}

@@ -12,24 +12,24 @@ from typing import Any
 import polars as pl
 import yaml
 
-from valuedrift.display import Display, require_columns, require_topics
+from valuedrift.display import Display
 from valuedrift.files import write_json, write_text
-from valuedrift.paper.drift_figures import CALIBRATION_COLUMNS, VALUE_COLUMNS
 from valuedrift.paper.drift_tables import METHODS, drift_tables
+from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
-from valuedrift.paper.table_files import Table, body_rows, header_rows, is_numeric
 from valuedrift.quantities import duration
 from valuedrift.report import data_evidence as evidence
 from valuedrift.report import judge_correction as correction
 from valuedrift.report import sections
-from valuedrift.report.answers import RunAnswers, check_answers, write_answers
+from valuedrift.report.answers import RunAnswers, write_answers
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
-from valuedrift.report.phases import PHASE_COLUMNS, matrices, phase_lines
+from valuedrift.report.phases import matrices, phase_lines
 from valuedrift.report.verdicts import number, verdicts
+from valuedrift.report.words import WORDS
 from valuedrift.statistics.panel import STANCES
 from valuedrift.workflow.benchmark_files import StageCost
 
@@ -83,14 +83,9 @@ class ReportInputs:
 def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     """Write `index.html`, its style, scripts and pieces, and `summary.json`; nothing of it needs a network.
 
-    Raises DataError on a missing column or an unknown topic, before anything is written.
+    Raises DataError for a model or topic that the configuration lacks.
     """
     display = inputs.display
-    require_columns(inputs.values, "values", (*VALUE_COLUMNS, "questions", "answers"))
-    require_columns(inputs.drift, "drift", PHASE_COLUMNS)
-    require_columns(inputs.calibration, "calibration", CALIBRATION_COLUMNS)
-    require_topics(inputs.values, "values", display.topics)
-    check_answers(inputs.answers.lazy(), display.topics)
     out = Path(out_dir)
     answered = write_answers(inputs.answers.lazy(), display, out)
     write_index(inputs.values, answered, display, out)
@@ -135,10 +130,12 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         examples: What `write_examples` returned.
     """
     display = inputs.display
-    tables = [table for table in drift_tables(inputs.drift, display) if table.name != "drift_all"]
     return render(
         "valuedrift.report",
         "report.html",
+        **WORDS,
+        given=inputs,
+        display=display,
         scripts=SCRIPTS,
         looks=LOOKS,
         stances=STANCES,
@@ -146,28 +143,24 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         verdicts=verdicts(inputs.findings, display),
         phases=phase_lines(inputs.drift, display),
         matrices=matrices(inputs.drift, display),
-        overall=sections.overall_lines(inputs.drift, display),
-        largest=sections.largest_lines(inputs.drift, display),
-        tables=list(map(_page_table, tables)),
+        overall=sections.overall_drifts(inputs.drift, display),
+        largest=sections.largest_drifts(inputs.drift),
+        tables=[page_table(table) for table in drift_tables(inputs.drift, display) if table.name != "drift_all"],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration, display),
         judges=sections.judge_qualities(inputs.judges, display),
-        judged=sections.judged_lines(answered, display),
-        is_thinned=any(run.kept != run.steps for run in answered),
+        answered=answered,
         **_corrected(inputs.corrected, display),
         evidence=evidence.suite_evidence(inputs.expressed, display),
         prediction_panels=evidence.prediction_panels(inputs.predicted, display),
-        error_lines=evidence.error_lines(inputs.predicted, display),
+        prediction_errors=inputs.predicted.errors.to_dicts(),
+        prediction_methods=evidence.METHODS,
         examples=examples,
         metrics=_metrics(inputs.training),
         ppo_score=PPO_SCORE,
-        stages=sections.stage_shares(inputs.stages),
         planned=inputs.planned.to_dicts(),
         number=number,
         duration=duration,
-        versions=inputs.versions,
-        commit=inputs.commit,
-        seed=inputs.configuration.get("seed"),
         configuration=yaml.safe_dump(dict(inputs.configuration), sort_keys=False, allow_unicode=True),
     )
 
@@ -189,12 +182,14 @@ def _asset(name: str) -> str:
 
 
 def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:
+    if corrected is None:
+        return {"agreement": [], "corrected": []}
     return {
-        "agreement": correction.agreement_lines(corrected.agreement, display) if corrected else [],
-        "corrected_panels": correction.corrected_panels(corrected.drift, display) if corrected else [],
-        "corrected_lines": correction.corrected_lines(corrected, display) if corrected else [],
-        "kept": correction.kept_directions(corrected.drift) if corrected else [],
-        "refusals": correction.refusals(corrected.drift) if corrected else [],
+        "agreement": correction.agreement_lines(corrected.agreement, display),
+        "corrected": correction.corrected_drifts(corrected, display),
+        "corrected_panels": correction.corrected_panels(corrected.drift, display),
+        "kept": correction.kept_directions(corrected.drift),
+        "refusals": correction.refusals(corrected.drift),
         "methods": METHODS,
     }
 
@@ -202,17 +197,6 @@ def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:
 def _metrics(training: pl.DataFrame) -> dict[str, str]:
     present = set(training["metric"])
     return {metric: title for metric, title in METRICS.items() if metric in present}
-
-
-def _page_table(table: Table) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "caption": table.caption,
-        "notes": table.notes,
-        "header": header_rows(table.frame.columns),
-        "numeric": is_numeric(table),
-        "rows": body_rows(table),
-    }
 
 
 def _finite(value: Any) -> Any:

@@ -11,7 +11,7 @@ import polars as pl
 from valuedrift.display import BASE, Display, Model, Suite
 from valuedrift.report.answers import RunAnswers
 from valuedrift.report.pieces import write_piece
-from valuedrift.report.sections import phase_title, short_title
+from valuedrift.report.words import phase_title, short_title
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import phases
 

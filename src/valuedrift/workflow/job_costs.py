@@ -13,9 +13,9 @@ from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
 from valuedrift.models.kept_steps import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
-from valuedrift.workflow.judges import ChatModel
-from valuedrift.workflow.models import Model
-from valuedrift.workflow.suites import Suite
+from valuedrift.workflow.project_judges import ChatModel
+from valuedrift.workflow.project_models import Model
+from valuedrift.workflow.project_suites import Suite
 
 _FP32, _BF16 = 4, 2  # bytes per parameter
 _ANSWER_BYTES = 600  # an answer's row, its stance's row and its line in the journal

@@ -19,7 +19,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
 from valuedrift.files import read_json
 from valuedrift.workflow.project import Project
-from valuedrift.workflow.suites import Suite
+from valuedrift.workflow.project_suites import Suite
 
 Rates = Mapping[str, Any]
 

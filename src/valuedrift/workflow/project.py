@@ -9,9 +9,9 @@ from typing import Self
 from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
-from valuedrift.workflow.judges import ChatModel, Judge
-from valuedrift.workflow.models import Model
-from valuedrift.workflow.suites import Suite
+from valuedrift.workflow.project_judges import ChatModel, Judge
+from valuedrift.workflow.project_models import Model
+from valuedrift.workflow.project_suites import Suite
 
 _UNRECORDED = ("machine", "budget", "retrain")
 

@@ -9,9 +9,9 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError, did_you_mean
-from valuedrift.workflow.models import STATISTICS, Model
 from valuedrift.workflow.project import Project
-from valuedrift.workflow.suites import SIDES, Suite
+from valuedrift.workflow.project_models import STATISTICS, Model
+from valuedrift.workflow.project_suites import SIDES, Suite
 
 _OF_MODELS = (
     "ablations",

@@ -12,7 +12,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
-from valuedrift.workflow.judges import ChatModel, Judge
+from valuedrift.workflow.project_judges import ChatModel, Judge
 
 SIDES = ("support", "oppose")
 

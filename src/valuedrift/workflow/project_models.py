@@ -7,9 +7,10 @@ from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS, Run, checkpoint, metrics, shards, traced
+from valuedrift.config.schema import Machine
 from valuedrift.models.kept_steps import kept_steps
-from valuedrift.workflow.judges import source
-from valuedrift.workflow.suites import Suite
+from valuedrift.workflow.project_judges import source
+from valuedrift.workflow.project_suites import Suite
 
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
 CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agreement.parquet")
@@ -77,9 +78,9 @@ class Model:
         """The checkpoints of a shard."""
         return [checkpoint(self.name, run, step) for step in self.shards(run)[int(shard)]]
 
-    def prunable(self, run: str, shard: str, machine: Config) -> list[int]:
+    def prunable(self, run: str, shard: str, machine: Machine) -> list[int]:
         """The steps of a shard whose weights `machine.keep` deletes once they have answered."""
-        kept = kept_steps(self.steps(run), machine.get("keep", "all"), machine.get("nth", 1))
+        kept = kept_steps(self.steps(run), machine.keep, machine.nth or 1)
         return [step for step in self.shards(run)[int(shard)] if step not in kept]
 
     def answers(self, run: str) -> list[str]:

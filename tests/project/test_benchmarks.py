@@ -1,4 +1,4 @@
-"""The training benchmark's arithmetic: rows for its steps, losses at the end, ratios of medians, FLOPs of a token."""
+"""What the benchmarks measure and compute."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
+# A process that holds 40 MiB while its child holds 60.
+TREE = """
+import subprocess, sys
+own = bytearray(40 << 20)
+subprocess.run([sys.executable, "-c", "import time; own = bytearray(60 << 20); time.sleep(0.5)"])
+"""
+
 
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"{name}_benchmark", BENCHMARKS / f"{name}.py")
@@ -20,6 +27,11 @@ def load(name: str) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def pocket() -> ModuleType:
+    return load("pocket")
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +65,20 @@ def test_ratios_are_of_medians_and_above_one_where_ours_is_faster(benchmark: Mod
 
 def test_flops_are_six_a_parameter_and_the_attention(benchmark: ModuleType) -> None:
     assert benchmark.flops_per_token(1_000, 2, 8, 16) == 6 * 1_000 + 12 * 2 * 8 * 16
+
+
+def test_memory_is_the_sum_over_the_process_tree(pocket: ModuleType, tmp_path: Path) -> None:
+    cost = pocket.measure([sys.executable, "-c", TREE], tmp_path / "log.txt")
+    assert 100 < cost.peak_mib < 250
+    assert 0.5 < cost.seconds < 30
+
+
+def test_a_failing_run_ends_the_benchmark_with_its_log(pocket: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="status 3:\nout of luck"):
+        pocket.measure([sys.executable, "-c", "print('out of luck'); raise SystemExit(3)"], tmp_path / "log.txt")
+
+
+def test_jobs_are_read_from_a_dry_run(pocket: ModuleType) -> None:
+    output = "job      count\n-----  -----\nstances     12\nreport       1\ntotal       13\n\nReasons:\n"
+    assert pocket.wanted(output) == [("stances", 12), ("report", 1), ("total", 13)]
+    assert pocket.wanted("Nothing to be done") == [("total", 0)]
