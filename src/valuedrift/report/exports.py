@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from valuedrift.report.data_dictionary import describe, readme
 from valuedrift.report.sources import Sources, read_findings, read_training
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
-from valuedrift.workflow.benchmark_files import StageCost, predicted_and_measured, stage_costs
+from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 MEASURES = {
     "values": "values",
@@ -35,7 +34,6 @@ TIMED = ("costs", "planned_costs")
 
 _QUESTION = ("model", "run", "step", "topic", "question_id", "question")
 _QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String), "value": pl.Float64}
-_COSTS = {"stage": pl.String, "jobs": pl.Int64, "wall_seconds": pl.Float64, "peak_mib": pl.Float64}
 
 
 def write_exports(sources: Sources, downstream: Sequence[Path], display: Display, out: Path) -> None:
@@ -81,7 +79,7 @@ def exported_tables(
     if downstream:
         yield "downstream", _downstream(downstream)
     yield "training_metrics", read_training(sources.metrics)
-    yield "costs", _costs(stage_costs(sources.benchmarks))
+    yield "costs", stage_costs(sources.benchmarks)
     yield "planned_costs", predicted_and_measured(sources.benchmarks)
 
 
@@ -156,10 +154,6 @@ def _downstream(files: Sequence[Path]) -> pl.DataFrame:
 
 def _place(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in ("model", "run", "step")}
-
-
-def _costs(stages: Sequence[StageCost]) -> pl.DataFrame:
-    return pl.DataFrame([asdict(stage) for stage in stages], schema=_COSTS)
 
 
 def _safe(texts: pl.Series) -> pl.Series:
