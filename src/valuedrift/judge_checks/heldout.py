@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import require_columns
 from valuedrift.files import write_json
 from valuedrift.judging.judge import Judge
 from valuedrift.judging.stances import judge_table
@@ -18,9 +18,7 @@ from valuedrift.statistics.panel import STANCES
 
 def write_heldout_quality(labelled: Path, judge: Judge, targets: Mapping[str, str], journal: Path, out: Path) -> None:
     """Judge labelled answers (parquet: topic, question, answer, true_stance) and write `heldout_quality` as JSON."""
-    schema = pl.read_parquet_schema(labelled)
-    if "true_stance" not in schema:
-        raise ArtifactError(labelled, list(schema), "the column true_stance as well")
+    require_columns(labelled, pl.read_parquet_schema(labelled), ["true_stance"])
     write_json(out, heldout_quality(judge_table(pl.read_parquet(labelled), judge, targets, journal)))
 
 
@@ -32,15 +30,13 @@ def heldout_quality(labelled: pl.DataFrame) -> dict[str, Any]:
     """
     agreement, confusion = agreement_table(labelled), confusion_table(labelled)
     accuracy = agreement.row(by_predicate=pl.col("measure") == "accuracy", named=True)
-    counts: dict[str, dict[str, int]] = {stance: {} for stance in STANCES}
-    for true, judged, answers in confusion.iter_rows():
-        counts[true][judged] = answers
+    judged = {stance: confusion.filter(true_stance=stance).drop("true_stance") for stance in STANCES}
     return {
         "accuracy": accuracy["value"],
         "low": accuracy["low"],
         "high": accuracy["high"],
         "n": accuracy["answers"],
-        "confusion": counts,
+        "confusion": {stance: dict(part.iter_rows()) for stance, part in judged.items()},
         **{measure: _by_stance(agreement, measure) for measure in ("recall", "precision")},
         "unassigned": agreement.row(by_predicate=pl.col("measure") == "unassigned", named=True)["value"],
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.statistics.panel import PROBABILITIES, check_stances
 
 KEYS = ("model", "run", "step", "topic", "question_id", "sample")
@@ -91,11 +91,8 @@ def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:
     )
 
 
-def _chosen(table: pl.LazyFrame, columns: Iterable[str], place: Path | str) -> pl.LazyFrame:
-    found = list(columns)
-    missing = [name for name in (*KEYS, *PROBABILITIES) if name not in found]
-    if missing:
-        raise ArtifactError(place, found, f"the columns {', '.join(missing)} as well")
-    text = pl.col("answer").hash() if "answer" in found else pl.lit(None, pl.UInt64)
+def _chosen(table: pl.LazyFrame, columns: Collection[str], place: Path | str) -> pl.LazyFrame:
+    require_columns(place, columns, (*KEYS, *PROBABILITIES))
+    text = pl.col("answer").hash() if "answer" in columns else pl.lit(None, pl.UInt64)
     numbers = (pl.col(p).cast(pl.Float64) for p in PROBABILITIES)
     return table.select(*(pl.col(key) for key in KEYS), *numbers, text.alias("text"))

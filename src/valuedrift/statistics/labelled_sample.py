@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
@@ -121,9 +121,7 @@ def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, 
 
 def require_labelled(labelled: pl.DataFrame) -> None:
     """Raise ArtifactError unless `labelled` is a table that `calibrate_stages` reads."""
-    missing = [name for name in _COLUMNS if name not in labelled.columns]
-    if missing:
-        raise ArtifactError("calibration sample", labelled.columns, f"the columns {', '.join(missing)} as well")
+    require_columns("calibration sample", labelled.columns, _COLUMNS)
     for column, known in (("stage", STAGES), ("true_stance", STANCES)):
         unknown = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
         if unknown:
