@@ -1,4 +1,4 @@
-"""Exclusive locks of the kernel's (flock), which end with the process that holds them, however it ends.
+"""Exclusive kernel locks (flock), which end with the process that holds them, however it ends.
 
 A job holds one on its output, so that a job whose Snakemake was killed and the one that the next Snakemake starts don't
 write at the same time. Locks lie in `.locks`, in the folder of results, under a digest of what they are for.
@@ -35,8 +35,9 @@ _handles: set[BinaryIO | None] = set()  # of the locks that this process holds
 def job_lock(output: Path | str) -> Iterator[None]:
     """Hold the lock of a job's output. Every command that writes results runs in it.
 
-    Raises ValueDriftError where the Snakemake that started this process on this machine has died before the lock was
-    had: the next Snakemake's job may have made the output by now.
+    Raises:
+        ValueDriftError: the Snakemake that started this process on this machine died before the process had the lock;
+            a job of the next Snakemake may have made the output by now.
     """
     with exclusive(output):
         host, _, mark = os.environ.get(SNAKEMAKE, "").partition(":")
@@ -47,10 +48,13 @@ def job_lock(output: Path | str) -> Iterator[None]:
 
 @contextmanager
 def exclusive(path: Path | str) -> Iterator[None]:
-    """Hold the lock of `path`, a file or folder that need not exist; waits for it, naming the process that has it.
+    """Hold the lock of `path`, a file or folder that need not exist; wait for it, naming the process that holds it.
 
-    Of a run on several devices, the main process alone takes it. Where the file system has no locks, this is said once,
-    and work goes on. Raises ArtifactError where this very process has it already.
+    Of a run on several devices only the main process takes it. Where the file system has no locks, a warning says so
+    once, and work goes on.
+
+    Raises:
+        ArtifactError: this process holds the lock already.
     """
     if os.environ.get("RANK", "0") != "0":
         yield

@@ -11,19 +11,19 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from doubles.results import STANCES, drift_row, values
 
 from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
-from valuedrift.paper.write_folders import TableFiles, write_figure_folder, write_table_folder
+from valuedrift.paper.write_folders import write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
 from valuedrift.report.sources import Sources
 
 CONFIG = Path(__file__).parents[2] / "workflow_config.yaml"
 TOPICS = ("abortion", "gender_lgbtq", "climate", "immigration", "economy")
 """Those that the configuration's `report` names."""
-STANCES = ("support", "neutral", "oppose")
 SHARES = {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.1}
 
 
@@ -84,29 +84,11 @@ def grid(display: Display) -> list[str]:
 def write_inputs(folder: Path, display: Display) -> Sources:
     """What the pipeline would have made of every run on every topic, with the same numbers everywhere."""
     (model,), (suite,) = display.models.values(), display.suites
-    where = [
-        {"model": model.name, "run": run, "algorithm": run.rpartition("/")[2].partition("-")[0], "topic": topic}
-        | {"data": run.rpartition("/")[2].partition("-")[2], "sft": run.partition("/")[0].removeprefix("sft-")}
-        for run in grid(display)
-        for topic in ("all", *display.topics)
-    ]
-    interval = {"low": 0.1, "high": 0.3}
-    names = (
-        "start_value",
-        "end_value",
-        "magnitude",
-        "time",
-        "time_low",
-        "time_high",
-        "end_step",
-        "q_value",
-        "noise_floor",
-    )
-    drift = dict.fromkeys(names, 0.1) | interval | {"outcome": "reached", "real": True, "exceeds_noise": True}
-    values = {"value": 0.2, "questions": 3, "answers": 6} | interval
-    write_parquet(folder / "drift.parquet", pl.DataFrame([drift | w | {"stance": s} for w in where for s in STANCES]))
-    steps = [values | w | {"stance": s, "step": step} for w in where for s in STANCES for step in (0, 10)]
-    write_parquet(folder / "values.parquet", pl.DataFrame(steps))
+    topics, interval = ("all", *display.topics), {"low": 0.1, "high": 0.3}
+    cells = product(grid(display), topics, STANCES)
+    drift = pl.DataFrame([drift_row(*cell, model=model.name) for cell in cells])
+    write_parquet(folder / "drift.parquet", drift)
+    write_parquet(folder / "values.parquet", values(grid(display), topics, (0, 10), (model.name,)))
     write_json(folder / "findings.json", [])
     judged = [
         {"model": model.name, "run": run, "step": 1, "topic": topic, "question_id": "q1", "question": "Why?"}
@@ -132,7 +114,7 @@ def write_inputs(folder: Path, display: Display) -> Sources:
             **interval,
         }
         for data in suite.sft
-        for topic in ("all", *display.topics)
+        for topic in topics
         for stance in STANCES
     ]
     write_parquet(folder / "shares.parquet", pl.DataFrame(shares))
@@ -151,16 +133,9 @@ def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
     own, out = folder / name, folder / "out"
     sources = write_inputs(own, display)
     (suite,) = display.suites
-    files = TableFiles(
-        sources.statistics,
-        sources.stances,
-        {suite.name: own / "probes.parquet"},
-        {suite.name: own / "pairs.parquet"},
-        sources.expression,
-        [],
-        [],
-    )
-    write_table_folder(files, display, 0, out / "tables")
+    by_suite = [{suite.name: own / f"{name}.parquet"} for name in ("probes", "pairs")]
+    files = (sources.statistics, sources.stances, *by_suite, sources.expression, [], [])
+    write_table_folder(*files, display, 0, out / "tables")
     prompts = {"judge": {suite.judge: "{answer}"}}
     write_figure_folder(sources.statistics, sources.expression, prompts, [], display, out / "figures")
     save_chart(drift_heatmap(pl.read_parquet(own / "drift.parquet"), display), out / "drift", ["svg"])

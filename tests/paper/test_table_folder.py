@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from doubles.display import display
 from doubles.report import corrected
+from doubles.results import STANCES, drift_row
 
 from valuedrift.display import Display
 from valuedrift.files import write_json
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
-from valuedrift.paper.write_folders import TableFiles, write_table_folder
+from valuedrift.paper.write_folders import write_table_folder
 
 TOPICS = {
     "abortion": {"name": "Discussions on Abortion", "target": "legal abortion", "value": "bodily autonomy"},
@@ -24,7 +27,6 @@ TOPICS = {
 HOSTILE = "<script>alert(1)</script> \\input{/etc/passwd} | =1+1 \u202e " + "word " * 200
 SHOWN = {"table_1_topics": ["immigration"], "sample_topics": ["abortion", "immigration"]}
 PROBES = pl.DataFrame({"topic": ["abortion"] * 2 + ["immigration"], "question": ["a", "b", "c"]})
-STANCES = ("support", "neutral", "oppose")
 
 
 def shown(*models: str, own: tuple[str, ...] = ()) -> Display:
@@ -169,26 +171,14 @@ def test_shares_that_the_text_states_stand_beside_ours_for_the_papers_data_only(
     assert stated_shares_table(SHARES, own, both) == []
 
 
-def drift(model: str, runs: tuple[str, ...]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {"model": model, "run": run, "algorithm": "x", "data": "x", "sft": "x", "topic": topic, "stance": stance}
-            | {"start_value": 0.3, "end_value": 0.5, "magnitude": 0.2, "low": 0.1, "high": 0.3}
-            | {"time": 0.25, "time_low": 0.1, "time_high": 0.5, "outcome": "reached", "end_step": 400}
-            | {"q_value": 0.01, "real": True, "noise_floor": 0.02, "exceeds_noise": True}
-            for run in runs
-            for topic in ("all", *TOPICS)
-            for stance in STANCES
-        ]
-    )
-
-
-def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> TableFiles:
-    """Models that were run in part, with hostile answers."""
+def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> dict[str, Any]:
+    """The files of models that were run in part, with hostile answers."""
     for model in models:
         (folder / "statistics" / model).mkdir(parents=True)
         runs = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
-        drift(model, runs).write_parquet(folder / "statistics" / model / "drift.parquet")
+        cells = product(runs, ("all", *TOPICS), STANCES)
+        rows = [drift_row(*cell, magnitude=0.2, model=model, real=True) for cell in cells]
+        pl.DataFrame(rows).write_parquet(folder / "statistics" / model / "drift.parquet")
         tables = corrected().drift.filter(pl.col("topic") == "all")
         tables.write_parquet(folder / "statistics" / model / "corrected_drift.parquet")
     for place, suite in enumerate(suites):
@@ -196,21 +186,22 @@ def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) 
         SHARES.write_parquet(folder / "expression" / suite / "shares.parquet")
         PROBES.head(3 - place).write_parquet(folder / f"{suite}.parquet")
         pairs(topic=["immigration"] * 8).write_parquet(folder / f"pairs_{suite}.parquet")
-    return TableFiles(
-        statistics=[folder / "statistics" / model for model in models],
-        stances=[stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
-        probes={suite: folder / f"{suite}.parquet" for suite in suites},
-        aligned={suite: folder / f"pairs_{suite}.parquet" for suite in suites},
-        expression={suite: folder / "expression" / suite for suite in suites},
-        corrected=[folder / "statistics" / models[0] / "corrected_drift.parquet"],
-        downstream=[scores(folder / "scores.json", "base", 0)],
-    )
+    return {
+        "statistics": [folder / "statistics" / model for model in models],
+        "stances": [stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
+        "probes": {suite: folder / f"{suite}.parquet" for suite in suites},
+        "aligned": {suite: folder / f"pairs_{suite}.parquet" for suite in suites},
+        "expression": {suite: folder / "expression" / suite for suite in suites},
+        "corrected": [folder / "statistics" / models[0] / "corrected_drift.parquet"],
+        "downstream": [scores(folder / "scores.json", "base", 0)],
+    }
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The folder of one model's tables."""
-    write_table_folder(table_files(tmp_path, ("qwen3_4b",), ("paper",)), shown("qwen3_4b"), 0, tmp_path / "tables")
+    files = table_files(tmp_path, ("qwen3_4b",), ("paper",))
+    write_table_folder(**files, display=shown("qwen3_4b"), seed=0, out=tmp_path / "tables")
     return tmp_path / "tables"
 
 
@@ -222,7 +213,7 @@ def states(folder: Path) -> list[tuple[str, str]]:
 
 def test_each_suite_has_its_own_tables_that_the_index_names(tmp_path: Path) -> None:
     files = table_files(tmp_path, ("qwen3_4b", "mine"), ("paper", "own"))
-    write_table_folder(files, shown("qwen3_4b", own=("mine",)), 0, tmp_path / "tables")
+    write_table_folder(**files, display=shown("qwen3_4b", own=("mine",)), seed=0, out=tmp_path / "tables")
     found = states(tmp_path / "tables")
     for number in ("Table 2", "Table 8"):
         assert [state for name, state in found if name == number] == ["made: of suite paper", "made: of suite own"]

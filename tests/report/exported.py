@@ -12,8 +12,19 @@ from doubles.display import configuration
 from valuedrift.dataset_stances.prediction import METHODS
 from valuedrift.display import display_settings
 from valuedrift.files import write_json, write_parquet
-from valuedrift.statistics.drift import SCHEMA as DRIFT
-from valuedrift.statistics.values import SCHEMA as VALUES
+
+_TEXTS = dict.fromkeys(("model", "run", "algorithm", "data", "sft", "topic", "stance"), pl.String)
+VALUES = {
+    **_TEXTS,
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+    **dict.fromkeys(("step", "questions", "answers"), pl.Int64),
+}
+DRIFT = {
+    **_TEXTS,
+    **dict.fromkeys(("start_value", "end_value", "magnitude", "low", "high", "time", "p_value"), pl.Float64),
+    "outcome": pl.String,
+    **dict.fromkeys(("end_step", "step_reached", "questions"), pl.Int64),
+}
 
 HOSTILE = (
     "<script>document.title = 'owned'</script>",

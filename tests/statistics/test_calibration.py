@@ -5,7 +5,8 @@ from stance_tables import planted_table, stance_table
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.calibration import calibration_errors, calibration_table
+from valuedrift.statistics.calibration import calibration_tables
+from valuedrift.statistics.panel import make_panel
 
 QUICK = Bootstrap(seed=1, replicates=200)
 SHARES = {
@@ -14,10 +15,6 @@ SHARES = {
     ("alpaca", "race"): (0.7, 0.2, 0.1),
     ("alpaca", "work"): (0.5, 0.2, 0.3),
 }
-
-
-def planted():
-    return planted_table(SHARES)
 
 
 def stances(shares=SHARES, questions=2, draw=lambda share: share):
@@ -29,18 +26,25 @@ def stances(shares=SHARES, questions=2, draw=lambda share: share):
     )
 
 
+PLANTED = planted_table(SHARES)
+
+
+def tables(answers, planted=PLANTED):
+    return calibration_tables(make_panel(answers, QUICK), planted, QUICK)
+
+
 def test_a_model_that_shows_what_was_planted_has_no_error():
-    table = calibration_table(stances(), planted(), QUICK)
+    table, errors = tables(stances())
     assert table.columns == ["model", "data", "topic", "stance", "planted", "measured", "low", "high"]
     assert table.height == len(SHARES) * 3
     assert table["measured"].to_list() == pytest.approx(table["planted"].to_list())
     assert table.filter(data="alpaca", topic="work", stance="oppose")["planted"].item() == 0.3
-    assert calibration_errors(stances(), planted(), QUICK)["error"].to_list() == pytest.approx([0, 0, 0])
+    assert errors["error"].to_list() == pytest.approx([0, 0, 0])
 
 
 def test_errors_are_means_of_absolute_differences():
     shown = {**SHARES, ("alpaca", "work"): (0.8, 0.2, 0.0)}
-    errors = calibration_errors(stances(shown), planted(), QUICK)
+    _, errors = tables(stances(shown))
     assert errors.columns == ["model", "data", "error", "low", "high", "noise"]
     assert errors["data"].to_list() == ["alpaca", "wildchat", "all"]
     # |0.3| + |0| + |0.3| over the six cells of Alpaca, over twelve for both.
@@ -51,22 +55,12 @@ def test_errors_are_means_of_absolute_differences():
 def test_sampled_answers_give_errors_of_the_size_of_their_noise_and_intervals_that_hold_the_plant():
     rng = np.random.default_rng(3)
     drawn = stances(questions=60, draw=lambda share: rng.multinomial(1, share))
-    table = calibration_table(drawn, planted(), QUICK)
+    table, errors = tables(drawn)
     held = table.select((pl.col("low") <= pl.col("planted")) & (pl.col("planted") <= pl.col("high"))).to_series()
     assert held.sum() >= 9
-    overall = calibration_errors(drawn, planted(), QUICK).filter(data="all").row(0, named=True)
+    overall = errors.filter(data="all").row(0, named=True)
     assert overall["low"] < overall["error"] < overall["high"]
     assert 0.4 < overall["error"] / overall["noise"] < 2
-
-
-@pytest.mark.parametrize(
-    ("run", "step", "message"),
-    [("base", 600, "run base: .*sft-<data> with one step"), ("sft-alpaca", 500, "run sft-alpaca: .*500, 600")],
-)
-def test_runs_that_are_not_one_final_sft_checkpoint_are_refused(run, step, message):
-    more = stances().filter(run="sft-alpaca").with_columns(run=pl.lit(run), step=pl.lit(step, pl.Int64))
-    with pytest.raises(ArtifactError, match=message):
-        calibration_table(pl.concat([stances(), more]), planted(), QUICK)
 
 
 @pytest.mark.parametrize(
@@ -80,4 +74,4 @@ def test_runs_that_are_not_one_final_sft_checkpoint_are_refused(run, step, messa
 )
 def test_planted_shares_that_are_not_one_share_a_cell_are_named(change):
     with pytest.raises(ArtifactError, match=r"data alpaca, topic race, stance support.*expected one share"):
-        calibration_table(stances(), change(planted()), QUICK)
+        tables(stances(), change(PLANTED))

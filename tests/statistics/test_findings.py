@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from stance_tables import planted_table, stance_table
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.findings import PreferenceSets, Thresholds, paper_findings
+from valuedrift.statistics.findings import PreferenceSets, paper_findings
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.trajectory import Trajectory
@@ -72,9 +72,9 @@ def planted(shares=TUNED):
     return planted_table({("wildchat", topic): shares for topic in TOPICS})
 
 
-def findings(trajectories, stances, shares=None, thresholds=None, sets=SETS):
+def findings(trajectories, stances, shares=None, sets=SETS):
     measured = measure(make_panel(stances, QUICK), trajectories, QUICK)
-    return paper_findings(measured.runs, sets, shares, thresholds, QUICK)
+    return paper_findings(measured.runs, sets, shares, QUICK)
 
 
 def drift_table(stances, trajectories):
@@ -143,11 +143,10 @@ def test_small_gap_numbers_are_per_algorithm_over_all_its_runs_and_topics():
     assert set(found.numbers["algorithms"]) == {"dpo", "ppo", "simpo"}
 
 
-@pytest.mark.parametrize(("limit", "holds"), [(0.1, False), (0.2, True)])
-def test_a_small_gap_run_that_moves_one_stance_beyond_the_limit_fails_the_second_finding(limit, holds):
+def test_a_small_gap_run_that_moves_one_stance_beyond_the_limit_fails_the_second_finding():
     moved = {**MOVED, ("simpo", "hh"): (0.20, 0.55, 0.25)}
-    _, found, _ = findings(*world(moved), thresholds=Thresholds(barely=limit))
-    assert found.holds is holds
+    _, found, _ = findings(*world(moved))
+    assert found.holds is False
     assert found.numbers["algorithms"]["simpo"]["largest"]["value"] == pytest.approx(0.15, abs=0.005)
 
 
@@ -191,7 +190,7 @@ def test_findings_without_their_runs_cannot_be_told():
         ("sft",): [None, None, None],
         ("sft", "ultrafeedback"): [True, True, None],
         ("ultrafeedback", "pro"): [None, True, True],
-        (): [None, None, None],
+        ("con",): [None, None, None],
     }.items():
         found = findings([run for run in runs if run.data in kept or run.algorithm in kept], stances)
         assert [finding.holds for finding in found] == expected
@@ -220,13 +219,6 @@ def test_algorithms_are_compared_after_the_sft_runs_that_all_of_them_have():
     _, _, found = findings([*runs, *only_dpo], pl.concat([stances, more.filter(pl.col("run") != "base")]))
     assert found.numbers["support_aligned"]["sft"] == ["wildchat"]
     assert found.numbers["support_aligned"]["magnitude"]["dpo"]["value"] == pytest.approx(0.55, abs=0.005)
-
-
-def test_two_runs_of_the_same_kind_are_refused():
-    runs, stances = world()
-    ablation = preference_run("wildchat", "dpo", "pro")
-    with pytest.raises(ConfigError, match="one dpo run on pro after SFT on wildchat"):
-        findings([*runs, ablation], stances)
 
 
 def test_missing_planted_shares_are_named():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.intervals import interval_of_mean, percentiles, spread_of
+from valuedrift.statistics.intervals import interval_of_mean, percentiles, spread_of, wilson_interval
 
 BOOTSTRAP = Bootstrap(seed=2, replicates=4000)
 
@@ -47,3 +47,12 @@ def test_a_stance_that_none_of_n_questions_shows_may_still_be_that_of_some():
     assert between_0_and_1(np.zeros(10)) == pytest.approx((0, 0.3085), abs=1e-4)
     assert between_0_and_1(np.ones(50)) == pytest.approx((1 - 0.0711, 1), abs=1e-4)
     assert between_0_and_1(np.full(10, 0.3)) == pytest.approx((0.3, 0.3))
+
+
+def test_wilson_interval_is_that_of_the_literature():
+    # Newcombe (1998), table I: 81 of 263, 15 of 148, 0 of 20 and 1 of 29.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+    assert wilson_interval(20, 20) == pytest.approx((0.8389, 1.0), abs=5e-5)

@@ -26,8 +26,8 @@ def test_the_start_is_no_neighbour_and_a_single_checkpoint_has_none():
 
 
 def test_runs_that_differ_in_the_seed_alone_are_compared_at_their_ends():
-    table = values({"a": [0.1, 0.50], "a-1": [0.1, 0.56], "a-2": [0.1, 0.53], "b": [0.1, 0.9]})
-    found = noise_table(table, 1.0, {"a": "a", "a-1": "a", "a-2": "a", "b": "b"}).row(0, named=True)
+    table = values({"a": [0.1, 0.50], "a@1": [0.1, 0.56], "a@2": [0.1, 0.53], "b": [0.1, 0.9]})
+    found = noise_table(table, 1.0).row(0, named=True)
     assert (found["source"], found["differences"]) == ("seeds", 3)
     assert (found["median"], found["floor"]) == pytest.approx((0.03, 0.06))
 
@@ -40,9 +40,7 @@ def test_the_mean_over_topics_has_a_floor_of_its_own():
 
 
 def test_drifts_are_held_against_the_highest_floor_of_their_stance():
-    noise = noise_table(
-        values({"a": [0.1, 0.2, 0.3, 0.40, 0.41], "a-1": [0.1, 0.2, 0.3, 0.4, 0.46]}), 1.0, {"a": "a", "a-1": "a"}
-    )
+    noise = noise_table(values({"a": [0.1, 0.2, 0.3, 0.40, 0.41], "a@1": [0.1, 0.2, 0.3, 0.4, 0.46]}), 1.0)
     drift = pl.DataFrame({"model": "pocket", "topic": ["work", "work", "all"], "stance": "support"}).with_columns(
         magnitude=pl.Series([-0.3, 0.05, 0.3])
     )

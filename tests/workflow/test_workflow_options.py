@@ -83,3 +83,17 @@ def test_a_suite_without_tasks_has_no_scores(tmp_path: Path) -> None:
     found = plan(tmp_path, "results/downstream/pocket/base/step-000000.json", overlay={})
     assert found.returncode != 0
     assert "MissingRuleException" in found.stdout + found.stderr
+
+
+def test_a_folder_of_results_is_a_target(tmp_path: Path) -> None:
+    found = wanted(plan(tmp_path, "results/stances/pocket/sft-wildchat", overlay={}))
+    assert found["stances"] == 9
+    assert "drift" not in found
+
+
+def test_a_misspelt_target_is_told_without_a_traceback(tmp_path: Path) -> None:
+    found = plan(tmp_path, "results/drift/qwen3", overlay={})
+    said = found.stdout + found.stderr
+    assert found.returncode != 0
+    assert "target 'results/drift/qwen3': found 'qwen3', expected a model. Did you mean 'qwen3_" in said
+    assert "Traceback" not in said

@@ -179,18 +179,10 @@ def tables(
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import TableFiles, write_table_folder
+    from valuedrift.paper.write_folders import write_table_folder
 
-    files = TableFiles(
-        statistics=statistics,
-        stances=stances,
-        probes=probes,
-        aligned=aligned,
-        expression=expression,
-        corrected=corrected,
-        downstream=downstream,
-    )
-    write_table_folder(files, Display.read(display), seed, out)
+    shown = Display.read(display)
+    write_table_folder(statistics, stances, probes, aligned, expression, corrected, downstream, shown, seed, out)
 
 
 def figures(

@@ -8,39 +8,51 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.errors import require_columns
+from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.judging.judge import Judge
 from valuedrift.judging.stances import judge_table
-from valuedrift.statistics.judge_agreement import agreement_table, confusion_table
-from valuedrift.statistics.panel import STANCES
+from valuedrift.statistics.intervals import wilson_interval
+from valuedrift.statistics.panel import PROBABILITIES, STANCES, most_probable
 
 
 def write_heldout_quality(labelled: Path, judge: Judge, targets: Mapping[str, str], journal: Path, out: Path) -> None:
     """Judge labelled answers (parquet: topic, question, answer, true_stance) and write `heldout_quality` as JSON."""
-    require_columns(labelled, pl.read_parquet_schema(labelled), ["true_stance"])
-    write_json(out, heldout_quality(judge_table(pl.read_parquet(labelled), judge, targets, journal)))
+    answers = pl.read_parquet(labelled)
+    if "true_stance" not in answers.columns or not answers["true_stance"].is_in(STANCES).all():
+        raise ArtifactError(labelled, answers.columns, f"a column true_stance with {', '.join(STANCES)}")
+    write_json(out, heldout_quality(judge_table(answers, judge, targets, journal)))
 
 
 def heldout_quality(labelled: pl.DataFrame) -> dict[str, Any]:
     """Agreement of stances with `true_stance`, as the report shows it.
 
-    accuracy with its 95 % interval (low, high) over n answers · confusion: true stance → judged stance → answers ·
-    recall and precision per stance, None over no answers · unassigned: mean probability outside the labels
+    The judged stance is the most probable one (of equally probable ones, the first of support, neutral, oppose).
+    Answers with a null probability count as unjudged and are left out.
+
+    Returns:
+        `accuracy` with its 95 % interval (Wilson; `low`, `high`) over `n` answers; `confusion`, true stance → judged
+        stance → answers; `recall` and `precision` per stance; `unassigned`, the mean probability outside the three
+        labels. Shares of no answers are None.
     """
-    agreement, confusion = agreement_table(labelled), confusion_table(labelled)
-    accuracy = agreement.row(by_predicate=pl.col("measure") == "accuracy", named=True)
-    judged = {stance: confusion.filter(true_stance=stance).drop("true_stance") for stance in STANCES}
+    judged = labelled.drop_nulls(PROBABILITIES).with_columns(judged_stance=most_probable())
+    counts = {
+        true: {stance: judged.filter(true_stance=true, judged_stance=stance).height for stance in STANCES}
+        for true in STANCES
+    }
+    right = {stance: counts[stance][stance] for stance in STANCES}
+    low, high = wilson_interval(sum(right.values()), judged.height) if judged.height else (None, None)
     return {
-        "accuracy": accuracy["value"],
-        "low": accuracy["low"],
-        "high": accuracy["high"],
-        "n": accuracy["answers"],
-        "confusion": {stance: dict(part.iter_rows()) for stance, part in judged.items()},
-        **{measure: _by_stance(agreement, measure) for measure in ("recall", "precision")},
-        "unassigned": agreement.row(by_predicate=pl.col("measure") == "unassigned", named=True)["value"],
+        "accuracy": _share(sum(right.values()), judged.height),
+        "low": low,
+        "high": high,
+        "n": judged.height,
+        "confusion": counts,
+        "recall": {stance: _share(right[stance], sum(counts[stance].values())) for stance in STANCES},
+        "precision": {stance: _share(right[stance], sum(row[stance] for row in counts.values())) for stance in STANCES},
+        "unassigned": judged["unassigned"].mean(),
     }
 
 
-def _by_stance(agreement: pl.DataFrame, measure: str) -> dict[str, float | None]:
-    return dict(agreement.filter(pl.col("measure") == measure).select("stance", "value").iter_rows())
+def _share(count: int, total: int) -> float | None:
+    return count / total if total else None

@@ -33,8 +33,7 @@ def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
         files = stance_files(source)
         parts = [_chosen(pl.scan_parquet(file), pl.read_parquet_schema(file), file) for file in files]
         table = pl.concat(parts).collect()
-    for part in table.partition_by("model"):
-        check_stances(part)
+    check_stances(table)
     return table
 
 

@@ -24,8 +24,6 @@ _ORDERED_COLOURS = ("#0d0887", "#5c01a6", "#9c179e", "#cc4778", "#e8703a", "#e0a
 _DISTINCT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _DASHES = ((1, 0), (8, 3), (2, 2), (8, 3, 2, 3), (12, 4), (4, 4))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-_REFERENCE = "#8a8a8a"
-_INK = "#222222"
 # Points of algorithms at one rate stand side by side, by this factor.
 _ASIDE = 1.2
 
@@ -81,7 +79,8 @@ def trajectory_figure(
     title = f"{algorithm_title(points[0].algorithm)}: effect of its {parameter_title(points[0].parameter)}"
     subtitle = f"{points[0].model.title}, bands of {level:.0%}"
     own_value = "; *: the configuration's own value" if any(point.own for point in points) else ""
-    return _finish(_key(labels, _ordered(len(labels))), *rows, title=_title(title, subtitle + own_value))
+    key = _key(labels, _ordered(len(labels)))
+    return style.on_paper(alt.vconcat(key, *rows, title=_title(title, subtitle + own_value)))
 
 
 def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: float) -> alt.VConcatChart:
@@ -115,7 +114,7 @@ def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: 
     subtitle = f"{points[0].model.title}, mean over topics, intervals of {level:.0%}"
     filled = "; filled: the configuration's own rate" if any(point.own for point in points) else ""
     title = _title("Drift magnitude at equal learning rates", subtitle + filled)
-    return _finish(_key(titles, _DISTINCT_COLOURS), *rows, title=title)
+    return style.on_paper(alt.vconcat(_key(titles, _DISTINCT_COLOURS), *rows, title=title))
 
 
 def _line_panel(rows: pl.DataFrame, labels: Sequence[str]) -> alt.LayerChart:
@@ -147,7 +146,6 @@ def _rate_panel(
     base = alt.Chart(rows.select("rate", "shown", "magnitude", "low", "high", "own")).encode(
         x=x, color=alt.Color("shown:N", scale=_scale(titles, _DISTINCT_COLOURS), legend=None)
     )
-    none = alt.Chart(pl.DataFrame({"magnitude": [0.0]})).mark_rule(color=_REFERENCE, strokeDash=[4, 4], aria=False)
     y = alt.Y("magnitude:Q", title=f"M {stance}", scale=scale)
     dash = alt.StrokeDash("shown:N", scale=_scale(titles, _DASHES), legend=None)
     line = base.mark_line(strokeWidth=1.5, opacity=0.6, aria=False).encode(y=y, strokeDash=dash)
@@ -155,7 +153,7 @@ def _rate_panel(
     hollow = base.mark_point(size=60, opacity=1, fill="white", strokeWidth=2, aria=False)
     filled = base.transform_filter("datum.own").mark_point(size=60, opacity=1, filled=True, aria=False)
     marks = [points.encode(y=y, shape=_shape(titles)) for points in (hollow, filled)]
-    return alt.LayerChart(layer=[none.encode(y=y), line, interval, *marks], width=240, height=180)
+    return alt.LayerChart(layer=[style.zero_rule(y), line, interval, *marks], width=240, height=180)
 
 
 def _key(labels: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
@@ -171,7 +169,7 @@ def _key(labels: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
     )
     point = base.transform_calculate(middle="(datum.x + datum.end) / 2").mark_point(filled=True, size=60, opacity=1)
     point = point.encode(x=middle, color=color, shape=_shape(labels))
-    text = base.mark_text(align="left", dx=6, fontSize=13, color=_INK).encode(
+    text = base.mark_text(align="left", dx=6, fontSize=13, color=style.INK).encode(
         x=alt.X("end:Q", axis=None, scale=scale), text="shown:N"
     )
     return alt.LayerChart(layer=[line, point, text], width=len(labels) * step, height=16)
@@ -182,8 +180,7 @@ def _title(text: str, subtitle: str) -> alt.Title:
 
 
 def _probability(field: str) -> alt.Y:
-    axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
-    return alt.Y(f"{field}:Q", title="Support probability", scale=alt.Scale(domain=[0, 1]), axis=axis)
+    return alt.Y(f"{field}:Q", title="Support probability", scale=alt.Scale(domain=[0, 1]), axis=style.SHARE_AXIS)
 
 
 def _ordered(count: int) -> list[str]:
@@ -199,8 +196,3 @@ def _shape(labels: Sequence[str]) -> alt.Shape:
 def _scale(labels: Sequence[str], looks: Sequence[str] | Sequence[tuple[int, ...]]) -> alt.Scale:
     """Each label's look; looks repeat where there are fewer of them."""
     return alt.Scale(domain=list(labels), range=[looks[place % len(looks)] for place in range(len(labels))])
-
-
-def _finish(*rows: alt.LayerChart | alt.HConcatChart, title: alt.Title) -> alt.VConcatChart:
-    chart: alt.VConcatChart = alt.vconcat(*rows, title=title).configure(**style.print_config())
-    return chart

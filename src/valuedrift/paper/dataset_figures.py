@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
 
 import altair as alt
 import numpy as np
@@ -17,11 +16,9 @@ from valuedrift.statistics.panel import ALL, STANCES
 
 PREDICTION_COLUMNS = ("model", "data", "topic", "stance", "predicted_drift", "drift", "drift_low", "drift_high")
 
-_Joined = TypeVar("_Joined", alt.ConcatChart, alt.HConcatChart)
 _FAR = math.sqrt(2)
 _EDGES = np.linspace(0.0, _FAR, 29)
-_SHARES = [0, 0.25, 0.5, 0.75, 1]
-_RULE, _BAR = "#8a8a8a", "#5f6b7a"
+_BAR = "#5f6b7a"
 
 
 def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> alt.HConcatChart:
@@ -35,7 +32,7 @@ def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> al
         _share_panel(answers.filter(data=data), suite.data_title(data), display, place == 0)
         for place, data in enumerate(_in_order(answers["data"], suite.sft))
     ]
-    return _finish(alt.hconcat(*panels))
+    return style.on_paper(alt.hconcat(*panels))
 
 
 def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
@@ -49,7 +46,7 @@ def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.Co
         own = gaps.filter(pl.col("data") == data)["distance"]
         title = alt.Title(suite.data_title(data), subtitle=f"{own.len():,} pairs")
         panels.append(_gap_panel(own, width=240, height=150).properties(title=title))
-    return _finish(alt.concat(*panels, columns=3))
+    return style.on_paper(alt.concat(*panels, columns=3))
 
 
 def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
@@ -63,7 +60,7 @@ def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) 
             subtitle = f"{suite.data_title(data)}, {own.len():,} pairs"
             title = alt.Title(display.topic_name(topic), subtitle=subtitle)
             panels.append(_gap_panel(own, width=230, height=70).properties(title=title))
-    return _finish(alt.concat(*panels, columns=len(names)))
+    return style.on_paper(alt.concat(*panels, columns=len(names)))
 
 
 def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -> alt.ConcatChart:
@@ -78,13 +75,13 @@ def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -
         )
         for (data,), own in predictions.group_by("data", maintain_order=True)
     ]
-    return _finish(alt.concat(*panels, columns=3))
+    return style.on_paper(alt.concat(*panels, columns=3))
 
 
 def _share_panel(shares: pl.DataFrame, title: str, display: Display, first: bool) -> alt.LayerChart:
     present = set(shares["topic"])
     names = [display.topic_name(topic) for topic in (ALL, *display.topics) if topic in present]
-    rows = shares.with_columns(topic=pl.Series([display.topic_name(topic) for topic in shares["topic"]]))
+    rows = shares.with_columns(topic=_topic_names(shares, display))
     retrieved = rows.filter(pl.col("topic") == names[0])["rows"][0]
     axis = alt.Axis(labelLimit=260, labels=first, ticks=first, labelPadding=6)
     base = alt.Chart(rows.select("topic", "stance", "share", "low", "high", "rows")).encode(
@@ -93,7 +90,7 @@ def _share_panel(shares: pl.DataFrame, title: str, display: Display, first: bool
         color=style.stance_colour(style.stance_legend()),
     )
     scale = alt.Scale(domain=[0, 1])
-    x = alt.X("share:Q", title="Share of the answers", scale=scale, axis=alt.Axis(values=_SHARES, format=".2~f"))
+    x = alt.X("share:Q", title="Share of the answers", scale=scale, axis=style.SHARE_AXIS)
     tooltip = [
         "topic:N",
         "stance:N",
@@ -117,9 +114,7 @@ def _gap_panel(distances: pl.Series, width: int, height: int) -> alt.LayerChart:
     x = alt.X(
         "from:Q", title="Distance of chosen and rejected", scale=alt.Scale(domain=[0, _FAR], nice=False), axis=axis
     )
-    y = alt.Y(
-        "share:Q", title="Share of pairs", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=_SHARES, format=".2~f")
-    )
+    y = alt.Y("share:Q", title="Share of pairs", scale=alt.Scale(domain=[0, 1]), axis=style.SHARE_AXIS)
     tooltip = [alt.Tooltip("from:Q", format=".2f"), alt.Tooltip("share:Q", format=".3f"), "pairs:Q"]
     bars = alt.Chart(bins).mark_rect(color=_BAR, stroke="white", strokeWidth=0.5, aria=False)
     layers = [bars.encode(x=x, x2="to:Q", y=y, y2="floor:Q", tooltip=tooltip)]
@@ -138,27 +133,19 @@ def _mean_line(middle: float, x: alt.X, height: int) -> list[alt.Chart]:
 
 
 def _prediction_panel(own: pl.DataFrame, display: Display) -> alt.LayerChart:
-    rows = own.with_columns(topic=pl.Series([display.topic_name(topic) for topic in own["topic"]]))
+    rows = own.select(PREDICTION_COLUMNS).with_columns(topic=_topic_names(own, display))
     reach = max(0.1, *(abs(value) for name in ("predicted_drift", "drift_low", "drift_high") for value in own[name]))
     scale = alt.Scale(domain=[-reach, reach])
     x = alt.X("predicted_drift:Q", title="Drift that the data predict", scale=scale)
     y = alt.Y("drift:Q", title="Drift measured", scale=scale)
-    corners = pl.DataFrame({"predicted_drift": [-reach, reach], "drift": [-reach, reach]})
-    diagonal = alt.Chart(corners).mark_line(color=_RULE, strokeDash=[4, 4], strokeWidth=1, aria=False).encode(x=x, y=y)
-    base = alt.Chart(rows.select(PREDICTION_COLUMNS)).encode(x=x, color=style.stance_colour(style.stance_legend()))
-    intervals = base.mark_rule(strokeWidth=1, opacity=0.6, aria=False)
-    intervals = intervals.encode(y=alt.Y("drift_low:Q", scale=scale), y2="drift_high:Q")
     numbers = [alt.Tooltip(f"{name}:Q", format=".3f") for name in PREDICTION_COLUMNS[4:]]
-    points = base.mark_point(filled=True, size=45, opacity=0.9, aria=False)
-    points = points.encode(
-        y=y, shape=style.stance_shape(style.stance_legend()), tooltip=["topic:N", "stance:N", *numbers]
-    )
-    return alt.LayerChart(layer=[diagonal, intervals, points], width=240, height=240)
+    tooltip = ["topic:N", "stance:N", *numbers]
+    interval = ("drift_low", "drift_high")
+    return style.agreement(rows, x, y, (-reach, reach), interval, style.stance_legend(), tooltip=tooltip)
 
 
-def _finish(chart: _Joined) -> _Joined:
-    configured: _Joined = chart.configure(**style.print_config())
-    return configured
+def _topic_names(rows: pl.DataFrame, display: Display) -> pl.Series:
+    return pl.Series([display.topic_name(topic) for topic in rows["topic"]], dtype=pl.String)
 
 
 def _require_rows(table: pl.DataFrame, name: str, expected: str) -> None:

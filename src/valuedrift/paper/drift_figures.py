@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TypeVar
 
 import altair as alt
 import polars as pl
@@ -17,7 +16,6 @@ from valuedrift.paper.table_files import shown
 from valuedrift.statistics.corrected import CONFUSION, POWERED
 from valuedrift.statistics.panel import ALL, STANCES
 
-CALIBRATION_COLUMNS = ("model", "data", "topic", "stance", "planted", "measured", "low", "high")
 RAW = "raw"
 CORRECTED_ORDER = (RAW, *METHODS)
 """What a chart of corrected drifts shows of each stance, from top to bottom."""
@@ -25,7 +23,6 @@ CORRECTED_ORDER = (RAW, *METHODS)
 _POINTS = 6
 _PRINTED = (200, 140)  # three panels side by side fill a page with letters of 7 points
 _TITLE = 32
-_Joined = TypeVar("_Joined", alt.ConcatChart, alt.VConcatChart)
 
 
 def trajectories(
@@ -51,7 +48,7 @@ def trajectories(
         title = alt.Title(lines, subtitle=_wrapped(f"{model.title}, {model.suite.origin_title(run)}"))
         panel = trajectory_panel(rows, style.stance_legend())
         drawn.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
-    return _finish(alt.concat(*drawn, columns=columns))
+    return style.on_paper(alt.concat(*drawn, columns=columns))
 
 
 def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
@@ -75,7 +72,7 @@ def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
     """Drift magnitude M of each run's shown stance (see `shown_drift`), topic × run, one block per model."""
     rows = shown_drift(drift, display)
     blocks = [_heat_block(rows.filter(model=model.name), model, display) for model in display.measured(rows)]
-    return _finish(alt.vconcat(*blocks))
+    return style.on_paper(alt.vconcat(*blocks))
 
 
 def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
@@ -97,25 +94,17 @@ def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
 
 def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
     """One data set's planted and measured shares; on the grey diagonal the two agree."""
-    share = alt.Scale(domain=[0, 1])
-    axis = _share_axis()
-    corners = pl.DataFrame({"planted": [0.0, 1.0], "measured": [0.0, 1.0]})
-    x = alt.X("planted:Q", title="Planted stance share", scale=share, axis=axis)
-    y = alt.Y("measured:Q", title="Recovered stance probability", scale=share, axis=axis)
-    diagonal = alt.Chart(corners).mark_line(color="#8a8a8a", strokeDash=[4, 4], strokeWidth=1, aria=False)
-    base = alt.Chart(rows).encode(x=x, color=style.stance_colour(legend))
-    intervals = base.mark_rule(strokeWidth=1, opacity=0.6, aria=False).encode(
-        y=alt.Y("low:Q", scale=share), y2="high:Q"
-    )
-    points = base.mark_point(filled=True, size=45, opacity=0.9, aria=False)
-    points = points.encode(y=y, shape=style.stance_shape(legend), tooltip=list(CALIBRATION_COLUMNS))
-    return alt.LayerChart(layer=[diagonal.encode(x=x, y=y), intervals, points], width=240, height=240)
+    scale = alt.Scale(domain=[0, 1])
+    x = alt.X("planted:Q", title="Planted stance share", scale=scale, axis=style.SHARE_AXIS)
+    y = alt.Y("measured:Q", title="Recovered stance probability", scale=scale, axis=style.SHARE_AXIS)
+    columns = ["model", "data", "topic", "stance", "planted", "measured", "low", "high"]
+    return style.agreement(rows, x, y, (0.0, 1.0), legend=legend, tooltip=columns)
 
 
 def mean_absolute_error(calibration: pl.DataFrame) -> float:
     """Mean |measured − planted| over the rows; NaN where there is none."""
-    errors = [abs(measured - planted) for measured, planted in calibration.select("measured", "planted").iter_rows()]
-    return sum(errors) / len(errors) if errors else float("nan")
+    error = calibration.select((pl.col("measured") - pl.col("planted")).abs().mean()).item()
+    return float("nan") if error is None else float(error)
 
 
 def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
@@ -160,11 +149,6 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _TITLE, break_on_hyphens=False)
 
 
-def _finish(chart: _Joined) -> _Joined:
-    configured: _Joined = chart.configure(**style.print_config())
-    return configured
-
-
 def _is_marked(rows: pl.DataFrame) -> pl.Series:
     """Whether a checkpoint carries point shapes: about `_POINTS` do, among them the first and the last.
 
@@ -179,11 +163,7 @@ def _is_marked(rows: pl.DataFrame) -> pl.Series:
 
 
 def _probability(field: str) -> alt.Y:
-    return alt.Y(f"{field}:Q", title="Stance probability", scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
-
-
-def _share_axis() -> alt.Axis:
-    return alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+    return alt.Y(f"{field}:Q", title="Stance probability", scale=alt.Scale(domain=[0, 1]), axis=style.SHARE_AXIS)
 
 
 def _heat_block(rows: pl.DataFrame, model: Model, display: Display) -> alt.LayerChart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ REAL = "*"
 
 Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 """(model, run, topic, stance) → the drift's row."""
+Column = tuple[str, str, str]
+"""A column's title, its run and stance."""
 
 _READING = (
     "M: drift magnitude, the change of the stance's probability; η: drift time, the share of the phase's steps until "
@@ -70,16 +72,12 @@ def index_drift(drift: pl.DataFrame) -> Drifts:
     return drifts
 
 
-def small_gap_tables(drifts: Drifts, models: Iterable[Model], display: Display) -> list[Table]:
+def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) -> list[Table]:
     """Table 1 of each suite: drift on its first small-gap set, a row per model, SFT set, topic and stance."""
-    groups: dict[str, list[Model]] = {}
-    for model in models:
-        groups.setdefault(model.suite.name, []).append(model)
     tables = []
-    for own in groups.values():
-        suite = own[0].suite
-        runs = {run for model in own for run in _runs(drifts, model)}
-        trained = {phases(run)[-1].data for run in runs}
+    for suite in display.suites:
+        own = [model for model in models if model.suite == suite]
+        trained = {phases(run)[-1].data for model in own for run in _runs(drifts, model)}
         if data := next((data for data in suite.small_gap if data in trained), None):
             tables.append(_small_gap_table(drifts, own, data, display))
     return tables
@@ -89,69 +87,53 @@ def sft_table(drifts: Drifts, model: Model, display: Display) -> Table:
     """Tables 9 to 12: SFT drift of one model, topic × SFT set × stance."""
     suite = model.suite
     found = {phases(run)[0].data for run in _runs(drifts, model)}
-    sets = sorted({*suite.sft, *found}, key=lambda data: rank(data, suite.sft))
-
-    def cells(topic: str) -> dict[str, str]:
-        row: dict[str, str] = {}
-        for sft in sets:
-            for stance in STANCES:
-                title = f"{suite.data_title(sft)}{LEVEL}{stance}"
-                row |= _pair(drifts, model, (f"sft-{sft}", topic, stance), title, display)
-        return row
-
-    number = sft_table_number(model)
-    name = f"sft_drift_{model.name}" if number is None else f"table_{number:02d}_sft_drift_{model.name}"
-    caption = f"{_numbered(number)}SFT drift of {model.title}. {_READING}{_paper_note(model)}"
-    return Table(name, caption, _by_topic(drifts, display, cells), (_MARKS,))
+    columns = [
+        (f"{suite.data_title(sft)}{LEVEL}{stance}", f"sft-{sft}", stance)
+        for sft in sorted({*suite.sft, *found}, key=lambda data: rank(data, suite.sft))
+        for stance in STANCES
+    ]
+    caption = f"SFT drift of {model.title}"
+    return _topic_table(sft_table_number(model), f"sft_drift_{model.name}", caption, drifts, model, columns, display)
 
 
 def preference_table(drifts: Drifts, model: Model, sft: str, display: Display) -> Table:
     """Tables 13 to 16: drift of the stance that aligned pairs reward, for one model and SFT set."""
     suite = model.suite
-    algorithms = _algorithms(drifts, [model])
-
-    def cells(topic: str) -> dict[str, str]:
-        row: dict[str, str] = {}
-        for stance in (stance for stance in ("oppose", "support") if stance in suite.aligned):
-            for algorithm in algorithms:
-                run = f"sft-{sft}/{algorithm}-{suite.aligned[stance]}"
-                title = f"{stance}-aligned{LEVEL}{algorithm_title(algorithm)}"
-                row |= _pair(drifts, model, (run, topic, stance), title, display)
-        return row
-
-    number = preference_table_number(model, sft)
-    stem = f"preference_drift_{model.name}_{sft}"
+    columns = [
+        (f"{stance}-aligned{LEVEL}{algorithm_title(name)}", f"sft-{sft}/{name}-{suite.aligned[stance]}", stance)
+        for stance in ("oppose", "support")
+        if stance in suite.aligned
+        for name in _algorithms(drifts, [model])
+    ]
+    number, stem = preference_table_number(model, sft), f"preference_drift_{model.name}_{sft}"
     caption = (
-        f"{_numbered(number)}Drift of the aligned stance by preference optimisation on synthetic pairs, "
-        f"{model.title} after SFT on {suite.data_title(sft)}. {_READING}{_paper_note(model)}"
+        f"Drift of the aligned stance by preference optimisation on synthetic pairs, {model.title} after SFT on "
+        f"{suite.data_title(sft)}"
     )
-    name = stem if number is None else f"table_{number}_{stem}"
-    return Table(name, caption, _by_topic(drifts, display, cells), (_MARKS,))
+    return _topic_table(number, stem, caption, drifts, model, columns, display)
 
 
 def stated_drift_table(drifts: Drifts, models: Iterable[Model], display: Display) -> list[Table]:
     """The numbers of the paper's text beside ours, for its models; nothing where none of them was run."""
     topics = {topic["name"]: key for key, topic in display.topics.items()}
+    stated = [(model, own_runs(model.suite), number) for model in models for number in stated_drifts(model)]
     rows = []
-    for model in models:
-        runs = own_runs(model.suite)
-        for number in stated_drifts(model):
-            if number.run in runs and number.topic in topics:
-                run = runs[number.run]
-                row = drifts.get((model.name, run, topics[number.topic], number.stance))
-                is_magnitude = number.quantity == "M"
-                rows.append(
-                    {
-                        "Model": model.title,
-                        "Run": run,
-                        "Topic": number.topic,
-                        "Stance": number.stance,
-                        "Quantity": number.quantity,
-                        "Section": number.section,
-                        "Paper": signed(number.value) if is_magnitude else f"{number.value:.2f}",
-                        "Measured": magnitude_text(row) if is_magnitude else time_text(row),
-                    }
-                )
+    for model, runs, number in stated:
+        if number.run in runs and number.topic in topics:
+            row = drifts.get((model.name, runs[number.run], topics[number.topic], number.stance))
+            is_magnitude = number.quantity == "M"
+            rows.append(
+                {
+                    "Model": model.title,
+                    "Run": runs[number.run],
+                    "Topic": number.topic,
+                    "Stance": number.stance,
+                    "Quantity": number.quantity,
+                    "Section": number.section,
+                    "Paper": signed(number.value) if is_magnitude else f"{number.value:.2f}",
+                    "Measured": magnitude_text(row) if is_magnitude else time_text(row),
+                }
+            )
     caption = "Numbers that the paper's text states, and ours. —: not measured."
     return [Table("paper_numbers", caption, pl.DataFrame(rows))] if rows else []
 
@@ -200,9 +182,14 @@ def signed(value: float | None) -> str:
 def _small_gap_table(drifts: Drifts, models: list[Model], data: str, display: Display) -> Table:
     suite = models[0].suite
     algorithms = _algorithms(drifts, models)
+
+    def cells(model: Model, sft: str, topic: str, stance: str) -> dict[str, str]:
+        columns = [(algorithm_title(name), f"sft-{sft}/{name}-{data}", stance) for name in algorithms]
+        return _cells(drifts, model, topic, columns, display)
+
     rows = [
         {"Model": model.title, "SFT data": suite.data_title(sft), "Topic": display.topic_name(topic), "Stance": stance}
-        | _cells(drifts, model, {name: f"sft-{sft}/{name}-{data}" for name in algorithms}, (topic, stance), display)
+        | cells(model, sft, topic, stance)
         for model in models
         for sft in _starts(drifts, model, (data,))
         for topic in display.table_1_topics
@@ -213,34 +200,37 @@ def _small_gap_table(drifts: Drifts, models: list[Model], data: str, display: Di
     return Table(name, caption, pl.DataFrame(rows), (_MARKS,))
 
 
-def _cells(
-    drifts: Drifts, model: Model, runs: Mapping[str, str], cell: tuple[str, str], display: Display
-) -> dict[str, str]:
-    """A topic's and stance's drift in each of these runs. runs: algorithm → run."""
-    row: dict[str, str] = {}
-    for algorithm, run in runs.items():
-        row |= _pair(drifts, model, (run, *cell), algorithm_title(algorithm), display)
-    return row
-
-
-def _pair(drifts: Drifts, model: Model, cell: tuple[str, str, str], column: str, display: Display) -> dict[str, str]:
-    """Magnitude and time of one run, topic and stance, with what the paper states of them."""
-    run, topic, stance = cell
-    row = drifts.get((model.name, *cell))
-    mark = REAL if row is not None and row["real"] else ""
-    shown: dict[Quantity, str] = {"M": magnitude_text(row) + mark, "η": time_text(row)}
-    found = {}
-    for quantity, text in shown.items():
-        stated = stated_drift(model, run, display.topic_name(topic), stance, quantity)
-        paper = "" if stated is None else f" (paper {signed(stated) if quantity == 'M' else f'{stated:.2f}'})"
-        found[f"{column}{LEVEL}{quantity}"] = text + paper
-    return found
-
-
-def _by_topic(drifts: Drifts, display: Display, cells: Callable[[str], dict[str, str]]) -> pl.DataFrame:
+def _topic_table(
+    number: int | None,
+    stem: str,
+    caption: str,
+    drifts: Drifts,
+    model: Model,
+    columns: Sequence[Column],
+    display: Display,
+) -> Table:
+    """A row per topic, and their mean last; by the paper's number, where it has one."""
     measured = {topic for _, _, topic, _ in drifts}
-    shown = [*display.topics, *([ALL] if ALL in measured else [])]
-    return pl.DataFrame([{"Topic": display.topic_name(topic)} | cells(topic) for topic in shown])
+    topics = [*display.topics, *([ALL] if ALL in measured else [])]
+    rows = [{"Topic": display.topic_name(topic)} | _cells(drifts, model, topic, columns, display) for topic in topics]
+    name = stem if number is None else f"table_{number:02d}_{stem}"
+    numbered = "" if number is None else f"Table {number}. "
+    note = " In brackets: what the paper's text states." if stated_drifts(model) else ""
+    return Table(name, f"{numbered}{caption}. {_READING}{note}", pl.DataFrame(rows), (_MARKS,))
+
+
+def _cells(drifts: Drifts, model: Model, topic: str, columns: Sequence[Column], display: Display) -> dict[str, str]:
+    """Magnitude and time of each column on one topic, with what the paper states of them."""
+    cells = {}
+    for title, run, stance in columns:
+        row = drifts.get((model.name, run, topic, stance))
+        mark = REAL if row is not None and row["real"] else ""
+        shown: dict[Quantity, str] = {"M": magnitude_text(row) + mark, "η": time_text(row)}
+        for quantity, text in shown.items():
+            stated = stated_drift(model, run, display.topic_name(topic), stance, quantity)
+            paper = "" if stated is None else f" (paper {signed(stated) if quantity == 'M' else f'{stated:.2f}'})"
+            cells[f"{title}{LEVEL}{quantity}"] = text + paper
+    return cells
 
 
 def _runs(drifts: Drifts, model: Model) -> set[str]:
@@ -283,11 +273,3 @@ def _corrected_table(model: Model, drift: pl.DataFrame, display: Display) -> Tab
 
 def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
     return MISSING if row[value] is None else f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]"
-
-
-def _numbered(number: int | None) -> str:
-    return "" if number is None else f"Table {number}. "
-
-
-def _paper_note(model: Model) -> str:
-    return " In brackets: what the paper's text states." if stated_drifts(model) else ""

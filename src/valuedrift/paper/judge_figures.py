@@ -23,8 +23,7 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
     panels = [_score_panel(scores.filter(pl.col("labels") == labels), judges) for labels in (3, 4)]
     grids = [_confusion_panel(largest.filter(pl.col("judge") == judge)).properties(title=judge) for judge in judges]
     rows = (alt.hconcat(*panels), alt.concat(*grids, columns=_PANELS).resolve_scale(color="shared"))
-    chart: alt.VConcatChart = alt.vconcat(*rows).configure(**style.print_config())
-    return chart
+    return style.on_paper(alt.vconcat(*rows))
 
 
 def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
@@ -33,8 +32,7 @@ def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
         _calibration_panel(calibration.filter(pl.col("judge") == judge)).properties(title=judge)
         for judge in calibration["judge"].unique(maintain_order=True)
     ]
-    chart: alt.ConcatChart = alt.concat(*panels, columns=_PANELS).configure(**style.print_config())
-    return chart
+    return style.on_paper(alt.concat(*panels, columns=_PANELS))
 
 
 def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
@@ -49,8 +47,7 @@ def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
     ]
     if not drift.is_empty():
         panels.append(_drift_panel(drift))
-    chart: alt.ConcatChart = alt.concat(*panels, columns=3).configure(**style.print_config())
-    return chart
+    return style.on_paper(alt.concat(*panels, columns=3))
 
 
 def _score_panel(scores: pl.DataFrame, judges: list[str]) -> alt.LayerChart:
@@ -87,7 +84,7 @@ def _confusion_panel(counts: pl.DataFrame) -> alt.LayerChart:
         scale=alt.Scale(scheme="blues", domain=[0, 1]),
         legend=alt.Legend(title="share of row", orient="right", format=".1f"),
     )
-    ink = alt.when("datum.share > 0.6").then(alt.value("white")).otherwise(alt.value("#222222"))
+    ink = alt.when("datum.share > 0.6").then(alt.value("white")).otherwise(alt.value(style.INK))
     text = base.mark_text(fontSize=12, aria=False).encode(text="answers:Q", color=ink)
     layers = [base.mark_rect(aria=False).encode(color=shade), text]
     return alt.LayerChart(layer=layers, width=alt.Step(40), height=alt.Step(32))
@@ -97,18 +94,8 @@ def _calibration_panel(rows: pl.DataFrame) -> alt.LayerChart:
     share = alt.Scale(domain=[0, 1])
     x = alt.X("predicted:Q", title="Judge's mean probability", scale=share)
     y = alt.Y("observed:Q", title="Share in people's labels", scale=share)
-    corners = pl.DataFrame({"predicted": [0.0, 1.0], "observed": [0.0, 1.0]})
-    base = alt.Chart(rows).encode(x=x, color=style.stance_colour(style.stance_legend()))
-    points = base.mark_point(filled=True, opacity=0.9, aria=False).encode(
-        y=y,
-        shape=style.stance_shape(style.stance_legend()),
-        size=alt.Size(
-            "answers:Q", scale=alt.Scale(range=[25, 140]), legend=alt.Legend(title="answers", orient="right")
-        ),
-        tooltip=list(rows.columns),
-    )
-    intervals = base.mark_rule(opacity=0.6, aria=False).encode(y=alt.Y("low:Q", scale=share), y2="high:Q")
-    return alt.LayerChart(layer=[_diagonal(corners, x, y), intervals, points], width=260, height=260)
+    size = alt.Size("answers:Q", scale=alt.Scale(range=[25, 140]), legend=alt.Legend(title="answers", orient="right"))
+    return style.agreement(rows, x, y, (0.0, 1.0), legend=style.stance_legend(), size=size, tooltip=list(rows.columns))
 
 
 def _shift_panel(rows: pl.DataFrame, reach: float) -> alt.LayerChart:
@@ -120,11 +107,10 @@ def _shift_panel(rows: pl.DataFrame, reach: float) -> alt.LayerChart:
     )
     scale, axis = alt.Scale(domain=[-reach, reach]), alt.Axis(tickCount=5)
     x = alt.X("shift:Q", title="Change of v, new − old", scale=scale, axis=axis)
-    zero = alt.Chart(pl.DataFrame({"shift": [0.0]})).mark_rule(color="#8a8a8a", strokeDash=[4, 4], aria=False)
     interval = base.mark_rule(strokeWidth=1.5, aria=False).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
     points = base.mark_point(filled=True, size=36, opacity=1, aria=False)
     points = points.encode(x=x, shape=style.stance_shape(style.stance_legend()), tooltip=list(rows.columns))
-    return alt.LayerChart(layer=[zero.encode(x=x), interval, points], width=220, height=alt.Step(9))
+    return alt.LayerChart(layer=[style.zero_rule(x), interval, points], width=220, height=alt.Step(9))
 
 
 def _drift_panel(drift: pl.DataFrame) -> alt.LayerChart:
@@ -136,12 +122,5 @@ def _drift_panel(drift: pl.DataFrame) -> alt.LayerChart:
     up = base.mark_rule(opacity=0.35, aria=False).encode(y="new_low:Q", y2="new_high:Q", x=x)
     points = base.mark_point(filled=True, size=40, opacity=0.9, aria=False)
     points = points.encode(x=x, y=y, shape=style.stance_shape(style.stance_legend()), tooltip=list(drift.columns))
-    corners = pl.DataFrame({side: [min(measured), max(measured)] for side in ("old", "new")})
-    layers = [_diagonal(corners, x, y), across, up, points]
+    layers = [style.diagonal(x, y, (min(measured), max(measured))), across, up, points]
     return alt.LayerChart(layer=layers, width=320, height=320, title="Drift of each run and topic")
-
-
-def _diagonal(corners: pl.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
-    line = alt.Chart(corners).mark_line(color="#8a8a8a", strokeDash=[4, 4], strokeWidth=1, aria=False)
-    chart: alt.Chart = line.encode(x=x, y=y)
-    return chart

@@ -5,36 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_MATH = ("-", r"\pm", r"\times", r"\leq", r"\geq", r"\rightarrow", r"\langle", r"\rangle", r"\beta", r"\gamma", r"\eta")
 _SPECIAL = {
+    **{character: rf"\{character}" for character in "{}$&#_%"},
+    **{character: f"{{{character}}}" for character in "[]"},
+    **{character: f"${name}$" for character, name in zip("−±×≤≥→⟨⟩βγη", _MATH, strict=True)},
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
     "^": r"\textasciicircum{}",
-    "_": r"\_",
     "~": r"\textasciitilde{}",
-    "%": r"\%",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "[": "{[}",
-    "]": "{]}",
-    '"': "''",  # the default encoding has no straight quotation mark
-    "`": r"{\char96}",
-    "−": r"$-$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "→": r"$\rightarrow$",
-    "°": r"$^\circ$",
-    "⟨": r"$\langle$",
-    "⟩": r"$\rangle$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "η": r"$\eta$",
+    "•": r"\textbullet{}",
+    '"': "''",
+    "`": r"{\char96}",  # the default encoding has no straight quotation mark
     "—": "---",
     "–": "--",
     "…": r"\ldots{}",
@@ -42,9 +26,9 @@ _SPECIAL = {
     "’": "'",
     "“": "``",
     "”": "''",
-    "•": r"\textbullet{}",
-    "§": r"\S{}",
     "\u00a0": "~",
+    "§": r"\S{}",
+    "°": r"$^\circ$",
     "ß": r"\ss{}",
     "æ": r"\ae{}",
     "Æ": r"\AE{}",
@@ -53,20 +37,9 @@ _SPECIAL = {
     "ł": r"\l{}",
     "Ł": r"\L{}",
 }
-_ACCENTS = {
-    "\u0300": r"\`",
-    "\u0301": r"\'",
-    "\u0302": r"\^",
-    "\u0303": r"\~",
-    "\u0304": r"\=",
-    "\u0306": r"\u",
-    "\u0307": r"\.",
-    "\u0308": r"\"",
-    "\u030a": r"\r",
-    "\u030b": r"\H",
-    "\u030c": r"\v",
-    "\u0327": r"\c",
-}
+_ACCENTS = dict(
+    zip("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327", "`'^~=u.\"rHvc", strict=True)
+)
 _LONGEST_WORD = 30
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD}}}(?=\S)")
 _BREAK = "\ue000"  # of the private use area, so that no text means anything by it
@@ -90,5 +63,5 @@ def _character(character: str) -> str:
         return character if character.isprintable() else ""
     parts = unicodedata.normalize("NFD", character)
     if len(parts) == 2 and parts[0].isascii() and parts[1] in _ACCENTS:
-        return rf"{_ACCENTS[parts[1]]}{{{parts[0]}}}"
+        return rf"\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
     return f"{{[}}U+{ord(character):04X}{{]}}" if character.isprintable() else ""

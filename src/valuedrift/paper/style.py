@@ -1,11 +1,14 @@
-"""How stances look: one colour, dash and point shape each, in every figure and in the report."""
+"""How charts look: one colour, dash and point shape per stance, in every figure and in the report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
+import polars as pl
+
+_Joined = TypeVar("_Joined", alt.Chart, alt.ConcatChart, alt.HConcatChart, alt.VConcatChart)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,49 @@ LOOKS = {
     "oppose": Look("#d62728", (2, 2), "triangle-up"),
 }
 
-INK, _RULE, _FRAME = "#222222", "#e4e4e4", "#8a8a8a"
+INK, REFERENCE, _RULE = "#222222", "#8a8a8a", "#e4e4e4"
+
+
+SHARE_AXIS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+
+
+def on_paper(chart: _Joined) -> _Joined:
+    """The chart as it is printed."""
+    configured: _Joined = chart.configure(**print_config())
+    return configured
+
+
+def zero_rule(field: alt.X | alt.Y) -> alt.Chart:
+    """Grey dashes where the field is zero."""
+    rows = pl.DataFrame({_name(field): [0.0]})
+    chart: alt.Chart = alt.Chart(rows).mark_rule(color=REFERENCE, strokeDash=[4, 4], aria=False).encode(field)
+    return chart
+
+
+def diagonal(x: alt.X, y: alt.Y, ends: tuple[float, float]) -> alt.Chart:
+    """The grey line on which both fields agree."""
+    rows = pl.DataFrame({_name(field): list(ends) for field in (x, y)})
+    line = alt.Chart(rows).mark_line(color=REFERENCE, strokeDash=[4, 4], strokeWidth=1, aria=False)
+    chart: alt.Chart = line.encode(x, y)
+    return chart
+
+
+def agreement(
+    rows: pl.DataFrame,
+    x: alt.X,
+    y: alt.Y,
+    ends: tuple[float, float],
+    interval: tuple[str, str] = ("low", "high"),
+    legend: alt.Legend | None = None,
+    **points: Any,
+) -> alt.LayerChart:
+    """Stances' points with upright intervals, around the diagonal. points: further encodings of theirs"""
+    base = alt.Chart(rows).encode(x=x, color=stance_colour(legend))
+    intervals = base.mark_rule(strokeWidth=1, opacity=0.6, aria=False)
+    intervals = intervals.encode(y=alt.Y(f"{interval[0]}:Q", scale=y["scale"]), y2=f"{interval[1]}:Q")
+    marks = base.mark_point(filled=True, size=45, opacity=0.9, aria=False)
+    marks = marks.encode(y=y, shape=stance_shape(legend), **points)
+    return alt.LayerChart(layer=[diagonal(x, y, ends), intervals, marks], width=240, height=240)
 
 
 def stance_colour(legend: alt.Legend | None) -> alt.Color:
@@ -55,8 +100,8 @@ def print_config() -> dict[str, Any]:
             "labelColor": INK,
             "titleColor": INK,
             "gridColor": _RULE,
-            "domainColor": _FRAME,
-            "tickColor": _FRAME,
+            "domainColor": REFERENCE,
+            "tickColor": REFERENCE,
             "labelFlush": False,
         },
         "title": {"fontSize": 13, "subtitleFontSize": 12, "fontWeight": "bold", "anchor": "start", "color": INK},
@@ -69,6 +114,10 @@ def print_config() -> dict[str, Any]:
 def page_config() -> dict[str, Any]:
     """`print_config` on whatever background the page has."""
     return print_config() | {"background": "transparent"}
+
+
+def _name(field: alt.X | alt.Y) -> str:
+    return str(field["shorthand"]).removesuffix(":Q")
 
 
 def _scale(aspect: str) -> alt.Scale:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.display import Display, Suite
+from valuedrift.display import Display
 from valuedrift.files import publish, write_parquet, write_text
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
@@ -27,11 +26,21 @@ from valuedrift.paper.text_tables import categories_table, pairs_table, sample_t
 from valuedrift.statistics.panel import ALL
 
 
-@dataclass(frozen=True)
-class TableFiles:
-    """Where everything that the tables show lies.
+def write_table_folder(
+    statistics: Sequence[Path],
+    stances: Sequence[Path],
+    probes: Mapping[str, Path],
+    aligned: Mapping[str, Path],
+    expression: Mapping[str, Path],
+    corrected: Sequence[Path],
+    downstream: Sequence[Path],
+    display: Display,
+    seed: int,
+    out: Path,
+) -> None:
+    """Write the paper's tables, tables.tex that sets them all, and an index into the folder `out`.
 
-    Attributes:
+    Args:
         statistics: One folder per model.
         stances: Stance files of these models.
         probes: Suite → its probe set.
@@ -39,34 +48,23 @@ class TableFiles:
         expression: Suite → the folder of what its data sets express.
         corrected: The corrected_drift.parquet of each model with a labelled sample.
         downstream: Scores.
-    """
-
-    statistics: Sequence[Path]
-    stances: Sequence[Path]
-    probes: Mapping[str, Path]
-    aligned: Mapping[str, Path]
-    expression: Mapping[str, Path]
-    corrected: Sequence[Path]
-    downstream: Sequence[Path]
-
-
-def write_table_folder(files: TableFiles, display: Display, seed: int, out: Path) -> None:
-    """Write the paper's tables, tables.tex that sets them all, and an index into the folder `out`.
-
-    Args:
-        files: What the tables show.
         display: Names and orders.
         seed: Chooses sample answers and pairs.
         out: The folder.
     """
     tables = [
-        *(table for suite in display.suites for table in _suite_tables(files, suite, display, seed)),
         *target_and_value_tables(display.topics),
-        *sample_tables(files.stances, display, seed),
-        *drift_tables(read_all(files.statistics, "drift"), display),
-        *downstream_table(files.downstream, display),
-        *corrected_tables(files.corrected, display),
+        *sample_tables(stances, display, seed),
+        *drift_tables(read_all(statistics, "drift"), display),
+        *downstream_table(downstream, display),
+        *corrected_tables(corrected, display),
     ]
+    for suite in display.suites:
+        tables.append(categories_table(pl.read_parquet(probes[suite.name]), suite, display))
+        if pairs := aligned.get(suite.name):
+            tables.append(pairs_table(pl.read_parquet(pairs), suite, display, seed))
+        shares = pl.read_parquet(expression[suite.name] / "shares.parquet")
+        tables += stated_shares_table(shares, suite, display)
     tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
@@ -130,16 +128,6 @@ def _order(table: Table) -> tuple[bool, int, str]:
     """The paper's tables by number, then others by name."""
     number = table_number(table)
     return (True, 0, table.name) if number is None else (False, number, "")
-
-
-def _suite_tables(files: TableFiles, suite: Suite, display: Display, seed: int) -> list[Table]:
-    shares = pl.read_parquet(files.expression[suite.name] / "shares.parquet")
-    aligned = files.aligned.get(suite.name)
-    return [
-        categories_table(pl.read_parquet(files.probes[suite.name]), suite, display),
-        *([pairs_table(pl.read_parquet(aligned), suite, display, seed)] if aligned else []),
-        *stated_shares_table(shares, suite, display),
-    ]
 
 
 def _draw_runs(values: pl.DataFrame, name: str, display: Display, folder: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.chat_models import LlmSettings
-from valuedrift.data.canonical import MalformedRow, take_text
 from valuedrift.data.rows import Row, expand_path, read_rows
+from valuedrift.data_formats.canonical import MalformedRow, take_text
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from valuedrift.errors import ConfigError
-
 FloatArray = NDArray[np.float64]
 
 # Replicates drawn at once, few enough for the processor's cache.
@@ -22,23 +20,11 @@ _BLOCK = 1000
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Settings of the percentile bootstrap; the question is the cluster that is resampled.
-
-    Raises:
-        ConfigError: A setting is out of range.
-    """
+    """Settings of the percentile bootstrap; the question is the cluster that is resampled."""
 
     seed: int = 0
     replicates: int = 10_000
     level: float = 0.95
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ConfigError("statistics.seed", self.seed, "0 or above")
-        if self.replicates < 2:
-            raise ConfigError("statistics.replicates", self.replicates, "2 or more")
-        if not 0 < self.level < 1:
-            raise ConfigError("statistics.level", self.level, "a share between 0 and 1, such as 0.95")
 
     def stream(self, name: str) -> np.random.Generator:
         """An independent random stream, keyed by the seed and `name` only."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from scipy.special import ndtr, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
-from valuedrift.statistics.labelled_sample import STAGES, Confusion, Rectifier, StageCalibration
+from valuedrift.statistics.labelled_sample import STAGES, Estimated, StageCalibration
 from valuedrift.statistics.panel import ALL, STANCES, Panel, TopicValues, each_topic_and_all
 from valuedrift.statistics.trajectory import Trajectory
 
@@ -39,14 +39,18 @@ class _Corrected:
     both: FloatArray
     answers: FloatArray
     questions: FloatArray
-    refused: tuple[str | None, ...]
+    refused: list[str | None]
+
+
+_Cell = tuple[FloatArray, FloatArray, FloatArray, int]
+"""The entries of `_Corrected` at one checkpoint, but for `refused`."""
 
 
 def corrected_tables(
     panel: Panel,
     trajectories: Iterable[Trajectory],
     stages: Mapping[str, StageCalibration],
-    bootstrap: Bootstrap | None = None,
+    bootstrap: Bootstrap,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Correct values, and drifts from start to end, for the judge's errors at each training stage.
 
@@ -71,16 +75,17 @@ def corrected_tables(
         Values: `model, run, algorithm, data, sft, topic, method, step, stage, stance, raw, raw_low, raw_high, value,
         low, high, refused`. Drifts: the same without `step` and `stage`.
     """
-    bootstrap = bootstrap or Bootstrap()
-    inverses = {s: _inverses(c.confusion) for s, c in stages.items() if isinstance(c.confusion, Confusion)}
-    values, drifts = [pl.DataFrame(schema=_VALUES)], [pl.DataFrame(schema=_DRIFT)]
+    inverses = {s: _inverses(c.confusion) for s, c in stages.items() if isinstance(c.confusion, Estimated)}
+    values: list[pl.DataFrame] = []
+    drifts: list[pl.DataFrame] = []
     for trajectory in trajectories:
+        at = _stages_of(trajectory)
         for part in each_topic_and_all(panel, trajectory.checkpoints):
             topics = list(panel.topics) if part.topic == ALL else [part.topic]
-            at = _stages_of(trajectory)
+            drawn = _widened(part)
             found = {
-                CONFUSION: _by_confusion(part, at, stages, inverses),
-                POWERED: _by_rectifier(part, at, stages, topics),
+                CONFUSION: _at_each_checkpoint(part, at, _by_confusion(part, drawn, stages, inverses)),
+                POWERED: _at_each_checkpoint(part, at, _by_rectifier(part, drawn, stages, topics)),
             }
             labels = {"model": panel.model, **trajectory.labels, "topic": part.topic}
             values += _value_rows(labels, trajectory, part, found, bootstrap)
@@ -107,64 +112,59 @@ def _stages_of(trajectory: Trajectory) -> list[str]:
     return [start, *(own for _ in trajectory.steps)]
 
 
-def _inverses(confusion: Confusion) -> tuple[FloatArray, FloatArray]:
-    """The inverse (3, 3) and its replicates (3, 3, replicates); a singular replicate gets the inverse itself."""
-    inverse, drawn = np.linalg.inv(confusion.matrix), confusion.replicates.transpose(2, 0, 1)
+def _inverses(confusion: Estimated) -> FloatArray:
+    """Replicates of the inverse matrix, (3, 3, replicates); a singular replicate gets the inverse itself."""
+    drawn = confusion.replicates.transpose(2, 0, 1)
     singular = np.abs(np.linalg.det(drawn)) < 1e-6
-    drawn = np.where(singular[:, None, None], confusion.matrix, drawn)
-    inverses = np.ascontiguousarray(np.linalg.inv(drawn).transpose(1, 2, 0), dtype=np.float64)
-    return np.asarray(inverse, dtype=np.float64), inverses
+    drawn = np.where(singular[:, None, None], confusion.value, drawn)
+    return np.ascontiguousarray(np.linalg.inv(drawn).transpose(1, 2, 0), dtype=np.float64)
+
+
+def _at_each_checkpoint(part: TopicValues, at: Sequence[str], correct: Callable[[int, str], _Cell | str]) -> _Corrected:
+    """Correct the values at each checkpoint by `correct(index, stage)`, which may give a reason for none."""
+    nan, both, answers = np.full(part.values.shape, np.nan), *np.empty((2, *part.replicates.shape))
+    found = _Corrected(nan, both, answers, np.ones(len(at)), [None] * len(at))
+    for c, stage in enumerate(at):
+        cell = correct(c, stage)
+        if isinstance(cell, str):
+            found.refused[c] = cell
+        else:
+            found.values[c], found.both[c], found.answers[c], found.questions[c] = cell
+    return found
 
 
 def _by_confusion(
-    part: TopicValues,
-    at: Sequence[str],
-    stages: Mapping[str, StageCalibration],
-    inverses: Mapping[str, tuple[FloatArray, FloatArray]],
-) -> _Corrected:
-    found = _nothing(part)
-    drawn, refused = _widened(part), list(found.refused)
-    for c, stage in enumerate(at):
+    part: TopicValues, drawn: FloatArray, stages: Mapping[str, StageCalibration], inverses: Mapping[str, FloatArray]
+) -> Callable[[int, str], _Cell | str]:
+    def correct(c: int, stage: str) -> _Cell | str:
         confusion = stages[stage].confusion if stage in stages else f"no labelled answers of stage {stage}"
         if isinstance(confusion, str):
-            refused[c] = confusion
-            continue
-        inverse, inverses_drawn = inverses[stage]
+            return confusion
         means = np.stack([topic[c].mean(axis=-1) for topic in part.means])
-        found.values[c] = nearest_shares(confusion.matrix, means).mean(axis=0)
-        found.both[c] = np.einsum("jb,jtb->tb", drawn[c], inverses_drawn)
-        found.answers[c] = inverse.T @ drawn[c]
-        found.questions[c] = confusion.questions
-    return replace(found, refused=tuple(refused))
+        values = nearest_shares(confusion.value, means).mean(axis=0)
+        both = np.einsum("jb,jtb->tb", drawn[c], inverses[stage])
+        return values, both, np.linalg.inv(confusion.value).T @ drawn[c], confusion.questions
+
+    return correct
 
 
 def _by_rectifier(
-    part: TopicValues, at: Sequence[str], stages: Mapping[str, StageCalibration], topics: Sequence[str]
-) -> _Corrected:
-    found = _nothing(part)
-    drawn, refused = _widened(part), list(found.refused)
-    for c, stage in enumerate(at):
-        rectifiers = [
-            stages[stage].rectifiers.get(topic, f"stage {stage}, topic {topic}: no labelled answers")
-            if stage in stages
-            else f"no labelled answers of stage {stage}"
-            for topic in topics
-        ]
-        known = [one for one in rectifiers if isinstance(one, Rectifier)]
-        if len(known) < len(topics):
-            refused[c] = next(one for one in rectifiers if isinstance(one, str))
-            continue
-        found.values[c] = part.values[c] + np.mean([one.value for one in known], axis=0)
-        found.both[c] = drawn[c] + sum(one.replicates for one in known) / len(known)
-        found.answers[c] = drawn[c]
-        found.questions[c] = sum(one.questions for one in known)
-    return replace(found, refused=tuple(refused))
+    part: TopicValues, drawn: FloatArray, stages: Mapping[str, StageCalibration], topics: Sequence[str]
+) -> Callable[[int, str], _Cell | str]:
+    def correct(c: int, stage: str) -> _Cell | str:
+        if stage not in stages:
+            return f"no labelled answers of stage {stage}"
+        known = []
+        for topic in topics:
+            one = stages[stage].rectifiers.get(topic, f"stage {stage}, topic {topic}: no labelled answers")
+            if isinstance(one, str):
+                return one
+            known.append(one)
+        values = part.values[c] + np.mean([one.value for one in known], axis=0)
+        both = drawn[c] + sum(one.replicates for one in known) / len(known)
+        return values, both, drawn[c], sum(one.questions for one in known)
 
-
-def _nothing(part: TopicValues) -> _Corrected:
-    replicates = part.replicates.shape
-    nan = np.full(part.values.shape, np.nan)
-    return _Corrected(nan, np.empty(replicates), np.empty(replicates), np.ones(len(nan)), (None,) * len(nan))
+    return correct
 
 
 def _widened(part: TopicValues) -> FloatArray:

@@ -48,7 +48,7 @@ def measure_distances(
     replicates: tuple[FloatArray, FloatArray],
     flipped: FloatArray,
     bootstrap: Bootstrap,
-) -> tuple[Distance, Distance]:
+) -> list[Distance]:
     """Both distances between start and end.
 
     A distance can't be negative, so noise alone makes it positive, and its plain bootstrap adds the noise a second
@@ -68,38 +68,17 @@ def measure_distances(
     # A share that follows from two others may be below 0 in its last bits.
     resampled = np.maximum(replicates[0], 0), np.maximum(replicates[1], 0)
     sign = sign_of(after - before)
-    measures = (
-        (TOTAL_VARIATION, total_variation, (-sign / 2, sign / 2)),
-        (JENSEN_SHANNON, jensen_shannon, _slopes(before, after)),
-    )
-    first, second = (
-        _distance(
-            name,
-            float(measure(before, after)),
-            (measure(*swapped), measure(*resampled)),
-            _reach(slopes, ends, replicates, bootstrap),
-            bootstrap.level,
-        )
-        for name, measure, slopes in measures
-    )
-    return first, second
-
-
-def _distance(
-    name: str, value: float, drawn: tuple[FloatArray, FloatArray], reach: tuple[float, float], level: float
-) -> Distance:
-    """`drawn` holds the distances with start and end swapped at random, and those of the replicates."""
-    null, replicates = drawn
-    p = float(p_values(np.asarray(value), null))
-    middle = value - _SUBTRACTED * (float(replicates.mean()) - value)
-    return Distance(
-        name,
-        value,
-        low=min(max(0.0, middle - reach[0]), value) if p <= 1 - level else 0.0,
-        high=max(min(1.0, middle + reach[1]), value),
-        null=float(np.quantile(null, level)),
-        p_value=p,
-    )
+    slopes = {TOTAL_VARIATION: (-sign / 2, sign / 2), JENSEN_SHANNON: _slopes(before, after)}
+    found = []
+    for name, measure in ((TOTAL_VARIATION, total_variation), (JENSEN_SHANNON, jensen_shannon)):
+        value, null = float(measure(before, after)), measure(*swapped)
+        p = float(p_values(np.asarray(value), null))
+        below, above = _reach(slopes[name], ends, replicates, bootstrap)
+        middle = value - _SUBTRACTED * (float(measure(*resampled).mean()) - value)
+        low = min(max(0.0, middle - below), value) if p <= 1 - bootstrap.level else 0.0
+        high = max(min(1.0, middle + above), value)
+        found.append(Distance(name, value, low, high, float(np.quantile(null, bootstrap.level)), p))
+    return found
 
 
 def _reach(

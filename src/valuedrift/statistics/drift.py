@@ -13,31 +13,9 @@ from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.panel import STANCES, TopicValues
 from valuedrift.statistics.significance import flipped_means, p_values
 from valuedrift.statistics.times import DriftTimes, measure_times
-from valuedrift.statistics.trajectory import LABELS, Trajectory
+from valuedrift.statistics.trajectory import Trajectory
 
 REACHED, NO_DRIFT = "reached", "no_drift"
-
-SCHEMA = {
-    **LABELS,
-    "topic": pl.String,
-    "stance": pl.String,
-    "start_value": pl.Float64,
-    "end_value": pl.Float64,
-    "magnitude": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "time": pl.Float64,
-    "time_low": pl.Float64,
-    "time_high": pl.Float64,
-    "outcome": pl.String,
-    "end_step": pl.Int64,
-    "step_before": pl.Int64,
-    "step_reached": pl.Int64,
-    "time_floor": pl.Float64,
-    "still_moving": pl.Boolean,
-    "questions": pl.Int64,
-    "p_value": pl.Float64,
-}
 
 
 @dataclass(frozen=True)
@@ -99,7 +77,10 @@ def topic_drift(
 
 
 def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift) -> pl.DataFrame:
-    """One row per stance (`SCHEMA`); times are null where there was no drift.
+    """One row per stance; times are null where there was no drift.
+
+    Columns: `model, run, algorithm, data, sft, topic, stance, start_value, end_value, magnitude, low, high, time,
+    time_low, time_high, outcome, end_step, step_before, step_reached, time_floor, still_moving, questions, p_value`.
 
     - `step_before` and `step_reached` are the saved steps between which the trajectory came within its extremum's
       interval.
@@ -109,7 +90,7 @@ def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: Top
     - `still_moving`: only the last step was within the interval, so training may have ended before the values settled.
     """
     steps = np.asarray(trajectory.shown_steps)
-    times, last = drift.times, steps[-1]
+    times, last = drift.times, int(steps[-1])
     reached = times.reached > 0
     columns = {
         "model": model,
@@ -134,7 +115,9 @@ def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: Top
         "p_value": drift.p,
     }
     timed = ("time", "time_low", "time_high", "step_before", "step_reached", "time_floor", "still_moving")
-    return pl.DataFrame(columns, schema=SCHEMA).with_columns(pl.when(pl.col("outcome") == REACHED).then(pl.col(timed)))
+    return pl.DataFrame(columns, schema_overrides={"questions": pl.Int64, "end_step": pl.Int64}).with_columns(
+        pl.when(pl.col("outcome") == REACHED).then(pl.col(timed))
+    )
 
 
 def run_drift(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,14 +10,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.errors import ConfigError
 from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray, mean, mean_absolute
 from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.panel import STANCES
 from valuedrift.statistics.planted import planted_shares
-from valuedrift.statistics.trajectory import Trajectory
 
-SFT = "sft"
+# What the words of the findings mean. The paper gives no limits; these are ours.
+EARLY = 0.5
+"""Largest median drift time of SFT, as a share of its steps, that counts as early."""
+BARELY = 0.1
+"""Largest mean |magnitude| that counts as barely moving."""
+STRONG = 0.3
+"""Smallest mean M_support of DPO on support-aligned pairs that counts as amplifying (paper: 0.53 on immigration)."""
+
 # In the order of finding 3: the algorithm that moves values the furthest comes first.
 _WIDE_GAP_ALGORITHMS = ("dpo", "simpo", "ppo")
 
@@ -32,22 +37,6 @@ class PreferenceSets:
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """What the words of the findings mean. The paper gives no limits; these are ours.
-
-    Attributes:
-        early: Largest median drift time of SFT, as a share of its steps, that counts as early.
-        barely: Largest mean |magnitude| that counts as barely moving.
-        strong: Smallest mean M_support of DPO on support-aligned pairs that counts as amplifying (the paper: 0.53 on
-            immigration).
-    """
-
-    early: float = 0.5
-    barely: float = 0.1
-    strong: float = 0.3
-
-
-@dataclass(frozen=True)
 class Finding:
     """A finding. `holds` is None where runs that it needs are missing; `numbers` can be written as JSON."""
 
@@ -57,11 +46,7 @@ class Finding:
 
 
 def paper_findings(
-    drifts: Sequence[RunDrift],
-    sets: PreferenceSets,
-    planted: pl.DataFrame | None = None,
-    thresholds: Thresholds | None = None,
-    bootstrap: Bootstrap | None = None,
+    drifts: Sequence[RunDrift], sets: PreferenceSets, planted: pl.DataFrame | None, bootstrap: Bootstrap
 ) -> list[Finding]:
     """The findings that the named data sets allow, over one model's main runs.
 
@@ -72,63 +57,49 @@ def paper_findings(
         drifts: At most one run per SFT data set, algorithm and data set.
         sets: The parts that the preference sets play.
         planted: Stance shares of the SFT data sets where they are known: `data, topic, stance, planted`.
-        thresholds: Limits of the verdicts.
         bootstrap: Settings of the intervals.
 
     Raises:
-        ConfigError: Two runs have the same SFT data set, algorithm and data set.
         ArtifactError: As `planted_shares` does.
     """
-    bootstrap, thresholds = bootstrap or Bootstrap(), thresholds or Thresholds()
-    _require_one_of_each([drift.trajectory for drift in drifts])
-    return list(_findings(drifts, sets, planted, thresholds, bootstrap))
-
-
-def _findings(
-    drifts: Sequence[RunDrift],
-    sets: PreferenceSets,
-    planted: pl.DataFrame | None,
-    thresholds: Thresholds,
-    bootstrap: Bootstrap,
-) -> Iterator[Finding]:
+    findings = []
     if sets.small_gap:
         small = [drift for drift in drifts if drift.trajectory.data in sets.small_gap]
-        tuned = [drift for drift in drifts if drift.trajectory.algorithm == SFT]
-        yield _sft_sets_values_early(tuned, small, planted, thresholds, bootstrap)
-        yield _small_gap_barely_moves(small, thresholds, bootstrap)
+        tuned = [drift for drift in drifts if drift.trajectory.algorithm == "sft"]
+        findings += [
+            _sft_sets_values_early(tuned, small, planted, bootstrap),
+            _small_gap_barely_moves(small, bootstrap),
+        ]
     if sets.support_aligned:
         support = _contrast(drifts, sets.support_aligned, "support", bootstrap)
         oppose = _contrast(drifts, sets.oppose_aligned, "oppose", bootstrap)
-        yield _wide_gap_separates_algorithms(support, oppose, thresholds)
+        findings.append(_wide_gap_separates_algorithms(support, oppose))
+    return findings
 
 
 def _sft_sets_values_early(
-    tuned: Sequence[RunDrift],
-    small: Sequence[RunDrift],
-    planted: pl.DataFrame | None,
-    thresholds: Thresholds,
-    bootstrap: Bootstrap,
+    tuned: Sequence[RunDrift], small: Sequence[RunDrift], planted: pl.DataFrame | None, bootstrap: Bootstrap
 ) -> Finding:
     """Finding 1 (section 4): SFT sets the values, early, towards the stance mix of its data.
 
     Holds if, for every SFT run, the interval of mean |M| (over topics and stances) lies above the largest mean |M| of a
-    small-gap preference run, the median drift time (over the cells that drifted) is at most `thresholds.early`, and,
+    small-gap preference run, the median drift time (over the cells that drifted) is at most EARLY, and,
     where `planted` is given, the mean distance to the shares of its data is smaller after SFT than before.
     """
     name = "sft_sets_values_early"
     if not tuned or not small:
         return Finding(name, None, {})
-    largest, run = max((_mean_magnitude([drift], bootstrap).value, drift.trajectory.run) for drift in small)
+    largest, run = max((mean_absolute(*_change([drift]), bootstrap).value, drift.trajectory.run) for drift in small)
     numbers = {drift.trajectory.run: _sft_numbers(drift, planted, bootstrap) for drift in tuned}
-    holds = all(_sets_early(one, largest, thresholds) for one in numbers.values())
+    holds = all(_sets_early(one, largest) for one in numbers.values())
     return Finding(name, holds, {"sft": numbers, "largest_small_gap": {"run": run, "value": largest}})
 
 
-def _small_gap_barely_moves(small: Sequence[RunDrift], thresholds: Thresholds, bootstrap: Bootstrap) -> Finding:
+def _small_gap_barely_moves(small: Sequence[RunDrift], bootstrap: Bootstrap) -> Finding:
     """Finding 2 (section 5): preference optimisation on pairs with a small value gap barely moves the values.
 
     Holds if, for each algorithm with small-gap runs, the mean |M_s| over its runs and topics is at most
-    `thresholds.barely` for every stance s. The largest of the three has the interval of its own stance.
+    BARELY for every stance s. The largest of the three has the interval of its own stance.
     """
     name = "small_gap_barely_moves"
     if not small:
@@ -137,34 +108,23 @@ def _small_gap_barely_moves(small: Sequence[RunDrift], thresholds: Thresholds, b
         algorithm: _by_stance([drift for drift in small if drift.trajectory.algorithm == algorithm], bootstrap)
         for algorithm in sorted({drift.trajectory.algorithm for drift in small})
     }
-    holds = all(one["largest"]["value"] <= thresholds.barely for one in numbers.values())
+    holds = all(one["largest"]["value"] <= BARELY for one in numbers.values())
     return Finding(name, holds, {"algorithms": numbers})
 
 
-def _wide_gap_separates_algorithms(
-    support: dict[str, Any] | None, oppose: dict[str, Any] | None, thresholds: Thresholds
-) -> Finding:
+def _wide_gap_separates_algorithms(support: dict[str, Any] | None, oppose: dict[str, Any] | None) -> Finding:
     """Finding 3 (section 6): with a wide value gap, DPO amplifies, SimPO moves modestly, PPO keeps.
 
     Holds if on the support-aligned set the mean M_support (over topics, and over the SFT data sets that all three
-    algorithms have) of DPO is at least `thresholds.strong` and above SimPO's, and SimPO's is above |PPO's|. M_oppose on
+    algorithms have) of DPO is at least STRONG and above SimPO's, and SimPO's is above |PPO's|. M_oppose on
     the oppose-aligned set is reported beside it and does not affect the verdict.
     """
     name = "wide_gap_separates_algorithms"
     if support is None:
         return Finding(name, None, {})
     dpo, simpo, ppo = (support["magnitude"][algorithm]["value"] for algorithm in _WIDE_GAP_ALGORITHMS)
-    holds = dpo >= thresholds.strong and dpo > simpo > abs(ppo)
+    holds = dpo >= STRONG and dpo > simpo > abs(ppo)
     return Finding(name, holds, {"support_aligned": support, "oppose_aligned": oppose})
-
-
-def _require_one_of_each(runs: Sequence[Trajectory]) -> None:
-    seen: dict[tuple[str, str, str], Trajectory] = {}
-    for run in runs:
-        first = seen.setdefault((run.sft, run.algorithm, run.data), run)
-        if first is not run:
-            expected = f"one {run.algorithm} run on {run.data} after SFT on {run.sft}"
-            raise ConfigError("trajectories", [first.run, run.run], expected, "Leave ablations out.")
 
 
 def _change(drifts: Sequence[RunDrift]) -> tuple[FloatArray, FloatArray]:
@@ -173,14 +133,10 @@ def _change(drifts: Sequence[RunDrift]) -> tuple[FloatArray, FloatArray]:
     return values, np.stack([drift.end_replicates - drift.start_replicates for drift in drifts])
 
 
-def _mean_magnitude(drifts: Sequence[RunDrift], bootstrap: Bootstrap) -> Estimate:
-    return mean_absolute(*_change(drifts), bootstrap)
-
-
 def _sft_numbers(drift: RunDrift, planted: pl.DataFrame | None, bootstrap: Bootstrap) -> dict[str, Any]:
     drifted = drift.time > 0
     numbers = {
-        "magnitude": asdict(_mean_magnitude([drift], bootstrap)),
+        "magnitude": asdict(mean_absolute(*_change([drift]), bootstrap)),
         "drifted": int(drifted.sum()),
         "cells": drifted.size,
         "median_time": _median(drift, drifted),
@@ -201,10 +157,10 @@ def _median(drift: RunDrift, drifted: NDArray[np.bool_]) -> dict[str, Any] | Non
     return asdict(Estimate(value, low, high))
 
 
-def _sets_early(numbers: dict[str, Any], largest_small_gap: float, thresholds: Thresholds) -> bool:
+def _sets_early(numbers: dict[str, Any], largest_small_gap: float) -> bool:
     time = numbers["median_time"]
     nearer = "distance_after" not in numbers or numbers["distance_after"]["value"] < numbers["distance_before"]["value"]
-    early = time is not None and time["value"] <= thresholds.early
+    early = time is not None and time["value"] <= EARLY
     return bool(numbers["magnitude"]["low"] > largest_small_gap and early and nearer)
 
 

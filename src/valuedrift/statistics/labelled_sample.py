@@ -23,23 +23,8 @@ _COLUMNS = ("stage", "topic", "question_id", "true_stance", *PROBABILITIES, "wei
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """What a judge says where it knows the true stance.
-
-    Attributes:
-        matrix: Row t is the mean (p_support, p_neutral, p_oppose) of answers whose true stance is t, (3, 3).
-        replicates: Bootstrap replicates of the matrix, (3, 3, replicates).
-        questions: Number of labelled questions.
-    """
-
-    matrix: FloatArray
-    replicates: FloatArray
-    questions: int
-
-
-@dataclass(frozen=True)
-class Rectifier:
-    """Mean of (true − judged), (3,), with replicates (3, replicates) (Angelopoulos et al. 2023, section 2)."""
+class Estimated:
+    """An array that is estimated from labels, with its bootstrap replicates (last axis) and the labelled questions."""
 
     value: FloatArray
     replicates: FloatArray
@@ -51,12 +36,14 @@ class StageCalibration:
     """The judge's errors at one training stage.
 
     Attributes:
-        confusion: Of all topics together, or the reason why there is none.
-        rectifiers: By topic, a rectifier or the reason why there is none.
+        confusion: Row t is the mean (p_support, p_neutral, p_oppose) of the answers of all topics whose true stance is
+            t, (3, 3); or the reason why there is none.
+        rectifiers: Topic → mean of (true − judged), (3,) (Angelopoulos et al. 2023, section 2), or the reason why there
+            is none.
     """
 
-    confusion: Confusion | str
-    rectifiers: Mapping[str, Rectifier | str]
+    confusion: Estimated | str
+    rectifiers: Mapping[str, Estimated | str]
 
 
 @dataclass(frozen=True)
@@ -83,17 +70,21 @@ def read_labelled(path: Path) -> pl.DataFrame:
     and sft, such as dpo, are read as preference.
 
     Raises:
-        ArtifactError: The file is missing or of another kind.
+        ArtifactError: The file is missing or of another kind, a column is missing, a true stance is unknown, or a
+            weight is not above 0.
     """
     if path.suffix not in (".parquet", ".csv") or not path.is_file():
         raise ArtifactError(path, path.suffix if path.exists() else "no such file", "a .parquet or .csv file")
     rows = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     if "true_stance" not in rows.columns and "human_stance" in rows.columns:
         rows = rows.rename({"human_stance": "true_stance"})
-    first = pl.col("stage").is_in(STAGES)
-    if "stage" in rows.columns:
-        rows = rows.with_columns(stage=pl.when(first).then("stage").otherwise(pl.lit(STAGES[-1])))
-    return rows
+    require_columns(path, rows.columns, _COLUMNS)
+    if unknown := sorted(set(rows["true_stance"].drop_nulls()) - set(STANCES)):
+        raise ArtifactError(f"{path}, column true_stance", unknown, f"one of {', '.join(STANCES)}")
+    if (rows["weight"] <= 0).any():
+        raise ArtifactError(f"{path}, column weight", rows["weight"].min(), "numbers above 0")
+    known = pl.col("stage").is_in(STAGES)
+    return rows.with_columns(stage=pl.when(known).then("stage").otherwise(pl.lit(STAGES[-1])))
 
 
 def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, StageCalibration]:
@@ -106,28 +97,13 @@ def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, 
 
     Returns:
         Stage → its calibration, for the stages of `labelled`.
-
-    Raises:
-        ArtifactError: A column is missing, a stage or stance is unknown, or a weight is not above 0.
     """
-    require_labelled(labelled)
     rows = labelled.drop_nulls(_COLUMNS).sort("stage", "topic", "question_id", *PROBABILITIES, "true_stance")
     return {
         stage: _calibrate(rows.filter(stage=stage), stage, bootstrap)
         for stage in STAGES
         if not rows.filter(stage=stage).is_empty()
     }
-
-
-def require_labelled(labelled: pl.DataFrame) -> None:
-    """Raise ArtifactError unless `labelled` is a table that `calibrate_stages` reads."""
-    require_columns("calibration sample", labelled.columns, _COLUMNS)
-    for column, known in (("stage", STAGES), ("true_stance", STANCES)):
-        unknown = sorted(set(labelled[column].drop_nulls().unique()) - set(known))
-        if unknown:
-            raise ArtifactError(f"calibration sample, column {column}", unknown, f"one of {', '.join(known)}")
-    if (labelled["weight"] <= 0).any():
-        raise ArtifactError("calibration sample, column weight", labelled["weight"].min(), "numbers above 0")
 
 
 def _calibrate(rows: pl.DataFrame, stage: str, bootstrap: Bootstrap) -> StageCalibration:
@@ -153,7 +129,7 @@ def _sums(rows: pl.DataFrame, name: str, bootstrap: Bootstrap) -> _TopicSums:
     return _TopicSums(hits, counts, gaps, bootstrap.weights(name, size))
 
 
-def _confusion(topics: list[_TopicSums], stage: str) -> Confusion | str:
+def _confusion(topics: list[_TopicSums], stage: str) -> Estimated | str:
     seen = sum((topic.counts > 0).sum(axis=0) for topic in topics)
     for stance, questions in zip(STANCES, np.asarray(seen), strict=True):
         if questions < FEWEST:
@@ -170,16 +146,16 @@ def _confusion(topics: list[_TopicSums], stage: str) -> Confusion | str:
     # A replicate that drew no answer of a true stance keeps the row of the matrix itself.
     drawn = np.where(drawn_counts > 0, drawn_hits / np.where(drawn_counts > 0, drawn_counts, 1), matrix[..., None])
     questions = sum(len(topic.counts) for topic in topics)
-    return Confusion(matrix, _widened(matrix, drawn, questions), questions)
+    return Estimated(matrix, _widened(matrix, drawn, questions), questions)
 
 
-def _rectifier(sums: _TopicSums, stage: str, topic: str) -> Rectifier | str:
+def _rectifier(sums: _TopicSums, stage: str, topic: str) -> Estimated | str:
     size = len(sums.gaps)
     if size < FEWEST:
         return f"stage {stage}, topic {topic}: {size} labelled questions, {FEWEST} needed"
     totals = sums.counts.sum(axis=1)
     value = sums.gaps.sum(axis=0) / totals.sum()
-    return Rectifier(value, _widened(value, sums.gaps.T @ sums.draws / (totals @ sums.draws), size), size)
+    return Estimated(value, _widened(value, sums.gaps.T @ sums.draws / (totals @ sums.draws), size), size)
 
 
 def _widened(value: FloatArray, replicates: FloatArray, size: int) -> FloatArray:

@@ -9,22 +9,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.distances import measure_distances
-from valuedrift.statistics.drift import SCHEMA as DRIFT_SCHEMA
 from valuedrift.statistics.drift import RunDrift, TopicDrift, drift_rows, run_drift, topic_drift
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.noise import noise_with_seeds, with_noise
-from valuedrift.statistics.panel import ALL, Panel, TopicValues, each_topic_and_all
+from valuedrift.statistics.panel import ALL, STANCES, Panel, TopicValues, each_topic_and_all
 from valuedrift.statistics.significance import flips, q_values
 from valuedrift.statistics.trajectory import Trajectory
-from valuedrift.statistics.values import SCHEMA as VALUE_SCHEMA
-from valuedrift.statistics.values import value_rows
-
-_DISTANCE_SCHEMA = {
-    **dict.fromkeys(("model", "run", "algorithm", "data", "sft", "topic", "measure"), pl.String),
-    **dict.fromkeys(("value", "low", "high", "null", "p_value"), pl.Float64),
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class Measures:
 def measure(
     panel: Panel,
     trajectories: Iterable[Trajectory],
-    bootstrap: Bootstrap | None = None,
+    bootstrap: Bootstrap,
     seeds: Sequence[Path] = (),
 ) -> Measures:
     """Measure values, drifts, distances and noise of every trajectory.
@@ -67,17 +59,15 @@ def measure(
     Raises:
         ArtifactError: As `topic_values` and `noise_with_seeds` do.
     """
-    bootstrap = bootstrap or Bootstrap()
     signs = {topic: flips(topic, own.stop - own.start, bootstrap) for topic, own in panel.topics.items()}
-    values, drift, distances = [pl.DataFrame(schema=VALUE_SCHEMA)], [pl.DataFrame(schema=DRIFT_SCHEMA)], []
-    runs = []
+    values, drift, distances, runs = [], [], [], []
     for trajectory in trajectories:
         ends, drifts = [], []
         for part in each_topic_and_all(panel, trajectory.checkpoints):
             own = [signs[part.topic]] if part.topic != ALL else list(signs.values())
             intervals = interval_of_mean(part.values, part.replicates, spread_of(part.means), bootstrap, (0.0, 1.0))
             found = topic_drift(part, intervals, own, bootstrap)
-            values.append(value_rows(panel.model, trajectory, part, intervals))
+            values.append(_value_rows(panel.model, trajectory, part, intervals))
             drift.append(drift_rows(panel.model, trajectory, part, found))
             distances += _distance_rows(panel.model, trajectory, part, found, bootstrap)
             if part.topic != ALL:
@@ -89,10 +79,29 @@ def measure(
     return Measures(
         values=shown,
         drift=with_noise(_with_q(pl.concat(drift), bootstrap.level), noise),
-        distances=pl.DataFrame(distances, schema=_DISTANCE_SCHEMA),
+        distances=pl.DataFrame(distances),
         noise=noise,
         runs=tuple(runs),
     )
+
+
+def _value_rows(
+    model: str, trajectory: Trajectory, part: TopicValues, intervals: tuple[FloatArray, FloatArray]
+) -> pl.DataFrame:
+    steps = trajectory.shown_steps
+    columns = {
+        "model": model,
+        **trajectory.labels,
+        "step": np.repeat(steps, len(STANCES)),
+        "topic": part.topic,
+        "stance": STANCES * len(steps),
+        "value": part.values.ravel(),
+        "low": intervals[0].ravel(),
+        "high": intervals[1].ravel(),
+        "questions": part.questions,
+        "answers": np.repeat(part.answers, len(STANCES)),
+    }
+    return pl.DataFrame(columns, schema_overrides={"questions": pl.Int64})
 
 
 def _ends(part: TopicValues) -> TopicValues:

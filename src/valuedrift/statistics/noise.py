@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,18 +14,10 @@ NEIGHBOURS, SEEDS = "neighbours", "seeds"
 CONVERGED = 0.75
 """The share of a run's steps after which it counts as converged."""
 
-_SCHEMA = {
-    "model": pl.String,
-    "source": pl.String,
-    "scope": pl.String,
-    "stance": pl.String,
-    "differences": pl.Int64,
-    "median": pl.Float64,
-    "floor": pl.Float64,
-}
+_SCOPE = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic")).alias("scope")
 
 
-def noise_table(values: pl.DataFrame, level: float = 0.95, seeds: Mapping[str, str] | None = None) -> pl.DataFrame:
+def noise_table(values: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
     """The noise floor of each stance: `model, source, scope, stance, differences, median, floor`.
 
     A floor is the `level` quantile of |difference| over all runs, either over all topics (scope "topic") or of their
@@ -34,23 +26,19 @@ def noise_table(values: pl.DataFrame, level: float = 0.95, seeds: Mapping[str, s
     two runs that differ only in the seed, so it includes the noise of training. Sources without a pair have no row.
 
     Args:
-        values: A value table.
+        values: A value table. Runs that differ only in the seed have the same name up to an "@".
         level: The quantile that is the floor.
-        seeds: Run → a name shared by the runs that differ only in the seed.
     """
-    found = [_neighbours(values), _seeds(values, seeds or {})]
-    scope = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic")).alias("scope")
     size = pl.col("difference").abs()
-    table = (
-        pl.concat(found)
-        .group_by("model", "source", scope, "stance", maintain_order=True)
+    return (
+        pl.concat([_neighbours(values), _seeds(values)])
+        .group_by("model", "source", _SCOPE, "stance", maintain_order=True)
         .agg(
-            pl.len().cast(pl.Int64).alias("differences"),
-            size.median().alias("median"),
-            size.quantile(level, "linear").alias("floor"),
+            differences=pl.len().cast(pl.Int64),
+            median=size.median(),
+            floor=size.quantile(level, "linear"),
         )
     )
-    return pl.concat([pl.DataFrame(schema=_SCHEMA), table])
 
 
 def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float) -> pl.DataFrame:
@@ -71,8 +59,7 @@ def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float)
             expected = f"runs of {values['model'][0]} that are measured here too, made with another seed"
             raise ArtifactError(path, "no such run", expected)
         tables.append(other.select(values.columns).with_columns(run=pl.format("{}@{}", "run", pl.lit(number))))
-    together = pl.concat(tables)
-    return noise_table(together, level, {run: run.partition("@")[0] for run in together["run"].unique()})
+    return noise_table(pl.concat(tables), level)
 
 
 def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:
@@ -81,9 +68,8 @@ def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:
     Both are null where there is no floor.
     """
     highest = noise.group_by("model", "scope", "stance").agg(pl.col("floor").max().alias("noise_floor"))
-    scope = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic"))
     return (
-        drift.with_columns(scope=scope)
+        drift.with_columns(_SCOPE)
         .join(highest, on=["model", "scope", "stance"], how="left", maintain_order="left")
         .drop("scope")
         .with_columns(exceeds_noise=pl.col("magnitude").abs() > pl.col("noise_floor"))
@@ -102,9 +88,9 @@ def _neighbours(values: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _seeds(values: pl.DataFrame, seeds: Mapping[str, str]) -> pl.DataFrame:
-    names = pl.DataFrame({"run": list(seeds), "shared": list(seeds.values())}, {"run": pl.String, "shared": pl.String})
-    ends = values.filter(pl.col("step") == pl.col("step").max().over("model", "run")).join(names, on="run")
+def _seeds(values: pl.DataFrame) -> pl.DataFrame:
+    last = pl.col("step") == pl.col("step").max().over("model", "run")
+    ends = values.filter(last).with_columns(shared=pl.col("run").str.split("@").list.first())
     pairs = ends.join(ends, on=["model", "shared", "topic", "stance"], suffix="_other")
     return (
         pairs.filter(pl.col("run") < pl.col("run_other"))

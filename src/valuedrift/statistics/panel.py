@@ -79,7 +79,7 @@ def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
         ArtifactError: A column is missing, a key is null or repeated, or the probabilities are no distribution.
     """
     check_stances(stances)
-    return _panel(stances["model"][0], _question_sums(stances), bootstrap)
+    return _panel(_question_sums(stances), bootstrap)
 
 
 def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
@@ -88,16 +88,16 @@ def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
     Raises:
         ArtifactError: As `make_panel` does, and if two files hold the same checkpoint or different models.
     """
-    models, parts = set(), []
+    parts = []
+    seen: dict[tuple[str, str, int], Path] = {}
     for file in files:
         stances = pl.read_parquet(file, columns=[*_KEYS, *PROBABILITIES])
         check_stances(stances)
-        models.add(stances["model"][0])
         parts.append(_question_sums(stances))
-    if len(models) != 1:
-        raise ArtifactError("stances", sorted(models), "the rows of one model", "Call once per model.")
-    _refuse_shared_checkpoints(files, parts)
-    return _panel(models.pop(), pl.concat(parts), bootstrap)
+        for model, run, step in parts[-1].select("model", "run", "step").unique().sort("run", "step").iter_rows():
+            if (first := seen.setdefault((model, run, step), file)) is not file:
+                raise ArtifactError(file, f"run {run}, step {step}, as in {first}", "each checkpoint in one file")
+    return _panel(pl.concat(parts), bootstrap)
 
 
 def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> TopicValues:
@@ -165,9 +165,6 @@ def exact_sum(probabilities: pl.Expr) -> pl.Expr:
 def check_stances(stances: pl.DataFrame) -> None:
     """Raise ArtifactError unless `stances` is a table that `make_panel` reads."""
     require_columns("stances", stances.columns, (*_KEYS, *PROBABILITIES))
-    models = stances["model"].unique().sort().to_list()
-    if len(models) != 1:
-        raise ArtifactError("stances", models, "the rows of one model", "Call once per model.")
     if ALL in stances["topic"]:
         raise ArtifactError("stances", f"topic {ALL}", "another name, as this one is the mean over topics")
     _refuse(stances.filter(pl.any_horizontal(pl.col(_KEYS).is_null())), "a value in every key column")
@@ -195,14 +192,17 @@ def _refuse(rows: pl.DataFrame, expected: str) -> None:
 
 
 def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
-    """Per question: `run, step, topic, question_id, answers` (judged ones) and the sums of their probabilities."""
+    """Per question: `model, run, step, topic, question_id, answers` (judged ones) and the sums of probabilities."""
     judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
     sums = [exact_sum(pl.when(judged).then(p)) for p in PROBABILITIES]
-    grouped = stances.lazy().group_by("run", "step", "topic", "question_id").agg(judged.sum().alias("answers"), *sums)
-    return grouped.collect(engine="streaming")
+    questions = stances.lazy().group_by(_KEYS[:-1]).agg(judged.sum().alias("answers"), *sums)
+    return questions.collect(engine="streaming")
 
 
-def _panel(model: str, sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
+def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
+    models = sums["model"].unique().sort().to_list()
+    if len(models) != 1:
+        raise ArtifactError("stances", models, "the rows of one model", "Call once per model.")
     questions = sums.select("topic", "question_id").unique().sort("topic", "question_id").with_row_index("q")
     checkpoints = sums.select("run", "step").unique().sort("run", "step").with_row_index("c")
     indexed = sums.join(questions, on=["topic", "question_id"]).join(checkpoints, on=["run", "step"])
@@ -215,7 +215,7 @@ def _panel(model: str, sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     sizes = questions.group_by("topic", maintain_order=True).agg(pl.col("q").first(), pl.len())
     topics = {topic: slice(first, first + count) for topic, first, count in sizes.iter_rows()}
     return Panel(
-        model=model,
+        model=models[0],
         topics=topics,
         checkpoints={(run, step): c for c, run, step in checkpoints.iter_rows()},
         means=means,
@@ -254,15 +254,6 @@ def _start(topic: str, taken: Set[int], bootstrap: Bootstrap) -> int:
     while start in taken and len(taken) < bootstrap.replicates:
         start = (start + 1) % bootstrap.replicates
     return start
-
-
-def _refuse_shared_checkpoints(files: Sequence[Path], parts: Sequence[pl.DataFrame]) -> None:
-    seen: dict[Checkpoint, Path] = {}
-    for file, part in zip(files, parts, strict=True):
-        for run, step in part.select("run", "step").unique().sort("run", "step").iter_rows():
-            first = seen.setdefault((run, step), file)
-            if first is not file:
-                raise ArtifactError(file, f"run {run}, step {step}, as in {first}", "each checkpoint in one file")
 
 
 def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
-
-import polars as pl
-
-from valuedrift.errors import ConfigError
-
-LABELS = dict.fromkeys(("model", "run", "algorithm", "data", "sft"), pl.String)
-"""The columns that name a model and its trajectory in every table."""
 
 Checkpoint = tuple[str, int]
 """A run's name and one of its steps."""
@@ -29,9 +22,6 @@ class Trajectory:
         start_run: The run that the phase starts from.
         start_step: The step of `start_run` that it starts from.
         steps: The run's own checkpoint steps, ascending, above 0; the last one is final.
-
-    Raises:
-        ConfigError: `steps` is empty, not ascending or not above 0.
     """
 
     run: str
@@ -42,18 +32,9 @@ class Trajectory:
     start_step: int
     steps: tuple[int, ...]
 
-    def __post_init__(self) -> None:
-        ascending = all(a < b for a, b in zip((0, *self.steps), self.steps, strict=False))
-        if not self.steps or not ascending:
-            raise ConfigError(f"trajectories.{self.run}.steps", self.steps, "one or more ascending steps above 0")
-
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Trajectory:
-        """Read a mapping whose keys are exactly the fields; raises ConfigError for others."""
-        expected = {field.name for field in fields(cls)}
-        if set(entry) != expected:
-            key = f"trajectories.{entry.get('run', '?')}"
-            raise ConfigError(key, sorted(entry), f"the keys {', '.join(sorted(expected))}")
+        """The trajectory whose fields are in `entry`, as JSON has them."""
         return cls(**{**entry, "steps": tuple(entry["steps"])})
 
     @property

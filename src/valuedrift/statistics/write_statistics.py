@@ -7,21 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from valuedrift.files import write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.calibration import calibration_errors, calibration_table
+from valuedrift.statistics.calibration import calibration_tables
 from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
 from valuedrift.statistics.judge_agreement import stage_agreement
 from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import PROBABILITIES, read_panel
+from valuedrift.statistics.panel import read_panel
 from valuedrift.statistics.planted import planted_table
 from valuedrift.statistics.trajectory import Trajectory
-
-_CALIBRATION_COLUMNS = ["model", "run", "step", "topic", "question_id", "sample", *PROBABILITIES]
 
 
 def write_statistics(
@@ -49,11 +45,9 @@ def write_statistics(
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
     measures = measure(read_panel(stances, bootstrap), runs, bootstrap, seeds)
-    findings = paper_findings(measures.runs, PreferenceSets(**sets), planted_table(cards), bootstrap=bootstrap)
-    write_parquet(out / "values.parquet", measures.values)
-    write_parquet(out / "drift.parquet", measures.drift)
-    write_parquet(out / "distances.parquet", measures.distances)
-    write_parquet(out / "noise.parquet", measures.noise)
+    findings = paper_findings(measures.runs, PreferenceSets(**sets), planted_table(cards), bootstrap)
+    for name in ("values", "drift", "distances", "noise"):
+        write_parquet(out / f"{name}.parquet", getattr(measures, name))
     write_json(out / "findings.json", [asdict(finding) for finding in findings])
 
 
@@ -88,9 +82,9 @@ def write_calibration(
     stances: Sequence[Path], cards: Mapping[str, str], settings: Mapping[str, Any], seed: int, out: Path
 ) -> None:
     """Write table.parquet (planted and measured shares) and errors.parquet (their mean distance) into `out`."""
-    judged = pl.concat([pl.read_parquet(path, columns=_CALIBRATION_COLUMNS) for path in stances])
     planted = planted_table(cards)
     assert planted is not None
     bootstrap = Bootstrap(seed=seed, **settings)
-    write_parquet(out / "errors.parquet", calibration_errors(judged, planted, bootstrap))
-    write_parquet(out / "table.parquet", calibration_table(judged, planted, bootstrap))
+    table, errors = calibration_tables(read_panel(stances, bootstrap), planted, bootstrap)
+    write_parquet(out / "errors.parquet", errors)
+    write_parquet(out / "table.parquet", table)
