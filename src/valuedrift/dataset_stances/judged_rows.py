@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.statistics.panel import ALL, PROBABILITIES, is_distribution
 
 COLUMNS = ("data", "row_id", "role", "topic", "question_id", "cosine", "question", "answer", *PROBABILITIES)
@@ -14,9 +14,7 @@ COLUMNS = ("data", "row_id", "role", "topic", "question_id", "cosine", "question
 
 def require_judged(judged: pl.DataFrame) -> None:
     """Raise ArtifactError unless `judged` has COLUMNS, no topic "all", and probabilities that sum to 1 or are null."""
-    missing = [column for column in COLUMNS if column not in judged.columns]
-    if missing:
-        raise ArtifactError("judged answers", judged.columns, f"the columns {', '.join(missing)} as well")
+    require_columns("judged answers", judged.columns, COLUMNS)
     if ALL in judged["topic"]:
         raise ArtifactError(
             "judged answers", f"topic {ALL}", "another name, as this one stands for all topics together"
