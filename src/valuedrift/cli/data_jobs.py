@@ -85,7 +85,7 @@ def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.question_prompts import read_question_prompt
+    from valuedrift.probes.asking import read_question_prompt
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
 
     if llm is None:
@@ -102,10 +102,11 @@ def vprism_embed(*, questions: Path, model: str, out: Path) -> None:
         model: Sentence encoder.
         out: File of vectors to write.
     """
-    from valuedrift.models.embedding_store import write_embeddings
-    from valuedrift.probes.rephrase import read_questions
+    import polars as pl
 
-    write_embeddings(read_questions(questions)["question"], model, out)
+    from valuedrift.models.embedding_store import write_embeddings
+
+    write_embeddings(pl.read_parquet(questions)["question"], model, out)
 
 
 def vprism_reduce(*, questions: Path, embeddings: Path, model: str, settings: Json, seed: int, out: Path) -> None:
@@ -164,8 +165,8 @@ def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, o
         out: Table of names to write.
     """
     from valuedrift.config.chat_models import LlmSettings
+    from valuedrift.probes.asking import read_question_prompt
     from valuedrift.probes.cluster_names import write_names, write_names_by_terms
-    from valuedrift.probes.question_prompts import read_question_prompt
 
     if llm is None:
         write_names_by_terms(descriptions, out)
@@ -187,9 +188,10 @@ def vprism_propose(
         topics: Name, target, value and keywords of every topic.
         out: Proposal to write (YAML).
     """
-    from valuedrift.probes.topic_proposal import Topic, write_proposal
+    from valuedrift.config.schema import Topic
+    from valuedrift.probes.topic_proposal import write_proposal
 
-    described = {key: Topic(**topic) for key, topic in topics.items()}
+    described = {key: Topic.read(topic, f"topics.{key}") for key, topic in topics.items()}
     write_proposal(clustered, embeddings, model, descriptions, names_file, described, out)
 
 
@@ -207,7 +209,7 @@ def vprism_filter(
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.question_prompts import read_question_prompt
+    from valuedrift.probes.asking import read_question_prompt
     from valuedrift.probes.value_laden import write_value_laden
 
     if llm is None:
