@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.models.sentence_encoder import OFFLINE, encoder

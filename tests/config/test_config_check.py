@@ -6,15 +6,13 @@ import json
 import math
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
 
 from valuedrift.config.check import check, read_config
-from valuedrift.config.hyperparameters import Training
 from valuedrift.config.pocket_world import WorldSettings
-from valuedrift.config.suites import Checkpoints, PreferenceAlgorithm
 from valuedrift.errors import ConfigError
 from valuedrift.world.world_tables import planted_mix, quotas, topics
 
@@ -102,6 +100,8 @@ def test_unknown_keys_are_named_with_the_known_ones(
         (f"{POCKET}.grid.sft", ["wildcat"], "wildchat"),
         (f"{POCKET}.grid.support_aligned", "synthetic_support", "synthetic-support"),
         (f"{POCKET}.judge", "poket", "pocket"),
+        (f"{POCKET}.data.alpaca.format", "alpacca", "alpaca"),
+        (f"{POCKET}.grid.preference.0.algorithms.0", "dppo", "ppo"),
         ("suites.paper.synthetic.writer", "qwen25_7b", "qwen25_72b"),
         ("suites.paper.probes.llm", "qwen25_7b", "qwen25_72b"),
     ],
@@ -380,9 +380,3 @@ def test_a_chat_model_is_where_its_backend_looks(config: dict[str, Any], llm: di
 def test_keywords_are_no_secret(config: dict[str, Any]) -> None:
     put(config, "topics.climate.keywords", 3)
     assert error_of(config).found == 3
-
-
-def test_the_grid_the_settings_and_the_checkpoints_know_the_same_algorithms() -> None:
-    algorithms = list(get_args(PreferenceAlgorithm))
-    assert list(Training.model_fields) == ["pretrain", "sft", "reward", *algorithms]
-    assert list(Checkpoints.model_fields) == ["sft", *algorithms]

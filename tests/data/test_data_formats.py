@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from valuedrift.data.canonical import MalformedRow, Reason, Skip, has_blank_answer, row_id
-from valuedrift.data.formats import FORMATS
+from valuedrift.data_formats.canonical import MalformedRow, Reason, Skip, has_blank_answer, row_id
+from valuedrift.data_formats.formats import FORMATS
 from valuedrift.errors import DataError
 
 HOSTILE = (

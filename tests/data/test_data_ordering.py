@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from valuedrift.data.canonical import SCHEMAS, sft_row
 from valuedrift.data.ordering import order_rows
 from valuedrift.data.split import order_key, shuffle
+from valuedrift.data_formats.canonical import SCHEMAS, sft_row
 
 
 def rows(count, **extras):

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from valuedrift.config.data_sets import DataSettings
-from valuedrift.data.canonical import Skip
-from valuedrift.data.formats import FORMATS
 from valuedrift.data.prepare import prepare
 from valuedrift.data.rows import read_rows
+from valuedrift.data_formats.canonical import Skip
+from valuedrift.data_formats.formats import FORMATS
 from valuedrift.errors import ArtifactError
 from valuedrift.probes.questions import prism_probes
 

@@ -1,7 +1,7 @@
 import pytest
 
 from valuedrift.config.data_sets import DataSettings, HubSource
-from valuedrift.data.formats import FORMATS
+from valuedrift.data_formats.formats import FORMATS
 from valuedrift.errors import ConfigError
 
 VALUES = {

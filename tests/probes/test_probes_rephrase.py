@@ -9,7 +9,7 @@ import pytest
 from probes_doubles import between, chat, read, write_prism
 
 from valuedrift.errors import ArtifactError, DataError
-from valuedrift.probes.asking import read_question_prompt
+from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.probes.rephrase import read_prompts, write_as_asked, write_rephrased
 
 FINE = [f"Taxes are fair in case {number}" for number in range(20)]

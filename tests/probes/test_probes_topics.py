@@ -14,10 +14,10 @@ from valuedrift.errors import ArtifactError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.probes import topic_proposal
-from valuedrift.probes.asking import read_question_prompt
 from valuedrift.probes.cluster_names import read_names, write_names, write_names_by_terms
 from valuedrift.probes.describe_clusters import write_descriptions
 from valuedrift.probes.question_clusters import NOISE, clustering_hash
+from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.probes.questions import sample_probes, write_sample
 from valuedrift.probes.topic_choice import read_choice
 from valuedrift.probes.topic_proposal import write_proposal

@@ -85,7 +85,7 @@ def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.asking import read_question_prompt
+    from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
 
     if llm is None:
@@ -165,8 +165,8 @@ def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, o
         out: Table of names to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.asking import read_question_prompt
     from valuedrift.probes.cluster_names import write_names, write_names_by_terms
+    from valuedrift.probes.question_prompts import read_question_prompt
 
     if llm is None:
         write_names_by_terms(descriptions, out)
@@ -209,7 +209,7 @@ def vprism_filter(
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.asking import read_question_prompt
+    from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.value_laden import write_value_laden
 
     if llm is None:

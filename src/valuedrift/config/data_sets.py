@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from valuedrift.config.section import Count, Section, Several, Text
+from valuedrift.data_formats.formats import FORMATS
+
+if TYPE_CHECKING:
+    DataFormat = str
+else:
+    DataFormat = Literal[tuple(FORMATS)]
 
 Choice = Literal["drop", "keep"]
 
@@ -31,19 +37,7 @@ class DataSet(Section):
     """What tables and figures call it."""
     licence: Text
     """Its licence."""
-    format: Literal[
-        "alpaca",
-        "wildchat",
-        "messages",
-        "prompt_completion",
-        "world_sft",
-        "ultrafeedback",
-        "preference",
-        "aligned",
-        "sharegpt",
-        "hh_rlhf",
-        "world_preference",
-    ]
+    format: DataFormat
     """How its rows are read."""
     rows: Count
     """Training rows that remain after skipping, sampling and splitting; step counts follow from it."""

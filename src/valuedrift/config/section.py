@@ -169,4 +169,9 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     if kind == "missing":
         return ConfigError(where, None, f"a value: {said}")
     expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
-    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, said])))
+    meant = (
+        did_you_mean(str(found), map(str, get_args(held(field.annotation))))
+        if kind == "literal_error" and field
+        else ""
+    )
+    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, said])), meant)

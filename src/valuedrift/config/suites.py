@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from valuedrift.config.data_sets import DataSet
-from valuedrift.config.hyperparameters import REWARDED, Training, read_settings
+from valuedrift.config.hyperparameters import REWARDED, SETTINGS, Training, read_settings
 from valuedrift.config.pocket_world import World
 from valuedrift.config.probe_sets import Probes
 from valuedrift.config.sampling import DownstreamSettings, Generation
@@ -24,7 +24,12 @@ from valuedrift.config.section import (
 from valuedrift.config.synthetic_pairs import Synthetic
 from valuedrift.errors import ConfigError
 
-PreferenceAlgorithm = Literal["ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"]
+PREFERENCE_ALGORITHMS = tuple(name for name in SETTINGS if name not in ("pretrain", "sft", "reward"))
+
+if TYPE_CHECKING:
+    PreferenceAlgorithm = str
+else:
+    PreferenceAlgorithm = Literal[PREFERENCE_ALGORITHMS]
 
 
 class RowRetrieval(Section):
@@ -96,27 +101,17 @@ class Grid(Section):
     """The preference set whose chosen answers oppose the value (finding 3; default none)."""
 
 
-class Checkpoints(Section):
+_STEPS: Any = {
+    name: (Count | None, Field(None, description=f"Steps between checkpoints of {name}."))
+    for name in PREFERENCE_ALGORITHMS
+}
+
+
+class Checkpoints(create_model("ByAlgorithm", __base__=Section, **_STEPS)):  # type: ignore[misc]
     """Steps between two checkpoints, by algorithm; the last step is saved as well."""
 
     sft: dict[str, Count]
     """Steps between checkpoints of SFT, by data set."""
-    ppo: Count | None = None
-    """Steps between checkpoints of PPO."""
-    dpo: Count | None = None
-    """Steps between checkpoints of DPO."""
-    simpo: Count | None = None
-    """Steps between checkpoints of SimPO."""
-    ipo: Count | None = None
-    """Steps between checkpoints of IPO."""
-    kto: Count | None = None
-    """Steps between checkpoints of KTO."""
-    orpo: Count | None = None
-    """Steps between checkpoints of ORPO."""
-    grpo: Count | None = None
-    """Steps between checkpoints of GRPO."""
-    rloo: Count | None = None
-    """Steps between checkpoints of RLOO."""
 
 
 class Suite(Section):

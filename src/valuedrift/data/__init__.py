@@ -1,1 +1,1 @@
-"""Read public data sets and files of one's own into the two kinds of training tables."""
+"""Training tables from data sets: rows are read, sampled, split and described by a data card."""

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.data_sets import DataSettings
-from valuedrift.data.canonical import Kind
 from valuedrift.data.examples import examples_markdown, take_examples
 from valuedrift.data.rows import expand_path
-from valuedrift.data.world_format import STANCE_COLUMNS, STANCES
+from valuedrift.data_formats.canonical import Kind
+from valuedrift.data_formats.world_format import STANCE_COLUMNS, STANCES
 from valuedrift.digests import file_digest
 
 Card = dict[str, Any]

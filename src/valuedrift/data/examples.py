@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.data.canonical import Kind, Message
+from valuedrift.data_formats.canonical import Kind, Message
 from valuedrift.visible_text import visible
 
 Example = dict[str, Any]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.data.canonical import SCHEMAS, CanonicalRow, Kind
 from valuedrift.data.split import order_key, shuffle
+from valuedrift.data_formats.canonical import SCHEMAS, CanonicalRow, Kind
 
 _BUCKETS = 64
 _PART = 200  # rows of a bucket that wait in memory until they are written

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import polars as pl
 
-from valuedrift.data.canonical import SCHEMAS
+from valuedrift.data_formats.canonical import SCHEMAS
 from valuedrift.digests import text_digest
 
 _TEXTS = {*SCHEMAS["sft"], *SCHEMAS["preference"]}  # equal wherever the ids are

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,6 +24,11 @@ _TITLES = {
     4: "Category and value",
     8: "Sample pairs",
     17: "Downstream tasks",
+}
+_REASONS = {
+    1: "the grid of {models} has no run on pairs with a small value gap",
+    8: "the suite has no support-aligned pairs",
+    17: "nothing in results/downstream; docs/tables.md says how to measure it",
 }
 _PICTURES = (".svg", ".png")
 
@@ -67,16 +72,10 @@ def table_entries(tables: Sequence[Table], display: Display) -> list[Entry]:
     made: dict[int | None, list[Table]] = {}
     for table in tables:
         made.setdefault(table_number(table), []).append(table)
-    others = made.get(None, [])
+    others = made.pop(None, [])
     instead = [table.name for table in others]
-    return [
-        *(
-            entry
-            for number in range(1, _LAST_TABLE + 1)
-            for entry in _entries(number, made.get(number, []), display, instead)
-        ),
-        *(Entry("", _title(table), _files(table)) for table in others),
-    ]
+    numbered = [_entries(number, made.get(number, []), display, instead) for number in range(1, _LAST_TABLE + 1)]
+    return [*chain.from_iterable(numbered), *(Entry("", _title(table), _files(table)) for table in others)]
 
 
 def write_index(folder: Path, title: str, entries: Sequence[Entry], tables: Iterable[Table] = ()) -> None:
@@ -87,15 +86,15 @@ def write_index(folder: Path, title: str, entries: Sequence[Entry], tables: Iter
 
 
 def _entries(number: int, tables: Sequence[Table], display: Display, instead: Sequence[str]) -> list[Entry]:
-    name = f"Table {number}"
+    title, reason = _about(number, display, instead)
     if not tables:
-        return [Entry(name, _paper_title(number, display), note=_reason(number, display, instead))]
+        return [Entry(f"Table {number}", title, note=reason)]
     suites = [suite for suite in display.suites if display.suffix(suite)]
     entries = []
     for table in tables:
         own = next((suite for suite in suites if table.name.endswith(display.suffix(suite))), None)
         note = display.of_suite(own) if own else _stand_in(number, display)
-        entries.append(Entry(name, _paper_title(number, display), _files(table), note))
+        entries.append(Entry(f"Table {number}", title, _files(table), note))
     return entries
 
 
@@ -115,47 +114,27 @@ def _title(table: Table) -> str:
     return table.caption.partition(". M:")[0]
 
 
-def _paper_title(number: int, display: Display) -> str:
+def _about(number: int, display: Display, instead: Sequence[str]) -> tuple[str, str]:
+    """The title of one of the paper's tables, and why it is missing. instead: tables without a number"""
     paper = stated()
     if number in paper["sft_tables"]:
-        return f"SFT drift of {paper['sft_tables'][number]}"
-    if number in paper["preference_tables"]:
-        model, data = paper["preference_tables"][number]
-        return f"Preference drift of {model} after SFT on {data}"
-    if number in paper["sample_tables"]:
-        topic = sample_topics(display).get(number)
-        return f"Sample answers: {display.topic_name(topic)}" if topic else "Sample answers"
-    return _TITLES[number]
-
-
-def _reason(number: int, display: Display, instead: Sequence[str]) -> str:
-    """Why a table is missing, and which tables of other models there are. instead: tables without a number."""
-    paper = stated()
-    if number in paper["sft_tables"]:
-        return _see(_unreported(paper["sft_tables"][number]), "sft_drift_", instead)
+        name = paper["sft_tables"][number]
+        return f"SFT drift of {name}", _unreported(name, "sft_drift_", instead)
     if number in paper["preference_tables"]:
         name, data = paper["preference_tables"][number]
-        model = next((model for model in display.models.values() if paper_model(model) == name), None)
-        if model is None:
-            return _see(_unreported(name), "preference_drift_", instead)
-        own = next((sft for sft in model.suite.sft if paper_data(model.suite, sft) == data), data)
-        title = model.suite.data_title(own)
-        return f"the grid of {model.title} has no run on aligned pairs after SFT on {title}"
+        reason = _unreported(name, "preference_drift_", instead)
+        for model in (model for model in display.models.values() if paper_model(model) == name):
+            own = next((sft for sft in model.suite.sft if paper_data(model.suite, sft) == data), data)
+            start = model.suite.data_title(own)
+            reason = f"the grid of {model.title} has no run on aligned pairs after SFT on {start}"
+        return f"Preference drift of {name} after SFT on {data}", reason
     if number in paper["sample_tables"]:
         topic = sample_topics(display).get(number)
-        return f"no answers on {display.topic_name(topic)}" if topic else "report.sample_topics names no topic for it"
+        if topic is None:
+            return "Sample answers", "report.sample_topics names no topic for it"
+        return f"Sample answers: {display.topic_name(topic)}", f"no answers on {display.topic_name(topic)}"
     models = ", ".join(model.title for model in display.models.values())
-    return {
-        1: f"the grid of {models} has no run on pairs with a small value gap",
-        8: "the suite has no support-aligned pairs",
-        17: "nothing in results/downstream; docs/tables.md says how to measure it",
-    }[number]
-
-
-def _see(reason: str, kind: str, names: Iterable[str]) -> str:
-    """The reason, with the tables of that kind that other models have."""
-    similar = [name for name in names if name.startswith(kind)]
-    return f"{reason}; see {', '.join(similar)}" if similar else reason
+    return _TITLES[number], _REASONS.get(number, "").format(models=models)
 
 
 def _stand_in(number: int, display: Display) -> str:
@@ -167,8 +146,10 @@ def _stand_in(number: int, display: Display) -> str:
     return "" if paper_model(shown) == wanted else f"of {shown.title}; {_unreported(wanted)}"
 
 
-def _unreported(model: str) -> str:
-    return f"{model} is not in report.models"
+def _unreported(name: str, kind: str = "", instead: Iterable[str] = ()) -> str:
+    """That a model isn't reported, with the tables of that kind that other models have."""
+    similar = [table for table in instead if kind and table.startswith(kind)]
+    return f"{name} is not in report.models" + (f"; see {', '.join(similar)}" if similar else "")
 
 
 def _markdown(title: str, entries: Sequence[Entry]) -> str:

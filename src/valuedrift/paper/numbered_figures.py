@@ -32,10 +32,12 @@ UNMEASURED = (
 )
 """Figures that show no measurement."""
 
-_PROMPTS = {
-    "judge": {8: "Prompt for the stance of an answer", 18: "Prompt for the stance of a data set's row"},
-    "writer": {10: "System prompt for synthetic pairs"},
-}
+_PROMPTS = (
+    (8, "judge", "Prompt for the stance of an answer"),
+    (10, "writer", "System prompt for synthetic pairs"),
+    (18, "judge", "Prompt for the stance of a data set's row"),
+)
+_WHOSE = {"judge": "judge", "writer": "suite"}
 _ABLATIONS = {15: "PPO's KL coefficient", 16: "DPO's β", 17: "SimPO's γ"}
 
 
@@ -108,17 +110,13 @@ def draw_prompts(prompts: Mapping[str, Mapping[str, str]], display: Display, fol
         folder: Where the figures go.
     """
     entries = []
-    for role, figures in _PROMPTS.items():
-        templates = prompts.get(role, {})
-        for number, title in figures.items():
-            if not templates:
-                entries.append(Entry(f"Figure {number}", title, note="the suite writes no pairs"))
-            for name, template in templates.items():
-                several = len(templates) > 1
-                whose = f"of judge {name}" if role == "judge" else f"of suite {name}"
-                suffix = f"_{name}" if several else ""
-                chart = prompt_figure(template)
-                entries.append(_save(chart, number, title, display, folder, whose if several else "", suffix))
+    for number, role, title in _PROMPTS:
+        templates = prompts.get(role) or {}
+        if not templates:
+            entries.append(Entry(f"Figure {number}", title, note="the suite writes no pairs"))
+        for name, template in templates.items():
+            note, suffix = (f"of {_WHOSE[role]} {name}", f"_{name}") if len(templates) > 1 else ("", "")
+            entries.append(_save(prompt_figure(template), number, title, display, folder, note, suffix))
     return entries
 
 

@@ -1,4 +1,4 @@
-"""HTML pages from the templates of a package, with autoescape on, and what a page's security policy needs."""
+"""Pages and LaTeX from templates, and what a page's security policy needs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+_LAYOUT: dict[str, Any] = {
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+# LaTeX is full of braces and comment signs.
+_LATEX = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}
+_LATEX |= {"variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}
+
 
 def render(package: str, template: str, **context: Any) -> str:
-    """Fill `templates/<template>` of a package; every value is escaped unless it is Markup."""
-    return _environment(package).get_template(template).render(**context)
+    """Fill `templates/<template>` of a package as HTML; every value is escaped unless it is Markup."""
+    return _environment(package, autoescape=True).get_template(template).render(**context)
+
+
+def render_latex(template: str, **context: Any) -> str:
+    """Fill `templates/<template>` of this package as LaTeX, whose values are escaped already."""
+    return _environment("valuedrift.paper", autoescape=False).get_template(template).render(**context)
 
 
 def script_hash(script: str) -> str:
@@ -21,12 +36,6 @@ def script_hash(script: str) -> str:
 
 
 @cache
-def _environment(package: str) -> Environment:
-    return Environment(
-        loader=PackageLoader(package),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+def _environment(package: str, autoescape: bool) -> Environment:
+    delimiters: dict[str, Any] = {} if autoescape else _LATEX
+    return Environment(loader=PackageLoader(package), autoescape=autoescape, **_LAYOUT, **delimiters)

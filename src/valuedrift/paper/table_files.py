@@ -16,6 +16,7 @@ import polars as pl
 
 from valuedrift.files import write_text
 from valuedrift.paper.latex import latex_text
+from valuedrift.paper.rendering import render_latex
 from valuedrift.visible_text import spreadsheet_cell, visible
 
 MISSING = "—"
@@ -101,25 +102,28 @@ def markdown(table: Table) -> str:
 
 def latex(table: Table) -> str:
     """A fragment to \\input: a float, or a long table where the rows don't fit one page, turned unless it is prose."""
-    if table.prose:
-        return _latex_long(table, r"\begingroup\footnotesize", r"\endgroup")
-    if table.frame.height > _ROWS_PER_PAGE:
-        return _latex_long(table, r"\begin{landscape}\tiny\setlength{\tabcolsep}{1.5pt}", r"\end{landscape}")
-    return _latex_float(table)
+    numbered = _NUMBERED.fullmatch(table.caption)
+    *upper, names = header_rows(table.frame.columns)
+    return render_latex(
+        "table.tex",
+        packages=_PACKAGES,
+        counter=int(numbered[1]) - 1 if numbered else None,
+        caption=latex_text(numbered[2] if numbered else table.caption),
+        label=re.sub(r"[^A-Za-z0-9]+", "-", table.name),
+        columns=_latex_columns(table),
+        groups=[[(latex_text(label), span) for label, span in row] for row in upper],
+        rules=list(map(_group_rules, upper)),
+        names=[latex_text(label) for label, _ in names],
+        rows=[[latex_text(cell) for cell in row] for row in body_rows(table)],
+        notes=[latex_text(note) for note in table.notes],
+        is_prose=bool(table.prose),
+        is_long=table.frame.height > _ROWS_PER_PAGE,
+    )
 
 
 def latex_document(names: Iterable[str]) -> str:
     """A document that inputs the fragments `<name>.tex` beside it."""
-    lines = [
-        "% All tables of this folder: pdflatex tables.tex, three times for the widths of long tables",
-        r"\documentclass[a4paper]{article}",
-        r"\usepackage[margin=1.5cm]{geometry}",
-        rf"\usepackage{{{_PACKAGES}}}",
-        r"\begin{document}",
-        *(rf"\input{{{name}}}\clearpage" for name in names),
-        r"\end{document}",
-    ]
-    return "\n".join(lines) + "\n"
+    return render_latex("tables.tex", packages=_PACKAGES, names=names)
 
 
 def _prose(value: object) -> str:
@@ -148,65 +152,6 @@ def _markdown_prose(text: str) -> str:
     return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
-def _latex_float(table: Table) -> str:
-    return "\n".join(
-        [
-            rf"% needs \usepackage{{{_PACKAGES}}}",
-            *_latex_counter(table),
-            r"\begin{table}[tbp]",
-            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            _latex_caption(table),
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{_latex_columns(table)}}}",
-            *_latex_header(table),
-            *_latex_body(table),
-            r"\bottomrule",
-            r"\end{tabular}}",
-            *(
-                rf"\par\smallskip\begin{{minipage}}{{\linewidth}}{latex_text(note)}\end{{minipage}}"
-                for note in table.notes
-            ),
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _latex_long(table: Table, begin: str, end: str) -> str:
-    return "\n".join(
-        [
-            rf"% needs \usepackage{{{_PACKAGES}}}",
-            begin,
-            *_latex_counter(table),
-            rf"\begin{{longtable}}{{{_latex_columns(table)}}}",
-            rf"{_latex_caption(table)}\\",
-            *_latex_header(table),
-            r"\endhead",
-            *_latex_body(table),
-            r"\bottomrule",
-            r"\end{longtable}",
-            *(rf"\noindent {latex_text(note)}\par" for note in table.notes),
-            end,
-            "",
-        ]
-    )
-
-
-def _latex_counter(table: Table) -> list[str]:
-    """Sets the counter so that the caption gets the paper's number."""
-    numbered = _NUMBERED.fullmatch(table.caption)
-    return [rf"\setcounter{{table}}{{{int(numbered[1]) - 1}}}"] if numbered else []
-
-
-def _latex_caption(table: Table) -> str:
-    """A caption whose number `\\ref` finds, or one without where the paper has none."""
-    numbered = _NUMBERED.fullmatch(table.caption)
-    if not numbered:
-        return rf"\caption*{{{latex_text(table.caption)}}}"
-    label = re.sub(r"[^A-Za-z0-9]+", "-", table.name)
-    return rf"\caption{{{latex_text(numbered[2])}}}\label{{tab:{label}}}"
-
-
 def _latex_columns(table: Table) -> str:
     columns = zip(table.frame.get_columns(), is_numeric(table), strict=True)
     return "".join("r" if numeric else _latex_column(table, cells) for cells, numeric in columns)
@@ -223,24 +168,6 @@ def _latex_column(table: Table, cells: pl.Series) -> str:
 def _paragraphs(share: float) -> str:
     """A column of that share of the line, ragged on the right."""
     return rf">{{\raggedright\arraybackslash}}p{{{share:.3g}\linewidth}}"
-
-
-def _latex_header(table: Table) -> list[str]:
-    *upper, names = header_rows(table.frame.columns)
-    lines = [r"\toprule"]
-    for row in upper:
-        lines.append(" & ".join(_multicolumn(label, span) for label, span in row) + r" \\")
-        lines.append(_group_rules(row))
-    lines.append(" & ".join(latex_text(label) for label, _ in names) + r" \\")
-    return [*lines, r"\midrule"]
-
-
-def _latex_body(table: Table) -> list[str]:
-    return [" & ".join(latex_text(cell) for cell in row) + r" \\" for row in body_rows(table)]
-
-
-def _multicolumn(label: str, span: int) -> str:
-    return rf"\multicolumn{{{span}}}{{c}}{{{latex_text(label)}}}"
 
 
 def _group_rules(row: list[tuple[str, int]]) -> str:

@@ -14,14 +14,12 @@ from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.llm.complete import ask
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
-from valuedrift.templates import read_template
 
 MOST_UNUSABLE = 0.2
 """A step fails above this share of unusable replies: then the model or the template is wrong, not single replies."""
 
 T = TypeVar("T")
 
-_PLACES = {"rephrase": ["prompt"], "name": ["terms", "examples"], "value_laden": ["question"]}
 _SHOWN = 200
 _CONTROLS = {"Cc", "Cs"}  # control characters and lone surrogates
 
@@ -32,11 +30,6 @@ class Unusable:
 
     reason: str
     reply: str
-
-
-def read_question_prompt(question: str) -> str:
-    """The template of a question to a chat model: rephrase, name or value_laden."""
-    return read_template(f"template of '{question}'", question, "valuedrift.probes", _PLACES[question])
 
 
 def ask_each(

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.data.canonical import MalformedRow, take_text
 from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data.split import order_key
+from valuedrift.data_formats.canonical import MalformedRow, take_text
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, ConfigError, DataError
 from valuedrift.files import write_json, write_parquet

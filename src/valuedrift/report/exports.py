@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from valuedrift.report.data_dictionary import describe, readme
 from valuedrift.report.sources import Sources, read_findings, read_training
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
-from valuedrift.workflow.benchmark_files import StageCost, predicted_and_measured, stage_costs
+from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 MEASURES = {
     "values": "values",
@@ -72,7 +73,7 @@ def exported_tables(
     yield from _joined(sources.statistics, MEASURES)
     yield "findings", _findings(sources.statistics, display)
     yield "question_stances", question_stances(sources.stances)
-    yield from _expressed(sources.expression)
+    yield from _joined(sources.expression.values(), EXPRESSED, sources.expression)
     yield from _joined(sources.prediction, PREDICTED)
     yield from _joined(sources.calibrations, CALIBRATED)
     if sources.quality:
@@ -81,7 +82,7 @@ def exported_tables(
     if downstream:
         yield "downstream", _downstream(downstream)
     yield "training_metrics", read_training(sources.metrics)
-    yield "costs", _costs(stage_costs(sources.benchmarks))
+    yield "costs", pl.DataFrame(list(map(asdict, stage_costs(sources.benchmarks))), schema=_COSTS)
     yield "planned_costs", predicted_and_measured(sources.benchmarks)
 
 
@@ -113,33 +114,20 @@ def judge_quality(quality: Mapping[str, Any], judge: str) -> pl.DataFrame:
     by_stance = [
         (name, stance, None, value) for name in ("precision", "recall") for stance, value in quality[name].items()
     ]
-    confusion = [
-        ("confusion", stance, judged, count)
-        for stance, row in quality["confusion"].items()
-        for judged, count in row.items()
-    ]
+    counts = [(stance, *cell) for stance, row in quality["confusion"].items() for cell in row.items()]
+    confusion = [("confusion", *count) for count in counts]
     rows = [(judge, *row) for row in (*overall, *by_stance, *confusion)]
     return pl.DataFrame(rows, schema=_QUALITY, orient="row", strict=False)
 
 
-def _joined(folders: Sequence[Path], names: Mapping[str, str]) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each table of all folders that have it."""
+def _joined(
+    folders: Iterable[Path], names: Mapping[str, str], suites: Iterable[str] = ()
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of all folders that have it. suites: those of the folders, for a column `suite`"""
     for table, name in names.items():
-        files = [folder / f"{name}.parquet" for folder in folders]
-        if found := [pl.read_parquet(file) for file in files if file.exists()]:
-            yield table, pl.concat(found)
-
-
-def _expressed(folders: Mapping[str, Path]) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each table of what data sets express, of all suites that have it."""
-    for table, name in EXPRESSED.items():
-        files = {suite: folder / f"{name}.parquet" for suite, folder in folders.items()}
-        found = [
-            pl.read_parquet(file).select(pl.lit(suite).alias("suite"), pl.all())
-            for suite, file in files.items()
-            if file.exists()
-        ]
-        if found:
+        columns = [[pl.lit(suite).alias("suite")] for suite in suites]
+        files = [(folder / f"{name}.parquet", first or []) for folder, first in zip_longest(folders, columns) if folder]
+        if found := [pl.read_parquet(file).select(*first, pl.all()) for file, first in files if file.exists()]:
             yield table, pl.concat(found)
 
 
@@ -150,16 +138,9 @@ def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
 
 
 def _downstream(files: Sequence[Path]) -> pl.DataFrame:
-    scores = ({**_place(found), **score} for found in map(read_json, files) for score in found["scores"])
-    return pl.DataFrame(list(scores), infer_schema_length=None)
-
-
-def _place(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: found[key] for key in ("model", "run", "step")}
-
-
-def _costs(stages: Sequence[StageCost]) -> pl.DataFrame:
-    return pl.DataFrame([asdict(stage) for stage in stages], schema=_COSTS)
+    found = [(scored, {key: scored[key] for key in ("model", "run", "step")}) for scored in map(read_json, files)]
+    scores = [{**where, **score} for scored, where in found for score in scored["scores"]]
+    return pl.DataFrame(scores, infer_schema_length=None)
 
 
 def _safe(texts: pl.Series) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 INSPECT = "inspect_ai"
 CHECKPOINT = ("model", "run", "step")
+Checkpoint = tuple[str, str, int]
 COLUMNS = (
     *(*CHECKPOINT, "topic", "question_id", "question", "sample", "answer"),
     *(*PROBABILITIES, "flag", "judge", "prompt_hash"),
@@ -40,22 +41,20 @@ def write_inspect_logs(stances: Sequence[Path], out: Path) -> list[Path]:
     installed, a column is missing, a model or run can't name a folder, or two tables hold the same checkpoint.
     """
     if find_spec(INSPECT) is None:
-        raise ArtifactError(
-            INSPECT, None, "the package inspect_ai", "Install it in an environment: see docs/exports.md."
-        )
-    places = _places(stances)
-    return [_write(rows, _log_file(out, place)) for place, rows in _checkpoints(places)]
+        do = "Install it in an environment: see docs/exports.md."
+        raise ArtifactError(INSPECT, None, "the package inspect_ai", do)
+    return [_write(file, checkpoint, out) for checkpoint, file in _checkpoints(stances).items()]
 
 
-def _places(stances: Sequence[Path]) -> dict[tuple[str, str, int], Path]:
+def _checkpoints(stances: Sequence[Path]) -> dict[Checkpoint, Path]:
     """Each checkpoint's stance table."""
-    places: dict[tuple[str, str, int], Path] = {}
+    places: dict[Checkpoint, Path] = {}
     for file in stances:
         found = pl.read_parquet_schema(file)
         if missing := [name for name in COLUMNS if name not in found]:
             raise ArtifactError(file, list(found), f"the columns {', '.join(missing)} as well")
         for place in (
-            pl.scan_parquet(file).select(CHECKPOINT).unique().collect(engine="streaming").sort(CHECKPOINT).rows()
+            pl.scan_parquet(file).select(CHECKPOINT).unique().sort(CHECKPOINT).collect(engine="streaming").rows()
         ):
             if place in places:
                 raise ArtifactError(file, place, f"checkpoints that {places[place]} does not hold")
@@ -65,20 +64,12 @@ def _places(stances: Sequence[Path]) -> dict[tuple[str, str, int], Path]:
     return places
 
 
-def _checkpoints(places: Mapping[tuple[str, str, int], Path]) -> Iterator[tuple[tuple[str, str, int], pl.DataFrame]]:
-    for place, file in places.items():
-        own = [pl.col(name) == value for name, value in zip(CHECKPOINT, place, strict=True)]
-        yield place, pl.scan_parquet(file).filter(own).collect(engine="streaming")
-
-
-def _log_file(out: Path, place: tuple[str, str, int]) -> Path:
-    model, run, step = place
-    return out / model / run / f"step-{step:06d}.eval"
-
-
-def _write(rows: pl.DataFrame, path: Path) -> Path:
+def _write(file: Path, checkpoint: Checkpoint, out: Path) -> Path:
     from inspect_ai.log import write_eval_log
 
+    model, run, step = checkpoint
+    rows = pl.scan_parquet(file).filter(model=model, run=run, step=step).collect(engine="streaming")
+    path = out / model / run / f"step-{step:06d}.eval"
     with publish(path) as draft:
         write_eval_log(_log(rows), draft, format="eval")
     return path

@@ -17,6 +17,7 @@ import yaml
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
+from valuedrift.data_formats.formats import FORMATS
 from valuedrift.files import read_json
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_suites import Suite
@@ -70,7 +71,7 @@ class Sizes:
         """Mean tokens of a row's parts, by the data card: `conversation`, or `prompt`, `chosen` and `rejected`."""
         form, card = suite["data"][data]["format"], self.folder / f"{RESULTS}/data/{suite.name}/{data}/card.json"
         if not card.is_file() or suite.has_world:  # the pocket world's tokens are whole words
-            return {**self.rates["tokens"]["other"], **self.rates["tokens"].get(form, {})}
+            return {**self.rates["tokens"], **FORMATS[form].tokens}
         lengths = read_json(card)["lengths"]
         return {part: _mean(bins) / self.rates["characters_per_token"] for part, bins in lengths.items()}
 

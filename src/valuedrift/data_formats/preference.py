@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import CanonicalRow, Reason, Skip, preference_row, take_text, take_text_or_messages
+from valuedrift.data_formats.canonical import (
+    CanonicalRow,
+    Reason,
+    Skip,
+    preference_row,
+    take_text,
+    take_text_or_messages,
+)
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import CanonicalRow, Skip, sft_row, take_messages, take_text_or_messages
+from valuedrift.data_formats.canonical import CanonicalRow, Skip, sft_row, take_messages, take_text_or_messages
 
 
 def convert_messages(row: Mapping[str, Any]) -> CanonicalRow | Skip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import CanonicalRow, Skip, preference_row, read_message, require, take_messages
+from valuedrift.data_formats.canonical import CanonicalRow, Skip, preference_row, read_message, require, take_messages
 
 _ROLES = {"system": "system", "human": "user", "gpt": "assistant"}
 

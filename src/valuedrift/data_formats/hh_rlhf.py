@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import CanonicalRow, MalformedRow, Message, Reason, Skip, preference_row, take_text
+from valuedrift.data_formats.canonical import (
+    CanonicalRow,
+    MalformedRow,
+    Message,
+    Reason,
+    Skip,
+    preference_row,
+    take_text,
+)
 
 _TURN = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import CanonicalRow, MalformedRow, Reason, Skip, require, sft_row, take_messages
+from valuedrift.data_formats.canonical import CanonicalRow, MalformedRow, Reason, Skip, require, sft_row, take_messages
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:

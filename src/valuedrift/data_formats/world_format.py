@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from valuedrift.data.canonical import (
+from valuedrift.data_formats.canonical import (
     CanonicalRow,
     MalformedRow,
     Message,
