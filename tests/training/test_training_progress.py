@@ -44,7 +44,7 @@ def test_a_log_gets_plain_lines_where_something_was_logged(tmp_path: Path) -> No
     stream = io.StringIO()
     walk(Progress(stream), tmp_path)
     assert stream.getvalue() == (
-        "step 2/4, loss 0.5, 1,234 tokens/s, 0 s left\nstep 4/4, loss 0.25, 1,234 tokens/s, 0 s left\n"
+        "step 2/4, loss 0.5, 1,234 tokens/s, 0.0 s left\nstep 4/4, loss 0.25, 1,234 tokens/s, 0.0 s left\n"
     )
 
 
