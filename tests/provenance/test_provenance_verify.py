@@ -12,7 +12,7 @@ from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_wo
 from valuedrift.cli import main
 from valuedrift.digests import file_digest
 from valuedrift.errors import ArtifactError
-from valuedrift.models.kept_steps import prune
+from valuedrift.models.prune_weights import prune
 from valuedrift.provenance.artifact_records import record_file
 from valuedrift.provenance.verify import verify
 

@@ -19,7 +19,7 @@ from valuedrift.models.model_folder import require_model
 from valuedrift.training import disk, keep
 from valuedrift.training.disk import explain_full_disk, predict, require_space
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 

@@ -10,13 +10,14 @@ from valuedrift.config.grid import BASE, RESULTS
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError, did_you_mean
 from valuedrift.workflow.project import Project
-from valuedrift.workflow.project_models import STATISTICS, Model
+from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
 _OF_MODELS = (
     "ablations",
     "calibration",
     "checkpoints",
+    "corrected",
     "downstream",
     "drift",
     "generations",
@@ -72,7 +73,7 @@ def _files_in(target: str, project: Project) -> list[str]:
     kind, *names = parts
     if kind in _OF_MODELS:
         models = [model for model in project.models.values() if model.name in names[:1]] if names else project.reported
-        files = [file for model in models for file in _files_of_model(kind, model)]
+        files = [file for model in models for file in _files_of_model(kind, model, project)]
     else:
         suites = [suite for suite in project.suites.values() if suite.name in names[:1]] or project.reported_suites
         files = [file for suite in suites for file in _files_of_suite(kind, suite)]
@@ -96,7 +97,7 @@ def _files_of_suite(kind: str, suite: Suite) -> Iterator[str]:
         yield from (f"{folder}/{table}.{'csv' if table == 'probes' else 'parquet'}" for table in suite.world_tables)
 
 
-def _files_of_model(kind: str, model: Model) -> Iterator[str]:
+def _files_of_model(kind: str, model: Model, project: Project) -> Iterator[str]:
     folder = f"{RESULTS}/{kind}/{model.name}"
     if kind in ("drift", "ablations"):
         yield folder
@@ -110,6 +111,8 @@ def _files_of_model(kind: str, model: Model) -> Iterator[str]:
         yield from model.stances
     elif kind == "statistics":
         yield from (f"{folder}/{file}" for file in STATISTICS)
+    elif kind == "corrected" and project.labelled(model):
+        yield from (f"{folder}/{file}" for file in CORRECTED)
     elif kind == "prediction":
         yield from (f"{folder}/{file}" for file in PREDICTION)
     elif kind == "calibration" and model.suite["calibration"]:
