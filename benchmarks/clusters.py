@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from valuedrift.config.probe_sets import ClusterSettings, ReductionSettings
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.models.sentence_encoder import OFFLINE, encoder
@@ -27,7 +29,7 @@ from valuedrift.probes.compare_clusters import compare_clusters
 from valuedrift.probes.describe_clusters import write_descriptions
 from valuedrift.probes.question_clusters import write_clusters
 from valuedrift.probes.reduce import write_reduced
-from valuedrift.probes.rephrase import read_questions, write_as_asked
+from valuedrift.probes.rephrase import write_as_asked
 
 
 def seconds(stage: Callable[..., object], *arguments: Any) -> float:
@@ -41,7 +43,7 @@ def prepare(prompts: str, folder: Path) -> dict[str, float]:
     questions = folder / "questions.parquet"
     read = seconds(write_as_asked, prompts, questions)
     load = seconds(encoder, OFFLINE)
-    embed = seconds(write_embeddings, read_questions(questions)["question"], OFFLINE, folder / "embeddings.npy")
+    embed = seconds(write_embeddings, pl.read_parquet(questions)["question"], OFFLINE, folder / "embeddings.npy")
     first = seconds(_reduce, folder, ReductionSettings())
     return {"read": read, "load_encoder": load, "embed": embed, "reduce_with_compilation": first}
 

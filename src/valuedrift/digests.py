@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,11 +26,6 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
         return dict(zip(listed, threads.map(file_digest, listed), strict=True))
 
 
-def files_in(folder: Path) -> list[Path]:
-    """The files directly in a folder, sorted by name, without hidden ones."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-
-
 def all_files(path: Path) -> list[Path]:
     """The file itself, or every file below a folder, sorted by path, without hidden files and folders."""
     if path.is_file():
@@ -39,6 +34,14 @@ def all_files(path: Path) -> list[Path]:
     return sorted(each for each in inside if not any(part.startswith(".") for part in each.relative_to(path).parts))
 
 
-def listing_digest(digests: Mapping[str, str]) -> str:
-    """One digest for a folder: of the sorted lines `digest  name` of its files."""
-    return text_digest("".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
+def path_digest(path: Path, digest_of: Callable[[Path], str]) -> str:
+    """The digest of a file, or one for a folder: of the lines `digest  name` of the files directly in it, not hidden.
+
+    Args:
+        path: The file or folder.
+        digest_of: Gives the digest of a file.
+    """
+    if not path.is_dir():
+        return digest_of(path)
+    files = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+    return text_digest("".join(f"{digest_of(each)}  {each.name}\n" for each in files))

@@ -52,6 +52,13 @@ class ClusterError(ValueDriftError):
         super().__init__(_sentence(place, found, expected, do))
 
 
+def require_columns(place: Path | str, found: Iterable[str], needed: Iterable[str]) -> None:
+    """Raise ArtifactError, naming the columns that the table `place` lacks."""
+    names = list(found)
+    if missing := [name for name in needed if name not in names]:
+        raise ArtifactError(place, names, f"the columns {', '.join(missing)} as well")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'a' or 'b'?` with the known names most like this one; empty where none is like it."""
     close = [f"'{one}'" for one in get_close_matches(name, known, n=2)]

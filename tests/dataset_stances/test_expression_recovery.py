@@ -50,7 +50,7 @@ def planted(world: dict[str, list[Path]]) -> pl.DataFrame:
 
 def test_what_is_planted_is_measured_by_a_perfect_judge(world: dict[str, list[Path]]) -> None:
     truth = planted(world)
-    shares = share_recovery(share_table(truth.fill_null(""), FEW), truth)
+    shares = share_recovery(share_table(truth, FEW), truth)
     climate = shares.filter(pl.col("topic") == "climate").select("stance", "planted", "measured").rows()
     assert climate == [("support", 0.5, 0.5), ("neutral", 0.25, 0.25), ("oppose", 0.25, 0.25)]
     gaps = gap_recovery(gap_summary(gap_table(truth), FEW), truth)
@@ -95,8 +95,9 @@ def test_tables_without_planted_columns_plant_nothing(tmp_path: Path) -> None:
 def test_commands_write_their_files(tmp_path: Path, world: dict[str, list[Path]]) -> None:
     files = []
     for data, tables in world.items():
-        table = planted_judgements(data, tables).with_columns(pl.col(pl.String).fill_null("x"), unassigned=pl.lit(0.0))
-        write_parquet(tmp_path / data / "judged.parquet", table.with_columns(cosine=pl.lit(0.8)))
+        texts = {name: pl.lit("x") for name in ("question_id", "question", "answer")}
+        table = planted_judgements(data, tables).with_columns(**texts, cosine=pl.lit(0.8), unassigned=pl.lit(0.0))
+        write_parquet(tmp_path / data / "judged.parquet", table)
         files.append(tmp_path / data / "judged.parquet")
     out = tmp_path / "expression"
     write_expression(files, {"replicates": 200, "level": 0.95}, seed=0, examples=3, out=out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from expression_rows import judged
 
+from valuedrift.dataset_stances.judged_rows import read_judged
 from valuedrift.dataset_stances.nearest_examples import movers, nearest_examples
 from valuedrift.dataset_stances.row_bootstrap import row_means
 from valuedrift.dataset_stances.stance_shares import share_table
@@ -64,11 +66,10 @@ def test_a_row_on_two_topics_is_resampled_as_one() -> None:
 def test_many_rows_in_groups_have_the_interval_of_a_mean() -> None:
     rng = np.random.default_rng(1)
     table = pl.DataFrame({"row_id": [f"{place:08x}" for place in rng.permutation(5000)], "x": rng.random(5000)})
-    means = row_means(table, ["x"], "climate", Bootstrap(replicates=4000))
+    (value,), (low,), (high,) = row_means(table, ["x"], "climate", Bootstrap(replicates=4000))
     expected = 2 * 1.96 * math.sqrt(1 / 12 / 5000)
-    assert means.rows == 5000
-    assert means.value[0] == pytest.approx(table["x"].mean())
-    assert means.high[0] - means.low[0] == pytest.approx(expected, rel=0.15)
+    assert value == pytest.approx(table["x"].mean())
+    assert high - low == pytest.approx(expected, rel=0.15)
 
 
 def test_answers_without_a_judgement_are_left_out_and_unassigned_probability_is_shown() -> None:
@@ -80,18 +81,17 @@ def test_answers_without_a_judgement_are_left_out_and_unassigned_probability_is_
 
 
 @pytest.mark.parametrize(
-    ("table", "word"),
+    ("line", "word"),
     [
-        (judged([{"p": "support"}]).drop("cosine"), "cosine"),
-        (judged([{"p": (0.9, 0.9, 0.9)}]), "sum to 1"),
-        (judged([{"p": (math.nan, 0.5, 0.5)}]), "sum to 1"),
-        (judged([{"p": "support", "topic": "all"}]), "another name"),
+        ({"p": (0.9, 0.9, 0.9)}, "sum to 1"),
+        ({"p": (math.nan, 0.5, 0.5)}, "sum to 1"),
+        ({"p": "support", "topic": "all"}, "another name"),
     ],
 )
-def test_tables_that_are_not_judged_answers_are_refused(table: pl.DataFrame, word: str) -> None:
-    for reader in (share_table, gap_table, nearest_examples):
-        with pytest.raises(ArtifactError, match=word):
-            reader(table)
+def test_tables_that_are_not_judged_answers_are_refused(tmp_path: Path, line: dict[str, Any], word: str) -> None:
+    judged([line]).with_columns(unassigned=0.0).write_parquet(tmp_path / "judged.parquet")
+    with pytest.raises(ArtifactError, match=word):
+        read_judged([tmp_path / "judged.parquet"])
 
 
 def test_distance_goes_from_none_to_the_root_of_two_and_differences_are_signed() -> None:

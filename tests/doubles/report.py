@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 from doubles.display import display
+from doubles.results import STANCES, drift_row, labels, values
 
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs
 from valuedrift.workflow.benchmark_files import StageCost
 
-STANCES = ("support", "neutral", "oppose")
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
 TOPICS = {
     "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
@@ -22,41 +22,7 @@ TOPICS = {
 }
 DISPLAY = display(topics=TOPICS, table_1_topics=["climate"])
 STEPS = (0, 100, 200)
-QUESTIONS = 3
-SAMPLES = 2
-
-
-def labels(run: str) -> dict[str, Any]:
-    algorithm, _, data = run.rpartition("/")[2].partition("-")
-    return {"model": "pocket", "run": run, "algorithm": algorithm, "data": data, "sft": "wildchat"}
-
-
-def values() -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            labels(run)
-            | {"step": step, "topic": topic, "stance": stance, "value": middle, "low": middle - 0.05}
-            | {"high": middle + 0.05, "questions": QUESTIONS, "answers": QUESTIONS * SAMPLES}
-            for run in RUNS
-            for step in STEPS
-            for topic in ("all", *TOPICS)
-            for stance, middle in zip(STANCES, (0.5, 0.3, 0.2), strict=True)
-        ]
-    )
-
-
-def drift_row(run: str, topic: str, stance: str, magnitude: float, time: float | None) -> dict[str, Any]:
-    reached = None if time is None else round(200 * time)
-    return (
-        labels(run)
-        | {"topic": topic, "stance": stance, "start_value": 0.3, "end_value": 0.3 + magnitude}
-        | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
-        | {"time": time, "time_low": time, "time_high": time, "end_step": 200}
-        | {"outcome": "no_drift" if time is None else "reached", "step_reached": reached}
-        | {"step_before": None if reached is None else reached - 100, "still_moving": time == 1.0}
-        | {"q_value": 0.001 if abs(magnitude) > 0.2 else 0.4, "real": abs(magnitude) > 0.2}
-        | {"noise_floor": 0.02, "exceeds_noise": abs(magnitude) > 0.02}
-    )
+QUESTIONS, SAMPLES = 3, 2
 
 
 def drift() -> pl.DataFrame:
@@ -188,7 +154,7 @@ def training(points: int = 5) -> pl.DataFrame:
 
 INPUTS = ReportInputs(
     display=DISPLAY,
-    values=values(),
+    values=values(RUNS, ("all", *TOPICS)),
     drift=drift(),
     calibration=pl.DataFrame(
         {"model": ["pocket"] * 2, "data": ["wildchat"] * 2, "topic": ["climate"] * 2, "stance": ["support", "oppose"]}

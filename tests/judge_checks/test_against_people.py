@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from valuedrift.errors import DataError
 from valuedrift.judge_checks.against_people import (
     judges_against_people,
-    quality_json,
     quality_markdown,
     summary,
     write_against_people,
@@ -114,17 +114,17 @@ def test_the_real_slice_is_reproduced():
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     quality = judges_against_people(file)
     assert_same(summary(quality), expected_summary(rows))
-    assert list(quality.judges) == ["gpt-4o-2024-08-06", "Llama-3.1-8B-Instruct", "Llama-3.2-3B-Instruct"]
-    for name, judge in quality.judges.items():
-        assert judge.four.confusion.sum() == judge.n == len(rows) == 200
+    assert list(quality["judges"]) == ["gpt-4o-2024-08-06", "Llama-3.1-8B-Instruct", "Llama-3.2-3B-Instruct"]
+    for name, judge in quality["judges"].items():
+        assert sum(map(sum, judge["four"]["confusion"])) == judge["n"] == len(rows) == 200
         for i, truth in enumerate(FOUR):
             for j, found in enumerate(FOUR):
                 count = sum(four(one["human_final"]) == truth and four(one[f"judge:{name}"]) == found for one in rows)
-                assert judge.four.confusion[i, j] == count
-        for scores in (judge.three, judge.four):
-            for one in (scores.accuracy, scores.macro_f1, scores.weighted_f1, scores.kappa):
-                assert one.low < one.value < one.high
-    accuracies = [judge.four.accuracy.value for judge in quality.judges.values()]
+                assert judge["four"]["confusion"][i][j] == count
+        for scores in (judge["three"], judge["four"]):
+            for measure in ("accuracy", "macro_f1", "weighted_f1", "kappa"):
+                assert scores[measure]["low"] < scores[measure]["value"] < scores[measure]["high"]
+    accuracies = [judge["four"]["accuracy"]["value"] for judge in quality["judges"].values()]
     assert all(better > worse for better, worse in pairwise(accuracies))
 
 
@@ -139,7 +139,7 @@ def test_raw_outputs_are_read_by_ascending_digit():
 def test_human_labels_in_every_form(tmp_path):
     forms = [("1", 1), ("5 - only con", "4"), ("Support", "pro"), ("OPPOSE ", "con"), ("neutral", 3)]
     rows = [{"human_1": a, "human_2": b, "human_final": a, "judge:a": "1"} for a, b in forms]
-    assert judges_against_people(write(tmp_path, rows), FAST).human.four.accuracy.value == 1
+    assert judges_against_people(write(tmp_path, rows), FAST)["human"]["four"]["accuracy"]["value"] == 1
 
 
 @pytest.mark.parametrize(
@@ -191,14 +191,14 @@ STANCE_ROWS = [
 
 def test_stance_columns_are_a_judge_too(tmp_path):
     quality = judges_against_people(write(tmp_path, STANCE_ROWS), FAST)
-    judge = quality.judges["qwen"]
-    assert (judge.n, judge.unjudged) == (4, 1)
-    assert judge.four.confusion.tolist() == [[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
-    assert judge.three.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [1, 0, 0]]
+    judge = quality["judges"]["qwen"]
+    assert (judge["n"], judge["unjudged"]) == (4, 1)
+    assert judge["four"]["confusion"] == [[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    assert judge["three"]["confusion"] == [[1, 0, 0], [1, 1, 0], [1, 0, 0]]
 
 
 def test_the_calibration_curve_by_hand(tmp_path):
-    curve = judges_against_people(write(tmp_path, STANCE_ROWS), FAST).calibration
+    curve = pl.DataFrame(judges_against_people(write(tmp_path, STANCE_ROWS), FAST)["calibration"])
     support = curve.filter(stance="support").select("bin", "answers", "predicted", "observed").rows()
     assert support == [(1, 1, 0.1, 0.0), (4, 1, 0.4, 0.0), (9, 2, pytest.approx(0.925), 0.5)]
     low, high = curve.filter(stance="support", bin=9).select("low", "high").row(0)
@@ -234,7 +234,7 @@ def test_scores_that_are_not_defined_are_null(tmp_path):
     assert summary(quality)["a"]["kappa_4"] is None
     assert summary(quality)["human"] == {"kappa_4": None}
     assert summary(quality)["a"]["macro_f1_4"] == 1  # labels that occur on neither side don't count
-    assert quality_json(quality)["judges"]["a"]["four"]["kappa"] == {"value": None, "low": None, "high": None}
+    assert quality["judges"]["a"]["four"]["kappa"] == {"value": None, "low": None, "high": None}
 
 
 def test_f1_of_a_label_that_only_one_side_has_is_zero():
@@ -261,7 +261,7 @@ def test_intervals_are_those_of_drawing_rows():
 
 def test_intervals_depend_on_the_seed_alone(tmp_path):
     file = write(tmp_path, ROWS * 5)
-    same, again, other = (quality_json(judges_against_people(file, Bootstrap(seed, 300))) for seed in (1, 1, 2))
+    same, again, other = (judges_against_people(file, Bootstrap(seed, 300)) for seed in (1, 1, 2))
     assert same == again
     assert same != other
 
@@ -273,6 +273,6 @@ def test_the_files(tmp_path):
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"quality.json", "quality.md", "quality.svg", "calibration.svg"}
     written = json.loads((tmp_path / "out" / "quality.json").read_text(encoding="utf-8"))
-    assert written["judges"]["qwen"]["three"]["accuracy"]["value"] == quality.judges["qwen"].three.accuracy.value
+    assert written == quality
     assert "a\\|b\\*" in quality_markdown(quality)
-    assert f"{quality.judges['qwen'].four.accuracy.value:.3f} (" in quality_markdown(quality)
+    assert f"{quality['judges']['qwen']['four']['accuracy']['value']:.3f} (" in quality_markdown(quality)

@@ -8,6 +8,7 @@ import json
 import polars as pl
 import pytest
 
+from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.draw_sample import write_sample_sheet
 from valuedrift.judge_checks.filled_sheet import agreement_with_person, calibration_sample, disagreements, write_check
 from valuedrift.statistics.bootstrap import Bootstrap
@@ -110,7 +111,7 @@ def test_a_filled_sheet_gives_the_calibration_sample_and_the_files(tmp_path):
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    sample = calibration_sample(out / "filled.csv", out / "key.parquet")
+    sample = calibration_sample(read_sheet(out / "filled.csv", out / "key.parquet"))
     assert sample.columns == [
         *("model", "run", "step", "topic", "question_id", "sample", "stage", "human_stance", "human_refusal"),
         *("p_support", "p_neutral", "p_oppose", "unassigned", "judged_stance", "weight"),

@@ -90,7 +90,7 @@ def test_the_command_writes_what_the_correction_reads(
     assert list(stages) == ["base", "sft", "preference"]
     for stage in stages.values():
         assert not isinstance(stage.confusion, str)
-        assert stage.confusion.matrix.round(6).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        assert stage.confusion.value.round(6).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
         assert not any(isinstance(one, str) for one in stage.rectifiers.values())
 
 

@@ -226,7 +226,7 @@ def test_the_true_stance_is_kept_but_not_read(tmp_path):
     assert [table["true_stance"].to_list() for table in found] == labels
     assert found[0].drop("true_stance").equals(found[1].drop("true_stance"))
     rows.write_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(ArtifactError, match="the column true_stance"):
+    with pytest.raises(ArtifactError, match="a column true_stance"):
         write_heldout_quality(
             tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json"
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 
 import polars as pl
 import pytest
+from doubles import results
 from doubles.display import display
+from doubles.pages import Page
+from doubles.results import drift_row
 
 from valuedrift.errors import ConfigError, DataError
 from valuedrift.paper import style
@@ -24,18 +26,8 @@ DISPLAY = display("llama3_3b", "qwen3_4b", "pocket", topics=TOPICS)
 COLOURS = {"support": "#2ca02c", "neutral": "#1f77b4", "oppose": "#d62728"}
 
 
-def values(steps=(0, 100, 200), models=("pocket",), runs=RUNS) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {"model": model, "run": run, "step": step, "topic": topic, "stance": stance}
-            | {"value": value + step / 10_000, "low": value - 0.05, "high": value + 0.05}
-            for model in models
-            for run in runs
-            for step in steps
-            for topic in ("all", "climate", "work")
-            for stance, value in zip(COLOURS, (0.3, 0.5, 0.2), strict=True)
-        ]
-    )
+def values(steps=(0, 100, 200), models=("pocket",)) -> pl.DataFrame:
+    return results.values(RUNS, ("all", "climate", "work"), steps, models)
 
 
 def draw(table, runs, topics, model="pocket", shown=DISPLAY):
@@ -45,14 +37,9 @@ def draw(table, runs, topics, model="pocket", shown=DISPLAY):
 
 def drift(magnitudes: dict[str, tuple[float, float, float]]) -> pl.DataFrame:
     """Magnitudes (support, neutral, oppose) by run, the same for both topics."""
+    cells = [(run, topic) for run in magnitudes for topic in ("all", "climate")]
     return pl.DataFrame(
-        [
-            {"model": "pocket", "run": run, "data": run.rpartition("/")[2].partition("-")[2]}
-            | {"topic": topic, "stance": stance, "magnitude": magnitude}
-            for run, three in magnitudes.items()
-            for topic in ("all", "climate")
-            for stance, magnitude in zip(COLOURS, three, strict=True)
-        ]
+        [drift_row(*cell, *own) for cell in cells for own in zip(COLOURS, magnitudes[cell[0]], strict=True)]
     )
 
 
@@ -210,23 +197,6 @@ def test_png_has_twice_the_size_of_svg(tmp_path):
     width, height = (int(re.search(rf'{side}="(\d+)"', svg.read_text())[1]) for side in ("width", "height"))
     header = png.read_bytes()[16:24]
     assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (2 * width, 2 * height)
-
-
-class Page(HTMLParser):
-    """Collects the tags of a page with their attributes, and the texts of its scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.scripts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        if self.tags and self.tags[-1][0] == "script" and data.strip():
-            self.scripts.append(data)
 
 
 def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from doubles.display import MODELS, TOPICS, display
+from doubles.results import drift_row
 
 from valuedrift.errors import DataError
 from valuedrift.paper.drift_tables import drift_tables, signed
@@ -14,40 +15,11 @@ DISPLAY = display(*MODELS, "pocket", table_1_topics=["immigration", "climate"])
 
 
 def drift(*rows: dict) -> pl.DataFrame:
-    """Rows with the columns that matter to a test; the rest is filled in from the run's name."""
-    filled = []
-    for row in rows:
-        algorithm, _, data = row["run"].rpartition("/")[2].partition("-")
-        filled.append(
-            {
-                "model": "pocket",
-                "algorithm": algorithm,
-                "data": data,
-                "sft": row["run"].partition("/")[0].removeprefix("sft-"),
-                "topic": "immigration",
-                "stance": "support",
-                "start_value": 0.3,
-                "end_value": 0.3 + row.get("magnitude", 0.2),
-                "magnitude": 0.2,
-                "low": 0.1,
-                "high": 0.3,
-                "time": 0.25,
-                "time_low": 0.1,
-                "time_high": 0.5,
-                "outcome": "reached",
-                "end_step": 400,
-                "q_value": 0.2,
-                "real": False,
-                "noise_floor": 0.02,
-                "exceeds_noise": True,
-            }
-            | row
-        )
-    return pl.DataFrame(filled, infer_schema_length=None)
+    return pl.DataFrame([drift_row(**{"real": False, **row}) for row in rows], infer_schema_length=None)
 
 
 def no_drift(**row: object) -> dict:
-    return {"magnitude": -0.001, "time": None, "time_low": None, "time_high": None, "outcome": "no_drift"} | row
+    return {"magnitude": -0.001, "time": None} | row
 
 
 def table(frame: pl.DataFrame, name: str) -> Table:
@@ -173,7 +145,11 @@ def test_suites_that_are_shown_together_have_their_own_tables():
 
 
 def test_real_drifts_carry_a_mark_that_a_note_explains():
-    rows = ({"real": True}, {"stance": "neutral", "magnitude": 0.5}, {"stance": "oppose", "real": True, "time": None})
+    rows = (
+        {"real": True},
+        {"stance": "neutral", "magnitude": 0.5},
+        {"stance": "oppose", "real": True, "time": None},
+    )
     sft = table(drift(*({"run": "sft-wildchat"} | row for row in rows)), "sft_drift_pocket")
     row = cells(sft, "Immigration Policies")
     assert [row[f"WildChat / {stance} / M"] for stance in ("support", "neutral", "oppose")] == [
@@ -190,13 +166,10 @@ def test_the_tidy_table_keeps_every_row_with_its_intervals():
     frame = drift({"run": "sft-alpaca/dpo-hh-rlhf"}, no_drift(run="sft-alpaca"), {"run": "sft-wildchat"})
     tidy = table(frame, "drift_all")
     assert tidy.frame["run"].to_list() == ["sft-wildchat", "sft-alpaca", "sft-alpaca/dpo-hh-rlhf"]
-    assert tidy.frame.filter(pl.col("run") == "sft-wildchat").select("low", "high", "time_high").row(0) == (
-        0.1,
-        0.3,
-        0.5,
-    )
+    first = tidy.frame.filter(run="sft-wildchat").select("low", "high", "time_high").row(0)
+    assert first == pytest.approx((0.1, 0.3, 0.25))
     line = next(line for line in markdown(tidy).splitlines() if "no_drift" in line)
-    assert "| — | — | — | no_drift | 400 | 0.200 | no | 0.020 | yes |" in line
+    assert "| — | — | — | no_drift | 200 | 0.400 | no | 0.020 | no |" in line
 
 
 def test_no_rows_at_all_leave_an_empty_tidy_table():

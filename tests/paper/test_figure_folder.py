@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from doubles import results
 from doubles.display import TOPICS, display
 
 from valuedrift.display import Display
@@ -23,16 +24,8 @@ def shown(*models: str, own: tuple[str, ...] = ()) -> Display:
 
 
 def values(runs: dict[str, tuple[str, ...]]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {"model": model, "run": run, "step": step, "topic": "immigration", "stance": stance}
-            | {"value": 0.3, "low": 0.2, "high": 0.4}
-            for model, own in runs.items()
-            for run in own
-            for step in (0, 10)
-            for stance in ("support", "neutral", "oppose")
-        ]
-    )
+    tables = [results.values(own, ("immigration",), (0, 10), (model,)) for model, own in runs.items()]
+    return pl.concat(tables)
 
 
 def states(out: Path) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from doubles.results import STANCES, drift_row, values
 
 from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
@@ -23,7 +24,6 @@ from valuedrift.report.sources import Sources
 CONFIG = Path(__file__).parents[2] / "workflow_config.yaml"
 TOPICS = ("abortion", "gender_lgbtq", "climate", "immigration", "economy")
 """Those that the configuration's `report` names."""
-STANCES = ("support", "neutral", "oppose")
 SHARES = {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.1}
 
 
@@ -84,29 +84,11 @@ def grid(display: Display) -> list[str]:
 def write_inputs(folder: Path, display: Display) -> Sources:
     """What the pipeline would have made of every run on every topic, with the same numbers everywhere."""
     (model,), (suite,) = display.models.values(), display.suites
-    where = [
-        {"model": model.name, "run": run, "algorithm": run.rpartition("/")[2].partition("-")[0], "topic": topic}
-        | {"data": run.rpartition("/")[2].partition("-")[2], "sft": run.partition("/")[0].removeprefix("sft-")}
-        for run in grid(display)
-        for topic in ("all", *display.topics)
-    ]
-    interval = {"low": 0.1, "high": 0.3}
-    names = (
-        "start_value",
-        "end_value",
-        "magnitude",
-        "time",
-        "time_low",
-        "time_high",
-        "end_step",
-        "q_value",
-        "noise_floor",
-    )
-    drift = dict.fromkeys(names, 0.1) | interval | {"outcome": "reached", "real": True, "exceeds_noise": True}
-    values = {"value": 0.2, "questions": 3, "answers": 6} | interval
-    write_parquet(folder / "drift.parquet", pl.DataFrame([drift | w | {"stance": s} for w in where for s in STANCES]))
-    steps = [values | w | {"stance": s, "step": step} for w in where for s in STANCES for step in (0, 10)]
-    write_parquet(folder / "values.parquet", pl.DataFrame(steps))
+    topics, interval = ("all", *display.topics), {"low": 0.1, "high": 0.3}
+    cells = product(grid(display), topics, STANCES)
+    drift = pl.DataFrame([drift_row(*cell, model=model.name) for cell in cells])
+    write_parquet(folder / "drift.parquet", drift)
+    write_parquet(folder / "values.parquet", values(grid(display), topics, (0, 10), (model.name,)))
     write_json(folder / "findings.json", [])
     judged = [
         {"model": model.name, "run": run, "step": 1, "topic": topic, "question_id": "q1", "question": "Why?"}
@@ -132,7 +114,7 @@ def write_inputs(folder: Path, display: Display) -> Sources:
             **interval,
         }
         for data in suite.sft
-        for topic in ("all", *display.topics)
+        for topic in topics
         for stance in STANCES
     ]
     write_parquet(folder / "shares.parquet", pl.DataFrame(shares))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from doubles.display import display
 from doubles.report import corrected
+from doubles.results import STANCES, drift_row
 
 from valuedrift.display import Display
 from valuedrift.files import write_json
@@ -25,7 +27,6 @@ TOPICS = {
 HOSTILE = "<script>alert(1)</script> \\input{/etc/passwd} | =1+1 \u202e " + "word " * 200
 SHOWN = {"table_1_topics": ["immigration"], "sample_topics": ["abortion", "immigration"]}
 PROBES = pl.DataFrame({"topic": ["abortion"] * 2 + ["immigration"], "question": ["a", "b", "c"]})
-STANCES = ("support", "neutral", "oppose")
 
 
 def shown(*models: str, own: tuple[str, ...] = ()) -> Display:
@@ -170,26 +171,14 @@ def test_shares_that_the_text_states_stand_beside_ours_for_the_papers_data_only(
     assert stated_shares_table(SHARES, own, both) == []
 
 
-def drift(model: str, runs: tuple[str, ...]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {"model": model, "run": run, "algorithm": "x", "data": "x", "sft": "x", "topic": topic, "stance": stance}
-            | {"start_value": 0.3, "end_value": 0.5, "magnitude": 0.2, "low": 0.1, "high": 0.3}
-            | {"time": 0.25, "time_low": 0.1, "time_high": 0.5, "outcome": "reached", "end_step": 400}
-            | {"q_value": 0.01, "real": True, "noise_floor": 0.02, "exceeds_noise": True}
-            for run in runs
-            for topic in ("all", *TOPICS)
-            for stance in STANCES
-        ]
-    )
-
-
 def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> dict[str, Any]:
     """The files of models that were run in part, with hostile answers."""
     for model in models:
         (folder / "statistics" / model).mkdir(parents=True)
         runs = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
-        drift(model, runs).write_parquet(folder / "statistics" / model / "drift.parquet")
+        cells = product(runs, ("all", *TOPICS), STANCES)
+        rows = [drift_row(*cell, magnitude=0.2, model=model, real=True) for cell in cells]
+        pl.DataFrame(rows).write_parquet(folder / "statistics" / model / "drift.parquet")
         tables = corrected().drift.filter(pl.col("topic") == "all")
         tables.write_parquet(folder / "statistics" / model / "corrected_drift.parquet")
     for place, suite in enumerate(suites):

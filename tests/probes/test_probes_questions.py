@@ -30,23 +30,23 @@ def prism(tmp_path, prompts):
 
 def test_hand_made_questions_keep_their_order(tmp_path):
     file = hand_made(tmp_path, [("climate", "Is it warm?"), ("abortion", " Is it right? ")])
-    probes = hand_made_probes(file, TOPICS)
+    table, counts = hand_made_probes(file, TOPICS)
     digest = hashlib.sha256(b"Is it warm?").hexdigest()[:8]
-    assert probes.table.rows() == [
+    assert table.rows() == [
         (f"climate-{digest}", "climate", "Is it warm?"),
         (question_id("abortion", "Is it right?"), "abortion", "Is it right?"),
     ]
-    assert probes.table.columns == ["question_id", "topic", "question"]
-    assert probes.counts == {"read": 2, "duplicates": 0, "questions": {"climate": 1, "abortion": 1}}
+    assert table.columns == ["question_id", "topic", "question"]
+    assert counts == {"read": 2, "duplicates": 0, "questions": {"climate": 1, "abortion": 1}}
 
 
 def test_duplicates_are_dropped_and_counted_in_json_lines_too(tmp_path):
     questions = ("Is it warm?", "is it  WARM?", "Is it warm?", "Cold?")
     rows = [json.dumps({"topic": "climate", "question": question, "by": "me"}) for question in questions]
     (tmp_path / "probes.jsonl").write_text("\n".join(rows))
-    probes = hand_made_probes(str(tmp_path / "probes.jsonl"), TOPICS)
-    assert probes.table["question"].to_list() == ["Is it warm?", "Cold?"]
-    assert probes.counts["duplicates"] == 2
+    table, counts = hand_made_probes(str(tmp_path / "probes.jsonl"), TOPICS)
+    assert table["question"].to_list() == ["Is it warm?", "Cold?"]
+    assert counts["duplicates"] == 2
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_prism_topics_by_whole_words_in_any_case(tmp_path):
     neither = ["Are abortionists real?", "The climate of change", "Hello", "Is C+ fine?", "pro-lifer"]
     both = ["Abortion and climate change?"]
     file = prism(tmp_path, [*on_abortion, *on_climate, *neither, *both, "is abortion RIGHT?"])
-    probes = prism_probes(file, KEYWORDS, 2, seed=1)
-    assert probes.counts == {
+    table, counts = prism_probes(file, KEYWORDS, 2, seed=1)
+    assert counts == {
         "read": 13,
         "duplicates": 1,
         "no_topic": 5,
@@ -89,7 +89,7 @@ def test_prism_topics_by_whole_words_in_any_case(tmp_path):
         "seed": 1,
         "questions": {"abortion": 2, "climate": 2},
     }
-    chosen = probes.table.group_by("topic").agg("question").to_dicts()
+    chosen = table.group_by("topic").agg("question").to_dicts()
     by_topic = {entry["topic"]: set(entry["question"]) for entry in chosen}
     assert by_topic["climate"] == set(on_climate)
     assert by_topic["abortion"] < set(on_abortion)
@@ -98,10 +98,10 @@ def test_prism_topics_by_whole_words_in_any_case(tmp_path):
 def test_prism_choice_depends_on_the_seed_and_not_on_the_order(tmp_path):
     prompts = [f"Is abortion right in case {number}?" for number in range(200)]
     keywords = {"abortion": ["abortion"]}
-    first = prism_probes(prism(tmp_path, prompts), keywords, 50, seed=1).table
+    first = prism_probes(prism(tmp_path, prompts), keywords, 50, seed=1)[0]
     mixed = random.Random(0).sample(prompts, len(prompts))
-    assert prism_probes(prism(tmp_path, mixed), keywords, 50, seed=1).table.equals(first)
-    assert not prism_probes(prism(tmp_path, prompts), keywords, 50, seed=2).table.equals(first)
+    assert prism_probes(prism(tmp_path, mixed), keywords, 50, seed=1)[0].equals(first)
+    assert not prism_probes(prism(tmp_path, prompts), keywords, 50, seed=2)[0].equals(first)
     assert first["question_id"].n_unique() == 50
 
 
@@ -118,7 +118,7 @@ def test_empty_keywords_are_refused(tmp_path, words):
 
 
 def test_write_probes(tmp_path):
-    probes = hand_made_probes(hand_made(tmp_path, [("climate", "Is it warm?")]), TOPICS)
-    write_probes(probes, tmp_path / "out" / "probes.parquet")
-    assert pl.read_parquet(tmp_path / "out" / "probes.parquet").equals(probes.table)
-    assert json.loads((tmp_path / "out" / "probes.json").read_text()) == probes.counts
+    table, counts = hand_made_probes(hand_made(tmp_path, [("climate", "Is it warm?")]), TOPICS)
+    write_probes((table, counts), tmp_path / "out" / "probes.parquet")
+    assert pl.read_parquet(tmp_path / "out" / "probes.parquet").equals(table)
+    assert json.loads((tmp_path / "out" / "probes.json").read_text()) == counts

@@ -10,7 +10,7 @@ from probes_doubles import between, chat, read, write_prism
 
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.probes.question_prompts import read_question_prompt
-from valuedrift.probes.rephrase import read_prompts, read_questions, write_as_asked, write_rephrased
+from valuedrift.probes.rephrase import read_prompts, write_as_asked, write_rephrased
 
 FINE = [f"Taxes are fair in case {number}" for number in range(20)]
 NONE = {"duplicate_prompts": 0, "unusable": {}, "unusable_replies": []}
@@ -27,7 +27,7 @@ def rephrase(folder: Path, prompts: list[str], answer=question_for) -> tuple[pl.
         write_rephrased(
             write_prism(folder, prompts), read_question_prompt("rephrase"), llm, folder / "replies.jsonl", out
         )
-    return read_questions(out), read(out.with_suffix(".json")), asked
+    return pl.read_parquet(out), read(out.with_suffix(".json")), asked
 
 
 def test_every_prompt_becomes_its_question(tmp_path: Path) -> None:
@@ -102,14 +102,14 @@ def test_nothing_is_asked_again_until_the_template_changes(tmp_path: Path) -> No
 
 def test_without_a_chat_model_prompts_are_their_own_questions(tmp_path: Path) -> None:
     write_as_asked(write_prism(tmp_path, ["Taxes are fair", "taxes are FAIR", "Vote?"]), tmp_path / "q.parquet")
-    table = read_questions(tmp_path / "q.parquet")
+    table = pl.read_parquet(tmp_path / "q.parquet")
     assert table.rows() == [("prism-0", "Taxes are fair", "Taxes are fair"), ("prism-2", "Vote?", "Vote?")]
     assert read(tmp_path / "q.json") == {"read": 3, "duplicate_prompts": 1, "questions": 2}
 
 
 def test_prisms_own_field_names_are_read(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text('{"conversation_id": "c1", "opening_prompt": " Hi ", "conversation_type": "x"}\n')
-    assert read_prompts(str(tmp_path / "c.jsonl")).texts == {"c1": "Hi"}
+    assert read_prompts(str(tmp_path / "c.jsonl"))[0] == {"c1": "Hi"}
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,3 @@ def test_a_malformed_prompt_is_named_by_row_and_field(tmp_path: Path, line: str,
 def test_no_prompts_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least one prompt"):
         read_prompts(write_prism(tmp_path, []))
-
-
-def test_another_table_is_refused(tmp_path: Path) -> None:
-    pl.DataFrame({"id": ["a"], "question": ["b"]}).write_parquet(tmp_path / "q.parquet")
-    with pytest.raises(ArtifactError, match=r"q\.parquet.*id, prompt and question"):
-        read_questions(tmp_path / "q.parquet")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from probes_doubles import MODEL, WORDS, between, chat, read, words_embed, write_clustered
 
+from valuedrift.config.schema import Topic
 from valuedrift.errors import ArtifactError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
@@ -19,12 +20,16 @@ from valuedrift.probes.question_clusters import NOISE, clustering_hash
 from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.probes.questions import sample_probes, write_sample
 from valuedrift.probes.topic_choice import read_choice
-from valuedrift.probes.topic_proposal import Topic, write_proposal
+from valuedrift.probes.topic_proposal import write_proposal
 from valuedrift.probes.value_laden import on_topic, write_value_laden
 
 TOPICS = {
-    "abortion": Topic("On abortion", "access to legal abortion", "Abortion is a right.", ["abortion"]),
-    "climate": Topic("Climate Change", "action for the climate", "The climate matters.", ["climate", "carbon"]),
+    "abortion": Topic(
+        name="On abortion", target="access to legal abortion", value="Abortion is a right.", keywords=["abortion"]
+    ),
+    "climate": Topic(
+        name="Climate Change", target="action for it", value="The climate matters.", keywords=["climate", "carbon"]
+    ),
 }
 CLUSTERS = [0] * 30 + [1] * 20 + [2] * 10 + [3] * 10 + [NOISE] * 2
 SOFT = [0] * 30 + [1] * 20 + [2] * 10 + [3] * 10 + [1, NOISE]
@@ -256,8 +261,8 @@ def test_the_sample_has_as_many_of_each_topic_by_seed_alone(tmp_path: Path) -> N
     assert drawn.columns == ["question_id", "topic", "question"]
     assert drawn["topic"].to_list() == ["abortion"] * 50 + ["climate"] * 50
     assert drawn["question_id"].n_unique() == 100
-    assert drawn.equals(sample_probes(table, list(TOPICS), 50, 0).table)
-    assert not drawn.equals(sample_probes(table, list(TOPICS), 50, 1).table)
+    assert drawn.equals(sample_probes(table, list(TOPICS), 50, 0)[0])
+    assert not drawn.equals(sample_probes(table, list(TOPICS), 50, 1)[0])
     counts = read(tmp_path / "vprism.json")
     assert counts["value_laden"] == {"abortion": 60, "climate": 80}
     assert counts["questions"] == {"abortion": 50, "climate": 50}

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from doubles.display import display
-from doubles.report import DISPLAY, RUNS, TOPICS, answer, answers, expressed, predicted, read_piece, training, values
+from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer, answers, expressed, predicted, read_piece, training
 
 from valuedrift.errors import DataError
 from valuedrift.report.answers import kept_steps, write_answers
@@ -97,7 +97,7 @@ def test_a_piece_stays_in_its_folder(tmp_path: Path, name: str) -> None:
 
 def test_the_index_says_where_each_run_starts(tmp_path: Path) -> None:
     kept = write_answers(answers().lazy(), DISPLAY, tmp_path)
-    write_index(values(), kept, DISPLAY, tmp_path)
+    write_index(INPUTS.values, kept, DISPLAY, tmp_path)
     index = read_piece(tmp_path, "index")
     assert index["topics"] == ["Climate Change Concerns", "Work and Attitudes"]
     base, sft, dpo = index["models"][0]["runs"]
@@ -107,7 +107,7 @@ def test_the_index_says_where_each_run_starts(tmp_path: Path) -> None:
 
 
 def test_trajectories_have_one_piece_per_model(tmp_path: Path) -> None:
-    write_values(values(), DISPLAY, tmp_path)
+    write_values(INPUTS.values, DISPLAY, tmp_path)
     lines = read_piece(tmp_path, "values/pocket")
     assert [(line["run"], line["topic"]) for line in lines] == [(run, topic) for run in RUNS for topic in (-1, 0, 1)]
     assert lines[0]["steps"] == [0, 100, 200]

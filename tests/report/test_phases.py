@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from doubles.report import DISPLAY, RUNS, TOPICS, drift, drift_row
+from doubles.report import DISPLAY, RUNS, TOPICS, drift
+from doubles.results import drift_row
 
 from valuedrift.report.phases import matrices, phase_lines
 from valuedrift.report.words import bracket, certainty

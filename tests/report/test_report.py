@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from doubles.display import display
-from doubles.report import DISPLAY, INPUTS, RUNS, STANCES, TOPICS, answer, values
+from doubles.pages import Page
+from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer
+from doubles.results import STANCES
 
 from valuedrift.errors import DataError
 from valuedrift.report.charts import recovery_panels
@@ -20,26 +21,6 @@ from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.page import SCRIPTS, report_page, report_summary, write_report
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
-
-
-class Page(HTMLParser):
-    """A parsed page: tags with attributes, and the text outside scripts and styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        assert self.cdata_elem is None, "a script or style of the page's own"
-        self.text += data
-
-    def values(self, attribute: str) -> list[str]:
-        return [attributes[attribute] or "" for _, attributes in self.tags if attribute in attributes]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +51,7 @@ def page(**changes: Any) -> Page:
 
 def assert_sealed(parsed: Page) -> None:
     """The page loads the scripts and the style beside it and nothing else, and nothing else can run."""
+    assert parsed.scripts == []
     assert [tag for tag, _ in parsed.tags if tag in ("img", "iframe", "object", "embed", "base", "style")] == []
     assert [a["src"] for tag, a in parsed.tags if tag == "script"] == list(SCRIPTS)
     assert [a["href"] for tag, a in parsed.tags if tag == "link"] == ["report.css"]
@@ -317,7 +299,7 @@ def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
     ("changes", "message"),
     [
         ({"answers": pl.DataFrame([answer("x") | {"model": "other"}])}, "'other'"),
-        ({"values": values().with_columns(model=pl.lit("other"))}, "'other'"),
+        ({"values": INPUTS.values.with_columns(model=pl.lit("other"))}, "'other'"),
         ({"drift": INPUTS.drift.with_columns(topic=pl.lit("taxes"))}, "'taxes'"),
     ],
 )

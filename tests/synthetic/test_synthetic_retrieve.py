@@ -180,7 +180,7 @@ def test_real_prompts_on_real_probes(tmp_path: Path) -> None:
     few = candidates.filter(speaks | (pl.int_range(pl.len()) % 40 == 0))
     few.write_parquet(tmp_path / "candidates.parquet")
     words = {"abortion": ["abortion", "abortions"], "gender": ["transgender", "gay", "lesbian"]}
-    probes = prism_probes(str(folder / "prism" / "prism_prompts.csv"), words, 20, 0).table
+    probes = prism_probes(str(folder / "prism" / "prism_prompts.csv"), words, 20, 0)[0]
     probes.write_parquet(tmp_path / "probes.parquet")
     write_retrieved(
         tmp_path / "candidates.parquet",

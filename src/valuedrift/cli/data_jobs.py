@@ -102,10 +102,11 @@ def vprism_embed(*, questions: Path, model: str, out: Path) -> None:
         model: Sentence encoder.
         out: File of vectors to write.
     """
-    from valuedrift.models.embedding_store import write_embeddings
-    from valuedrift.probes.rephrase import read_questions
+    import polars as pl
 
-    write_embeddings(read_questions(questions)["question"], model, out)
+    from valuedrift.models.embedding_store import write_embeddings
+
+    write_embeddings(pl.read_parquet(questions)["question"], model, out)
 
 
 def vprism_reduce(*, questions: Path, embeddings: Path, model: str, settings: Json, seed: int, out: Path) -> None:
@@ -187,9 +188,10 @@ def vprism_propose(
         topics: Name, target, value and keywords of every topic.
         out: Proposal to write (YAML).
     """
-    from valuedrift.probes.topic_proposal import Topic, write_proposal
+    from valuedrift.config.schema import Topic
+    from valuedrift.probes.topic_proposal import write_proposal
 
-    described = {key: Topic(**topic) for key, topic in topics.items()}
+    described = {key: Topic.read(topic, f"topics.{key}") for key, topic in topics.items()}
     write_proposal(clustered, embeddings, model, descriptions, names_file, described, out)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import polars as pl
 
@@ -12,20 +13,17 @@ from valuedrift.statistics.panel import ALL, PROBABILITIES, is_distribution
 COLUMNS = ("data", "row_id", "role", "topic", "question_id", "cosine", "question", "answer", *PROBABILITIES)
 
 
-def require_judged(judged: pl.DataFrame) -> None:
-    """Raise ArtifactError unless `judged` has COLUMNS, no topic "all", and probabilities that sum to 1 or are null."""
-    missing = [column for column in COLUMNS if column not in judged.columns]
-    if missing:
-        raise ArtifactError("judged answers", judged.columns, f"the columns {', '.join(missing)} as well")
+def read_judged(files: Sequence[Path]) -> pl.DataFrame:
+    """COLUMNS and `unassigned` of the files; raises ArtifactError unless all probabilities sum to 1 or are null."""
+    judged = pl.concat([pl.read_parquet(path, columns=[*COLUMNS, "unassigned"]) for path in files])
     if ALL in judged["topic"]:
-        raise ArtifactError(
-            "judged answers", f"topic {ALL}", "another name, as this one stands for all topics together"
-        )
+        raise ArtifactError("judged answers", f"topic {ALL}", "another name, as this one is for all topics together")
     wrong = judged.drop_nulls(PROBABILITIES).filter(~is_distribution())
     if wrong.height:
         first = wrong.row(0, named=True)
         answer = f"judged answers, data {first['data']}, row {first['row_id']}, topic {first['topic']}"
         raise ArtifactError(answer, [first[name] for name in PROBABILITIES], "three probabilities that sum to 1")
+    return judged
 
 
 def by_topic(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:

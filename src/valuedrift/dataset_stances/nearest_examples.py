@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import require_judged
 from valuedrift.statistics.panel import ALL, PROBABILITIES, most_probable
 
 _GROUP = ("data", "role", "topic", "stance")
@@ -16,11 +15,7 @@ def nearest_examples(judged: pl.DataFrame, count: int = 5) -> pl.DataFrame:
     Columns: `data, role, topic, stance, examples` (how many retrieved answers take this stance), `rank` (from 1),
     `cosine, row_id, question_id` (the nearest probe), `question, answer, p_support, p_neutral, p_oppose`. A question
     that occurs several times is shown once, with the answer that takes the stance most clearly.
-
-    Raises:
-        ArtifactError: As `require_judged` does.
     """
-    require_judged(judged)
     taken = judged.drop_nulls(PROBABILITIES).with_columns(
         stance=most_probable(), certainty=pl.max_horizontal(PROBABILITIES)
     )

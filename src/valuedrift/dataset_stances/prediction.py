@@ -15,12 +15,8 @@ METHODS = ("no_change", "overall", "share", "fitted")
 
 _KEYS = ("model", "data", "topic", "stance")
 _ERRORS = {
-    "model": pl.String,
-    "data": pl.String,
-    "method": pl.String,
-    "error": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
+    **dict.fromkeys(("model", "data", "method"), pl.String),
+    **dict.fromkeys(("error", "low", "high"), pl.Float64),
     "topics": pl.Int64,
 }
 
@@ -51,21 +47,23 @@ def prediction_table(shares: pl.DataFrame, values: pl.DataFrame, drift: pl.DataF
         "data", "topic", "stance", "share", share_low="low", share_high="high"
     )
     overall = answered.filter(pl.col("topic") == ALL).select("data", "stance", overall="share")
-    table = _measured(values, drift).join(own, on=["data", "topic", "stance"], maintain_order="left")
-    table = table.join(overall, on=["data", "stance"], maintain_order="left")
-    table = table.drop_nulls(["share", "overall"])
-    return table.with_columns(_fitted(table), predicted_drift=pl.col("share") - pl.col("no_change")).select(
+    table = (
+        _measured(values, drift)
+        .join(own, on=["data", "topic", "stance"], maintain_order="left")
+        .join(overall, on=["data", "stance"], maintain_order="left")
+        .drop_nulls(["share", "overall"])
+    )
+    return table.with_columns(**_fitted(table), predicted_drift=pl.col("share") - pl.col("no_change")).select(
         *_KEYS, *METHODS, "reach", "topic_reach", "share_low", "share_high", "measured", "low", "high",
         "drift", "drift_low", "drift_high", "predicted_drift",
     )  # fmt: skip
 
 
-def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
+def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
     """Mean |predicted − measured| over topics and stances: `model, data, method, error, low, high, topics`.
 
     Data "all" stands for all data sets together. The interval is over resampled topics, of which there are `topics`.
     """
-    bootstrap = bootstrap or Bootstrap()
     lines = []
     for model, data, own in _groups(predictions):
         for method in METHODS:
@@ -87,7 +85,7 @@ def _measured(values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
     return runs.join(ends, on=["model", "run", "step", "topic", "stance"], maintain_order="left")
 
 
-def _fitted(table: pl.DataFrame) -> list[pl.Series]:
+def _fitted(table: pl.DataFrame) -> dict[str, pl.Series]:
     """Reach, topic_reach and prediction of each row, fitted without the row's topic."""
     start, overall, share = (table[name].to_numpy() for name in ("no_change", "overall", "share"))
     pulls = np.stack([overall - start, share - overall], axis=1)
@@ -97,8 +95,7 @@ def _fitted(table: pl.DataFrame) -> list[pl.Series]:
         same, here = (table["model"] == model).to_numpy(), (table["topic"] == topic).to_numpy()
         reaches[same & here] = _least_squares(pulls[same & ~here], moved[same & ~here])
     fitted = start + (reaches * pulls).sum(axis=1)
-    named = {"reach": reaches[:, 0], "topic_reach": reaches[:, 1], "fitted": fitted}
-    return [pl.Series(name, column) for name, column in named.items()]
+    return {"reach": pl.Series(reaches[:, 0]), "topic_reach": pl.Series(reaches[:, 1]), "fitted": pl.Series(fitted)}
 
 
 def _least_squares(pulls: FloatArray, moved: FloatArray) -> FloatArray:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import COLUMNS
 from valuedrift.dataset_stances.stance_shares import share_table
 from valuedrift.dataset_stances.value_gaps import gap_summary, gap_table
 from valuedrift.statistics.bootstrap import Bootstrap
@@ -17,20 +16,27 @@ _STANCE_COLUMNS = {"true_stance": "answer", "chosen_stance": "chosen", "rejected
 _KEYS = ("data", "role", "topic", "stance", "measure")
 _NONE = Bootstrap(replicates=2)  # what was planted has no interval
 _SCHEMA = {
-    **dict.fromkeys(COLUMNS, pl.String),
-    "cosine": pl.Float64,
+    **dict.fromkeys(("data", "row_id", "role", "topic"), pl.String),
     **dict.fromkeys(PROBABILITIES, pl.Float64),
 }
 
 
 def planted_judgements(data: str, tables: Sequence[Path]) -> pl.DataFrame:
-    """The judged answers that perfect retrieval and a perfect judge would give for a data set with planted stances.
+    """The judgements that perfect retrieval and a perfect judge would give for a data set with planted stances.
 
-    They have the COLUMNS of `judged_rows`, with probabilities of 0 and 1; rows in which nothing is planted are left
-    out.
+    Columns: `data, row_id, role, topic` and the probabilities, which are 0 or 1; one line per row and answer. Rows in
+    which nothing is planted are left out.
     """
-    found = [_planted(data, pl.read_parquet(table)) for table in tables]
-    return pl.concat([pl.DataFrame(schema=_SCHEMA), *found])
+    found = [pl.DataFrame(schema=_SCHEMA)]
+    for rows in map(pl.read_parquet, tables):
+        for column, role in _STANCE_COLUMNS.items():
+            if {"topic", column} <= set(rows.columns):
+                planted = rows.drop_nulls(["topic", column])
+                certain = {f"p_{stance}": (pl.col(column) == stance).cast(pl.Float64) for stance in STANCES}
+                found.append(
+                    planted.select(data=pl.lit(data), row_id="id", role=pl.lit(role), topic="topic", **certain)
+                )
+    return pl.concat(found)
 
 
 def share_recovery(shares: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
@@ -70,44 +76,20 @@ def retrieval_quality(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFra
     Topic "all" takes all topics together.
     """
     keys = ["data", "row_id", "topic"]
-    true, retrieved = planted.select(keys).unique(), _known(judged, planted).select(keys).unique()
-    rows = true.group_by("data", "topic").len("rows")
-    found = retrieved.join(true, on=keys, how="semi").group_by("data", "topic").len("found")
-    wrong = retrieved.join(true, on=keys, how="anti").group_by("data", "topic").len("wrong")
-    counts = rows
-    for part in (found, wrong):
-        counts = counts.join(part, on=["data", "topic"], how="full", coalesce=True)
-    counts = counts.fill_null(0).sort("data", "topic")
+    retrieved = judged.filter(pl.col("data").is_in(planted["data"].unique().implode()))
+    both = (planted.select(keys).unique().with_columns(true=True)).join(
+        retrieved.select(keys).unique().with_columns(found=True), on=keys, how="full", coalesce=True
+    )
+    counts = both.group_by("data", "topic").agg(
+        rows=pl.col("true").count(), found=pl.all_horizontal("true", "found").sum(), wrong=pl.col("true").null_count()
+    )
+    counts = counts.sort("data", "topic")
     total = counts.group_by("data", maintain_order=True).agg(pl.lit(ALL).alias("topic"), pl.exclude("topic").sum())
     shown = pl.col("found") + pl.col("wrong")
     return pl.concat([counts, total]).with_columns(
         coverage=pl.when(pl.col("rows") > 0).then(pl.col("found") / pl.col("rows")),
         precision=pl.when(shown > 0).then(pl.col("found") / shown),
     )
-
-
-def _planted(data: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """The planted stances of one table, one line per row and answer; texts and probes are left null."""
-    known = [column for column in _STANCE_COLUMNS if column in rows.columns and "topic" in rows.columns]
-    lines = [
-        rows.drop_nulls(["topic", column]).select(
-            pl.lit(data).alias("data"),
-            pl.col("id").alias("row_id"),
-            pl.lit(_STANCE_COLUMNS[column]).alias("role"),
-            "topic",
-            pl.lit(None, pl.String).alias("question_id"),
-            pl.lit(None, pl.Float64).alias("cosine"),
-            pl.lit(None, pl.String).alias("question"),
-            pl.lit(None, pl.String).alias("answer"),
-            *((pl.col(column) == stance).cast(pl.Float64).alias(f"p_{stance}") for stance in STANCES),
-        )
-        for column in known
-    ]
-    return pl.concat([pl.DataFrame(schema=_SCHEMA), *lines])
-
-
-def _known(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    return judged.filter(pl.col("data").is_in(planted["data"].unique().implode()))
 
 
 def _beside(measured: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:

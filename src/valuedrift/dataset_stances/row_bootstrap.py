@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,17 +12,9 @@ from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 _GROUPS = 250
 
 
-@dataclass(frozen=True)
-class Means:
-    """Means with their intervals, (columns,) each, over `rows` rows."""
-
-    rows: int
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-
-def row_means(table: pl.DataFrame, columns: list[str], key: str, bootstrap: Bootstrap) -> Means:
+def row_means(
+    table: pl.DataFrame, columns: list[str], key: str, bootstrap: Bootstrap
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Means of columns over the lines of a table; the data rows that the lines belong to (`row_id`) are resampled.
 
     More than 250 rows are dealt into 250 groups at random, and the groups are resampled: this hardly changes the
@@ -34,6 +25,9 @@ def row_means(table: pl.DataFrame, columns: list[str], key: str, bootstrap: Boot
         columns: The columns to average.
         key: Name of the random stream, as topics are in `Bootstrap.weights`.
         bootstrap: Settings of the interval.
+
+    Returns:
+        The means and the low and high ends of their intervals, (columns,) each.
     """
     # Row ids are hashes, so their order has nothing to do with what the rows say.
     group = (pl.col("row_id").rank("dense") - 1) % _GROUPS
@@ -41,7 +35,7 @@ def row_means(table: pl.DataFrame, columns: list[str], key: str, bootstrap: Boot
     sums, lines = dealt.select(columns).to_numpy().astype(np.float64), dealt["lines"].to_numpy().astype(np.float64)
     weights = _weights(bootstrap, key, dealt.height)
     low, high = bootstrap.interval((sums.T @ weights) / (lines @ weights))
-    return Means(table["row_id"].n_unique(), sums.sum(axis=0) / lines.sum(), low, high)
+    return sums.sum(axis=0) / lines.sum(), low, high
 
 
 @lru_cache(maxsize=12)  # one entry per topic: every data set and role uses the same draws

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import by_topic, require_judged
+from valuedrift.dataset_stances.judged_rows import by_topic
 from valuedrift.dataset_stances.row_bootstrap import row_means
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import PROBABILITIES, STANCES, most_probable
 
 _SCHEMA = {
-    "data": pl.String,
-    "role": pl.String,
-    "topic": pl.String,
-    "stance": pl.String,
-    "share": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "classified": pl.Float64,
+    **dict.fromkeys(("data", "role", "topic", "stance"), pl.String),
+    **dict.fromkeys(("share", "low", "high", "classified"), pl.Float64),
     "rows": pl.Int64,
     "unassigned": pl.Float64,
 }
 
 
-def share_table(judged: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
+def share_table(judged: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
     """Stance shares: one row per data set, role (answer, or chosen and rejected), topic and stance.
 
     `share` is the mean probability, with its interval over resampled rows; `classified` the share of the answers whose
     most probable stance it is; `rows` the number of data rows; `unassigned` the mean probability that the judge gave to
     no stance, null if the table lacks it. Topic "all" counts every retrieved answer once, as the paper's 62.8 % does,
     so large topics weigh more. Answers without a judgement are left out.
-
-    Raises:
-        ArtifactError: As `require_judged` does.
     """
-    require_judged(judged)
-    bootstrap = bootstrap or Bootstrap()
     counted = judged.drop_nulls(PROBABILITIES).with_columns(most_probable=most_probable())
     tables = [_rows(own, labels, bootstrap) for labels, own in by_topic(counted, "data", "role")]
     return pl.concat([pl.DataFrame(schema=_SCHEMA), *tables])
@@ -43,17 +32,17 @@ def share_table(judged: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.
 
 def _rows(own: pl.DataFrame, labels: tuple[str, ...], bootstrap: Bootstrap) -> pl.DataFrame:
     data, role, topic = labels
-    means = row_means(own, list(PROBABILITIES), topic, bootstrap)
+    share, low, high = row_means(own, list(PROBABILITIES), topic, bootstrap)
     columns = {
         "data": data,
         "role": role,
         "topic": topic,
         "stance": STANCES,
-        "share": means.value,
-        "low": means.low,
-        "high": means.high,
+        "share": share,
+        "low": low,
+        "high": high,
         "classified": [(own["most_probable"] == stance).mean() for stance in STANCES],
-        "rows": means.rows,
+        "rows": own["row_id"].n_unique(),
         "unassigned": own["unassigned"].mean() if "unassigned" in own.columns else None,
     }
     return pl.DataFrame(columns, schema=_SCHEMA)

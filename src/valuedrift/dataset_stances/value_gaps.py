@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from valuedrift.dataset_stances.datapoints import PAIR
-from valuedrift.dataset_stances.judged_rows import by_topic, require_judged
+from valuedrift.dataset_stances.judged_rows import by_topic
 from valuedrift.dataset_stances.row_bootstrap import row_means
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
@@ -17,12 +17,8 @@ GAP_COLUMNS = ("data", "row_id", "topic", "distance", *STANCES)
 MEASURES = ("mean", "median", "large", *STANCES)
 
 _SUMMARY = {
-    "data": pl.String,
-    "topic": pl.String,
-    "measure": pl.String,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
+    **dict.fromkeys(("data", "topic", "measure"), pl.String),
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
     "pairs": pl.Int64,
 }
 
@@ -32,31 +28,23 @@ def gap_table(judged: pl.DataFrame) -> pl.DataFrame:
 
     `distance` is the Euclidean distance between the stance vectors of chosen and rejected, from 0 to √2; `support`,
     `neutral` and `oppose` are chosen − rejected. Pairs that lack a judgement, and SFT answers, are left out.
-
-    Raises:
-        ArtifactError: As `require_judged` does.
     """
-    require_judged(judged)
     keys = ["data", "row_id", "topic"]
     counted = judged.drop_nulls(PROBABILITIES)
     chosen, rejected = (counted.filter(pl.col("role") == role).select(*keys, *PROBABILITIES) for role in PAIR)
     both = chosen.join(rejected, on=keys, suffix="_rejected", maintain_order="left")
-    differences = [
-        (pl.col(name) - pl.col(f"{name}_rejected")).alias(stance)
-        for name, stance in zip(PROBABILITIES, STANCES, strict=True)
-    ]
+    differences = {stance: pl.col(f"p_{stance}") - pl.col(f"p_{stance}_rejected") for stance in STANCES}
     distance = pl.sum_horizontal(pl.col(stance) ** 2 for stance in STANCES).sqrt()
-    return both.select(*keys, *differences).with_columns(distance=distance).select(GAP_COLUMNS)
+    return both.select(*keys, **differences).with_columns(distance=distance).select(GAP_COLUMNS)
 
 
-def gap_summary(gaps: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
+def gap_summary(gaps: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
     """The value gap per data set and topic ("all": all its pairs): `data, topic, measure, value, low, high, pairs`.
 
     Measures: `mean` and `median` of the distance; `large`, the share of pairs with a distance above LARGE; `support`,
     `neutral` and `oppose`, the mean of chosen − rejected. Random errors of the judge increase distances, but not these
     differences. Intervals are over resampled pairs; the median has none.
     """
-    bootstrap = bootstrap or Bootstrap()
     measured = gaps.with_columns(mean=pl.col("distance"), large=(pl.col("distance") > LARGE).cast(pl.Float64))
     tables = [_summary(own, labels, bootstrap) for labels, own in by_topic(measured, "data")]
     return pl.concat([pl.DataFrame(schema=_SUMMARY), *tables])
@@ -64,11 +52,8 @@ def gap_summary(gaps: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.Da
 
 def _summary(own: pl.DataFrame, labels: tuple[str, ...], bootstrap: Bootstrap) -> pl.DataFrame:
     names = [measure for measure in MEASURES if measure != "median"]
-    means = row_means(own, names, labels[-1], bootstrap)
-    rows = {
-        name: (value, low, high)
-        for name, value, low, high in zip(names, means.value, means.low, means.high, strict=True)
-    }
+    means = zip(*row_means(own, names, labels[-1], bootstrap), strict=True)
+    rows: dict[str, tuple[object, ...]] = dict(zip(names, means, strict=True))
     rows["median"] = (own["distance"].median(), None, None)
-    lines = [(*labels, name, *rows[name], means.rows) for name in MEASURES]
+    lines = [(*labels, name, *rows[name], own["row_id"].n_unique()) for name in MEASURES]
     return pl.DataFrame(lines, schema=_SUMMARY, orient="row")

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import COLUMNS
+from valuedrift.dataset_stances.judged_rows import read_judged
 from valuedrift.dataset_stances.nearest_examples import movers, nearest_examples
 from valuedrift.dataset_stances.prediction import prediction_errors, prediction_table
 from valuedrift.dataset_stances.recovery import (
@@ -27,7 +27,7 @@ from valuedrift.statistics.bootstrap import Bootstrap
 def write_expression(judged: Sequence[Path], settings: Mapping[str, Any], seed: int, examples: int, out: Path) -> None:
     """Write EXPRESSION into `out`: what each data set expresses, with the `examples` nearest rows per stance."""
     bootstrap = Bootstrap(seed=seed, **settings)
-    answers = _read(judged)
+    answers = read_judged(judged)
     gaps = gap_table(answers)
     write_parquet(out / "shares.parquet", share_table(answers, bootstrap))
     write_parquet(out / "gaps.parquet", gaps)
@@ -49,7 +49,7 @@ def write_recovery(judged: Sequence[Path], expression: Path, tables: Mapping[str
     gaps = gap_recovery(pl.read_parquet(expression / "gap_summary.parquet"), planted)
     write_parquet(out / "shares.parquet", shares)
     write_parquet(out / "gaps.parquet", gaps)
-    write_parquet(out / "retrieval.parquet", retrieval_quality(_read(judged), planted))
+    write_parquet(out / "retrieval.parquet", retrieval_quality(read_judged(judged), planted))
     write_json(out / "errors.json", {"shares": mean_errors(shares).to_dicts(), "gaps": mean_errors(gaps).to_dicts()})
 
 
@@ -68,7 +68,3 @@ def write_prediction(expression: Path, statistics: Path, settings: Mapping[str, 
     write_parquet(out / "predictions.parquet", predictions)
     write_parquet(out / "errors.parquet", prediction_errors(predictions, Bootstrap(seed=seed, **settings)))
     write_parquet(out / "movers.parquet", movers(pl.read_parquet(expression / "nearest.parquet"), drift))
-
-
-def _read(judged: Sequence[Path]) -> pl.DataFrame:
-    return pl.concat([pl.read_parquet(path, columns=[*COLUMNS, "unassigned"]) for path in judged])

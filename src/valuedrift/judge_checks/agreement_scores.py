@@ -5,39 +5,24 @@ Confusion matrices are (labels, labels, ...): first the truth, then what was fou
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray
-from valuedrift.statistics.intervals import wilson_interval
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.titles import with_interval
 
 Labels = NDArray[np.int64]
 """(answers,): for each answer, an index into a tuple of labels."""
 
+Bounded = tuple[float | None, float | None, float | None]
+"""A number with the low and the high end of its interval; None for what isn't defined."""
 
-@dataclass(frozen=True)
-class Scores:
-    """How two labellings with k labels agree. A score that isn't defined is NaN.
-
-    Attributes:
-        labels: The k labels.
-        confusion: Counts (k, k), truth by found.
-        accuracy: Share of equal labels.
-        macro_f1: See `macro_f1`.
-        weighted_f1: See `weighted_f1`.
-        kappa: See `cohen_kappa`.
-    """
-
-    labels: tuple[str, ...]
-    confusion: FloatArray
-    accuracy: Estimate
-    macro_f1: Estimate
-    weighted_f1: Estimate
-    kappa: Estimate
+ENDS = ("", "_low", "_high")
+"""What the names of the three columns of a number end with."""
 
 
 def confusion(truth: Labels, found: Labels, size: int) -> FloatArray:
@@ -45,13 +30,19 @@ def confusion(truth: Labels, found: Labels, size: int) -> FloatArray:
     return np.bincount(truth * size + found, minlength=size * size).reshape(size, size).astype(np.float64)
 
 
-def score(labels: tuple[str, ...], counts: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Scores:
-    """Scores of `counts` (k, k) with the intervals of their `replicates` (k, k, replicates)."""
-    measured = (
-        defined_estimate(float(measure(counts)), measure(replicates), bootstrap)
-        for measure in (accuracy, macro_f1, weighted_f1, cohen_kappa)
-    )
-    return Scores(labels, counts, *measured)
+def scores(labels: Sequence[str], counts: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Scores of `counts` (k, k) with the intervals of their `replicates` (k, k, replicates).
+
+    Returns:
+        As JSON has it: `labels` (k), `confusion` (counts, truth by found), and `accuracy`, `macro_f1`, `weighted_f1`
+        and `kappa`, each with `value, low, high`, which are null if they aren't defined.
+    """
+    measures = {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "kappa": cohen_kappa}
+    found: dict[str, Any] = {"labels": list(labels), "confusion": counts.astype(np.int64).tolist()}
+    for name, measure in measures.items():
+        value, low, high = estimate(measure(counts), measure(replicates), bootstrap)
+        found[name] = {"value": value, "low": low, "high": high}
+    return found
 
 
 def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
@@ -69,17 +60,13 @@ def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
 
 def merge(counts: FloatArray, merged_to: tuple[int, ...]) -> FloatArray:
     """The confusion matrix after label i became label `merged_to[i]`."""
-    size = max(merged_to) + 1
-    merged = np.zeros((size, size, *counts.shape[2:]))
-    for i, row in enumerate(merged_to):
-        for j, column in enumerate(merged_to):
-            merged[row, column] += counts[i, j]
-    return merged
+    to = np.eye(max(merged_to) + 1)[list(merged_to)]
+    return np.asarray(np.einsum("ia,jb,ij...->ab...", to, to, counts))
 
 
 def accuracy(counts: FloatArray) -> FloatArray:
     """The share of equal labels."""
-    return _ratio(np.trace(counts), counts.sum(axis=(0, 1)))
+    return ratio(np.trace(counts), counts.sum(axis=(0, 1)))
 
 
 def macro_f1(counts: FloatArray) -> FloatArray:
@@ -89,61 +76,53 @@ def macro_f1(counts: FloatArray) -> FloatArray:
     one that occurs on neither doesn't count.
     """
     f1, occurs = _f1(counts)
-    return _ratio(f1.sum(axis=0), occurs.sum(axis=0))
+    return ratio(f1.sum(axis=0), occurs.sum(axis=0))
 
 
 def weighted_f1(counts: FloatArray) -> FloatArray:
     """Mean F1 over labels, weighted by how often each is the truth (scikit-learn's average="weighted")."""
-    return _ratio((_f1(counts)[0] * counts.sum(axis=1)).sum(axis=0), counts.sum(axis=(0, 1)))
+    return ratio((_f1(counts)[0] * counts.sum(axis=1)).sum(axis=0), counts.sum(axis=(0, 1)))
 
 
 def cohen_kappa(counts: FloatArray) -> FloatArray:
     """Cohen's unweighted κ (Cohen 1960); NaN if both sides give the same label to every answer."""
     total = counts.sum(axis=(0, 1))
-    chance = _ratio((counts.sum(axis=0) * counts.sum(axis=1)).sum(axis=0), total * total)
-    return _ratio(accuracy(counts) - chance, 1 - chance)
+    chance = ratio((counts.sum(axis=0) * counts.sum(axis=1)).sum(axis=0), total * total)
+    return ratio(accuracy(counts) - chance, 1 - chance)
 
 
-def defined_estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
+def estimate(value: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Bounded:
     """`value` with the interval of those `replicates` (replicates,) that are defined."""
     defined = replicates[np.isfinite(replicates)]
-    if math.isnan(value) or not defined.size:
-        return Estimate(value, math.nan, math.nan)
+    if np.isnan(value) or not defined.size:
+        return None, None, None
     low, high = bootstrap.interval(defined)
-    return Estimate(value, float(low), float(high))
+    return float(value), float(low), float(high)
 
 
-def wilson(share: float, size: float, level: float) -> Estimate:
-    """A proportion with Wilson's score interval (Wilson 1927). `size` may be an effective size; 0 gives NaN."""
-    if size == 0:
-        return Estimate(math.nan, math.nan, math.nan)
-    return Estimate(share, *wilson_interval(share * size, size, level))
-
-
-def as_json(estimate: Estimate) -> dict[str, float | None]:
-    """`value, low, high`, null if they aren't defined."""
-    return {name: number(getattr(estimate, name)) for name in ("value", "low", "high")}
-
-
-def number(value: float) -> float | None:
-    """`value`, or None if it isn't defined."""
-    return None if math.isnan(value) else value
-
-
-def estimate_text(estimate: Estimate) -> str | None:
+def estimate_text(value: float | None, low: float | None, high: float | None) -> str | None:
     """`0.845 (0.790 to 0.895)`, as tables show it."""
-    if math.isnan(estimate.value):
+    if value is None or low is None or high is None:
         return None
-    return with_interval(estimate.value, estimate.low, estimate.high, ".3f")
+    return with_interval(value, low, high, ".3f")
+
+
+def intervals_as_text(table: pl.DataFrame) -> pl.DataFrame:
+    """`table` with each `x`, `x_low` and `x_high` as one column of text."""
+    for name in [column for column in table.columns if f"{column}_low" in table.columns]:
+        texts = [estimate_text(*row) for row in table.select(f"{name}{end}" for end in ENDS).iter_rows()]
+        table = table.with_columns(pl.Series(name, texts, pl.String)).drop(f"{name}_low", f"{name}_high")
+    return table
 
 
 def _f1(counts: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     hits = np.einsum("ii...->i...", counts)
     either = counts.sum(axis=0) + counts.sum(axis=1)
-    return np.nan_to_num(_ratio(2 * hits, either)), either > 0
+    return np.nan_to_num(ratio(2 * hits, either)), either > 0
 
 
-def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+    """`above` / `below`, NaN where `below` is 0."""
     below = np.asarray(below, dtype=np.float64)
     quotient: FloatArray = np.divide(above, below, out=np.full(below.shape, np.nan), where=np.abs(below) > 1e-12)
     return quotient

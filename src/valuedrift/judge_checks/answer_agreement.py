@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import polars as pl
 
-from valuedrift.judge_checks.agreement_scores import accuracy, cohen_kappa, defined_estimate, number
+from valuedrift.judge_checks.agreement_scores import ENDS, accuracy, cohen_kappa, estimate, ratio
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
 
 MEASURES = ("agreement", "kappa", "distance")
-ENDS = ("", "_low", "_high")
 
 _PLACE = ("model", "stage", "topic")
 _COUNTS = ("both", "only_old", "only_new")
@@ -22,22 +21,6 @@ _SCHEMA = {
     **dict.fromkeys((f"{measure}{end}" for measure in MEASURES for end in ENDS), pl.Float64),
 }
 _CELLS = len(STANCES) ** 2
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """Sums over some answers on one topic: nine confusion counts and the distance.
-
-    Attributes:
-        value: (10,).
-        replicates: (10, replicates).
-    """
-
-    value: FloatArray
-    replicates: FloatArray
-
-    def __add__(self, other: _Sums) -> _Sums:
-        return _Sums(self.value + other.value, self.replicates + other.replicates)
 
 
 def agreement_table(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
@@ -52,67 +35,56 @@ def agreement_table(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame
         in the order support, neutral, oppose if several are), `kappa`, and `distance`, the mean total-variation
         distance of the probabilities, each with `_low` and `_high`. "all" pools the answers.
     """
-    sums = _stage_sums(matched, bootstrap)
+    stages, topics = matched["stage"].unique(maintain_order=True), matched["topic"].unique().sort()
+    sums = _sums(matched, bootstrap)
     rows = []
-    for stage in dict.fromkeys(stage for stage, _ in sums):
-        own = {topic: cell for (s, topic), cell in sums.items() if s == stage}
-        answers = matched if stage == ALL else matched.filter(stage=stage)
-        for topic, cell in {**own, ALL: _total(list(own.values()))}.items():
+    for stage, topic in product((*stages, ALL), (*topics, ALL)):
+        if (stage, topic) in sums:
             place = dict(zip(_PLACE, (matched["model"][0], stage, topic), strict=True))
-            counts = _counts(answers if topic == ALL else answers.filter(topic=topic))
-            rows.append(place | counts | _measures(cell, bootstrap))
+            answers = matched.filter(pl.col(key) == name for key, name in place.items() if name != ALL)
+            rows.append(place | _counts(answers) | _measures(sums[stage, topic], bootstrap))
     return pl.DataFrame(rows, schema=_SCHEMA)
 
 
-def _stage_sums(matched: pl.DataFrame, bootstrap: Bootstrap) -> dict[tuple[str, str], _Sums]:
-    """By stage and topic; stage "all" comes last."""
-    stages = matched["stage"].unique(maintain_order=True).to_list()
-    found = {}
-    for topic in matched["topic"].unique().sort():
-        answers = matched.filter(topic=topic)
+def _sums(matched: pl.DataFrame, bootstrap: Bootstrap) -> dict[tuple[str, str], FloatArray]:
+    """By stage and topic, with "all" for either: sums over the answers, (10, 1 + replicates), the sample's own first.
+
+    The ten are the cells of the confusion matrix and the distance.
+    """
+    found: dict[tuple[str, str], FloatArray] = {}
+    for (topic,), answers in matched.sort("topic", maintain_order=True).group_by("topic", maintain_order=True):
         place = pl.col("question_id").rank("dense").cast(pl.Int64) - 1
         judged = answers.filter("in_old", "in_new").with_columns(question=place)
-        weights = bootstrap.weights(topic, max(1, judged["question"].n_unique()))
+        drawn = bootstrap.weights(str(topic), max(1, judged["question"].n_unique()))
+        weights = np.column_stack([np.ones(len(drawn)), drawn])
         for stage in answers["stage"].unique(maintain_order=True):
-            found[stage, topic] = _cell_sums(judged.filter(stage=stage), weights)
-        found[ALL, topic] = _total([found[stage, topic] for stage in stages if (stage, topic) in found])
-    return {key: found[key] for stage in (*stages, ALL) for key in found if key[0] == stage}
+            cell = _cell_sums(judged.filter(stage=stage), weights)
+            for key in product((stage, ALL), (topic, ALL)):
+                found[key] = found[key] + cell if key in found else cell
+    return found
 
 
-def _cell_sums(judged: pl.DataFrame, weights: FloatArray) -> _Sums:
+def _cell_sums(judged: pl.DataFrame, weights: FloatArray) -> FloatArray:
     size, question = len(weights), judged["question"].to_numpy()
     old, new = (judged.select(f"{p}{end}" for p in PROBABILITIES).to_numpy() for end in ("", "_new"))
     cell = old.argmax(axis=1) * len(STANCES) + new.argmax(axis=1)
     counts = np.bincount(question * _CELLS + cell, minlength=size * _CELLS).reshape(size, _CELLS)
     distance = np.bincount(question, np.abs(old - new).sum(axis=1) / 2, minlength=size)
-    sums = np.column_stack([counts, distance])
-    return _Sums(sums.sum(axis=0), sums.T @ weights)
-
-
-def _total(cells: list[_Sums]) -> _Sums:
-    first, *others = cells
-    return sum(others, start=first)
+    return np.column_stack([counts, distance]).T @ weights
 
 
 def _counts(answers: pl.DataFrame) -> dict[str, int]:
     old, new = pl.col("in_old"), pl.col("in_new")
-    return {
-        name: answers.filter(which).height
-        for name, which in zip(_COUNTS, (old & new, old & ~new, new & ~old), strict=True)
-    }
+    which = dict(zip(_COUNTS, (old & new, old & ~new, new & ~old), strict=True))
+    return answers.select(rows.sum().alias(name) for name, rows in which.items()).row(0, named=True)
 
 
-def _measures(sums: _Sums, bootstrap: Bootstrap) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for name, values, drawn in zip(MEASURES, _three(sums.value[:, None]), _three(sums.replicates), strict=True):
-        one = defined_estimate(float(values[0]), drawn, bootstrap)
-        found |= {f"{name}{end}": number(x) for end, x in zip(ENDS, (one.value, one.low, one.high), strict=True)}
-    return found
-
-
-def _three(sums: FloatArray) -> FloatArray:
-    """Agreement, κ and mean distance, (3, replicates), of sums (10, replicates)."""
+def _measures(sums: FloatArray, bootstrap: Bootstrap) -> dict[str, float | None]:
+    """Agreement, κ and mean distance, each with its interval, of sums (10, 1 + replicates)."""
     counts, distance = sums[:_CELLS].reshape(len(STANCES), len(STANCES), -1), sums[_CELLS]
-    answers = counts.sum(axis=(0, 1))
-    mean = np.divide(distance, answers, out=np.full(answers.shape, np.nan), where=answers > 0)
-    return np.stack([accuracy(counts), cohen_kappa(counts), mean])
+    measured = (accuracy(counts), cohen_kappa(counts), ratio(distance, counts.sum(axis=(0, 1))))
+    return {
+        f"{name}{end}": number
+        for name, values in zip(MEASURES, measured, strict=True)
+        for end, number in zip(ENDS, estimate(values[0], values[1:], bootstrap), strict=True)
+    }

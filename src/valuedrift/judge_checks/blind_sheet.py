@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from valuedrift.data.rows import NumberedRow, Row, read_rows
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import write_parquet, write_text
-from valuedrift.paper.rendering import script_hash
+from valuedrift.paper.rendering import render, script_hash
 from valuedrift.statistics.panel import STANCES
 from valuedrift.visible_text import spreadsheet_cell, visible
 
@@ -33,12 +32,6 @@ SHOWN = ("sheet", "pair", "target", "question", "answer")
 
 _FILLED = ("human_stance", "note")
 _BYTE_ORDER_MARK = "\ufeff"  # without it, spreadsheets don't read the file as UTF-8
-_TEMPLATES = Environment(
-    loader=PackageLoader("valuedrift.judge_checks"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
-)
 
 
 def sheet_name(*drawn: Any) -> str:
@@ -77,7 +70,9 @@ def sheet_page(key: pl.DataFrame) -> str:
         {"pair": pair} | {name: visible(text) for name, text in zip(SHOWN[2:], texts, strict=True)}
         for pair, *texts in key.select(SHOWN[1:]).iter_rows()
     ]
-    return _TEMPLATES.get_template("sheet.html").render(
+    return render(
+        "valuedrift.judge_checks",
+        "sheet.html",
         script=Markup(script),
         script_hash=script_hash(script),
         style=Markup(_asset("sheet.css")),

@@ -14,14 +14,14 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import estimate_text
-from valuedrift.judge_checks.answer_agreement import ENDS, MEASURES, agreement_table
+from valuedrift.judge_checks.agreement_scores import ENDS, intervals_as_text
+from valuedrift.judge_checks.answer_agreement import MEASURES, agreement_table
 from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
 from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure
 from valuedrift.paper.table_files import Table, markdown
-from valuedrift.statistics.bootstrap import Bootstrap, Estimate
+from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import ALL
 
 Source = Path | pl.DataFrame
@@ -102,7 +102,8 @@ def write_bridges(
         pairs = pairwise(sources, bootstrap)
         write_parquet(draft / "pairwise.parquet", pairs)
         write_json(draft / "pairwise.json", pairs.to_dicts())
-        write_text(draft / "pairwise.md", markdown(Table("pairwise", "Agreement of every two judges", _cells(pairs))))
+        table = Table("pairwise", "Agreement of every two judges", intervals_as_text(pairs))
+        write_text(draft / "pairwise.md", markdown(table))
 
 
 def bridge_summary(found: Bridge) -> dict[str, Any]:
@@ -119,22 +120,21 @@ def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
 def bridge_markdown(found: Bridge, old: str, new: str) -> str:
     """A summary, then agreement by stage and topic, the shifts of v, and the drifts that are read differently."""
     lines = [_sentence(model, line) for model, line in bridge_summary(found).items()]
-    changed = changed_drifts(found.drift)
+    changed = intervals_as_text(changed_drifts(found.drift))
     tables = [
-        Table("agreement", f"{old} against {new}: agreement by stage and topic", _cells(found.agreement)),
+        Table("agreement", f"{old} against {new}: agreement by stage and topic", intervals_as_text(found.agreement)),
         Table("values", "v under both judges by stage, all topics", found.values.filter(topic=ALL)),
-        Table("drift", "M under both judges, all topics", _cells(found.drift.filter(topic=ALL))),
-        Table("changed", "Drifts on which the judges differ: their sign, or whether zero is excluded", _cells(changed)),
+        Table("drift", "M under both judges, all topics", intervals_as_text(found.drift.filter(topic=ALL))),
+        Table("changed", "Drifts on which the judges differ: their sign, or whether zero is excluded", changed),
     ]
     return "\n".join([f"# {old} replaced by {new}", "", *lines, "", *map(markdown, tables)])
 
 
 def _write_bridge(found: Bridge, old: str, new: str, out: Path, formats: Sequence[str]) -> None:
     out.mkdir(parents=True)
-    tables = {"agreement": found.agreement, "values": found.values, "drift": found.drift}
-    for name, table in tables.items():
+    for name, table in vars(found).items():
         write_parquet(out / f"{name}.parquet", table)
-    rows = {name: table.to_dicts() for name, table in tables.items()}
+    rows = {name: table.to_dicts() for name, table in vars(found).items()}
     write_json(out / "bridge.json", {OLD: old, NEW: new, "summary": bridge_summary(found), **rows})
     write_text(out / "bridge.md", bridge_markdown(found, old, new))
     if not found.values.is_empty():
@@ -170,15 +170,6 @@ def _sentence(model: str, line: Mapping[str, Any]) -> str:
 def _side(judge: str) -> pl.Expr:
     """1 if a drift's interval is above zero, −1 if below, 0 if zero is in it."""
     return (pl.col(f"{judge}_low") > 0).cast(pl.Int8) - (pl.col(f"{judge}_high") < 0).cast(pl.Int8)
-
-
-def _cells(table: pl.DataFrame) -> pl.DataFrame:
-    """`x`, `x_low` and `x_high` as one column of text."""
-    for name in [column for column in table.columns if f"{column}_low" in table.columns]:
-        rows = table.select(f"{name}{end}" for end in ENDS).iter_rows()
-        texts = [None if None in row else estimate_text(Estimate(*row)) for row in rows]
-        table = table.with_columns(pl.Series(name, texts, pl.String)).drop(f"{name}_low", f"{name}_high")
-    return table
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError, ConfigError, require_columns
 from valuedrift.files import publish
 from valuedrift.judge_checks.blind_sheet import sheet_name, write_sheet
 from valuedrift.judge_checks.matching import KEYS, stage_of, stance_files
+from valuedrift.judging.judge_prompt import require_targets
 from valuedrift.statistics.panel import PROBABILITIES, most_probable
 
 _TEXTS = ("question", "answer")
@@ -53,13 +54,13 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
     """
     files = [file for source in sources for file in stance_files(source)]
     for file in files:
-        _require_columns(file)
+        require_columns(file, pl.read_parquet_schema(file), (*KEYS, *_TEXTS, *PROBABILITIES, "unassigned"))
     judged = pl.concat([pl.scan_parquet(file).select(*KEYS, *PROBABILITIES).drop_nulls() for file in files])
     strata = judged.select(*KEYS, judged_stance=most_probable()).collect().sort(KEYS)
     if strata.select(KEYS).is_duplicated().any():
         raise ArtifactError(files[0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
     chosen = _choose(strata, pairs, np.random.default_rng(seed))
-    _require_targets(chosen, targets)
+    require_targets(chosen["topic"], targets)
     texts = [_texts(file, chosen) for file in files]
     drawn = chosen.join(pl.concat(texts), on=KEYS, how="left", maintain_order="left")
     return drawn.select(
@@ -108,16 +109,3 @@ def _choose(strata: pl.DataFrame, pairs: int, random: np.random.Generator) -> pl
 def _texts(file: Path, chosen: pl.DataFrame) -> pl.DataFrame:
     table = pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned")
     return table.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect()
-
-
-def _require_columns(file: Path) -> None:
-    found = list(pl.read_parquet_schema(file))
-    missing = [name for name in (*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") if name not in found]
-    if missing:
-        raise ArtifactError(file, found, f"the columns {', '.join(missing)} as well")
-
-
-def _require_targets(chosen: pl.DataFrame, targets: Mapping[str, str]) -> None:
-    for topic in chosen["topic"].unique().sort():
-        if topic not in targets:
-            raise ConfigError(f"topics.{topic}", None, "the position that answers on this topic can support")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,31 @@ import numpy as np
 import polars as pl
 
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import cohen_kappa, defined_estimate, estimate_text, number, wilson
+from valuedrift.judge_checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
 from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.matching import KEYS
 from valuedrift.paper.table_files import Table, markdown
-from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.judge_agreement import weighted_share
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
 from valuedrift.visible_text import visible
 
 SAMPLE, POPULATION = "sample", "population"
 
 _BOTH = ("human_stance", "judged_stance")
-_SIDES = tuple(f"{side}{end}" for side in (SAMPLE, POPULATION) for end in ("", "_low", "_high"))
+_SIDES = tuple(f"{side}{end}" for side in (SAMPLE, POPULATION) for end in ENDS)
 _SCHEMA = {"measure": pl.String, "stance": pl.String, "pairs": pl.Int64, **dict.fromkeys(_SIDES, pl.Float64)}
 
 
-def calibration_sample(sheet: Path, key: Path) -> pl.DataFrame:
+def calibration_sample(checked: pl.DataFrame) -> pl.DataFrame:
     """A filled sheet as human-labelled calibration data of the judge, one row per pair.
 
     Columns: the keys of a stance table, `stage`, `human_stance` (support, neutral or oppose; a refusal counts as
     neutral), `human_refusal`, `p_support, p_neutral, p_oppose, unassigned, judged_stance`, and `weight`: how many
-    judged answers of its topic and judged stance the pair represents. Raises as `read_sheet` does.
+    judged answers of its topic and judged stance the pair represents.
     """
     columns = ("stage", "human_stance", "human_refusal", *PROBABILITIES, "unassigned", "judged_stance", "weight")
-    return _as_stances(read_sheet(sheet, key)).select(*KEYS, *columns)
+    return _as_stances(checked).select(*KEYS, *columns)
 
 
 def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
@@ -54,9 +54,9 @@ def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = N
     bootstrap = bootstrap or Bootstrap()
     rows = _as_stances(checked)
     parts = [(ALL, rows), *((stance, rows.filter(judged_stance=stance)) for stance in STANCES)]
-    table = [_row("agreement", stance, part, _shares(part, bootstrap.level)) for stance, part in parts]
-    table.append(_row("kappa", ALL, rows, _kappas(rows, bootstrap)))
-    return pl.DataFrame(table, schema=_SCHEMA)
+    table = [("agreement", stance, part.height, _shares(part, bootstrap.level)) for stance, part in parts]
+    table.append(("kappa", ALL, rows.height, _kappas(rows, bootstrap)))
+    return pl.DataFrame([(*row, *sample, *population) for *row, (sample, population) in table], _SCHEMA, orient="row")
 
 
 def disagreements(checked: pl.DataFrame) -> pl.DataFrame:
@@ -75,7 +75,7 @@ def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None =
         write_json(draft / "check.json", check_json(checked, table, apart))
         write_text(draft / "check.md", check_markdown(checked, table, apart))
         write_parquet(draft / "disagreements.parquet", apart)
-        write_parquet(draft / "calibration.parquet", calibration_sample(sheet, key))
+        write_parquet(draft / "calibration.parquet", calibration_sample(checked))
 
 
 def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> dict[str, Any]:
@@ -93,15 +93,12 @@ def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) 
 
 def check_markdown(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> str:
     """Agreement, confusion and disagreements as Markdown tables, with invisible characters spelled out."""
-    cells = [
-        {"measure": row["measure"], "judged stance": row["stance"], "pairs": row["pairs"]}
-        | {"in the sample": _side_text(row, SAMPLE), "in all judged answers": _side_text(row, POPULATION)}
-        for row in table.iter_rows(named=True)
-    ]
+    titles = {"stance": "judged stance", SAMPLE: "in the sample", POPULATION: "in all judged answers"}
+    scores = intervals_as_text(table).rename(titles)
     texts = pl.col("target", "question", "answer", "note").map_elements(visible, return_dtype=pl.String)
     shown = apart.select("pair", "judged_stance", "human_stance", texts)
     tables = [
-        Table("agreement", f"Judge and person, {checked.height} pairs (95 % intervals)", pl.DataFrame(cells)),
+        Table("agreement", f"Judge and person, {checked.height} pairs (95 % intervals)", scores),
         Table("confusion", "Pairs by the person's and the judge's stance", confusion_table(checked)),
         Table("disagreements", "Pairs on which they disagree", shown),
     ]
@@ -125,34 +122,19 @@ def _as_stances(checked: pl.DataFrame) -> pl.DataFrame:
     return checked.with_columns(human_refusal=refused, human_stance=stance)
 
 
-def _shares(part: pl.DataFrame, level: float) -> tuple[Estimate, Estimate]:
-    if part.is_empty():
-        return (Estimate(math.nan, math.nan, math.nan),) * 2
-    right = (part["human_stance"] == part["judged_stance"]).to_numpy().astype(np.float64)
-    weights = part["weight"].to_numpy()
-    effective = float(weights.sum() ** 2 / (weights**2).sum())
-    weighted = float(right @ weights / weights.sum())
-    return wilson(float(right.mean()), part.height, level), wilson(weighted, effective, level)
+def _shares(part: pl.DataFrame, level: float) -> list[Bounded]:
+    right, weights = (part["human_stance"] == part["judged_stance"]).to_numpy(), part["weight"].to_numpy()
+    return [weighted_share(right, one, level) for one in (np.ones(len(right)), weights)]
 
 
-def _kappas(rows: pl.DataFrame, bootstrap: Bootstrap) -> tuple[Estimate, Estimate]:
+def _kappas(rows: pl.DataFrame, bootstrap: Bootstrap) -> list[Bounded]:
     human, judged = (rows[name].replace_strict(STANCES, range(3), return_dtype=pl.Int64).to_numpy() for name in _BOTH)
     cells = np.eye(9)[human * 3 + judged]
     draws = bootstrap.weights("pairs", rows.height)
-    return _kappa(cells, draws, bootstrap), _kappa(cells * rows["weight"].to_numpy()[:, None], draws, bootstrap)
+    return [_kappa(one, draws, bootstrap) for one in (cells, cells * rows["weight"].to_numpy()[:, None])]
 
 
-def _kappa(cells: FloatArray, draws: FloatArray, bootstrap: Bootstrap) -> Estimate:
+def _kappa(cells: FloatArray, draws: FloatArray, bootstrap: Bootstrap) -> Bounded:
     """κ of pairs, given each one's cell of the confusion matrix (pairs, 9) and bootstrap draws (pairs, replicates)."""
     value = cohen_kappa(cells.sum(axis=0).reshape(3, 3))
-    return defined_estimate(float(value), cohen_kappa((cells.T @ draws).reshape(3, 3, -1)), bootstrap)
-
-
-def _row(measure: str, stance: str, part: pl.DataFrame, sides: tuple[Estimate, Estimate]) -> dict[str, Any]:
-    numbers = [number(x) for side in sides for x in (side.value, side.low, side.high)]
-    return {"measure": measure, "stance": stance, "pairs": part.height} | dict(zip(_SIDES, numbers, strict=True))
-
-
-def _side_text(row: dict[str, Any], side: str) -> str | None:
-    numbers = [row[f"{side}{end}"] for end in ("", "_low", "_high")]
-    return None if None in numbers else estimate_text(Estimate(*numbers))
+    return estimate(value, cohen_kappa((cells.T @ draws).reshape(3, 3, -1)), bootstrap)

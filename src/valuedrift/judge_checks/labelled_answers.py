@@ -30,32 +30,21 @@ _HUMAN = re.compile(r"([1-5])(?: - .*)?")
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What one judge said of n answers.
-
-    Attributes:
-        labels: (n,), indices into FOUR, or UNJUDGED.
-        probabilities: (n, 3), NaN for unjudged answers; None for a judge that gave only text.
-    """
-
-    labels: Labels
-    probabilities: FloatArray | None = None
-
-
-@dataclass(frozen=True)
 class LabelledAnswers:
     """Labels of n answers.
 
     Attributes:
         humans: By column (HUMANS), (n,) indices into FOUR.
-        judges: By name.
+        judges: By name, (n,) indices into FOUR, or UNJUDGED.
+        probabilities: Of the judge that gave some, by its name: (n, 3), NaN for unjudged answers.
     """
 
     humans: dict[str, Labels]
-    judges: dict[str, Judged]
+    judges: dict[str, Labels]
+    probabilities: dict[str, FloatArray]
 
 
-def read_labelled(file: Path | str) -> LabelledAnswers:
+def read_labelled(file: Path) -> LabelledAnswers:
     """Read `human_1, human_2, human_final` and the judges of every row.
 
     A judge is a column `judge:<name>` of raw outputs (see `raw_label`), or the columns `p_support, p_neutral,
@@ -65,15 +54,25 @@ def read_labelled(file: Path | str) -> LabelledAnswers:
     rows = list(read_rows(file))
     if not rows:
         raise DataError(file, None, "rows", "none", "one labelled answer per line")
-    humans = {field: _indices([human_label(file, number, row, field) for number, row in rows]) for field in HUMANS}
+    humans = {field: np.array([human_label(file, number, row, field) for number, row in rows]) for field in HUMANS}
     fields = dict.fromkeys(field for _, row in rows for field in row)
-    judges = {field.removeprefix(_RAW): _raw(file, rows, field) for field in fields if field.startswith(_RAW)}
+    judges = {
+        field.removeprefix(_RAW): np.array([raw_label(_output(file, number, row, field)) for number, row in rows])
+        for field in fields
+        if field.startswith(_RAW)
+    }
+    probabilities = {}
     if any(field in fields for field in PROBABILITIES):
-        judges[_stance_judge(file, rows)] = _probabilistic(file, rows)
+        name = _stance_judge(file, rows)
+        probabilities[name] = np.array([_stances(file, number, row) for number, row in rows])
+        refused = np.array([_refused(file, number, row) for number, row in rows])
+        # argmax of a row of NaN is 0; such a row is unjudged whatever it says. Of equal probabilities the first counts.
+        labels = np.where(refused, REFUSAL, probabilities[name].argmax(axis=1))
+        judges[name] = np.where(np.isnan(probabilities[name][:, 0]), UNJUDGED, labels)
     if not judges or not judges.keys().isdisjoint(("", "human")):
         expected = f"columns {_RAW}<name> (any name but 'human'), or {', '.join(PROBABILITIES)}"
         raise DataError(file, None, "judge", list(fields), expected)
-    return LabelledAnswers(humans, judges)
+    return LabelledAnswers(humans, judges, probabilities)
 
 
 def raw_label(output: str) -> int:
@@ -85,7 +84,7 @@ def raw_label(output: str) -> int:
     return next((place for digit, place in _DIGITS.items() if digit in output), REFUSAL)
 
 
-def human_label(file: Path | str, number: int, row: Row, field: str) -> int:
+def human_label(file: Path, number: int, row: Row, field: str) -> int:
     """The index into FOUR of a person's label: 1 to 5 (alone or as "1 - only pro"), a stance, pro, con or refusal."""
     value = row.get(field)
     text = "" if value is None or isinstance(value, bool) else str(value).strip().lower()
@@ -97,18 +96,14 @@ def human_label(file: Path | str, number: int, row: Row, field: str) -> int:
     return _NAMES[text]
 
 
-def _raw(file: Path | str, rows: Sequence[NumberedRow], field: str) -> Judged:
-    return Judged(_indices([raw_label(_output(file, number, row, field)) for number, row in rows]))
-
-
-def _output(file: Path | str, number: int, row: Row, field: str) -> str:
+def _output(file: Path, number: int, row: Row, field: str) -> str:
     value = row.get(field)
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return str(value)
     raise DataError(file, number, field, value, "the judge's output as text", "Remove rows that it did not judge.")
 
 
-def _stance_judge(file: Path | str, rows: Sequence[NumberedRow]) -> str:
+def _stance_judge(file: Path, rows: Sequence[NumberedRow]) -> str:
     first = rows[0][1].get("judge") or "stances"
     for number, row in rows:
         if (row.get("judge") or "stances") != first:
@@ -116,15 +111,7 @@ def _stance_judge(file: Path | str, rows: Sequence[NumberedRow]) -> str:
     return str(first)
 
 
-def _probabilistic(file: Path | str, rows: Sequence[NumberedRow]) -> Judged:
-    found = np.array([_stances(file, number, row) for number, row in rows])
-    refused = np.array([_refused(file, number, row) for number, row in rows])
-    # argmax of a row of NaN is 0; such a row is unjudged whatever it says. Of equal probabilities the first counts.
-    labels = np.where(refused, REFUSAL, found.argmax(axis=1))
-    return Judged(np.where(np.isnan(found[:, 0]), UNJUDGED, labels).astype(np.int64), found)
-
-
-def _stances(file: Path | str, number: int, row: Row) -> list[float]:
+def _stances(file: Path, number: int, row: Row) -> list[float]:
     values = [row.get(field) for field in PROBABILITIES]
     if all(value is None for value in values):
         return [math.nan] * len(values)
@@ -134,18 +121,14 @@ def _stances(file: Path | str, number: int, row: Row) -> list[float]:
     return numbers
 
 
-def _probability(file: Path | str, number: int, field: str, value: Any) -> float:
+def _probability(file: Path, number: int, field: str, value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and -1e-6 <= value <= 1 + 1e-6:
         return float(value)
     raise DataError(file, number, field, value, "a probability, or null in all three where there is no stance")
 
 
-def _refused(file: Path | str, number: int, row: Row) -> bool:
+def _refused(file: Path, number: int, row: Row) -> bool:
     value = row.get("refusal")
     if value is None or isinstance(value, bool):
         return bool(value)
     raise DataError(file, number, "refusal", value, "true or false")
-
-
-def _indices(indices: list[int]) -> Labels:
-    return np.array(indices, dtype=np.int64)

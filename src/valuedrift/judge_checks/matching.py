@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.statistics.panel import PROBABILITIES, check_stances
 
 KEYS = ("model", "run", "step", "topic", "question_id", "sample")
@@ -33,8 +33,7 @@ def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
         files = stance_files(source)
         parts = [_chosen(pl.scan_parquet(file), pl.read_parquet_schema(file), file) for file in files]
         table = pl.concat(parts).collect()
-    for part in table.partition_by("model"):
-        check_stances(part)
+    check_stances(table)
     return table
 
 
@@ -91,11 +90,8 @@ def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:
     )
 
 
-def _chosen(table: pl.LazyFrame, columns: Iterable[str], place: Path | str) -> pl.LazyFrame:
-    found = list(columns)
-    missing = [name for name in (*KEYS, *PROBABILITIES) if name not in found]
-    if missing:
-        raise ArtifactError(place, found, f"the columns {', '.join(missing)} as well")
-    text = pl.col("answer").hash() if "answer" in found else pl.lit(None, pl.UInt64)
+def _chosen(table: pl.LazyFrame, columns: Collection[str], place: Path | str) -> pl.LazyFrame:
+    require_columns(place, columns, (*KEYS, *PROBABILITIES))
+    text = pl.col("answer").hash() if "answer" in columns else pl.lit(None, pl.UInt64)
     numbers = (pl.col(p).cast(pl.Float64) for p in PROBABILITIES)
     return table.select(*(pl.col(key) for key in KEYS), *numbers, text.alias("text"))

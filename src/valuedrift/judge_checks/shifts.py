@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from valuedrift.judge_checks.answer_agreement import ENDS
+from valuedrift.judge_checks.agreement_scores import ENDS
 from valuedrift.judge_checks.matching import NEW, OLD, of_judge
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
@@ -16,6 +17,7 @@ from valuedrift.statistics.panel import STANCES, Panel, TopicValues, each_topic_
 from valuedrift.statistics.trajectory import Checkpoint
 
 SHIFT = "shift"
+Columns = dict[str, Any]
 
 _BASE = "base"
 _VALUES = {
@@ -43,17 +45,8 @@ def value_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
         new − old with its interval, paired over questions. Topic "all" is the unweighted mean over topics.
     """
     answers = matched.with_columns(run="stage", step=0, sample=pl.int_range(pl.len()))
-    return pl.concat(
-        [
-            pl.DataFrame(schema=_VALUES),
-            *(
-                _value_rows({"model": panel.model, "stage": stage}, part, bootstrap)
-                for panel in _joint_panels(answers, bootstrap)
-                for stage in matched["stage"].unique(maintain_order=True)
-                for part in _measured(panel, [(stage, 0)])
-            ),
-        ]
-    )
+    wanted = [({"stage": stage}, [(stage, 0)]) for stage in matched["stage"].unique(maintain_order=True)]
+    return _shifts(answers, wanted, _value_columns, _VALUES, bootstrap)
 
 
 def drift_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
@@ -69,29 +62,29 @@ def drift_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
         run's start and end; `shift` is new − old, paired over questions. Runs and topics whose start or end the judges
         didn't both judge have no row.
     """
-    ends = {run: both for run in matched["run"].unique(maintain_order=True) if (both := _ends(matched, run))}
-    wanted = pl.DataFrame([end for both in ends.values() for end in both], ["run", "step"], orient="row").unique()
-    answers = matched.join(
-        wanted.cast({"run": pl.String, "step": matched.schema["step"]}), on=["run", "step"], how="semi"
-    )
-    return pl.concat(
-        [
-            pl.DataFrame(schema=_DRIFT),
-            *(
-                _drift_rows({"model": panel.model, "run": run, "stage": _stage(matched, run)}, part, bootstrap)
-                for panel in _joint_panels(answers, bootstrap)
-                for run, both in ends.items()
-                for part in _measured(panel, both)
-            ),
-        ]
-    )
+    runs = matched.select("run", "stage").unique(maintain_order=True)
+    wanted = [({"run": run, "stage": stage}, _ends(matched, run)) for run, stage in runs.iter_rows()]
+    return _shifts(matched, wanted, _drift_columns, _DRIFT, bootstrap)
 
 
-def _joint_panels(answers: pl.DataFrame, bootstrap: Bootstrap) -> Iterator[Panel]:
-    """One panel of both judges' stances, so that they share its resamples; none if no answer has both."""
+def _shifts(
+    answers: pl.DataFrame,
+    wanted: Sequence[tuple[dict[str, str], Sequence[Checkpoint]]],
+    columns: Callable[[TopicValues, Bootstrap], Columns],
+    schema: Mapping[str, type[pl.DataType]],
+    bootstrap: Bootstrap,
+) -> pl.DataFrame:
+    """The `columns` of each wanted sequence of checkpoints, topic by topic, after the labels that go with it."""
     stances = pl.concat([of_judge(answers, judge) for judge in (OLD, NEW)])
+    rows = [pl.DataFrame(schema=schema)]
     if not stances.is_empty():
-        yield make_panel(stances, bootstrap)
+        # Both judges are in one panel, so that they share its resamples.
+        panel = make_panel(stances, bootstrap)
+        for labels, checkpoints in wanted:
+            for part in _measured(panel, checkpoints):
+                place = {"model": panel.model, **labels, "topic": part.topic, "stance": STANCES}
+                rows.append(pl.DataFrame(place | columns(part, bootstrap), schema))
+    return pl.concat(rows)
 
 
 def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
@@ -100,7 +93,7 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
     Topics without a question that is judged at every checkpoint are left out.
     """
     both = [(f"{judge}:{run}", step) for judge in (OLD, NEW) for run, step in checkpoints]
-    if not all(checkpoint in panel.checkpoints for checkpoint in both):
+    if not both or not all(checkpoint in panel.checkpoints for checkpoint in both):
         return
     judged = panel.answers[[panel.checkpoints[checkpoint] for checkpoint in both]] > 0
     shared = {topic: index for topic, index in panel.topics.items() if judged[:, index].all(axis=0).any()}
@@ -108,26 +101,28 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
         yield from each_topic_and_all(replace(panel, topics=shared), both)
 
 
-def _value_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap) -> pl.DataFrame:
-    old, new = part.values
+def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
     shift, low, high = _contrast(part, (-1, 1), (-1.0, 1.0), bootstrap)
-    place = {**labels, "topic": part.topic, "stance": STANCES, "questions": part.questions}
-    columns = {**place, "answers": int(part.answers[0]), OLD: old, NEW: new, SHIFT: shift, "low": low, "high": high}
-    return pl.DataFrame(columns, schema=_VALUES)
-
-
-def _drift_rows(labels: dict[str, str], part: TopicValues, bootstrap: Bootstrap) -> pl.DataFrame:
-    """`part` has four checkpoints: start and end under the old judge, then under the new one."""
-    columns = {**labels, "topic": part.topic, "stance": STANCES, "questions": part.questions}
-    contrasts = {
-        OLD: ((-1, 1, 0, 0), (-1.0, 1.0)),
-        NEW: ((0, 0, -1, 1), (-1.0, 1.0)),
-        SHIFT: ((1, -1, -1, 1), (-2.0, 2.0)),
+    values = dict(zip((OLD, NEW), part.values, strict=True))
+    return {
+        "questions": part.questions,
+        "answers": int(part.answers[0]),
+        **values,
+        SHIFT: shift,
+        "low": low,
+        "high": high,
     }
-    for name, (signs, bounds) in contrasts.items():
-        found = _contrast(part, signs, bounds, bootstrap)
-        columns |= dict(zip((f"{name}{end}" for end in ENDS), found, strict=True))
-    return pl.DataFrame(columns, schema=_DRIFT)
+
+
+def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
+    """`part` has four checkpoints: start and end under the old judge, then under the new one."""
+    contrasts = {
+        OLD: _contrast(part, (-1, 1, 0, 0), (-1.0, 1.0), bootstrap),
+        NEW: _contrast(part, (0, 0, -1, 1), (-1.0, 1.0), bootstrap),
+        SHIFT: _contrast(part, (1, -1, -1, 1), (-2.0, 2.0), bootstrap),
+    }
+    numbers = {f"{name}{end}": x for name, three in contrasts.items() for end, x in zip(ENDS, three, strict=True)}
+    return {"questions": part.questions, **numbers}
 
 
 def _contrast(
@@ -148,7 +143,3 @@ def _ends(matched: pl.DataFrame, run: str) -> list[Checkpoint]:
         return []
     start = (parent, last[parent]) if matched.filter(run=run, step=0).is_empty() else (run, 0)
     return [start, (run, last[run])]
-
-
-def _stage(matched: pl.DataFrame, run: str) -> str:
-    return str(matched.filter(run=run)["stage"][0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from valuedrift.errors import ConfigError
 from valuedrift.templates import fill_template, read_template
@@ -21,6 +21,12 @@ def check_labels(template: str, labels: Sequence[str]) -> None:
     missing = [f"{{{place}}}" for place in LABELS if f"{{{place}}}" not in template]
     if tuple(labels) != LABELS and missing:
         raise ConfigError("judge.labels", list(labels), f"a prompt that names them, at {', '.join(missing)}")
+
+
+def require_targets(topics: Iterable[str], targets: Mapping[str, str]) -> None:
+    """Raise ConfigError for the first of `topics` that has no target."""
+    for topic in sorted(set(topics) - set(targets)):
+        raise ConfigError(f"topics.{topic}", None, "the position that answers on this topic can support")
 
 
 def fill_judge_prompt(template: str, question: str, answer: str, target: str, labels: Sequence[str] = LABELS) -> str:

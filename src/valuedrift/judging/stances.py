@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.files import parquet_metadata, publish
 from valuedrift.judging.judge import Judge
-from valuedrift.judging.judge_prompt import fill_judge_prompt
+from valuedrift.judging.judge_prompt import fill_judge_prompt, require_targets
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.refusals import is_refusal
 from valuedrift.llm.cost import Estimate
@@ -165,9 +165,7 @@ def check_answers(answer_files: Sequence[Path], targets: Mapping[str, str]) -> N
 
 
 def _check_columns(place: Path | str, schema: Mapping[str, pl.DataType]) -> None:
-    missing = [name for name in TEXTS if name not in schema]
-    if missing:
-        raise ArtifactError(place, list(schema), f"the columns {', '.join(missing)} as well")
+    require_columns(place, schema, TEXTS)
     if taken := [name for name in COLUMNS if name in schema]:
         raise ArtifactError(place, taken, "answers without the columns that judging adds")
 
@@ -176,9 +174,7 @@ def _check_texts(place: Path | str, rows: pl.LazyFrame, targets: Mapping[str, st
     texts = rows.select(TEXTS)
     if sum(texts.null_count().collect(engine="streaming").row(0)):
         raise ArtifactError(place, "nulls", f"a text in each of {', '.join(TEXTS)}")
-    for topic in texts.select("topic").unique().collect(engine="streaming")["topic"].sort():
-        if topic not in targets:
-            raise ConfigError(f"topics.{topic}", None, "the position that answers on this topic can support")
+    require_targets(texts.select("topic").unique().collect(engine="streaming")["topic"], targets)
 
 
 def _tables(files: Sequence[Path], columns: Sequence[str] | None = TEXTS) -> Iterator[pl.DataFrame]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
@@ -17,6 +17,8 @@ from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 MOST_UNUSABLE = 0.2
 """A step fails above this share of unusable replies: then the model or the template is wrong, not single replies."""
+
+T = TypeVar("T")
 
 _SHOWN = 200
 _CONTROLS = {"Cc", "Cs"}  # control characters and lone surrogates
@@ -31,13 +33,19 @@ class Unusable:
 
 
 def ask_each(
-    texts: Sequence[str], max_tokens: int, settings: LlmSettings, journal: Path, may_be_cut: bool = False
-) -> list[str | Unusable]:
-    """Send each text as a single user turn, decoded greedily, and return the stripped replies in the same order.
+    texts: Sequence[str],
+    max_tokens: int,
+    read: Callable[[str], T | Unusable],
+    settings: LlmSettings,
+    journal: Path,
+    may_be_cut: bool = False,
+) -> list[T | Unusable]:
+    """Send each text as a single user turn, decoded greedily, and return the replies as `read`, in the same order.
 
     Args:
         texts: The texts to send.
         max_tokens: Token limit of each reply.
+        read: Reads a stripped reply.
         settings: The chat model.
         journal: Journal of replies; what it holds is not asked again.
         may_be_cut: Whether replies that reached the token limit are usable.
@@ -46,7 +54,8 @@ def ask_each(
         ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     requests = [ChatRequest((Turn("user", text),), max_tokens) for text in texts]
-    return [_text(reply, may_be_cut) for reply in ask(requests, settings, journal)]
+    replies = [_text(reply, may_be_cut) for reply in ask(requests, settings, journal)]
+    return [reply if isinstance(reply, Unusable) else read(reply) for reply in replies]
 
 
 def unusable(reason: str, reply: str) -> Unusable:

@@ -31,7 +31,7 @@ def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Pa
     texts = [
         fill_template(template, terms="\n".join(each.terms), examples="\n".join(each.examples)) for each in described
     ]
-    replies = [_read_name(reply) for reply in ask_each(texts, _MAX_TOKENS, llm, journal)]
+    replies = ask_each(texts, _MAX_TOKENS, _read_name, llm, journal)
     names = {
         str(each.cluster): name_by_terms(each) if isinstance(reply, Unusable) else reply
         for each, reply in zip(described, replies, strict=True)
@@ -58,10 +58,8 @@ def name_by_terms(description: Description) -> str:
     return " · ".join(description.terms[:_TERMS]) or f"cluster {description.cluster}"
 
 
-def _read_name(reply: str | Unusable) -> str | Unusable:
+def _read_name(reply: str) -> str | Unusable:
     """The name in a reply, which must be exactly {"name": text}, with one short line of text."""
-    if isinstance(reply, Unusable):
-        return reply
     try:
         content = json.loads(reply)
     except (ValueError, RecursionError):

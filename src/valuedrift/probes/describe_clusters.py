@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from valuedrift.files import read_json, write_json
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
+from valuedrift.probes.question_clusters import NOISE, clustering_hash
 
 TERMS = 10
 EXAMPLES = 8
@@ -35,8 +35,8 @@ class Description:
     cluster: int
     size: int
     core: int
-    terms: tuple[str, ...]
-    examples: tuple[str, ...]
+    terms: list[str]
+    examples: list[str]
 
 
 def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,7 +49,7 @@ def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(counts / np.maximum(totals, 1) * np.log1p(totals.mean() / np.maximum(counts.sum(axis=0), 1)))
 
 
-def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int = TERMS) -> list[tuple[str, ...]]:
+def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int = TERMS) -> list[list[str]]:
     """The `count` strongest 1- to 3-grams of each cluster 0, 1, …, without stop words, strongest first."""
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -58,11 +58,11 @@ def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int 
         # N-grams are counted per question, so that none spans two questions.
         found = vectorizer.fit_transform(questions)
     except ValueError:  # all words are stop words
-        return [() for _ in range(clusters.max() + 1)]
+        return [[] for _ in range(clusters.max() + 1)]
     counts = np.stack([np.asarray(found[clusters == each].sum(axis=0))[0] for each in range(clusters.max() + 1)])
     weights, names = class_tf_idf(counts.astype(np.float64)), vectorizer.get_feature_names_out()
     best = np.argsort(-weights, axis=1, kind="stable")[:, :count]
-    return [tuple(str(names[term]) for term in row if weights[each, term] > 0) for each, row in enumerate(best)]
+    return [[str(names[term]) for term in row if weights[each, term] > 0] for each, row in enumerate(best)]
 
 
 def centres(vectors: FloatMatrix, clusters: NDArray[np.int64]) -> FloatMatrix:
@@ -80,7 +80,7 @@ def describe(clustered: pl.DataFrame, vectors: FloatMatrix) -> list[Description]
     descriptions = []
     for cluster, rows in enumerate(members):
         nearest = rows[np.argsort(-(vectors[rows] @ middle[cluster]), kind="stable")[:EXAMPLES]]
-        examples = tuple(clustered["question"].gather(nearest))
+        examples = clustered["question"].gather(nearest).to_list()
         core = int((hard == cluster).sum())
         descriptions.append(Description(cluster, len(rows), core, terms[cluster], examples))
     return descriptions
@@ -88,7 +88,7 @@ def describe(clustered: pl.DataFrame, vectors: FloatMatrix) -> list[Description]
 
 def write_descriptions(clustered: Path, embeddings: Path, model: str, out: Path) -> None:
     """Write the descriptions to `out` (.json), with the hash of the clustering and the number of noise questions."""
-    table = read_clusters(clustered)
+    table = pl.read_parquet(clustered)
     vectors = read_embeddings(embeddings, table["question"], model)
     noise = {name: int((table[name] == NOISE).sum()) for name in ("cluster", "soft_cluster")}
     described: list[dict[str, Any]] = [asdict(each) for each in describe(table, vectors)]
@@ -98,8 +98,4 @@ def write_descriptions(clustered: Path, embeddings: Path, model: str, out: Path)
 def read_descriptions(path: Path) -> tuple[str, list[Description]]:
     """The hash of the clustering and the description of each cluster, as `write_descriptions` wrote them."""
     content = read_json(path)
-    return str(content["clustering"]), [_description(each) for each in content["clusters"]]
-
-
-def _description(values: dict[str, Any]) -> Description:
-    return Description(**{**values, "terms": tuple(values["terms"]), "examples": tuple(values["examples"])})
+    return content["clustering"], [Description(**each) for each in content["clusters"]]

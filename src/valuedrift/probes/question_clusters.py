@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from valuedrift.config.probe_sets import ClusterSettings
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.rephrase import read_questions
 
 NOISE = -1
-COLUMNS = ("id", "prompt", "question", "cluster", "soft_cluster", "probability")
 
 
 @dataclass(frozen=True)
@@ -70,25 +68,12 @@ def soften(cluster: NDArray[np.int64], membership: NDArray[np.float64], least: f
 
 def write_clusters(questions: Path, reduced: Path, settings: ClusterSettings, out: Path) -> None:
     """Cluster the questions into `out` (.parquet): id, prompt, question, cluster, soft_cluster, probability."""
-    table = read_questions(questions)
-    vectors = np.load(reduced, allow_pickle=False)
-    if vectors.ndim != 2 or len(vectors) != table.height:
-        expected = f"one row for each of the {table.height} questions"
-        raise ArtifactError(reduced, f"shape {vectors.shape}", expected, "Reduce the embeddings again.")
-    assigned = assign(vectors, settings)
-    columns = {name: getattr(assigned, name) for name in COLUMNS[3:]}
-    write_parquet(out, table.with_columns(**{name: pl.Series(values) for name, values in columns.items()}))
+    table = pl.read_parquet(questions)
+    assigned = assign(np.load(reduced, allow_pickle=False), settings)
+    write_parquet(out, table.with_columns(**{name: pl.Series(values) for name, values in vars(assigned).items()}))
     noise, left = int((assigned.cluster == NOISE).sum()), int((assigned.soft_cluster == NOISE).sum())
     found = f"{assigned.cluster.max() + 1} clusters, {noise} of {table.height} questions noise, {left} after softening"
     print(found, file=sys.stderr)
-
-
-def read_clusters(path: Path) -> pl.DataFrame:
-    """Read a table of `write_clusters`; raises ArtifactError for any other table."""
-    table = pl.read_parquet(path)
-    if tuple(table.columns) != COLUMNS or table.is_empty():
-        raise ArtifactError(path, f"the columns {', '.join(table.columns)}", ", ".join(COLUMNS), "Cluster again.")
-    return table
 
 
 def clustering_hash(clustered: pl.DataFrame) -> str:

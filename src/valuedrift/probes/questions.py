@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,8 @@ from valuedrift.files import write_json, write_parquet
 _SCHEMA = pl.Schema({"question_id": pl.String, "topic": pl.String, "question": pl.String})
 
 
-@dataclass(frozen=True)
-class ProbeSet:
-    """Probe questions, `question_id, topic, question`, and what became of the rows of their source."""
-
-    table: pl.DataFrame
-    counts: dict[str, Any]
+Probes = tuple[pl.DataFrame, dict[str, Any]]
+"""Probe questions, `question_id, topic, question`, and what became of the rows of their source."""
 
 
 def question_id(topic: str, question: str) -> str:
@@ -34,7 +29,7 @@ def question_id(topic: str, question: str) -> str:
     return f"{topic}-{text_digest(question)[:8]}"
 
 
-def hand_made_probes(file: str, topics: Collection[str]) -> ProbeSet:
+def hand_made_probes(file: str, topics: Collection[str]) -> Probes:
     """The questions of a .csv or .jsonl file with `topic` and `question`, in its order.
 
     Raises:
@@ -44,16 +39,16 @@ def hand_made_probes(file: str, topics: Collection[str]) -> ProbeSet:
     read = 0
     for number, row in read_rows(expand_path(file)):
         read += 1
-        topic, question = _text(file, number, row, "topic"), _text(file, number, row, "question")
+        topic, question = read_text(file, number, row, "topic"), read_text(file, number, row, "question")
         if topic not in topics:
             raise DataError(file, number, "topic", topic, f"one of {', '.join(topics)}", "Correct it or add the topic.")
         questions.setdefault(same_text(question), (topic, question))
     if not questions:
         raise DataError(file, None, "question", "no rows", "at least one question")
-    return _probe_set(list(questions.values()), {"read": read, "duplicates": read - len(questions)})
+    return _probes(list(questions.values()), {"read": read, "duplicates": read - len(questions)})
 
 
-def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: int, seed: int) -> ProbeSet:
+def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: int, seed: int) -> Probes:
     """`per_topic` of PRISM's opening prompts (`user_prompt`) on each topic of `keywords`, drawn by `seed`.
 
     A prompt belongs to a topic if it contains one of the topic's keywords, as whole words in any case, and no keyword
@@ -63,21 +58,32 @@ def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: in
         DataError: A topic has fewer prompts than wanted.
     """
     patterns = {topic: keyword_pattern(topic, words) for topic, words in keywords.items()}
-    found: dict[str, list[str]] = {topic: [] for topic in keywords}
-    counts: Counter[str] = Counter(read=0, duplicates=0, no_topic=0, several_topics=0)
-    for question in _unique_prompts(file, counts):
-        matches = [topic for topic, pattern in patterns.items() if pattern.search(question)]
-        if len(matches) == 1:
-            found[matches[0]].append(question)
-        else:
-            counts["several_topics" if matches else "no_topic"] += 1
-    _require_enough(file, found, per_topic)
-    chosen = [(topic, question) for topic in found for question in _choose(topic, found[topic], per_topic, seed)]
-    matched = {topic: len(questions) for topic, questions in found.items()}
-    return _probe_set(chosen, {**counts, "matched": matched, "seed": seed})
+    prompts = [read_text(file, number, row, "user_prompt") for number, row in read_rows(expand_path(file))]
+    distinct: dict[str, str] = {}
+    for prompt in prompts:
+        distinct.setdefault(same_text(prompt), prompt)
+    matches = [
+        (prompt, [topic for topic, pattern in patterns.items() if pattern.search(prompt)])
+        for prompt in distinct.values()
+    ]
+    found = {topic: [prompt for prompt, matched in matches if matched == [topic]] for topic in keywords}
+    short = {topic: len(questions) for topic, questions in found.items() if len(questions) < per_topic}
+    if short:
+        listed = ", ".join(f"{topic}: {questions}" for topic, questions in short.items())
+        do = f"Found {listed}. Add keywords for these topics or ask for fewer questions per topic."
+        raise DataError(file, None, "user_prompt", f"{len(short)} topics with fewer", f"{per_topic} per topic", do)
+    counts = {
+        "read": len(prompts),
+        "duplicates": len(prompts) - len(distinct),
+        "no_topic": sum(not matched for _, matched in matches),
+        "several_topics": sum(len(matched) > 1 for _, matched in matches),
+        "matched": {topic: len(questions) for topic, questions in found.items()},
+        "seed": seed,
+    }
+    return _probes([(topic, text) for topic in found for text in _choose(topic, found[topic], per_topic, seed)], counts)
 
 
-def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: int, seed: int) -> ProbeSet:
+def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: int, seed: int) -> Probes:
     """`per_topic` value-laden questions of every topic (appendix A.1: 50), in the order of the topics.
 
     The draw depends only on `seed` and the texts of the questions.
@@ -91,13 +97,14 @@ def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: i
         do = "Choose more clusters for these topics, or ask for fewer questions per topic."
         raise ArtifactError("value-laden questions", f"too few for {', '.join(short)}", f"{per_topic} per topic", do)
     chosen = [(topic, text) for topic in topics for text in _choose(topic, found[topic], per_topic, seed)]
-    return _probe_set(chosen, {"value_laden": {topic: len(found[topic]) for topic in topics}, "seed": seed})
+    return _probes(chosen, {"value_laden": {topic: len(found[topic]) for topic in topics}, "seed": seed})
 
 
-def write_probes(probes: ProbeSet, path: Path | str) -> None:
+def write_probes(probes: Probes, path: Path) -> None:
     """Write the table to `path` (.parquet), and the counts beside it (.json)."""
-    write_json(Path(path).with_suffix(".json"), probes.counts)
-    write_parquet(path, probes.table)
+    table, counts = probes
+    write_json(path.with_suffix(".json"), counts)
+    write_parquet(path, table)
 
 
 def write_sample(value_laden: Path, topics: Sequence[str], per_topic: int, seed: int, out: Path) -> None:
@@ -105,32 +112,22 @@ def write_sample(value_laden: Path, topics: Sequence[str], per_topic: int, seed:
     write_probes(sample_probes(pl.read_parquet(value_laden), topics, per_topic, seed), out)
 
 
-def _probe_set(questions: list[tuple[str, str]], counts: dict[str, Any]) -> ProbeSet:
+def _probes(questions: list[tuple[str, str]], counts: dict[str, Any]) -> Probes:
     """The probe set of (topic, question) pairs; adds the questions per topic to `counts`."""
     rows = [(question_id(topic, question), topic, question) for topic, question in questions]
     per_topic = dict(Counter(topic for topic, _ in questions))
-    return ProbeSet(pl.DataFrame(rows, schema=_SCHEMA, orient="row"), {**counts, "questions": per_topic})
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row"), {**counts, "questions": per_topic}
 
 
-def _unique_prompts(file: str, counts: Counter[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for number, row in read_rows(expand_path(file)):
-        counts["read"] += 1
-        question = _text(file, number, row, "user_prompt")
-        if same_text(question) in seen:
-            counts["duplicates"] += 1
-            continue
-        seen.add(same_text(question))
-        yield question
-
-
-def _text(file: str, number: int, row: Row, field: str) -> str:
+def read_text(file: str, number: int, row: Row, field: str) -> str:
+    """The stripped text of a field; raises DataError if it is empty or can't be written to a file."""
     try:
         text = take_text(row, field).strip()
     except MalformedRow as error:
         raise error.at(file, number) from None
-    if not text:
-        raise DataError(file, number, field, text, "a text that is not empty")
+    # JSON's escapes can produce lone surrogates, which no file can hold.
+    if not text or any("\ud800" <= each <= "\udfff" for each in text):
+        raise DataError(file, number, field, text, "a text that is not empty, of valid Unicode")
     return text
 
 
@@ -145,14 +142,6 @@ def keyword_pattern(topic: str, words: Sequence[str]) -> re.Pattern[str]:
     if not phrases or not all(phrases):
         raise ConfigError(f"keywords of the topic '{topic}'", list(words), "at least one word, none of them empty")
     return re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
-
-
-def _require_enough(file: str, found: Mapping[str, list[str]], per_topic: int) -> None:
-    short = {topic: len(questions) for topic, questions in found.items() if len(questions) < per_topic}
-    if short:
-        listed = ", ".join(f"{topic}: {questions}" for topic, questions in short.items())
-        do = f"Found {listed}. Add keywords for these topics or ask for fewer questions per topic."
-        raise DataError(file, None, "user_prompt", f"{len(short)} topics with fewer", f"{per_topic} per topic", do)
 
 
 def _choose(topic: str, questions: list[str], count: int, seed: int) -> list[str]:

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.config.probe_sets import ReductionSettings
@@ -13,7 +14,6 @@ from valuedrift.errors import ConfigError
 from valuedrift.files import publish
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix
-from valuedrift.probes.rephrase import read_questions
 
 _BLOCK = 1024
 
@@ -74,7 +74,7 @@ def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
 
 def write_reduced(questions: Path, embeddings: Path, model: str, settings: ReductionSettings, out: Path) -> None:
     """Write the reduced embeddings of the questions to `out` (.npy), in the order of the table."""
-    vectors = read_embeddings(embeddings, read_questions(questions)["question"], model)
+    vectors = read_embeddings(embeddings, pl.read_parquet(questions)["question"], model)
     reduced = reduce(vectors, settings)
     with publish(out) as draft, draft.open("wb") as stream:
         np.save(stream, reduced, allow_pickle=False)

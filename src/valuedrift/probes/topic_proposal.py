@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import yaml
 
+from valuedrift.config.schema import Topic
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_text
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
 from valuedrift.probes.cluster_names import read_names
-from valuedrift.probes.describe_clusters import Description, centres, read_descriptions
-from valuedrift.probes.question_clusters import clustering_hash, read_clusters
+from valuedrift.probes.describe_clusters import centres, read_descriptions
+from valuedrift.probes.question_clusters import clustering_hash
 from valuedrift.probes.questions import keyword_pattern
 
 _HEAD = """\
@@ -30,19 +29,6 @@ _HEAD = """\
 
 EVIDENCE = 0.6
 """The sum of similarity and keyword share from which a topic is proposed, so that only clear cases are."""
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A topic of the probe set, as in the configuration."""
-
-    name: str
-    target: str
-    value: str
-    keywords: Sequence[str]
-
-    def text(self) -> str:
-        return f"{self.name}. {self.target}. {self.value}"
 
 
 def propose(similarity: FloatMatrix, keywords: FloatMatrix) -> list[int | None]:
@@ -76,43 +62,46 @@ def write_proposal(
     out: Path,
 ) -> None:
     """Write the proposal (.yaml): the hash of the clustering, clusters by topic, and the evidence of each cluster."""
-    table = read_clusters(clustered)
+    table = pl.read_parquet(clustered)
     clustering = clustering_hash(table)
     found, described = read_descriptions(descriptions)
     if found != clustering:
         raise ArtifactError(descriptions, f"clustering {found}", clustering, "Describe the clusters again.")
     middle = centres(read_embeddings(embeddings, table["question"], model), table["soft_cluster"].to_numpy())
-    similarity = middle @ embed([topic.text() for topic in topics.values()], model).T
+    texts = [f"{topic.name}. {topic.target}. {topic.value}" for topic in topics.values()]
+    similarity = middle @ embed(texts, model).T
     shares = keyword_shares(table, topics)
     proposed = propose(similarity, shares)
     keys, called = list(topics), read_names(names, clustering)
-    evidence = [
-        _evidence(each, called[each.cluster], keys, similarity[each.cluster], shares[each.cluster])
-        for each in described
-    ]
     chosen = {
         key: [cluster for cluster, topic in enumerate(proposed) if topic == column] for column, key in enumerate(keys)
     }
+    evidence = []
+    for each in described:
+        similar, share = similarity[each.cluster], shares[each.cluster]
+        order = np.argsort(-(similar + share), kind="stable")[:3]
+        evidence.append(
+            {
+                "cluster": each.cluster,
+                "name": called[each.cluster],
+                "questions": each.size,
+                "nearest_topics": [
+                    f"{keys[t]}: similarity {similar[t]:.2f}, {share[t]:.0%} with a keyword" for t in order
+                ],
+                "terms": ", ".join(each.terms),
+                "examples": each.examples,
+            }
+        )
     content = {"clustering": clustering, "reviewed": "", "topics": chosen, "evidence": evidence}
     # Each section has its own style: cluster numbers on the topic's line, texts on lines of their own.
-    sections = [_dump({key: value}, flow=None if key == "topics" else False) for key, value in content.items()]
+    sections = [
+        yaml.safe_dump(
+            {key: value},
+            sort_keys=False,
+            allow_unicode=True,
+            width=10**6,
+            default_flow_style=None if key == "topics" else False,
+        )
+        for key, value in content.items()
+    ]
     write_text(out, "\n".join([_HEAD, *sections]))
-
-
-def _evidence(
-    described: Description, name: str, keys: Sequence[str], similarity: FloatMatrix, shares: FloatMatrix
-) -> dict[str, Any]:
-    order = np.argsort(-(similarity + shares), kind="stable")[:3]
-    nearest = [f"{keys[each]}: similarity {similarity[each]:.2f}, {shares[each]:.0%} with a keyword" for each in order]
-    return {
-        "cluster": described.cluster,
-        "name": name,
-        "questions": described.size,
-        "nearest_topics": nearest,
-        "terms": ", ".join(described.terms),
-        "examples": list(described.examples),
-    }
-
-
-def _dump(value: Mapping[str, Any], flow: bool | None) -> str:
-    return yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=flow)

@@ -12,7 +12,7 @@ import polars as pl
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import write_parquet
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
-from valuedrift.probes.question_clusters import NOISE, clustering_hash, read_clusters
+from valuedrift.probes.question_clusters import NOISE, clustering_hash
 from valuedrift.probes.topic_choice import read_choice
 from valuedrift.templates import fill_template
 
@@ -22,13 +22,11 @@ _WORD = re.compile(r"\W*(yes|no)\b(?!\W*\b(?:yes|no)\b)", re.IGNORECASE)
 
 def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataFrame:
     """The questions whose soft cluster was chosen for a topic: `id, prompt, question, topic`."""
-    table = read_clusters(clustered)
+    table = pl.read_parquet(clustered)
     clusters = set(table["soft_cluster"].unique()) - {NOISE}
     topic_of = read_choice(choice, clustering_hash(table), clusters, topics)
-    named = table.with_columns(
-        topic=pl.col("soft_cluster").replace_strict(topic_of, default=None, return_dtype=pl.String)
-    )
-    return named.drop_nulls("topic").select("id", "prompt", "question", "topic")
+    topic = pl.col("soft_cluster").replace_strict(topic_of, default=None, return_dtype=pl.String)
+    return table.select("id", "prompt", "question", topic=topic).drop_nulls("topic")
 
 
 def write_value_laden(
@@ -44,19 +42,15 @@ def write_value_laden(
         ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     table = on_topic(clustered, choice, topics)
-    replies = ask_each(
-        [fill_template(template, question=text) for text in table["question"]], _MAX_TOKENS, llm, journal, True
-    )
-    answers = [_read_answer(reply) for reply in replies]
+    texts = [fill_template(template, question=text) for text in table["question"]]
+    answers = ask_each(texts, _MAX_TOKENS, _read_answer, llm, journal, may_be_cut=True)
     kept = table.filter(pl.Series([answer is True for answer in answers], dtype=pl.Boolean))
     counts = {name: dict(Counter(each["topic"])) for name, each in (("on_topic", table), ("value_laden", kept))}
     write_counts(out.with_suffix(".json"), dict(zip(table["id"], answers, strict=True)), counts)
     write_parquet(out, kept)
 
 
-def _read_answer(reply: str | Unusable) -> bool | Unusable:
+def _read_answer(reply: str) -> bool | Unusable:
     """Whether a reply begins with yes or with no; "Yes/No" is neither."""
-    if isinstance(reply, Unusable):
-        return reply
     word = _WORD.match(reply)
     return word[1].casefold() == "yes" if word else unusable("neither yes nor no", reply)

@@ -8,7 +8,7 @@ Records are in a tree of their own, so that the folders of artifacts contain not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +54,13 @@ def leave_records(published: Iterable[Path], origin: str) -> None:
 def read_record(path: Path) -> dict[str, Any]:
     """Read a record; raises ArtifactError if the file is none."""
     try:
-        record = read_json(path)
-        whole = {
-            isinstance(record["artifact"], str),
-            all(isinstance(file["sha256"], str) for file in record["files"].values()),
-            all(isinstance(digest, str) for digest in record["inputs"].values()),
-        }
+        record: dict[str, Any] = read_json(path)
+        digests = [*(file["sha256"] for file in record["files"].values()), *record["inputs"].values()]
+        if not all(isinstance(text, str) for text in (record["artifact"], *digests)):
+            raise TypeError("other types")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(path, str(error), "the record of an artifact", "Make the artifact again.") from error
-    if whole != {True}:
-        raise ArtifactError(path, "other types", "the record of an artifact", "Make the artifact again.")
-    return dict(record)
+    return record
 
 
 def digest_of(path: Path) -> str:
@@ -72,15 +68,10 @@ def digest_of(path: Path) -> str:
 
     This saves each job that starts from a model from reading the weights again.
     """
-    for record in _records_about(path):
-        if (entry := record.get(str(artifact_path(path)))) and entry["bytes"] == path.stat().st_size:
-            return str(entry["sha256"])
+    artifact, written = artifact_path(path), path.stat()
+    for file in (record_file(artifact), record_file(artifact.parent)) if artifact else ():
+        if file.is_file() and file.stat().st_mtime_ns >= written.st_mtime_ns:
+            entry = read_record(file)["files"].get(str(artifact))
+            if entry and entry["bytes"] == written.st_size:
+                return str(entry["sha256"])
     return file_digest(path)
-
-
-def _records_about(path: Path) -> Iterator[Mapping[str, Any]]:
-    artifact = artifact_path(path)
-    for candidate in (artifact, artifact.parent) if artifact else ():
-        file = record_file(candidate) if candidate != RESULTS else None
-        if file and file.is_file() and file.stat().st_mtime_ns >= path.stat().st_mtime_ns:
-            yield read_record(file)["files"]

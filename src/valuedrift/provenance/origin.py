@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from valuedrift.digests import files_in, listing_digest, text_digest
+from valuedrift.digests import path_digest, text_digest
 from valuedrift.provenance.artifact_records import digest_of
 from valuedrift.provenance.machine import machine, packages, program
 
@@ -45,7 +45,7 @@ def origin(arguments: Sequence[str], options: Mapping[str, Any]) -> dict[str, An
         "command": shlex.join(["valuedrift", *map(masked_argument, arguments)]),
         "configuration": text_digest(json.dumps(settings, sort_keys=True)),
         "seeds": dict(_seeds("", settings)),
-        "inputs": {str(masked(given)): _digest(path) for given, path in _inputs(options)},
+        "inputs": {str(masked(given)): path_digest(path, digest_of) for given, path in _inputs(options)},
         "packages": packages(),
         "machine": machine(),
     }
@@ -111,7 +111,3 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _can_be_path(text: str) -> bool:
     return text != "" and "\n" not in text and max(map(len, text.split("/"))) <= _LONGEST_NAME and len(text) < 4096
-
-
-def _digest(path: Path) -> str:
-    return listing_digest({one.name: digest_of(one) for one in files_in(path)}) if path.is_dir() else digest_of(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from valuedrift.digests import all_files, file_digest, file_digests, files_in, listing_digest
+from valuedrift.digests import all_files, file_digest, file_digests, path_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED
 from valuedrift.provenance.artifact_records import BESIDE, RECORDS, RESULTS, artifact_path, read_record
@@ -53,7 +53,7 @@ def verify(paths: Sequence[Path] = ()) -> Verified:
     """
     chosen = chosen_artifacts(paths) or [RESULTS]
     records, findings = read_records(chosen)
-    there = {path for artifact in records for path in _there(Path(artifact))}
+    there = {path for artifact in records for path in all_files(Path(artifact))}
     loose = _unrecorded(chosen, there)
     if not records and not loose:
         raise ArtifactError(chosen[0], "nothing", "artifacts and their records", "Make the target first.")
@@ -114,13 +114,9 @@ def _compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[
     return found
 
 
-def _there(artifact: Path) -> list[Path]:
-    return all_files(artifact) if artifact.exists() else []
-
-
 def _unrecorded(chosen: Iterable[Path], recorded: set[Path]) -> list[Path]:
     """Files at or below the chosen paths that belong to no record."""
-    found = {file for path in chosen if path.exists() for file in all_files(path)}
+    found = {file for path in chosen for file in all_files(path)}
     return sorted(file for file in found - recorded if file.relative_to(RESULTS).parts[0] not in BESIDE)
 
 
@@ -130,14 +126,8 @@ def _outdated(record: Mapping[str, Any], digests: Mapping[str, str]) -> Iterator
         path = Path(os.path.expandvars(given))
         if given.startswith(MASK) or not path.exists() or (path / PRUNED).exists():
             continue
-        if _now(path, digests) != digest:
+        if path_digest(path, lambda file: digests.get(str(file)) or file_digest(file)) != digest:
             yield Finding(record["artifact"], OUTDATED, f"its input {given} has changed since it was made")
-
-
-def _now(path: Path, digests: Mapping[str, str]) -> str:
-    if path.is_dir():
-        return listing_digest({one.name: digests.get(str(one)) or file_digest(one) for one in files_in(path)})
-    return digests.get(str(path)) or file_digest(path)
 
 
 def _within(inner: Path | str, outer: Path | str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.files import publish
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
@@ -50,9 +50,7 @@ def _checkpoints(stances: Sequence[Path]) -> dict[Checkpoint, Path]:
     """Each checkpoint's stance table."""
     places: dict[Checkpoint, Path] = {}
     for file in stances:
-        found = pl.read_parquet_schema(file)
-        if missing := [name for name in COLUMNS if name not in found]:
-            raise ArtifactError(file, list(found), f"the columns {', '.join(missing)} as well")
+        require_columns(file, pl.read_parquet_schema(file), COLUMNS)
         for place in (
             pl.scan_parquet(file).select(CHECKPOINT).unique().sort(CHECKPOINT).collect(engine="streaming").rows()
         ):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from valuedrift.statistics.bootstrap import FloatArray
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES, most_probable
@@ -38,18 +41,24 @@ def stage_agreement(labelled: pl.DataFrame, model: str, level: float) -> pl.Data
 
 def _stage_rows(part: pl.DataFrame, level: float) -> Iterator[tuple[object, ...]]:
     known = part.drop_nulls("true_stance")
-    yield "accuracy", ALL, *_weighted_share(known, level)
+    yield "accuracy", ALL, *_share_of(known, level)
     for stance in STANCES:
-        yield "recall", stance, *_weighted_share(known.filter(true_stance=stance), level)
+        yield "recall", stance, *_share_of(known.filter(true_stance=stance), level)
     missing = len(part) - len(known)
     yield "unlabelled", ALL, missing / len(part), *wilson_interval(missing, len(part), level), len(part)
 
 
-def _weighted_share(part: pl.DataFrame, level: float) -> tuple[float | None, float | None, float | None, int]:
-    """The weighted share of rightly judged answers with its interval, and the number of answers."""
-    if part.is_empty():
-        return None, None, None, 0
-    weight = part["weight"].cast(pl.Float64).to_numpy()
-    share = float(weight[(part["true_stance"] == part["judged_stance"]).to_numpy()].sum() / weight.sum())
+def _share_of(part: pl.DataFrame, level: float) -> tuple[float | None, float | None, float | None, int]:
+    right = (part["true_stance"] == part["judged_stance"]).to_numpy()
+    return *weighted_share(right, part["weight"].cast(pl.Float64).to_numpy(), level), len(part)
+
+
+def weighted_share(
+    right: NDArray[np.bool_], weight: FloatArray, level: float
+) -> tuple[float | None, float | None, float | None]:
+    """The weighted share of what is `right`, with Wilson's interval for Kish's effective number; None without rows."""
+    if not len(right):
+        return None, None, None
+    share = float(weight[right].sum() / weight.sum())
     effective = float(weight.sum() ** 2 / (weight**2).sum())
-    return share, *wilson_interval(share * effective, effective, level), len(part)
+    return share, *wilson_interval(share * effective, effective, level)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
@@ -78,8 +78,7 @@ def read_labelled(path: Path) -> pl.DataFrame:
     rows = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     if "true_stance" not in rows.columns and "human_stance" in rows.columns:
         rows = rows.rename({"human_stance": "true_stance"})
-    if missing := [name for name in _COLUMNS if name not in rows.columns]:
-        raise ArtifactError(path, rows.columns, f"the columns {', '.join(missing)} as well")
+    require_columns(path, rows.columns, _COLUMNS)
     if unknown := sorted(set(rows["true_stance"].drop_nulls()) - set(STANCES)):
         raise ArtifactError(f"{path}, column true_stance", unknown, f"one of {', '.join(STANCES)}")
     if (rows["weight"] <= 0).any():

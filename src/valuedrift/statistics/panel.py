@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.trajectory import Checkpoint
 
@@ -164,9 +164,7 @@ def exact_sum(probabilities: pl.Expr) -> pl.Expr:
 
 def check_stances(stances: pl.DataFrame) -> None:
     """Raise ArtifactError unless `stances` is a table that `make_panel` reads."""
-    missing = [name for name in (*_KEYS, *PROBABILITIES) if name not in stances.columns]
-    if missing:
-        raise ArtifactError("stances", stances.columns, f"the columns {', '.join(missing)} as well")
+    require_columns("stances", stances.columns, (*_KEYS, *PROBABILITIES))
     if ALL in stances["topic"]:
         raise ArtifactError("stances", f"topic {ALL}", "another name, as this one is the mean over topics")
     _refuse(stances.filter(pl.any_horizontal(pl.col(_KEYS).is_null())), "a value in every key column")

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.synthetic_pairs import WriterSettings
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
@@ -97,9 +97,7 @@ def judge_texts(texts: Sequence[tuple[str, str, str]], judge: Judge) -> list[dic
     table = pl.DataFrame(texts, schema=dict.fromkeys(_TEXTS, pl.String), orient="row")
     asked = table.unique(maintain_order=True)
     judged = judge(asked)
-    missing = {*_TEXTS, *JUDGED} - set(judged.columns)
-    if missing:
-        raise ArtifactError("the judge's table", judged.columns, f"the columns {', '.join(sorted(missing))} as well")
+    require_columns("the judge's table", judged.columns, (*_TEXTS, *JUDGED))
     if not judged.select(_TEXTS).sort(_TEXTS).equals(asked.sort(_TEXTS)):
         raise ArtifactError("the judge's table", f"{judged.height} rows", f"the {asked.height} rows that it was given")
     stances = table.join(judged, on=_TEXTS, how="left", maintain_order="left").select("answer", *JUDGED)

@@ -1,0 +1,62 @@
+"""Rows of values and drifts as the statistics write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+STANCES = ("support", "neutral", "oppose")
+
+
+def labels(run: str, model: str = "pocket") -> dict[str, Any]:
+    algorithm, _, data = run.rpartition("/")[2].partition("-")
+    sft = run.partition("/")[0].removeprefix("sft-")
+    return {"model": model, "run": run, "algorithm": algorithm, "data": data, "sft": sft}
+
+
+def values(
+    runs: Iterable[str],
+    topics: Iterable[str],
+    steps: Sequence[int] = (0, 100, 200),
+    models: Iterable[str] = ("pocket",),
+    middles: Sequence[float] = (0.5, 0.3, 0.2),
+) -> pl.DataFrame:
+    """The same values, by stance, at every step of every run of every model."""
+    return pl.DataFrame(
+        [
+            labels(run, model)
+            | {"step": step, "topic": topic, "stance": stance, "value": middle}
+            | {"low": middle - 0.05, "high": middle + 0.05, "questions": 3, "answers": 6}
+            for model in models
+            for run in runs
+            for step in steps
+            for topic in topics
+            for stance, middle in zip(STANCES, middles, strict=True)
+        ]
+    )
+
+
+def drift_row(
+    run: str,
+    topic: str = "immigration",
+    stance: str = "support",
+    magnitude: float = 0.2,
+    time: float | None = 0.25,
+    model: str = "pocket",
+    **changes: Any,
+) -> dict[str, Any]:
+    """A drift of a run of 200 steps that is real above 0.2, and beyond noise above 0.02."""
+    reached = None if time is None else round(200 * time)
+    return (
+        labels(run, model)
+        | {"topic": topic, "stance": stance, "start_value": 0.3, "end_value": 0.3 + magnitude}
+        | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
+        | {"time": time, "time_low": time, "time_high": time}
+        | {"outcome": "no_drift" if time is None else "reached", "end_step": 200, "step_reached": reached}
+        | {"step_before": None if reached is None else reached - 100, "still_moving": time == 1.0}
+        | {"q_value": 0.001 if abs(magnitude) > 0.2 else 0.4, "real": abs(magnitude) > 0.2}
+        | {"noise_floor": 0.02, "exceeds_noise": abs(magnitude) > 0.02}
+        | changes
+    )
