@@ -13,7 +13,6 @@ from doubles.results import STANCES, drift_row, labels, values
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs
-from valuedrift.workflow.benchmark_files import StageCost
 
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
 TOPICS = {
@@ -196,7 +195,9 @@ INPUTS = ReportInputs(
         }
     },
     answers=answers(),
-    stages=[StageCost("judge", 3, 12.5, None), StageCost("train", 2, 3725.0, 2048.0)],
+    stages=pl.DataFrame(
+        {"stage": ["judge", "train"], "jobs": [3, 2], "wall_seconds": [12.5, 3725.0], "peak_mib": [None, 2048.0]}
+    ),
     planned=pl.DataFrame(
         {"stage": ["judge"], "jobs": [3], "predicted_seconds": [10.0], "measured_seconds": [12.5], "ratio": [0.8]}
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from valuedrift.errors import DataError
-from valuedrift.workflow.benchmark_files import StageCost, predicted_and_measured, stage_costs
+from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 Finish = Callable[..., None]
 
@@ -21,12 +21,10 @@ def test_stages_sum_seconds_and_keep_the_largest_peak(tmp_path: Path, finish: Fi
     finish("judge/b", 0.2, "NA")
     finish("report", 3.0, "100.0")
     (tmp_path / "results/benchmarks/train/notes.txt").write_text("not a benchmark")
-    assert stage_costs(tmp_path / "results/benchmarks") == [
-        StageCost("judge", 2, 0.3, None),
-        StageCost("report", 1, 3.0, 100.0),
-        StageCost("train", 2, 31.75, 768.5),
-    ]
-    assert stage_costs(tmp_path / "none") == []
+    costs = stage_costs(tmp_path / "results/benchmarks")
+    assert costs.columns == ["stage", "jobs", "wall_seconds", "peak_mib"]
+    assert costs.rows() == [("judge", 2, 0.3, None), ("report", 1, 3.0, 100.0), ("train", 2, 31.75, 768.5)]
+    assert stage_costs(tmp_path / "none").is_empty()
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Pat
 def test_the_example_of_a_table_is_written(extended: Path, tmp_path: Path) -> None:
     statistics = tmp_path / "pocket"
     write_parquet(statistics / "drift.parquet", report.drift())
-    write_parquet(statistics / "values.parquet", report.values())
+    write_parquet(statistics / "values.parquet", report.INPUTS.values)
     config = configuration(["pocket"], report.TOPICS, table_1_topics=["climate"], figure_formats=["svg"])
     shown = display_settings(config, ["pocket"], "table_1_topics", "figure_formats")
     valuedrift(

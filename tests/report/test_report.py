@@ -166,7 +166,7 @@ def test_recovery_of_several_models_is_drawn_for_each() -> None:
 
 
 def test_what_was_not_measured_is_said_with_the_reason() -> None:
-    found = page(judges={}, corrected=None, stages=[], findings=[])
+    found = page(judges={}, corrected=None, stages=INPUTS.stages.clear(), findings=[])
     for text in (
         "no finding was evaluated",
         "nothing was planted",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ TIMED = ("costs", "planned_costs")
 
 _QUESTION = ("model", "run", "step", "topic", "question_id", "question")
 _QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String), "value": pl.Float64}
-_COSTS = {"stage": pl.String, "jobs": pl.Int64, "wall_seconds": pl.Float64, "peak_mib": pl.Float64}
 
 
 def write_exports(sources: Sources, downstream: Sequence[Path], display: Display, out: Path) -> None:
@@ -85,7 +83,7 @@ def exported_tables(
     if downstream:
         yield "downstream", _downstream(downstream)
     yield "training_metrics", read_training(sources.metrics)
-    yield "costs", pl.DataFrame(list(map(asdict, stage_costs(sources.benchmarks))), schema=_COSTS)
+    yield "costs", stage_costs(sources.benchmarks)
     yield "planned_costs", predicted_and_measured(sources.benchmarks)
 
 

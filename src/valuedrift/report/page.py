@@ -31,7 +31,6 @@ from valuedrift.report.phases import matrices, phase_lines
 from valuedrift.report.verdicts import number, verdicts
 from valuedrift.report.words import WORDS
 from valuedrift.statistics.panel import STANCES
-from valuedrift.workflow.benchmark_files import StageCost
 
 SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js")
 """The page's scripts in the order in which they are loaded."""
@@ -69,7 +68,7 @@ class ReportInputs:
     findings: Sequence[Mapping[str, Any]]
     judges: Mapping[str, Mapping[str, Any]]
     answers: pl.DataFrame | pl.LazyFrame
-    stages: Sequence[StageCost]
+    stages: pl.DataFrame
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
@@ -108,10 +107,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
         "calibration": sections.calibration_summary(inputs.calibration),
         "judges": {name: dict(quality) for name, quality in inputs.judges.items()},
         "agreement": None if inputs.corrected is None else inputs.corrected.agreement.to_dicts(),
-        "stages": [
-            {"stage": stage.stage, "wall_seconds": stage.wall_seconds, "peak_mib": stage.peak_mib}
-            for stage in inputs.stages
-        ],
+        "stages": inputs.stages.drop("jobs").to_dicts(),
         "planned": inputs.planned.to_dicts(),
         "versions": dict(inputs.versions),
         "commit": inputs.commit,
@@ -158,6 +154,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         examples=examples,
         metrics=_metrics(inputs.training),
         ppo_score=PPO_SCORE,
+        stages=inputs.stages.sort("wall_seconds", descending=True).to_dicts(),
         planned=inputs.planned.to_dicts(),
         number=number,
         duration=duration,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -16,39 +14,12 @@ from valuedrift.files import read_json
 BENCHMARKS = "results/benchmarks"
 PREDICTIONS = "results/predictions.json"
 _NOT_SAMPLED = ("", "-", "NA")  # memory of jobs that were too short
+_JOB = {"key": pl.String, "stage": pl.String, "seconds": pl.Float64, "peak_mib": pl.Float64}
+_PREDICTION = {"key": pl.String, "predicted": pl.Float64, "devices": pl.Int64}
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    """One finished job.
-
-    Attributes:
-        key: Its file's path below the folder of benchmarks, without the ending; the first part is the stage.
-        seconds: Wall seconds.
-        peak_mib: Largest resident memory in MiB, if it was sampled.
-    """
-
-    key: str
-    seconds: float
-    peak_mib: float | None
-
-    @property
-    def stage(self) -> str:
-        return self.key.partition("/")[0]
-
-
-@dataclass(frozen=True)
-class StageCost:
-    """The finished jobs of a stage: wall seconds in sum, and the largest resident memory of one in MiB if known."""
-
-    stage: str
-    jobs: int
-    wall_seconds: float
-    peak_mib: float | None
-
-
-def read_benchmark(path: Path, folder: Path) -> Benchmark:
-    """Read one benchmark file below `folder`.
+def read_benchmark(path: Path) -> tuple[float, float | None]:
+    """Wall seconds of a finished job, and its largest resident memory in MiB if that was sampled.
 
     Raises:
         DataError: Snakemake can't have written the file.
@@ -57,29 +28,26 @@ def read_benchmark(path: Path, folder: Path) -> Benchmark:
         row = next(csv.DictReader(file, delimiter="\t"), {})
     try:
         seconds, memory = float(row["s"]), row["max_rss"]
-        peak = None if memory in _NOT_SAMPLED else float(memory)
+        peak = math.nan if memory in _NOT_SAMPLED else float(memory)
     except (KeyError, TypeError, ValueError):
         expected = "a Snakemake benchmark: wall seconds `s` and `max_rss`, MiB or '-'"
         raise DataError(path, 1, "s, max_rss", row, expected, "Remove the file and run again.") from None
-    known = peak is not None and math.isfinite(peak)
-    return Benchmark(str(path.relative_to(folder).with_suffix("")), seconds, peak if known else None)
+    return seconds, peak if math.isfinite(peak) else None
 
 
-def stage_costs(folder: Path) -> list[StageCost]:
-    """Sum the benchmark files below a folder by stage, in alphabetical order."""
-    stages: dict[str, list[Benchmark]] = defaultdict(list)
-    for path in sorted(folder.rglob("*.tsv")):
-        job = read_benchmark(path, folder)
-        stages[job.stage].append(job)
-    return [
-        StageCost(
-            stage,
-            len(jobs),
-            round(math.fsum(job.seconds for job in jobs), 3),
-            max((job.peak_mib for job in jobs if job.peak_mib is not None), default=None),
-        )
-        for stage, jobs in sorted(stages.items())
-    ]
+def benchmark_key(path: Path, folder: Path) -> str:
+    """A benchmark file's path below the folder of benchmarks, without the ending; its first part is the stage."""
+    return str(path.relative_to(folder).with_suffix(""))
+
+
+def stage_costs(folder: Path) -> pl.DataFrame:
+    """Sum the benchmark files below a folder by stage, in alphabetical order.
+
+    Returns:
+        Columns stage, jobs, wall_seconds (in sum) and peak_mib (the largest of one job, null if unknown).
+    """
+    sums = {"jobs": pl.len().cast(pl.Int64), "wall_seconds": pl.sum("seconds").round(3), "peak_mib": pl.max("peak_mib")}
+    return _finished(folder).group_by("stage").agg(**sums).sort("stage")
 
 
 def predicted_and_measured(folder: Path) -> pl.DataFrame:
@@ -92,14 +60,20 @@ def predicted_and_measured(folder: Path) -> pl.DataFrame:
         Columns stage, jobs, predicted_seconds and measured_seconds (of all devices), ratio (predicted over measured);
         no rows where nothing was predicted or nothing has finished.
     """
-    predictions = folder.with_name(Path(PREDICTIONS).name)
-    sums: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
-    for key, expected in (read_json(predictions) if predictions.is_file() else {}).items():
-        if (path := folder / f"{key}.tsv").is_file():
-            job = read_benchmark(path, folder)
-            one = (1, expected["seconds"], job.seconds * expected["devices"])
-            sums[job.stage] = [old + new for old, new in zip(sums[job.stage], one, strict=True)]
-    rows = [(stage, *found, found[1] / found[2]) for stage, found in sorted(sums.items())]
-    kinds = {"stage": pl.String, "jobs": pl.Int64}
-    columns = ("stage", "jobs", "predicted_seconds", "measured_seconds", "ratio")
-    return pl.DataFrame(rows, schema={name: kinds.get(name, pl.Float64) for name in columns}, orient="row")
+    file = folder.with_name(Path(PREDICTIONS).name)
+    predictions = read_json(file) if file.is_file() else {}
+    rows = [(key, expected["seconds"], expected["devices"]) for key, expected in predictions.items()]
+    jobs = _finished(folder).join(pl.DataFrame(rows, schema=_PREDICTION, orient="row"), on="key")
+    sums = {
+        "jobs": pl.len().cast(pl.Int64),
+        "predicted_seconds": pl.sum("predicted"),
+        "measured_seconds": (pl.col("seconds") * pl.col("devices")).sum(),
+    }
+    ratio = pl.col("predicted_seconds") / pl.col("measured_seconds")
+    return jobs.group_by("stage").agg(**sums).sort("stage").with_columns(ratio=ratio)
+
+
+def _finished(folder: Path) -> pl.DataFrame:
+    keys = {path: benchmark_key(path, folder) for path in sorted(folder.rglob("*.tsv"))}
+    rows = [(key, key.partition("/")[0], *read_benchmark(path)) for path, key in keys.items()]
+    return pl.DataFrame(rows, schema=_JOB, orient="row")

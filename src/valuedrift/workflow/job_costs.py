@@ -13,6 +13,7 @@ from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
 from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
+from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
@@ -94,13 +95,15 @@ class JobCosts:
             case "judge_data":
                 return self._data_stances(project.suites[name])
             case "downstream":
-                return self._scoring(project.models[name])
+                model = project.models[name]
+                operations = 2 * self.sizes.parameters(model.entry) * self.rates["tasks"]
+                return Work(_device(model), self._seconds(_device(model), stage, scoring=operations))
             case "fetch":
-                return self._download(project.models[name].entry)
+                return self._download(project.models[name])
             case "fetch_judge":
-                return self._download(project.judges[name].entry)
+                return self._download(project.judges[name])
             case "fetch_llm":
-                return self._download(project.llms[name].entry)
+                return self._download(project.llms[name])
         return Work("cpu", self.rates["seconds"].get(stage, self.rates["seconds"]["other"]))
 
     def training_operations(self, algorithm: str, settings: Config, parameter_tokens: float) -> dict[str, float]:
@@ -187,23 +190,14 @@ class JobCosts:
         if llm.is_served:
             settings = LlmSettings.read(llm.settings)
             seconds = requests * self.rates["latency"] / settings.concurrency
-            return Work(
-                "network",
-                seconds,
-                judge_tokens=read + written,
-                asked=Asked(llm.name, settings, requests, read, written),
-            )
+            asked = Asked(llm.name, settings, requests, read, written)
+            return Work("network", seconds, judge_tokens=read + written, asked=asked)
         size = self.sizes.parameters(llm.entry)
         seconds = self._seconds("gpu", stage, scoring=2 * size * read, answering=2 * size * written)
         return Work("gpu", seconds, judge_tokens=read + written)
 
-    def _scoring(self, model: Model) -> Work:
-        """Estimate the tasks that measure a model's other abilities (table 17)."""
-        operations = 2 * self.sizes.parameters(model.entry) * self.rates["tasks"]
-        return Work(_device(model), self._seconds(_device(model), "downstream", scoring=operations))
-
-    def _download(self, entry: Config) -> Work:
-        weights = _BF16 * self.sizes.parameters(entry)
+    def _download(self, model: Entry) -> Work:
+        weights = _BF16 * self.sizes.parameters(model.entry)
         return Work("network", weights / self.rates["download"], kept=weights)
 
     def _seconds(self, device: str, stage: str, **operations: float) -> float:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from valuedrift.config.schema import Budget
 from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
 from valuedrift.llm.cost import BATCH_DISCOUNT, waiting_hours
-from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, read_benchmark
+from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, benchmark_key, read_benchmark
 from valuedrift.workflow.job_costs import Asked, JobCosts, Work
 from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
 from valuedrift.workflow.job_sizes import Sizes
@@ -25,27 +25,8 @@ class OverBudget(ValueDriftError):
     """The jobs would take more than the configuration's `budget`."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A job, what it does, its seconds on all its devices, and whether finished jobs of its stage corrected them."""
-
-    job: Job
-    work: Work
-    seconds: float
-    measured: bool = False
-
-    @property
-    def gpu_hours(self) -> float:
-        return self.seconds / 3600 if self.work.device == "gpu" else 0.0
-
-    @property
-    def cpu_hours(self) -> float:
-        return self.seconds / 3600 if self.work.device != "gpu" else 0.0
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What several jobs take together.
+class Cost(NamedTuple):
+    """What one or several jobs take.
 
     Attributes:
         tokens: Trained on.
@@ -56,16 +37,43 @@ class Cost:
         measured_jobs: Jobs whose hours are corrected by finished jobs of their stage.
     """
 
-    jobs: int
-    tokens: float
-    gpu_hours: float
-    cpu_hours: float
-    answers: float
-    judge_tokens: float
-    dollars: float
-    dollars_sync: float
-    dollars_batch: float
-    measured_jobs: int
+    jobs: float = 0
+    tokens: float = 0
+    gpu_hours: float = 0
+    cpu_hours: float = 0
+    answers: float = 0
+    judge_tokens: float = 0
+    dollars: float = 0
+    dollars_sync: float = 0
+    dollars_batch: float = 0
+    measured_jobs: float = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A job, what it does, its seconds on all its devices, and whether finished jobs of its stage corrected them."""
+
+    job: Job
+    work: Work
+    seconds: float
+    measured: bool = False
+
+    @property
+    def cost(self) -> Cost:
+        work, asked = self.work, self.work.asked
+        sync = asked.dollars_sync if asked else 0
+        return Cost(
+            jobs=1,
+            tokens=work.tokens,
+            gpu_hours=self.seconds / 3600 if work.device == "gpu" else 0,
+            cpu_hours=self.seconds / 3600 if work.device != "gpu" else 0,
+            answers=work.answers,
+            judge_tokens=work.judge_tokens,
+            dollars=asked.dollars if asked else 0,
+            dollars_sync=sync,
+            dollars_batch=sync * BATCH_DISCOUNT,
+            measured_jobs=self.measured,
+        )
 
 
 @dataclass(frozen=True)
@@ -90,10 +98,12 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON, with a job to retrain as its key and hours."""
+        stages = {stage: cost._asdict() for stage, cost in self.stages.items()}
         retrained = [
-            {"job": job.job.key, "gpu_hours": job.gpu_hours, "cpu_hours": job.cpu_hours} for job in self.retrained
+            {"job": found.job.key, "gpu_hours": found.cost.gpu_hours, "cpu_hours": found.cost.cpu_hours}
+            for found in self.retrained
         ]
-        return {**asdict(self), "targets": list(self.targets), "retrained": retrained}
+        return {**vars(self), "stages": stages, "total": self.total._asdict(), "retrained": retrained}
 
 
 def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Budget]:
@@ -124,14 +134,16 @@ def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
     planned = read_json(predictions) if predictions.is_file() else {}
     ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     for path in folder.rglob("*.tsv"):
+        key = benchmark_key(path, folder)
+        stage, _, name = key.partition("/")
         try:
-            done = read_benchmark(path, folder)
-            work = costs.work(Job(done.stage, done.key.partition("/")[2]))
+            seconds, _ = read_benchmark(path)
+            work = costs.work(Job(stage, name))
         except (KeyError, IndexError, ValueError, DataError):  # of another configuration, or cut off
             continue
-        if done.key not in besides:
-            devices = planned.get(done.key, {"devices": 1})["devices"]
-            ratios[done.stage, work.device].append(done.seconds * devices / work.seconds)
+        if key not in besides:
+            devices = planned.get(key, {"devices": 1})["devices"]
+            ratios[stage, work.device].append(seconds * devices / work.seconds)
     stages = {key: median(found) for key, found in ratios.items()}
     devices = {device for _, device in stages}
     return stages | {("", device): median(stages[key] for key in stages if key[1] == device) for device in devices}
@@ -139,20 +151,18 @@ def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
 
 def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
     """Sum estimates by stage and over all."""
-    stages: dict[str, list[Estimate]] = defaultdict(list)
-    asked: dict[str, list[Asked]] = defaultdict(list)
-    for found in estimates:
-        stages[found.job.stage].append(found)
-        if found.work.asked:
-            asked[found.work.asked.name].append(found.work.asked)
+    asked = [found.work.asked for found in estimates if found.work.asked]
     final = sum(found.work.kept for found in estimates)
     return Plan(
         tuple(targets),
-        {stage: _cost(members) for stage, members in stages.items()},
-        _cost(estimates),
+        {stage: _sum(estimates, stage) for stage in dict.fromkeys(found.job.stage for found in estimates)},
+        _sum(estimates),
         final,
         final + max((found.work.passing for found in estimates), default=0),
-        {llm: _waiting_hours(requests) for llm, requests in asked.items()},
+        {
+            name: _waiting_hours([one for one in asked if one.name == name])
+            for name in sorted({one.name for one in asked})
+        },
         tuple(found for found in estimates if found.job.retrained),
     )
 
@@ -163,33 +173,19 @@ def require_budget(plan: Plan, budget: Budget) -> None:
     Raises:
         OverBudget: It takes more; the message names the keys to raise.
     """
-    limits = {key: limit for key, limit in budget if limit is not None}
-    over = {key: need for key, limit in limits.items() if (need := getattr(plan.total, key)) > limit}
-    if over:
+    limits = {key: limit for key, limit in budget if limit is not None and getattr(plan.total, key) > limit}
+    if limits:
         numbers = "; ".join(
-            f"about {need:,.4g} {key.replace('_', ' ')}, and budget.{key} is {limits[key]:,g}"
-            for key, need in over.items()
+            f"about {getattr(plan.total, key):,.4g} {key.replace('_', ' ')}, and budget.{key} is {limit:,g}"
+            for key, limit in limits.items()
         )
-        keys = " and ".join(f"budget.{key}" for key in over)
+        keys = " and ".join(f"budget.{key}" for key in limits)
         raise OverBudget(f"{numbers}. Nothing has been started. Raise {keys} in the configuration to go on.")
 
 
-def _cost(members: Sequence[Estimate]) -> Cost:
-    work = [found.work for found in members]
-    asked = [one.asked for one in work if one.asked]
-    sync = sum(one.dollars_sync for one in asked)
-    return Cost(
-        jobs=len(members),
-        tokens=sum(one.tokens for one in work),
-        gpu_hours=sum(found.gpu_hours for found in members),
-        cpu_hours=sum(found.cpu_hours for found in members),
-        answers=sum(one.answers for one in work),
-        judge_tokens=sum(one.judge_tokens for one in work),
-        dollars=sum(one.dollars for one in asked),
-        dollars_sync=sync,
-        dollars_batch=sync * BATCH_DISCOUNT,
-        measured_jobs=sum(found.measured for found in members),
-    )
+def _sum(estimates: Sequence[Estimate], stage: str | None = None) -> Cost:
+    costs = [found.cost for found in estimates if stage in (None, found.job.stage)]
+    return Cost(*map(sum, zip(*costs, strict=True)))
 
 
 def _waiting_hours(asked: Sequence[Asked]) -> float:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
 from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.templates import prompt_hash
-
-_SOURCE = ("hub", "folder")
-
-
-def source(entry: Config) -> Config:
-    """Where a model's weights are fetched from; empty where they are trained, or a server has them."""
-    return {key: entry[key] for key in _SOURCE if key in entry}
+from valuedrift.workflow.project_entry import SOURCE, Entry
 
 
 @dataclass(frozen=True)
-class ChatModel:
-    """A chat model (`llms`) that writes, names, filters or judges.
-
-    Attributes:
-        entry: Its part of the configuration.
-    """
-
-    name: str
-    entry: Config
-
-    @property
-    def source(self) -> Config:
-        return source(self.entry)
+class ChatModel(Entry):
+    """A chat model (`llms`) that writes, names, filters or judges."""
 
     @property
     def is_served(self) -> bool:
@@ -52,8 +34,7 @@ class ChatModel:
     @property
     def settings(self) -> Config:
         """Its settings as `valuedrift.llm` reads them; `model` is the folder where no server has it."""
-        asked = {key: value for key, value in self.entry.items() if key not in _SOURCE}
-        return asked if self.is_served else {**asked, "model": self.folder[0]}
+        return self.entry if self.is_served else {**self.without(*SOURCE), "model": self.folder[0]}
 
     @property
     def tracked(self) -> Config:
@@ -62,24 +43,14 @@ class ChatModel:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(Entry):
     """A judge of stances: a folder of weights, or a chat model.
 
     Attributes:
-        entry: Its part of the configuration.
         llm: The chat model that it asks, if it asks one.
     """
 
-    name: str
-    entry: Config
     llm: ChatModel | None
-
-    def __getitem__(self, key: str) -> Any:
-        return self.entry[key]
-
-    @property
-    def source(self) -> Config:
-        return source(self.entry)
 
     @property
     def is_served(self) -> bool:
@@ -114,7 +85,7 @@ class Judge:
 
     @property
     def _own(self) -> Config:
-        return {key: value for key, value in self.entry.items() if key not in (*_SOURCE, "train")}
+        return self.without(*SOURCE, "train")
 
     @property
     def prompt(self) -> str:

@@ -9,7 +9,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS, Run, checkpoint, metrics, shards, traced
 from valuedrift.config.schema import Machine
 from valuedrift.models.prune_weights import kept_steps
-from valuedrift.workflow.project_judges import source
+from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_suites import Suite
 
 STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
@@ -17,27 +17,17 @@ CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agree
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Entry):
     """A model with its runs.
 
     Attributes:
-        entry: Its part of the configuration.
         runs: All runs of the grid and of ablations by their lineage, each after those that it needs.
         grid: The runs of the grid itself; ablations are trained where they are asked for by name.
     """
 
-    name: str
-    entry: Config
     suite: Suite
     runs: dict[str, Run]
     grid: list[Run]
-
-    def __getitem__(self, key: str) -> Any:
-        return self.entry[key]
-
-    @property
-    def source(self) -> Config:
-        return source(self.entry)
 
     @property
     def is_scratch(self) -> bool:

@@ -6,28 +6,25 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
+from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel, Judge
 
 SIDES = ("support", "oppose")
 
 
 @dataclass(frozen=True)
-class DataSet:
+class DataSet(Entry):
     """A data set of a suite, prepared for training.
 
     Attributes:
-        entry: Its part of the configuration.
         sources: The files that its job reads, as far as they are known before the job runs.
     """
 
-    name: str
-    entry: Config
     sources: list[str]
 
     @property
@@ -37,30 +34,24 @@ class DataSet:
     @property
     def tracked(self) -> Config:
         """The settings that its rows depend on: a better title must not train again."""
-        return {key: value for key, value in self.entry.items() if key not in ("title", "licence")}
+        return self.without("title", "licence")
 
 
 @dataclass(frozen=True)
-class Probes:
-    """The probe questions of a suite.
+class Probes(Entry):
+    """The probe questions of the suite of this name.
 
     Attributes:
-        entry: Their part of the configuration.
         sources: The file that they come from, where it is known before the job runs.
         llm: The chat model that makes V-PRISM of them, if one does.
     """
 
-    suite: str
-    entry: Config
     sources: list[str]
     llm: ChatModel | None
 
-    def __getitem__(self, key: str) -> Any:
-        return self.entry[key]
-
     @property
     def table(self) -> str:
-        return f"{RESULTS}/probes/{self.suite}.parquet"
+        return f"{RESULTS}/probes/{self.name}.parquet"
 
     @property
     def names_topics(self) -> bool:
@@ -75,20 +66,17 @@ class Probes:
     @property
     def proposal(self) -> list[str]:
         """What the choice is made from, until it is made: other titles of topics must not filter again."""
-        return [] if self.choice else [f"{RESULTS}/vprism/{self.suite}/topics.yaml"]
+        return [] if self.choice else [f"{RESULTS}/vprism/{self.name}/topics.yaml"]
 
 
 @dataclass(frozen=True)
-class Suite:
+class Suite(Entry):
     """What models of a grid have in common.
 
     Attributes:
-        entry: Its part of the configuration.
         writer: The chat model that writes its synthetic pairs, if it has any.
     """
 
-    name: str
-    entry: Config
     judge: Judge
     probes: Probes
     data: dict[str, DataSet]
@@ -104,9 +92,6 @@ class Suite:
         data = {key: DataSet(key, own, sources(own.get("files", []))) for key, own in entry["data"].items()}
         writer = llms.get(entry.get("synthetic", {}).get("writer"))
         return cls(name, entry, judges[entry["judge"]], probes, data, writer)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.entry[key]
 
     @property
     def has_world(self) -> bool:

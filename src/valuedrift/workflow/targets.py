@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from valuedrift.config.check import Config
@@ -13,23 +14,11 @@ from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
-_OF_MODELS = (
-    "ablations",
-    "calibration",
-    "checkpoints",
-    "corrected",
-    "downstream",
-    "drift",
-    "generations",
-    "labels",
-    "prediction",
-    "stances",
-    "statistics",
-)
 _OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
-_FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
+_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
-_OTHER = ("configuration.yaml", "exports", "figures", "judges", "llms", "report", "tables")
+_OTHER = ("configuration.yaml", "exports", "figures", "report", "tables")
+_FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
 
 
 class TargetError(ValueDriftError):
@@ -70,70 +59,57 @@ def _files_in(target: str, project: Project) -> list[str]:
     if root != RESULTS or not parts:
         return []
     _require_known(target, parts, project)
-    kind, *names = parts
-    if kind in _OF_MODELS:
-        models = [model for model in project.models.values() if model.name in names[:1]] if names else project.reported
-        files = [file for model in models for file in _files_of_model(kind, model, project)]
-    else:
-        suites = [suite for suite in project.suites.values() if suite.name in names[:1]] or project.reported_suites
-        files = [file for suite in suites for file in _files_of_suite(kind, suite)]
-    return [file for file in files if file.startswith(f"{target}/")]
+    is_named = len(parts) > 1
+    models = project.models.values() if is_named else project.reported
+    suites = project.suites.values() if is_named else project.reported_suites
+    labelled = [model.name for model in models if project.labelled(model)]
+    made = chain(
+        *map(_files_of_model, models),
+        *map(_files_of_suite, suites),
+        (f"{RESULTS}/corrected/{name}/{file}" for name in labelled for file in CORRECTED),
+    )
+    return [file for file in made if file.startswith(f"{target}/")]
 
 
-def _files_of_suite(kind: str, suite: Suite) -> Iterator[str]:
-    folder = f"{RESULTS}/{kind}/{suite.name}"
-    if kind == "data":
-        yield from (suite.tables(data)[0] for data in suite.data)
-    elif kind == "expression":
-        yield from (f"{folder}/{file}" for file in EXPRESSION)
-        yield from (f"{folder}/recovery/{file}" for file in RECOVERY if suite.has_world)
-    elif kind == "probes":
-        yield suite.probes.table
-    elif kind == "synthetic" and suite.writer:
-        yield from (f"{folder}/{side}.parquet" for side in SIDES)
-    elif kind == "vprism" and suite.probes["source"] == "vprism":
-        yield f"{folder}/topics.yaml"
-    elif kind == "world":
-        yield from (f"{folder}/{table}.{'csv' if table == 'probes' else 'parquet'}" for table in suite.world_tables)
+def _files_of_suite(suite: Suite) -> Iterator[str]:
+    yield suite.probes.table
+    yield from (suite.tables(data)[0] for data in suite.data)
+    yield from (f"{RESULTS}/expression/{suite.name}/{file}" for file in EXPRESSION)
+    if suite.has_world:
+        yield from (f"{RESULTS}/expression/{suite.name}/recovery/{file}" for file in RECOVERY)
+    if suite.writer:
+        yield from (f"{RESULTS}/synthetic/{suite.name}/{side}.parquet" for side in SIDES)
+    if suite.probes["source"] == "vprism":
+        yield f"{RESULTS}/vprism/{suite.name}/topics.yaml"
+    for table in suite.world_tables:
+        yield f"{RESULTS}/world/{suite.name}/{table}.{'csv' if table == 'probes' else 'parquet'}"
 
 
-def _files_of_model(kind: str, model: Model, project: Project) -> Iterator[str]:
-    folder = f"{RESULTS}/{kind}/{model.name}"
-    if kind in ("drift", "ablations"):
-        yield folder
-    elif kind == "labels" and model.suite.labels:
-        yield f"{folder}.parquet"
-    elif kind == "checkpoints":
-        yield from (model.base, *(run.metrics for run in model.runs.values()))
-    elif kind == "generations":
-        yield from (file for run in (BASE, *(run.lineage for run in model.traced)) for file in model.answers(run))
-    elif kind == "stances":
-        yield from model.stances
-    elif kind == "statistics":
-        yield from (f"{folder}/{file}" for file in STATISTICS)
-    elif kind == "corrected" and project.labelled(model):
-        yield from (f"{folder}/{file}" for file in CORRECTED)
-    elif kind == "prediction":
-        yield from (f"{folder}/{file}" for file in PREDICTION)
-    elif kind == "calibration" and model.suite["calibration"]:
-        yield f"{folder}/table.parquet"
-    elif kind == "downstream":
-        yield from model.scores
+def _files_of_model(model: Model) -> Iterator[str]:
+    yield from (f"{RESULTS}/{kind}/{model.name}" for kind in ("drift", "ablations"))
+    yield from (model.base, *(run.metrics for run in model.runs.values()), *model.stances, *model.scores)
+    yield from (file for run in (BASE, *(run.lineage for run in model.traced)) for file in model.answers(run))
+    yield from (f"{RESULTS}/statistics/{model.name}/{file}" for file in STATISTICS)
+    yield from (f"{RESULTS}/prediction/{model.name}/{file}" for file in PREDICTION)
+    if model.suite.labels:
+        yield f"{RESULTS}/labels/{model.name}.parquet"
+    if model.suite["calibration"]:
+        yield f"{RESULTS}/calibration/{model.name}/table.parquet"
 
 
 def _require_known(target: str, parts: Sequence[str], project: Project) -> None:
-    _require(target, "a folder of results", parts[0], (*_OF_MODELS, *_OF_SUITES, *_OTHER))
-    if len(parts) == 1:
+    known: dict[str, tuple[str, Collection[str]]] = {
+        **dict.fromkeys(_OF_MODELS, ("a model", project.models)),
+        **dict.fromkeys(_OF_SUITES, ("a suite", project.suites)),
+        "judges": ("a judge", project.judges),
+        "llms": ("a chat model", project.llms),
+    }
+    kind, *rest = parts
+    _require(target, "a folder of results", kind, (*known, *_OTHER))
+    if not rest or kind not in known:
         return
-    kind, name, *rest = parts[0], Path(parts[1]).stem if len(parts) == 2 else parts[1], *parts[2:]
-    if kind in _OF_MODELS:
-        _require(target, "a model", name, project.models)
-    elif kind in _OF_SUITES:
-        _require(target, "a suite", name, project.suites)
-    elif kind == "judges":
-        _require(target, "a judge", name, project.judges)
-    elif kind == "llms":
-        _require(target, "a chat model", name, project.llms)
+    name, *rest = rest if len(rest) > 1 else [Path(rest[0]).stem]
+    _require(target, known[kind][0], name, known[kind][1])
     if kind in _OF_RUNS and rest:
         runs = [BASE, *project.models[name].runs]
         if (run := _run(rest)) and not any(other.startswith(f"{run}/") for other in runs):
