@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from math import ceil
 from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.hyperparameters import REWARDED
+from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
 RESULTS = "results"
@@ -106,25 +106,6 @@ def checkpoint(model: str, lineage: str, step: int) -> str:
 def metrics(model: str, lineage: str) -> str:
     """The table of what a training run logged."""
     return f"{RESULTS}/checkpoints/{model}/{lineage}/metrics.parquet"
-
-
-def total_steps(rows: int, settings: Config, algorithm: str) -> int:
-    """Optimiser steps of a run. An epoch's last batch may be short, but for three kinds of algorithms.
-
-    PPO counts episodes over all epochs. KTO has two rows per pair. GRPO and RLOO put several answers to one prompt into
-    a batch and drop the prompts that don't fill the last batch of an epoch.
-    """
-    batch, epochs = int(settings["batch_size"]), int(settings["epochs"])
-    if algorithm == "ppo":
-        return ceil(rows * epochs / batch)
-    if "answers" in settings:
-        return rows // (batch // int(settings["answers"])) * epochs
-    return ceil((2 * rows if algorithm == "kto" else rows) / batch) * epochs
-
-
-def saved_steps(total: int, every: int | None) -> tuple[int, ...]:
-    """Every multiple of `every` below the end, and the end."""
-    return (*range(every, total, every), total) if every else (total,)
 
 
 def grid_runs(config: Config, model: str) -> list[Run]:

@@ -10,7 +10,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
 from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
-from valuedrift.models.kept_steps import kept_steps
+from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project_entry import Entry
