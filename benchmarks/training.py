@@ -8,7 +8,7 @@ Run it in the activated environment. `--results` is the workflow's results folde
 two data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
 
 Three ways to train are compared, with the same model, rows, number of steps, batches and learning rate schedule: `ours`
-is `valuedrift.training.run.train` as the workflow calls it; `stock` is what trl's scripts do (`SFTTrainer`,
+is `valuedrift.training.train.train` as the workflow calls it; `stock` is what trl's scripts do (`SFTTrainer`,
 `DPOTrainer`, `CPOTrainer` with `loss_type="simpo"`, `PPOTrainer`) with trl's defaults otherwise, which include bf16 and
 gradient checkpointing; `matched` is stock with our precision and checkpointing. PPO's printed samples are off in all.
 The three alternate, each run in its own process, and medians are compared.

@@ -38,7 +38,7 @@ def child(spec: dict[str, Any]) -> None:
 def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], None]:
     from valuedrift.config.hyperparameters import read_settings
     from valuedrift.training.job import Job
-    from valuedrift.training.run import train
+    from valuedrift.training.train import train
 
     watch(spec["algorithm"], trained)
     folder = Path(spec["folder"])

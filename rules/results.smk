@@ -82,7 +82,7 @@ rule corrected:
         stances=lambda w: model(w).stances,
         labelled=lambda w: PROJECT.labelled(model(w)),
     output:
-        expand("results/statistics/{{model}}/{name}", name=CORRECTED),
+        expand("results/corrected/{{model}}/{name}", name=CORRECTED),
     log:
         "results/logs/corrected/{model}.log",
     benchmark:
@@ -155,7 +155,7 @@ rule tables:
         probes=PROBES.values(),
         aligned=ALIGNED.values(),
         expression=REPORTED_EXPRESSION,
-        corrected=expand("results/statistics/{model}/corrected_drift.parquet", model=LABELLED),
+        corrected=expand("results/corrected/{model}/corrected_drift.parquet", model=LABELLED),
     output:
         directory("results/tables"),
     log:
@@ -231,6 +231,7 @@ SHOWN = {
     "quality": QUALITY.values(),
     "expression": REPORTED_EXPRESSION,
     "prediction": PREDICTIONS,
+    "corrected": expand("results/corrected/{model}/{name}", model=LABELLED, name=CORRECTED),
     "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
 }
 SHOWN_PARAMS = {
@@ -239,6 +240,7 @@ SHOWN_PARAMS = {
     "quality": as_json(QUALITY),
     "expression": as_json(EXPRESSED),
     "prediction": lambda w, input: folders(input.prediction),
+    "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
     "display": display("table_1_topics"),
@@ -246,7 +248,7 @@ SHOWN_PARAMS = {
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
     " --quality {params.quality:q} --expression {params.expression:q} --prediction {params.prediction}"
-    " --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
+    " {params.corrected} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 
 
@@ -258,7 +260,6 @@ rule report:
         ancient("results/figures"),
         **SHOWN,
         statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
-        corrected=expand("results/statistics/{model}/{name}", model=LABELLED, name=CORRECTED),
         configuration="results/configuration.yaml",
     output:
         report(
@@ -275,17 +276,14 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
-        corrected=lambda w, input: option("--corrected", folders(input.corrected)),
     shell:
-        f"valuedrift report {SHOWN_OPTIONS}"
-        " {params.corrected} --configuration {input.configuration} --out {output} 2> {log}"
+        f"valuedrift report {SHOWN_OPTIONS}" " --configuration {input.configuration} --out {output} 2> {log}"
 
 
 rule exports:
     input:
         **SHOWN,
-        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS)
-        + expand("results/statistics/{model}/{name}", model=LABELLED, name=CORRECTED),
+        statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
     output:
         directory("results/exports"),
     log:

@@ -232,7 +232,7 @@ def test_documents_join_every_table_in_order(tmp_path: Path) -> None:
 def test_how_a_run_is_trained_reaches_its_job(
     base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from valuedrift.training import run as training
+    from valuedrift.training import train as training
     from valuedrift.training.job import Job
 
     made: list[Job] = []

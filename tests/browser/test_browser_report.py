@@ -258,7 +258,7 @@ def test_training_examples_are_shown_by_topic(watched: Watched, report: Path) ->
     assert page.locator("#examples-list blockquote").all_inner_texts() == ["Because ⟨U+202E⟩it is."]
     assert "support rose most, +0.53" in page.locator("#examples-list").inner_text()
     choose(page, "examples-topic", TOPICS["work"]["name"])
-    page.get_by_text("None is near to this topic.").wait_for()
+    page.get_by_text("No example is near to this topic.").wait_for()
 
 
 def test_metrics_are_drawn_by_run(watched: Watched, report: Path) -> None:

@@ -18,12 +18,11 @@ from valuedrift.config.grid import (
     ablated,
     grid_runs,
     runs_of,
-    saved_steps,
     shards,
-    total_steps,
     traced,
 )
 from valuedrift.config.hyperparameters import REWARDED, read_settings
+from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"

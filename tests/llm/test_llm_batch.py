@@ -134,7 +134,7 @@ def test_half_the_price_counts_and_the_budget_cuts_batches(journal: Path) -> Non
 def test_batch_files_are_written_in_openai_s_format_and_read_again(tmp_path: Path) -> None:
     request = ChatRequest((Turn("system", "Judge."), Turn("user", "Yes?\n")), 5, 0.7, seed=3, top_logprobs=20)
     plain = ChatRequest((Turn("user", "Grüße"),), 5)
-    write_batch_file([request, plain, request], "judge", tmp_path / "requests.jsonl")
+    write_batch_file([request, plain], "judge", tmp_path / "requests.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text().splitlines()]
     assert [line["custom_id"] for line in lines] == [request.key("judge"), plain.key("judge")]
     assert {(line["method"], line["url"]) for line in lines} == {("POST", "/v1/chat/completions")}

@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import traceback
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -94,7 +95,7 @@ def test_a_reply_that_quotes_the_key_is_journalled_without_it(tmp_path: Path) ->
 
 def test_nothing_that_holds_the_key_shows_it() -> None:
     async def shown() -> str:
-        async with Client(settings("http://localhost:1/v1"), Pace(1, "seed")) as client:
+        async with aclosing(Client(settings("http://localhost:1/v1"), Pace(1, "seed"))) as client:
             return repr(vars(client))
 
     assert_hidden(asyncio.run(shown()))

@@ -122,7 +122,8 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     write_parquet(folder / "gaps.parquet", pl.DataFrame(gaps))
     metrics = {model.name: {run: str(folder / "metrics.parquet") for run in grid(display)}}
     write_parquet(folder / "metrics.parquet", pl.DataFrame({"step": [1], "metric": ["loss"], "value": [0.5]}))
-    return Sources([folder], [folder / "stances.parquet"], [], {}, {suite.name: folder}, [], metrics, folder / "none")
+    stances = [folder / "stances.parquet"]
+    return Sources([folder], stances, [], {}, {suite.name: folder}, [], [], metrics, folder / "none")
 
 
 def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:

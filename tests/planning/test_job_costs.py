@@ -61,10 +61,10 @@ def test_operations_per_parameter_and_token(
         ("fetch_judge/qwen25_7b", "kept", 2 * 7.62e9),
         ("fetch_llm/qwen25_72b", "kept", 2 * 72.7e9),
         ("generate/pocket/sft-wildchat/calibration", "answers", 11 * 20 * 20),
-        ("stances/pocket/sft-wildchat/calibration", "judge_tokens", 11 * 20 * 20 * (28 + 1)),
-        ("judge_data/pocket", "judge_tokens", (2 * 3520 / 0.9 + 3 * 2 * 1408) * (28 + 1)),
-        ("synthetic_pairs/paper", "judge_tokens", 2.6 * 11000 * (150 + 250)),
-        ("vprism_name/paper", "judge_tokens", 25 * (400 + 10)),
+        ("stances/pocket/sft-wildchat/calibration", "read", 11 * 20 * 20 * 28),
+        ("judge_data/pocket", "written", 2 * 3520 / 0.9 + 3 * 2 * 1408),
+        ("synthetic_pairs/paper", "read", 2.6 * 11000 * 150),
+        ("vprism_name/paper", "written", 25 * 10),
         ("downstream/qwen3_4b/base/step-000000", "seconds", 90 + 2 * 4.02e9 * 1.2e7 / 3e14),
         ("pretrain/pocket", "seconds", 40),
         ("a rule of your own/x", "seconds", 8),
@@ -144,8 +144,6 @@ def test_a_judge_over_the_network_reads_tokens_and_takes_no_gpu(costs: JobCosts)
     }
     far = reconfigured(costs, llms={**costs.project.config["llms"], "far": llm}, judges=judges)
     work = far.work(job("stances/qwen3_8b/base"))
-    assert work.device == "network"
-    assert work.asked is not None
-    assert (work.asked.requests, work.asked.output_tokens) == (2750, 2750)
-    assert work.asked.input_tokens > 2750 * 180
+    assert (work.device, work.llm, work.requests, work.written) == ("network", far.project.llms["far"], 2750, 2750)
+    assert work.read > 2750 * 180
     assert work.seconds == pytest.approx(2750 * costs.rates["latency"] / 10)

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.schema import Budget
-from valuedrift.workflow.job_costs import Asked, JobCosts, Work
+from valuedrift.workflow.job_costs import JobCosts, Work
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.plan import (
     Estimate,
@@ -22,6 +21,7 @@ from valuedrift.workflow.plan import (
     require_budget,
 )
 from valuedrift.workflow.plan_text import plan_text
+from valuedrift.workflow.project_judges import ChatModel
 from valuedrift.workflow.run_guard import save_predictions
 
 DPO, SIMPO, GPU = (
@@ -37,9 +37,9 @@ def planned(stage: str, seconds: float = 3600, retrained: bool = False, gpus: in
     return Estimate(job, Work(**{"device": "gpu", "seconds": seconds, **work}), seconds)
 
 
-def asked(**settings: Any) -> Asked:
-    llm = {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0, **settings}
-    return Asked("far", LlmSettings.read(llm), 1000, 1e6, 5e5)
+def asking(stage: str, **settings: Any) -> Estimate:
+    llm = ChatModel("far", {"backend": "http", "model": "m", "input_price": 2.0, "output_price": 8.0, **settings})
+    return planned(stage, device="network", llm=llm, requests=1000, read=1e6, written=5e5)
 
 
 def test_stages_are_summed_in_the_order_in_which_they_run() -> None:
@@ -57,7 +57,7 @@ def test_the_peak_of_the_disk_has_the_largest_resume_point_once() -> None:
 
 @pytest.mark.parametrize(("backend", "own"), [("http", 6.0), ("batch", 3.0)])
 def test_dollars_are_given_for_the_synchronous_api_and_for_batches(backend: str, own: float) -> None:
-    total = make_plan([], [planned("stances", device="network", asked=asked(backend=backend))]).total
+    total = make_plan([], [asking("stances", backend=backend)]).total
     assert (total.dollars, total.dollars_sync, total.dollars_batch) == (own, 2.0 + 4.0, 3.0)
 
 
@@ -72,12 +72,12 @@ def test_dollars_are_given_for_the_synchronous_api_and_for_batches(backend: str,
     ],
 )
 def test_rate_limits_impose_a_waiting_time_on_all_jobs_together(limits: dict[str, Any], hours: float) -> None:
-    plan = make_plan([], [planned(stage, asked=asked(**limits)) for stage in ("stances", "judge_data")])
+    plan = make_plan([], [asking(stage, **limits) for stage in ("stances", "judge_data")])
     assert plan.waiting_hours == {"far": pytest.approx(hours)}
 
 
 def test_a_plan_above_the_budget_names_the_numbers_and_the_keys() -> None:
-    plan = make_plan([], [planned("sft", 7200), planned("stances", asked=asked())])
+    plan = make_plan([], [planned("sft", 10800), asking("stances")])
     require_budget(plan, Budget())
     require_budget(plan, Budget(gpu_hours=3, dollars=6))
     hours = r"about 3 gpu hours, and budget\.gpu_hours is 2\. .* Raise budget\.gpu_hours in"

@@ -12,7 +12,7 @@ from provenance_artifacts import CONFIGURATION, DOCUMENTS, MODEL, WORLD, make_wo
 from valuedrift.cli import main
 from valuedrift.digests import file_digest
 from valuedrift.errors import ArtifactError
-from valuedrift.models.kept_steps import prune
+from valuedrift.models.prune_weights import prune_weights
 from valuedrift.provenance.artifact_records import record_file
 from valuedrift.provenance.verify import verify
 
@@ -83,7 +83,7 @@ def test_logs_journals_and_stamps_are_no_artifacts(made: Path) -> None:
 
 
 def test_pruned_weights_are_not_missed(made: Path) -> None:
-    prune(MODEL, {})
+    prune_weights(MODEL, {})
     assert not WEIGHTS.exists()
     assert found() == set()
 

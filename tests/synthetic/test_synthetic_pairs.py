@@ -20,7 +20,7 @@ from synthetic_doubles import TOPICS, good_answer, judge, llm, prompt_table, sid
 from valuedrift.config.data_sets import DataSettings
 from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.data.prepare import prepare
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.llm.journal import Journal
 from valuedrift.synthetic.attempts import judge_texts
 from valuedrift.synthetic.pairs import aligned, write_aligned, write_pairs
@@ -124,7 +124,7 @@ def test_hostile_prompts_come_through_unchanged(tmp_path: Path) -> None:
     assert rows["prompt"].list.first().struct.field("content").to_list() == HOSTILE
 
 
-def test_the_views_differ_in_the_labels_only(tmp_path: Path) -> None:
+def test_the_views_differ_in_the_labels_only_and_load_as_preference_data(tmp_path: Path) -> None:
     pairs, _ = make(tmp_path, good_answer, prompt_table("One?", "Two?", "Three?"))
     for side in ("support", "oppose"):
         write_aligned(tmp_path / "out/pairs.parquet", side, tmp_path / f"{side}.parquet")
@@ -137,25 +137,12 @@ def test_the_views_differ_in_the_labels_only(tmp_path: Path) -> None:
     exchanged.write_parquet(tmp_path / "exchanged.parquet", compression="zstd", statistics=True)
     assert (tmp_path / "exchanged.parquet").read_bytes() == (tmp_path / "oppose.parquet").read_bytes()
     assert support["chosen"].list.first().struct.field("content").str.starts_with("In favour").all()
-    with pytest.raises(ConfigError, match=r"synthetic\.side"):
-        aligned(pairs, "neutral")
-
-
-def test_the_views_load_as_preference_data(tmp_path: Path) -> None:
-    make(tmp_path, good_answer, prompt_table("One?", "Two?", "Three?"))
-    found = {}
-    for side in ("support", "oppose"):
-        file = tmp_path / f"{side}.parquet"
-        write_aligned(tmp_path / "out/pairs.parquet", side, file)
-        prepare(
-            DataSettings(name=side, title=side, licence="x", format="preference", rows=3, files=(str(file),)),
-            0,
-            tmp_path / side,
-        )
-        found[side] = pl.read_parquet(tmp_path / side / "train.parquet").sort("prompt")
-    assert found["support"].height == 3
-    assert found["support"]["prompt"].equals(found["oppose"]["prompt"])
-    assert found["support"]["chosen"].equals(found["oppose"]["rejected"])
+    own = DataSettings(
+        name="own", title="Own", licence="x", format="preference", rows=3, files=(str(tmp_path / "oppose.parquet"),)
+    )
+    prepare(own, 0, tmp_path / "own")
+    prepared = pl.read_parquet(tmp_path / "own" / "train.parquet").sort("prompt")
+    assert prepared.select("chosen", "rejected").equals(oppose.sort("prompt").select("chosen", "rejected"))
 
 
 @pytest.mark.parametrize("fatal", [3, 14], ids=["while writing", "in the second attempt"])
@@ -197,19 +184,16 @@ def test_killed_and_started_again_it_asks_nothing_twice(tmp_path: Path, fatal: i
         assert (tmp_path / "killed/out" / file).read_bytes() == (tmp_path / "whole/out" / file).read_bytes()
 
 
-def test_the_judge_sees_each_text_once_and_must_give_every_row_back() -> None:
+def test_the_judge_sees_each_text_once() -> None:
     seen: list[int] = []
 
     def counting(table: pl.DataFrame) -> pl.DataFrame:
         seen.append(table.height)
         return judge(table).reverse()
 
-    texts = [("tax", "q", "Against it."), ("tax", "q", "In favour."), ("tax", "q", "Against it.")]
-    found = judge_texts(texts, counting)
+    found = judge_texts(
+        [("tax", "q", "Against it."), ("tax", "q", "In favour."), ("tax", "q", "Against it.")], counting
+    )
     assert seen == [2]
     assert [row["p_oppose"] for row in found] == [0.9, 0.04, 0.9]
-    with pytest.raises(ArtifactError, match="the 2 rows that it was given"):
-        judge_texts(texts, lambda table: judge(table).head(1))
-    with pytest.raises(ArtifactError, match="p_neutral"):
-        judge_texts(texts, lambda table: judge(table).drop("p_neutral"))
     assert judge_texts([], counting) == []

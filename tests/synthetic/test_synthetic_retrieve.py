@@ -56,27 +56,19 @@ def test_candidates_are_the_distinct_opening_questions(tmp_path: Path) -> None:
     talk = [("system", "Be kind."), ("user", "Are taxes fair?"), ("assistant", "Yes."), ("user", "Why?")]
     one = preference_table(tmp_path / "one.parquet", [talk, [("user", "  are TAXES\n fair? ")], [("user", "x" * 21)]])
     two = preference_table(tmp_path / "two.parquet", [[("user", "Are taxes fair?")], [("user", "Who votes?")]])
-    found = candidate_prompts({"one": one, "two": two}, longest=20)
-    assert found.table.rows() == [
+    table, counts = candidate_prompts({"one": one, "two": two}, longest=20)
+    assert table.rows() == [
         (prompt_id("Are taxes fair?"), "one", "Are taxes fair?"),
         (prompt_id("Who votes?"), "two", "Who votes?"),
     ]
-    assert found.counts == {"rows": 5, "repeated": 2, "too_long": 1, "prompts": 2}
-
-
-def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"absent\.parquet"):
-        candidate_prompts({"x": tmp_path / "absent.parquet"}, longest=20)
-    pl.DataFrame({"messages": ["x"]}).write_parquet(tmp_path / "sft.parquet")
-    with pytest.raises(ArtifactError, match=r"sft\.parquet"):
-        candidate_prompts({"x": tmp_path / "sft.parquet"}, longest=20)
+    assert counts == {"rows": 5, "repeated": 2, "too_long": 1, "prompts": 2}
 
 
 def test_score_is_the_mean_of_the_nearest_questions_of_a_topic() -> None:
     probes = unit([1, 0], [0, 1], [-1, 0], [1, 1])
-    scores = score(unit([1, 0], [0, 1]), probes, ["a", "a", "a", "b"], nearest=2)
-    assert scores.topics == pytest.approx(np.array([[0.5, 0.7071], [0.5, 0.7071]]), abs=1e-4)
-    assert scores.closest == pytest.approx(np.array([1.0, 1.0]))
+    scores, closest = score(unit([1, 0], [0, 1]), probes, ["a", "a", "a", "b"], nearest=2)
+    assert scores == pytest.approx(np.array([[0.5, 0.7071], [0.5, 0.7071]]), abs=1e-4)
+    assert closest == pytest.approx(np.array([1.0, 1.0]))
 
 
 def test_scores_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,37 +77,37 @@ def test_scores_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     whole = score(vectors, probes, topics, 3)
     monkeypatch.setattr("valuedrift.synthetic.retrieve_questions._BLOCK", 7)
     parts = score(vectors, probes, topics, 3)
-    assert parts.topics == pytest.approx(whole.topics, abs=1e-6)
-    assert parts.closest == pytest.approx(whole.closest, abs=1e-6)
+    for part, all_at_once in zip(parts, whole, strict=True):
+        assert part == pytest.approx(all_at_once, abs=1e-6)
 
 
 def test_each_prompt_goes_to_its_best_topic_and_shares_are_equal() -> None:
     table = prompts("p0", "p1", "p2", "p3", "p4")
     vectors = unit([1, 0.7, 0], [1, 0.3, 0], [1, 0.5, 0], [0.3, 1, 0], [0, 0, 1])
-    found = retrieve(table, vectors, PROBES, PROBE_VECTORS, SETTINGS)
-    assert found.table.select("topic", "prompt").rows() == [("a", "p1"), ("a", "p2"), ("b", "p3")]
-    assert found.table["cosine"].is_between(0.5, 1).all()
-    assert found.counts["below_minimum"] == 1
-    assert {key: found.counts["topics"]["a"][key] for key in ("found", "quota", "retrieved", "short")} == {
+    found, counts = retrieve(table, vectors, PROBES, PROBE_VECTORS, SETTINGS)
+    assert found.select("topic", "prompt").rows() == [("a", "p1"), ("a", "p2"), ("b", "p3")]
+    assert found["cosine"].is_between(0.5, 1).all()
+    assert counts["below_minimum"] == 1
+    assert {key: counts["topics"]["a"][key] for key in ("found", "quota", "retrieved", "short")} == {
         "found": 3, "quota": 2, "retrieved": 2, "short": 0,
     }  # fmt: skip
     # what b lacks is reported, and not filled up with the third prompt of a
-    assert (found.counts["retrieved"], found.counts["topics"]["b"]["short"]) == (3, 1)
+    assert (counts["retrieved"], counts["topics"]["b"]["short"]) == (3, 1)
 
 
 def test_probe_questions_themselves_are_left_out() -> None:
     table = prompts("a  ONE?", "nearly a probe", "another")
     vectors = unit([1, 0.3, 0], [1, 0, 0.1], [1, 0.35, 0])
-    found = retrieve(table, vectors, PROBES, PROBE_VECTORS, SETTINGS)
-    assert found.table["prompt"].to_list() == ["another"]
-    assert found.counts["contaminated"] == 2
+    found, counts = retrieve(table, vectors, PROBES, PROBE_VECTORS, SETTINGS)
+    assert found["prompt"].to_list() == ["another"]
+    assert counts["contaminated"] == 2
 
 
 def test_of_near_duplicates_the_best_stays() -> None:
     table = prompts("worse", "better", "other")
-    found = retrieve(table, unit([1, 0.31, 0], [1, 0.3, 0], [1, 0.6, 0]), PROBES, PROBE_VECTORS, SETTINGS)
-    assert found.table["prompt"].to_list() == ["better", "other"]
-    assert found.counts["duplicates"] == 1
+    found, counts = retrieve(table, unit([1, 0.31, 0], [1, 0.3, 0], [1, 0.6, 0]), PROBES, PROBE_VECTORS, SETTINGS)
+    assert found["prompt"].to_list() == ["better", "other"]
+    assert counts["duplicates"] == 1
 
 
 def test_distinct_in_blocks_equals_one_at_a_time() -> None:
@@ -140,19 +132,10 @@ def test_order_of_the_prompts_does_not_matter() -> None:
     table = prompts(*(f"p{n}" for n in range(60)))
     vectors = unit(*(np.abs(rng.normal(size=(60, 3))) * [1, 1, 0.3]).tolist())
     mixed = rng.permutation(60)
-    straight = retrieve(table, vectors, PROBES, PROBE_VECTORS, SETTINGS)
-    shuffled = retrieve(table[mixed], vectors[mixed], PROBES, PROBE_VECTORS, SETTINGS)
-    assert straight.table.equals(shuffled.table)
-    assert straight.table.height == 4
-
-
-def test_vectors_of_another_table_are_refused() -> None:
-    with pytest.raises(ArtifactError, match="embeddings of the prompts"):
-        retrieve(prompts("one"), unit([1, 0, 0], [0, 1, 0]), PROBES, PROBE_VECTORS, SETTINGS)
-    with pytest.raises(ArtifactError, match="embeddings of the prompts"):
-        retrieve(prompts("one"), unit([1, 0]), PROBES, PROBE_VECTORS, SETTINGS)
-    with pytest.raises(ArtifactError, match="embeddings of the probes"):
-        retrieve(prompts("one"), unit([1, 0, 0]), PROBES[:3], PROBE_VECTORS, SETTINGS)
+    straight, _ = retrieve(table, vectors, PROBES, PROBE_VECTORS, SETTINGS)
+    shuffled, _ = retrieve(table[mixed], vectors[mixed], PROBES, PROBE_VECTORS, SETTINGS)
+    assert straight.equals(shuffled)
+    assert straight.height == 4
 
 
 def test_nothing_close_is_an_error_that_says_what_to_do() -> None:

@@ -53,12 +53,6 @@ def test_seeds_differ_between_prompts_and_attempts() -> None:
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-@pytest.mark.parametrize("topics", [{}, {"tax": {"target": "T"}}, {"tax": {"target": "T", "value": ""}}])
-def test_a_topic_without_value_is_named(topics: dict[str, dict[str, str]]) -> None:
-    with pytest.raises(ConfigError, match=r"topics\.tax\.value"):
-        writing_request(Task("p", "tax", "x", "support"), 0, "{side} {value}", topics, SETTINGS)
-
-
 def test_a_template_needs_value_and_side(tmp_path: Path) -> None:
     own = tmp_path / "own.txt"
     own.write_text("Be nice to {value}")

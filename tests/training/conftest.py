@@ -131,7 +131,7 @@ def make_job(
 @pytest.fixture(scope="session")
 def finished(make_job: MakeJob) -> Callable[[str], Path]:
     """The folder of an undisturbed run of an algorithm, trained at the first call."""
-    from valuedrift.training.run import train
+    from valuedrift.training.train import train
 
     @cache
     def folder(algorithm: str) -> Path:
@@ -147,7 +147,7 @@ def undisturbed(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> 
     """The folder of a whole run with a resume folder, by algorithm."""
     from resuming import long_job
 
-    from valuedrift.training.run import train
+    from valuedrift.training.train import train
 
     @cache
     def folder(algorithm: str) -> Path:
@@ -163,7 +163,7 @@ def stopped(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Call
     """A job that died at step 6, so that its point is that of step 5; each call gives a copy of what it left."""
     from resuming import dying_at, long_job
 
-    from valuedrift.training.run import train
+    from valuedrift.training.train import train
 
     @cache
     def left(algorithm: str) -> Job:

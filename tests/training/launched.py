@@ -18,7 +18,7 @@ from accelerate.utils import DistributedType
 
 from valuedrift.config.hyperparameters import read_settings
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 PATHS = ("base", "init", "data", "folder", "reward_model")
 

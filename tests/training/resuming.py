@@ -14,16 +14,16 @@ import polars as pl
 import pytest
 from transformers import TrainerCallback
 
-from valuedrift.training import run
+from valuedrift.training import train as training
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]
 
 # A server that has imported everything once; its children are processes of their own, which can be killed.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["valuedrift.training.run"])
+PROCESSES.set_forkserver_preload(["valuedrift.training.train"])
 
 
 class Killed(BaseException):
@@ -53,9 +53,9 @@ def dying_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 raise Killed
 
     with monkeypatch.context() as patched:
-        build = run.ALGORITHMS.copy()
+        build = training.ALGORITHMS.copy()
         for name in build:
-            patched.setitem(run.ALGORITHMS, name, lambda job, calls, name=name: build[name](job, [*calls, Die()]))
+            patched.setitem(training.ALGORITHMS, name, lambda job, calls, name=name: build[name](job, [*calls, Die()]))
         with suppress(Killed):
             yield
 

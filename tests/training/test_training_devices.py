@@ -23,7 +23,7 @@ from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.devices import is_main, keep_to_one_gpu, processes
 from valuedrift.training.job import Job, trainer_arguments
 from valuedrift.training.launch import accumulation
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 HERE = Path(__file__).parent

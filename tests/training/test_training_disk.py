@@ -16,10 +16,10 @@ from transformers import AutoModelForCausalLM
 from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training import disk, keep
+from valuedrift.training import disk, keep_resume_points
 from valuedrift.training.disk import explain_full_disk, predict, require_space
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 
@@ -36,13 +36,13 @@ def test_the_predicted_size_is_the_real_one(
     job = make_job(algorithm, job={"resume": tmp_path / "resume"})
     need = predict(job)
     kept: list[int] = []
-    write = keep.write_point
+    write = keep_resume_points.write_point
 
     def measure(draft: Path, *rest: object) -> None:
         write(draft, *rest)
         kept.append(max(folder_size(path) for path in (tmp_path / "resume").glob("point-*")))
 
-    monkeypatch.setattr(keep, "write_point", measure)
+    monkeypatch.setattr(keep_resume_points, "write_point", measure)
     train(job)
     saved = [folder_size(path) for path in job.folder.glob("step-*")]
     assert len(saved) == need.checkpoints

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from resuming import Killed, MakeJob, long_job, points, started, wait_for, weights
 
-from valuedrift.training import run
+from valuedrift.training import train as training
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 
 def test_a_run_killed_before_its_outputs_are_in_place_is_not_trained_again(
@@ -21,11 +21,11 @@ def test_a_run_killed_before_its_outputs_are_in_place_is_not_trained_again(
 ) -> None:
     job = long_job(make_job, "sft", tmp_path)
     with monkeypatch.context() as patched, suppress(Killed):
-        patched.setattr(run, "finish", lambda *unused: (_ for _ in ()).throw(Killed))
+        patched.setattr(training, "finish", lambda *unused: (_ for _ in ()).throw(Killed))
         train(job)
     assert not job.folder.exists()
     with monkeypatch.context() as patched:
-        patched.setattr(run, "ALGORITHMS", {})
+        patched.setattr(training, "ALGORITHMS", {})
         train(job)
     assert weights(job.folder) == weights(undisturbed("sft"))
 
@@ -41,7 +41,7 @@ def test_two_processes_do_not_train_the_same_run(
     job = long_job(make_job, "sft", tmp_path)
     first = started(job)
     wait_for(lambda: bool(points(job)), first)
-    monkeypatch.setattr(run, "ALGORITHMS", {})
+    monkeypatch.setattr(training, "ALGORITHMS", {})
     train(job)
     log = capsys.readouterr().err
     assert f"Waiting for process {first.pid} on " in log
@@ -75,7 +75,7 @@ def test_outputs_that_are_not_whole_or_another_runs_are_trained_again(
     finished_job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: Callable[[Job], Job]
 ) -> None:
     job = change(replace(finished_job, folder=shutil.copytree(finished_job.folder, tmp_path / "run")))
-    monkeypatch.setattr(run, "ALGORITHMS", {})
+    monkeypatch.setattr(training, "ALGORITHMS", {})
     with pytest.raises(KeyError, match="sft"):
         train(job)
 

@@ -15,10 +15,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.models.model_folder import require_model
-from valuedrift.training import run
+from valuedrift.training import train as training
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
 from valuedrift.training.scratch_model import new_model
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]
@@ -115,8 +115,8 @@ class Poison(TrainerCallback):  # type: ignore[misc]
 def test_a_loss_that_is_not_a_number_stops_the_run_at_its_step(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, algorithm: str, resumed: bool
 ) -> None:
-    build = run.ALGORITHMS[algorithm]
-    monkeypatch.setitem(run.ALGORITHMS, algorithm, lambda job, callbacks: build(job, [*callbacks, Poison()]))
+    build = training.ALGORITHMS[algorithm]
+    monkeypatch.setitem(training.ALGORITHMS, algorithm, lambda job, callbacks: build(job, [*callbacks, Poison()]))
     job = make_job(algorithm, job={"resume": tmp_path / "resume" if resumed else None})
     with pytest.raises(ArtifactError, match=r"a loss or gradient of nan at step 4'.*step-000002 is whole. A lower"):
         train(job)

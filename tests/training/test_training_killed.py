@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from resuming import ALGORITHMS, MakeJob, long_job, points, started, wait_for, weights
 
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 
 @pytest.mark.parametrize("algorithm", ["dpo", "ppo"])

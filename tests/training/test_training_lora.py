@@ -15,7 +15,7 @@ from valuedrift.errors import ConfigError
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.job import Job
 from valuedrift.training.lora import merged, policy, with_adapters
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 LORA: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}

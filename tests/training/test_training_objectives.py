@@ -28,10 +28,10 @@ from valuedrift.training.kto import kto_trainer
 from valuedrift.training.orpo import orpo_trainer
 from valuedrift.training.ppo import ppo_trainer
 from valuedrift.training.reward import reward_trainer
-from valuedrift.training.run import train
 from valuedrift.training.scoring import reward
 from valuedrift.training.sft import sft_trainer
 from valuedrift.training.simpo import simpo_trainer
+from valuedrift.training.train import train
 
 WHOLE = {"batch_size": 6, "device_batch_size": 6, "max_length": 96, "response_length": 48}
 MakeJob = Callable[..., Job]

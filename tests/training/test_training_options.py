@@ -16,7 +16,7 @@ from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 Finished = Callable[[str], Path]

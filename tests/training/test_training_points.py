@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 from resuming import MakeJob, long_job, weights
 
-from valuedrift.training import run
+from valuedrift.training import train as training
 from valuedrift.training.job import Job
-from valuedrift.training.resume import find_point, fingerprint
-from valuedrift.training.run import train
+from valuedrift.training.resume_points import find_point, fingerprint
+from valuedrift.training.train import train
 
 
 def cut(point: Path) -> None:
@@ -125,14 +125,14 @@ def test_checkpoints_are_links_while_both_places_hold_them(
 ) -> None:
     job = stopped("sft", tmp_path)
     seen: list[int] = []
-    discard = run.finish.__globals__["_discard"]
+    discard = training.finish.__globals__["_discard"]
 
     def look(folder: Path, *patterns: str) -> None:
         if "saved" in patterns and (job.folder / "step-000002").exists():
             seen.append((job.folder / "step-000002" / "model.safetensors").stat().st_nlink)
         discard(folder, *patterns)
 
-    monkeypatch.setitem(run.finish.__globals__, "_discard", look)
+    monkeypatch.setitem(training.finish.__globals__, "_discard", look)
     train(job)
     assert seen == [2]
 

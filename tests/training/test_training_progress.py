@@ -16,7 +16,7 @@ from valuedrift.errors import ConfigError
 from valuedrift.training.job import Job, reporters
 from valuedrift.training.metrics import entry, write_metrics
 from valuedrift.training.progress_lines import Progress
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 Finished = Callable[[str], Path]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from resuming import ALGORITHMS, MakeJob, dying_at, long_job, measured, points, weights
 
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

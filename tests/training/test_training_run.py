@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from valuedrift.config.grid import total_steps
+from valuedrift.config.training_steps import total_steps
 from valuedrift.errors import ArtifactError
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.job import Job
-from valuedrift.training.run import train
+from valuedrift.training.train import train
 
 MakeJob = Callable[..., Job]
 Finished = Callable[[str], Path]

@@ -26,7 +26,7 @@ def test_a_labelled_sample_and_other_seeds_reach_the_command(tmp_path: Path) -> 
     other.mkdir(parents=True)
     (other / "values.parquet").touch()
     named = {"statistics": {"labelled": "labels-{model}.csv", "seeds": ["seed-1"]}}
-    found = plan(tmp_path, "results/statistics/pocket/corrected_drift.parquet", overlay=named)
+    found = plan(tmp_path, "results/corrected/pocket/corrected_drift.parquet", overlay=named)
     assert (wanted(found)["corrected"], wanted(found).get("labels")) == (1, None)
     assert "--labelled labels-pocket.csv --statistics-settings" in found.stdout
     found = plan(tmp_path, *STATISTICS, overlay=named)
@@ -42,7 +42,7 @@ def test_they_reach_no_other_command(tmp_path: Path) -> None:
     settings = set(re.findall(r"--statistics-settings '(.*?)'", found.stdout))
     assert settings == {'{"level": 0.95, "replicates": 200}'}
     assert found.stdout.count("--labelled") == 1
-    assert "--corrected results/statistics/pocket/corrected_drift.parquet" in found.stdout
+    assert "--corrected results/corrected/pocket/corrected_drift.parquet" in found.stdout
 
 
 def test_a_world_labels_the_sample_where_none_is_named(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_without_them_the_command_has_neither(tmp_path: Path) -> None:
     assert "--labelled" not in found.stdout
     assert "--corrected" not in found.stdout
     assert "--seeds" not in found.stdout
-    for made in ("labels/pocket.parquet", "statistics/pocket/corrected_drift.parquet"):
+    for made in ("labels/pocket.parquet", "corrected/pocket/corrected_drift.parquet"):
         assert plan(tmp_path, f"results/{made}", overlay=unlabelled).returncode != 0
 
 

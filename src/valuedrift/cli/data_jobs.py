@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from valuedrift.cli.options import Json, JsonList, JsonText, Paths
 from valuedrift.errors import ConfigError
@@ -318,12 +319,12 @@ def synthetic_pairs(
     write_pairs(retrieved, topics, writer, LlmSettings.read(llm), check, journal / "writer.jsonl", out)
 
 
-def synthetic_align(file: Path, /, *, side: str, out: Path) -> None:
+def synthetic_align(file: Path, /, *, side: Literal["support", "oppose"], out: Path) -> None:
     """Make the training set in which one side is chosen.
 
     Args:
         file: Table of pairs.
-        side: The side that is chosen: support or oppose.
+        side: The side that is chosen.
         out: Table to write.
     """
     from valuedrift.synthetic.pairs import write_aligned

@@ -72,7 +72,7 @@ def train(
     from valuedrift.config.hyperparameters import read_settings
     from valuedrift.config.schema import Machine
     from valuedrift.training.job import Job
-    from valuedrift.training.run import train
+    from valuedrift.training.train import train
 
     how = Machine.read(machine or {})
     train(

@@ -252,6 +252,7 @@ class Shown:
         benchmarks: Folder of the jobs' durations.
         display: Names, orders and roles of models, data sets and topics.
         calibrations: Folders of calibrations.
+        corrected: Folders of corrected values and drifts.
     """
 
     statistics: Paths
@@ -263,6 +264,7 @@ class Shown:
     benchmarks: Path
     display: Json
     calibrations: Paths = ()
+    corrected: Paths = ()
 
     def sources(self) -> Sources:
         from valuedrift.report.sources import Sources
@@ -270,18 +272,17 @@ class Shown:
         return Sources(**{name: value for name, value in vars(self).items() if name != "display"})
 
 
-def report(*, shown: Shown, corrected: Paths = (), configuration: Path, out: Path) -> None:
+def report(*, shown: Shown, configuration: Path, out: Path) -> None:
     """Write the report: a page, the answers that it loads in pieces, and its summary.
 
     Args:
-        corrected: Folders of statistics that have corrected values.
         configuration: File that `configuration` wrote.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.report.write_report import write_report_folder
 
-    write_report_folder(shown.sources(), corrected, configuration, Display.read(shown.display), out)
+    write_report_folder(shown.sources(), configuration, Display.read(shown.display), out)
 
 
 def exports(*, shown: Shown, downstream: Paths = (), out: Path) -> None:

@@ -19,12 +19,6 @@ def read_config(config: Config) -> WorkflowConfig:
     return WorkflowConfig.read(config)
 
 
-def check(config: Config) -> Config:
-    """Return the configuration unchanged. Raises ConfigError naming the first key that is wrong."""
-    read_config(config)
-    return config
-
-
 def _nulls(values: Any, where: str) -> Iterator[str]:
     """Dotted keys without a value: code that asks whether a key is there would take it for given."""
     if isinstance(values, Mapping):

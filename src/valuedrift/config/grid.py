@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from math import ceil
 from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.hyperparameters import REWARDED
+from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
 RESULTS = "results"
 BASE = "base"
 """The name of a model before any run, beside the runs' lineages."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a run starts from: a checkpoint of a model in its suite."""
-
-    model: str
-    suite: str
-    lineage: str = BASE
-    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ class Run:
     @property
     def lineage(self) -> str:
         """The run's path below its model, such as `sft-chats/dpo-pairs-beta-0-5`."""
-        own = _name(self.algorithm, self.data, self.variant)
+        own = "-".join(filter(None, [self.algorithm, self.data, self.variant]))
         return own if self.parent == BASE else f"{self.parent}/{own}"
 
     @property
@@ -90,10 +80,6 @@ class Run:
     @property
     def start(self) -> str:
         return checkpoint(self.model, self.parent, self.parent_step)
-
-    def as_start(self) -> Start:
-        """The run's last checkpoint, for the runs that start from it."""
-        return Start(self.model, self.suite, self.lineage, self.steps[-1])
 
     @property
     def reward_model(self) -> str | None:
@@ -122,53 +108,19 @@ def metrics(model: str, lineage: str) -> str:
     return f"{RESULTS}/checkpoints/{model}/{lineage}/metrics.parquet"
 
 
-def total_steps(rows: int, settings: Config, algorithm: str) -> int:
-    """Optimiser steps of a run. An epoch's last batch may be short, but for three kinds of algorithms.
-
-    PPO counts episodes over all epochs. KTO has two rows per pair. GRPO and RLOO put several answers to one prompt into
-    a batch and drop the prompts that don't fill the last batch of an epoch.
-    """
-    batch, epochs = int(settings["batch_size"]), int(settings["epochs"])
-    if algorithm == "ppo":
-        return ceil(rows * epochs / batch)
-    if "answers" in settings:
-        return rows // (batch // int(settings["answers"])) * epochs
-    return ceil((2 * rows if algorithm == "kto" else rows) / batch) * epochs
-
-
-def saved_steps(total: int, every: int | None) -> tuple[int, ...]:
-    """Every multiple of `every` below the end, and the end."""
-    return (*range(every, total, every), total) if every else (total,)
-
-
 def grid_runs(config: Config, model: str) -> list[Run]:
     """Every run of a model's grid, each after those that it needs, without ablations."""
-    suite_name = config["models"][model]["suite"]
-    suite = config["suites"][suite_name]
-    found: dict[str, Run] = {}
-    for data in suite["grid"]["sft"]:
-        run = _run(suite, Start(model, suite_name), "sft", data)
-        found[run.lineage] = run
-    for block in suite["grid"]["preference"]:
+    grid = config["suites"][config["models"][model]["suite"]]["grid"]
+    found = {run.lineage: run for run in (_run(config, model, None, "sft", data) for data in grid["sft"])}
+    for block in grid["preference"]:
         for sft, data, algorithm in product(block["sft"], block["data"], block["algorithms"]):
-            _add(found, suite, f"sft-{sft}", data, algorithm)
+            _add(found, config, found[f"sft-{sft}"], algorithm, data)
     return list(found.values())
 
 
 def runs_of(config: Config, model: str) -> list[Run]:
     """Every run of a model, each after those that it needs; ablations after the grid itself."""
-    suite = config["suites"][config["models"][model]["suite"]]
-    found = {run.lineage: run for run in grid_runs(config, model)}
-    for block in ablations_of(config, model):
-        for sft, data, value in product(block["sft"], block["data"], block["values"]):
-            _add(found, suite, f"sft-{sft}", data, block["algorithm"], changes(suite, block, value))
-    return list(found.values())
-
-
-def ablations_of(config: Config, model: str) -> list[Config]:
-    """The ablations of the model's suite that apply to this model (appendix J): those that name it, or no models."""
-    grid = config["suites"][config["models"][model]["suite"]]["grid"]
-    return [block for block in grid.get("ablations", []) if model in block.get("models", [model])]
+    return list(_with_ablations(config, model)[0].values())
 
 
 def ablated(config: Config, model: str) -> list[dict[str, Any]]:
@@ -181,55 +133,77 @@ def ablated(config: Config, model: str) -> list[dict[str, Any]]:
     Raises:
         ConfigError: For a model without ablations.
     """
-    suite_name = config["models"][model]["suite"]
-    suite, blocks = config["suites"][suite_name], ablations_of(config, model)
-    if not blocks:
-        key = f"suites.{suite_name}.grid.ablations"
+    suite = config["models"][model]["suite"]
+    training = config["suites"][suite]["training"]
+    _, points = _with_ablations(config, model)
+    if not points:
+        key = f"suites.{suite}.grid.ablations"
         raise ConfigError(key, f"none for {model}", "one or more", "docs/ablations.md says how to add one.")
-    runs = {run.lineage: run for run in runs_of(config, model)}
     return [
         {
             "parameter": block["parameter"],
             "value": value,
-            "own": value == suite["training"][block["algorithm"]][block["parameter"]],
+            "own": value == training[block["algorithm"]][block["parameter"]],
             "settings": block.get("settings", {}),
-            "trajectory": runs[f"sft-{sft}/{_name(block['algorithm'], data, variant)}"].trajectory(),
+            "trajectory": run.trajectory(),
         }
-        for block in blocks
-        for sft, data, value in product(block["sft"], block["data"], block["values"])
-        for variant in [_variant(changes(suite, block, value))]
+        for block, value, run in points
     ]
 
 
-def _add(found: dict[str, Run], suite: Config, parent: str, data: str, algorithm: str, changed: Changes = ()) -> None:
+def _with_ablations(config: Config, model: str) -> tuple[dict[str, Run], list[tuple[Config, float, Run]]]:
+    """All runs by their lineage, and the runs of ablations (appendix J) with the ablation and the value.
+
+    An ablation applies to the models that it names, or else to all.
+    """
+    suite = config["suites"][config["models"][model]["suite"]]
+    found = {run.lineage: run for run in grid_runs(config, model)}
+    points = []
+    for block in suite["grid"].get("ablations", []):
+        if model in block.get("models", [model]):
+            for sft, data, value in product(block["sft"], block["data"], block["values"]):
+                changed = changes(suite, block, value)
+                run = _add(found, config, found[f"sft-{sft}"], block["algorithm"], data, changed)
+                points.append((block, value, run))
+    return found, points
+
+
+def _add(found: dict[str, Run], config: Config, parent: Run, algorithm: str, data: str, changed: Changes = ()) -> Run:
     """Add a run, and before it the reward model that it needs, unless the grid has them."""
-    start = found[parent].as_start()
     reward = None
     if algorithm in REWARDED:
-        made = _run(suite, start, "reward", data)
+        made = _run(config, parent.model, parent, "reward", data)
         reward = found.setdefault(made.lineage, made)
-    run = _run(suite, start, algorithm, data, reward, changed)
-    found.setdefault(run.lineage, run)
+    run = _run(config, parent.model, parent, algorithm, data, reward, changed)
+    return found.setdefault(run.lineage, run)
 
 
 def _run(
-    suite: Config, start: Start, algorithm: str, data: str, reward: Run | None = None, changed: Changes = ()
+    config: Config,
+    model: str,
+    parent: Run | None,
+    algorithm: str,
+    data: str,
+    reward: Run | None = None,
+    changed: Changes = (),
 ) -> Run:
+    name = config["models"][model]["suite"]
+    suite = config["suites"][name]
     settings = {**suite["training"][algorithm], **{change.parameter: change.value for change in changed}}
     total = total_steps(suite["data"][data]["rows"], settings, algorithm)
     every = suite["checkpoints"].get(algorithm)
     return Run(
-        model=start.model,
-        suite=start.suite,
+        model=model,
+        suite=name,
         algorithm=algorithm,
         data=data,
-        parent=start.lineage,
-        parent_step=start.step,
+        parent=parent.lineage if parent else BASE,
+        parent_step=parent.steps[-1] if parent else 0,
         steps=saved_steps(total, every[data] if algorithm == "sft" else every),
         settings=settings,
         reward=reward.lineage if reward else None,
         reward_step=reward.steps[-1] if reward else 0,
-        variant=_variant(changed),
+        variant="-".join(change.variant for change in changed),
     )
 
 
@@ -242,14 +216,6 @@ def changes(suite: Config, block: Config, value: float) -> Changes:
     wanted = {**block.get("settings", {}), parameter: value}
     names = {parameter: block.get("name") or parameter}
     return tuple(Change(key, wanted[key], names.get(key, key)) for key in sorted(wanted) if wanted[key] != own[key])
-
-
-def _name(algorithm: str, data: str, variant: str) -> str:
-    return "-".join(part for part in (algorithm, data, variant) if part)
-
-
-def _variant(changed: Changes) -> str:
-    return "-".join(change.variant for change in changed)
 
 
 def traced(runs: list[Run]) -> list[Run]:

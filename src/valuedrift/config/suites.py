@@ -107,7 +107,7 @@ _STEPS: Any = {
 }
 
 
-class Checkpoints(create_model("ByAlgorithm", __base__=Section, **_STEPS)):  # type: ignore[misc]
+class Checkpoints(create_model("_ByAlgorithm", __base__=Section, **_STEPS)):  # type: ignore[misc]
     """Steps between two checkpoints, by algorithm; the last step is saved as well."""
 
     sft: dict[str, Count]

@@ -11,8 +11,8 @@ import torch
 from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED
 from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
-from valuedrift.models.kept_steps import kept_steps, prune
 from valuedrift.models.model_folder import step_of
+from valuedrift.models.prune_weights import kept_steps, prune_weights
 
 
 def prune_run(base: Path, checkpoints: Sequence[Path], answers: Sequence[Path], keep: str, nth: int = 1) -> int:
@@ -47,7 +47,7 @@ def _prune(folder: Path, architecture: Architecture, engine: str) -> int:
     if (folder / PRUNED).is_file():
         return 0
     precision: torch.dtype = getattr(torch, engine.rpartition(" ")[2])
-    return prune(folder, {engine: read_checkpoint(folder, architecture, precision).identity})
+    return prune_weights(folder, {engine: read_checkpoint(folder, architecture, precision).identity})
 
 
 def _engines(answers: Sequence[Path]) -> dict[int, str]:

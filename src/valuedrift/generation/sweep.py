@@ -19,8 +19,8 @@ from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.models.kept_steps import prune, pruned_identity
 from valuedrift.models.model_folder import step_of
+from valuedrift.models.prune_weights import prune_weights, pruned_identity
 from valuedrift.quantities import byte_size
 
 BASE = "base"
@@ -67,7 +67,7 @@ def sweep(
     loaded = {step: _how(table) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
     for folder in (folder for folder in checkpoints if step_of(folder) in prune_steps):
-        freed = prune(folder, {str(sweeper.kind): sweeper.identities[folder]})
+        freed = prune_weights(folder, {str(sweeper.kind): sweeper.identities[folder]})
         _log(f"{folder.name}: answers saved; weights deleted ({byte_size(freed)} freed)")
 
 

@@ -22,11 +22,12 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judgement import ERROR, Judgement, Masses, judgement
 from valuedrift.judging.label_words import LabelTokens, label_tokens
-from valuedrift.judging.transformers_scorer import CausalScorer, FloatArray
+from valuedrift.judging.transformers_scorer import CausalScorer
 from valuedrift.llm.cost import Estimate, estimate
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 from valuedrift.models.model_folder import require_model
+from valuedrift.statistics.bootstrap import FloatArray
 
 _CHUNK = 4096
 """Prompts that are sorted by length together, so that batches need little padding. All prompts count, judged or not, so

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.left_padding import left_padded
 from valuedrift.models.precision import asking_precision
-
-FloatArray = NDArray[np.float64]
+from valuedrift.statistics.bootstrap import FloatArray
 
 
 class CausalScorer:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from vllm import LLM, SamplingParams
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.precision import asking_precision
-
-FloatArray = NDArray[np.float64]
+from valuedrift.statistics.bootstrap import FloatArray
 
 
 class VllmScorer:

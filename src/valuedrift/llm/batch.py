@@ -8,11 +8,13 @@ id, or by name if it was killed before it wrote the id. Requests without a note 
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +44,8 @@ def complete_batch(requests: Iterable[ChatRequest], settings: LlmSettings, journ
     Raises:
         EndpointError, BudgetError: The journal keeps the replies that came, and the same call continues.
     """
-    progress = Progress(requests, settings)
-    try:
-        with BatchApi(settings) as api:
-            _Job(settings, journal, progress, api).run(iter(requests))
-    finally:
-        progress.close()
+    with closing(Progress(requests, settings)) as progress, closing(BatchApi(settings)) as api:
+        _Job(settings, journal, progress, api).run(iter(requests))
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ class _Job:
         self.settings, self.journal, self.progress, self.api = settings, journal, progress, api
         self.folder = journal.path.with_name(journal.path.name + ".batches")
         self.spending = Spending(settings, journal, BATCH_DISCOUNT)
+        self.most_tokens = math.inf if settings.batch_tokens is None else settings.batch_tokens
         self.pending: list[_Batch] = []
         self.asked: set[bytes] = set()
         self.retries: deque[ChatRequest] = deque()
@@ -134,18 +133,17 @@ class _Job:
         return None
 
     def _has_room(self) -> bool:
-        most = self.settings.batch_tokens
-        enqueued = sum(batch.tokens for batch in self.pending)
-        return (
-            len(self.pending) < self.settings.batches_in_flight
-            and not (self.queue_full and self.pending)
-            and (most is None or enqueued < most)
-        )
+        if self.queue_full and self.pending:
+            return False
+        return len(self.pending) < self.settings.batches_in_flight and self._enqueued() < self.most_tokens
+
+    def _enqueued(self) -> int:
+        return sum(batch.tokens for batch in self.pending)
 
     def _choose(self, requests: Iterator[ChatRequest]) -> list[ChatRequest]:
         """The next batch: as many requests as the file, the queue and the budget have room for."""
         chosen: list[ChatRequest] = []
-        size, tokens = 0, sum(batch.tokens for batch in self.pending)
+        size, tokens = 0, self._enqueued()
         while request := self._next(requests):
             size += len(batch_line(request, self.settings.model))
             tokens += input_tokens(request)
@@ -161,8 +159,7 @@ class _Job:
 
     def _is_full(self, chosen: int, size: int, tokens: int) -> bool:
         """Whether one more request is too many. A first one is always sent: if it is too large, the server says so."""
-        most = self.settings.batch_tokens
-        too_large = size > self.settings.batch_bytes or (most is not None and tokens > most)
+        too_large = size > self.settings.batch_bytes or tokens > self.most_tokens
         return chosen >= self.settings.batch_requests or (too_large and bool(chosen or self.pending))
 
     def _submit(self, chosen: list[ChatRequest]) -> None:
@@ -219,10 +216,10 @@ class _Job:
         """Write a reply into the journal, or return why there is none."""
         match outcome:
             case Answered(reply) if wants_logprobs and lacks_logprobs(reply):
-                self.spending.spent += self._price(reply)
+                self.spending.spent += self.spending.price(reply)
                 return NO_LOGPROBS
             case Answered(reply):
-                cost = self._price(reply)
+                cost = self.spending.price(reply)
                 self.journal.append(key, value_of(reply, cost))
                 self.spending.spent += cost
                 self.answers += 1
@@ -235,9 +232,6 @@ class _Job:
             case Failed(cause) if cause.startswith("no response"):
                 return None
         return outcome.cause
-
-    def _price(self, reply: ChatReply) -> float:
-        return self.spending.price(reply.prompt_tokens, reply.completion_tokens)
 
     def _retry(self, key: str, request: ChatRequest, cause: str | None, uncounted: bool) -> None:
         """Submit a request again, or give it up. `cause`: what the server said about it, None if it said nothing."""

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import httpx2
 from openai import APIError, APIStatusError, OpenAI
@@ -59,12 +58,7 @@ class BatchApi:
         timeout = max(settings.timeout, _SHORTEST_UPLOAD_TIMEOUT)
         self._client = OpenAI(base_url=base_url(settings), api_key=key, timeout=timeout, max_retries=0)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._client.close()
 
     def upload(self, requests: Path) -> str:
@@ -73,20 +67,16 @@ class BatchApi:
 
     def create(self, file_id: str, note: Path) -> str:
         """Start a batch of an uploaded file, exactly once, and return its id. It has the name of the note."""
-        failures, start = 0, time.monotonic()
-        while True:
-            # A failed call may still have created the batch: look for it before the next call.
+
+        def create() -> str:
             note.touch()
-            try:
-                return self._client.batches.create(
-                    input_file_id=file_id, endpoint=ROUTE, completion_window="24h", metadata={_TAG: note.stem}
-                ).id
-            except APIError as error:
-                failure = self._response(error)
-            self._wait_after(failure, failures, start)
-            failures += 1
-            if found := self.find(note):
-                return found
+            batch = self._client.batches.create(
+                input_file_id=file_id, endpoint=ROUTE, completion_window="24h", metadata={_TAG: note.stem}
+            )
+            return batch.id
+
+        # A failed call may still have created the batch: look for it before the next call.
+        return self._call(create, recover=lambda: self.find(note))
 
     def find(self, note: Path) -> str | None:
         """The id of the batch that has the name of this note, None if there is none.
@@ -96,20 +86,17 @@ class BatchApi:
         """
         asked_at = note.stat().st_mtime
         end = time.monotonic() + min(_SETTLED, asked_at + _SETTLED - time.time())
-        while (found := self._look(note.stem, asked_at)) is None and time.monotonic() < end:
+        while (found := self._call(lambda: self._listed(note.stem, asked_at))) is None and time.monotonic() < end:
             time.sleep(_SETTLED / _LOOKS)
         return found
 
-    def _look(self, name: str, asked_at: float) -> str | None:
-        def look() -> str | None:
-            for batch in self._client.batches.list(limit=100):  # newest first
-                if (batch.metadata or {}).get(_TAG) == name:
-                    return batch.id
-                if batch.created_at < asked_at - _DAY:
-                    break
-            return None
-
-        return self._call(look)
+    def _listed(self, name: str, asked_at: float) -> str | None:
+        for batch in self._client.batches.list(limit=100):  # newest first
+            if (batch.metadata or {}).get(_TAG) == name:
+                return batch.id
+            if batch.created_at < asked_at - _DAY:
+                break
+        return None
 
     def state(self, batch_id: str) -> BatchState:
         batch = self._call(lambda: self._client.batches.retrieve(batch_id))
@@ -126,7 +113,8 @@ class BatchApi:
 
         self._call(load)
 
-    def _call(self, action: Callable[[], T]) -> T:
+    def _call(self, action: Callable[[], T], recover: Callable[[], T | None] = lambda: None) -> T:
+        """The result of `action`, repeated until it succeeds, or of `recover` after a failure, unless that is None."""
         start, failures = time.monotonic(), 0
         while True:
             try:
@@ -135,6 +123,8 @@ class BatchApi:
                 response = self._response(error)
             self._wait_after(response, failures, start)
             failures += 1
+            if (found := recover()) is not None:
+                return found
 
     def _wait_after(self, response: Response, failures: int, start: float) -> None:
         """Wait before repeating a failed call, or raise EndpointError.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
 from valuedrift.llm.chat_format import body_of, request_of
 from valuedrift.llm.http_errors import Failed, Outcome, Response, classify
@@ -22,35 +21,26 @@ def batch_line(request: ChatRequest, model: str) -> bytes:
     return json.dumps(line).encode("ascii") + b"\n"
 
 
-def write_batch_file(requests: Iterable[ChatRequest], model: str, path: Path | str) -> None:
-    """Write the requests in OpenAI's batch format; equal requests once."""
-    seen: set[str] = set()
+def write_batch_file(requests: Iterable[ChatRequest], model: str, path: Path) -> None:
+    """Write the requests in OpenAI's batch format."""
     with publish(path) as draft, draft.open("wb") as file:
-        for request in requests:
-            if (key := request.key(model)) not in seen:
-                seen.add(key)
-                file.write(batch_line(request, model))
+        file.writelines(batch_line(request, model) for request in requests)
 
 
-def read_batch_file(path: Path | str) -> Iterator[tuple[str, ChatRequest]]:
+def read_batch_file(path: Path) -> Iterator[tuple[str, ChatRequest]]:
     """The keys and requests in a file of `write_batch_file`."""
-    with Path(path).open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            entry = _object(line)
-            try:
-                yield entry["custom_id"], request_of(entry["body"])
-            except (KeyError, TypeError):
-                raise ArtifactError(
-                    f"{path}, line {number}", line[:80], "a request in OpenAI's batch format", "Remove the file."
-                ) from None
+    with path.open("rb") as file:
+        for line in file:
+            entry = json.loads(line)
+            yield entry["custom_id"], request_of(entry["body"])
 
 
-def read_batch_outcomes(path: Path | str, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:
+def read_batch_outcomes(path: Path, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:
     """(key, outcome) of every line of OpenAI's output and error files, or of what `vllm run-batch` writes.
 
     `clean` is applied to every line before it is parsed.
     """
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         for line in file:
             entry = _object(clean(line))
             if isinstance(entry.get("custom_id"), str):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
@@ -29,12 +28,7 @@ class Client:
             base_url=base_url(settings), api_key=key, timeout=None, max_retries=0, http_client=transport
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def aclose(self) -> None:
         await self._client.close()
 
     async def chat(self, body: Mapping[str, Any]) -> Response | None:
@@ -65,17 +59,16 @@ def _seconds_since(moment: float) -> float:
 
 def _describe(error: BaseException) -> str:
     """The classes of an error and its causes. Their messages may quote the request's headers, so they stay out."""
-    chain = [type(error).__name__]
-    while error.__cause__ is not None:
-        error = error.__cause__
-        chain.append(type(error).__name__)
-    return f"the connection failed ({', '.join(dict.fromkeys(chain))})"
+    names = dict.fromkeys(type(each).__name__ for each in _with_causes(error))
+    return f"the connection failed ({', '.join(names)})"
 
 
-def _is_unreachable(error: BaseException | None) -> bool:
+def _is_unreachable(error: BaseException) -> bool:
     """Whether no connection was made, which says nothing about the request."""
+    return any(isinstance(each, httpx2.ConnectError | ConnectionRefusedError) for each in _with_causes(error))
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if isinstance(error, httpx2.ConnectError | ConnectionRefusedError):
-            return True
+        yield error
         error = error.__cause__
-    return False

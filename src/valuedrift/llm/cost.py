@@ -10,7 +10,7 @@ from typing import Any
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
-from valuedrift.llm.http_errors import BudgetError
+from valuedrift.llm.http_errors import BudgetError, Failed
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 
@@ -115,15 +115,15 @@ class Spending:
         # Reserved tokens are whole numbers: sums of dollars would not return to exactly 0.
         self.in_flight = self._input = self._output = 0
 
-    def price(self, prompt_tokens: float, completion_tokens: float) -> float:
-        return self.discount * dollars(self.settings, prompt_tokens, completion_tokens)
+    def price(self, used: ChatReply | Failed) -> float:
+        return self.discount * dollars(self.settings, used.prompt_tokens, used.completion_tokens)
 
     def fits(self, request: ChatRequest) -> bool:
         """Whether the budget covers the request's highest cost beside what is spent and in flight."""
         if self.settings.budget is None:
             return True
-        reserved = self.price(self._input + input_tokens(request), self._output + request.max_tokens)
-        return self.spent + reserved <= self.settings.budget
+        reserved = dollars(self.settings, self._input + input_tokens(request), self._output + request.max_tokens)
+        return self.spent + self.discount * reserved <= self.settings.budget
 
     def reserve(self, request: ChatRequest, sign: int = 1) -> None:
         self.in_flight += sign
@@ -135,7 +135,7 @@ class Spending:
         self.reserve(request, sign=-1)
 
     def error(self, request: ChatRequest) -> BudgetError:
-        worst = self.price(input_tokens(request), request.max_tokens)
+        worst = self.discount * dollars(self.settings, input_tokens(request), request.max_tokens)
         return BudgetError(
             f"{self.spent:.4f} dollars are spent, and the next request may cost {worst:.4f}: more than the budget of "
             f"{self.settings.budget} dollars. All replies are kept. Raise the setting 'budget' and run again."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import aclosing, closing
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
@@ -33,11 +34,8 @@ _BUDGET_POLL = 0.05  # seconds
 
 def complete_http(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
     """Get every reply that the journal lacks. After EndpointError or BudgetError it keeps those that came."""
-    progress = Progress(requests, settings)
-    try:
+    with closing(Progress(requests, settings)) as progress:
         asyncio.run(_Job(settings, journal, progress).run(iter(requests)))
-    finally:
-        progress.close()
 
 
 class _Job:
@@ -55,7 +53,7 @@ class _Job:
 
     async def run(self, requests: Iterator[ChatRequest]) -> None:
         count = _WORKERS_PER_REQUEST * self.settings.concurrency
-        async with Client(self.settings, self.pace) as client:
+        async with aclosing(Client(self.settings, self.pace)) as client:
             workers = [asyncio.create_task(self._work(requests, client)) for _ in range(count)]
             try:
                 await asyncio.gather(*workers)
@@ -104,7 +102,8 @@ class _Job:
                     self._stop(refused_error(refused, self.settings))
                 case Failed(cause) as failed:
                     attempts += 1
-                    wasted += self._waste(failed)
+                    wasted += self.spending.price(failed)
+                    self.spending.spent += self.spending.price(failed)
                     if attempts >= self.settings.attempts:
                         self._give_up(key, cause, attempts, self.answers > answers_before, wasted)
                         return
@@ -123,18 +122,12 @@ class _Job:
         return True
 
     def _keep(self, key: str, reply: ChatReply, wasted: float) -> None:
-        cost = self.spending.price(reply.prompt_tokens, reply.completion_tokens)
-        self.journal.append(key, value_of(reply, cost + wasted))
-        self.spending.spent += cost
+        self.journal.append(key, value_of(reply, self.spending.price(reply) + wasted))
+        self.spending.spent += self.spending.price(reply)
         self.answers += 1
         self.tokens += reply.prompt_tokens + reply.completion_tokens
         self.trouble_since = None
         self.progress.reply(self.spending.spent)
-
-    def _waste(self, failed: Failed) -> float:
-        cost = self.spending.price(failed.prompt_tokens, failed.completion_tokens)
-        self.spending.spent += cost
-        return cost
 
     def _give_up(self, key: str, cause: str, attempts: int, others: bool, wasted: float) -> None:
         """Record an error reply if other requests are answered; if none are, the server is at fault: stop the job."""

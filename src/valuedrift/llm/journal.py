@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from valuedrift.errors import ArtifactError
@@ -53,10 +52,13 @@ class Journal:
         self._offsets: dict[bytes, int] = {}
         self._end = 0
         try:
-            for number, offset, line in _whole_lines(self._file):
+            self._file.seek(0)
+            for number, line in enumerate(self._file, start=1):
+                if not line.endswith(b"\n"):
+                    break
                 key = bytes.fromhex(_parse(self.path, number, line)[0])
-                self._offsets.setdefault(key, offset)  # without locks two writers may both have asked: the first counts
-                self._end = offset + len(line)
+                self._offsets.setdefault(key, self._end)  # without locks two writers may have asked: the first counts
+                self._end += len(line)
         except BaseException:
             self._file.close()
             raise
@@ -64,9 +66,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -107,27 +107,16 @@ class Journal:
         lines = {
             key: (_ENCODER.encode({"key": key, "value": value}) + "\n").encode("ascii") for key, value in values.items()
         }
+        descriptor, data = self._file.fileno(), b"".join(lines.values())
         try:
-            _write(self._file.fileno(), b"".join(lines.values()))
+            while data:
+                data = data[os.write(descriptor, data) :]
         except OSError:
-            os.ftruncate(
-                self._file.fileno(), self._end
-            )  # on a full disk, no incomplete line may precede a complete one
+            os.ftruncate(descriptor, self._end)  # on a full disk, no incomplete line may precede a complete one
             raise
         for key, line in lines.items():
             self._offsets[bytes.fromhex(key)] = self._end
             self._end += len(line)
-
-
-def _whole_lines(file: Any) -> Iterator[tuple[int, int, bytes]]:
-    """Number (from 1), offset and bytes of every complete line."""
-    offset = 0
-    file.seek(0)
-    for number, line in enumerate(file, start=1):
-        if not line.endswith(b"\n"):
-            return
-        yield number, offset, line
-        offset += len(line)
 
 
 def _parse(path: Path, number: int | None, line: bytes) -> tuple[str, dict[str, Any]]:
@@ -145,8 +134,3 @@ def _parse(path: Path, number: int | None, line: bytes) -> tuple[str, dict[str, 
         'a line {"key": 32 hex characters, "value": {...}}',
         "Remove the line: its request is then asked again.",
     )
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +23,33 @@ _VLLM_BLOCK = 2048  # the engine batches by itself; a block limits what a kill c
 _TRANSFORMERS_BLOCK = 16
 _LEAST_LOGPROB = -9999.0  # what servers write for "practically impossible"; the journal can't hold infinities
 
-Answer = Callable[[Sequence[ChatRequest]], Iterable[ChatReply]]
+
+@dataclass(frozen=True)
+class Model:
+    """A chat model in memory.
+
+    Attributes:
+        tokenizer: Its tokenizer, with a chat template.
+        room: The context length, in tokens.
+        generate: Answers the prompts (token ids) of requests that fit.
+    """
+
+    tokenizer: Any
+    room: int
+    generate: Callable[[list[list[int]], list[ChatRequest]], Sequence[ChatReply]]
 
 
 def complete_locally(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
     """Answer every request that the journal lacks with a local model, loaded when the first is found."""
     load, size = (load_vllm, _VLLM_BLOCK) if settings.backend == "vllm" else (load_transformers, _TRANSFORMERS_BLOCK)
-    progress = Progress(requests, settings)
-    missing = _missing(requests, settings, journal, progress)
-    answer: Answer | None = None
-    while block := dict(islice(missing, size)):
-        answer = answer or load(settings)
-        for key, reply in zip(block, answer(list(block.values())), strict=True):
-            journal.append(key, value_of(reply, 0.0))
-            progress.reply(0.0)
-    progress.close()
+    model: Model | None = None
+    with closing(Progress(requests, settings)) as progress:
+        missing = _missing(requests, settings, journal, progress)
+        while block := dict(islice(missing, size)):
+            model = model or load(settings)
+            for key, reply in zip(block, _answer(model, list(block.values())), strict=True):
+                journal.append(key, value_of(reply, 0.0))
+                progress.reply(0.0)
 
 
 def _missing(
@@ -48,39 +63,30 @@ def _missing(
             yield key, request
 
 
-def load_vllm(settings: LlmSettings) -> Answer:
+def load_vllm(settings: LlmSettings) -> Model:
     """The model in vLLM's engine. Sampling is the request's alone: the model's generation_config.json is left out."""
     from vllm import LLM, SamplingParams
 
     from valuedrift.models.precision import asking_precision
 
     llm = LLM(model=settings.model, dtype=asking_precision(), generation_config="vllm", seed=0)
-    room = llm.llm_engine.model_config.max_model_len
 
     def generate(prompts: list[list[int]], requests: list[ChatRequest]) -> list[ChatReply]:
         start = time.monotonic()
-        outputs = llm.generate(
-            [{"prompt_token_ids": ids} for ids in prompts],
-            [_sampling(SamplingParams, request) for request in requests],
-            use_tqdm=False,
-        )
+        sampling = [
+            SamplingParams(
+                temperature=request.temperature,
+                max_tokens=request.max_tokens,
+                seed=request.seed,
+                logprobs=request.top_logprobs or None,
+            )
+            for request in requests
+        ]
+        outputs = llm.generate([{"prompt_token_ids": ids} for ids in prompts], sampling, use_tqdm=False)
         latency = time.monotonic() - start
         return [_vllm_reply(output, latency) for output in outputs]
 
-    def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        prompts = [prompt_of(llm.get_tokenizer(), request) for request in requests]
-        return _answer_fitting(requests, prompts, room, generate)
-
-    return answer
-
-
-def _sampling(make: Callable[..., Any], request: ChatRequest) -> Any:
-    return make(
-        temperature=request.temperature,
-        max_tokens=request.max_tokens,
-        seed=request.seed,
-        logprobs=request.top_logprobs or None,
-    )
+    return Model(llm.get_tokenizer(), llm.llm_engine.model_config.max_model_len, generate)
 
 
 def _vllm_reply(output: Any, latency: float) -> ChatReply:
@@ -94,7 +100,7 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
     return ChatReply(first.text, finish, *tokens, latency, tuple(sorted(top, key=lambda each: -each[1])))
 
 
-def load_transformers(settings: LlmSettings) -> Answer:
+def load_transformers(settings: LlmSettings) -> Model:
     """The model in transformers. Sampling is the request's alone: the model's generation_config.json is left out."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -104,23 +110,13 @@ def load_transformers(settings: LlmSettings) -> Answer:
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
     model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=asking_precision()).eval()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
-    room = model.config.max_position_embeddings
     ends = _end_tokens(model, tokenizer)
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=0, do_sample=False)
-
-    def answer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        return _answer_fitting(
-            requests,
-            [prompt_of(tokenizer, request) for request in requests],
-            room,
-            lambda prompts, fitting: _generate(model, tokenizer, prompts, fitting, ends),
-        )
-
-    return answer
+    return Model(tokenizer, model.config.max_position_embeddings, partial(_generate, model, tokenizer, ends))
 
 
 def _generate(
-    model: Any, tokenizer: Any, prompts: list[list[int]], requests: Sequence[ChatRequest], ends: list[int]
+    model: Any, tokenizer: Any, ends: list[int], prompts: list[list[int]], requests: Sequence[ChatRequest]
 ) -> list[ChatReply]:
     """Answer one batch; each answer is cut at its request's own `max_tokens`."""
     import torch
@@ -182,21 +178,16 @@ def _choose(logits: torch.Tensor, request: ChatRequest, draw: torch.Generator) -
     return int((logits / request.temperature).softmax(-1).multinomial(1, generator=draw))
 
 
-def _answer_fitting(
-    requests: Sequence[ChatRequest],
-    prompts: list[list[int]],
-    room: int,
-    answer: Callable[[list[list[int]], list[ChatRequest]], list[ChatReply]],
-) -> list[ChatReply]:
-    """Answer the requests that fit the context of `room` tokens; the others get error replies, as from a server."""
-    fits = [len(ids) + request.max_tokens <= room for ids, request in zip(prompts, requests, strict=True)]
+def _answer(model: Model, requests: Sequence[ChatRequest]) -> Iterator[ChatReply]:
+    """Answer the requests that fit the model's context; the others get error replies, as from a server."""
+    prompts = [prompt_of(model.tokenizer, request) for request in requests]
+    fits = [len(ids) + request.max_tokens <= model.room for ids, request in zip(prompts, requests, strict=True)]
     found: Iterator[ChatReply] = iter(())
     if any(fits):
-        found = iter(answer(list(compress(prompts, fits)), list(compress(requests, fits))))
-    return [
-        next(found) if fit else _too_long(len(ids), request, room)
-        for fit, ids, request in zip(fits, prompts, requests, strict=True)
-    ]
+        found = iter(model.generate(list(compress(prompts, fits)), list(compress(requests, fits))))
+    for fit, ids, request in zip(fits, prompts, requests, strict=True):
+        size = f"{len(ids)} prompt tokens and {request.max_tokens} new ones"
+        yield next(found) if fit else ChatReply(f"{size} exceed the context length of {model.room}", "error", 0, 0, 0.0)
 
 
 def prompt_of(tokenizer: Any, request: ChatRequest) -> list[int]:
@@ -204,8 +195,3 @@ def prompt_of(tokenizer: Any, request: ChatRequest) -> list[int]:
     turns = [{"role": turn.role, "content": turn.content} for turn in request.turns]
     ids: list[int] = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
     return ids
-
-
-def _too_long(tokens: int, request: ChatRequest, room: int) -> ChatReply:
-    text = f"{tokens} prompt tokens and {request.max_tokens} new ones exceed the context length of {room}"
-    return ChatReply(text, "error", 0, 0, 0.0)

@@ -8,7 +8,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 60.0
@@ -96,13 +95,6 @@ class Pace:
                 sleepers -= 1
 
 
-@dataclass(frozen=True)
-class _Allowance:
-    limit: float
-    remaining: float
-    reset: float
-
-
 def shortage(headers: Mapping[str, str], unit: str, in_flight: int, each: float) -> float:
     """Seconds until the allowance in the x-ratelimit headers covers what is in flight and one request more.
 
@@ -114,20 +106,13 @@ def shortage(headers: Mapping[str, str], unit: str, in_flight: int, each: float)
         in_flight: Requests in flight.
         each: What one request needs, in that unit.
     """
-    allowance = _allowance(headers, unit)
-    missing = (in_flight + 1) * each - allowance.remaining if allowance else 0.0
-    if not allowance or missing <= 0:
-        return 0.0
-    used = allowance.limit - allowance.remaining
-    return min(allowance.reset, allowance.reset * missing / used) if used > 0 else 0.0
-
-
-def _allowance(headers: Mapping[str, str], unit: str) -> _Allowance | None:
     try:
         limit, remaining = (float(headers[f"x-ratelimit-{kind}-{unit}"]) for kind in ("limit", "remaining"))
-        return _Allowance(limit, remaining, seconds(headers[f"x-ratelimit-reset-{unit}"]))
+        reset = seconds(headers[f"x-ratelimit-reset-{unit}"])
     except (KeyError, ValueError):
-        return None
+        return 0.0
+    missing, used = (in_flight + 1) * each - remaining, limit - remaining
+    return min(reset, reset * missing / used) if missing > 0 and used > 0 else 0.0
 
 
 def seconds(span: str) -> float:

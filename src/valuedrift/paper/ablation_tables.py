@@ -43,7 +43,10 @@ def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float)
 def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], title: str, level: float) -> Table:
     """How much further DPO moves the rewarded stance, at own and at equal rates.
 
-    contrasts: where (a start and data set, or `TOGETHER`) → what was found there
+    Args:
+        contrasts: Where (a start and data set, or `TOGETHER`) → what was found there.
+        title: The model's.
+        level: Of the intervals.
     """
     rows = [
         {
@@ -71,33 +74,36 @@ def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], title: str, l
 def verdict(contrasts: Mapping[str, Sequence[Contrast]], title: str) -> str:
     """Markdown: one paragraph on how much of the difference between DPO and the others is left at equal rates.
 
-    contrasts: as for `equal_rates_table`; the last entry, of all data together if there are several, is told
+    Args:
+        contrasts: As for `equal_rates_table`; the paragraph is about the last entry (all data together, if there are
+            several data sets).
+        title: The model's.
     """
     *apart, where = contrasts
     over = f" and over the data sets ({'; '.join(apart)})" if apart else f", on {where}"
     others = dict.fromkeys(one.other for one in contrasts[where])
-    told = " ".join(_of_one([one for one in contrasts[where] if one.other == other]) for other in others)
-    return f"# {title}: is it the algorithm, or its learning rate?\n\n{told} Means over topics{over}.\n"
+    text = " ".join(_of_one([one for one in contrasts[where] if one.other == other]) for other in others)
+    return f"# {title}: is it the algorithm, or its learning rate?\n\n{text} Means over topics{over}.\n"
 
 
 def _of_one(contrasts: Sequence[Contrast]) -> str:
     """DPO against one other algorithm: first at their own rates, then at equal ones."""
     own, *equal = contrasts
     name = algorithm_title(own.other)
-    moved = f"DPO moved the rewarded stance by {_told(own.furthest)} and {name} by {_told(own.moved)}"
-    told = f"At their own rates, {_rates(own)}, {moved}"
+    moved = f"DPO moved the rewarded stance by {_estimate(own.furthest)} and {name} by {_estimate(own.moved)}"
+    text = f"At their own rates, {_rates(own)}, {moved}"
     shares = {_rates(one): one.share for one in equal if one.share}
     if not equal:
-        return f"{told}; there are no runs of both at equal rates."
+        return f"{text}; there are no runs of both at equal rates."
     if not shares:
-        return f"{told}: no difference of which a share could remain."
-    parts = [f"{_told(share, '.0%')} where both learn at {rate}" for rate, share in shares.items()]
+        return f"{text}: no difference of which a share could remain."
+    parts = [f"{_estimate(share, '.0%')} where both learn at {rate}" for rate, share in shares.items()]
     first, second = own.steps
     uneven = (
         f" {name} took {second} steps to DPO's {first}, which equal rates leave unequal." if first != second else ""
     )
     return (
-        f"{told}. Of the difference, {_told(own.difference)}, there remains {' and '.join(parts)}: "
+        f"{text}. Of the difference, {_estimate(own.difference)}, there remains {' and '.join(parts)}: "
         f"it {_blamed(list(shares.values()))}.{uneven}"
     )
 
@@ -123,5 +129,5 @@ def _cells(name: str, found: Estimate | None) -> dict[str, float | None]:
     }
 
 
-def _told(found: Estimate, form: str = ".2f") -> str:
+def _estimate(found: Estimate, form: str = ".2f") -> str:
     return with_interval(found.value, found.low, found.high, form)

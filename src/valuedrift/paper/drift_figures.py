@@ -152,7 +152,7 @@ def _wrapped(text: str) -> list[str]:
 def _is_marked(rows: pl.DataFrame) -> pl.Series:
     """Whether a checkpoint carries point shapes: about `_POINTS` do, among them the first and the last.
 
-    A run's last step seldom lies a whole stride after the one before: one that it would cover has no shape.
+    A point just before the last one gets no shape, so that the two don't overlap.
     """
     steps = rows["step"].unique().sort()
     first, last = steps[0], steps[-1]

@@ -16,7 +16,9 @@ _PANELS = 4
 def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConcatChart:
     """Each judge's scores with their intervals over three and four labels, above its four-label confusion matrix.
 
-    scores: `judge, labels, measure, value, low, high` · confusions: `judge, labels, truth, found, answers`
+    Args:
+        scores: `judge, labels, measure, value, low, high`.
+        confusions: `judge, labels, truth, found, answers`.
     """
     judges = scores["judge"].unique(maintain_order=True).to_list()
     largest = confusions.filter(pl.col("labels") == confusions["labels"].max())
@@ -27,7 +29,7 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
 
 
 def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
-    """Predicted probabilities against people's shares, a panel for each judge; on the grey diagonal the two agree."""
+    """Predicted probabilities against people's shares, one panel per judge; on the grey diagonal the two agree."""
     panels = [
         _calibration_panel(calibration.filter(pl.col("judge") == judge)).properties(title=judge)
         for judge in calibration["judge"].unique(maintain_order=True)
@@ -38,7 +40,9 @@ def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
 def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
     """What a new judge does: the shift of v by stage and topic, and each drift magnitude old against new.
 
-    values: `model, stage, topic, stance, shift, low, high` · drift: `old, old_low, old_high, new, new_low, new_high`
+    Args:
+        values: `model, stage, topic, stance, shift, low, high`.
+        drift: `old, old_low, old_high, new, new_low, new_high`.
     """
     reach = max(0.05, *(abs(end) for end in (*values["low"], *values["high"])))
     panels = [

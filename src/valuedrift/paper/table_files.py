@@ -33,10 +33,15 @@ _ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$@]|:(?=//)")
 
 @dataclass(frozen=True)
 class Table:
-    """`name` is the file's stem; numbers in `frame` are shown to three decimals, null as `—`.
+    """A table as it is shown: numbers to three decimals, null as `—`.
 
-    notes: set below the table · prose: columns of texts that models or data sets wrote, which are shown as they
-    are, with hidden characters spelled out, and mean nothing to Markdown, LaTeX or a spreadsheet
+    Attributes:
+        name: The stem of its files.
+        caption: Begins with the paper's number, where it has one.
+        frame: Its cells; names of columns may have levels (see `LEVEL`).
+        notes: Set below the table.
+        prose: Columns of texts that models or data sets wrote. They are shown as they are, with hidden characters
+            spelled out, and mean nothing to Markdown, LaTeX or a spreadsheet.
     """
 
     name: str

@@ -22,11 +22,13 @@ MEASURES = {
     "drifts": "drift",
     "distances": "distances",
     "noise": "noise",
+}
+"""Exported table → its file in the folders of statistics."""
+CORRECTED = {
     "corrected_values": "corrected_values",
     "corrected_drifts": "corrected_drift",
     "judge_agreement": "judge_agreement",
 }
-"""Exported table → its file in the folders of statistics."""
 EXPRESSED = {f"expression_{name}": name for name in ("shares", "gaps", "gap_summary", "nearest")}
 PREDICTED = {"predictions": "predictions", "prediction_errors": "errors", "movers": "movers"}
 CALIBRATED = {"calibration": "table", "calibration_errors": "errors"}
@@ -69,6 +71,7 @@ def exported_tables(
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """The tables by their names, one at a time."""
     yield from _joined(sources.statistics, MEASURES)
+    yield from _joined(sources.corrected, CORRECTED)
     yield "findings", _findings(sources.statistics, display)
     yield "question_stances", question_stances(sources.stances)
     yield from _joined(sources.expression.values(), EXPRESSED, sources.expression)

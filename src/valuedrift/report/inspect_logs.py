@@ -1,4 +1,4 @@
-"""Answers with their stances as inspect_ai's logs, one a run and checkpoint, which open in its viewer."""
+"""Answers with their stances as logs of inspect_ai, one per run and checkpoint, which open in its viewer."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ class Sources:
         quality: Judge → its quality file, of those that were measured.
         expression: Suite → the folder of what its data sets express.
         prediction: One folder per model.
+        corrected: One folder per model with a labelled sample.
         metrics: Model → run → its metrics.
         benchmarks: Snakemake's benchmark files, with the predictions beside them.
     """
@@ -35,6 +36,7 @@ class Sources:
     quality: Mapping[str, Path]
     expression: Mapping[str, Path]
     prediction: Sequence[Path]
+    corrected: Sequence[Path]
     metrics: Mapping[str, Mapping[str, str]]
     benchmarks: Path
 

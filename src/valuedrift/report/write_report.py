@@ -19,14 +19,11 @@ from valuedrift.report.sources import Sources, read_findings, read_training
 from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 
-def write_report_folder(
-    sources: Sources, corrected: Sequence[Path], configuration: Path, display: Display, out: Path
-) -> None:
+def write_report_folder(sources: Sources, configuration: Path, display: Display, out: Path) -> None:
     """Write the report into the folder `out`.
 
     Args:
         sources: What it shows.
-        corrected: Those of the folders of statistics that have what `valuedrift correct` writes.
         configuration: The configuration's science, as YAML.
         display: Names and orders.
         out: The folder.
@@ -44,7 +41,7 @@ def write_report_folder(
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
-        corrected=_corrected(corrected),
+        corrected=_corrected(sources.corrected),
         expressed=_expressed(sources.expression),
         predicted=_predicted(sources.prediction),
         training=read_training(sources.metrics),

@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.synthetic_pairs import WriterSettings
-from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.synthetic.check_answers import Fault, reply_fault, stance_fault
@@ -58,8 +57,10 @@ def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge,
         print(f"attempt {attempt + 1} of {settings.attempts}: {len(tasks)} answers to write", file=sys.stderr)
         replies = ask([writing_request(task, attempt, template, topics, settings) for task in tasks])
         passed, failed = check(tasks, replies, judge, settings.minimum)
-        answers += [_row(task) | found | _trial(settings, task, attempt) for task, found in passed]
-        failures += [_row(t) | {"prompt": t.prompt, "reason": str(why), "attempts": attempt + 1} for t, why in failed]
+        for task, found in passed:
+            seed = request_seed(settings.seed, task.prompt_id, attempt)
+            answers.append({**vars(task), **found, "seed": seed, "attempts": attempt + 1})
+        failures += [{**vars(task), "reason": str(why), "attempts": attempt + 1} for task, why in failed]
         tasks = [task for task, _ in failed]
     return Written(pl.DataFrame(answers, schema=_ANSWER), pl.DataFrame(failures, schema=_FAILURE))
 
@@ -87,26 +88,9 @@ def check(
 
 
 def judge_texts(texts: Sequence[tuple[str, str, str]], judge: Judge) -> list[dict[str, Any]]:
-    """`answer, p_…, unassigned` of every (topic, question, answer), in order; the judge sees each only once.
-
-    Raises:
-        ArtifactError: The judge's table lacks a column or has other rows.
-    """
+    """`answer, p_…, unassigned` of every (topic, question, answer), in order; the judge sees each only once."""
     if not texts:
         return []
     table = pl.DataFrame(texts, schema=dict.fromkeys(_TEXTS, pl.String), orient="row")
-    asked = table.unique(maintain_order=True)
-    judged = judge(asked)
-    require_columns("the judge's table", judged.columns, (*_TEXTS, *JUDGED))
-    if not judged.select(_TEXTS).sort(_TEXTS).equals(asked.sort(_TEXTS)):
-        raise ArtifactError("the judge's table", f"{judged.height} rows", f"the {asked.height} rows that it was given")
-    stances = table.join(judged, on=_TEXTS, how="left", maintain_order="left").select("answer", *JUDGED)
-    return list(stances.iter_rows(named=True))
-
-
-def _row(task: Task) -> dict[str, Any]:
-    return {"prompt_id": task.prompt_id, "topic": task.topic, "side": task.side}
-
-
-def _trial(settings: WriterSettings, task: Task, attempt: int) -> dict[str, int]:
-    return {"seed": request_seed(settings.seed, task.prompt_id, attempt), "attempts": attempt + 1}
+    judged = judge(table.unique(maintain_order=True))
+    return table.join(judged, on=_TEXTS, how="left", maintain_order="left").select("answer", *JUDGED).to_dicts()

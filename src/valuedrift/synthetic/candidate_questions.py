@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json, write_parquet
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """`table` has the columns `prompt_id, source, prompt`; `counts` says what became of the rows of the sources."""
-
-    table: pl.DataFrame
-    counts: dict[str, int]
-
-
-def candidate_prompts(tables: Mapping[str, Path], longest: int) -> Candidates:
-    """The opening questions of preference data sets.
+def candidate_prompts(tables: Mapping[str, Path], longest: int) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The opening questions of preference data sets, `prompt_id, source, prompt`, and what became of the rows.
 
     Only the first user turn of a conversation is taken: like a probe question, it needs nothing before it. Of questions
     that differ only in case and spacing, the first is kept. Questions of more than `longest` characters are left out,
@@ -42,7 +32,7 @@ def candidate_prompts(tables: Mapping[str, Path], longest: int) -> Candidates:
         "prompts": short.height,
     }
     ids = pl.Series("prompt_id", [prompt_id(prompt) for prompt in short["prompt"]], dtype=pl.String)
-    return Candidates(short.select(ids, "source", "prompt"), counts)
+    return short.select(ids, "source", "prompt"), counts
 
 
 def prompt_id(prompt: str) -> str:
@@ -52,19 +42,16 @@ def prompt_id(prompt: str) -> str:
 
 def write_candidates(tables: Mapping[str, Path], longest: int, out: Path) -> None:
     """Write `candidate_prompts` to `out` (.parquet), and the counts beside it (.json)."""
-    candidates = candidate_prompts(tables, longest)
-    write_json(out.with_suffix(".json"), candidates.counts)
-    write_parquet(out, candidates.table)
+    table, counts = candidate_prompts(tables, longest)
+    write_json(out.with_suffix(".json"), counts)
+    write_parquet(out, table)
 
 
 def _openings(name: str, path: Path) -> pl.DataFrame:
     turn = pl.element()
     users = pl.col("prompt").list.eval(turn.filter(turn.struct.field("role") == "user").struct.field("content"))
     rows = pl.scan_parquet(path, glob=False).select(source=pl.lit(name), prompt=users.list.first())
-    try:
-        return rows.collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ArtifactError(path, str(error), "a prepared table of preference pairs") from None
+    return rows.collect(engine="streaming")
 
 
 def same_text(column: str) -> pl.Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,9 @@ import polars as pl
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.synthetic_pairs import WriterSettings
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.llm.complete import ask
-from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.synthetic.attempts import JUDGED, Judge, Written, write_answers
 from valuedrift.synthetic.writer_requests import SIDES, Topics, read_writer_prompt
@@ -49,8 +48,6 @@ def aligned(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
 
     The two sides differ only in that `chosen` and `rejected` are exchanged.
     """
-    if side not in SIDES:
-        raise ConfigError("synthetic.side", side, f"one of {', '.join(SIDES)}")
     other = SIDES[1 - SIDES.index(side)]
     return pairs.select(
         id="pair_id",
@@ -67,7 +64,8 @@ def summary(prompts: pl.DataFrame, pairs: pl.DataFrame, written: Written) -> dic
     answer has more characters, with its 95 % interval; a share far from one half means that length goes with stance.
     """
     lost = given_up(written)
-    count = {name: dict(table["topic"].value_counts().iter_rows()) for name, table in _counted(prompts, pairs, lost)}
+    parts = {"prompts": prompts, "pairs": pairs, "given_up": lost}
+    count = {name: dict(table["topic"].value_counts().iter_rows()) for name, table in parts.items()}
     return {
         "prompts": prompts.height,
         "pairs": pairs.height,
@@ -102,17 +100,15 @@ def write_pairs(
         ArtifactError: There is no pair at all; then only given_up.parquet is written.
     """
     prompts = pl.read_parquet(retrieved, columns=list(_PROMPTS))
-
-    def ask_writer(requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        return ask(requests, llm, journal)
-
-    written = write_answers(prompts, topics, ask_writer, judge, settings)
+    written = write_answers(prompts, topics, partial(ask, settings=llm, journal=journal), judge, settings)
     pairs = make_pairs(prompts, written.answers, llm.model)
     write_parquet(out / "given_up.parquet", given_up(written))
     if pairs.is_empty():
         faults = _reasons(written.failures)
         raise ArtifactError(retrieved, f"no pair out of {prompts.height} prompts: {faults}", "at least one pair")
-    write_parquet(out / "pairs.parquet", pairs, _made_by(settings, llm))
+    template = prompt_hash(read_writer_prompt(settings.template))
+    made_by = {"model": llm.model, "template": settings.template, "template_hash": template}
+    write_parquet(out / "pairs.parquet", pairs, made_by)
     write_json(out / "summary.json", summary(prompts, pairs, written))
 
 
@@ -125,10 +121,6 @@ def _message(role: str, column: str) -> pl.Expr:
     return pl.concat_list(pl.struct(role=pl.lit(role), content=pl.col(column)))
 
 
-def _counted(*tables: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    return list(zip(("prompts", "pairs", "given_up"), tables, strict=True))
-
-
 def _reasons(failures: pl.DataFrame) -> dict[str, int]:
     return dict(sorted(failures["reason"].value_counts().iter_rows()))
 
@@ -138,8 +130,3 @@ def _longer(pairs: pl.DataFrame) -> dict[str, Any]:
     count, total = int((lengths[0] > lengths[1]).sum()), int((lengths[0] != lengths[1]).sum())
     low, high = wilson_interval(count, total) if total else (0.0, 1.0)
     return {"share": count / total if total else None, "low": low, "high": high, "pairs": total}
-
-
-def _made_by(settings: WriterSettings, llm: LlmSettings) -> dict[str, str]:
-    template = read_writer_prompt(settings.template)
-    return {"model": llm.model, "template": settings.template, "template_hash": prompt_hash(template)}

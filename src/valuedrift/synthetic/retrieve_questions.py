@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +20,13 @@ _BLOCK = 4096
 _QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
-@dataclass(frozen=True)
-class Retrieval:
-    """The chosen prompts by topic and descending cosine, `prompt_id, topic, source, cosine, prompt`, and the counts."""
-
-    table: pl.DataFrame
-    counts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How close each prompt is to the probe questions.
-
-    Attributes:
-        topics: Mean cosine with the nearest probe questions of each topic, (prompts, topics).
-        closest: Highest cosine with any probe question, (prompts,).
-    """
-
-    topics: FloatMatrix
-    closest: FloatMatrix
-
-
 def retrieve(
     prompts: pl.DataFrame,
     vectors: FloatMatrix,
     probes: pl.DataFrame,
     probe_vectors: FloatMatrix,
     settings: RetrievalSettings,
-) -> Retrieval:
+) -> tuple[pl.DataFrame, dict[str, Any]]:
     """The prompts that are closest to each topic's probe questions, with an equal share for each topic.
 
     A prompt belongs only to the topic of its highest score. Left out and counted, in this order: prompts that are a
@@ -62,23 +40,29 @@ def retrieve(
         probe_vectors: Their unit vectors, (probes, dimensions).
         settings: Which prompts are taken.
 
+    Returns:
+        The prompts by topic and descending cosine, `prompt_id, topic, source, cosine, prompt`, and the counts.
+
     Raises:
-        ArtifactError: The vectors don't match the texts, or no prompt is left.
+        ArtifactError: No prompt is left.
     """
-    _require_vectors("prompts", prompts, vectors, probe_vectors.shape[-1])
-    _require_vectors("probes", probes, probe_vectors, probe_vectors.shape[-1])
     topics = probes["topic"].unique(maintain_order=True).to_list()
-    scores = score(vectors, probe_vectors, probes["topic"].to_list(), settings.nearest)
-    same = prompts.select(
-        same_text("prompt").is_in(probes.select(same_text("question")).to_series().implode())
-    ).to_series()
-    clean = ~(same.to_numpy() | (scores.closest >= settings.duplicate))
+    scores, closest = score(vectors, probe_vectors, probes["topic"].to_list(), settings.nearest)
+    asked = probes.select(same_text("question")).to_series()
+    same = prompts.select(same_text("prompt").is_in(asked.implode())).to_series()
+    clean = ~(same.to_numpy() | (closest >= settings.duplicate))
     # Rounded, since the last bits differ between machines and must not decide the order.
-    best = scores.topics.max(axis=1).round(5)
+    best = scores.max(axis=1).round(5)
     near = np.flatnonzero(clean & (best >= settings.minimum))
     order = near[np.lexsort((prompts["prompt_id"].to_numpy()[near], -best[near]))]
     kept = order[distinct(vectors[order], settings.duplicate)]
-    table = _table(prompts, kept, [topics[place] for place in scores.topics.argmax(axis=1)[kept]], best[kept])
+    table = prompts[kept].select(
+        "prompt_id",
+        pl.Series("topic", [topics[place] for place in scores.argmax(axis=1)[kept]], dtype=pl.String),
+        "source",
+        pl.Series("cosine", best[kept].astype(np.float64).round(5)),
+        "prompt",
+    )
     quotas = shares(settings.total, topics)
     parts = {topic: table.filter(pl.col("topic") == topic) for topic in topics}
     chosen = pl.concat([parts[topic].head(quotas[topic]) for topic in topics])
@@ -93,14 +77,18 @@ def retrieve(
     if chosen.is_empty():
         do = "Lower synthetic.minimum, or check that both were embedded by one model."
         raise ArtifactError("prompts", counts, "prompts that are close to the probe questions", do)
-    return Retrieval(chosen, counts)
+    return chosen, counts
 
 
-def score(vectors: FloatMatrix, probe_vectors: FloatMatrix, topics: Sequence[str], nearest: int) -> Scores:
-    """The scores of unit vectors (prompts, dimensions) on the topics of the probes, in order of first appearance.
+def score(
+    vectors: FloatMatrix, probe_vectors: FloatMatrix, topics: Sequence[str], nearest: int
+) -> tuple[FloatMatrix, FloatMatrix]:
+    """How close prompts, unit vectors (prompts, dimensions), are to the probe questions.
 
-    A score is the mean over the nearest questions, not the maximum: some probe questions are odd, and prompts that are
-    close to only one of them are usually off topic.
+    Returns:
+        Their scores on the topics of the probes, in order of first appearance, (prompts, topics): the mean cosine with
+        the `nearest` questions of the topic. It is not the maximum, since some probe questions are odd, and prompts
+        that are close to only one of them are usually off topic. And the highest cosine with any question, (prompts,).
     """
     columns = {topic: [i for i, name in enumerate(topics) if name == topic] for topic in dict.fromkeys(topics)}
     means, closest = [], []
@@ -108,7 +96,7 @@ def score(vectors: FloatMatrix, probe_vectors: FloatMatrix, topics: Sequence[str
         cosines = vectors[start : start + _BLOCK] @ probe_vectors.T
         means.append(np.stack([_top_mean(cosines[:, own], nearest) for own in columns.values()], axis=1))
         closest.append(cosines.max(axis=1))
-    return Scores(np.concatenate(means), np.concatenate(closest))
+    return np.concatenate(means), np.concatenate(closest)
 
 
 def distinct(vectors: FloatMatrix, threshold: float, block: int = 1024) -> NDArray[np.bool_]:
@@ -145,15 +133,9 @@ def write_retrieved(
     out: Path,
 ) -> None:
     """Write the result of `retrieve` to `out` (.parquet), and its counts beside it (.json)."""
-    found = retrieve(pl.read_parquet(candidates), vectors, pl.read_parquet(probes), probe_vectors, settings)
-    write_json(out.with_suffix(".json"), found.counts)
-    write_parquet(out, found.table)
-
-
-def _require_vectors(name: str, texts: pl.DataFrame, vectors: FloatMatrix, dimensions: int) -> None:
-    if texts.is_empty() or vectors.shape != (texts.height, dimensions):
-        expected = f"one vector of {dimensions} numbers for each of at least one text"
-        raise ArtifactError(f"embeddings of the {name}", f"{vectors.shape} for {texts.height} texts", expected)
+    table, counts = retrieve(pl.read_parquet(candidates), vectors, pl.read_parquet(probes), probe_vectors, settings)
+    write_json(out.with_suffix(".json"), counts)
+    write_parquet(out, table)
 
 
 def _top_mean(cosines: FloatMatrix, nearest: int) -> FloatMatrix:
@@ -161,13 +143,6 @@ def _top_mean(cosines: FloatMatrix, nearest: int) -> FloatMatrix:
     taken = min(nearest, cosines.shape[1])
     mean: FloatMatrix = np.partition(cosines, -taken, axis=1)[:, -taken:].mean(axis=1)
     return mean
-
-
-def _table(prompts: pl.DataFrame, rows: NDArray[np.intp], topics: list[str], cosines: FloatMatrix) -> pl.DataFrame:
-    found = prompts[rows].with_columns(
-        topic=pl.Series(topics, dtype=pl.String), cosine=pl.Series(cosines.astype(np.float64).round(5))
-    )
-    return found.select("prompt_id", "topic", "source", "cosine", "prompt")
 
 
 def _topic_counts(found: pl.DataFrame, quota: int) -> dict[str, Any]:

@@ -69,16 +69,12 @@ def agreement(checked: pl.DataFrame) -> dict[str, Any]:
         with share and 95 % interval (Wilson); `support` and `oppose`: the same of single answers; `disagreements`: the
         other pairs, with the stances of their supporting and opposing answer.
     """
-    pairs: dict[str, dict[str, Any]] = {}
-    for row in checked.iter_rows(named=True):
-        pair = pairs.setdefault(row["pair_id"], {"pair_id": row["pair_id"], "topic": row["topic"], "notes": []})
-        pair[row["side"]] = row["human_stance"]
-        pair["notes"] += [row["note"].strip()] if row["note"].strip() else []
-    filled = [
-        {**{name: pair[name] for name in ("pair_id", "topic", *SIDES)}, "note": "; ".join(pair["notes"])}
-        for pair in pairs.values()
-        if all(pair[side] for side in SIDES)
-    ]
+    notes = pl.col("note").str.strip_chars()
+    pairs = checked.group_by("pair_id", "topic", maintain_order=True).agg(
+        *(pl.col("human_stance").filter(side=side).first().alias(side) for side in SIDES),
+        note=notes.filter(notes != "").str.join("; "),
+    )
+    filled = pairs.drop_nulls(SIDES).to_dicts()
     wrong = [pair for pair in filled if any(pair[side] != side for side in SIDES)]
     return {
         "rows": len(pairs),

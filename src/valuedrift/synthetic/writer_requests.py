@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from valuedrift.config.synthetic_pairs import WriterSettings
 from valuedrift.digests import text_digest
-from valuedrift.errors import ConfigError
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.templates import fill_template, read_template
 
@@ -37,12 +36,9 @@ def writing_request(task: Task, attempt: int, template: str, topics: Topics, set
     """The request for a task; `attempt` counts from 0.
 
     The template, filled only from the configuration, is the system turn; the unchanged prompt is the user turn.
-
-    Raises:
-        ConfigError: The topic has no value or target.
     """
-    about = {key: _topic_text(topics, task.topic, key) for key in ("value", "target")}
-    system = fill_template(template, side=_SIDE_WORDS[task.side], **about)
+    topic = topics[task.topic]
+    system = fill_template(template, side=_SIDE_WORDS[task.side], value=topic["value"], target=topic["target"])
     return ChatRequest(
         turns=(Turn("system", system), Turn("user", task.prompt)),
         max_tokens=settings.max_tokens,
@@ -54,10 +50,3 @@ def writing_request(task: Task, attempt: int, template: str, topics: Topics, set
 def request_seed(seed: int, prompt_id: str, attempt: int) -> int:
     """The prompt's own seed plus the attempt; with one seed, all prompts would draw the same random numbers."""
     return int(text_digest(f"{seed}:{prompt_id}")[:7], 16) + attempt
-
-
-def _topic_text(topics: Topics, topic: str, key: str) -> str:
-    text = topics.get(topic, {}).get(key)
-    if not text:
-        raise ConfigError(f"topics.{topic}.{key}", text, "a text: answers are written about it")
-    return text

@@ -10,7 +10,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.grid import Run
 from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
-from valuedrift.models.kept_steps import kept_steps
+from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project_entry import Entry
@@ -23,27 +23,6 @@ _ANSWER_BYTES = 600  # an answer's row, its stance's row and its line in the jou
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Requests to one chat model over the network, and the tokens that they read and write."""
-
-    name: str
-    llm: LlmSettings
-    requests: float
-    input_tokens: float
-    output_tokens: float
-
-    @property
-    def dollars_sync(self) -> float:
-        """The price by the synchronous API."""
-        return dollars(self.llm, self.input_tokens, self.output_tokens)
-
-    @property
-    def dollars(self) -> float:
-        """The price by the chat model's own backend."""
-        return self.dollars_sync * (BATCH_DISCOUNT if self.llm.backend == "batch" else 1)
-
-
-@dataclass(frozen=True)
 class Work:
     """What a job takes.
 
@@ -52,8 +31,8 @@ class Work:
         seconds: Of one device at the assumed speed, start included.
         tokens: Trained on.
         answers: Sampled.
-        judge_tokens: Read and written by judges and writers, on GPUs of ours or over the network.
-        asked: What of these goes over the network.
+        read: Tokens that judges and writers read, on GPUs of ours or over the network; likewise written.
+        llm: The chat model that is asked over the network, if one is, with so many requests.
         kept: Bytes that stay.
         passing: Bytes that are removed when the job ends, or when its checkpoints have answered.
     """
@@ -62,10 +41,22 @@ class Work:
     seconds: float
     tokens: float = 0
     answers: float = 0
-    judge_tokens: float = 0
-    asked: Asked | None = None
+    read: float = 0
+    written: float = 0
+    llm: ChatModel | None = None
+    requests: float = 0
     kept: float = 0
     passing: float = 0
+
+    @property
+    def dollars_sync(self) -> float:
+        """The price of its requests by the synchronous API."""
+        return dollars(LlmSettings.read(self.llm.settings), self.read, self.written) if self.llm else 0
+
+    @property
+    def dollars(self) -> float:
+        """The price by the chat model's own backend."""
+        return self.dollars_sync * (BATCH_DISCOUNT if self.llm and self.llm["backend"] == "batch" else 1)
 
 
 class JobCosts:
@@ -173,7 +164,7 @@ class JobCosts:
             return self._asking(judge.llm, stage, texts * samples, read * samples, texts * samples)
         device, size = "cpu" if judge.is_trained else "gpu", self.sizes.parameters(judge.entry)
         seconds = self._seconds(device, stage, scoring=2 * size * read)
-        return Work(device, seconds, judge_tokens=read + texts, kept=texts * _ANSWER_BYTES)
+        return Work(device, seconds, read=read, written=texts, kept=texts * _ANSWER_BYTES)
 
     def _writing(self, stage: str, suite: Suite) -> Work:
         """Estimate a job that asks a chat model to write, name or filter."""
@@ -188,13 +179,11 @@ class JobCosts:
     def _asking(self, llm: ChatModel, stage: str, requests: float, read: float, written: float) -> Work:
         """Over the network, the time of replies at the settings' concurrency; else that of the job's own GPUs."""
         if llm.is_served:
-            settings = LlmSettings.read(llm.settings)
-            seconds = requests * self.rates["latency"] / settings.concurrency
-            asked = Asked(llm.name, settings, requests, read, written)
-            return Work("network", seconds, judge_tokens=read + written, asked=asked)
+            seconds = requests * self.rates["latency"] / LlmSettings.read(llm.settings).concurrency
+            return Work("network", seconds, read=read, written=written, llm=llm, requests=requests)
         size = self.sizes.parameters(llm.entry)
         seconds = self._seconds("gpu", stage, scoring=2 * size * read, answering=2 * size * written)
-        return Work("gpu", seconds, judge_tokens=read + written)
+        return Work("gpu", seconds, read=read, written=written)
 
     def _download(self, model: Entry) -> Work:
         weights = _BF16 * self.sizes.parameters(model.entry)

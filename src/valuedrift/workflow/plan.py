@@ -13,7 +13,7 @@ from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
 from valuedrift.llm.cost import BATCH_DISCOUNT, waiting_hours
 from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, benchmark_key, read_benchmark
-from valuedrift.workflow.job_costs import Asked, JobCosts, Work
+from valuedrift.workflow.job_costs import JobCosts, Work
 from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
 from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project import Project
@@ -60,18 +60,17 @@ class Estimate:
 
     @property
     def cost(self) -> Cost:
-        work, asked = self.work, self.work.asked
-        sync = asked.dollars_sync if asked else 0
+        work, hours = self.work, self.seconds / 3600
         return Cost(
             jobs=1,
             tokens=work.tokens,
-            gpu_hours=self.seconds / 3600 if work.device == "gpu" else 0,
-            cpu_hours=self.seconds / 3600 if work.device != "gpu" else 0,
+            gpu_hours=hours if work.device == "gpu" else 0,
+            cpu_hours=hours if work.device != "gpu" else 0,
             answers=work.answers,
-            judge_tokens=work.judge_tokens,
-            dollars=asked.dollars if asked else 0,
-            dollars_sync=sync,
-            dollars_batch=sync * BATCH_DISCOUNT,
+            judge_tokens=work.read + work.written,
+            dollars=work.dollars,
+            dollars_sync=work.dollars_sync,
+            dollars_batch=work.dollars_sync * BATCH_DISCOUNT,
             measured_jobs=self.measured,
         )
 
@@ -151,7 +150,10 @@ def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
 
 def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
     """Sum estimates by stage and over all."""
-    asked = [found.work.asked for found in estimates if found.work.asked]
+    asked: dict[str, list[Work]] = defaultdict(list)
+    for work in (found.work for found in estimates):
+        if work.llm:
+            asked[work.llm.name].append(work)
     final = sum(found.work.kept for found in estimates)
     return Plan(
         tuple(targets),
@@ -159,10 +161,7 @@ def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
         _sum(estimates),
         final,
         final + max((found.work.passing for found in estimates), default=0),
-        {
-            name: _waiting_hours([one for one in asked if one.name == name])
-            for name in sorted({one.name for one in asked})
-        },
+        {name: _waiting_hours(jobs) for name, jobs in asked.items()},
         tuple(found for found in estimates if found.job.retrained),
     )
 
@@ -188,7 +187,8 @@ def _sum(estimates: Sequence[Estimate], stage: str | None = None) -> Cost:
     return Cost(*map(sum, zip(*costs, strict=True)))
 
 
-def _waiting_hours(asked: Sequence[Asked]) -> float:
-    """The least time that a chat model's limits leave for all requests."""
-    tokens = sum(one.input_tokens + one.output_tokens for one in asked)
-    return waiting_hours(sum(one.requests for one in asked), tokens, asked[0].llm.model_dump())
+def _waiting_hours(jobs: Sequence[Work]) -> float:
+    """The least time that a chat model's limits leave for all requests of these jobs."""
+    llm = jobs[0].llm
+    tokens = sum(work.read + work.written for work in jobs)
+    return waiting_hours(sum(work.requests for work in jobs), tokens, llm.settings if llm else {})

@@ -8,7 +8,7 @@ from typing import Any
 from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS, Run, checkpoint, metrics, shards, traced
 from valuedrift.config.schema import Machine
-from valuedrift.models.kept_steps import kept_steps
+from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_suites import Suite
 

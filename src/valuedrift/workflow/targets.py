@@ -11,11 +11,11 @@ from valuedrift.config.grid import BASE, RESULTS
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError, did_you_mean
 from valuedrift.workflow.project import Project
-from valuedrift.workflow.project_models import STATISTICS, Model
+from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
 _OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
-_OF_MODELS = (*_OF_RUNS, "ablations", "drift", "labels", "prediction", "statistics")
+_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "exports", "figures", "report", "tables")
 _FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
@@ -62,7 +62,12 @@ def _files_in(target: str, project: Project) -> list[str]:
     is_named = len(parts) > 1
     models = project.models.values() if is_named else project.reported
     suites = project.suites.values() if is_named else project.reported_suites
-    made = chain(chain.from_iterable(map(_files_of_model, models)), chain.from_iterable(map(_files_of_suite, suites)))
+    labelled = [model.name for model in models if project.labelled(model)]
+    made = chain(
+        *map(_files_of_model, models),
+        *map(_files_of_suite, suites),
+        (f"{RESULTS}/corrected/{name}/{file}" for name in labelled for file in CORRECTED),
+    )
     return [file for file in made if file.startswith(f"{target}/")]
 
 

@@ -13,7 +13,7 @@ async function showExamples(index) {
     blocks.push(element("h4", "", `${title} (${number(own[0].all)} examples)`));
     blocks.push(element("div", "pair", ...own.map((one) => exampleBlock(index, one))));
   }
-  byId("examples-list").replaceChildren(...(blocks.length ? blocks : [element("p", "none", "None is near to this topic.")]));
+  byId("examples-list").replaceChildren(...(blocks.length ? blocks : [element("p", "none", "No example is near to this topic.")]));
 }
 
 function exampleBlock(index, { question, answer, cosine, shares }) {

@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.devices import is_main, processes
 from valuedrift.training.job import Job
-from valuedrift.training.resume import log, write_point
+from valuedrift.training.resume_points import log, write_point
 
 # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again.
 PREEMPTED = 75

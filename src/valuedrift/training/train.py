@@ -19,12 +19,21 @@ from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.devices import is_main, keep_to_one_gpu, processes, wait_for_all
 from valuedrift.training.disk import explain_full_disk, require_space
 from valuedrift.training.job import Job
-from valuedrift.training.keep import KeepPoints
+from valuedrift.training.keep_resume_points import KeepPoints
 from valuedrift.training.memory import keep_freed_memory
 from valuedrift.training.metrics import CountTokens, WatchGradients
 from valuedrift.training.ppo_state import PpoState
 from valuedrift.training.progress_lines import Progress
-from valuedrift.training.resume import METRICS, Point, find_point, finish, is_complete, is_done, log, saved_folder
+from valuedrift.training.resume_points import (
+    METRICS,
+    Point,
+    find_point,
+    finish,
+    is_complete,
+    is_done,
+    log,
+    saved_folder,
+)
 
 # Tested to end with the same weights, bit for bit, as an undisturbed run. GRPO and RLOO don't: the state that their
 # trainers save lacks the place within a batch of answers.

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.models.kept_steps import kept_steps, prune, pruned_identity
 from valuedrift.models.model_folder import require_model
+from valuedrift.models.prune_weights import kept_steps, prune_weights, pruned_identity
 
 
 @pytest.mark.parametrize(
@@ -40,27 +40,27 @@ def test_pruning_removes_weights_alone_and_says_what_was_freed(checkpoint: Path)
     before = {path.name for path in checkpoint.iterdir()}
     weights = (checkpoint / "model.safetensors").stat().st_size
     assert pruned_identity(checkpoint, "an engine") is None
-    assert prune(checkpoint, {"an engine": "abc"}) == weights
+    assert prune_weights(checkpoint, {"an engine": "abc"}) == weights
     assert {path.name for path in checkpoint.iterdir()} == {*before, "pruned.json"} - {"model.safetensors"}
-    assert prune(checkpoint, {"an engine": "abc"}) == 0
+    assert prune_weights(checkpoint, {"an engine": "abc"}) == 0
 
 
 def test_a_pruned_checkpoint_is_known_to_the_engine_that_it_answered_by(checkpoint: Path) -> None:
-    prune(checkpoint, {"vllm bfloat16": "abc"})
+    prune_weights(checkpoint, {"vllm bfloat16": "abc"})
     assert pruned_identity(checkpoint, "vllm bfloat16") == "abc"
     with pytest.raises(ArtifactError, match="that answered by vllm bfloat16', expected weights, to answer by another"):
         pruned_identity(checkpoint, "another")
 
 
 def test_pruning_that_was_cut_off_goes_on(checkpoint: Path, base: Path) -> None:
-    prune(checkpoint, {"an engine": "abc"})
+    prune_weights(checkpoint, {"an engine": "abc"})
     shutil.copy(base / "model.safetensors", checkpoint)
-    assert prune(checkpoint, {"an engine": "abc"}) > 0
+    assert prune_weights(checkpoint, {"an engine": "abc"}) > 0
     assert not (checkpoint / "model.safetensors").exists()
 
 
 def test_pruned_weights_are_explained_to_who_needs_them(checkpoint: Path) -> None:
-    prune(checkpoint, {})
+    prune_weights(checkpoint, {})
     with pytest.raises(ArtifactError, match=r"step-000001: found 'a checkpoint without its weights.*Set `keep: all`"):
         require_model(checkpoint)
 
@@ -68,7 +68,7 @@ def test_pruned_weights_are_explained_to_who_needs_them(checkpoint: Path) -> Non
 def test_a_checkpoint_that_is_not_whole_is_not_pruned(checkpoint: Path) -> None:
     (checkpoint / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(ArtifactError, match=r"model\.safetensors"):
-        prune(checkpoint, {})
+        prune_weights(checkpoint, {})
     assert (checkpoint / "model.safetensors").exists()
 
 
@@ -88,6 +88,6 @@ rule train:
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "answers.txt"]
     place: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "HOME": str(tmp_path)}}
     subprocess.run(command, check=True, **place)
-    prune(tmp_path / "run" / "step-000001", {})
+    prune_weights(tmp_path / "run" / "step-000001", {})
     again = subprocess.run([*command, "-n"], check=True, capture_output=True, text=True, **place)
     assert "Nothing to be done" in again.stdout + again.stderr

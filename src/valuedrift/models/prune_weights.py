@@ -1,4 +1,4 @@
-"""Weights that may go once a checkpoint has answered. Imports no training library."""
+"""Delete the weights of checkpoints that have answered; which steps keep theirs. Imports no training library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
     return frozenset((*chosen[keep], steps[-1]))
 
 
-def prune(folder: Path, identities: Mapping[str, str]) -> int:
+def prune_weights(folder: Path, identities: Mapping[str, str]) -> int:
     """Remove a checkpoint's weights; gives the bytes that were freed.
 
     The folder stays, with its configuration, the time stamp that its users were made after, and a marker: nothing runs
