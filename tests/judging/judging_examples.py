@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 TARGETS = {"climate": "action against climate change", "work": "fewer hours of work"}
@@ -33,3 +35,8 @@ def generations(step: int = 1, answers: list[str] = ANSWERS, topic: str = "clima
             for sample, answer in enumerate(answers)
         ]
     )
+
+
+def top(**probabilities: float) -> list[tuple[str, float]]:
+    """Alternatives by token; `_x` stands for " x"."""
+    return [(token.replace("_", " "), math.log(p)) for token, p in probabilities.items()]

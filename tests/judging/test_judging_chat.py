@@ -10,7 +10,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from doubles.endpoint import endpoint
-from judging_examples import TARGETS, generations
+from judging_examples import TARGETS, generations, top
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
@@ -18,14 +18,10 @@ from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.judging.chat_judge import is_one_token
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.stances import write_stances
+from valuedrift.statistics.panel import PROBABILITIES
 
-STANCES = ["p_support", "p_neutral", "p_oppose"]
 REPEAT = "Repeat this word exactly, and say nothing else: "
 ANSWER = "Answer: "
-
-
-def top(**probabilities):
-    return [[token.replace("_", " "), math.log(p)] for token, p in probabilities.items()]
 
 
 class Model:
@@ -108,7 +104,7 @@ def test_other_labels_are_told_asked_and_read(tmp_path):
 
     model = Model(letters)
     found = judged(model, tmp_path, ["yes"], labels=("A", "B", "C"))
-    assert found.select(STANCES).row(0) == pytest.approx((0.6 / 0.9, 0.1 / 0.9, 0.2 / 0.9))
+    assert found.select(PROBABILITIES).row(0) == pytest.approx((0.6 / 0.9, 0.1 / 0.9, 0.2 / 0.9))
     assert {prompt for prompt, _ in model.asked if prompt.startswith(REPEAT)} == {REPEAT + x for x in "ABC"}
 
 
@@ -179,7 +175,7 @@ def test_a_judge_without_log_probabilities_is_sampled_with_error_bars(tmp_path, 
     model = Model(thinks, lambda word: f"<think>easy</think>{word}")
     found = judged(model, tmp_path, ["yes", "yes"], samples=10, max_tokens=500)
     assert len(model.asked) == 10 + 3
-    assert found.select(STANCES).row(0) == pytest.approx((6 / 8, 0.0, 2 / 8))
+    assert found.select(PROBABILITIES).row(0) == pytest.approx((6 / 8, 0.0, 2 / 8))
     assert found["p_support_se"][0] == pytest.approx(math.sqrt(0.75 * 0.25 / 7))
     assert (found["samples"][0], found["unassigned"][0]) == (8, pytest.approx(0.2))
     assert "no log-probabilities; stances are shares of 10 sampled replies" in capsys.readouterr().err

@@ -16,8 +16,8 @@ from valuedrift.judging.label_words import label_tokens
 from valuedrift.judging.transformers_scorer import label_log_probabilities
 from valuedrift.llm.journal import Journal
 from valuedrift.models.chat_template import END, PAD, set_chat
+from valuedrift.statistics.panel import STANCES as LABELS
 
-LABELS = ("support", "neutral", "oppose")
 TEMPLATE = "{question}\n{answer}\nStance:"
 SETTINGS = JudgeSettings(prompt="pocket", chat=False, batch_size=3)
 PROMPTS = [fill_judge_prompt(TEMPLATE, "Wind farms ?", answer, "") for answer in (*ANSWERS, "I support them . " * 12)]

@@ -1,20 +1,13 @@
-import math
-
 import pytest
+from judging_examples import top
 
-from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
 from valuedrift.judging.judgement import Masses, judgement, listed_masses, replied_masses
 from valuedrift.llm.request import ChatReply
+from valuedrift.statistics.panel import STANCES as LABELS
 
-LABELS = ("support", "neutral", "oppose")
 LLM = {"backend": "http", "model": "m"}
-
-
-def top(**probabilities):
-    """Alternatives by token; `_x` stands for " x"."""
-    return [(token.replace("_", " "), math.log(p)) for token, p in probabilities.items()]
 
 
 def reply(text="", finish="stop"):
@@ -110,10 +103,3 @@ def test_shares_of_replies_add_nothing_and_read_strictly():
 def test_settings_that_cannot_be_are_named(values, key):
     with pytest.raises(ConfigError, match=f"'{key}'"):
         JudgeSettings.read({"prompt": "stance", **values})
-
-
-def test_settings_are_read_from_the_configuration():
-    found = JudgeSettings.read({"prompt": "stance", "labels": ["A", "B", "C"], "samples": 3, "llm": LLM})
-    assert found == JudgeSettings(
-        prompt="stance", labels=("A", "B", "C"), samples=3, llm=LlmSettings(backend="http", model="m")
-    )

@@ -7,20 +7,19 @@ import polars as pl
 import pytest
 from judging_examples import ANSWERS, TARGETS, generations
 
+from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.judge_checks.heldout import heldout_quality, write_heldout_quality
 from valuedrift.judging.encode_prompts import encode_prompts
 from valuedrift.judging.judge import open_judge
-from valuedrift.judging.judge_prompt import read_judge_prompt
+from valuedrift.judging.judge_prompt import fill_judge_prompt, read_judge_prompt
 from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.stances import COLUMNS, estimate_stances, judge_table, write_stances
+from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.request import ChatRequest, Turn
-from valuedrift.statistics.panel import check_stances
+from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+from valuedrift.statistics.panel import PROBABILITIES, check_stances
 from valuedrift.templates import prompt_hash
-
-STANCES = ["p_support", "p_neutral", "p_oppose"]
 
 
 class Interrupted(Exception):
@@ -73,7 +72,7 @@ def test_answers_keep_their_columns_and_order_and_gain_stances(judge_folder, tmp
     assert found.select(tables[0].columns).equals(pl.concat(tables))
     assert found["answer"][:6].to_list() == ANSWERS
     assert set(found["judge"]) == {judge.name}
-    np.testing.assert_allclose(found.select(pl.sum_horizontal(STANCES)).to_series(), 1)
+    np.testing.assert_allclose(found.select(pl.sum_horizontal(PROBABILITIES)).to_series(), 1)
     assert found["unassigned"].min() > 0.1
     read = encode_prompts(judge.tokenizer, [f"{answer}\nStance:" for answer in found["answer"]], chat=False)
     assert found["judge_tokens"].to_list() == [len(ids) + 1 for ids in read]
@@ -133,8 +132,8 @@ def test_flagged_answers_are_counted_and_left_open(tmp_path, capsys):
     found = judged([generations(answers=["x" * i for i in range(50)])], tmp_path, Counting())
     flagged = found.filter(pl.col("flag") == "unassigned")
     assert 0 < flagged.height < 50
-    assert flagged.select(STANCES).null_count().row(0) == (flagged.height,) * 3
-    assert found.filter(pl.col("flag").is_null()).select(STANCES).null_count().row(0) == (0, 0, 0)
+    assert flagged.select(PROBABILITIES).null_count().row(0) == (flagged.height,) * 3
+    assert found.filter(pl.col("flag").is_null()).select(PROBABILITIES).null_count().row(0) == (0, 0, 0)
     metadata = pl.read_parquet_metadata(tmp_path / "out.parquet")
     assert json.loads(metadata["flagged"]) == {"unassigned": flagged.height}
     assert (metadata["prompt_tokens"], metadata["completion_tokens"]) == ("5000", "50")
@@ -164,13 +163,8 @@ def test_no_answers_give_no_stances(judge_folder, tmp_path):
 
 
 def test_what_judging_would_take_is_known_before(tmp_path):
-    from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.judging.chat_judge import ChatJudge
-    from valuedrift.llm.cost import value_of
-    from valuedrift.llm.request import ChatReply
-
     llm = LlmSettings(backend="http", model="m", url="http://127.0.0.1:9/v1", input_price=1000.0, output_price=0.0)
-    judge = ChatJudge(JudgeSettings(prompt="stance", llm=llm), read_judge_prompt("stance"), llm)
+    judge = open_judge(JudgeSettings(prompt="stance", llm=llm))
     generations().write_parquet(tmp_path / "answers.parquet")
     arguments = [tmp_path / "answers.parquet"], judge, TARGETS, tmp_path / "journal"
     before = estimate_stances(*arguments)
@@ -178,14 +172,7 @@ def test_what_judging_would_take_is_known_before(tmp_path):
     assert before.asked.dollars == pytest.approx(before.asked.input_tokens / 1000)
     assert before.asked.dollars_batch == pytest.approx(before.asked.dollars / 2)
     with Journal(tmp_path / "journal") as store:
-        prompt = read_judge_prompt("stance").format(
-            question="Wind farms ?",
-            answer="Yes .",
-            target=TARGETS["climate"],
-            support="support",
-            neutral="neutral",
-            oppose="oppose",
-        )
+        prompt = fill_judge_prompt(judge.template, "Wind farms ?", "Yes .", TARGETS["climate"])
         store.append(judge.keys(prompt)[0], value_of(ChatReply("support", "stop", 1, 1, 0.1), 0.0))
     after = estimate_stances(*arguments)
     assert (after.asked.requests, after.asked.to_send) == (5, 4)
@@ -225,27 +212,3 @@ def test_the_true_stance_is_kept_but_not_read(tmp_path):
     ]
     assert [table["true_stance"].to_list() for table in found] == labels
     assert found[0].drop("true_stance").equals(found[1].drop("true_stance"))
-    rows.write_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(ArtifactError, match="a column true_stance"):
-        write_heldout_quality(
-            tmp_path / "rows.parquet", Counting(), TARGETS, tmp_path / "journal", tmp_path / "quality.json"
-        )
-
-
-def test_quality_is_what_the_report_shows():
-    judged = [("support", 0.8, 0.1), ("support", 0.1, 0.1), ("neutral", 0.2, 0.7), ("neutral", 0.3, 0.5)]
-    rows = [
-        {"true_stance": true, "p_support": p, "p_neutral": q, "p_oppose": 1 - p - q, "unassigned": 0.01 * i}
-        for i, (true, p, q) in enumerate(judged)
-    ]
-    quality = heldout_quality(pl.DataFrame(rows))
-    assert (quality["accuracy"], quality["n"]) == (0.75, 4)
-    assert (quality["low"], quality["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)
-    assert quality["confusion"] == {
-        "support": {"support": 1, "neutral": 0, "oppose": 1},
-        "neutral": {"support": 0, "neutral": 2, "oppose": 0},
-        "oppose": {"support": 0, "neutral": 0, "oppose": 0},
-    }
-    assert quality["recall"] == {"support": 0.5, "neutral": 1.0, "oppose": None}
-    assert quality["precision"] == {"support": 1.0, "neutral": 1.0, "oppose": 0.0}
-    assert quality["unassigned"] == pytest.approx(0.015)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from doubles.batches import BatchServer, batches
+from llm_examples import kill_when, start_client
 
 CLIENT = """
 import sys
@@ -38,11 +36,10 @@ def test_every_request_is_answered_and_paid_once(count: int, kills: int, tmp_pat
     endings = ["expired", "completed", "completed", "broken lines", "lost", *["completed"] * 5] * (kills // 10)
     with batches(BatchServer(endings=endings, slow=0.05)) as server:
         for number in range(kills):
-            client = start_client(server.url, journal, count)
-            wait_for(server, CALLS[number] if number < len(CALLS) else chance.choice(CALLS), client)
-            time.sleep(chance.uniform(0, server.slow))
-            kill(client)
-        assert start_client(server.url, journal, count).wait() == 0
+            client = start_client(CLIENT, server.url, journal, count)
+            call = CALLS[number] if number < len(CALLS) else chance.choice(CALLS)
+            kill_when(another(call, server), client, chance.uniform(0, server.slow))
+        assert start_client(CLIENT, server.url, journal, count).wait() == 0
 
     check(server, journal, count)
 
@@ -51,12 +48,10 @@ def test_a_batch_that_the_client_knows_nothing_of_is_found(tmp_path: Path) -> No
     """The client dies after the server has made a batch and before it has the id; the server lists it late."""
     journal = tmp_path / "replies.jsonl"
     with batches(BatchServer(slow=0.2, unlisted=2)) as server:
-        client = start_client(server.url, journal, 20)
-        wait_for(server, "create", client)
-        kill(client)
+        kill_when(another("create", server), start_client(CLIENT, server.url, journal, 20))
         (note,) = tmp_path.rglob("*.json")
         assert "id" not in json.loads(note.read_text())
-        assert start_client(server.url, journal, 20).wait() == 0
+        assert start_client(CLIENT, server.url, journal, 20).wait() == 0
     assert len(server.made) == 1
     check(server, journal, 20)
 
@@ -71,19 +66,7 @@ def check(server: BatchServer, journal: Path, count: int) -> None:
     assert [path.name for path in journal.parent.iterdir()] == [journal.name]
 
 
-def start_client(url: str, journal: Path, count: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", CLIENT, url, str(journal), str(count)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
-
-
-def kill(client: subprocess.Popen[bytes]) -> None:
-    client.send_signal(signal.SIGKILL)
-    assert client.wait() == -signal.SIGKILL
-
-
-def wait_for(server: BatchServer, call: str, client: subprocess.Popen[bytes]) -> None:
-    """Until another call of this kind has come."""
+def another(call: str, server: BatchServer) -> Callable[[], bool]:
+    """Whether another call of this kind has come."""
     before = server.calls.count(call)
-    while server.calls.count(call) == before:
-        assert client.poll() is None, "the client ended before it could be killed"
-        time.sleep(0.002)
+    return lambda: server.calls.count(call) > before

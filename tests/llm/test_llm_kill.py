@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from doubles.faults import KINDS, FaultyServer, faulty
+from llm_examples import kill_when, start_client
 
 CLIENT = """
 import random, sys
@@ -42,11 +39,10 @@ def test_nothing_is_lost_and_nothing_is_there_twice(count: int, kills: int, scal
     faults = {kind: scale * RARE.get(kind, 0.004) for kind in KINDS}
     with faulty(FaultyServer(faults, seed=3, hang=3.0)) as server:
         for start in range(kills):
-            client = start_client(server.url, journal, count, start)
-            wait_for(journal, lines(journal) + moments.randrange(count // (2 * kills)), client)
-            client.send_signal(signal.SIGKILL)
-            client.wait()
-        assert start_client(server.url, journal, count, kills).wait() == 0
+            client = start_client(CLIENT, server.url, journal, count, start)
+            enough = lines(journal) + moments.randrange(count // (2 * kills))
+            kill_when(lambda enough=enough: lines(journal) > enough, client)
+        assert start_client(CLIENT, server.url, journal, count, kills).wait() == 0
 
     entries = [json.loads(line) for line in journal.read_text().splitlines()]
     assert len(entries) == len({entry["key"] for entry in entries}) == count
@@ -61,18 +57,6 @@ def test_nothing_is_lost_and_nothing_is_there_twice(count: int, kills: int, scal
     assert again <= kills * CONCURRENCY  # what was in flight when the client died
     if count > 10_000:
         assert set(server.seen) == set(KINDS)
-
-
-def start_client(url: str, journal: Path, count: int, order: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", CLIENT, url, str(journal), str(count), str(order)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
-
-
-def wait_for(journal: Path, count: int, client: subprocess.Popen[bytes]) -> None:
-    """Until the journal has so many lines."""
-    while lines(journal) <= count:
-        assert client.poll() is None, "the client ended before it could be killed"
-        time.sleep(0.01)
 
 
 def lines(journal: Path) -> int:

@@ -22,11 +22,6 @@ def request(text: str, **changes: object) -> ChatRequest:
     return replace(ChatRequest((Turn("user", text),), max_tokens=1, top_logprobs=20), **changes)
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "replies.jsonl"
-
-
 def test_first_token_log_probabilities_are_those_of_the_model(base: Path, journal: Path) -> None:
     found = ask([request(text) for text in TEXTS], LlmSettings(backend="transformers", model=str(base)), journal)
     tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)

@@ -68,6 +68,11 @@ def answers() -> pl.DataFrame:
     return pl.DataFrame({"row": range(len(texts)), "topic": "climate", "question": "Wind farms ?", "answer": texts})
 
 
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A judge that has learnt, in seconds, which words go with which stance; of what vLLM's CPU attention supports."""
@@ -176,20 +181,13 @@ def llm(url: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_the_server_gives_the_stances_of_transformers(
-    folder: Path, url: str, exact: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, url: str, exact: pl.DataFrame, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     found = judged(folder, tmp_path / "out.parquet", llm=llm(url))
     assert_same(found, exact)
     assert found["p_bound"].max() < 1e-2
     assert not any(KEY.encode() in file.read_bytes() for file in tmp_path.iterdir())
-
-
-def test_the_bound_holds_for_labels_that_the_server_does_not_list(
-    folder: Path, url: str, exact: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    found = judged(folder, tmp_path / "out.parquet", llm=llm(url))
+    # The bound holds for labels that the server doesn't list.
     found, exact = (table.filter(~pl.col("answer").str.contains("<|", literal=True)) for table in (found, exact))
     for name in ("p_support", "p_neutral", "p_oppose"):
         off = (found[name] - exact[name]).abs().drop_nulls()
@@ -208,10 +206,7 @@ def test_a_wrong_key_stops_at_once_and_is_not_told(
     assert {file.read_bytes() for file in tmp_path.glob("out.jsonl*")} == {b""}
 
 
-def test_a_model_that_is_not_served_is_named(
-    folder: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+def test_a_model_that_is_not_served_is_named(folder: Path, url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueDriftError, match="another"):
         judged(folder, tmp_path / "out.parquet", llm=llm(url, model="another"))
 
@@ -239,10 +234,9 @@ def test_batch_files_give_the_stances_of_transformers(folder: Path, exact: pl.Da
 
 
 def test_repeated_replies_approach_the_log_probabilities(
-    folder: Path, url: str, exact: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, url: str, exact: pl.DataFrame, tmp_path: Path
 ) -> None:
     """Shares of sampled replies, without log-probabilities, lie within four of their standard errors."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     (most_open,) = exact.drop_nulls("p_support").sort(pl.max_horizontal("p_support", "p_neutral", "p_oppose"))["row"][
         :1
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from valuedrift.data.rows import NumberedRow, Row, read_rows
+from valuedrift.data.rows import read_rows
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.files import write_parquet, write_text
@@ -97,51 +96,32 @@ def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
     if not key.is_file():
         raise ArtifactError(key, "no such file", "the key that was written with the sheet")
     table = pl.read_parquet(key)
-    rows = list(read_rows(sheet))
-    _require_same_pairs(sheet, rows, table)
-    filled = [(_pair(sheet, number, row), _label(sheet, number, row), row.get("note") or "") for number, row in rows]
-    columns = {"pair": pl.Int64, "human_stance": pl.String, "note": pl.String}
-    answers = pl.DataFrame(filled, schema=columns, orient="row").cast({"pair": table.schema["pair"]})
-    if blank := answers["human_stance"].null_count():
-        first = next(number for number, row in rows if not _stance(row))
-        if not partly:
-            found = f"no stance ({blank} of {len(rows)} rows have none)"
-            raise DataError(sheet, first, "human_stance", found, f"one of {', '.join(LABELS)}", "Fill in the rest.")
-    return table.join(answers, on="pair", how="left", maintain_order="left")
-
-
-def _require_same_pairs(sheet: Path, rows: Sequence[NumberedRow], key: pl.DataFrame) -> None:
-    name, known = key["sheet"][0], set(key["pair"])
-    seen: set[int] = set()
-    for number, row in rows:
+    name, known = table["sheet"][0], set(table["pair"])
+    filled: dict[int, tuple[str | None, str]] = {}
+    blank = []
+    for number, row in read_rows(sheet):
         if row.get("sheet") != name:
             do = "Give the key that was written with this sheet, and the sheet as CSV with commas."
             raise DataError(sheet, number, "sheet", row.get("sheet"), f"'{name}', as in the key", do)
-        pair = _pair(sheet, number, row)
-        if pair not in known or pair in seen:
-            raise DataError(sheet, number, "pair", pair, f"each pair from 1 to {len(known)} once")
-        seen.add(pair)
-    if seen != known:
-        missing = sorted(known - seen)
+        text = str(row.get("pair") or "").strip()
+        pair = int(text) if text.isascii() and text.isdigit() else 0
+        if pair not in known or pair in filled:
+            raise DataError(sheet, number, "pair", row.get("pair"), f"each pair from 1 to {len(known)} once")
+        label = str(row.get("human_stance") or "").strip().lower()
+        if label and label not in LABELS:
+            raise DataError(sheet, number, "human_stance", row["human_stance"], f"one of {', '.join(LABELS)}")
+        if not label:
+            blank.append(number)
+        filled[pair] = (label or None, row.get("note") or "")
+    if missing := sorted(known - set(filled)):
         raise DataError(sheet, None, "pair", f"{len(missing)} pairs missing, first {missing[0]}", "every pair once")
-
-
-def _pair(sheet: Path, number: int, row: Row) -> int:
-    text = str(row.get("pair") or "").strip()
-    if not (text.isascii() and text.isdigit()):
-        raise DataError(sheet, number, "pair", row.get("pair"), "the number of a pair")
-    return int(text)
-
-
-def _label(sheet: Path, number: int, row: Row) -> str | None:
-    label = _stance(row)
-    if label and label not in LABELS:
-        raise DataError(sheet, number, "human_stance", row["human_stance"], f"one of {', '.join(LABELS)}")
-    return label or None
-
-
-def _stance(row: Row) -> str:
-    return str(row.get("human_stance") or "").strip().lower()
+    if blank and not partly:
+        found = f"no stance ({len(blank)} of {len(filled)} rows have none)"
+        raise DataError(sheet, blank[0], "human_stance", found, f"one of {', '.join(LABELS)}", "Fill in the rest.")
+    answers = [(pair, *answer) for pair, answer in filled.items()]
+    columns = {"pair": pl.Int64, "human_stance": pl.String, "note": pl.String}
+    given = pl.DataFrame(answers, columns, orient="row").cast({"pair": table.schema["pair"]})
+    return table.join(given, on="pair", how="left", maintain_order="left")
 
 
 def _asset(name: str) -> str:

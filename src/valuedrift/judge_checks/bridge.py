@@ -14,8 +14,8 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import ENDS, intervals_as_text
-from valuedrift.judge_checks.answer_agreement import MEASURES, agreement_table
+from valuedrift.judge_checks.agreement_scores import intervals_as_text
+from valuedrift.judge_checks.answer_agreement import agreement_table
 from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
 from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
 from valuedrift.paper.chart_files import save_chart
@@ -108,8 +108,17 @@ def write_bridges(
 
 def bridge_summary(found: Bridge) -> dict[str, Any]:
     """By model: agreement over all answers, the largest shift of v, and how many drifts are read differently."""
-    overall = found.agreement.filter(stage=ALL, topic=ALL)
-    return {row["model"]: _summary_of(row, found) for row in overall.iter_rows(named=True)}
+    summary: dict[str, Any] = {}
+    for row in found.agreement.filter(stage=ALL, topic=ALL).drop("stage", "topic").iter_rows(named=True):
+        model = row.pop("model")
+        values, drift = (table.filter(model=model) for table in (found.values, found.drift))
+        by_topic = values.filter(pl.col("topic") != ALL).sort(pl.col(SHIFT).abs(), descending=True)
+        summary[model] = row | {
+            "largest_value_shift": by_topic.row(0, named=True) if by_topic.height else None,
+            "drifts": drift.height,
+            "drifts_that_read_otherwise": changed_drifts(drift).height,
+        }
+    return summary
 
 
 def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
@@ -139,18 +148,6 @@ def _write_bridge(found: Bridge, old: str, new: str, out: Path, formats: Sequenc
     write_text(out / "bridge.md", bridge_markdown(found, old, new))
     if not found.values.is_empty():
         save_chart(bridge_figure(found.values, found.drift), out / "bridge", formats)
-
-
-def _summary_of(overall: Mapping[str, Any], found: Bridge) -> dict[str, Any]:
-    values, drift = (table.filter(model=overall["model"]) for table in (found.values, found.drift))
-    largest = values.filter(pl.col("topic") != ALL).sort(pl.col(SHIFT).abs(), descending=True).head(1).to_dicts()
-    kept = ("both", "only_old", "only_new", *(f"{measure}{end}" for measure in MEASURES for end in ENDS))
-    return {
-        **{key: overall[key] for key in kept},
-        "largest_value_shift": largest[0] if largest else None,
-        "drifts": drift.height,
-        "drifts_that_read_otherwise": changed_drifts(drift).height,
-    }
 
 
 def _sentence(model: str, line: Mapping[str, Any]) -> str:

@@ -61,8 +61,9 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
         raise ArtifactError(files[0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
     chosen = _choose(strata, pairs, np.random.default_rng(seed))
     require_targets(chosen["topic"], targets)
-    texts = [_texts(file, chosen) for file in files]
-    drawn = chosen.join(pl.concat(texts), on=KEYS, how="left", maintain_order="left")
+    rows = pl.concat([pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") for file in files])
+    texts = rows.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect(engine="streaming")
+    drawn = chosen.join(texts, on=KEYS, how="left", maintain_order="left")
     return drawn.select(
         pl.lit(sheet_name(seed, drawn.select(*KEYS, *_TEXTS, *PROBABILITIES).rows())).alias("sheet"),
         pl.int_range(1, pairs + 1).alias("pair"),
@@ -104,8 +105,3 @@ def _choose(strata: pl.DataFrame, pairs: int, random: np.random.Generator) -> pl
         for part, number in zip(parts, numbers, strict=True)
     ]
     return pl.concat(chosen)[random.permutation(pairs)]
-
-
-def _texts(file: Path, chosen: pl.DataFrame) -> pl.DataFrame:
-    table = pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned")
-    return table.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect()

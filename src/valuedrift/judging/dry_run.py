@@ -26,12 +26,8 @@ def dry_run_text(found: StancesEstimate, llm: LlmSettings | None) -> str:
         rows.append(("cost, Batch API (dollars)", dollars(asked.dollars_batch)))
     if asked.hours:
         rows.append(("time, at least (rate limits)", duration(asked.hours * 3600)))
-    lines = _aligned(rows)
+    left, right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = [f"{name:<{left}}  {value:>{right}}" for name, value in rows]
     if llm and not (llm.input_price or llm.output_price):
         lines.append("No cost: the judge's settings have neither input_price nor output_price.")
     return "\n".join(lines)
-
-
-def _aligned(rows: list[tuple[str, str]]) -> list[str]:
-    left, right = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return [f"{name:<{left}}  {value:>{right}}" for name, value in rows]

@@ -127,7 +127,7 @@ def write_stances(
         ConfigError: A topic has no target. Nothing has been judged then.
     """
     check_answers(answer_files, targets)
-    judge.judge((prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets)), journal)
+    judge.judge(_all_prompts(answer_files, judge, targets), journal)
     counts = Counts()
     with publish(out) as draft, Journal.read(journal) as store:
         _write(answer_files, judge, targets, store, draft, counts)
@@ -139,9 +139,8 @@ def estimate_stances(
 ) -> StancesEstimate:
     """What `write_stances` would send and cost. Nothing is asked or written."""
     check_answers(answer_files, targets)
-    prompts = (prompt for table in _tables(answer_files) for prompt in _prompts(table, judge, targets))
     answers = sum(pq.read_metadata(file).num_rows for file in answer_files)
-    return StancesEstimate(answers, judge.estimate(prompts, journal))
+    return StancesEstimate(answers, judge.estimate(_all_prompts(answer_files, judge, targets), journal))
 
 
 def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path) -> pl.DataFrame:
@@ -184,6 +183,10 @@ def _tables(files: Sequence[Path], columns: Sequence[str] | None = TEXTS) -> Ite
                 yield pl.DataFrame(batch)
 
 
+def _all_prompts(files: Sequence[Path], judge: Judge, targets: Mapping[str, str]) -> Iterator[str]:
+    return (prompt for table in _tables(files) for prompt in _prompts(table, judge, targets))
+
+
 def _prompts(table: pl.DataFrame, judge: Judge, targets: Mapping[str, str]) -> Iterator[str]:
     for topic, question, answer in table.select(TEXTS).iter_rows():
         yield fill_judge_prompt(judge.template, question, answer, targets[topic], judge.settings.labels)
@@ -209,31 +212,23 @@ def _write(
 def _judged(
     table: pl.DataFrame, judge: Judge, targets: Mapping[str, str], store: Journal, counts: Counts
 ) -> pl.DataFrame:
-    found = [_look_up(prompt, judge, store, counts) for prompt in _prompts(table, judge, targets)]
+    rows = []
+    for prompt in _prompts(table, judge, targets):
+        keys = judge.keys(prompt)
+        one = judge.judgement([store[key] for key in keys])
+        counts.add(keys[0], one)
+        tokens = one.prompt_tokens + one.completion_tokens
+        stances = one.stances or (None,) * 3
+        rows.append((*stances, one.unassigned, one.bound, one.samples, one.flag, one.latency, tokens))
     refusals = [is_refusal(answer) for answer in table["answer"]]
     counts.refusals += sum(refusals)
     # One reply has no standard error.
     others = pl.when(pl.col("samples") > 1).then(pl.col("samples") - 1)
-    who = {"judge": judge.name, "prompt_hash": prompt_hash(judge.template)}
-    rows = [
-        (*(one.stances or (None,) * 3), one.unassigned, one.bound, one.samples, one.flag, one.latency, _tokens(one))
-        for one in found
-    ]
     names = (*PROBABILITIES, "unassigned", "p_bound", "samples", "flag", "judge_latency", "judge_tokens")
     judged = pl.DataFrame(rows, schema={name: COLUMNS[name] for name in names}, orient="row").with_columns(
         *((pl.col(p) * (1 - pl.col(p)) / others).sqrt().alias(f"{p}_se") for p in PROBABILITIES),
-        *(pl.lit(value).alias(name) for name, value in who.items()),
+        judge=pl.lit(judge.name),
+        prompt_hash=pl.lit(prompt_hash(judge.template)),
         refusal=pl.Series(refusals, dtype=pl.Boolean),
     )
     return table.hstack(judged.select(list(COLUMNS)))
-
-
-def _look_up(prompt: str, judge: Judge, store: Journal, counts: Counts) -> Judgement:
-    keys = judge.keys(prompt)
-    judged = judge.judgement([store[key] for key in keys])
-    counts.add(keys[0], judged)
-    return judged
-
-
-def _tokens(judged: Judgement) -> int:
-    return judged.prompt_tokens + judged.completion_tokens

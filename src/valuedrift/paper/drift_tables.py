@@ -78,8 +78,24 @@ def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) 
     for suite in display.suites:
         own = [model for model in models if model.suite == suite]
         trained = {phases(run)[-1].data for model in own for run in _runs(drifts, model)}
-        if data := next((data for data in suite.small_gap if data in trained), None):
-            tables.append(_small_gap_table(drifts, own, data, display))
+        for data in [data for data in suite.small_gap if data in trained][:1]:
+            cells = [
+                (model, sft, topic, stance)
+                for model in own
+                for sft in _starts(drifts, model, (data,))
+                for topic in display.table_1_topics
+                for stance in STANCES
+            ]
+            algorithms = _algorithms(drifts, own)
+            rows = []
+            for model, sft, topic, stance in cells:
+                columns = [(algorithm_title(name), f"sft-{sft}/{name}-{data}", stance) for name in algorithms]
+                row = {"Model": model.title, "SFT data": suite.data_title(sft)}
+                row |= {"Topic": display.topic_name(topic), "Stance": stance}
+                rows.append(row | _cells(drifts, model, topic, columns, display))
+            caption = f"Table 1. Drift by preference optimisation on {suite.data_title(data)}. {_READING}"
+            name = f"table_01_preference_drift_{data}{display.suffix(suite)}"
+            tables.append(Table(name, caption, pl.DataFrame(rows), (_MARKS,)))
     return tables
 
 
@@ -177,27 +193,6 @@ def signed(value: float | None) -> str:
         return MISSING
     text = f"{value:+.2f}"
     return text[1:] if float(text) == 0 else text
-
-
-def _small_gap_table(drifts: Drifts, models: list[Model], data: str, display: Display) -> Table:
-    suite = models[0].suite
-    algorithms = _algorithms(drifts, models)
-
-    def cells(model: Model, sft: str, topic: str, stance: str) -> dict[str, str]:
-        columns = [(algorithm_title(name), f"sft-{sft}/{name}-{data}", stance) for name in algorithms]
-        return _cells(drifts, model, topic, columns, display)
-
-    rows = [
-        {"Model": model.title, "SFT data": suite.data_title(sft), "Topic": display.topic_name(topic), "Stance": stance}
-        | cells(model, sft, topic, stance)
-        for model in models
-        for sft in _starts(drifts, model, (data,))
-        for topic in display.table_1_topics
-        for stance in STANCES
-    ]
-    caption = f"Table 1. Drift by preference optimisation on {suite.data_title(data)}. {_READING}"
-    name = f"table_01_preference_drift_{data}{display.suffix(suite)}"
-    return Table(name, caption, pl.DataFrame(rows), (_MARKS,))
 
 
 def _topic_table(

@@ -15,6 +15,7 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,23 +50,7 @@ CONTENT = (
 
 _CONFIGURATION = RESULTS / "configuration.yaml"
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
-_ABOUT = f"""# Results of Value Drift
-
-Tables, figures, statistics, judged answers and the configuration that they come from, in the folders of `{RESULTS}/`.
-Weights and training data are not included.
-
-`{RECORDS}/` holds a record of each artifact here and of everything that it was made from: the commit of the program,
-the command, the hash of its settings, seeds, package versions, the kind of machine, and the SHA-256 of inputs and
-outputs, including weights and data sets.
-
-To check that every file is what was packed, run either of
-
-    sha256sum -c {SUMS}
-    valuedrift verify --archive ARCHIVE
-
-The second reads the archive without unpacking it, and also compares the files with their records.
-"""
-
+_ABOUT = files("valuedrift.provenance").joinpath("archive_readme.txt").read_text(encoding="utf-8")
 _BLOCK = 1 << 20
 _LONGEST = 64 << 20
 """Largest record or list of checksums, in bytes, that is read into memory."""
@@ -97,18 +82,17 @@ def pack(archive: Path, paths: Sequence[Path] = ()) -> list[str]:
     Raises:
         ArtifactError: An artifact has changed or has a name that can't be published, or there is none.
     """
-    chosen = list(chosen_artifacts(paths)) if paths else _content()
-    verified = verify(chosen) if chosen else None
-    if verified and (wrong := verified.findings):
+    chosen = chosen_artifacts(paths) if paths else sorted(path for pattern in CONTENT for path in RESULTS.glob(pattern))
+    if chosen and (wrong := verify(chosen).findings):
         raise ArtifactError(wrong[0].path, wrong[0].kind, "artifacts as they were made", "See `valuedrift verify`.")
     artifacts = sorted({file for path in chosen for file in all_files(path) if file.suffix not in _WEIGHTS})
     if not artifacts:
         raise ArtifactError(RESULTS, "none of the files asked for", "results to pack", "Make the target first.")
     records, _ = read_records([RESULTS])
     configuration = [_CONFIGURATION] if _CONFIGURATION.is_file() else []
-    files = {*artifacts, *configuration, *map(record_file, _ancestry([*artifacts, *configuration], records))}
-    _write(archive, sorted(files))
-    return sorted(map(str, files))
+    packed = {*artifacts, *configuration, *map(record_file, _ancestry([*artifacts, *configuration], records))}
+    _write(archive, sorted(packed))
+    return sorted(map(str, packed))
 
 
 def verify_archive(archive: Path) -> Verified:
@@ -127,14 +111,10 @@ def verify_archive(archive: Path) -> Verified:
     return Verified(len(content.digests), tuple(sorted(set(findings))))
 
 
-def _content() -> list[Path]:
-    return sorted(path for pattern in CONTENT for path in RESULTS.glob(pattern))
-
-
-def _ancestry(files: Iterable[Path], records: Mapping[str, Mapping[str, Any]]) -> set[Path]:
-    """The recorded artifacts that the files belong to, and all those that they were made from."""
+def _ancestry(made: Iterable[Path], records: Mapping[str, Mapping[str, Any]]) -> set[Path]:
+    """The recorded artifacts that the paths belong to, and all those that they were made from."""
     found: set[str] = set()
-    left = [str(path) for path in files]
+    left = [str(path) for path in made]
     while left:
         for owner in _owners(left.pop(), records):
             if owner not in found:
@@ -149,20 +129,24 @@ def _owners(name: str, records: Mapping[str, Mapping[str, Any]]) -> Iterator[str
     yield from around or (artifact for artifact in records if artifact.startswith(f"{name}/"))
 
 
-def _write(archive: Path, files: Sequence[Path]) -> None:
-    for file in files:
-        _require_name(file)
-    digests = {README: text_digest(_ABOUT), **{str(path): digest for path, digest in file_digests(files).items()}}
+def _write(archive: Path, packed: Sequence[Path]) -> None:
+    for file in packed:
+        if not file.resolve().is_relative_to(RESULTS.resolve()):
+            raise ArtifactError(file, f"a link to {file.resolve()}", f"files below {RESULTS}/")
+        if not str(file).isprintable() or "\\" in str(file):
+            expected = "a name of printable characters without backslashes"
+            raise ArtifactError(file, str(file), expected, "Rename the file.")
+    digests = {README: text_digest(_ABOUT), **{str(path): digest for path, digest in file_digests(packed).items()}}
     sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     with (
         publish(archive) as draft,
         draft.open("wb") as raw,
-        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name, text in ((README, _ABOUT), (SUMS, sums)):
             tar.addfile(_member(name, len(text.encode())), io.BytesIO(text.encode()))
-        for file in files:
+        for file in packed:
             with file.open("rb") as handle:
                 tar.addfile(_member(str(file), file.stat().st_size), handle)
 
@@ -172,13 +156,6 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(f"{PREFIX}/{name}")
     member.size, member.mode, member.mtime = size, 0o644, 0
     return member
-
-
-def _require_name(file: Path) -> None:
-    if not file.resolve().is_relative_to(RESULTS.resolve()):
-        raise ArtifactError(file, f"a link to {file.resolve()}", f"files below {RESULTS}/")
-    if not str(file).isprintable() or "\\" in str(file):
-        raise ArtifactError(file, str(file), "a name of printable characters without backslashes", "Rename the file.")
 
 
 def _read(archive: Path) -> _Content:
@@ -224,11 +201,11 @@ def _against_records(content: _Content) -> Iterator[Finding]:
         if name == SUMS:
             continue
         try:
-            files = {file: str(entry["sha256"]) for file, entry in json.loads(text)["files"].items()}
+            recorded = {file: str(entry["sha256"]) for file, entry in json.loads(text)["files"].items()}
         except (ValueError, KeyError, TypeError, AttributeError):
             yield Finding(name, UNREADABLE, "it is not the record of an artifact")
             continue
-        for file, recorded in sorted(files.items()):
-            found = content.digests.get(file, recorded)
-            if found != recorded:
-                yield Finding(file, ALTERED, f"found {found[:12]}…, recorded {recorded[:12]}…")
+        for file, digest in sorted(recorded.items()):
+            found = content.digests.get(file, digest)
+            if found != digest:
+                yield Finding(file, ALTERED, f"found {found[:12]}…, recorded {digest[:12]}…")

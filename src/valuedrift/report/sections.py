@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from valuedrift.display import Display, Suite, rank
+from valuedrift.display import Display, Suite
 from valuedrift.paper.drift_figures import mean_absolute_error
 from valuedrift.statistics.panel import ALL, STANCES
-
-
-@dataclass(frozen=True)
-class JudgeQuality:
-    """A judge on held-out labelled answers.
-
-    Attributes:
-        title: Its name and its models, where there are several judges.
-        measured: Its quality file; None where it wasn't measured.
-    """
-
-    title: str
-    measured: Mapping[str, Any] | None
-
-    @property
-    def true_labels(self) -> list[str]:
-        """The rows of its confusion matrix, in the stances' order."""
-        found = {} if self.measured is None else self.measured["confusion"]
-        return sorted(found, key=lambda label: rank(label, STANCES))
-
-    @property
-    def found_labels(self) -> list[str]:
-        """The columns of its confusion matrix: the stances, then whatever else it answered."""
-        counts = {} if self.measured is None else self.measured["confusion"]
-        found = {label for row in counts.values() for label in row}
-        return sorted({*STANCES, *found}, key=lambda label: rank(label, STANCES))
 
 
 def overall_drifts(drift: pl.DataFrame, display: Display) -> list[dict[str, Any]]:
@@ -80,15 +53,25 @@ def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:
     return {"mae": mean_absolute_error(calibration), "covered": hits, "rows": calibration.height, "by_data": by_data}
 
 
-def judge_qualities(judges: Mapping[str, Mapping[str, Any]], display: Display) -> list[JudgeQuality]:
-    """Every judge of the reported models, whether measured or not."""
+def judge_qualities(
+    judges: Mapping[str, Mapping[str, Any]], display: Display
+) -> list[tuple[str, Mapping[str, Any] | None, list[str]]]:
+    """Every judge of the reported models.
+
+    Returns:
+        Per judge its name and models (empty where it is the only one), its quality file (None where it wasn't
+        measured), and the columns of its confusion matrix: the stances, then whatever else it answered.
+    """
     models: dict[str, list[str]] = {}
     for model in display.models.values():
         models.setdefault(model.suite.judge, []).append(model.title)
-    return [
-        JudgeQuality(f"{name}, of {', '.join(titles)}" if len(models) > 1 else "", judges.get(name))
-        for name, titles in models.items()
-    ]
+    found = []
+    for name, titles in models.items():
+        quality = judges.get(name)
+        labels = {label for row in quality["confusion"].values() for label in row} if quality else set()
+        title = f"{name}, of {', '.join(titles)}" if len(models) > 1 else ""
+        found.append((title, quality, [*STANCES, *sorted(labels - {*STANCES})]))
+    return found
 
 
 def _questions(points: pl.DataFrame, suite: Suite, display: Display) -> str:

@@ -19,8 +19,9 @@ CONFUSION, POWERED = "inverse_confusion", "prediction_powered"
 
 _LABELS = dict.fromkeys(("model", "run", "algorithm", "data", "sft", "topic", "method"), pl.String)
 _NUMBERS = dict.fromkeys(("raw", "raw_low", "raw_high", "value", "low", "high"), pl.Float64)
-_VALUES = {**_LABELS, "step": pl.Int64, "stage": pl.String, "stance": pl.String, **_NUMBERS, "refused": pl.String}
-_DRIFT = {**_LABELS, "stance": pl.String, **_NUMBERS, "refused": pl.String}
+_STEP = {"step": pl.Int64, "stage": pl.String, "stance": pl.String}
+_VALUES = pl.Schema({**_LABELS, **_STEP, **_NUMBERS, "refused": pl.String})
+_DRIFT = pl.Schema({**_LABELS, "stance": pl.String, **_NUMBERS, "refused": pl.String})
 
 
 @dataclass(frozen=True)
@@ -221,21 +222,18 @@ def _value_rows(
     bootstrap: Bootstrap,
 ) -> Iterator[pl.DataFrame]:
     spread = spread_of(part.means)
-    low, high = interval_of_mean(part.values, part.replicates, spread, bootstrap, (0.0, 1.0))
-    steps, at = trajectory.shown_steps, _stages_of(trajectory)
+    ends = interval_of_mean(part.values, part.replicates, spread, bootstrap, (0.0, 1.0))
+    steps = trajectory.shown_steps
+    place = {
+        "step": np.repeat(steps, len(STANCES)),
+        "stage": np.repeat(_stages_of(trajectory), len(STANCES)),
+        "stance": STANCES * len(steps),
+    }
     for method, one in found.items():
         freedom = spread.freedom, np.broadcast_to(np.maximum(one.questions - 1, 1)[:, None], part.values.shape)
-        numbers = (part.values, low, high, *_interval(one.values, one.both, one.answers, freedom, bootstrap, 0.0))
-        columns = {
-            **labels,
-            "method": method,
-            "step": np.repeat(steps, len(STANCES)),
-            "stage": np.repeat(at, len(STANCES)),
-            "stance": STANCES * len(steps),
-            **{name: number.ravel() for name, number in zip(_NUMBERS, numbers, strict=True)},
-            "refused": [why for why in one.refused for _ in STANCES],
-        }
-        yield pl.DataFrame(columns, schema=_VALUES).with_columns(pl.col(_NUMBERS).fill_nan(None))
+        numbers = (part.values, *ends, *_interval(one.values, one.both, one.answers, freedom, bootstrap, 0.0))
+        refused = [why for why in one.refused for _ in STANCES]
+        yield _frame({**labels, "method": method, **place}, numbers, refused, _VALUES)
 
 
 def _drift_rows(
@@ -248,12 +246,14 @@ def _drift_rows(
         labelled = max(float(min(one.questions[0], one.questions[-1])) - 1, 1.0)
         value, both, answers = (ends[-1] - ends[0] for ends in (one.values, one.both, one.answers))
         freedom = spread.freedom, np.full(len(STANCES), labelled)
-        numbers = _interval(value, both, answers, freedom, bootstrap, -1.0)
-        columns = {
-            **labels,
-            "method": method,
-            "stance": STANCES,
-            **dict(zip(_NUMBERS, (raw, *raw_ends, *numbers), strict=True)),
-            "refused": one.refused[0] or one.refused[-1],
-        }
-        yield pl.DataFrame(columns, schema=_DRIFT).with_columns(pl.col(_NUMBERS).fill_nan(None))
+        numbers = (raw, *raw_ends, *_interval(value, both, answers, freedom, bootstrap, -1.0))
+        refused = one.refused[0] or one.refused[-1]
+        yield _frame({**labels, "method": method, "stance": STANCES}, numbers, refused, _DRIFT)
+
+
+def _frame(
+    columns: Mapping[str, object], numbers: Sequence[FloatArray], refused: object, schema: pl.Schema
+) -> pl.DataFrame:
+    flat = {name: number.ravel() for name, number in zip(_NUMBERS, numbers, strict=True)}
+    table = pl.DataFrame({**columns, **flat, "refused": refused}, schema=schema)
+    return table.with_columns(pl.col(_NUMBERS).fill_nan(None))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -146,15 +146,14 @@ def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
 
 def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
     """Yield `topic_values` of each topic, then their unweighted mean as topic "all"; holds one topic at a time."""
-    parts = (topic_values(panel, topic, checkpoints) for topic in panel.topics)
-    total = next(parts)
-    yield total
-    for part in parts:
+    total: TopicValues | None = None
+    for topic in panel.topics:
+        part = topic_values(panel, topic, checkpoints)
         yield part
-        total = _sum(total, part)
+        total = _sum(total, part) if total else part
+    assert total
     topics = len(panel.topics)
-    values, replicates = total.values / topics, total.replicates / topics
-    yield TopicValues(ALL, total.questions, total.answers, values, replicates, total.means)
+    yield replace(total, topic=ALL, values=total.values / topics, replicates=total.replicates / topics)
 
 
 def exact_sum(probabilities: pl.Expr) -> pl.Expr:
@@ -242,18 +241,12 @@ def shares_of_draws(topics: Mapping[str, slice], bootstrap: Bootstrap) -> dict[s
         if size not in rings:
             drawn = bootstrap.weights(f"{size} questions", size) / size
             rings[size], taken[size] = np.concatenate([drawn, drawn], axis=1), set()
-        start = _start(topic, taken[size], bootstrap)
+        start = int(bootstrap.stream(topic).integers(bootstrap.replicates))
+        while start in taken[size] and len(taken[size]) < bootstrap.replicates:
+            start = (start + 1) % bootstrap.replicates
         taken[size].add(start)
         shares[topic] = rings[size][:, start : start + bootstrap.replicates]
     return shares
-
-
-def _start(topic: str, taken: Set[int], bootstrap: Bootstrap) -> int:
-    """A position in the ring that no other topic has, as long as there is one."""
-    start = int(bootstrap.stream(topic).integers(bootstrap.replicates))
-    while start in taken and len(taken) < bootstrap.replicates:
-        start = (start + 1) % bootstrap.replicates
-    return start
 
 
 def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
