@@ -103,7 +103,7 @@ def test_prism_choice_depends_on_the_seed_and_not_on_the_order(tmp_path):
 
 def test_too_few_prompts_name_topic_found_and_wanted(tmp_path):
     file = write_prism(tmp_path, ["Is abortion right?", "Is abortion wrong?", "Is climate change real?"])
-    with pytest.raises(DataError, match=r"prism\.csv.*expected 2 per topic.*climate: 1"):
+    with pytest.raises(ArtifactError, match=r"prism\.csv.*climate \(1\).*expected 2 per topic"):
         prism_probes(file, KEYWORDS, 2, seed=1)
 
 
