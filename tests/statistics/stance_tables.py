@@ -2,29 +2,34 @@
 
 import polars as pl
 
+from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.trajectory import Trajectory
 
-RUN = "sft-alpaca"
 STANCES = ("support", "neutral", "oppose")
 _SCHEMA = {"model": pl.String, "run": pl.String, "step": pl.Int64, "topic": pl.String, "question_id": pl.String}
 _SCHEMA |= {"sample": pl.Int64, **dict.fromkeys((f"p_{stance}" for stance in STANCES), pl.Float64)}
+
+
+RUN = "sft-alpaca"
+QUICK = Bootstrap(seed=1, replicates=60)
+
+
+def run_of(*steps):
+    """The SFT run RUN."""
+    return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
+
+
+def measured(stances, *steps, bootstrap=QUICK):
+    """What is measured of RUN with these steps."""
+    return measure(make_panel(stances, bootstrap), [run_of(*steps)], bootstrap)
 
 
 def stance_table(answers):
     """Table of (run, step, topic, question, sample, probabilities or None) of one model."""
     rows = [("pocket", *keys, *(p or (None, None, None))) for *keys, p in answers]
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-
-
-def run_of(*steps):
-    """The trajectory of RUN from the base model through these steps."""
-    return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
-
-
-def measured(stances, trajectories, bootstrap):
-    return measure(make_panel(stances, bootstrap), trajectories, bootstrap)
 
 
 def planted_table(shares):

@@ -4,11 +4,13 @@ from dataclasses import asdict
 import numpy as np
 import polars as pl
 import pytest
-from stance_tables import measured, planted_table, stance_table
+from stance_tables import planted_table, stance_table
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.trajectory import Trajectory
 
 QUICK = Bootstrap(seed=1, replicates=200)
@@ -71,7 +73,12 @@ def planted(shares=TUNED):
 
 
 def findings(trajectories, stances, shares=None, sets=SETS):
-    return paper_findings(measured(stances, trajectories, QUICK).runs, sets, shares, QUICK)
+    measured = measure(make_panel(stances, QUICK), trajectories, QUICK)
+    return paper_findings(measured.runs, sets, shares, QUICK)
+
+
+def drift_table(stances, trajectories):
+    return measure(make_panel(stances, QUICK), trajectories, QUICK).drift
 
 
 @pytest.mark.parametrize("shares", [planted(), None])
@@ -129,7 +136,7 @@ def test_small_gap_numbers_are_per_algorithm_over_all_its_runs_and_topics():
     assert dpo["runs"] == ["sft-wildchat/dpo-ultrafeedback", "sft-wildchat/dpo-hh"]
     assert dpo["largest"]["stance"] == "neutral"
     assert dpo["largest"]["value"] == pytest.approx((0.05 + 0.03) / 2, abs=0.005)
-    table = measured(stances, runs, QUICK).drift.filter(pl.col("topic") != "all", algorithm="dpo", stance="support")
+    table = drift_table(stances, runs).filter(pl.col("topic") != "all", algorithm="dpo", stance="support")
     by_hand = table.filter(pl.col("data").is_in(SETS.small_gap))["magnitude"].abs().mean()
     assert dpo["stances"]["support"]["value"] == pytest.approx(by_hand, abs=1e-12)
     assert all(one["low"] <= one["value"] <= one["high"] for one in dpo["stances"].values())
@@ -157,7 +164,7 @@ def test_wide_gap_numbers_and_paired_differences():
 def test_means_over_topics_are_those_of_the_drift_table_with_nearly_the_same_interval():
     runs, stances = world()
     _, _, found = findings(runs, stances)
-    table = measured(stances, runs, QUICK).drift.filter(topic="all", stance="support", data="pro")
+    table = drift_table(stances, runs).filter(topic="all", stance="support", data="pro")
     for algorithm, one in found.numbers["support_aligned"]["magnitude"].items():
         expected = table.filter(algorithm=algorithm).select("magnitude", "low", "high").row(0)
         assert one["value"] == pytest.approx(expected[0], abs=1e-12)
