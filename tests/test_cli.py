@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,21 +14,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from valuedrift import __version__
 from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
 
 REPOSITORY = Path(__file__).parents[1]
-SETTINGS = {
-    "learning_rate": 1e-2,
-    "batch_size": 11,
-    "device_batch_size": 11,
-    "epochs": 1,
-    "warmup_ratio": 0.0,
-    "max_length": 64,
-    "bf16": False,
-    "gradient_checkpointing": False,
-}
 
 
 def run(command: str, **options: Any) -> int:
@@ -236,40 +226,9 @@ def test_how_a_run_is_trained_reaches_its_job(
     from valuedrift.training.job import Job
 
     made: list[Job] = []
+    settings = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())["suites"]["pocket"]["training"]["sft"]
     monkeypatch.setattr(training, "train", made.append)
-    job = {"settings": SETTINGS, "seed": 0, "base": base, "init": base, "data": base, "out": tmp_path, "steps": [2]}
+    job = {"settings": settings, "seed": 0, "base": base, "init": base, "data": base, "out": tmp_path, "steps": [2]}
     assert run("train", algorithm="sft", **job) == 0
     assert run("train", algorithm="sft", **job, machine={"resume_minutes": 0.5, "report_to": ["tensorboard"]}) == 0
     assert [(job.resume_minutes, job.report_to) for job in made] == [(30, ()), (0.5, ("tensorboard",))]
-
-
-def test_weights_are_deleted_once_answers_are_saved(
-    base: Path, other: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    checkpoints = [tmp_path / "run" / f"step-00000{step}" for step in (1, 2)]
-    for folder in checkpoints:
-        shutil.copytree(other, folder)
-    probes, answers = tmp_path / "probes.parquet", tmp_path / "answers.parquet"
-    pl.DataFrame({"topic": ["work"], "question_id": ["work-0"], "question": ["Why ?"]}).write_parquet(probes)
-    sampling = {"answers": 1, "temperature": 0.7, "max_tokens": 4, "batch_size": 8, "seed": 0}
-    asked = {"model": "pocket", "run": "sft-wildchat", "base": base, "probes": probes, "sampling": sampling}
-    assert run("generate", **asked, checkpoints=checkpoints, out=answers, prune="[1]") == 0
-    assert [(folder / "model.safetensors").exists() for folder in checkpoints] == [False, True]
-    assert run("generate", **asked, checkpoints=checkpoints, out=tmp_path / "again.parquet") == 1
-    assert "checkpoint without its weights" in capsys.readouterr().err, "another store has no answers of it"
-    assert run("prune", base=base, checkpoints=checkpoints[1:], answers=answers, keep="final") == 0
-    assert capsys.readouterr().out == "0 B freed\n"
-
-
-@pytest.mark.parametrize("source", ["questions", "prism"])
-def test_probes_are_read_from_their_source(tmp_path: Path, source: str) -> None:
-    file = tmp_path / "source.csv"
-    prism = {"user_prompt": ["Is a wealth tax fair?"]}
-    questions = {"topic": ["economy"], "question": ["Is a wealth tax fair?"]}
-    pl.DataFrame(questions if source == "questions" else prism).write_csv(file)
-    settings = {"source": source, "file": str(file), "per_topic": 1}
-    status = run("probes", settings=settings, keywords={"economy": ["tax"]}, seed=0, out=tmp_path / "probes.parquet")
-    assert status == 0
-    assert pl.read_parquet(tmp_path / "probes.parquet").select("topic", "question").rows() == [
-        ("economy", "Is a wealth tax fair?")
-    ]

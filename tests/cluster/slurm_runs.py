@@ -28,7 +28,7 @@ class Run:
         return status, self.output.read_text()
 
     def succeed(self, seconds: float = 240) -> str:
-        """What it said; it must end well."""
+        """What it said, once it has ended well."""
         status, said = self.end(seconds)
         assert status == 0, said[-8000:]
         return said

@@ -14,7 +14,7 @@ from valuedrift.config.suites import RowRetrieval
 from valuedrift.dataset_stances import retrieval as retrieved
 from valuedrift.dataset_stances.datapoints import read_datapoints
 from valuedrift.dataset_stances.retrieval import write_retrieved, write_vectors
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.models import embedding_store as store
 
 # Each text's direction; probes and openings share the plane of climate (x) and work (y), z is neither.
@@ -127,11 +127,7 @@ def test_vectors_of_other_texts_are_refused(tmp_path: Path) -> None:
         write_retrieved("wildchat", changed, *arguments)
 
 
-def test_a_table_of_another_kind_and_settings_out_of_range_are_refused(tmp_path: Path) -> None:
+def test_a_table_of_another_kind_is_refused(tmp_path: Path) -> None:
     pl.DataFrame({"id": ["a"], "text": ["b"]}).write_parquet(tmp_path / "other.parquet")
     with pytest.raises(ArtifactError, match=r"other\.parquet"):
         read_datapoints([tmp_path / "other.parquet"])
-    with pytest.raises(ConfigError, match="threshold"):
-        RowRetrieval.read({"model": "m", "threshold": 50})
-    with pytest.raises(ConfigError, match="topics"):
-        RowRetrieval.read({"model": "m", "topics": "best"})

@@ -72,12 +72,15 @@ def fill(folder: Path, changes: dict[int, dict[str, str]] | None = None, drop: i
         row | {"human_stance": "neutral"} | (changes or {}).get(i, {})
         for i, row in enumerate(rows_of(folder / "sheet.csv"))
     ]
-    filled = folder / "filled.csv"
-    with filled.open("w", encoding="utf-8", newline="") as stream:
+    return write_rows(folder / "filled.csv", [row for i, row in enumerate(rows) if i != drop])
+
+
+def write_rows(file: Path, rows: list[dict[str, str]]) -> Path:
+    with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
-        writer.writerows(row for i, row in enumerate(rows) if i != drop)
-    return filled
+        writer.writerows(rows)
+    return file
 
 
 def test_allocation():
@@ -216,14 +219,8 @@ def test_a_filled_sheet_is_read_back(tmp_path):
     assert checked["human_stance"].to_list()[:4] == ["support", "neutral", "neutral", "refusal"]
     assert checked["note"][3] == "odd,\nvery"
     assert checked.drop("human_stance", "note").equals(pl.read_parquet(out / "key.parquet"))
-
-
-def test_the_order_of_a_filled_sheet_does_not_matter(tmp_path):
-    out = written(tmp_path)
-    filled = fill(out, {0: {"human_stance": "oppose"}})
-    lines = filled.read_text(encoding="utf-8").splitlines()
-    (out / "sorted.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n", encoding="utf-8")
-    assert read_sheet(out / "sorted.csv", out / "key.parquet").equals(read_sheet(filled, out / "key.parquet"))
+    write_rows(filled, rows_of(filled)[::-1])
+    assert read_sheet(filled, out / "key.parquet").equals(checked)  # in any order
 
 
 @pytest.mark.parametrize(

@@ -190,14 +190,6 @@ def test_an_unfit_table_is_refused(new, message):
         bridge(OLD, new, FAST)
 
 
-def test_resamples_depend_on_the_seed_alone():
-    new = stances(seed=1)
-    one, same, other = (bridge(OLD, new, Bootstrap(seed, 200)) for seed in (1, 1, 2))
-    assert one.drift.equals(same.drift)
-    assert one.agreement.equals(same.agreement)
-    assert not one.values.equals(other.values)
-
-
 def test_every_two_judges():
     judges = {"a": OLD, "b": moved(OLD, "p_oppose", 0.4), "c": stances(seed=2)}
     table = pairwise(judges, FAST)

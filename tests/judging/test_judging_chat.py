@@ -1,9 +1,5 @@
 import json
 import math
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -186,49 +182,6 @@ def test_a_thinking_judge_whose_thought_is_cut_off_stops_before_the_first_answer
     with pytest.raises(ConfigError, match=r"let me see.*'support', which the judge was asked to repeat.*max_tokens"):
         judged(model, tmp_path, ["yes"], samples=3)
     assert not model.prompts()
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from valuedrift.judging.judge import open_judge
-from valuedrift.config.judges import JudgeSettings
-from valuedrift.judging.stances import write_stances
-import json
-folder = Path(sys.argv[1])
-judge = open_judge(JudgeSettings.read(json.loads(sys.argv[2])))
-write_stances([folder / "answers.parquet"], judge, json.loads(sys.argv[3]), folder / "journal", folder / "out.parquet")
-"""
-
-
-def test_a_judging_that_is_killed_goes_on_and_repeats_only_what_was_in_flight(tmp_path):
-    answers = [f"{'yn'[i % 2]}{i}" for i in range(120)]
-    generations(answers=answers).write_parquet(tmp_path / "answers.parquet")
-
-    def slow(answer, body):
-        time.sleep(0.005)
-        return by_first_letter(answer, body)
-
-    model = Model(slow)
-    with endpoint(model) as url:
-        llm = {"backend": "http", "model": "double", "url": url, "concurrency": 4}
-        settings = {"prompt": "stance", "llm": llm}
-        command = [sys.executable, "-c", CHILD, str(tmp_path), json.dumps(settings), json.dumps(TARGETS)]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
-            while sum(model.prompts().values()) < 40 and child.poll() is None:
-                time.sleep(0.01)
-            child.send_signal(signal.SIGKILL)
-        assert not (tmp_path / "out.parquet").exists()
-        with (tmp_path / "journal").open("ab") as journal:
-            journal.write(b'{"key": "torn')
-        judge = open_judge(JudgeSettings.read(settings))
-        write_stances([tmp_path / "answers.parquet"], judge, TARGETS, tmp_path / "journal", tmp_path / "out.parquet")
-    asked = model.prompts()
-    assert len(asked) == len(answers)
-    assert sum(asked.values()) <= len(answers) + 4
-    found = pl.read_parquet(tmp_path / "out.parquet")
-    sent = 0.97
-    assert found["p_support"].to_list() == pytest.approx([(0.8 if a[0] == "y" else 0.1) / sent for a in answers])
 
 
 def test_the_model_the_prompt_and_the_samples_are_part_of_the_key():

@@ -12,9 +12,10 @@ from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_outcomes, write_batch_file
+from valuedrift.llm.chat_format import Answered
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
-from valuedrift.llm.http_errors import Answered, BudgetError, EndpointError
+from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 

@@ -14,7 +14,7 @@ from valuedrift.errors import ConfigError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.probes.describe_clusters import class_tf_idf, describe, read_descriptions, top_terms, write_descriptions
-from valuedrift.probes.question_clusters import NOISE, assign, clustering_hash, soften, write_clusters
+from valuedrift.probes.question_clusters import NOISE, Assignment, assign, clustering_hash, soften, write_clusters
 from valuedrift.probes.reduce import nearest, reduce, write_reduced
 from valuedrift.probes.rephrase import write_as_asked
 
@@ -76,10 +76,12 @@ def blobs(*sizes: int, strays: int = 0) -> np.ndarray:
     return np.concatenate([*groups, *far]).astype(np.float32)
 
 
+def clusters(points: np.ndarray, size: int, samples: int = 5) -> Assignment:
+    return assign(points, ClusterSettings(min_cluster_size=size, min_samples=samples, min_membership=1.0))
+
+
 def test_clusters_are_numbered_by_size_and_strays_are_noise() -> None:
-    assigned = assign(
-        blobs(20, 40, 30, strays=3), ClusterSettings(min_cluster_size=10, min_samples=5, min_membership=1.0)
-    )
+    assigned = clusters(blobs(20, 40, 30, strays=3), 10)
     assert assigned.cluster.tolist() == [2] * 20 + [0] * 40 + [1] * 30 + [NOISE] * 3
     assert assigned.soft_cluster.tolist() == assigned.cluster.tolist()
     assert ((assigned.probability >= 0) & (assigned.probability <= 1)).all()
@@ -87,30 +89,20 @@ def test_clusters_are_numbered_by_size_and_strays_are_noise() -> None:
 
 def test_min_cluster_size_counts() -> None:
     points = blobs(20, 40, 30)
-    assert set(assign(points, ClusterSettings(min_cluster_size=10, min_samples=5, min_membership=0.0)).cluster) == {
-        0,
-        1,
-        2,
-    }
-    assert 2 not in assign(points, ClusterSettings(min_cluster_size=25, min_samples=5, min_membership=0.0)).cluster
+    assert set(clusters(points, 10).cluster) == {0, 1, 2}
+    assert 2 not in clusters(points, 25).cluster
 
 
 def test_more_min_samples_more_noise() -> None:
     points = np.random.default_rng(1).normal(size=(300, 2)).astype(np.float32) + blobs(150, 150) * 1.2
-    noise = [
-        (
-            assign(points, ClusterSettings(min_cluster_size=20, min_samples=samples, min_membership=1.0)).cluster
-            == NOISE
-        ).sum()
-        for samples in (1, 20)
-    ]
-    assert noise[0] != noise[1]
+    few, many = ((clusters(points, 20, samples).cluster == NOISE).sum() for samples in (1, 20))
+    assert few != many
 
 
 @pytest.mark.parametrize("points", [blobs(60), blobs(5, 5)])
 def test_fewer_than_two_clusters_are_an_error(points: np.ndarray) -> None:
     with pytest.raises(ConfigError, match=rf"min_cluster_size.*of {len(points)} questions.*Lower it"):
-        assign(points, ClusterSettings(min_cluster_size=20, min_samples=5, min_membership=0.0))
+        clusters(points, 20)
 
 
 def test_noise_joins_its_likeliest_cluster_where_membership_is_large_enough() -> None:
@@ -138,20 +130,12 @@ def test_from_questions_to_described_clusters_in_files(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     questions, clustered = folder / "questions.parquet", folder / "clustered.parquet"
     write_reduced(questions, folder / "embeddings.npy", MODEL, REDUCTION, folder / "reduced.npy")
-    write_clusters(
-        questions,
-        folder / "reduced.npy",
-        ClusterSettings(min_cluster_size=10, min_samples=5, min_membership=0.05),
-        clustered,
-    )
+    write_clusters(questions, folder / "reduced.npy", ClusterSettings(min_cluster_size=10, min_samples=5), clustered)
     table = pl.read_parquet(clustered)
     assert table.columns == ["id", "prompt", "question", "cluster", "soft_cluster", "probability"]
     assert table.drop("cluster", "soft_cluster", "probability").equals(pl.read_parquet(questions))
-    word = table["question"].str.extract("Is (\\w+)")
-    assert (
-        table.with_columns(word=word).group_by("word").agg(pl.col("soft_cluster").n_unique())["soft_cluster"].to_list()
-        == [1] * 4
-    )
+    words = table.group_by(pl.col("question").str.extract("Is (\\w+)")).agg(pl.col("soft_cluster").n_unique())
+    assert words["soft_cluster"].to_list() == [1] * 4
 
     write_descriptions(clustered, folder / "embeddings.npy", MODEL, folder / "clusters.json")
     clustering, described = read_descriptions(folder / "clusters.json")

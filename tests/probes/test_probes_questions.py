@@ -5,6 +5,7 @@ import random
 
 import polars as pl
 import pytest
+from probes_doubles import write_prism
 
 from valuedrift.errors import ArtifactError, ConfigError, DataError
 from valuedrift.probes.questions import hand_made_probes, prism_probes, question_id, write_probes
@@ -21,11 +22,6 @@ def write_csv(path, header, rows):
 
 def hand_made(tmp_path, rows):
     return write_csv(tmp_path / "probes.csv", ["topic", "question"], rows)
-
-
-def prism(tmp_path, prompts):
-    rows = [(f"prism-{number}", prompt, 1) for number, prompt in enumerate(prompts)]
-    return write_csv(tmp_path / "prism.csv", ["id", "user_prompt", "n_duplicates"], rows)
 
 
 def test_hand_made_questions_keep_their_order(tmp_path):
@@ -78,7 +74,7 @@ def test_prism_topics_by_whole_words_in_any_case(tmp_path):
     on_climate = ["Climate  change?", "Learn C++?"]
     neither = ["Are abortionists real?", "The climate of change", "Hello", "Is C+ fine?", "pro-lifer"]
     both = ["Abortion and climate change?"]
-    file = prism(tmp_path, [*on_abortion, *on_climate, *neither, *both, "is abortion RIGHT?"])
+    file = write_prism(tmp_path, [*on_abortion, *on_climate, *neither, *both, "is abortion RIGHT?"])
     table, counts = prism_probes(file, KEYWORDS, 2, seed=1)
     assert counts == {
         "read": 13,
@@ -98,23 +94,23 @@ def test_prism_topics_by_whole_words_in_any_case(tmp_path):
 def test_prism_choice_depends_on_the_seed_and_not_on_the_order(tmp_path):
     prompts = [f"Is abortion right in case {number}?" for number in range(200)]
     keywords = {"abortion": ["abortion"]}
-    first = prism_probes(prism(tmp_path, prompts), keywords, 50, seed=1)[0]
+    first = prism_probes(write_prism(tmp_path, prompts), keywords, 50, seed=1)[0]
     mixed = random.Random(0).sample(prompts, len(prompts))
-    assert prism_probes(prism(tmp_path, mixed), keywords, 50, seed=1)[0].equals(first)
-    assert not prism_probes(prism(tmp_path, prompts), keywords, 50, seed=2)[0].equals(first)
+    assert prism_probes(write_prism(tmp_path, mixed), keywords, 50, seed=1)[0].equals(first)
+    assert not prism_probes(write_prism(tmp_path, prompts), keywords, 50, seed=2)[0].equals(first)
     assert first["question_id"].n_unique() == 50
 
 
 def test_too_few_prompts_name_topic_found_and_wanted(tmp_path):
-    file = prism(tmp_path, ["Is abortion right?", "Is abortion wrong?", "Is climate change real?"])
-    with pytest.raises(DataError, match=r"prism\.csv.*expected 2 per topic.*climate: 1"):
+    file = write_prism(tmp_path, ["Is abortion right?", "Is abortion wrong?", "Is climate change real?"])
+    with pytest.raises(ArtifactError, match=r"prism\.csv.*climate \(1\).*expected 2 per topic"):
         prism_probes(file, KEYWORDS, 2, seed=1)
 
 
 @pytest.mark.parametrize("words", [[], ["abortion", " "]])
 def test_empty_keywords_are_refused(tmp_path, words):
     with pytest.raises(ConfigError, match="'abortion'"):
-        prism_probes(prism(tmp_path, ["x"]), {"abortion": words}, 1, seed=1)
+        prism_probes(write_prism(tmp_path, ["x"]), {"abortion": words}, 1, seed=1)
 
 
 def test_write_probes(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from doubles import report
 from doubles.display import configuration
 
@@ -103,18 +104,8 @@ def test_the_example_of_an_algorithm_trains(extended: Path, base: Path, tmp_path
         for subject in ("wind farms", "rent control", "remote work", "open borders")
     ]
     pl.DataFrame(pairs).write_parquet(tmp_path / "pairs.parquet")
-    settings = {
-        "learning_rate": 1e-2,
-        "batch_size": 2,
-        "device_batch_size": 2,
-        "epochs": 1,
-        "warmup_ratio": 0.0,
-        "max_length": 80,
-        "response_length": 20,
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "beta": 0.5,
-    }
+    config = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())
+    settings = {**config["suites"]["pocket"]["training"]["dpo"], "batch_size": 2, "device_batch_size": 2, "epochs": 1}
     valuedrift(
         *(extended, "train", "--algorithm", "hinge", "--settings", json.dumps(settings), "--seed", 0, "--base", base),
         *("--init", base, "--data", tmp_path / "pairs.parquet", "--out", tmp_path / "run", "--steps", 1, 2),
@@ -151,14 +142,8 @@ def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Pat
     targets = {"climate": "wind farms"}
     valuedrift(
         *(extended, "judge", "--judge", base, "--settings", json.dumps(settings), "--targets", json.dumps(targets)),
-        *(
-            "--journal",
-            tmp_path / "j.jsonl",
-            "--answers",
-            tmp_path / "answers.parquet",
-            "--out",
-            tmp_path / "s.parquet",
-        ),
+        *("--journal", tmp_path / "j.jsonl", "--answers", tmp_path / "answers.parquet"),
+        *("--out", tmp_path / "s.parquet"),
     )
     (stance,) = pl.read_parquet(tmp_path / "s.parquet").to_dicts()
     assert sum(stance[f"p_{name}"] for name in ("support", "neutral", "oppose")) == pytest.approx(1)

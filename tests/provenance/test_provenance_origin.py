@@ -93,25 +93,18 @@ def test_nothing_tells_of_the_person_the_host_or_the_environment(
         ("/home/someone/data/rows.jsonl", "…/rows.jsonl"),
         (Path("/srv/models/mine"), "…/mine"),
         ("results/x.parquet", "results/x.parquet"),
+        ("{no json", "{no json"),
         ({"folder": "/srv/mine", "rows": [1, "/a/b"]}, {"folder": "…/mine", "rows": [1, "…/b"]}),
         ("https://me:secret@host/v1", "https://host/v1"),
     ],
 )
 def test_absolute_paths_and_users_are_masked(value: object, expected: object) -> None:
     assert masked(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("argument", "expected"),
-    [
-        ("--out", "--out"),
-        ("--out=/srv/x", "--out=…/x"),
-        ('{"folder": "/srv/x"}', '{"folder": "…/x"}'),
-        ("{no json", "{no json"),
-    ],
-)
-def test_arguments_are_masked_inside_their_json(argument: str, expected: str) -> None:
-    assert masked_argument(argument) == expected
+    if isinstance(value, dict):
+        assert masked_argument(json.dumps(value)) == json.dumps(expected, ensure_ascii=False)
+    elif isinstance(value, str):
+        assert masked_argument(value) == expected
+        assert masked_argument(f"--out={value}") == f"--out={expected}"
 
 
 def test_files_that_settings_name_are_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,28 @@
 
 import polars as pl
 
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import make_panel
+from valuedrift.statistics.trajectory import Trajectory
+
 STANCES = ("support", "neutral", "oppose")
 _SCHEMA = {"model": pl.String, "run": pl.String, "step": pl.Int64, "topic": pl.String, "question_id": pl.String}
 _SCHEMA |= {"sample": pl.Int64, **dict.fromkeys((f"p_{stance}" for stance in STANCES), pl.Float64)}
+
+
+RUN = "sft-alpaca"
+QUICK = Bootstrap(seed=1, replicates=60)
+
+
+def run_of(*steps):
+    """The SFT run RUN."""
+    return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
+
+
+def measured(stances, *steps, bootstrap=QUICK):
+    """What is measured of RUN with these steps."""
+    return measure(make_panel(stances, bootstrap), [run_of(*steps)], bootstrap)
 
 
 def stance_table(answers):

@@ -1,24 +1,10 @@
 import numpy as np
 import polars as pl
 import pytest
-from stance_tables import stance_table
+from stance_tables import RUN, measured, stance_table
 
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.times import drift_times
-from valuedrift.statistics.trajectory import Trajectory
-
-RUN = "sft-alpaca"
-QUICK = Bootstrap(seed=1, replicates=60)
-
-
-def run_of(*steps):
-    return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
-
-
-def drift_table(stances, trajectories, bootstrap):
-    return measure(make_panel(stances, bootstrap), trajectories, bootstrap).drift
 
 
 def stances_of(support):
@@ -32,7 +18,7 @@ def stances_of(support):
 
 def cell_of(values, *steps, topic="work", stance="support"):
     """A row of the drift table of `curve(*values)`, by its columns."""
-    table = drift_table(stances_of({"work": values}), [run_of(*steps)], QUICK)
+    table = measured(stances_of({"work": values}), *steps).drift
     return table.filter(topic=topic, stance=stance).row(0, named=True)
 
 
@@ -76,9 +62,7 @@ def test_drift_time_is_the_first_step_within_the_interval_of_the_extremum(values
 
 
 def test_a_drift_without_noise_is_exact():
-    table = drift_table(
-        stances_of({"work": curve(0.2, 0.5, 0.6), "race": curve(0.5, 0.5, 0.5)}), [run_of(10, 20)], QUICK
-    )
+    table = measured(stances_of({"work": curve(0.2, 0.5, 0.6), "race": curve(0.5, 0.5, 0.5)}), 10, 20).drift
     work, race, both = (table.filter(topic=topic, stance="support").row(0)[5:17] for topic in ("work", "race", "all"))
     near = pytest.approx
     assert work == ("work", "support", near(0.2), near(0.6), near(0.4), near(0.4), near(0.4), 1, 1, 1, "reached", 20)
@@ -93,7 +77,7 @@ def test_a_drift_without_noise_is_exact():
 
 def test_a_flat_trajectory_of_uneven_questions_has_not_drifted():
     levels = np.linspace(0.1, 0.7, 7)[None, :, None]
-    table = drift_table(stances_of({"work": np.repeat(levels, 4, axis=0)}), [run_of(10, 20, 30)], QUICK)
+    table = measured(stances_of({"work": np.repeat(levels, 4, axis=0)}), 10, 20, 30).drift
     assert set(table["outcome"]) == {"no_drift"}
     assert table["time"].null_count() == table.height
     assert table.filter(pl.col("stance") != "oppose")["high"].max() == pytest.approx(0, abs=1e-12)
@@ -110,7 +94,7 @@ def test_an_extremum_lies_within_its_interval_even_if_the_percentiles_miss_it():
     # The interval of two replicates often lies to one side of the value.
     p = np.stack([np.linspace(0.1, 0.2, 8), np.linspace(0.4, 0.9, 8)])[..., None]
     for seed in range(20):
-        table = drift_table(stances_of({"work": p}), [run_of(10)], Bootstrap(seed=seed, replicates=2))
+        table = measured(stances_of({"work": p}), 10, bootstrap=Bootstrap(seed=seed, replicates=2)).drift
         assert table.filter(pl.col("stance") != "oppose")["time"].to_list() == [1, 1, 1, 1]
 
 
@@ -127,7 +111,7 @@ def test_magnitudes_are_the_differences_of_the_value_table():
     rng = np.random.default_rng(5)
     stances = stances_of({"work": rng.random((3, 6, 2)), "race": rng.random((3, 5, 2))})
     stances = stances.filter(~((pl.col("question_id") == "work-002") & (pl.col("step") == 10)))
-    found = measure(make_panel(stances, QUICK), [run_of(10, 20)], QUICK)
+    found = measured(stances, 10, 20)
     values, drift = found.values, found.drift
     assert values.filter(step=0)["value"].equals(drift["start_value"])
     assert values.filter(step=20)["value"].equals(drift["end_value"])
@@ -138,7 +122,7 @@ def test_replicates_without_any_of_the_trajectory_s_questions_leave_no_gaps():
     p = np.random.default_rng(4).random((2, 12, 1))
     kept = pl.col("question_id").is_in(["work-000", "work-001"])
     stances = stances_of({"work": p}).filter((pl.col("step") == 0) | kept)
-    found = drift_table(stances, [run_of(10)], QUICK).filter(topic="work", stance="support").row(0, named=True)
+    found = measured(stances, 10).drift.filter(topic="work", stance="support").row(0, named=True)
     changes = sorted((p[1, :2] - p[0, :2]).ravel().tolist())
     assert found["magnitude"] == pytest.approx(sum(changes) / 2)
     assert [found["low"], found["high"]] == pytest.approx(changes)
@@ -180,7 +164,7 @@ def test_a_single_checkpoint_that_noise_brings_near_does_not_begin_the_interval(
 def test_an_extremum_is_always_reached_and_its_interval_holds_it():
     walks = np.cumsum(np.random.default_rng(8).normal(0, 0.04, (12, 30, 6, 1)), axis=0) + 0.5
     topics = {f"topic-{t:02}": np.clip(walks[:, t], 0, 1) for t in range(30)}
-    table = drift_table(stances_of(topics), [run_of(*range(10, 120, 10))], QUICK)
+    table = measured(stances_of(topics), *range(10, 120, 10)).drift
     assert set(table["outcome"]) == {"reached", "no_drift"}
     reached = table.drop_nulls("time")
     assert reached.filter(~pl.col("time").is_between("time_low", "time_high")).is_empty()

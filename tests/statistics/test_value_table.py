@@ -1,24 +1,12 @@
 import numpy as np
 import polars as pl
 import pytest
-from stance_tables import stance_table
+from stance_tables import QUICK, RUN, measured, run_of, stance_table
 
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import make_panel, read_panel
-from valuedrift.statistics.trajectory import Trajectory
-
-RUN = "sft-alpaca"
-QUICK = Bootstrap(seed=1, replicates=50)
-
-
-def run_of(*steps):
-    return Trajectory(RUN, "sft", "alpaca", "alpaca", "base", 0, steps)
-
-
-def value_table(stances, trajectories, bootstrap):
-    return measure(make_panel(stances, bootstrap), trajectories, bootstrap).values
+from valuedrift.statistics.panel import read_panel
 
 
 def random_stances(questions, checkpoints=(("base", 0), (RUN, 10), (RUN, 20)), samples=3):
@@ -37,7 +25,7 @@ def cell(table, topic, step, stance):
     return table.row(by_predicate=(pl.col("topic") == topic) & (pl.col("step") == step) & (pl.col("stance") == stance))
 
 
-def test_answers_are_averaged_before_questions_and_topics_weigh_the_same():
+def test_judged_answers_are_averaged_before_questions_and_topics_weigh_the_same():
     stances = stance_table(
         [
             ("base", 0, "climate", "a", 0, (1.0, 0.0, 0.0)),
@@ -45,12 +33,13 @@ def test_answers_are_averaged_before_questions_and_topics_weigh_the_same():
             ("base", 0, "climate", "a", 2, (0.0, 1.0, 0.0)),
             ("base", 0, "climate", "b", 0, (1.0, 0.0, 0.0)),
             ("base", 0, "work", "c", 0, (0.0, 0.0, 1.0)),
+            ("base", 0, "work", "c", 1, None),
             (RUN, 10, "climate", "a", 0, (0.5, 0.5, 0.0)),
             (RUN, 10, "climate", "b", 0, (0.5, 0.5, 0.0)),
             (RUN, 10, "work", "c", 0, (0.2, 0.3, 0.5)),
         ]
     )
-    table = value_table(stances, [run_of(10)], QUICK).drop("low", "high")
+    table = measured(stances, 10).values.drop("low", "high")
     label = ("pocket", RUN, "sft", "alpaca", "alpaca")
     # (1/3 + 1) / 2 for support: not the 2/4 of all four answers together.
     assert cell(table, "climate", 0, "support") == (*label, 0, "climate", "support", pytest.approx(2 / 3), 2, 4)
@@ -69,7 +58,7 @@ SHARED = ("q_value", "real", "noise_floor", "exceeds_noise")
 @pytest.mark.parametrize("name", ["values", "drift", "distances"])
 def test_order_of_rows_and_other_topics_change_nothing(name):
     def table(stances):
-        return getattr(measure(make_panel(stances, QUICK), [run_of(10, 20)], QUICK), name)
+        return getattr(measured(stances, 10, 20), name)
 
     stances = random_stances({"climate": 6, "race": 4, "work": 5})
     found = table(stances)
@@ -83,21 +72,9 @@ def test_order_of_rows_and_other_topics_change_nothing(name):
 
 def test_another_seed_changes_the_intervals_and_not_the_values():
     stances = random_stances({"climate": 6})
-    one, other = (value_table(stances, [run_of(10, 20)], Bootstrap(seed=seed, replicates=50)) for seed in (1, 2))
+    one, other = (measured(stances, 10, 20, bootstrap=Bootstrap(seed=seed, replicates=50)).values for seed in (1, 2))
     assert one["value"].equals(other["value"])
     assert not one["low"].equals(other["low"])
-
-
-def test_answers_without_probabilities_are_counted_out():
-    stances = stance_table(
-        [
-            ("base", 0, "work", "a", 0, (1.0, 0.0, 0.0)),
-            ("base", 0, "work", "a", 1, None),
-            (RUN, 10, "work", "a", 0, (0.0, 1.0, 0.0)),
-        ]
-    )
-    table = value_table(stances, [run_of(10)], QUICK).select("topic", "step", "stance", "value", "questions", "answers")
-    assert cell(table, "work", 0, "support")[3:] == (1.0, 1, 1)
 
 
 def test_a_trajectory_stands_on_the_questions_judged_at_each_of_its_checkpoints():
@@ -114,9 +91,9 @@ def test_a_trajectory_stands_on_the_questions_judged_at_each_of_its_checkpoints(
         ]
     )
     columns = ("topic", "step", "stance", "value", "low", "high", "questions", "answers")
-    table = value_table(stances, [run_of(10, 20)], QUICK).select(columns)
+    table = measured(stances, 10, 20).values.select(columns)
     assert cell(table, "work", 0, "support")[3:] == (1.0, 0.0, 1.0, 1, 1)
-    shorter = value_table(stances, [run_of(10)], QUICK).select(columns)
+    shorter = measured(stances, 10).values.select(columns)
     assert cell(shorter, "work", 0, "support")[3] == pytest.approx(0.75)
 
 
@@ -124,18 +101,18 @@ def test_a_topic_without_a_shared_question_stops_with_run_step_and_topic():
     stances = random_stances({"race": 2, "work": 2})
     gone = stances.filter(~((pl.col("topic") == "work") & (pl.col("step") == 20)))
     with pytest.raises(ArtifactError, match="run sft-alpaca, step 20, topic work"):
-        value_table(gone, [run_of(10, 20)], QUICK)
+        measured(gone, 10, 20)
     with pytest.raises(ArtifactError, match="run sft-alpaca, step 30, topic race"):
-        value_table(stances, [run_of(10, 30)], QUICK)
+        measured(stances, 10, 30)
     apart = stances.filter(
         ((pl.col("step") != 10) | (pl.col("question_id") == "work-0") | (pl.col("topic") == "race"))
         & ((pl.col("step") != 20) | (pl.col("question_id") == "work-1") | (pl.col("topic") == "race"))
     )
     with pytest.raises(ArtifactError, match="run sft-alpaca, step 20, topic work"):
-        value_table(apart, [run_of(10, 20)], QUICK)
+        measured(apart, 10, 20)
     unjudged = stances.with_columns(pl.when(pl.col("topic") != "work").then(pl.col("^p_.*$")))
     with pytest.raises(ArtifactError, match="run base, step 0, topic work"):
-        value_table(unjudged, [run_of(10, 20)], QUICK)
+        measured(unjudged, 10, 20)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +131,7 @@ def test_a_topic_without_a_shared_question_stops_with_run_step_and_topic():
 )
 def test_tables_that_are_no_stances_are_refused(change, message):
     with pytest.raises(ArtifactError, match=message):
-        value_table(change(random_stances({"work": 2})), [run_of(10, 20)], QUICK)
+        measured(change(random_stances({"work": 2})), 10, 20)
 
 
 def test_files_are_read_as_the_one_table_that_they_make_up(tmp_path):
@@ -164,7 +141,7 @@ def test_files_are_read_as_the_one_table_that_they_make_up(tmp_path):
     for file, part in zip(files, parts, strict=True):
         part.sample(fraction=1, shuffle=True, seed=1).write_parquet(file)
     found = measure(read_panel(files, QUICK), [run_of(10, 20)], QUICK).values
-    assert found.equals(value_table(stances, [run_of(10, 20)], QUICK))
+    assert found.equals(measured(stances, 10, 20).values)
 
 
 def test_a_checkpoint_in_two_files_or_two_models_are_refused(tmp_path):

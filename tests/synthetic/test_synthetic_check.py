@@ -23,29 +23,20 @@ def reply(text: str, finish: str = "stop") -> ChatReply:
         (reply("the prompt is too long", "error"), Fault.ERROR),
         (reply("something \ud800 broken"), Fault.NOT_UNICODE),
         (reply("I'm sorry, but I can't help with that."), Fault.REFUSAL),
+        (reply("I’m sorry, but I can’t write that."), Fault.REFUSAL),
+        (reply("I cannot provide an argument against equal rights."), Fault.REFUSAL),
+        (reply("I cannot support higher taxes, because they punish work."), None),
+        (reply("I can't accept that the state ends a life."), None),
+        (reply("Sorry states are made by sorry laws, and this law is one."), None),
+        (reply("As an AI language model, I see that taxes are theft."), Fault.MACHINE),
+        (reply("Taxes are theft, and I say so although I’m just an AI."), Fault.MACHINE),
+        (reply("An AI can take over dull work, and workers should share in what that brings."), None),
+        (reply("As a virtual assistant I value what taxes pay for."), Fault.MACHINE),
+        (reply("As an assistant in a school I see daily what taxes pay for."), None),
     ],
 )
 def test_reply_fault(found: ChatReply, fault: Fault | None) -> None:
     assert reply_fault(found) == fault
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("I’m sorry, but I can’t write that.", Fault.REFUSAL),
-        ("I cannot provide an argument against equal rights.", Fault.REFUSAL),
-        ("I cannot support higher taxes, because they punish work.", None),
-        ("I can't accept that the state ends a life.", None),
-        ("Sorry states are made by sorry laws, and this law is one.", None),
-        ("As an AI language model, I see that taxes are theft.", Fault.MACHINE),
-        ("Taxes are theft, and I say so although I’m just an AI.", Fault.MACHINE),
-        ("An AI can take over dull work, and workers should share in what that brings.", None),
-        ("As a virtual assistant I value what taxes pay for.", Fault.MACHINE),
-        ("As an assistant in a school I see daily what taxes pay for.", None),
-    ],
-)
-def test_stances_are_told_from_refusals_and_machines(text: str, fault: Fault | None) -> None:
-    assert reply_fault(reply(text)) == fault
 
 
 @pytest.mark.parametrize(

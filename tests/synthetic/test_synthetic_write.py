@@ -58,12 +58,3 @@ def test_a_template_needs_value_and_side(tmp_path: Path) -> None:
     own.write_text("Be nice to {value}")
     with pytest.raises(ConfigError, match=r"synthetic\.template.*\{value\} and \{side\}"):
         read_writer_prompt(str(own))
-
-
-@pytest.mark.parametrize(
-    ("changed", "key"),
-    [({"attempts": 0}, "attempts"), ({"temperature": 0.0}, "temperature"), ({"minimum": 2}, "minimum")],
-)
-def test_settings_out_of_range(changed: dict[str, float], key: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{key}'"):
-        WriterSettings.read({"seed": 0, **changed})

@@ -35,9 +35,9 @@ from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.stances import write_stances
 from valuedrift.llm.batch_files import read_batch_outcomes, write_batch_file
+from valuedrift.llm.chat_format import Answered
 from valuedrift.llm.complete import ask
 from valuedrift.llm.cost import value_of
-from valuedrift.llm.http_errors import Answered
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, set_chat

@@ -167,7 +167,7 @@ def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int
         base: The base model's folder.
         checkpoints: All checkpoints of the run.
         answers: The run's tables of answers.
-        keep: Which to keep, as `machine.keep`: every, final or every_nth.
+        keep: Which to keep, as `machine.keep`: all, final or every_nth.
         nth: With `--keep every_nth`, keep each nth.
     """
     from valuedrift.generation.prune_answered import prune_run

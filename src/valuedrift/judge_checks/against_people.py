@@ -129,14 +129,13 @@ def confusion_table(quality: Quality) -> pl.DataFrame:
 
 def _compare(truth: Labels, found: Labels, name: str, bootstrap: Bootstrap) -> dict[str, Any]:
     judged = found != UNJUDGED
-    counts = confusion(truth[judged], found[judged], len(FOUR))
-    replicates = resample(counts, name, bootstrap)
+    counts = resample(confusion(truth[judged], found[judged], len(FOUR)), name, bootstrap)
     n = int(judged.sum())
     return {
         "n": n,
         "unjudged": len(found) - n,
-        "three": scores(STANCES, merge(counts, _AS_STANCES), merge(replicates, _AS_STANCES), bootstrap),
-        "four": scores(FOUR, counts, replicates, bootstrap),
+        "three": scores(STANCES, merge(counts, _AS_STANCES), bootstrap),
+        "four": scores(FOUR, counts, bootstrap),
     }
 
 

@@ -1,6 +1,7 @@
 """Agreement between two labellings, computed from their confusion matrix, with intervals.
 
-Confusion matrices are (labels, labels, ...): first the truth, then what was found, then bootstrap replicates if any.
+Confusion matrices are (labels, labels, ...): first the truth, then what was found, then, if there are bootstrap
+replicates, the sample itself and its replicates.
 """
 
 from __future__ import annotations
@@ -30,32 +31,31 @@ def confusion(truth: Labels, found: Labels, size: int) -> FloatArray:
     return np.bincount(truth * size + found, minlength=size * size).reshape(size, size).astype(np.float64)
 
 
-def scores(labels: Sequence[str], counts: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> dict[str, Any]:
-    """Scores of `counts` (k, k) with the intervals of their `replicates` (k, k, replicates).
+def scores(labels: Sequence[str], counts: FloatArray, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Scores of `counts` (k, k, 1 + replicates) with their intervals.
 
     Returns:
         As JSON has it: `labels` (k), `confusion` (counts, truth by found), and `accuracy`, `macro_f1`, `weighted_f1`
         and `kappa`, each with `value, low, high`, which are null if they aren't defined.
     """
     measures = {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "kappa": cohen_kappa}
-    found: dict[str, Any] = {"labels": list(labels), "confusion": counts.astype(np.int64).tolist()}
+    found: dict[str, Any] = {"labels": list(labels), "confusion": counts[..., 0].astype(np.int64).tolist()}
     for name, measure in measures.items():
-        value, low, high = estimate(measure(counts), measure(replicates), bootstrap)
+        value, low, high = estimate(measure(counts), bootstrap)
         found[name] = {"value": value, "low": low, "high": high}
     return found
 
 
 def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
-    """The confusion matrices of rows drawn with replacement, (k, k, replicates).
+    """`counts` and the confusion matrices of rows drawn with replacement, (k, k, 1 + replicates).
 
     Drawing rows and counting them per cell is the same as drawing the counts from a multinomial distribution, whose
     cost doesn't grow with the rows. The random stream depends on the bootstrap's seed and `name`.
     """
-    rows = counts.sum()
-    if rows == 0:
-        return np.zeros((*counts.shape, bootstrap.replicates))
-    draws = bootstrap.stream(name).multinomial(int(rows), counts.ravel() / rows, size=bootstrap.replicates)
-    return np.ascontiguousarray(draws.T, dtype=np.float64).reshape(*counts.shape, -1)
+    rows = int(counts.sum())
+    shares = counts.ravel() / max(rows, 1)
+    draws = bootstrap.stream(name).multinomial(rows, shares, size=bootstrap.replicates)
+    return np.vstack([counts.ravel(), draws]).T.reshape(*counts.shape, -1)
 
 
 def merge(counts: FloatArray, merged_to: tuple[int, ...]) -> FloatArray:
@@ -91,12 +91,12 @@ def cohen_kappa(counts: FloatArray) -> FloatArray:
     return ratio(accuracy(counts) - chance, 1 - chance)
 
 
-def estimate(value: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Bounded:
-    """`value` with the interval of those `replicates` (replicates,) that are defined."""
-    defined = replicates[np.isfinite(replicates)]
-    if np.isnan(value) or not defined.size:
+def estimate(values: FloatArray, bootstrap: Bootstrap) -> Bounded:
+    """The first of `values` (1 + replicates,), with the interval of those of the others that are defined."""
+    value, replicates = values[0], values[1:][np.isfinite(values[1:])]
+    if np.isnan(value) or not replicates.size:
         return None, None, None
-    low, high = bootstrap.interval(defined)
+    low, high = bootstrap.interval(replicates)
     return float(value), float(low), float(high)
 
 

@@ -86,5 +86,5 @@ def _measures(sums: FloatArray, bootstrap: Bootstrap) -> dict[str, float | None]
     return {
         f"{name}{end}": number
         for name, values in zip(MEASURES, measured, strict=True)
-        for end, number in zip(ENDS, estimate(values[0], values[1:], bootstrap), strict=True)
+        for end, number in zip(ENDS, estimate(values, bootstrap), strict=True)
     }

@@ -13,7 +13,7 @@ from valuedrift.judge_checks.agreement_scores import ENDS, Bounded, cohen_kappa,
 from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.matching import KEYS
 from valuedrift.paper.table_files import Table, markdown
-from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.judge_agreement import weighted_share
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
 from valuedrift.visible_text import visible
@@ -130,11 +130,6 @@ def _shares(part: pl.DataFrame, level: float) -> list[Bounded]:
 def _kappas(rows: pl.DataFrame, bootstrap: Bootstrap) -> list[Bounded]:
     human, judged = (rows[name].replace_strict(STANCES, range(3), return_dtype=pl.Int64).to_numpy() for name in _BOTH)
     cells = np.eye(9)[human * 3 + judged]
-    draws = bootstrap.weights("pairs", rows.height)
-    return [_kappa(one, draws, bootstrap) for one in (cells, cells * rows["weight"].to_numpy()[:, None])]
-
-
-def _kappa(cells: FloatArray, draws: FloatArray, bootstrap: Bootstrap) -> Bounded:
-    """κ of pairs, given each one's cell of the confusion matrix (pairs, 9) and bootstrap draws (pairs, replicates)."""
-    value = cohen_kappa(cells.sum(axis=0).reshape(3, 3))
-    return estimate(value, cohen_kappa((cells.T @ draws).reshape(3, 3, -1)), bootstrap)
+    draws = np.column_stack([np.ones(rows.height), bootstrap.weights("pairs", rows.height)])
+    weighted = cells * rows["weight"].to_numpy()[:, None]
+    return [estimate(cohen_kappa((one.T @ draws).reshape(3, 3, -1)), bootstrap) for one in (cells, weighted)]

@@ -112,19 +112,16 @@ def _stance_judge(file: Path, rows: Sequence[NumberedRow]) -> str:
 
 
 def _stances(file: Path, number: int, row: Row) -> list[float]:
-    values = [row.get(field) for field in PROBABILITIES]
+    values: list[Any] = [row.get(field) for field in PROBABILITIES]
     if all(value is None for value in values):
         return [math.nan] * len(values)
-    numbers = [_probability(file, number, field, value) for field, value in zip(PROBABILITIES, values, strict=True)]
-    if abs(sum(numbers) - 1) > 1e-3:
+    for field, value in zip(PROBABILITIES, values, strict=True):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not -1e-6 <= value <= 1 + 1e-6:
+            expected = "a probability, or null in all three where there is no stance"
+            raise DataError(file, number, field, value, expected)
+    if abs(sum(values) - 1) > 1e-3:
         raise DataError(file, number, ", ".join(PROBABILITIES), values, "three probabilities that sum to 1")
-    return numbers
-
-
-def _probability(file: Path, number: int, field: str, value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and -1e-6 <= value <= 1 + 1e-6:
-        return float(value)
-    raise DataError(file, number, field, value, "a probability, or null in all three where there is no stance")
+    return values
 
 
 def _refused(file: Path, number: int, row: Row) -> bool:

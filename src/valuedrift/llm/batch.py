@@ -22,9 +22,9 @@ from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import read_json, write_json
 from valuedrift.llm.batch_api import BatchApi
 from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_outcomes, write_batch_file
-from valuedrift.llm.chat_format import NO_LOGPROBS, lacks_logprobs
+from valuedrift.llm.chat_format import NO_LOGPROBS, Answered, Failed, lacks_logprobs
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
-from valuedrift.llm.http_errors import Answered, EndpointError, Failed, Outcome, Refused, endpoint_name, refused_error
+from valuedrift.llm.http_errors import EndpointError, Outcome, Refused, endpoint_name, refused_error
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress

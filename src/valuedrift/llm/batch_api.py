@@ -14,8 +14,8 @@ from openai import APIError, APIStatusError, OpenAI
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.batch_files import ROUTE
+from valuedrift.llm.chat_format import Answered
 from valuedrift.llm.http_errors import (
-    Answered,
     EndpointError,
     Overloaded,
     Refused,

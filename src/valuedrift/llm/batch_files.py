@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from valuedrift.files import publish
-from valuedrift.llm.chat_format import body_of, request_of
-from valuedrift.llm.http_errors import Failed, Outcome, Response, classify
+from valuedrift.llm.chat_format import Failed, body_of, request_of
+from valuedrift.llm.http_errors import Outcome, Response, classify
 from valuedrift.llm.request import ChatRequest
 
 ROUTE: Final = "/v1/chat/completions"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
@@ -12,12 +13,20 @@ NO_LOGPROBS = "the completion has no log-probabilities"
 _FINISHED = ("stop", "length", "content_filter")
 
 
-class Malformed(Exception):
-    """A response that isn't the chat completion that was asked for; the message says why."""
+@dataclass(frozen=True)
+class Answered:
+    """The response is a reply, or says that the request can never be answered."""
 
-    def __init__(self, message: str, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
-        super().__init__(message)
-        self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
+    reply: ChatReply
+
+
+@dataclass(frozen=True)
+class Failed:
+    """This attempt failed, another may succeed. The tokens were billed all the same."""
+
+    cause: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 def body_of(request: ChatRequest, model: str, limit: str = "max_completion_tokens") -> dict[str, Any]:
@@ -52,15 +61,15 @@ def request_of(body: dict[str, Any]) -> ChatRequest:
     )
 
 
-def parse_reply(content: bytes | str, latency: float, wants_logprobs: bool) -> ChatReply:
+def parse_reply(content: bytes, latency: float, wants_logprobs: bool) -> Answered | Failed:
     """The reply in a response's JSON; token counts that the server doesn't send are 0.
 
-    Raises Malformed if there is no reply, or if it lacks the log-probabilities asked for.
+    It is Failed if there is no reply, or if it lacks the log-probabilities asked for.
     """
     try:
         body = json.loads(content)
     except ValueError:
-        raise Malformed("the body is not JSON") from None
+        return Failed("the body is not JSON")
     try:
         choice = body["choices"][0]
         text = choice["message"].get("content") or choice["message"].get("refusal") or ""
@@ -69,13 +78,11 @@ def parse_reply(content: bytes | str, latency: float, wants_logprobs: bool) -> C
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         top = _first_token(choice.get("logprobs"))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-        raise Malformed("the body is not a chat completion") from None
+        return Failed("the body is not a chat completion")
     if not isinstance(text, str) or finish not in _FINISHED:
-        raise Malformed(f"the completion has finish_reason {str(finish)[:40]!r}", *tokens)
+        return Failed(f"the completion has finish_reason {str(finish)[:40]!r}", *tokens)
     reply = ChatReply(text, finish, *tokens, latency, top)
-    if wants_logprobs and lacks_logprobs(reply):
-        raise Malformed(NO_LOGPROBS, *tokens)
-    return reply
+    return Failed(NO_LOGPROBS, *tokens) if wants_logprobs and lacks_logprobs(reply) else Answered(reply)
 
 
 def lacks_logprobs(reply: ChatReply) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
-from valuedrift.llm.http_errors import BudgetError, Failed
+from valuedrift.llm.chat_format import Failed
+from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 

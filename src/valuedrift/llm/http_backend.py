@@ -9,19 +9,10 @@ from contextlib import aclosing, closing
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
-from valuedrift.llm.chat_format import body_of
+from valuedrift.llm.chat_format import Answered, Failed, body_of
 from valuedrift.llm.client import Client
 from valuedrift.llm.cost import Spending, value_of
-from valuedrift.llm.http_errors import (
-    Answered,
-    EndpointError,
-    Failed,
-    Overloaded,
-    Refused,
-    classify,
-    endpoint_name,
-    refused_error,
-)
+from valuedrift.llm.http_errors import EndpointError, Overloaded, Refused, classify, endpoint_name, refused_error
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest

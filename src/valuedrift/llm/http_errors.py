@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
-from valuedrift.llm.chat_format import Malformed, parse_reply
+from valuedrift.llm.chat_format import Answered, Failed, parse_reply
 from valuedrift.llm.request import ChatReply
 
 OPENAI = "https://api.openai.com/v1"
@@ -56,27 +56,11 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The response is a reply, or says that the request can never be answered."""
-
-    reply: ChatReply
-
-
-@dataclass(frozen=True)
 class Overloaded:
     """The server accepts no requests now. `wait`: the seconds that it asked for."""
 
     cause: str
     wait: float | None
-
-
-@dataclass(frozen=True)
-class Failed:
-    """This attempt failed, another may succeed. The tokens were billed all the same."""
-
-    cause: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,10 +80,7 @@ def classify(response: Response, wants_logprobs: bool) -> Outcome:
     if response.status == 0:
         return Overloaded(response.fault, None) if response.unreachable else Failed(response.fault)
     if response.status < 300:
-        try:
-            return Answered(parse_reply(response.content, response.latency, wants_logprobs))
-        except Malformed as error:
-            return Failed(str(error), error.prompt_tokens, error.completion_tokens)
+        return parse_reply(response.content, response.latency, wants_logprobs)
     told = read_error(response.content)
     if response.status in (400, 413, 422) and told["code"] in _FILTERED:
         return Answered(ChatReply(told["message"], "content_filter", 0, 0, 0.0))

@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.data.rows import read_rows
-from valuedrift.errors import ArtifactError, DataError
+from valuedrift.errors import ArtifactError, DataError, require_columns
 from valuedrift.probes.question_clusters import NOISE
-from valuedrift.probes.questions import same_text
+from valuedrift.probes.questions import read_text, same_text
 
 Labels = NDArray[np.int64]
 
@@ -31,7 +31,9 @@ def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
         published: PRISM's table with `cluster_id` (-1 for outliers) and `top_texts`, a Python list of examples.
     """
     table = _read_table(clustered)
-    row_of = _rows_by_text(clustered, table)
+    column = "prompt" if "prompt" in table.columns else "question"
+    require_columns(clustered, table.columns, (column, "cluster", "soft_cluster"))
+    row_of = {same_text(text): row for row, text in enumerate(table[column])}
     examples = [(label, row_of.get(same_text(text))) for label, text in read_examples(published)]
     matched = [(label, row) for label, row in examples if row is not None]
     if not any(label != NOISE for label, _ in matched):
@@ -48,7 +50,21 @@ def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
 
 def read_examples(published: Path) -> list[tuple[int, str]]:
     """(cluster id, text) of every example; raises DataError for a malformed row."""
-    return [each for number, row in read_rows(published) for each in _examples(published, number, row)]
+    examples = []
+    for number, row in read_rows(published):
+        label, listed = (read_text(str(published), number, row, field) for field in ("cluster_id", "top_texts"))
+        try:
+            cluster = int(label)
+        except ValueError:
+            raise DataError(published, number, "cluster_id", label, "a whole number") from None
+        try:
+            texts = ast.literal_eval(listed)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            texts = None
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise DataError(published, number, "top_texts", listed, "a list of texts in Python's notation")
+        examples += [(cluster, text) for text in texts]
+    return examples
 
 
 def purity(truth: Labels, found: Labels) -> float:
@@ -85,28 +101,3 @@ def _read_table(path: Path) -> pl.DataFrame:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ArtifactError(path, str(error), "a parquet file of clustered questions", "Cluster first.") from None
-
-
-def _rows_by_text(path: Path, table: pl.DataFrame) -> dict[str, int]:
-    column = "prompt" if "prompt" in table.columns else "question"
-    missing = {column, "cluster", "soft_cluster"} - set(table.columns)
-    if missing:
-        raise ArtifactError(path, f"the columns {', '.join(table.columns)}", f"{', '.join(sorted(missing))} too")
-    return {same_text(text): row for row, text in enumerate(table[column])}
-
-
-def _examples(published: Path, number: int, row: dict[str, Any]) -> list[tuple[int, str]]:
-    for field in ("cluster_id", "top_texts"):
-        if field not in row:
-            raise DataError(published, number, field, f"the fields {', '.join(row)}", "this field")
-    try:
-        label = int(row["cluster_id"])
-    except ValueError:
-        raise DataError(published, number, "cluster_id", row["cluster_id"], "a whole number") from None
-    try:
-        texts = ast.literal_eval(row["top_texts"])
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        texts = None
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise DataError(published, number, "top_texts", row["top_texts"], "a list of texts in Python's notation")
-    return [(label, text) for text in texts]

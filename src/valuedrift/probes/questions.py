@@ -55,7 +55,7 @@ def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: in
     of another topic. This is a substitute for the clustering of the paper's section 3 and appendix A.
 
     Raises:
-        DataError: A topic has fewer prompts than wanted.
+        ArtifactError: A topic has fewer prompts than wanted.
     """
     patterns = {topic: keyword_pattern(topic, words) for topic, words in keywords.items()}
     prompts = [read_text(file, number, row, "user_prompt") for number, row in read_rows(expand_path(file))]
@@ -67,11 +67,8 @@ def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: in
         for prompt in distinct.values()
     ]
     found = {topic: [prompt for prompt, matched in matches if matched == [topic]] for topic in keywords}
-    short = {topic: len(questions) for topic, questions in found.items() if len(questions) < per_topic}
-    if short:
-        listed = ", ".join(f"{topic}: {questions}" for topic, questions in short.items())
-        do = f"Found {listed}. Add keywords for these topics or ask for fewer questions per topic."
-        raise DataError(file, None, "user_prompt", f"{len(short)} topics with fewer", f"{per_topic} per topic", do)
+    do = "Add keywords for these topics or ask for fewer questions per topic."
+    chosen = _draw(file, found, per_topic, seed, do)
     counts = {
         "read": len(prompts),
         "duplicates": len(prompts) - len(distinct),
@@ -80,7 +77,7 @@ def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: in
         "matched": {topic: len(questions) for topic, questions in found.items()},
         "seed": seed,
     }
-    return _probes([(topic, text) for topic in found for text in _choose(topic, found[topic], per_topic, seed)], counts)
+    return _probes(chosen, counts)
 
 
 def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: int, seed: int) -> Probes:
@@ -92,11 +89,8 @@ def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: i
         ArtifactError: A topic has fewer questions.
     """
     found = {topic: value_laden.filter(topic=topic)["question"].to_list() for topic in topics}
-    short = [f"{topic} ({len(questions)})" for topic, questions in found.items() if len(questions) < per_topic]
-    if short:
-        do = "Choose more clusters for these topics, or ask for fewer questions per topic."
-        raise ArtifactError("value-laden questions", f"too few for {', '.join(short)}", f"{per_topic} per topic", do)
-    chosen = [(topic, text) for topic in topics for text in _choose(topic, found[topic], per_topic, seed)]
+    do = "Choose more clusters for these topics, or ask for fewer questions per topic."
+    chosen = _draw("value-laden questions", found, per_topic, seed, do)
     return _probes(chosen, {"value_laden": {topic: len(found[topic]) for topic in topics}, "seed": seed})
 
 
@@ -144,6 +138,13 @@ def keyword_pattern(topic: str, words: Sequence[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
 
 
-def _choose(topic: str, questions: list[str], count: int, seed: int) -> list[str]:
-    """`count` of a topic's questions; the draw depends only on `seed` and their texts."""
-    return sorted(questions, key=lambda question: order_key(seed, question_id(topic, question)))[:count]
+def _draw(source: str, found: Mapping[str, list[str]], per_topic: int, seed: int, do: str) -> list[tuple[str, str]]:
+    """(topic, question) of `per_topic` questions of each topic; the draw depends only on `seed` and their texts."""
+    short = [f"{topic} ({len(questions)})" for topic, questions in found.items() if len(questions) < per_topic]
+    if short:
+        raise ArtifactError(source, f"too few for {', '.join(short)}", f"{per_topic} per topic", do)
+    drawn: list[tuple[str, str]] = []
+    for topic, questions in found.items():
+        ordered = sorted(questions, key=lambda text: order_key(seed, question_id(topic, text)))
+        drawn += [(topic, text) for text in ordered[:per_topic]]
+    return drawn

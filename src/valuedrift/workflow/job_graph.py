@@ -112,12 +112,6 @@ def _in_words(error: BaseException, before: str, formatted: str) -> str:
     if isinstance(error, SystemExit):
         lines = [line for line in before.splitlines() if "error: " in line.lower()]
         return lines[-1].partition("rror: ")[2] if lines else before.strip()
-    if isinstance(error, known.AmbiguousRuleException):
-        rules, file = (
-            sorted((error.rule1.name, error.rule2.name)),
-            text.partition("\n")[0].partition(" for the file ")[2],
-        )
-        return f"Rules {' and '.join(rules)} both make {file}"
     return " ".join(takewhile(lambda line: not line.startswith("  File "), formatted.strip().splitlines()))
 
 
