@@ -29,7 +29,7 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
 
 
 def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
-    """Draw people's shares against predicted probabilities, one panel per judge; they are equal on the grey diagonal."""
+    """Draw people's shares against predicted probabilities, one panel per judge; both are equal on the diagonal."""
     panels = [
         _calibration_panel(calibration.filter(pl.col("judge") == judge)).properties(title=judge)
         for judge in calibration["judge"].unique(maintain_order=True)
