@@ -26,7 +26,7 @@ def describe(table: str, columns: Sequence[str]) -> dict[str, str]:
 
 
 def readme(tables: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> str:
-    """Return README.md: one line per table and, indented, one per column; `tables`: table → (its files, its columns)."""
+    """Return README.md: one line per table and, indented, one per column; `tables` is table → (files, columns)."""
     lines = [
         "# Exported tables",
         "",
