@@ -20,7 +20,7 @@ def file_digest(path: Path) -> str:
 
 
 def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
-    """Return the digests of many files, computed by several threads: hashing runs in parallel, and weights are large."""
+    """Return the digests of many files, computed by several threads: hashing is parallel, and weights are large."""
     listed = list(paths)
     with ThreadPoolExecutor() as threads:
         return dict(zip(listed, threads.map(file_digest, listed), strict=True))
