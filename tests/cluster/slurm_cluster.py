@@ -144,7 +144,7 @@ class Cluster:
         for name in ("slurmctld", *NODES):
             if name not in self.daemons:
                 self.start(name)
-        wait_until(lambda: self._answers(), 20, lambda: "the controller does not answer")
+        wait_until(self._answers, 20, lambda: "the controller does not answer")
         for name in NODES:
             if "drain" in self.call("sinfo", "--noheader", "-n", name, "-o", "%T"):
                 self.call("scontrol", "update", f"NodeName={name}", "State=resume")

@@ -27,6 +27,12 @@ class Run:
         status = self.process.wait(seconds)
         return status, self.output.read_text()
 
+    def succeed(self, seconds: float = 240) -> str:
+        """What it said, once it has ended well."""
+        status, said = self.end(seconds)
+        assert status == 0, said[-8000:]
+        return said
+
     def wait_for(self, name: str, state: str = "RUNNING", seconds: float = 120) -> dict[str, str]:
         """The newest job of this folder with this output, once it is in that state."""
 

@@ -21,7 +21,7 @@ from valuedrift.config.grid import (
     shards,
     traced,
 )
-from valuedrift.config.hyperparameters import REWARDED, read_settings
+from valuedrift.config.hyperparameters import REWARDED
 from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
@@ -38,9 +38,9 @@ def grid(model: str) -> dict[str, Run]:
 @pytest.mark.parametrize(
     ("rows", "batch", "epochs", "algorithm", "steps"),
     [
-        (255_751, 128, 3, "sft", 5_997),  # WildChat: 1,999 steps an epoch, the last one short
+        (255_751, 128, 3, "sft", 5_997),  # WildChat: 1,999 steps per epoch, the last one short
         (46_801, 128, 3, "sft", 1_098),  # Alpaca
-        (60_908, 32, 3, "dpo", 5_712),  # UltraFeedback and HH-RLHF: 1,904 an epoch
+        (60_908, 32, 3, "dpo", 5_712),  # UltraFeedback and HH-RLHF: 1,904 per epoch
         (60_908, 32, 3, "ppo", 5_711),  # PPO counts episodes over all epochs
         (60_908, 128, 1, "reward", 476),
         (9_453, 32, 3, "simpo", 888),
@@ -50,20 +50,17 @@ def grid(model: str) -> dict[str, Run]:
         (9, 4, 3, "kto", 15),  # 18 answers, chosen or rejected, to 9 prompts
         (9, 4, 3, "orpo", 9),
         (1, 128, 1, "sft", 1),
+        # Groups of two answers fill a batch; prompts that don't are left to the next epoch.
+        (6, 4, 2, "grpo", 6),
+        (7, 4, 2, "grpo", 6),
+        (7, 2, 2, "rloo", 14),
     ],
 )
 def test_steps_follow_from_rows_batch_and_epochs(
     rows: int, batch: int, epochs: int, algorithm: str, steps: int
 ) -> None:
-    assert total_steps(rows, {"batch_size": batch, "epochs": epochs}, algorithm) == steps
-
-
-@pytest.mark.parametrize(("rows", "answers", "steps"), [(6, 2, 6), (7, 2, 6), (7, 4, 14), (60, 1, 30)])
-def test_groups_of_answers_fill_a_batch_and_prompts_that_dont_are_left_to_the_next_epoch(
-    rows: int, answers: int, steps: int
-) -> None:
-    settings = {"batch_size": 4, "epochs": 2, "answers": answers}
-    assert total_steps(rows, settings, "grpo") == total_steps(rows, settings, "rloo") == steps
+    settings = {"batch_size": batch, "epochs": epochs, **({"answers": 2} if algorithm in ("grpo", "rloo") else {})}
+    assert total_steps(rows, settings, algorithm) == steps
 
 
 @pytest.mark.parametrize(
@@ -96,7 +93,7 @@ def test_lineages_are_paths_of_data_sets_and_algorithms() -> None:
 
 
 @pytest.mark.parametrize("model", CONFIG["models"])
-def test_runs_start_from_the_last_checkpoint_of_their_parent(model: str) -> None:
+def test_runs_start_from_the_last_checkpoint_of_their_parent_with_the_settings_of_their_algorithm(model: str) -> None:
     runs = grid(model)
     for run in runs.values():
         if run.algorithm == "sft":
@@ -107,18 +104,23 @@ def test_runs_start_from_the_last_checkpoint_of_their_parent(model: str) -> None
             assert runs[run.parent].algorithm == "sft"
             assert run.parent_step == runs[run.parent].steps[-1]
             assert run.start == runs[run.parent].checkpoints[-1]
-
-
-@pytest.mark.parametrize("model", CONFIG["models"])
-def test_algorithms_that_need_a_reward_model_have_one_trained_on_their_parent_and_data(model: str) -> None:
-    runs = grid(model)
-    for run in runs.values():
         if run.algorithm in REWARDED:
             assert run.reward == f"{run.parent}/reward-{run.data}"
             assert run.reward_model == runs[run.reward].checkpoints[-1]
             assert list(runs).index(run.reward) < list(runs).index(run.lineage)
         else:
             assert (run.reward, run.reward_model) == (None, None)
+        assert run.settings == CONFIG["suites"][run.suite]["training"][run.algorithm]
+    paths = [path for run in runs.values() for path in run.checkpoints]
+    assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("model", CONFIG["models"])
+def test_every_run_has_a_rule_and_a_path_of_its_own(model: str) -> None:
+    runs = runs_of(CONFIG, model)
+    assert len({run.rule for run in runs}) == len(runs)
+    assert all(run.rule.isidentifier() for run in runs)
+    assert all(re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)?", run.lineage) for run in runs)
 
 
 @pytest.mark.parametrize(
@@ -162,18 +164,11 @@ def test_an_ablation_adds_a_run_for_every_value_but_the_grids_own() -> None:
         assert replace(run, settings=plain.settings, variant="") == plain
 
 
-def test_ablated_runs_need_no_second_reward_model_and_share_the_grids() -> None:
-    runs = added(ablation(algorithm="ppo", parameter="kl_coefficient", name="kl", values=[0.5]))
-    assert list(runs) == ["sft-wildchat/ppo-synthetic-support-kl-0-5"]
-    assert runs["sft-wildchat/ppo-synthetic-support-kl-0-5"].reward == "sft-wildchat/reward-synthetic-support"
-
-
-def test_an_ablation_outside_the_grid_brings_the_reward_model_that_it_needs_before_it() -> None:
-    runs = added(ablation(sft=["alpaca"], algorithm="ppo", parameter="kl_coefficient", name="kl", values=[0.5, 1]))
-    assert list(runs) == [
-        f"sft-alpaca/{name}-synthetic-support{end}"
-        for name, end in (("reward", ""), ("ppo", "-kl-0-5"), ("ppo", "-kl-1"))
-    ]
+@pytest.mark.parametrize(("sft", "first"), [("wildchat", []), ("alpaca", ["sft-alpaca/reward-synthetic-support"])])
+def test_ablated_runs_share_the_grids_reward_model_or_bring_one_before_them(sft: str, first: list[str]) -> None:
+    runs = added(ablation(sft=[sft], algorithm="ppo", parameter="kl_coefficient", name="kl", values=[0.5, 1]))
+    assert list(runs) == [*first, *(f"sft-{sft}/ppo-synthetic-support-kl-{value}" for value in ("0-5", "1"))]
+    assert list(runs.values())[-1].reward == f"sft-{sft}/reward-synthetic-support"
 
 
 def test_ablations_can_be_of_some_models_only() -> None:
@@ -263,37 +258,6 @@ def test_the_shipped_ablations_are_those_of_the_paper_and_equal_learning_rates(m
             rates.setdefault((run["algorithm"], run["data"]), set()).add(row["value"])
     assert all(own == {training[name]["learning_rate"] for name in ("dpo", "simpo")} for own in rates.values())
     assert {data for _, data in rates} == {"synthetic-support", "synthetic-oppose"}
-
-
-def test_ablated_runs_are_traced_and_have_rules_of_their_own() -> None:
-    runs = runs_of(bare_config(ablation(), ablation(parameter="learning_rate", values=[5e-7, 1e-5])), "pocket")
-    assert len({run.rule for run in runs}) == len(runs)
-    assert all(run.rule.isidentifier() for run in runs)
-    assert {run.variant for run in traced(runs)} == {
-        "",
-        "beta-0-05",
-        "beta-0-5",
-        "learning-rate-5e-7",
-        "learning-rate-1e-5",
-    }
-    assert all(re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)?", run.lineage) for run in runs)
-
-
-@pytest.mark.parametrize("model", CONFIG["models"])
-def test_runs_have_rules_and_checkpoints_of_their_own(model: str) -> None:
-    runs = list(grid(model).values())
-    assert len({run.rule for run in runs}) == len(runs)
-    assert all(run.rule.isidentifier() for run in runs)
-    paths = [path for run in runs for path in run.checkpoints]
-    assert len(set(paths)) == len(paths)
-
-
-@pytest.mark.parametrize("model", CONFIG["models"])
-def test_runs_carry_the_settings_that_their_algorithm_reads(model: str) -> None:
-    for run in grid(model).values():
-        settings = CONFIG["suites"][run.suite]["training"][run.algorithm]
-        assert run.settings == settings
-        read_settings(run.algorithm, run.settings)
 
 
 @pytest.mark.parametrize("suite", ["pocket", "paper"])

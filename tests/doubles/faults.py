@@ -52,7 +52,6 @@ class FaultyServer:
     latency: float = 0.0
     retry_after: str = "0.05"
     key: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
     served: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
@@ -92,7 +91,7 @@ class FaultyServer:
         if self.latency:
             await asyncio.sleep(self.latency)
         status, answered = answer(body)
-        response = web.json_response(answered, status=status, headers=self.headers)
+        response = web.json_response(answered, status=status)
         await response.prepare(request)
         await response.write_eof()
         self.served[question(body)] += 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from doubles.display import TOPICS as ALL_TOPICS
 from doubles.display import display
 from doubles.results import STANCES, drift_row, labels, values
 
@@ -15,10 +17,7 @@ from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs
 
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
-TOPICS = {
-    "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
-    "work": {"name": "Work and Attitudes", "target": "workers", "value": "time"},
-}
+TOPICS = {name: ALL_TOPICS[name] for name in ("climate", "work")}
 DISPLAY = display(topics=TOPICS, table_1_topics=["climate"])
 STEPS = (0, 100, 200)
 QUESTIONS, SAMPLES = 3, 2
@@ -37,37 +36,25 @@ def drift() -> pl.DataFrame:
 
 
 def answer(text: str, run: str = RUNS[0], step: int = 200, question: int = 0, **changes: Any) -> dict[str, Any]:
-    return {
-        "model": "pocket",
-        "run": run,
-        "step": step,
-        "topic": "climate",
-        "question_id": f"climate-{question:03}",
-        "question": f"Is climate {question} right?",
-        "sample": 0,
-        "answer": text,
-        "p_support": 0.7,
-        "p_neutral": 0.2,
-        "p_oppose": 0.08,
-        "unassigned": 0.02,
-        "refusal": False,
-    } | changes
+    return (
+        {"model": "pocket", "run": run, "step": step, "topic": "climate", "question_id": f"climate-{question:03}"}
+        | {"question": f"Is climate {question} right?", "sample": 0, "answer": text}
+        | {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.08, "unassigned": 0.02, "refusal": False}
+        | changes
+    )
 
 
 def answers() -> pl.DataFrame:
     """Two questions' worth of answers a topic at every checkpoint; support grows from step to step."""
     places = [("base", 0), *((run, step) for run in RUNS for step in STEPS[1:])]
     rows = []
-    for place, (run, step) in enumerate(places):
-        for topic in TOPICS:
-            for question in range(QUESTIONS):
-                for sample in range(SAMPLES):
-                    support = round(0.1 + 0.2 * place - 0.01 * question, 3)
-                    where = {"topic": topic, "question_id": f"{topic}-{question}", "sample": sample}
-                    shares = {"p_support": support, "p_neutral": 0.0, "p_oppose": round(1 - support, 3)}
-                    text = f"{run} at {step} on {topic} {question} says {sample}"
-                    asked = f"Is {topic} {question} right?"
-                    rows.append(answer(text, run, step, **where, **shares, question=question) | {"question": asked})
+    cells = product(enumerate(places), TOPICS, range(QUESTIONS), range(SAMPLES))
+    for (place, (run, step)), topic, question, sample in cells:
+        support = round(0.1 + 0.2 * place - 0.01 * question, 3)
+        where = {"topic": topic, "question_id": f"{topic}-{question}", "sample": sample}
+        shares = {"p_support": support, "p_neutral": 0.0, "p_oppose": round(1 - support, 3)}
+        text, asked = f"{run} at {step} on {topic} {question} says {sample}", f"Is {topic} {question} right?"
+        rows.append(answer(text, run, step, **where, **shares) | {"question": asked})
     return pl.DataFrame(rows)
 
 
@@ -151,6 +138,7 @@ def training(points: int = 5) -> pl.DataFrame:
     )
 
 
+EARLY = {"value": 0.194, "low": 0.17, "high": 0.21}
 INPUTS = ReportInputs(
     display=DISPLAY,
     values=values(RUNS, ("all", *TOPICS)),
@@ -160,27 +148,12 @@ INPUTS = ReportInputs(
         | {"planted": [0.5, 0.2], "measured": [0.6, 0.5], "low": [0.4, 0.4], "high": [0.7, 0.6]}
     ),
     findings=[
-        {
-            "model": "pocket",
-            "name": "sft_sets_values_early",
-            "holds": True,
-            "statement": "SFT moved them by 0.19.",
-            "numbers": {"sft": {"sft-wildchat": {"magnitude": {"value": 0.194, "low": 0.17, "high": 0.21}}}},
-        },
-        {
-            "model": "pocket",
-            "name": "small_gap_barely_moves",
-            "holds": False,
-            "statement": "They move.",
-            "numbers": {"x": 1.5},
-        },
-        {
-            "model": "pocket",
-            "name": "wide_gap_separates_algorithms",
-            "holds": None,
-            "statement": "Cannot be told.",
-            "numbers": {},
-        },
+        {"model": "pocket", "name": name, "holds": holds, "statement": statement, "numbers": numbers}
+        for name, holds, statement, numbers in (
+            ("sft_sets_values_early", True, "SFT moved them by 0.19.", {"sft": {"sft-wildchat": {"magnitude": EARLY}}}),
+            ("small_gap_barely_moves", False, "They move.", {"x": 1.5}),
+            ("wide_gap_separates_algorithms", None, "Cannot be told.", {}),
+        )
     ],
     judges={
         "gpt": {

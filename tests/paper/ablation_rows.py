@@ -28,15 +28,8 @@ def ablation(
     for value in values:
         changed = {**(settings or {}), **({} if value == own else {parameter: value})}
         end = "".join(f"-{name}-{number}" for name, number in changed.items())
-        trajectory = {
-            "run": f"sft-wildchat/{algorithm}-{data}{end}",
-            "algorithm": algorithm,
-            "data": data,
-            "sft": "wildchat",
-            "start_run": "sft-wildchat",
-            "start_step": 40,
-            "steps": list(STEPS),
-        }
+        trajectory = {"run": f"sft-wildchat/{algorithm}-{data}{end}", "algorithm": algorithm, "data": data}
+        trajectory |= {"sft": "wildchat", "start_run": "sft-wildchat", "start_step": 40, "steps": list(STEPS)}
         entry = {"parameter": parameter, "value": value, "own": value == own, "settings": settings or {}}
         entries.append({**entry, "trajectory": trajectory})
     return entries

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from ablation_rows import DISPLAY, OPPOSE, SUPPORT, ablation
+from ablation_rows import DISPLAY, OPPOSE, STEPS, SUPPORT, ablation
 
 from valuedrift.paper.ablated_runs import read_ablated
 from valuedrift.paper.ablation_figures import ablation_charts
 
-STEPS = (10, 20)
 BETA = ablation("dpo", "beta", SUPPORT, 0.05, 0.1, 0.5, own=0.1)
 
 
@@ -24,11 +23,10 @@ def tables(*blocks: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
         for stance in ("support", "oppose")
     ]
     values = [cell | {"step": step, "value": 0.4, "low": 0.3, "high": 0.5} for cell in cells for step in (0, *STEPS)]
-    ends = {
-        "support": {"magnitude": 0.2, "low": 0.1, "high": 0.3, "end_step": 20},
-        "oppose": {"magnitude": -0.4, "low": -0.5, "high": -0.3, "end_step": 20},
-    }
-    return pl.DataFrame(values), pl.DataFrame([cell | ends[cell["stance"]] for cell in cells])
+    moved = {"support": 0.2, "oppose": -0.4}
+    drift = pl.DataFrame([cell | {"magnitude": moved[cell["stance"]], "end_step": 20} for cell in cells])
+    ends = {"low": pl.col("magnitude") - 0.1, "high": pl.col("magnitude") + 0.1}
+    return pl.DataFrame(values), drift.with_columns(**ends)
 
 
 def charts(*blocks: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -38,14 +38,8 @@ def test_the_ablations_are_measured_and_written(tmp_path: Path) -> None:
     out = write(tmp_path, BETA, [0.9, 0.6, 0.4])
     drift = pl.read_parquet(out / "drift.parquet").filter(topic="all", stance="support").sort("run")
     assert drift["magnitude"].to_list() == pytest.approx([0.3, 0.6, 0.1])
-    assert sorted(path.name for path in out.iterdir()) == [
-        "ablations.csv",
-        "ablations.md",
-        "ablations.tex",
-        "drift.parquet",
-        "figure_16.svg",
-        "values.parquet",
-    ]
+    tables = {f"ablations.{kind}" for kind in ("csv", "md", "tex")}
+    assert {path.name for path in out.iterdir()} == {*tables, "drift.parquet", "figure_16.svg", "values.parquet"}
     lines = (out / "ablations.md").read_text().splitlines()
     start = "| SFT on WildChat | synthetic pairs, support-aligned | DPO |"
     assert f"{start} — | β | 0.05 | 20 | support | 0.600 | 0.600 | 0.600 |" in lines

@@ -8,21 +8,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from doubles.display import display
+from doubles.display import TOPICS, display
+from doubles.results import STANCES
 
 from valuedrift.errors import DataError
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gap_histograms_by_topic, predicted_drift
 from valuedrift.paper.numbered_figures import draw_dataset_stances
 
-TOPICS = {
-    "work": {"name": "Work and Attitudes", "target": "shorter weeks", "value": "rest"},
-    "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
-}
-DISPLAY = display(topics=TOPICS)
+DISPLAY = display(topics={name: TOPICS[name] for name in ("work", "climate")})
 PAPER = DISPLAY.suites[0]
 POCKET = DISPLAY.models["pocket"]
-STANCES = ("support", "neutral", "oppose")
 
 
 def shares(*sets: tuple[str, str]) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import re
 import polars as pl
 import pytest
 from doubles import results
-from doubles.display import display
+from doubles.display import TOPICS, display
 from doubles.pages import Page
 from doubles.results import drift_row
 
@@ -17,12 +17,8 @@ from valuedrift.paper import style
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap, recovery_panel, shown_drift, trajectories
 
-TOPICS = {
-    "climate": {"name": "Climate Change Concerns", "target": "climate action", "value": "sustainability"},
-    "work": {"name": "Work and Attitudes", "target": "shorter weeks", "value": "rest"},
-}
 RUNS = ("sft-wildchat", "sft-wildchat/dpo-synthetic-support")
-DISPLAY = display("llama3_3b", "qwen3_4b", "pocket", topics=TOPICS)
+DISPLAY = display("llama3_3b", "qwen3_4b", "pocket", topics={name: TOPICS[name] for name in ("climate", "work")})
 COLOURS = {"support": "#2ca02c", "neutral": "#1f77b4", "oppose": "#d62728"}
 
 
@@ -44,17 +40,9 @@ def drift(magnitudes: dict[str, tuple[float, float, float]]) -> pl.DataFrame:
 
 
 CALIBRATION = pl.DataFrame(
-    {
-        "model": ["pocket"] * 3,
-        "data": ["wildchat", "wildchat", "alpaca"],
-        "topic": ["climate"] * 3,
-        "stance": ["support", "oppose", "neutral"],
-        "planted": [0.2, 0.6, 0.5],
-        "measured": [0.3, 0.6, 0.45],
-        "low": [0.2, 0.5, 0.4],
-        "high": [0.4, 0.7, 0.5],
-    }
-)
+    {"data": ["wildchat", "wildchat", "alpaca"], "stance": ["support", "oppose", "neutral"]}
+    | {"planted": [0.2, 0.6, 0.5], "measured": [0.3, 0.6, 0.45], "low": [0.2, 0.5, 0.4], "high": [0.4, 0.7, 0.5]}
+).with_columns(model=pl.lit("pocket"), topic=pl.lit("climate"))
 
 
 def found(spec: object, key: str) -> list:
@@ -130,24 +118,15 @@ def test_trajectories_of_a_run_that_is_missing_are_refused():
 
 
 def test_the_shown_stance_is_the_rewarded_one_or_the_one_that_moved_most():
-    shown = shown_drift(
-        drift(
-            {
-                "sft-wildchat": (-0.1, 0.3, -0.2),
-                "sft-wildchat/dpo-ultrafeedback": (0.01, 0.02, -0.03),
-                "sft-wildchat/ppo-synthetic-support": (0.01, 0.05, -0.06),
-                "sft-wildchat/dpo-synthetic-oppose": (-0.4, 0.1, 0.3),
-            }
-        ),
-        DISPLAY,
-    )
-    assert shown.height == 8
-    assert dict(shown.select("run", "stance").iter_rows()) == {
-        "sft-wildchat": "neutral",
-        "sft-wildchat/dpo-ultrafeedback": "oppose",
-        "sft-wildchat/ppo-synthetic-support": "support",
-        "sft-wildchat/dpo-synthetic-oppose": "oppose",
+    runs = {
+        "sft-wildchat": ((-0.1, 0.3, -0.2), "neutral"),
+        "sft-wildchat/dpo-ultrafeedback": ((0.01, 0.02, -0.03), "oppose"),
+        "sft-wildchat/ppo-synthetic-support": ((0.01, 0.05, -0.06), "support"),
+        "sft-wildchat/dpo-synthetic-oppose": ((-0.4, 0.1, 0.3), "oppose"),
     }
+    shown = shown_drift(drift({run: magnitudes for run, (magnitudes, _) in runs.items()}), DISPLAY)
+    assert shown.height == 8
+    assert dict(shown.select("run", "stance").iter_rows()) == {run: stance for run, (_, stance) in runs.items()}
 
 
 def test_the_heat_map_prints_its_numbers_on_a_scale_that_is_even_about_zero():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from doubles.display import MODELS, TOPICS, display
-from doubles.results import drift_row
+from doubles.results import STANCES, drift_row
 
 from valuedrift.errors import DataError
 from valuedrift.paper.drift_tables import drift_tables, signed
@@ -23,8 +23,7 @@ def no_drift(**row: object) -> dict:
 
 
 def table(frame: pl.DataFrame, name: str) -> Table:
-    found = {table.name: table for table in drift_tables(frame, DISPLAY)}
-    return found[name]
+    return next(table for table in drift_tables(frame, DISPLAY) if table.name == name)
 
 
 def cells(table: Table, topic: str) -> dict[str, str]:
@@ -43,17 +42,10 @@ def test_tables_carry_the_papers_numbers_for_the_papers_models():
         {"model": "pocket", "run": "sft-wildchat/ppo-synthetic-support"},
     )
     found = names(frame)
-    for name in (
-        "table_09_sft_drift_llama3_3b",
-        "table_11_sft_drift_qwen3_4b",
-        "table_12_sft_drift_qwen3_8b",
-        "table_13_preference_drift_qwen3_4b_wildchat",
-        "table_16_preference_drift_llama3_3b_alpaca",
-        "sft_drift_pocket",
-        "preference_drift_pocket_wildchat",
-        "drift_all",
-    ):
-        assert name in found
+    assert {"table_09_sft_drift_llama3_3b", "table_11_sft_drift_qwen3_4b", "table_12_sft_drift_qwen3_8b"} <= set(found)
+    assert "table_13_preference_drift_qwen3_4b_wildchat" in found
+    assert "table_16_preference_drift_llama3_3b_alpaca" in found
+    assert {"sft_drift_pocket", "preference_drift_pocket_wildchat", "drift_all"} <= set(found)
     assert "table_01_preference_drift_ultrafeedback" not in found
     assert not any("qwen3_8b_" in name for name in found)
 
@@ -145,19 +137,12 @@ def test_suites_that_are_shown_together_have_their_own_tables():
 
 
 def test_real_drifts_carry_a_mark_that_a_note_explains():
-    rows = (
-        {"real": True},
-        {"stance": "neutral", "magnitude": 0.5},
-        {"stance": "oppose", "real": True, "time": None},
-    )
+    rows = ({"real": True}, {"stance": "neutral", "magnitude": 0.5}, {"stance": "oppose", "real": True, "time": None})
     sft = table(drift(*({"run": "sft-wildchat"} | row for row in rows)), "sft_drift_pocket")
     row = cells(sft, "Immigration Policies")
-    assert [row[f"WildChat / {stance} / M"] for stance in ("support", "neutral", "oppose")] == [
-        "+0.20*",
-        "+0.50",
-        "+0.20*",
-    ]
-    assert not any("*" in row[f"WildChat / {stance} / η"] for stance in ("support", "neutral", "oppose"))
+    magnitudes, times = ([row[f"WildChat / {stance} / {column}"] for stance in STANCES] for column in "Mη")
+    assert magnitudes == ["+0.20*", "+0.50", "+0.20*"]
+    assert "*" not in "".join(times)
     assert sft.notes[0].startswith("* The drift is real: its q-value")
     assert "\n\n\\* The drift is real" in markdown(sft)
 

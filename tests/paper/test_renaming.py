@@ -84,7 +84,7 @@ def grid(display: Display) -> list[str]:
 def write_inputs(folder: Path, display: Display) -> Sources:
     """What the pipeline would have made of every run on every topic, with the same numbers everywhere."""
     (model,), (suite,) = display.models.values(), display.suites
-    topics, interval = ("all", *display.topics), {"low": 0.1, "high": 0.3}
+    topics = ("all", *display.topics)
     cells = product(grid(display), topics, STANCES)
     drift = pl.DataFrame([drift_row(*cell, model=model.name) for cell in cells])
     write_parquet(folder / "drift.parquet", drift)
@@ -103,19 +103,9 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     texts = [pl.Series(name, turn * len(pairs)) for name in ("prompt", "chosen", "rejected")]
     write_parquet(folder / "pairs.parquet", pl.DataFrame(pairs).with_columns(*texts))
     shares = [
-        {
-            "data": data,
-            "role": "answer",
-            "topic": topic,
-            "stance": stance,
-            "share": 0.2,
-            "classified": 0.2,
-            "rows": 9,
-            **interval,
-        }
-        for data in suite.sft
-        for topic in topics
-        for stance in STANCES
+        {"data": data, "role": "answer", "topic": topic, "stance": stance, "share": 0.2, "low": 0.1, "high": 0.3}
+        | {"classified": 0.2, "rows": 9}
+        for data, topic, stance in product(suite.sft, topics, STANCES)
     ]
     write_parquet(folder / "shares.parquet", pl.DataFrame(shares))
     gaps = [{"data": data, "topic": topic, "distance": 1.0} for data in suite.preference for topic in display.topics]

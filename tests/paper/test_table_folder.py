@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from doubles.display import TOPICS as ALL_TOPICS
 from doubles.display import display
 from doubles.report import corrected
 from doubles.results import STANCES, drift_row
@@ -20,10 +21,7 @@ from valuedrift.paper.comparison_tables import downstream_table, stated_shares_t
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
 from valuedrift.paper.write_folders import write_table_folder
 
-TOPICS = {
-    "abortion": {"name": "Discussions on Abortion", "target": "legal abortion", "value": "bodily autonomy"},
-    "immigration": {"name": "Immigration Policies", "target": "open borders", "value": "openness"},
-}
+TOPICS = {name: ALL_TOPICS[name] for name in ("abortion", "immigration")}
 HOSTILE = "<script>alert(1)</script> \\input{/etc/passwd} | =1+1 \u202e " + "word " * 200
 SHOWN = {"table_1_topics": ["immigration"], "sample_topics": ["abortion", "immigration"]}
 PROBES = pl.DataFrame({"topic": ["abortion"] * 2 + ["immigration"], "question": ["a", "b", "c"]})
@@ -131,13 +129,8 @@ def test_downstream_scores_stand_beside_the_papers(tmp_path: Path) -> None:
     files = [scores(tmp_path / "a.json", "sft-alpaca", 20), scores(tmp_path / "b.json", "sft-alpaca", 100, limit=4)]
     (found,) = downstream_table(files, shown("qwen3_4b"))
     assert found.frame.height == 15
-    assert found.frame.columns[3:] == [
-        "MMLU (acc)",
-        "HellaSwag (acc norm)",
-        "GPQA Diamond (acc)",
-        "PIQA (acc norm)",
-        "tiny (acc)",
-    ]
+    tasks = ["MMLU (acc)", "HellaSwag (acc norm)", "GPQA Diamond (acc)", "PIQA (acc norm)", "tiny (acc)"]
+    assert found.frame.columns[3:] == tasks
     assert found.frame.row(0)[:4] == ("Qwen3 4B", "", "base", "— (paper 0.7302)")
     assert found.frame["SFT data"].to_list() == ["", *["WildChat"] * 7, *["Alpaca"] * 7]
     assert found.frame.row(8) == (
@@ -145,10 +138,8 @@ def test_downstream_scores_stand_beside_the_papers(tmp_path: Path) -> None:
         *("— (paper 0.3889)", "— (paper 0.7870)", "0.5000"),
     )
     assert "5 shots, of at most 4 questions per task" in found.notes[0]
-    assert found.frame["Model"].to_list()[9:11] == [
-        "PPO, synthetic pairs, support-aligned",
-        "DPO, synthetic pairs, support-aligned",
-    ]
+    preference = [f"{name}, synthetic pairs, support-aligned" for name in ("PPO", "DPO")]
+    assert found.frame["Model"].to_list()[9:11] == preference
 
 
 def test_models_that_the_paper_lacks_have_no_number_beside_theirs(tmp_path: Path) -> None:

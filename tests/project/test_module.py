@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_readme import REPOSITORY, blocks, run
+from test_readme import REPOSITORY, blocks, run, succeed
 
 PAGE = REPOSITORY / "docs/module.md"
 
@@ -30,9 +30,7 @@ def edit(project: Path, old: str, new: str) -> None:
 
 
 def test_its_rules_are_planned_under_other_names(project: Path) -> None:
-    found = run(project, "snakemake -n")
-    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
-    rules = set(re.findall(r"^(?:local)?rule (\w+):", found.stdout, flags=re.MULTILINE))
+    rules = set(re.findall(r"^(?:local)?rule (\w+):", succeed(project, "snakemake -n"), flags=re.MULTILINE))
     assert {"real_drifts", "vd_statistics", "vd_stances", "vd_train_pocket_sft_wildchat_dpo_ultrafeedback"} <= rules
     assert {rule for rule in rules if not rule.startswith("vd_")} == {"real_drifts"}
 
@@ -40,23 +38,21 @@ def test_its_rules_are_planned_under_other_names(project: Path) -> None:
 def test_lines_of_ones_own_are_laid_over_the_configuration(project: Path) -> None:
     (project / "mine.yaml").write_text("suites: {pocket: {grid: {preference: []}}}")
     edit(project, "\n\nmodule", '\nconfigfile: "mine.yaml"\n\n\nmodule')
-    found = run(project, "snakemake -n")
-    assert "vd_train_pocket_sft_wildchat:" in found.stdout
-    assert "dpo" not in found.stdout
+    said = succeed(project, "snakemake -n")
+    assert "vd_train_pocket_sft_wildchat:" in said
+    assert "dpo" not in said
 
 
 def test_rules_of_other_names_ask_a_cluster_for_the_same(project: Path) -> None:
     command = "snakemake -n --profile value-drift/profiles/slurm --workflow-profile value-drift/profiles/default"
-    found = run(project, command)
-    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
-    gpus = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: .*?gpu=(\d)", found.stdout, flags=re.MULTILINE))
+    said = succeed(project, command)
+    gpus = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: .*?gpu=(\d)", said, flags=re.MULTILINE))
     assert gpus["vd_train_pocket_sft_wildchat"] == gpus["vd_stances"] == "1"
     assert gpus["vd_statistics"] == "0"
 
 
 def test_a_job_runs_after_what_comes_before_the_first_one(project: Path) -> None:
-    made = run(project, "snakemake --cores 1 results/configuration.yaml")
-    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
+    succeed(project, "snakemake --cores 1 results/configuration.yaml")
     future = project / "results/future"
     future.touch()
     os.utime(future, (time.time() + 7200,) * 2)
@@ -67,8 +63,8 @@ def test_a_job_runs_after_what_comes_before_the_first_one(project: Path) -> None
 
 def test_several_gpus_are_configured_from_where_the_rules_lie(project: Path) -> None:
     target = "results/checkpoints/qwen3_4b/sft-wildchat/metrics.parquet"
-    found = run(project, f"snakemake -n -p --default-resources gpu=2 -- {target}")
-    (file,) = set(re.findall(r"--config_file (\S+)", found.stdout))
+    said = succeed(project, f"snakemake -n -p --default-resources gpu=2 -- {target}")
+    (file,) = set(re.findall(r"--config_file (\S+)", said))
     assert (project / file).is_file()
 
 

@@ -56,8 +56,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("tests/tutorial", "mine"):
         shutil.copytree(REPOSITORY / "tests/tutorial", folder / name)
     # Something to verify and to pack.
-    made = run(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
-    assert made.returncode == 0, made.stderr
+    succeed(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
     return folder
 
 
@@ -67,6 +66,13 @@ def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder, env=environment
     )
+
+
+def succeed(folder: Path, command: str) -> str:
+    """What a command that ends well prints."""
+    done = run(folder, command)
+    assert done.returncode == 0, command + done.stdout[-4000:] + done.stderr[-8000:]
+    return done.stdout + done.stderr
 
 
 def test_the_two_commands_come_first() -> None:
@@ -86,15 +92,13 @@ def test_a_command_works(command: str, snippet: str, copy: Path) -> None:
             command = re.sub(r"\bsnakemake\b", "snakemake -n", command, count=1)
     else:
         assert command.startswith(("valuedrift ", "cp "))
-    found = run(copy, command)
-    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
+    succeed(copy, command)
 
 
 @pytest.mark.parametrize("profile", ["local", "gpus", "slurm"])
 def test_profiles_are_found_by_name(profile: str, copy: Path) -> None:
-    found = run(copy, f"snakemake -n --profile {profile} results/drift/pocket")
-    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
-    assert f"Using profiles {profile} and workflow specific profile profiles/default" in found.stdout + found.stderr
+    said = succeed(copy, f"snakemake -n --profile {profile} results/drift/pocket")
+    assert f"Using profiles {profile} and workflow specific profile profiles/default" in said
 
 
 def local_rules() -> set[str]:
@@ -119,23 +123,18 @@ def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(plan: str) -> None:
         "stances": 27,
         "data": 6,
         **dict.fromkeys(("fetch_base", "fetch_judge", "fetch_llm", "statistics", "drift"), 1),
-        **dict.fromkeys(("synthetic_candidates", "synthetic_retrieve", "synthetic_pairs"), 1),
-        **dict.fromkeys(
-            (f"vprism_{step}" for step in ("questions", "embed", "reduce", "cluster", "name", "filter")), 1
-        ),
+        **{f"synthetic_{step}": 1 for step in ("candidates", "retrieve", "pairs")},
+        **{f"vprism_{step}": 1 for step in ("questions", "embed", "reduce", "cluster", "name", "filter")},
     }
-    assert jobs.total() <= 150
 
 
 def test_training_jobs_ask_for_a_gpu_and_named_rules_for_what_they_need(plan: str) -> None:
     resources = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", plan, flags=re.MULTILINE))
-    gpus = {rule: re.search(r"gpu=(\d)", text) for rule, text in resources.items()}
-    counts = {rule: int(found[1]) for rule, found in gpus.items() if found}
+    gpus = {rule: re.search(r"gpu=(\d)", text)[1] for rule, text in resources.items()}
     trained = {rule for rule in resources if rule.startswith("train_qwen3_4b_")}
-    with_gpu = {rule for rule, count in counts.items() if count == 1}
     assert len(trained) == 34
+    with_gpu = {rule for rule, count in gpus.items() if count == "1"}
     assert with_gpu == {*trained, "generate", "stances", "synthetic_retrieve"}
-    assert counts.keys() == resources.keys()
 
 
 def headings(page: Path) -> set[str]:

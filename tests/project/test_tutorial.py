@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import yaml
 from doubles.endpoint import endpoint
-from test_readme import REPOSITORY, WORKFLOW, blocks, run
+from test_readme import REPOSITORY, WORKFLOW, blocks, succeed
 
 PAGE = REPOSITORY / "docs/tutorial.md"
 FILES = REPOSITORY / "tests/tutorial"
@@ -62,8 +62,7 @@ def test_every_command_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     commands = [line for language, text in blocks(PAGE) if language == "bash" for line in text.splitlines()]
     with endpoint(stance) as url:
         for command in commands:
-            found = run(tmp_path, command)
-            assert found.returncode == 0, command + found.stdout[-4000:] + found.stderr[-8000:]
+            succeed(tmp_path, command)
             mine = tmp_path / "mine/mine.yaml"
             mine.write_text(mine.read_text().replace("http://localhost:8000/v1", url))
     results = tmp_path / "results"

@@ -41,27 +41,15 @@ LABELS = {"model": "pocket", "run": "sft-a", "algorithm": "sft", "data": "a", "s
 
 def stance_rows(run: str = "sft-a", steps: tuple[int, ...] = (0, 12), model: str = "pocket") -> pl.DataFrame:
     """Two questions; the first answers of each checkpoint are HOSTILE, its last one has no stance."""
-    rows = []
-    for step in steps:
-        for number, answer in enumerate((*HOSTILE, "")):
-            judged = bool(answer)
-            rows.append(
-                {
-                    "model": model,
-                    "run": run,
-                    "step": step,
-                    "topic": "work",
-                    "question_id": f"work-{number % 2}",
-                    "question": f"Why {number % 2} ?",
-                    "sample": number // 2,
-                    "answer": answer,
-                    **(STANCES if judged else dict.fromkeys(STANCES)),
-                    "flag": None if judged else "unassigned",
-                    "refusal": not judged,
-                    "judge": "transformers:0",
-                    "prompt_hash": "0e49",
-                }
-            )
+    rows = [
+        {"model": model, "run": run, "step": step, "topic": "work", "question_id": f"work-{number % 2}"}
+        | {"question": f"Why {number % 2} ?", "sample": number // 2, "answer": answer}
+        | (STANCES if answer else dict.fromkeys(STANCES))
+        | {"flag": None if answer else "unassigned", "refusal": not answer}
+        | {"judge": "transformers:0", "prompt_hash": "0e49"}
+        for step in steps
+        for number, answer in enumerate((*HOSTILE, ""))
+    ]
     return pl.DataFrame(rows, schema_overrides=dict.fromkeys(STANCES, pl.Float64) | {"flag": pl.String})
 
 

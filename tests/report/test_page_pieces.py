@@ -137,14 +137,9 @@ def test_examples_come_with_the_runs_that_they_moved(tmp_path: Path) -> None:
     (example,) = piece["examples"]
     assert (example["topic"], example["all"], example["answer"]) == (0, 7, "Because ⟨U+202E⟩it is.")
     assert example["shares"] == [900, 100, 0]
-    assert piece["moved"] == [
-        {
-            "topic": 0,
-            "run": "SFT on WildChat, from the base model",
-            "stance": "support",
-            "change": "+0.53 [+0.43, +0.63]",
-        }
-    ]
+    (moved,) = piece["moved"]
+    assert (moved["topic"], moved["run"]) == (0, "SFT on WildChat, from the base model")
+    assert (moved["stance"], moved["change"]) == ("support", "+0.53 [+0.43, +0.63]")
     write_examples({"paper": expressed()}, replace(predicted(), movers=predicted().movers.clear()), DISPLAY, tmp_path)
     assert read_piece(tmp_path, "examples/wildchat")["moved"] == []
 

@@ -116,15 +116,9 @@ def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> N
 
 
 def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
-    for text in (
-        "✓ holds",
-        "✗ does not hold",
-        "– not measured",
-        "SFT moved them by 0.19.",
-        "sft · sft-wildchat · magnitude",
-        "0.19 [0.17, 0.21]",
-    ):
+    for text in ("✓ holds", "✗ does not hold", "– not measured", "SFT moved them by 0.19.", "0.19 [0.17, 0.21]"):
         assert text in parsed.text
+    assert "sft · sft-wildchat · magnitude" in parsed.text
 
 
 def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> None:
@@ -146,15 +140,8 @@ def test_findings_of_several_models_stand_under_their_names() -> None:
     findings = [{**finding, "model": model} for model in ("pocket", "other") for finding in INPUTS.findings]
     text = page(drift=drift, values=values, findings=findings, display=display("pocket", "other", topics=TOPICS)).text
     section = text[text.rindex("Findings", 0, text.index("1. SFT")) :]
-    marks = (
-        "pocket",
-        "1. SFT sets the values, early",
-        "3. Pairs",
-        "other",
-        "1. SFT sets the values, early",
-        "3. Pairs",
-    )
-    for mark in marks:
+    headings = ("1. SFT sets the values, early", "3. Pairs")
+    for mark in ("pocket", *headings, "other", *headings):
         section = section[section.index(mark) + len(mark) :]
     assert "4. " not in section[: section.index("What moved")]
 
@@ -263,12 +250,8 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
     }  # fmt: skip
     assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "numbers"}] * 3
     assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
-    assert summary["calibration"] == {
-        "mae": pytest.approx(0.2),
-        "covered": 0.5,
-        "rows": 2,
-        "by_data": {"wildchat": pytest.approx(0.2)},
-    }
+    error = pytest.approx(0.2)
+    assert summary["calibration"] == {"mae": error, "covered": 0.5, "rows": 2, "by_data": {"wildchat": error}}
     assert summary["judges"]["gpt"]["accuracy"] == 0.934
     assert summary["agreement"][0]["value"] == 0.875
     assert summary["planned"][0]["ratio"] == 0.8
@@ -281,13 +264,8 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
-    finding = {
-        "model": "pocket",
-        "name": "x",
-        "holds": None,
-        "statement": "",
-        "numbers": {"a": float("nan"), "b": [float("inf"), 1.0]},
-    }
+    finding = {"model": "pocket", "name": "x", "holds": None, "statement": ""}
+    finding["numbers"] = {"a": float("nan"), "b": [float("inf"), 1.0]}
     summary = report_summary(replace(INPUTS, findings=[finding], calibration=INPUTS.calibration.clear()))
     assert summary["findings"][0]["numbers"] == {"a": None, "b": [None, 1.0]}
     assert summary["calibration"]["mae"] is None

@@ -12,6 +12,5 @@ from pipeline import PLANTED, snakemake
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the shortened pocket pipeline has run to its end."""
     folder = tmp_path_factory.mktemp("pocket")
-    run = snakemake(folder, OPENAI_API_KEY=PLANTED)
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+    snakemake(folder, environment={"OPENAI_API_KEY": PLANTED})
     return folder

@@ -6,7 +6,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 SHORT = Path(__file__).parent / "short.yaml"
@@ -14,31 +18,53 @@ PLANTED = "planted-key-4d1f7a"
 """A secret in the environment of the finished run, that must be in nothing it leaves."""
 
 
+def written(folder: Path, config: Mapping[str, Any]) -> Path:
+    """A file in `folder` with this part of a configuration."""
+    path = folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump(dict(config)))
+    return path
+
+
 def command(
-    folder: Path, *targets: str, options: tuple[str, ...] = (), overlays: tuple[Path, ...] = (SHORT,)
-) -> list[str]:
-    """Snakemake on the repository's Snakefile in `folder`, with its configuration and overlays."""
-    line = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    line += ["--directory", str(folder), "--configfile", str(REPOSITORY / "workflow_config.yaml")]
-    return [*line, *map(str, overlays), "--cores", "2", *options, "--", *targets]
-
-
-def snakemake(
     folder: Path,
     *targets: str,
     options: tuple[str, ...] = (),
     overlays: tuple[Path, ...] = (SHORT,),
-    **environment: str,
-) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
-    line = command(folder, *targets, options=options, overlays=overlays)
-    return subprocess.run(
-        line, capture_output=True, text=True, check=False, env={**os.environ, **environment}, cwd=REPOSITORY
-    )
+    config: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Snakemake on the repository's Snakefile in `folder`, with its configuration, overlays and `config` over those."""
+    line = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+    line += ["--directory", str(folder), "--configfile", str(REPOSITORY / "workflow_config.yaml")]
+    overlays = (*overlays, written(folder, config)) if config else overlays
+    return [*line, *map(str, overlays), "--cores", "2", *options, "--", *targets]
 
 
-def wanted(dry_run: subprocess.CompletedProcess[str]) -> dict[str, int]:
+def snakemake(
+    folder: Path, *targets: str, fails: bool = False, environment: Mapping[str, str] | None = None, **how: Any
+) -> str:
+    """Run `command` to its end.
+
+    Args:
+        fails: whether it must fail; otherwise it must succeed.
+        how: the other arguments of `command`.
+
+    Returns:
+        What it printed, to standard output and then to standard error.
+    """
+    run = subprocess.run(
+        command(folder, *targets, **how),
+        capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}, cwd=REPOSITORY,
+    )  # fmt: skip
+    assert (run.returncode != 0) is fails, run.stdout[-4000:] + run.stderr[-8000:]
+    return run.stdout + run.stderr
+
+
+def planned(folder: Path, *targets: str, **how: Any) -> dict[str, int]:
     """Job counts by rule that a dry run wants; empty when there is nothing to do."""
-    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
-    counts = dict(re.findall(r"^(\w+) +(\d+)$", dry_run.stdout + dry_run.stderr, flags=re.MULTILINE))
-    return {rule: int(count) for rule, count in counts.items() if rule not in ("total", "all")}
+    return counts(snakemake(folder, *targets, options=("-n",), **how))
+
+
+def counts(dry_run: str) -> dict[str, int]:
+    """The job counts by rule in what a dry run printed."""
+    found = dict(re.findall(r"^(\w+) +(\d+)$", dry_run, flags=re.MULTILINE))
+    return {rule: int(count) for rule, count in found.items() if rule not in ("total", "all")}

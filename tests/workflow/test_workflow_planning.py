@@ -7,14 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
-from pipeline import REPOSITORY, SHORT, snakemake
+from pipeline import REPOSITORY, snakemake, written
 
 from valuedrift.cli import main
 
 pytestmark = pytest.mark.workflow
 
 BASE = "results/checkpoints/pocket/base/metrics.parquet"
+TIGHT = {"budget": {"gpu_hours": 3}}
 PAPER = [f"results/drift/{model}" for model in ("llama3_3b", "llama3_8b", "qwen3_4b", "qwen3_8b")]
 
 
@@ -31,15 +31,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the base model has been trained."""
     folder = tmp_path_factory.mktemp("pretrained")
-    run = snakemake(folder, BASE)
-    assert run.returncode == 0, run.stdout + run.stderr
+    snakemake(folder, BASE)
     return folder
-
-
-def overlay(folder: Path, **config: object) -> Path:
-    path = folder / "overlay.yaml"
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 def test_the_whole_paper_grid_has_a_plan(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,8 +46,7 @@ def test_the_whole_paper_grid_has_a_plan(here: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_plan_above_the_budget_is_shown_and_fails(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tight = overlay(here, budget={"gpu_hours": 3})
-    assert main(["plan", PAPER[0], "--configfile", str(tight)]) == 1
+    assert main(["plan", PAPER[0], "--configfile", str(written(here, TIGHT))]) == 1
     said = capsys.readouterr()
     assert "training tokens" in said.out
     assert "budget.gpu_hours is 3" in said.err
@@ -66,13 +58,10 @@ def test_a_folder_of_results_stands_for_the_reported_models(here: Path, capsys: 
 
 
 def test_a_run_above_the_budget_stops_before_its_first_job(tmp_path: Path) -> None:
-    tight = overlay(tmp_path, budget={"gpu_hours": 3})
-    run = snakemake(tmp_path, PAPER[0], overlays=(tight,))
-    assert run.returncode != 0
-    assert "Raise budget.gpu_hours in the configuration" in run.stdout + run.stderr
+    said = snakemake(tmp_path, PAPER[0], fails=True, overlays=(), config=TIGHT)
+    assert "Raise budget.gpu_hours in the configuration" in said
     assert not (tmp_path / "results").exists()
-    dry = snakemake(tmp_path, PAPER[0], options=("-n",), overlays=(tight,))
-    assert dry.returncode == 0
+    snakemake(tmp_path, PAPER[0], options=("-n",), overlays=(), config=TIGHT)
 
 
 def test_a_first_training_needs_no_permission_and_its_prediction_is_kept(pretrained: Path) -> None:
@@ -88,43 +77,39 @@ def test_a_finished_training_starts_again_only_with_permission(
     shutil.rmtree(folder / "results/checkpoints/pocket/base")
     if forgotten:
         shutil.rmtree(folder / ".snakemake")
-    run = snakemake(folder, BASE)
-    said = run.stdout + run.stderr
-    assert run.returncode != 0
+    said = snakemake(folder, BASE, fails=True)
     assert "pretrain pocket: about" in said
     assert "CPU hours" in said
     assert "--config retrain=true" in said
     assert not (folder / BASE).exists()
-    assert snakemake(folder, BASE, options=("-n",)).returncode == 0
+    snakemake(folder, BASE, options=("-n",))
     if not forgotten:
-        assert snakemake(folder, BASE, options=("--config", "retrain=true")).returncode == 0
+        snakemake(folder, BASE, options=("--config", "retrain=true"))
         assert (folder / BASE).is_file()
+
+
+def at_rate(rate: float) -> dict[str, object]:
+    """A configuration that pre-trains at this learning rate."""
+    return {"suites": {"pocket": {"training": {"pretrain": {"learning_rate": rate}}}}}
 
 
 def test_a_failed_training_starts_again_without_permission(tmp_path: Path) -> None:
     """Snakemake keeps a record of failed jobs as of finished ones."""
-    wild = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e30}}}})
-    failed = snakemake(tmp_path, BASE, overlays=(SHORT, wild))
-    assert failed.returncode != 0
-    assert "Error in rule pretrain" in failed.stdout + failed.stderr
-    run = snakemake(tmp_path, BASE)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Error in rule pretrain" in snakemake(tmp_path, BASE, fails=True, config=at_rate(1e30))
+    snakemake(tmp_path, BASE)
 
 
 def test_an_edit_that_trains_again_needs_permission_and_touching_does_not(pretrained: Path, tmp_path: Path) -> None:
-    edit = overlay(tmp_path, suites={"pocket": {"training": {"pretrain": {"learning_rate": 1e-3}}}})
     folder = shutil.copytree(pretrained, tmp_path / "copy")
     before = (folder / BASE).read_bytes()
-    run = snakemake(folder, BASE, overlays=(SHORT, edit))
-    assert run.returncode != 0
-    assert "pretrain pocket: about" in run.stdout + run.stderr
+    assert "pretrain pocket: about" in snakemake(folder, BASE, fails=True, config=at_rate(1e-3))
     assert (folder / BASE).read_bytes() == before
-    assert snakemake(folder, BASE, options=("--touch",), overlays=(SHORT, edit)).returncode == 0
+    snakemake(folder, BASE, options=("--touch",), config=at_rate(1e-3))
 
 
-def test_permission_and_budget_rerun_nothing(pretrained: Path, tmp_path: Path) -> None:
+def test_permission_and_budget_rerun_nothing(pretrained: Path) -> None:
     configuration = "results/configuration.yaml"
-    assert snakemake(pretrained, configuration).returncode == 0
-    allowed = overlay(tmp_path, retrain=True, budget={"gpu_hours": 1})
-    dry = snakemake(pretrained, configuration, BASE, options=("-n",), overlays=(SHORT, allowed))
-    assert "Nothing to be done" in dry.stdout + dry.stderr
+    snakemake(pretrained, configuration)
+    allowed = {"retrain": True, "budget": {"gpu_hours": 1}}
+    said = snakemake(pretrained, configuration, BASE, options=("-n",), config=allowed)
+    assert "Nothing to be done" in said

@@ -8,22 +8,19 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
-from pipeline import REPOSITORY, SHORT, snakemake, wanted
+from pipeline import REPOSITORY, SHORT, planned, snakemake, written
 
 from valuedrift.workflow.why import sentence, stale_jobs
 
 pytestmark = pytest.mark.workflow
 
-RUNS = 11
 STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1, "exports": 1, "prediction": 1}
 CORRECTED = {"labels": 1, "corrected": 1}
 EXPRESSION = {"expression": 1, "recovery": 1}
-CONFIGURATION = {"configuration": 1}
 
 
 def test_nothing_is_left_to_do(finished: Path) -> None:
-    assert wanted(snakemake(finished, options=("-n",))) == {}
+    assert planned(finished) == {}
 
 
 def test_every_checkpoint_is_configuration_and_safetensors(finished: Path) -> None:
@@ -46,11 +43,8 @@ def test_what_data_sets_express_is_beside_what_was_planted(finished: Path) -> No
     shares = pl.read_parquet(folder / "recovery/shares.parquet")
     assert {"wildchat", "alpaca"} < set(shares["data"])
     assert shares["measured"].is_between(0, 1).all()
-    assert set(pl.read_parquet(folder / "gap_summary.parquet")["data"]) == {
-        "ultrafeedback",
-        "synthetic-support",
-        "synthetic-oppose",
-    }
+    pairs = {"ultrafeedback", "synthetic-support", "synthetic-oppose"}
+    assert set(pl.read_parquet(folder / "gap_summary.parquet")["data"]) == pairs
     foretold = pl.read_parquet(finished / "results/prediction/pocket/predictions.parquet")
     assert set(foretold["data"]) == {"wildchat", "alpaca"}
 
@@ -62,7 +56,7 @@ def test_nothing_is_judged_twice(finished: Path, tmp_path: Path) -> None:
     journal = folder / "results/journals/stances/pocket/base.jsonl"
     before = (stances.read_bytes(), journal.read_bytes())
     stances.unlink()
-    assert snakemake(folder, "results/stances/pocket/base.parquet").returncode == 0
+    snakemake(folder, "results/stances/pocket/base.parquet")
     assert (stances.read_bytes(), journal.read_bytes()) == before
 
 
@@ -83,13 +77,8 @@ def test_summary_holds_what_machines_read(finished: Path) -> None:
 def test_tables_and_figures_are_there(finished: Path) -> None:
     results = finished / "results"
     assert {path.suffix for path in (results / "tables").glob("[!.]*")} == {".md", ".csv", ".tex", ".html"}
-    assert {path.name for path in (results / "figures").iterdir()} >= {
-        "figure_03.svg",
-        "figure_04.svg",
-        "figure_07.svg",
-        "figure_19.svg",
-        "figure_20.svg",
-    }
+    figures = {path.name for path in (results / "figures").iterdir()}
+    assert figures >= {f"figure_{number}.svg" for number in ("03", "04", "07", "19", "20")}
     assert (results / "drift/pocket/drift.parquet").is_file()
     assert (results / "report/index.html").is_file()
 
@@ -116,60 +105,49 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
         ),
     ],
 )
-def test_an_edit_reruns_what_it_touches(
-    finished: Path, tmp_path: Path, edit: dict[str, object], expected: dict[str, int]
-) -> None:
-    overlay = tmp_path / "edit.yaml"
-    overlay.write_text(yaml.safe_dump(edit))
-    assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {**expected, **CONFIGURATION}
+def test_an_edit_reruns_what_it_touches(finished: Path, edit: dict[str, object], expected: dict[str, int]) -> None:
+    assert planned(finished, config=edit) == {**expected, "configuration": 1}
 
 
-def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path, tmp_path: Path) -> None:
-    overlay = tmp_path / "edit.yaml"
+def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path) -> None:
     machine = {"keep": "final", "resume_minutes": 3, "report_to": ["tensorboard"]}
-    overlay.write_text(yaml.safe_dump({"machine": machine}))
-    assert wanted(snakemake(finished, options=("-n",), overlays=(SHORT, overlay))) == {}
+    assert planned(finished, config={"machine": machine}) == {}
 
 
 def test_a_jobs_gpus_are_its_processes_and_rerun_nothing(finished: Path) -> None:
-    def planned(rule: str, gpus: int, target: str, *options: str) -> str:
+    def plan(rule: str, gpus: int, target: str, *options: str) -> str:
         given = ("-n", "-p", *options, "--set-resources", f"{rule}:gpu={gpus}")
-        plan = snakemake(finished, f"results/checkpoints/{target}/metrics.parquet", options=given)
-        return plan.stdout + plan.stderr
+        return snakemake(finished, f"results/checkpoints/{target}/metrics.parquet", options=given)
 
     sft, simpo = "train_pocket_sft_wildchat", "train_pocket_sft_wildchat_simpo_ultrafeedback"
-    assert "Nothing to be done" in planned(simpo, 2, "pocket/sft-wildchat/simpo-ultrafeedback")
-    assert " valuedrift train --algorithm sft" in planned(sft, 1, "pocket/sft-wildchat", "--forcerun", sft)
-    assert "16 × 2 device(s) = 32 rows" in planned(sft, 2, "pocket/sft-wildchat", "--forcerun", sft)
-    eight = planned("train_qwen3_4b_sft_wildchat", 8, "qwen3_4b/sft-wildchat")
+    assert "Nothing to be done" in plan(simpo, 2, "pocket/sft-wildchat/simpo-ultrafeedback")
+    assert " valuedrift train --algorithm sft" in plan(sft, 1, "pocket/sft-wildchat", "--forcerun", sft)
+    assert "16 × 2 device(s) = 32 rows" in plan(sft, 2, "pocket/sft-wildchat", "--forcerun", sft)
+    eight = plan("train_qwen3_4b_sft_wildchat", 8, "qwen3_4b/sft-wildchat")
     assert "envs/accelerate/8-gpus.yaml --num_processes 8 --mixed_precision bf16" in eight
     assert "-m valuedrift train --algorithm sft" in eight
 
 
 def test_weights_that_went_let_nothing_run_again_and_answers_come_back(finished: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished, tmp_path / "copy", copy_function=shutil.copy2))
-    run, overlay = folder / "results/checkpoints/pocket/sft-alpaca", tmp_path / "keep.yaml"
-    overlay.write_text(yaml.safe_dump({"machine": {"keep": "final"}}))
+    run, config = folder / "results/checkpoints/pocket/sft-alpaca", {"machine": {"keep": "final"}}
     answers = folder / "results/generations/pocket/sft-alpaca/shard-0.parquet"
     before = pl.read_parquet(answers)  # its metadata say how the command was called
-    assert (
-        snakemake(folder, str(answers.relative_to(folder)), options=("-f",), overlays=(SHORT, overlay)).returncode == 0
-    )
+    snakemake(folder, str(answers.relative_to(folder)), options=("-f",), config=config)
     steps = sorted(path.name for path in run.glob("step-*"))
     assert [name for name in steps if not (run / name / "model.safetensors").exists()] == steps[:2]
     assert pl.read_parquet(answers).equals(before)
     answers.unlink()
-    assert "train_" not in " ".join(wanted(snakemake(folder, options=("-n",), overlays=(SHORT, overlay))))
-    again = snakemake(folder, str(answers.relative_to(folder)), overlays=(SHORT, overlay))
-    assert again.returncode == 0, again.stderr
+    assert "train_" not in " ".join(planned(folder, config=config))
+    snakemake(folder, str(answers.relative_to(folder)), config=config)
     assert pl.read_parquet(answers).equals(before)
 
 
 def test_the_reason_is_read_from_what_was_recorded(finished: Path, tmp_path: Path) -> None:
     options = ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(finished)]
-    overlay = tmp_path / "edit.yaml"
-    overlay.write_text("{judges: {pocket: {batch_size: 100}}, suites: {pocket: {training: {dpo: {beta: 0.2}}}}}")
-    options += ["--configfile", str(REPOSITORY / "workflow_config.yaml"), str(SHORT), str(overlay)]
+    edit = {"judges": {"pocket": {"batch_size": 100}}, "suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}}
+    files = (REPOSITORY / "workflow_config.yaml", SHORT, written(tmp_path, edit))
+    options += ["--configfile", *map(str, files)]
     sentences = {job.name: sentence(job) for job in stale_jobs((), options)}
     assert sentences["stances of pocket/base"] == "stances of pocket/base: judge.batch_size changed (512 → 100)."
     run = "pocket/sft-wildchat/dpo-ultrafeedback"
@@ -179,11 +157,8 @@ def test_the_reason_is_read_from_what_was_recorded(finished: Path, tmp_path: Pat
 
 
 def test_a_wrong_value_stops_before_any_job(tmp_path: Path) -> None:
-    overlay = tmp_path / "edit.yaml"
-    overlay.write_text(yaml.safe_dump({"suites": {"pocket": {"generation": {"temperatur": 1}}}}))
-    run = snakemake(tmp_path, overlays=(SHORT, overlay))
-    assert run.returncode != 0
-    assert "suites.pocket.generation.temperatur" in run.stdout + run.stderr
+    wrong = {"suites": {"pocket": {"generation": {"temperatur": 1}}}}
+    assert "suites.pocket.generation.temperatur" in snakemake(tmp_path, config=wrong, fails=True)
     assert not (tmp_path / "results").exists()
 
 
@@ -192,10 +167,8 @@ def test_an_ablation_is_trained_and_drawn_by_name(finished: Path, tmp_path: Path
     folder = shutil.copytree(finished, tmp_path / "copy")
     block = {"algorithm": "dpo", "parameter": "beta", "values": [0.1, 0.5]}
     block |= {"sft": ["wildchat"], "data": ["synthetic-support"]}
-    overlay = tmp_path / "ablation.yaml"
-    overlay.write_text(yaml.safe_dump({"suites": {"pocket": {"grid": {"ablations": [block]}}}}))
-    run = snakemake(folder, "results/ablations/pocket", overlays=(SHORT, overlay))
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+    config = {"suites": {"pocket": {"grid": {"ablations": [block]}}}}
+    snakemake(folder, "results/ablations/pocket", config=config)
     out = folder / "results/ablations/pocket"
     assert {path.name for path in out.iterdir()} >= {"figure_16.svg", "ablations.md", "values.parquet"}
     drift = pl.read_parquet(out / "drift.parquet")

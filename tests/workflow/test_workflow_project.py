@@ -123,17 +123,6 @@ def test_sampling_leaves_out_how_answers_are_made(pocket: Model) -> None:
     assert pocket.sampling(0, temperature=1.0, answers=20) == {**plain, "temperature": 1.0, "answers": 20}
 
 
-def test_a_data_sets_title_and_licence_are_not_tracked(project: Project) -> None:
-    data = project.suites["pocket"].data["alpaca"]
-    assert data.settings.keys() - data.tracked.keys() == {"name", "title", "licence"}
-
-
-def test_one_plan_of_the_world_does_not_reach_another_table(config: dict[str, Any], project: Project) -> None:
-    config["suites"]["pocket"]["world"]["judge"]["train_rows"] += 1
-    before, after = (read.suites["pocket"].world_tables for read in (project, Project.read(config)))
-    assert [name for name in before if before[name] != after[name]] == ["judge_train"]
-
-
 def test_inputs_are_files_that_exist_and_those_that_the_pipeline_makes(
     project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,16 +135,6 @@ def test_inputs_are_files_that_exist_and_those_that_the_pipeline_makes(
     present.write_text("[]")
     monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
     assert Project.read(config).suites["real"].data["alpaca"].sources == [str(present)]
-
-
-def test_the_base_model_and_every_run_but_reward_models_are_judged(pocket: Model) -> None:
-    assert len(pocket.stances) == 12
-    assert not any("reward" in file for file in pocket.stances)
-
-
-def test_planted_sets_are_those_of_worlds(project: Project) -> None:
-    assert list(project.suites["pocket"].planted) == ["wildchat", "alpaca"]
-    assert project.suites["paper"].planted == {}
 
 
 def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(project: Project) -> None:
@@ -175,26 +154,6 @@ def test_ablations_need_the_stances_of_their_runs_and_of_what_those_start_from(p
     } < set(files)
     assert len(set(files)) == len(files)
     assert not set(project.models["pocket"].stances) & {file for file in files if "beta" in file}
-
-
-def test_a_world_labels_a_sample_unless_another_is_named(config: dict[str, Any], project: Project) -> None:
-    def labelled(read: Project) -> list[list[str]]:
-        return [read.labelled(read.models[model]) for model in ("pocket", "qwen3_4b")]
-
-    assert project.suites["pocket"].labels == CONFIG["suites"]["pocket"]["world"]["labels"] > 0
-    assert labelled(project) == [["results/labels/pocket.parquet"], []]
-    config["suites"]["pocket"]["world"]["labels"] = 0
-    assert labelled(Project.read(config)) == [[], []]
-    config["statistics"]["labelled"] = "labels/{model}.csv"
-    assert labelled(Project.read(config)) == [["labels/pocket.csv"], ["labels/qwen3_4b.csv"]]
-
-
-def test_other_seeds_are_value_tables_of_the_same_model(config: dict[str, Any], project: Project) -> None:
-    assert project.other_seeds("pocket") == []
-    config["statistics"]["seeds"] = ["../seed-1/results", "../seed-2/results"]
-    assert Project.read(config).other_seeds("pocket") == [
-        f"../seed-{seed}/results/statistics/pocket/values.parquet" for seed in (1, 2)
-    ]
 
 
 def test_benchmarks_score_models_whose_suite_names_tasks(project: Project) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,22 +18,23 @@ from valuedrift.probes.compare_clusters import compare_clusters
 
 pytestmark = pytest.mark.workflow
 
-SHORT_REAL = Path(__file__).parent / "short_real.yaml"
-VPRISM = Path(__file__).parent / "vprism.yaml"
-SYNTHETIC = Path(__file__).parent / "synthetic.yaml"
+SHORT_REAL, VPRISM, SYNTHETIC = (
+    Path(__file__).parent / f"{name}.yaml" for name in ("short_real", "vprism", "synthetic")
+)
+needs_slices = pytest.mark.skipif(
+    not os.environ.get("VALUEDRIFT_DATA"), reason="VALUEDRIFT_DATA names no folder of real slices"
+)
 
 
 def test_absent_data_is_explained(tmp_path: Path) -> None:
-    run = snakemake(tmp_path, "results/data/real/alpaca/train.parquet", overlays=(SHORT_REAL,), VALUEDRIFT_DATA="")
-    log = (tmp_path / "results/logs/data/real/alpaca.log").read_text()
-    assert run.returncode != 0
-    assert "VALUEDRIFT_DATA" in log
+    train = "results/data/real/alpaca/train.parquet"
+    snakemake(tmp_path, train, fails=True, overlays=(SHORT_REAL,), environment={"VALUEDRIFT_DATA": ""})
+    assert "VALUEDRIFT_DATA" in (tmp_path / "results/logs/data/real/alpaca.log").read_text()
 
 
-@pytest.mark.skipif(not os.environ.get("VALUEDRIFT_DATA"), reason="VALUEDRIFT_DATA names no folder of real slices")
+@needs_slices
 def test_every_algorithm_runs_on_real_rows(tmp_path: Path) -> None:
-    run = snakemake(tmp_path, overlays=(SHORT_REAL,))
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+    snakemake(tmp_path, overlays=(SHORT_REAL,))
     results = tmp_path / "results"
     drift = pl.read_parquet(results / "drift/pocket_real/drift.parquet")
     runs = {f"sft-wildchat/{a}-{d}" for a in ("ppo", "dpo", "simpo") for d in ("ultrafeedback", "hh-rlhf")}
@@ -48,11 +50,10 @@ def test_every_algorithm_runs_on_real_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("VALUEDRIFT_DATA"), reason="VALUEDRIFT_DATA names no folder of real slices")
+@needs_slices
 def test_the_probe_set_is_built_from_prism_as_far_as_no_chat_model_is_needed(tmp_path: Path) -> None:
     """The clusters are PRISM's own, and what only a chat model or a person can say is asked for."""
-    run = snakemake(tmp_path, "results/probes/real.parquet", overlays=(SHORT_REAL, VPRISM))
-    assert run.returncode != 0
+    snakemake(tmp_path, "results/probes/real.parquet", fails=True, overlays=(SHORT_REAL, VPRISM))
     assert "a key of llms" in (tmp_path / "results/logs/vprism_filter/real.log").read_text()
     folder = tmp_path / "results/vprism/real"
     proposal = yaml.safe_load((folder / "topics.yaml").read_text())
@@ -64,20 +65,17 @@ def test_the_probe_set_is_built_from_prism_as_far_as_no_chat_model_is_needed(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("VALUEDRIFT_DATA"), reason="VALUEDRIFT_DATA names no folder of real slices")
+@needs_slices
 def test_probe_set_and_synthetic_pairs_are_built_with_a_chat_model(tmp_path: Path) -> None:
     """Every stage of appendices A and E: the chat model is a scripted endpoint, the choice of topics a file."""
     targets = [f"results/data/real/synthetic-{side}/train.parquet" for side in ("support", "oppose")]
+    how: dict[str, Any] = {"overlays": (SHORT_REAL, VPRISM, SYNTHETIC), "environment": {"OPENAI_API_KEY": "none"}}
     with endpoint(reply) as url:
-        chat = tmp_path / "chat.yaml"
-        chat.write_text(yaml.safe_dump({"llms": {"chat": {"backend": "http", "model": "scripted", "url": url}}}))
-        overlays = (SHORT_REAL, VPRISM, SYNTHETIC, chat)
-        unchosen = snakemake(tmp_path, *targets, overlays=overlays, OPENAI_API_KEY="none")
-        assert unchosen.returncode != 0
+        how["config"] = {"llms": {"chat": {"backend": "http", "model": "scripted", "url": url}}}
+        snakemake(tmp_path, *targets, fails=True, **how)
         assert "Copy the proposal there" in (tmp_path / "results/logs/vprism_filter/real.log").read_text()
         choose_topics(tmp_path / "results/vprism/real/topics.yaml", tmp_path / "vprism_topics.yaml")
-        run = snakemake(tmp_path, *targets, overlays=overlays, OPENAI_API_KEY="none")
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-8000:]
+        snakemake(tmp_path, *targets, **how)
     probes = pl.read_parquet(tmp_path / "results/probes/real.parquet")
     assert probes.group_by("topic").len()["len"].to_list() == [5] * 11
     support, oppose = (pl.read_parquet(tmp_path / target) for target in targets)

@@ -131,11 +131,6 @@ def test_a_fresh_clone_with_copied_results_reruns_nothing(grid: Path, tmp_path: 
     assert stages(stale(tmp_path, at("report.figure_columns", 2))) == {"drift", "figures"}
 
 
-def test_a_deleted_folder_of_snakemakes_is_no_loss(copy: Path) -> None:
-    shutil.rmtree(copy / ".snakemake")
-    assert stages(stale(copy, at("suites.pocket.training.dpo.beta", 0.2))) >= {"dpo", "generate", "stances"}
-
-
 @pytest.fixture
 def clone(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The grid in a clone of the repository, which is where the tests of the command are."""

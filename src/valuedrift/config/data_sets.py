@@ -9,7 +9,7 @@ from pydantic import Field
 from valuedrift.config.section import Count, Section, Several, Text
 from valuedrift.data_formats.formats import FORMATS
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the names are known when this is imported, not to a type checker
     DataFormat = str
 else:
     DataFormat = Literal[tuple(FORMATS)]

@@ -169,9 +169,6 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     if kind == "missing":
         return ConfigError(where, None, f"a value: {said}")
     expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
-    meant = (
-        did_you_mean(str(found), map(str, get_args(held(field.annotation))))
-        if kind == "literal_error" and field
-        else ""
-    )
+    known = list(map(str, get_args(held(field.annotation)))) if kind == "literal_error" and field else []
+    meant = did_you_mean(str(found), known)
     return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, said])), meant)

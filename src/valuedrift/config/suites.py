@@ -26,7 +26,7 @@ from valuedrift.errors import ConfigError
 
 PREFERENCE_ALGORITHMS = tuple(name for name in SETTINGS if name not in ("pretrain", "sft", "reward"))
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the names are known when this is imported, not to a type checker
     PreferenceAlgorithm = str
 else:
     PreferenceAlgorithm = Literal[PREFERENCE_ALGORITHMS]
@@ -101,6 +101,7 @@ class Grid(Section):
     """The preference set whose chosen answers oppose the value (finding 3; default none)."""
 
 
+# One key per algorithm of the settings, so that an algorithm is declared once.
 _STEPS: Any = {
     name: (Count | None, Field(None, description=f"Steps between checkpoints of {name}."))
     for name in PREFERENCE_ALGORITHMS

@@ -103,15 +103,9 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
 
 def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
     shift, low, high = _contrast(part, (-1, 1), (-1.0, 1.0), bootstrap)
-    values = dict(zip((OLD, NEW), part.values, strict=True))
-    return {
-        "questions": part.questions,
-        "answers": int(part.answers[0]),
-        **values,
-        SHIFT: shift,
-        "low": low,
-        "high": high,
-    }
+    old, new = part.values
+    counts = {"questions": part.questions, "answers": int(part.answers[0])}
+    return counts | {OLD: old, NEW: new, SHIFT: shift, "low": low, "high": high}
 
 
 def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
