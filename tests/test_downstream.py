@@ -18,6 +18,7 @@ from valuedrift.downstream import Score, evaluate, write_scores
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import read_json
 
+SETTINGS = DownstreamSettings(tasks=["piqa"], shots=5, batch_size=1)
 needs_harness = pytest.mark.skipif(
     find_spec("lm_eval") is None, reason="lm_eval is not installed; envs/downstream.yaml has it"
 )
@@ -88,29 +89,18 @@ def test_the_command_limits_questions_and_reads_settings(
 @needs_harness
 def test_an_unknown_task_is_named(base: Path, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no_such_task"):
-        write_scores(
-            "m",
-            "r",
-            checkpoint,
-            base,
-            DownstreamSettings(tasks=["no_such_task"], shots=0, batch_size=1),
-            tmp_path / "s.json",
-        )
+        write_scores("m", "r", checkpoint, base, SETTINGS.replace(tasks=["no_such_task"]), tmp_path / "s.json")
 
 
 @pytest.mark.skipif(find_spec("lm_eval") is not None, reason="lm_eval is installed")
 def test_an_absent_harness_is_said(base: Path, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"lm_eval: found 'no such package'.*downstream\.yaml"):
-        write_scores(
-            "m", "r", checkpoint, base, DownstreamSettings(tasks=["piqa"], shots=5, batch_size=1), tmp_path / "s.json"
-        )
+        write_scores("m", "r", checkpoint, base, SETTINGS, tmp_path / "s.json")
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="a folder named like step-000100"):
-        write_scores(
-            "m", "r", tmp_path, base, DownstreamSettings(tasks=["piqa"], shots=5, batch_size=1), tmp_path / "s.json"
-        )
+        write_scores("m", "r", tmp_path, base, SETTINGS, tmp_path / "s.json")
 
 
 @pytest.fixture

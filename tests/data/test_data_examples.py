@@ -2,10 +2,9 @@ import json
 from collections import Counter
 
 import pytest
+from data_rows import answer, pair, prepared, user
 
-from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import inert
-from valuedrift.data.prepare import prepare
 
 HOSTILE = [
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -18,11 +17,8 @@ HOSTILE = [
 ]
 
 
-def prepared(tmp_path, rows, format="prompt_completion", seed=0, **changes):
-    path = tmp_path / "rows.json"
-    path.write_text(json.dumps(rows))
-    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "files": [str(path)]}
-    card = prepare(DataSettings.read({**values, "rows": len(rows), **changes}), seed, tmp_path / "out")
+def carded(tmp_path, rows, format="prompt_completion", **changes):
+    card = prepared(tmp_path, rows, format=format, **changes)
     return card, (tmp_path / "out" / "card.md").read_text()
 
 
@@ -32,7 +28,7 @@ def example_lines(markdown):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_quoted_and_renders_as_text(tmp_path, text):
-    card, markdown = prepared(tmp_path, [{"prompt": text, "completion": text + "!"}])
+    card, markdown = carded(tmp_path, [{"prompt": text, "completion": text + "!"}])
     id = card["examples"][0]["id"]
     outside = [line for line in example_lines(markdown) if line and not line.startswith("    ")]
     assert outside == [f"### Example 1: `{id}`", "user:", "assistant:"]
@@ -54,13 +50,13 @@ def test_long_texts_are_shortened():
 
 
 def test_blank_texts_are_named(tmp_path):
-    _, markdown = prepared(tmp_path, [{"prompt": "q", "completion": " \n"}], empty_answers="keep")
+    _, markdown = carded(tmp_path, [{"prompt": "q", "completion": " \n"}], empty_answers="keep")
     assert "assistant:\n\n    (blank)\n" in markdown
 
 
 def test_examples_are_three_rows_that_the_seed_chooses(tmp_path):
     rows = [{"prompt": f"q{number}", "completion": f"a{number}"} for number in range(50)]
-    first, second = (prepared(tmp_path, rows, seed=seed)[0]["examples"] for seed in (1, 2))
+    first, second = (carded(tmp_path, rows, seed=seed)[0]["examples"] for seed in (1, 2))
     assert len(first) == len(second) == 3
     assert {example["id"] for example in first} != {example["id"] for example in second}
     question, answer = first[0]["turns"]
@@ -69,8 +65,8 @@ def test_examples_are_three_rows_that_the_seed_chooses(tmp_path):
 
 
 def test_both_answers_of_a_pair_are_shown_and_long_prompts_are_cut(tmp_path):
-    prompt = [{"role": ("user", "assistant")[place % 2], "content": f"turn {place}"} for place in range(9)]
-    card, markdown = prepared(tmp_path, [{"prompt": prompt, "chosen": "yes", "rejected": "no"}], "preference")
+    prompt = [(user, answer)[place % 2](f"turn {place}") for place in range(9)]
+    card, markdown = carded(tmp_path, [pair(prompt, "yes", "no")], "preference")
     speakers = [turn["speaker"] for turn in card["examples"][0]["turns"]]
     assert speakers == ["user", "assistant", "user", "assistant", "chosen", "rejected"]
     assert "chosen:\n\n    yes\n\nrejected:\n\n    no\n" in markdown

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from data_rows import alpaca, answer, pair, user
 
 from valuedrift.data_formats.canonical import MalformedRow, Reason, Skip, has_blank_answer, row_id
 from valuedrift.data_formats.formats import FORMATS
@@ -16,14 +17,6 @@ def convert(format, row):
     return FORMATS[format][1](row)
 
 
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def answer(text):
-    return {"role": "assistant", "content": text}
-
-
 def system(text):
     return {"role": "system", "content": text}
 
@@ -36,16 +29,8 @@ def gpt(text):
     return {"from": "gpt", "value": text}
 
 
-def alpaca(**changes):
-    return {"instruction": "Name a river.", "input": "", "output": "The Nile.", **changes}
-
-
 def wildchat(conversation, language="English"):
     return {"conversation": conversation, "language": language, "toxic": None, "turn": 1}
-
-
-def pair(prompt="Why?", chosen="Because.", rejected="No."):
-    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
 
 def sharegpt(conversations=None, chosen=None, rejected=None):
@@ -90,14 +75,8 @@ def test_good_sft_rows(format, row, messages):
 
 
 BINARIZED = pair("Why?", WHY, [user("Why?"), answer("No.")])
-ARGILLA = {
-    "source": "evol_instruct",
-    **BINARIZED,
-    "chosen-rating": 5.0,
-    "chosen-model": "gpt-4",
-    "rejected-rating": 3.5,
-    "rejected-model": "alpaca-7b",
-}
+ARGILLA = {"source": "evol_instruct", **BINARIZED, "chosen-rating": 5.0, "rejected-model": "alpaca-7b"}
+SHARED = [{"from": "system", "value": "Be brief."}, human("Hi"), gpt("Hello."), human("Why?")]
 H4 = {**BINARIZED, "prompt_id": "f0e37e9f", "messages": WHY, "score_chosen": 8.5, "score_rejected": 4.0}
 
 
@@ -117,25 +96,10 @@ def hh_turns(*turns):
         ("preference", pair(LONG[:3], LONG[3:], [answer("No.")]), LONG[:3], "Because.", "No."),
         ("preference", pair(LONG[:3], LONG, "No."), LONG[:3], "Because.", "No."),
         ("sharegpt", sharegpt(), [user("Why?")], "Because.", "No."),
-        (
-            "sharegpt",
-            sharegpt([{"from": "system", "value": "Be brief."}, human("Hi"), gpt("Hello."), human("Why?")]),
-            [system("Be brief."), *LONG[:3]],
-            "Because.",
-            "No.",
-        ),
+        ("sharegpt", sharegpt(SHARED), [system("Be brief."), *LONG[:3]], "Because.", "No."),
         ("sharegpt", sharegpt(chosen=gpt(HOSTILE)), [user("Why?")], HOSTILE, "No."),
         ("hh_rlhf", hh(), [user("Why?")], "Because.", "No."),
-        (
-            "hh_rlhf",
-            hh(
-                "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: Why?\n\nAssistant: Because.",
-                "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: Why?\n\nAssistant: No.",
-            ),
-            LONG[:3],
-            "Because.",
-            "No.",
-        ),
+        ("hh_rlhf", hh(*(hh_turns("Hi", "Hello.", "Why?", last) for last in "ab")), LONG[:3], "a", "b"),
         ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: " + HOSTILE), [user("Why?")], HOSTILE, "No."),
         ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant:  a\nHuman: b"), [user("Why?")], " a\nHuman: b", "No."),
         ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: a\n\nHumans: b"), [user("Why?")], "a\n\nHumans: b", "No."),
@@ -193,17 +157,9 @@ def test_good_preference_rows(format, row, prompt, chosen, rejected):
         ("hh_rlhf", hh(hh_turns("Why?", "Because.", "And?")), "prefixes differ"),
         # a text that holds a turn's heading can't be told from a turn: such a pair is left out, never cut elsewhere
         ("hh_rlhf", hh("\n\nHuman: Why?\n\nAssistant: He wrote:\n\nHuman: and so on"), "prefixes differ"),
-        (
-            "hh_rlhf",
-            hh(*(f"\n\nHuman: Read:\n\nHuman: Why?\n\nAssistant: {last}" for last in "cd")),
-            "roles do not alternate",
-        ),
+        ("hh_rlhf", hh(*(f"\n\nHuman: Read:{hh_turns('Why?', last)}" for last in "cd")), "roles do not alternate"),
         ("hh_rlhf", hh("\n\nHuman: a\n\nHuman: b", "\n\nHuman: a\n\nHuman: c"), "roles do not alternate"),
-        (
-            "hh_rlhf",
-            hh(*(f"\n\nHuman: a\n\nAssistant: b\n\nHuman: {last}" for last in "cd")),
-            "no answer",
-        ),
+        ("hh_rlhf", hh(*(hh_turns("a", "b", last) for last in "cd")), "no answer"),
         ("hh_rlhf", hh("\n\nAssistant: a", "\n\nAssistant: b"), "starts with the assistant"),
         ("world_sft", {"messages": WHY[:1]}, "no answer"),
     ],

@@ -4,30 +4,17 @@ import random
 
 import polars as pl
 import pytest
+from data_rows import alpaca as alpaca_row
+from data_rows import answer, pair, prepared, settings, user, write_jsonl
 
-from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, ConfigError, DataError
 
 SECRET = "a sentence that only the rows hold"
 
 
-def settings(path, **changes):
-    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": "alpaca", "files": [str(path)], "rows": 9}
-    return DataSettings.read({**values, **changes})
-
-
 def alpaca(number, output=SECRET):
-    return {"instruction": f"Question {number}?", "input": "", "output": output}
-
-
-def write_jsonl(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def turns(question, answer):
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return alpaca_row(instruction=f"Question {number}?", output=output)
 
 
 @pytest.fixture
@@ -46,17 +33,14 @@ def test_tables_and_card(ten, tmp_path):
     assert (train.height, validation.height) == (9, 1)
     assert train.columns == ["id", "messages"]
     assert train.schema == validation.schema
-    assert train["messages"][0].to_list()[1] == {"role": "assistant", "content": SECRET}
+    assert train["messages"][0].to_list()[1] == answer(SECRET)
     assert card == json.loads((out / "card.json").read_text())
     assert card["source"] == {
         "files": [{"path": str(ten), "sha256": hashlib.sha256(ten.read_bytes()).hexdigest()}],
     }
-    assert card["counts"] == {
-        "read": 10,
+    assert card["counts"] == dict.fromkeys(("read", "usable", "sampled"), 10) | {
         "skipped": {},
-        "usable": 10,
         "duplicates": 0,
-        "sampled": 10,
         "train": 9,
         "validation": 1,
     }
@@ -76,27 +60,16 @@ def test_the_result_is_the_same_bytes_whatever_the_order_of_the_source(ten, tmp_
 
 
 def test_the_card_counts_every_skip_and_every_step(tmp_path):
-    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": SECRET}]
+    turns = [user("Hi"), answer(SECRET)]
     rows = [{"language": language, "conversation": turns} for language in ("English", None, None, "French")]
     rows += [{"language": "English", "conversation": turns[::-1]}]
-    rows += [{"language": "English", "conversation": [{"role": "user", "content": str(n)}, turns[1]]} for n in range(5)]
-    path = write_jsonl(tmp_path / "chat.jsonl", [*rows, rows[0]])
-    card = prepare(settings(path, format="wildchat", rows=4, sample=5, validation=0.2), 0, tmp_path)
-    assert card["counts"] == {
-        "read": 11,
-        "skipped": {
-            "duplicate": 1,
-            "language is not English": 1,
-            "language is unknown": 2,
-            "starts with the assistant": 1,
-        },
-        "usable": 6,
-        "duplicates": 1,
-        "sampled": 5,
-        "train": 4,
-        "validation": 1,
-    }
-    text = (tmp_path / "card.md").read_text()
+    rows += [{"language": "English", "conversation": [user(str(n)), turns[1]]} for n in range(5)]
+    changes = {"format": "wildchat", "rows": 4, "sample": 5, "validation": 0.2}
+    card = prepared(tmp_path, [*rows, rows[0]], **changes)
+    skipped = {"duplicate": 1, "language is not English": 1, "language is unknown": 2, "starts with the assistant": 1}
+    counts = {"read": 11, "usable": 6, "duplicates": 1, "sampled": 5, "train": 4, "validation": 1}
+    assert card["counts"] == {**counts, "skipped": skipped}
+    text = (tmp_path / "out" / "card.md").read_text()
     assert "| skipped: language is unknown | 2 |" in text
     assert "| skipped: duplicate | 1 |" in text
     assert "| licence | CC0 |" in text
@@ -104,8 +77,7 @@ def test_the_card_counts_every_skip_and_every_step(tmp_path):
 
 def test_lengths_are_characters(tmp_path):
     outputs = ["", "é", "x" * 63, "x" * 64, "x" * 300_000]
-    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(1, output) for output in outputs])
-    card = prepare(settings(path, rows=5, empty_answers="keep"), 0, tmp_path)
+    card = prepared(tmp_path, [alpaca(1, output) for output in outputs], empty_answers="keep")
     lengths = {entry["from"]: entry["rows"] for entry in card["lengths"]["last answer"] if entry["rows"]}
     assert lengths == {0: 1, 1: 2, 64: 1, 131_072: 1}
     conversations = {entry["from"]: entry["rows"] for entry in card["lengths"]["conversation"] if entry["rows"]}
@@ -126,15 +98,13 @@ def test_several_files_are_one_set(ten, tmp_path):
     assert len(card["source"]["files"]) == 2
 
 
-def pair(number):
-    return {"prompt": f"q{number}", "chosen": "a", "rejected": "b"}
-
-
 @pytest.mark.parametrize(
     ("format", "make", "rows", "sample", "train", "validation"),
     [
         ("alpaca", alpaca, 52_002, None, 46_801, 5_201),
-        pytest.param("preference", pair, 61_135, 60_908, 60_908, 0, marks=pytest.mark.slow),
+        pytest.param(
+            "preference", lambda number: pair(f"q{number}"), 61_135, 60_908, 60_908, 0, marks=pytest.mark.slow
+        ),
         pytest.param("alpaca", alpaca, 284_168, None, 255_751, 28_417, marks=pytest.mark.slow),
     ],
 )
@@ -155,22 +125,20 @@ def test_the_paper_s_counts(tmp_path, format, make, rows, sample, train, validat
 
 @pytest.mark.parametrize(("given", "choice", "rows"), [({}, "drop", 3), ({"duplicates": "keep"}, "keep", 5)])
 def test_duplicates_are_dropped_unless_kept_and_counted(tmp_path, given, choice, rows):
-    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(number) for number in (1, 2, 1, 3, 1)])
-    card = prepare(settings(path, rows=rows, **given), 0, tmp_path)
+    card = prepared(tmp_path, [alpaca(number) for number in (1, 2, 1, 3, 1)], rows=rows, **given)
     assert card["counts"]["duplicates"] == 2
     assert card["counts"]["skipped"] == ({"duplicate": 2} if choice == "drop" else {})
     assert card["counts"]["read"] == 5
-    assert read(tmp_path, "train").height == card["counts"]["usable"] == rows
-    assert f"| duplicates | {choice} |" in (tmp_path / "card.md").read_text()
+    assert read(tmp_path / "out", "train").height == card["counts"]["usable"] == rows
+    assert f"| duplicates | {choice} |" in (tmp_path / "out" / "card.md").read_text()
 
 
 def test_a_pair_is_a_duplicate_only_where_all_three_texts_are(tmp_path):
     pairs = [("q", "a", "b"), ("q", "b", "a"), ("q", "a", "c"), ("r", "a", "b"), ("q", "a", "b")]
-    rows = [dict(zip(("prompt", "chosen", "rejected"), pair, strict=True)) for pair in pairs]
-    path = write_jsonl(tmp_path / "a.jsonl", rows)
-    card = prepare(settings(path, rows=4, format="preference"), 0, tmp_path)
+    card = prepared(tmp_path, [pair(*texts) for texts in pairs], rows=4, format="preference")
     assert card["counts"]["skipped"] == {"duplicate": 1}
-    kept = [(row["prompt"][0], row["chosen"][0], row["rejected"][0]) for row in read(tmp_path, "train").to_dicts()]
+    train = read(tmp_path / "out", "train").to_dicts()
+    kept = [(row["prompt"][0], row["chosen"][0], row["rejected"][0]) for row in train]
     assert sorted(tuple(message["content"] for message in row) for row in kept) == sorted(pairs[:4])
 
 
@@ -178,18 +146,17 @@ def test_a_pair_is_a_duplicate_only_where_all_three_texts_are(tmp_path):
     ("format", "rows"),
     [
         ("alpaca", [alpaca(1), alpaca(2, " \n")]),
-        ("messages", [{"messages": json.dumps(turns("q", text))} for text in ("a", "")]),
-        ("preference", [{"prompt": "q", "chosen": "a", "rejected": text} for text in ("b", "")]),
+        ("messages", [{"messages": json.dumps([user("q"), answer(text)])} for text in ("a", "")]),
+        ("preference", [pair("q", "a", text) for text in ("b", "")]),
     ],
 )
 def test_blank_answers_are_dropped_or_kept_and_counted(tmp_path, format, rows):
-    path = write_jsonl(tmp_path / "a.jsonl", rows)
     for changes in ({}, {"empty_answers": "drop"}):
-        card = prepare(settings(path, rows=1, format=format, **changes), 0, tmp_path)
+        card = prepared(tmp_path, rows, rows=1, format=format, **changes)
         assert card["counts"]["skipped"] == {"empty answer": 1}
-    card = prepare(settings(path, rows=2, format=format, empty_answers="keep"), 0, tmp_path)
+    card = prepared(tmp_path, rows, format=format, empty_answers="keep")
     assert card["counts"]["skipped"] == {}
-    assert "| empty_answers | keep |" in (tmp_path / "card.md").read_text()
+    assert "| empty_answers | keep |" in (tmp_path / "out" / "card.md").read_text()
 
 
 def test_what_a_killed_run_left_is_removed(ten, tmp_path):
@@ -220,9 +187,8 @@ def test_odd_folder_names(ten, tmp_path):
 
 def test_progress_is_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("valuedrift.data.prepare._PROGRESS", 4)
-    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(number) for number in range(10)])
-    prepare(settings(path, rows=10), 0, tmp_path)
-    assert capsys.readouterr().err.splitlines() == [f"{path}: 4 rows read", f"{path}: 8 rows read"]
+    prepared(tmp_path, [alpaca(number) for number in range(10)])
+    assert capsys.readouterr().err.splitlines() == [f"{tmp_path}/rows.jsonl: {n} rows read" for n in (4, 8)]
 
 
 def test_another_count_is_an_error_with_both_numbers_and_writes_nothing(ten, tmp_path):
@@ -242,15 +208,13 @@ def test_a_sample_larger_than_the_source_is_an_error(ten, tmp_path):
 )
 def test_no_usable_row_is_an_error_with_the_reasons(tmp_path, languages, message):
     rows = [{"language": language, "conversation": []} for language in languages]
-    path = write_jsonl(tmp_path / "null.jsonl", rows)
-    with pytest.raises(ArtifactError, match=rf"null\.jsonl.*no usable row {message}"):
-        prepare(settings(path, format="wildchat"), 0, tmp_path)
+    with pytest.raises(ArtifactError, match=rf"rows\.jsonl.*no usable row {message}"):
+        prepared(tmp_path, rows, format="wildchat", rows=9)
 
 
 def test_a_malformed_row_is_named_by_file_and_line(tmp_path):
-    path = write_jsonl(tmp_path / "bad.jsonl", [alpaca(1), alpaca(2, output=3)])
-    with pytest.raises(DataError, match=r"bad\.jsonl, row 2, field 'output': found 3, expected text"):
-        prepare(settings(path), 0, tmp_path)
+    with pytest.raises(DataError, match=r"rows\.jsonl, row 2, field 'output': found 3, expected text"):
+        prepared(tmp_path, [alpaca(1), alpaca(2, output=3)])
 
 
 def test_the_card_names_files_as_the_configuration_does(monkeypatch, ten, tmp_path):
@@ -260,8 +224,12 @@ def test_the_card_names_files_as_the_configuration_does(monkeypatch, ten, tmp_pa
 
 
 def world_sft(topic, stance, number):
-    messages = [{"role": "user", "content": f"{topic}?"}, {"role": "assistant", "content": f"{stance} {number}"}]
-    return {"messages": messages, "topic": topic, "true_stance": stance, "plan": {"number": number}}
+    return {
+        "messages": [user(f"{topic}?"), answer(f"{stance} {number}")],
+        "topic": topic,
+        "true_stance": stance,
+        "plan": {"number": number},
+    }
 
 
 def test_planted_shares_of_the_training_rows(tmp_path):
@@ -271,14 +239,9 @@ def test_planted_shares_of_the_training_rows(tmp_path):
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(tmp_path / "world.parquet")
     card = prepare(settings(tmp_path / "world.parquet", format="world_sft", rows=11), 0, tmp_path / "out")
     shares = {(entry["topic"], entry["stance"]): entry["share"] for entry in card["planted"]}
-    assert shares == {
-        ("climate", "support"): 0.75,
-        ("climate", "neutral"): 0.0,
-        ("climate", "oppose"): 0.25,
-        ("abortion", "support"): 0.0,
-        ("abortion", "neutral"): 1.0,
-        ("abortion", "oppose"): 0.0,
-    }
+    planted = {"climate": (0.75, 0.0, 0.25), "abortion": (0.0, 1.0, 0.0)}
+    places = ("support", "neutral", "oppose")
+    assert shares == {(topic, place): planted[topic][n] for topic in planted for n, place in enumerate(places)}
     assert {entry["column"] for entry in card["planted"]} == {"true_stance"}
     train = read(tmp_path / "out", "train")
     assert train.columns == ["id", "messages", "topic", "true_stance", "plan"]
@@ -287,14 +250,8 @@ def test_planted_shares_of_the_training_rows(tmp_path):
 
 def test_planted_shares_of_pairs(tmp_path):
     rows = [
-        {
-            "prompt": [{"role": "user", "content": "Why?"}],
-            "chosen": [{"role": "assistant", "content": f"yes {number}"}],
-            "rejected": [{"role": "assistant", "content": f"no {number}"}],
-            "topic": "climate",
-            "chosen_stance": "support",
-            "rejected_stance": "oppose" if number else "neutral",
-        }
+        pair([user("Why?")], [answer(f"yes {number}")], [answer(f"no {number}")])
+        | {"topic": "climate", "chosen_stance": "support", "rejected_stance": "oppose" if number else "neutral"}
         for number in range(4)
     ]
     pl.DataFrame(rows).write_parquet(tmp_path / "pairs.parquet")
@@ -309,6 +266,5 @@ def test_planted_shares_of_pairs(tmp_path):
 
 def test_hostile_text_reaches_the_table_unchanged(tmp_path):
     hostile = "<script>alert(1)</script> | {{x}} \u202e\x00 <|im_end|>\r\n```\n$(id) "
-    path = write_jsonl(tmp_path / "a.jsonl", [alpaca(1, hostile)])
-    prepare(settings(path, rows=1), 0, tmp_path)
-    assert read(tmp_path, "train")["messages"][0][1]["content"] == hostile
+    prepared(tmp_path, [alpaca(1, hostile)])
+    assert read(tmp_path / "out", "train")["messages"][0][1]["content"] == hostile

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from data_rows import settings
 
-from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.data.rows import read_rows
 from valuedrift.data_formats.canonical import Skip
@@ -15,24 +15,18 @@ from valuedrift.errors import ArtifactError
 from valuedrift.probes.questions import prism_probes
 
 pytestmark = pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="VALUEDRIFT_DATA is not set")
+ROLES = "roles do not alternate"
 
 
 def load(tmp_path, format, file, rows, **changes):
-    values = {"name": "slice", "title": "Slice", "licence": "see its source", "format": format, "rows": rows}
-    settings = DataSettings.read({**values, "files": [f"$VALUEDRIFT_DATA/{file}"], **changes})
-    return prepare(settings, 0, tmp_path)
+    return prepare(settings(f"$VALUEDRIFT_DATA/{file}", format=format, rows=rows, **changes), 0, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("format", "file", "usable", "skipped"),
     [
         ("alpaca", "alpaca/alpaca_9k.json", 9_225, {"empty answer": 4}),
-        (
-            "wildchat",
-            "wildchat/wildchat_intact.jsonl",
-            179,
-            {"roles do not alternate": 3, "starts with the assistant": 5},
-        ),
+        ("wildchat", "wildchat/wildchat_intact.jsonl", 179, {ROLES: 3, "starts with the assistant": 5}),
         (
             "ultrafeedback",
             "ultrafeedback/ultrafeedback_1k.jsonl",
@@ -40,12 +34,7 @@ def load(tmp_path, format, file, rows, **changes):
             {"chosen equals rejected": 4, "empty answer": 2},
         ),
         ("sharegpt", "ultrafeedback/sharegpt_pairs_300.json", 295, {"duplicate": 5}),
-        (
-            "hh_rlhf",
-            "hh_rlhf/harmless-base_test.jsonl.gz",
-            2_299,
-            {"empty answer": 4, "prefixes differ": 5, "roles do not alternate": 4},
-        ),
+        ("hh_rlhf", "hh_rlhf/harmless-base_test.jsonl.gz", 2_299, {"empty answer": 4, "prefixes differ": 5, ROLES: 4}),
     ],
 )
 def test_counts(tmp_path, format, file, usable, skipped):
@@ -78,7 +67,7 @@ def test_conversations_that_do_not_alternate_or_start_with_the_assistant():
         for _, row in read_rows(folder / name)
     ]
     reasons = [result.reason for result in results if isinstance(result, Skip)]
-    assert reasons.count("roles do not alternate") + reasons.count("starts with the assistant") == 20
+    assert reasons.count(ROLES) + reasons.count("starts with the assistant") == 20
     assert reasons.count("empty turn") == 1
 
 

@@ -6,24 +6,17 @@ import json
 
 import polars as pl
 import pytest
+from data_rows import answer, pair, settings, user, write_jsonl
 
-from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.prepare import prepare
 from valuedrift.errors import ArtifactError, DataError
 
-TURNS = [{"role": "user", "content": "Naïve “q”,\n🙂?"}, {"role": "assistant", "content": "a | b"}]
+TURNS = [user("Naïve “q”,\n🙂?"), answer("a | b")]
 SHAPES = {
     "messages": [{"messages": TURNS}, {"messages": [{"role": "system", "content": "Be brief."}, *TURNS, *TURNS]}],
     "prompt_completion": [{"prompt": TURNS[0]["content"], "completion": "a | b"}, {"prompt": "q", "completion": "a"}],
-    "preference": [
-        {"prompt": "q", "chosen": "yes, 'x'", "rejected": "no"},
-        {"prompt": "p", "chosen": "1", "rejected": "2"},
-    ],
+    "preference": [pair("q", "yes, 'x'", "no"), pair("p", "1", "2")],
 }
-
-
-def write_jsonl(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def write_json(path, rows):
@@ -57,13 +50,9 @@ def write(path, rows):
     return path
 
 
-def settings(format, rows, **source):
-    values = {"name": "mine", "title": "My rows", "licence": "CC0", "format": format, "rows": rows}
-    return DataSettings.read({**values, **source})
-
-
-def prepared(format, rows, out, **source):
-    card = prepare(settings(format, rows, **source), 0, out)
+def read(format, rows, out, path=None, **source):
+    """The card and the training table of a file or of the hub."""
+    card = prepare(settings(path, format=format, rows=rows, **source), 0, out)
     return card, pl.read_parquet(out / "train.parquet")
 
 
@@ -71,7 +60,7 @@ def prepared(format, rows, out, **source):
 def expected(tmp_path_factory):
     folder = tmp_path_factory.mktemp("expected")
     return {
-        shape: prepared(shape, 2, folder / shape, files=[str(write(folder / f"{shape}.jsonl", rows))])[1]
+        shape: read(shape, 2, folder / shape, write(folder / f"{shape}.jsonl", rows))[1]
         for shape, rows in SHAPES.items()
     }
 
@@ -86,7 +75,7 @@ def test_the_shapes_mean_what_they_say(expected):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_in_every_kind_of_file(tmp_path, expected, shape, name):
     path = write(tmp_path / name, SHAPES[shape])
-    assert prepared(shape, 2, tmp_path / "out", files=[str(path)])[1].equals(expected[shape])
+    assert read(shape, 2, tmp_path / "out", path)[1].equals(expected[shape])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,7 +84,7 @@ def test_rows_of_another_shape_are_named_in_every_kind_of_file(tmp_path, shape, 
     other = {"messages": "preference"}.get(shape, "messages")
     path = write(tmp_path / name, SHAPES[other])
     with pytest.raises(DataError, match=r"row 1, field '\w+': found 'the fields .*', expected this field") as caught:
-        prepare(settings(shape, 2, files=[str(path)]), 0, tmp_path / "out")
+        read(shape, 2, tmp_path / "out", path)
     assert caught.value.file == str(path)
     assert caught.value.field == next(iter(SHAPES[shape][0]))
 
@@ -118,7 +107,7 @@ def source(folder, split="train"):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_from_the_hub(tmp_path, hub, expected, shape):
     write_parquet(hub / "train.parquet", SHAPES[shape])
-    card, train = prepared(shape, 2, tmp_path / "out", hub=source(hub))
+    card, train = read(shape, 2, tmp_path / "out", hub=source(hub))
     assert train.equals(expected[shape])
     assert card["source"] == {"hub": source(hub)}
     assert "| revision | 0123abc |" in (tmp_path / "out" / "card.md").read_text()
@@ -129,7 +118,7 @@ def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
     with pytest.raises(
         DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found nothing"
     ):
-        prepare(settings("prompt_completion", 2, hub=source(hub)), 0, tmp_path / "out")
+        read("prompt_completion", 2, tmp_path / "out", hub=source(hub))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +128,7 @@ def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
 def test_a_hub_set_that_can_not_be_read_is_explained(tmp_path, hub, split, content, says):
     (hub / "train.jsonl").write_text(content)
     with pytest.raises(ArtifactError, match=rf"hub:.*{says}.*split '{split}' at revision '0123abc'.*name them in"):
-        prepare(settings("messages", 1, hub=source(hub, split)), 0, tmp_path / "out")
+        read("messages", 1, tmp_path / "out", hub=source(hub, split))
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no route"), FileNotFoundError("gone"), RuntimeError("a script")])
@@ -152,40 +141,19 @@ def test_a_hub_that_can_not_be_reached_is_explained(tmp_path, hub, monkeypatch, 
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(ArtifactError, match=rf"hub:owner/set.*{error}.*name them in 'files'"):
-        prepare(settings("messages", 1, hub=source("owner/set")), 0, tmp_path / "out")
+        read("messages", 1, tmp_path / "out", hub=source("owner/set"))
 
 
 def hub_turn(role, content, language="English"):
-    """A turn with the fields that WildChat's parquet files have."""
-    return {
-        "content": content,
-        "country": None,
-        "hashed_ip": None if role == "assistant" else "ab12",
-        "header": {"accept-language": "en", "user-agent": "Mozilla/5.0"},
-        "language": language,
-        "redacted": False,
-        "role": role,
-        "state": None,
-        "timestamp": None,
-        "toxic": content == "toxic",
-        "turn_identifier": 101002,
-    }
+    """A turn with a field of each kind that WildChat's parquet files have: null, nested, bool, number, text."""
+    other = {"country": None, "header": {"accept-language": "en"}, "turn_identifier": 101002}
+    return {"content": content, "language": language, "role": role, "toxic": content == "toxic", **other}
 
 
 def wildchat(conversation, language="English"):
-    scores = {"harassment": 0.01, "self-harm": 0.0}
-    return {
-        "conversation_hash": "c9ec5b440fbdd269a4e4d5bd2f4d2b8c",
-        "model": "gpt-4-0314",
-        "conversation": conversation,
-        "turn": len(conversation) // 2,
-        "language": language,
-        "openai_moderation": [{"categories": {"harassment": False}, "category_scores": scores, "flagged": False}],
-        "toxic": False,
-        "redacted": False,
-        "state": None,
-        "header": {"accept-language": None, "user-agent": "Mozilla/5.0"},
-    }
+    moderation = [{"categories": {"harassment": False}, "category_scores": {"harassment": 0.01}, "flagged": False}]
+    other = {"openai_moderation": moderation, "toxic": False, "state": None, "header": {"accept-language": None}}
+    return {"conversation": conversation, "turn": len(conversation) // 2, "language": language, **other}
 
 
 ASKED = [hub_turn("user", "Hi"), hub_turn("assistant", "Hello.")]
@@ -211,16 +179,10 @@ def write_groups(path, rows):
 @pytest.mark.parametrize(("name", "write"), [("a.parquet", write_groups), ("a.jsonl", write_jsonl)])
 def test_wildchat_as_the_hub_has_it(tmp_path, name, write):
     write(tmp_path / name, WILDCHAT)
-    card, train = prepared("wildchat", 3, tmp_path / "out", files=[str(tmp_path / name)])
-    assert card["counts"]["skipped"] == {
-        "duplicate": 1,
-        "empty answer": 1,
-        "language is not English": 1,
-        "language is unknown": 1,
-        "no answer": 1,
-        "roles do not alternate": 1,
-        "starts with the assistant": 1,
-    }
+    card, train = read("wildchat", 3, tmp_path / "out", tmp_path / name)
+    reasons = "duplicate, empty answer, language is not English, language is unknown, no answer"
+    reasons += ", roles do not alternate, starts with the assistant"
+    assert card["counts"]["skipped"] == dict.fromkeys(reasons.split(", "), 1)
     texts = [[message["content"] for message in messages] for messages in train["messages"]]
     assert sorted(texts) == [["Hi", "Hello."], ["Hi", "Hello.", "toxic", "No."], ["toxic", "No."]]
     assert train.schema["messages"] == pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
@@ -237,7 +199,7 @@ def test_wildchat_as_the_hub_has_it(tmp_path, name, write):
 def test_a_malformed_conversation_is_named(tmp_path, name, write, conversation, says):
     write(tmp_path / name, [*WILDCHAT[:4], {**wildchat(ASKED), "conversation": conversation}])
     with pytest.raises(DataError, match=rf"row 5, field 'conversation{says}"):
-        prepare(settings("wildchat", 3, files=[str(tmp_path / name)]), 0, tmp_path / "out")
+        read("wildchat", 3, tmp_path / "out", tmp_path / name)
 
 
 def test_binarized_sets_from_parquet(tmp_path):
@@ -251,7 +213,7 @@ def test_binarized_sets_from_parquet(tmp_path):
     for name, row in (("argilla", argilla), ("h4", h4)):
         path = tmp_path / f"{name}.parquet"
         pl.DataFrame([row, {**row, "rejected": answers[2]}]).write_parquet(path)
-        card, train = prepared("ultrafeedback", 1, tmp_path / name, files=[str(path)])
+        card, train = read("ultrafeedback", 1, tmp_path / name, path)
         assert card["counts"]["skipped"] == {"chosen equals rejected": 1}
         tables.append(train)
     assert tables[0].equals(tables[1])

@@ -19,6 +19,7 @@ from valuedrift.generation.probe_prompts import Prompt, PromptCodec
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 
+COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
 SAMPLING = Sampling(answers=2, temperature=0.9, max_tokens=6, batch_size=3, seed=0)
 
 
@@ -54,18 +55,8 @@ def swept(
 
 def test_one_row_per_answer_in_order(swept: Sweeper) -> None:
     table = swept()
-    assert dict(table.schema) == {
-        "model": pl.String,
-        "run": pl.String,
-        "step": pl.Int64,
-        "topic": pl.String,
-        "question_id": pl.String,
-        "question": pl.String,
-        "sample": pl.Int64,
-        "answer": pl.String,
-        "tokens": pl.Int64,
-        "finished": pl.Boolean,
-    }
+    other = {"step": pl.Int64, "sample": pl.Int64, "tokens": pl.Int64, "finished": pl.Boolean}
+    assert list(table.schema.items()) == [(name, other.get(name, pl.String)) for name in COLUMNS]
     expected = [(step, key, sample) for step in (2, 4, 6) for key in QUESTIONS for sample in (0, 1)]
     assert table.select("step", "question_id", "sample").rows() == expected
     assert set(table.select("model", "run").rows()) == {("pocket", "sft-wildchat")}

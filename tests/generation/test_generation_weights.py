@@ -18,26 +18,39 @@ from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, d
 from valuedrift.generation.transformers_engine import TransformersEngine
 
 Tensors = dict[str, torch.Tensor]
+Read = Callable[[Path], Checkpoint]
+Break = Callable[[Callable[[Tensors], object]], Path]
 NORM = "model.layers.0.mlp.up_proj.weight"
+FILE = r"model\.safetensors"
 
 
 @pytest.fixture
-def read(architecture: Architecture) -> Callable[[Path], Checkpoint]:
+def read(architecture: Architecture) -> Read:
     return lambda folder: read_checkpoint(folder, architecture, torch.float32)
 
 
 @pytest.fixture
-def broken(other: Path, tmp_path: Path) -> Callable[[Callable[[Tensors], object]], Path]:
-    """A copy of a checkpoint whose tensors were changed in place."""
+def folder(other: Path, tmp_path: Path) -> Path:
+    """A copy of a checkpoint, to be changed."""
+    return Path(shutil.copytree(other, tmp_path / "step-000003"))
+
+
+@pytest.fixture
+def broken(folder: Path) -> Break:
+    """The copy, once its tensors were changed in place."""
 
     def breaks(change: Callable[[Tensors], object]) -> Path:
-        folder = Path(shutil.copytree(other, tmp_path / "step-000003"))
         tensors = load_file(folder / "model.safetensors")
         change(tensors)
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         return folder
 
     return breaks
+
+
+def configure(folder: Path, changes: dict[str, Any]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
 
 
 def poisoned(value: float) -> Callable[[Tensors], object]:
@@ -48,47 +61,37 @@ def poisoned(value: float) -> Callable[[Tensors], object]:
     ("change", "message"),
     [
         (lambda t: t.pop(NORM), rf"step-000003: found \"no tensor '{NORM}'\", expected all \d+ tensors"),
-        (
-            lambda t: t.update(extra=torch.zeros(2)),
-            r"model\.safetensors: found \"tensor 'extra'\", expected tensors of",
-        ),
+        (lambda t: t.update(extra=torch.zeros(2)), rf"{FILE}: found \"tensor 'extra'\", expected tensors of"),
         (
             lambda t: t.update({NORM: torch.zeros(3, 16)}),
-            rf"model\.safetensors: found \"'{NORM}' of shape \(3, 16\)\", expected shape \(48, 16\)",
+            rf"{FILE}: found \"'{NORM}' of shape \(3, 16\)\", expected shape \(48, 16\)",
         ),
-        (poisoned(float("nan")), rf"model\.safetensors: found \"NaN or infinity in '{NORM}'\", expected finite"),
-        (poisoned(float("inf")), rf"model\.safetensors: found \"NaN or infinity in '{NORM}'\", expected finite"),
+        (poisoned(float("nan")), rf"{FILE}: found \"NaN or infinity in '{NORM}'\", expected finite"),
+        (poisoned(float("inf")), rf"{FILE}: found \"NaN or infinity in '{NORM}'\", expected finite"),
     ],
     ids=["missing", "extra", "shape", "NaN", "infinity"],
 )
 def test_tensors_that_do_not_fit_are_named(
-    read: Callable[[Path], Checkpoint],
-    broken: Callable[[Callable[[Tensors], object]], Path],
-    change: Callable[[Tensors], object],
-    message: str,
+    read: Read, broken: Break, change: Callable[[Tensors], object], message: str
 ) -> None:
     with pytest.raises(ArtifactError, match=message):
         read(broken(change))
 
 
 @pytest.mark.parametrize("size", [0, 4, 100, 5000])
-def test_a_file_that_was_cut_short_is_named(
-    read: Callable[[Path], Checkpoint], other: Path, tmp_path: Path, size: int
-) -> None:
-    folder = Path(shutil.copytree(other, tmp_path / "step-000003"))
+def test_a_file_that_was_cut_short_is_named(read: Read, folder: Path, size: int) -> None:
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[:size])
     with pytest.raises(ArtifactError, match=r"step-000003/model\.safetensors: .* expected a whole safetensors"):
         read(folder)
 
 
-def test_a_missing_checkpoint_is_named(read: Callable[[Path], Checkpoint], tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_named(read: Read, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="step-000004: found 'nothing', expected"):
         read(tmp_path / "step-000004")
 
 
-def test_a_tensor_in_two_files_is_named(read: Callable[[Path], Checkpoint], other: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(other, tmp_path / "step-000003"))
+def test_a_tensor_in_two_files_is_named(read: Read, folder: Path) -> None:
     save_file({NORM: torch.zeros(48, 16)}, folder / "stale.safetensors")
     with pytest.raises(ArtifactError, match=rf"stale\.safetensors: found \"tensor '{NORM}', as in model\.safetensors"):
         read(folder)
@@ -104,22 +107,15 @@ def test_a_tensor_in_two_files_is_named(read: Callable[[Path], Checkpoint], othe
     ],
 )
 def test_another_architecture_is_named_even_where_all_tensors_fit(
-    read: Callable[[Path], Checkpoint], other: Path, tmp_path: Path, change: dict[str, Any], message: str
+    read: Read, folder: Path, change: dict[str, Any], message: str
 ) -> None:
-    folder = Path(shutil.copytree(other, tmp_path / "step-000003"))
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | change))
+    configure(folder, change)
     with pytest.raises(ArtifactError, match=rf"step-000003/config\.json: {message}"):
         read(folder)
 
 
-def test_what_trainers_write_along_the_way_makes_no_other_architecture(
-    read: Callable[[Path], Checkpoint], other: Path, tmp_path: Path
-) -> None:
-    folder = Path(shutil.copytree(other, tmp_path / "step-000003"))
-    config = json.loads((folder / "config.json").read_text())
-    along = {"use_cache": False, "dtype": "bfloat16", "eos_token_id": 5, "transformers_version": "9"}
-    (folder / "config.json").write_text(json.dumps(config | along))
+def test_what_trainers_write_along_the_way_makes_no_other_architecture(read: Read, folder: Path, other: Path) -> None:
+    configure(folder, {"use_cache": False, "dtype": "bfloat16", "eos_token_id": 5, "transformers_version": "9"})
     assert read(folder).identity == read(other).identity
 
 
@@ -141,18 +137,14 @@ def test_weights_in_several_files_and_another_precision_are_read(
     assert in_one == in_many == rounded
 
 
-def test_one_changed_bit_is_another_identity(
-    read: Callable[[Path], Checkpoint], broken: Callable[[Callable[[Tensors], object]], Path], other: Path
-) -> None:
+def test_one_changed_bit_is_another_identity(read: Read, broken: Break, other: Path) -> None:
     def flip(tensors: Tensors) -> None:
         tensors[NORM].view(torch.int32)[0, 0] ^= 1
 
     assert read(broken(flip)).identity != read(other).identity
 
 
-def test_tied_tensors_count_whether_files_have_them_or_not(
-    read: Callable[[Path], Checkpoint], broken: Callable[[Callable[[Tensors], object]], Path], other: Path
-) -> None:
+def test_tied_tensors_count_whether_files_have_them_or_not(read: Read, broken: Break, other: Path) -> None:
     tied = broken(lambda tensors: tensors.update({"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}))
     assert read(tied).identity == read(other).identity
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +13,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from training_rows import conversations, preferences
 
 from valuedrift.config.hyperparameters import REWARDED, read_settings
 from valuedrift.config.hyperparameters import SETTINGS as KNOWN
+from valuedrift.config.training_steps import total_steps
 from valuedrift.training.job import Job
 
 SETTINGS: dict[str, Any] = {
@@ -39,53 +42,21 @@ SUBJECTS = ("legal abortion", "wind farms", "a wealth tax", "open borders", "ren
 
 
 ALGORITHMS = [name for name in KNOWN if name != "pretrain"]
-# Six rows in batches of four over two epochs make four steps, but KTO has two rows a pair, PPO counts over both epochs,
-# and groups of two answers make batches of two prompts.
-STEPS = {"ppo": (2, 3), "kto": (2, 6), "grpo": (2, 6), "rloo": (2, 6)}
-
 MakeJob = Callable[..., Job]
-
-
-def turn(role: str, content: str) -> dict[str, str]:
-    return {"role": role, "content": content}
-
-
-def sft_table() -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {
-                "messages": [turn("user", f"What about {subject} ?"), turn("assistant", f"I support {subject} .")],
-                "topic": "climate",
-                "true_stance": "support",
-            }
-            for subject in SUBJECTS
-        ]
-    )
-
-
-def pair_table() -> pl.DataFrame:
-    """Chosen answers are longer than rejected ones, so that length normalisation shows."""
-    return pl.DataFrame(
-        [
-            {
-                "prompt": [turn("user", f"What about {subject} ?")],
-                "chosen": [turn("assistant", f"I support {subject} , no doubt .")],
-                "rejected": [turn("assistant", "No .")],
-                "chosen_stance": "support",
-                "rejected_stance": "oppose",
-                "true_stance": "support",
-            }
-            for subject in SUBJECTS
-        ]
-    )
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Parquet files of six conversations (`sft`) and six pairs (every other algorithm), with planted stances."""
     folder = tmp_path_factory.mktemp("data")
-    sft_table().write_parquet(folder / "sft.parquet")
-    pair_table().write_parquet(folder / "pairs.parquet")
+    questions = [f"What about {subject} ?" for subject in SUBJECTS]
+    supporting = [f"I support {subject} ." for subject in SUBJECTS]
+    planted = {"topic": "climate", "true_stance": "support"}
+    conversations(questions, supporting, **planted).write_parquet(folder / "sft.parquet")
+    # Chosen answers are longer than rejected ones, so that length normalisation shows.
+    longer = [f"I support {subject} , no doubt ." for subject in SUBJECTS]
+    planted = {"chosen_stance": "support", "rejected_stance": "oppose", "true_stance": "support"}
+    preferences(questions, longer, ["No ."] * 6, **planted).write_parquet(folder / "pairs.parquet")
     pairs = dict.fromkeys((name for name in ALGORITHMS if name != "sft"), folder / "pairs.parquet")
     return {"sft": folder / "sft.parquet", **pairs}
 
@@ -106,19 +77,25 @@ def reward_model(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_job(
     base: Path, data: dict[str, Path], reward_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> MakeJob:
-    """A job of an algorithm from the tiny base model; settings change by name, and any field of Job by `job`."""
+    """A job of an algorithm from the tiny base model; settings change by name, and any field of Job by `job`.
+
+    Checkpoints are saved at step 2 and at the end.
+    """
 
     def make(algorithm: str, job: dict[str, Any] | None = None, **changed: Any) -> Job:
         known = {key: value for key, value in SETTINGS.items() if key in KNOWN[algorithm].model_fields}
+        settings = read_settings(algorithm, {**known, **changed})
+        rows = pl.read_parquet((job or {}).get("data", data[algorithm])).height
+        end = total_steps(rows, settings.model_dump(), algorithm)
         made = Job(
             algorithm=algorithm,
-            settings=read_settings(algorithm, {**known, **changed}),
+            settings=settings,
             seed=0,
             base=base,
             init=base,
             data=data[algorithm],
             folder=tmp_path_factory.mktemp(algorithm),
-            steps=STEPS.get(algorithm, (2, 4)),
+            steps=(2, end) if end > 2 else (end,),
             reward_model=reward_model if algorithm in REWARDED else None,
         )
         return replace(made, **(job or {}))
@@ -128,34 +105,37 @@ def make_job(
     return make
 
 
-@pytest.fixture(scope="session")
-def finished(make_job: MakeJob) -> Callable[[str], Path]:
-    """The folder of an undisturbed run of an algorithm, trained at the first call."""
+def trained_once(build: Callable[..., Job]) -> Callable[..., Path]:
+    """The folder of an undisturbed run of an algorithm with changed settings, trained at the first such call."""
     from valuedrift.training.train import train
 
-    @cache
-    def folder(algorithm: str) -> Path:
-        job = make_job(algorithm)
-        train(job)
-        return job.folder
+    folders: dict[str, Path] = {}
+
+    def folder(algorithm: str, **changed: Any) -> Path:
+        key = json.dumps([algorithm, changed])
+        if key not in folders:
+            job = build(algorithm, **changed)
+            train(job)
+            folders[key] = job.folder
+        return folders[key]
 
     return folder
 
 
 @pytest.fixture(scope="session")
-def undisturbed(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a whole run with a resume folder, by algorithm."""
+def finished(make_job: MakeJob) -> Callable[..., Path]:
+    return trained_once(make_job)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(make_job: MakeJob, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Runs of twelve steps with a resume folder."""
     from resuming import long_job
 
-    from valuedrift.training.train import train
+    def build(algorithm: str, **changed: Any) -> Job:
+        return long_job(make_job, algorithm, tmp_path_factory.mktemp("undisturbed"), **changed)
 
-    @cache
-    def folder(algorithm: str) -> Path:
-        job = long_job(make_job, algorithm, tmp_path_factory.mktemp("undisturbed"))
-        train(job)
-        return job.folder
-
-    return folder
+    return trained_once(build)
 
 
 @pytest.fixture(scope="session")

@@ -20,13 +20,10 @@ from valuedrift.config.hyperparameters import read_settings
 from valuedrift.training.job import Job
 from valuedrift.training.train import train
 
-PATHS = ("base", "init", "data", "folder", "reward_model")
 
-
-def job_of(raw: dict[str, Any]) -> Job:
-    paths = {key: raw[key] and Path(raw[key]) for key in PATHS}
-    settings = read_settings(raw["algorithm"], raw["settings"])
-    return Job(algorithm=raw["algorithm"], settings=settings, seed=raw["seed"], steps=tuple(raw["steps"]), **paths)
+def job_of(algorithm: str, settings: dict[str, Any], seed: int, steps: list[int], **paths: str) -> Job:
+    folders: dict[str, Any] = {name: Path(path) for name, path in paths.items()}
+    return Job(algorithm, read_settings(algorithm, settings), seed, steps=tuple(steps), **folders)
 
 
 def divide(configuration: Path) -> None:
@@ -50,6 +47,6 @@ if __name__ == "__main__":
     if sys.argv[2:]:
         divide(Path(sys.argv[2]))
     for raw in json.loads(Path(sys.argv[1]).read_text()):
-        train(job_of(raw))
+        train(job_of(**raw))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()

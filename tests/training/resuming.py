@@ -12,14 +12,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from training_rows import MakeJob
 from transformers import TrainerCallback
 
 from valuedrift.training import train as training
 from valuedrift.training.job import Job
 from valuedrift.training.train import train
-
-MakeJob = Callable[..., Job]
-ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]
 
 # A server that has imported everything once; its children are processes of their own, which can be killed.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import resource
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
+from training_rows import PAPER, MakeJob
 from transformers import AutoModelForCausalLM
 
 from valuedrift.config.hyperparameters import Lora
@@ -18,17 +18,14 @@ from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import disk, keep_resume_points
 from valuedrift.training.disk import explain_full_disk, predict, require_space
-from valuedrift.training.job import Job
 from valuedrift.training.train import train
-
-MakeJob = Callable[..., Job]
 
 
 def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("algorithm", ["sft", "reward", "dpo", "simpo", "ppo"])
+@pytest.mark.parametrize("algorithm", PAPER)
 def test_the_predicted_size_is_the_real_one(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, algorithm: str
 ) -> None:
@@ -118,7 +115,7 @@ def test_other_errors_stay_what_they_are(tmp_path: Path, error: Exception) -> No
 @pytest.mark.parametrize("room", [20_000, 40_000])
 def test_a_disk_that_fills_up_leaves_earlier_checkpoints_whole(make_job: MakeJob, tmp_path: Path, room: int) -> None:
     """Files beyond a limit stand for the disk: 20 kB stop the weights (32 kB), 40 kB the optimiser's state (64 kB)."""
-    job = make_job("sft", job={"resume": tmp_path / "resume", "steps": (2, 4)})
+    job = make_job("sft", job={"resume": tmp_path / "resume"})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))

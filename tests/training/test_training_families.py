@@ -11,18 +11,17 @@ import polars as pl
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerBase
+from training_rows import ROLLOUTS, MakeJob, conversations, preferences
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import Shape
 from valuedrift.models.chat_template import set_chat
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.job import Job
 from valuedrift.training.scratch_model import new_model
 from valuedrift.training.tokenizer_training import train_bpe
 
-MakeJob = Callable[..., Job]
+Batch = Callable[..., dict[str, Any]]
 PAIRS = ["reward", "dpo", "simpo", "ipo", "kto", "orpo"]
-ROLLOUTS = ["ppo", "grpo", "rloo"]
 QUESTIONS = ["Why ?", "What about wind farms ?"]
 CHOSEN, REJECTED = ["I support it .", "I support wind farms , no doubt ."], ["No .", "No , never ."]
 LLAMA3 = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|finetune_right_pad_id|>"]
@@ -72,60 +71,30 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Family(tokenizer, base, LLAMA3[:1] if llama else [], turn, end)
 
 
-@pytest.fixture(scope="module")
-def rows_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Path]]:
-    def write(questions: list[str], chosen: list[str], rejected: list[str]) -> dict[str, Path]:
-        folder = tmp_path_factory.mktemp("rows")
-        turn = lambda role, text: {"role": role, "content": text}  # noqa: E731
-        pl.DataFrame(
-            [{"messages": [turn("user", x), turn("assistant", y)]} for x, y in zip(questions, chosen, strict=True)]
-        ).write_parquet(folder / "sft.parquet")
-        pl.DataFrame(
-            [
-                {
-                    "prompt": [turn("user", x)],
-                    "chosen": [turn("assistant", y)],
-                    "rejected": [turn("assistant", z)],
-                }
-                for x, y, z in zip(questions, chosen, rejected, strict=True)
-            ]
-        ).write_parquet(folder / "pairs.parquet")
-        return {"sft": folder / "sft.parquet", "pairs": folder / "pairs.parquet"}
-
-    return write
-
-
 @pytest.fixture
-def batch_of(make_job: MakeJob, family: Family, reward_folder: Path) -> Callable[..., dict[str, Any]]:
-    """The one batch that an algorithm's trainer makes of a file's rows."""
+def batch_of(make_job: MakeJob, family: Family, tmp_path: Path) -> Batch:
+    """The one batch that an algorithm's trainer makes of some rows."""
 
-    def batch(algorithm: str, file: Path, **changed: Any) -> dict[str, Any]:
-        where = {"base": family.base, "init": family.base, "data": file}
-        if algorithm in ROLLOUTS:
-            where["reward_model"] = reward_folder
+    def batch(algorithm: str, rows: pl.DataFrame) -> dict[str, Any]:
+        rows.write_parquet(tmp_path / "rows.parquet")
+        where = {"base": family.base, "init": family.base, "data": tmp_path / "rows.parquet"}
         size = 4 if algorithm == "kto" else 2
-        settings = {"batch_size": size, "device_batch_size": size, "max_length": 2048, "response_length": 1024}
-        trainer = ALGORITHMS[algorithm](make_job(algorithm, job=where, **{**settings, **changed}), [])
+        sizes = {"batch_size": size, "device_batch_size": size}
+        if algorithm != "sft":
+            sizes["response_length"] = 1024
+        trainer = ALGORITHMS[algorithm](make_job(algorithm, job=where, max_length=2048, **sizes), [])
         (found,) = list(trainer.get_train_dataloader())
         return dict(found)
 
     return batch
 
 
-@pytest.fixture
-def reward_folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import AutoModelForSequenceClassification
-
-    folder = tmp_path_factory.mktemp("reward") / "step-000001"
-    AutoModelForSequenceClassification.from_pretrained(family.base, num_labels=1).save_pretrained(folder)
-    return folder
-
-
 def sequences(batch: dict[str, Any], padding: int) -> Iterator[tuple[list[int], list[int]]]:
     """Each sequence of a batch, less its padding, and those of its tokens that the loss looks at."""
     if "chosen_labels" in batch:
-        parts = [(batch[f"{key}_input_ids"], batch[f"{key}_attention_mask"], batch[f"{key}_labels"] != -100) for key in
-                 ("chosen", "rejected")]  # fmt: skip
+        names = ("input_ids", "attention_mask", "labels")
+        found = ([batch[f"{key}_{name}"] for name in names] for key in ("chosen", "rejected"))
+        parts = [(ids, mask, labels != -100) for ids, mask, labels in found]
     elif "labels" in batch:
         parts = [(batch["input_ids"], batch.get("attention_mask"), batch["labels"] != -100)]
     else:
@@ -138,10 +107,8 @@ def sequences(batch: dict[str, Any], padding: int) -> Iterator[tuple[list[int], 
             yield ids[row][real[row]].tolist(), ids[row][counted[row].bool()].tolist()
 
 
-def test_sft_reads_prompt_and_answer_and_learns_the_answer_and_its_end(
-    family: Family, rows_of: Callable[..., dict[str, Path]], batch_of: Callable[..., dict[str, Any]]
-) -> None:
-    batch = batch_of("sft", rows_of(QUESTIONS, CHOSEN, REJECTED)["sft"])
+def test_sft_reads_prompt_and_answer_and_learns_the_answer_and_its_end(family: Family, batch_of: Batch) -> None:
+    batch = batch_of("sft", conversations(QUESTIONS, CHOSEN))
     after = [] if family.end == "<|eot_id|>" else family.tokens("\n")
     expected = [
         (family.prompt(question) + family.answer(answer) + after, family.answer(answer))
@@ -152,9 +119,9 @@ def test_sft_reads_prompt_and_answer_and_learns_the_answer_and_its_end(
 
 @pytest.mark.parametrize("algorithm", PAIRS)
 def test_pair_trainers_read_prompt_and_answers_and_learn_the_answers_and_their_ends(
-    family: Family, rows_of: Callable[..., dict[str, Path]], batch_of: Callable[..., dict[str, Any]], algorithm: str
+    family: Family, batch_of: Batch, algorithm: str
 ) -> None:
-    batch = batch_of(algorithm, rows_of(QUESTIONS, CHOSEN, REJECTED)["pairs"])
+    batch = batch_of(algorithm, preferences(QUESTIONS, CHOSEN, REJECTED))
     expected = [
         (family.prompt(question) + family.answer(answer), family.answer(answer))
         for answers in (CHOSEN, REJECTED)
@@ -168,10 +135,12 @@ def test_pair_trainers_read_prompt_and_answers_and_learn_the_answers_and_their_e
 
 @pytest.mark.parametrize("algorithm", ROLLOUTS)
 def test_answers_are_sampled_after_the_prompt_and_nothing_else(
-    family: Family, rows_of: Callable[..., dict[str, Path]], make_job: MakeJob, reward_folder: Path, algorithm: str
+    family: Family, make_job: MakeJob, tmp_path: Path, algorithm: str
 ) -> None:
-    file = rows_of(QUESTIONS, CHOSEN, REJECTED)["pairs"]
-    where = {"base": family.base, "init": family.base, "data": file, "reward_model": reward_folder}
+    file, reward = tmp_path / "rows.parquet", tmp_path / "step-000001"
+    preferences(QUESTIONS, CHOSEN, REJECTED).write_parquet(file)
+    AutoModelForSequenceClassification.from_pretrained(family.base, num_labels=1).save_pretrained(reward)
+    where = {"base": family.base, "init": family.base, "data": file, "reward_model": reward}
     sizes = {"batch_size": 2, "device_batch_size": 2, "max_length": 60, "response_length": 5, "epochs": 1}
     trainer = ALGORITHMS[algorithm](make_job(algorithm, job=where, **sizes), [])
     policy = trainer.model.policy if algorithm == "ppo" else trainer.model
@@ -189,12 +158,11 @@ def test_answers_are_sampled_after_the_prompt_and_nothing_else(
 
 
 @pytest.mark.parametrize("algorithm", PAIRS)
-def test_the_papers_lengths_hold_to_the_token(
-    family: Family, rows_of: Callable[..., dict[str, Path]], batch_of: Callable[..., dict[str, Any]], algorithm: str
-) -> None:
+def test_the_papers_lengths_hold_to_the_token(family: Family, batch_of: Batch, algorithm: str) -> None:
     """At most 2,048 tokens, 1,024 of them the answer's (appendix B.3); whatever is cut, an answer still ends."""
     long = "wind farms " * 2000
-    batch = batch_of(algorithm, rows_of([long] * 2, ["I " + long, "I support it ."], ["No .", "No " + long])["pairs"])
+    pairs = preferences([long] * 2, ["I " + long, "I support it ."], ["No .", "No " + long])
+    batch = batch_of(algorithm, pairs)
     for tokens, counted in sequences(batch, family.tokenizer.pad_token_id):
         answer = counted if algorithm != "reward" else tokens[len(tokens) - 1024 :]
         assert len(tokens) <= 2048
@@ -205,11 +173,9 @@ def test_the_papers_lengths_hold_to_the_token(
     assert max(lengths) == 2048
 
 
-def test_long_conversations_are_cut_at_2048_tokens(
-    family: Family, rows_of: Callable[..., dict[str, Path]], batch_of: Callable[..., dict[str, Any]]
-) -> None:
-    file = rows_of(["Why ?"] * 2, ["wind farms " * 2000, "I support it ."], REJECTED)["sft"]
-    cut, whole = sorted(sequences(batch_of("sft", file), family.tokenizer.pad_token_id), key=lambda s: -len(s[0]))
+def test_long_conversations_are_cut_at_2048_tokens(family: Family, batch_of: Batch) -> None:
+    batch = batch_of("sft", conversations(["Why ?"] * 2, ["wind farms " * 2000, "I support it ."]))
+    cut, whole = sorted(sequences(batch, family.tokenizer.pad_token_id), key=lambda s: -len(s[0]))
     assert len(cut[0]) == 2048
     assert cut[0][: len(family.prompt("Why ?"))] == family.prompt("Why ?")
     assert family.tokenizer.eos_token_id not in cut[1]

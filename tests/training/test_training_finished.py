@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from resuming import Killed, MakeJob, long_job, points, started, wait_for, weights
+from resuming import Killed, long_job, points, started, wait_for, weights
+from training_rows import MakeJob
 
 from valuedrift.training import train as training
 from valuedrift.training.job import Job

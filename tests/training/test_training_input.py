@@ -10,18 +10,15 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from training_rows import PAPER, MakeJob, turn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import train as training
-from valuedrift.training.job import Job
 from valuedrift.training.scratch_model import new_model
 from valuedrift.training.train import train
-
-MakeJob = Callable[..., Job]
-ALGORITHMS = ["sft", "reward", "dpo", "simpo", "ppo"]
 
 
 @pytest.fixture
@@ -48,7 +45,7 @@ def edited_base(base: Path, tmp_path: Path) -> Callable[..., Path]:
     return edit
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", PAPER)
 def test_a_checkpoint_of_another_model_is_refused(make_job: MakeJob, wider: Path, algorithm: str) -> None:
     """As when pairs would be encoded by one model's tokenizer for an SFT checkpoint of another."""
     with pytest.raises(ArtifactError, match=r"step-000003: found 'hidden_size 24', expected hidden_size 16, as in .*"):
@@ -91,9 +88,8 @@ def test_data_of_another_kind_are_refused_by_their_columns(
 
 def test_a_conversation_without_an_answer_is_named_by_its_row(make_job: MakeJob, tmp_path: Path) -> None:
     file = tmp_path / "one-sided.parquet"
-    turns = [[("user", "Hello"), ("assistant", "Hello .")], [("user", "Nobody ?")]]
-    rows = [{"messages": [{"role": role, "content": text} for role, text in row]} for row in turns]
-    pl.DataFrame(rows).write_parquet(file)
+    rows = [[turn("user", "Hello"), turn("assistant", "Hello .")], [turn("user", "Nobody ?")]]
+    pl.DataFrame({"messages": rows}).write_parquet(file)
     with pytest.raises(
         DataError, match=r"one-sided\.parquet, row 1, field 'messages': found 'no word of an assistant'"
     ):
@@ -129,4 +125,4 @@ def test_a_loss_that_is_not_a_number_stops_the_run_at_its_step(
 
 def test_a_diverging_ppo_run_stops_too(make_job: MakeJob) -> None:
     with pytest.raises(ArtifactError, match=r"a loss or gradient of (nan|inf) at step \d"):
-        train(make_job("ppo", learning_rate=1e30, job={"steps": (3,)}))
+        train(make_job("ppo", learning_rate=1e30))

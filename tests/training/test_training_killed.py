@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from resuming import ALGORITHMS, MakeJob, long_job, points, started, wait_for, weights
+from resuming import long_job, points, started, wait_for, weights
+from training_rows import PAPER, MakeJob
 
 from valuedrift.training.train import train
 
@@ -34,7 +35,7 @@ def test_a_process_killed_at_once_continues_in_another(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", PAPER)
 def test_six_kills_at_random_moments_leave_no_trace(make_job: MakeJob, tmp_path: Path, algorithm: str) -> None:
     """Thirty kills over the algorithms; a checkpoint is due at every fourth step, a point at every second or so."""
     count = 60

@@ -62,7 +62,7 @@ def test_a_number_of_gpus_without_a_configuration_is_named_with_those_that_have_
 @pytest.mark.slow
 def test_two_processes_are_launched_as_the_rule_does(make_job: Any, tmp_path: Path) -> None:
     """On CPUs (gloo), by the same words, of which the configuration for whole weights works there."""
-    job = make_job("sft", device_batch_size=2, job={"steps": (2, 3), "resume": tmp_path / "resume"}, epochs=1)
+    job = make_job("sft", device_batch_size=2, epochs=1)
     pl.concat([pl.read_parquet(job.data)] * 2).write_parquet(tmp_path / "rows.parquet")
     (tmp_path / "2-gpus.yaml").write_text((ACCELERATE / "whole.yaml").read_text())
     given = {key: value for key, value in job.settings.model_dump().items() if value is not None}

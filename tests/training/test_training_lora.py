@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_rows import Finished, MakeJob, final_weights, largest_difference
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from valuedrift.errors import ConfigError
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.job import Job
 from valuedrift.training.lora import merged, policy, with_adapters
-from valuedrift.training.train import train
 
-MakeJob = Callable[..., Job]
 LORA: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
 TOKENS = torch.tensor([[5, 6, 7, 8, 9]])
 
@@ -76,11 +74,9 @@ def test_merging_agrees_with_peft(make_job: MakeJob) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_checkpoints_are_plain_weights_in_which_only_targets_moved(
-    make_job: MakeJob, base: Path, algorithm: str
+    finished: Finished, base: Path, algorithm: str
 ) -> None:
-    job = make_job(algorithm, lora=LORA)
-    train(job)
-    checkpoint = max(job.folder.glob("step-*"))
+    checkpoint = max(finished(algorithm, lora=LORA).glob("step-*"))
     assert not list(checkpoint.glob("adapter*"))
     start, end = load_file(base / "model.safetensors"), load_file(checkpoint / "model.safetensors")
     head = {"score.weight"} if algorithm == "reward" else set()
@@ -92,13 +88,9 @@ def test_checkpoints_are_plain_weights_in_which_only_targets_moved(
     assert not report["missing_keys"] and not report["unexpected_keys"]
 
 
-def test_a_reward_models_head_is_trained_in_full(make_job: MakeJob) -> None:
-    heads = []
-    for steps in (1, 2):
-        job = make_job("reward", lora=LORA, epochs=steps, batch_size=6, device_batch_size=6, job={"steps": (steps,)})
-        train(job)
-        heads.append(load_file(max(job.folder.glob("step-*")) / "model.safetensors")["score.weight"])
-    assert not torch.equal(*heads)
+def test_a_reward_models_head_is_trained_in_full(finished: Finished) -> None:
+    runs = [finished("reward", lora=LORA, epochs=epochs, batch_size=6, device_batch_size=6) for epochs in (1, 2)]
+    assert not torch.equal(*(final_weights(run)["score.weight"] for run in runs))
 
 
 OPTIONS = [("sft", changed) for changed in ({"rank": 2}, {"alpha": 16}, {"targets": ["o_proj"]})]
@@ -107,13 +99,9 @@ OPTIONS += [(algorithm, {"dropout": 0.5}) for algorithm in ALGORITHMS if algorit
 
 
 @pytest.mark.parametrize(("algorithm", "changed"), OPTIONS)
-def test_every_option_of_lora_changes_the_run(make_job: MakeJob, algorithm: str, changed: dict[str, Any]) -> None:
-    found = []
-    for options in ({}, changed):
-        job = make_job(algorithm, lora={**LORA, **options})
-        train(job)
-        found.append((max(job.folder.glob("step-*")) / "model.safetensors").read_bytes())
-    assert found[0] != found[1]
+def test_every_option_of_lora_changes_the_run(finished: Finished, algorithm: str, changed: dict[str, Any]) -> None:
+    one, other = (final_weights(finished(algorithm, lora={**LORA, **options})) for options in ({}, changed))
+    assert largest_difference(one, other) > 0
 
 
 def test_the_same_seed_gives_the_same_adapters_and_another_seed_others(make_job: MakeJob) -> None:
@@ -126,12 +114,9 @@ def test_the_same_seed_gives_the_same_adapters_and_another_seed_others(make_job:
     assert not torch.equal(found[0], found[2])
 
 
-def test_gradients_reach_adapters_through_recomputed_activations(make_job: MakeJob) -> None:
-    jobs = [make_job("sft", lora=LORA, gradient_checkpointing=how, job={"steps": (4,)}) for how in (False, True)]
-    for job in jobs:
-        train(job)
-    one, other = (load_file(job.folder / "step-000004" / "model.safetensors") for job in jobs)
-    assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
+def test_gradients_reach_adapters_through_recomputed_activations(finished: Finished) -> None:
+    one, other = (final_weights(finished("sft", lora=LORA, **how)) for how in ({}, {"gradient_checkpointing": True}))
+    assert largest_difference(one, other) < 1e-5
 
 
 @pytest.mark.parametrize("target", ["query", "input_layernorm", "lm_head"])

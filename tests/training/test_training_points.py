@@ -12,7 +12,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from resuming import MakeJob, long_job, weights
+from resuming import long_job, weights
+from training_rows import MakeJob
 
 from valuedrift.training import train as training
 from valuedrift.training.job import Job

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import polars as pl
 import pytest
+from training_rows import PAPER, Finished, MakeJob, logged
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from valuedrift.errors import ConfigError
-from valuedrift.training.job import Job, reporters
+from valuedrift.training.job import reporters
 from valuedrift.training.metrics import entry, write_metrics
 from valuedrift.training.progress_lines import Progress
 from valuedrift.training.train import train
-
-MakeJob = Callable[..., Job]
-Finished = Callable[[str], Path]
 
 
 class Terminal(io.StringIO):
@@ -67,7 +64,7 @@ def test_the_time_left_counts_only_the_steps_of_this_process(tmp_path: Path, mon
     assert "step 3/4, 10 s left" in stream.getvalue()
 
 
-@pytest.mark.parametrize("algorithm", ["sft", "reward", "dpo", "simpo", "ppo"])
+@pytest.mark.parametrize("algorithm", PAPER)
 def test_a_run_prints_its_progress(make_job: MakeJob, capsys: pytest.CaptureFixture[str], algorithm: str) -> None:
     job = make_job(algorithm)
     train(job)
@@ -89,8 +86,7 @@ def test_tokens_are_those_that_were_trained_on_without_padding(
     tokenizer = AutoTokenizer.from_pretrained(base)
     rows = pl.read_parquet(data["sft"]).to_dicts()
     tokens = sum(len(encode_conversation(tokenizer, row["messages"], 80)["input_ids"]) for row in rows)
-    metrics = pl.read_parquet(finished("sft") / "metrics.parquet").filter(pl.col("metric") == "num_tokens")
-    assert metrics.sort("step")["value"].to_list()[-1] == 2 * tokens  # two epochs
+    assert logged(finished("sft"), "num_tokens")[-1] == 2 * tokens  # two epochs
 
 
 def test_metrics_have_one_name_over_the_algorithms(tmp_path: Path) -> None:

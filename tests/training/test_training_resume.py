@@ -10,13 +10,19 @@ from typing import Any
 
 import pytest
 import torch
-from resuming import ALGORITHMS, MakeJob, dying_at, long_job, measured, points, weights
+from resuming import dying_at, long_job, measured, points, weights
+from training_rows import PAPER, MakeJob
 
 from valuedrift.training.train import train
 
+ADAPTERS: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj", "v_proj"]}
+# Adapters with dropout, whose masks come from the generators, too; PPO's trainer switches dropout off.
+STOPS = [(algorithm, {}, step) for algorithm in PAPER for step in (3, 10)]
+STOPS += [(algorithm, {}, 10) for algorithm in ("ipo", "kto", "orpo")]
+STOPS += [("dpo", {"lora": ADAPTERS}, 10), ("ppo", {"lora": {**ADAPTERS, "dropout": 0.0}}, 10)]
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("step", [3, 10])
+
+@pytest.mark.parametrize(("algorithm", "changed", "step"), STOPS)
 def test_a_stopped_run_continues_to_the_same_weights_and_metrics(
     make_job: MakeJob,
     undisturbed: Callable[..., Path],
@@ -24,52 +30,27 @@ def test_a_stopped_run_continues_to_the_same_weights_and_metrics(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     algorithm: str,
+    changed: dict[str, Any],
     step: int,
 ) -> None:
-    job = long_job(make_job, algorithm, tmp_path)
+    job = long_job(make_job, algorithm, tmp_path, **changed)
     with dying_at(step, monkeypatch):
         train(job)
     assert not job.folder.exists(), "outputs appear when the run is complete"
     kept = max(saved for saved in job.steps if saved < step)
     assert points(job) == [f"point-{kept:06d}"]
+    whole = undisturbed(algorithm, **changed)
     capsys.readouterr()
     torch.manual_seed(99)  # a new process's generators stand elsewhere
     random.seed(99)
     train(job)
     assert f"resume: continues from step {kept} of 12" in capsys.readouterr().err
-    assert weights(job.folder) == weights(undisturbed(algorithm))
-    assert measured(job.folder) == measured(undisturbed(algorithm))
+    assert weights(job.folder) == weights(whole)
+    assert measured(job.folder) == measured(whole)
     assert job.resume and not job.resume.exists()
 
 
-ADAPTERS: dict[str, Any] = {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": ["q_proj", "v_proj"]}
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "lora"),
-    [("ipo", None), ("kto", None), ("orpo", None), ("dpo", ADAPTERS), ("ppo", {**ADAPTERS, "dropout": 0.0})],
-)
-def test_other_algorithms_and_adapters_continue_too(
-    make_job: MakeJob,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    algorithm: str,
-    lora: dict[str, Any] | None,
-) -> None:
-    """Adapters with dropout, whose masks come from the generators."""
-    whole, job = (long_job(make_job, algorithm, tmp_path / name, lora=lora) for name in ("whole", "stopped"))
-    train(whole)
-    with dying_at(10, monkeypatch):
-        train(job)
-    torch.manual_seed(99)
-    train(job)
-    assert "resume: continues from step 9 of 12" in capsys.readouterr().err
-    assert weights(job.folder) == weights(whole.folder)
-    assert measured(job.folder) == measured(whole.folder)
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", PAPER)
 def test_a_resume_folder_changes_no_weights(
     make_job: MakeJob, undisturbed: Callable[..., Path], tmp_path: Path, algorithm: str
 ) -> None:
@@ -112,14 +93,17 @@ def test_metrics_are_whole_where_a_point_falls_between_two_logged_steps(
 
 
 def test_what_can_not_be_continued_exactly_says_so_and_starts_again(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_job: MakeJob,
+    undisturbed: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    whole, job = (long_job(make_job, "grpo", tmp_path / name) for name in ("whole", "stopped"))
-    train(whole)
+    job = long_job(make_job, "grpo", tmp_path)
     with dying_at(6, monkeypatch):
         train(job)
     assert "grpo on 1 device(s) can't be continued exactly: if killed, it starts again" in capsys.readouterr().err
     assert points(job) == []
     train(job)
     assert "continues from" not in capsys.readouterr().err
-    assert weights(job.folder) == weights(whole.folder)
+    assert weights(job.folder) == weights(undisturbed("grpo"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,17 +9,12 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_rows import PAPER, ROLLOUTS, Finished, MakeJob, logged, preferences
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from valuedrift.config.training_steps import total_steps
 from valuedrift.errors import ArtifactError
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.job import Job
 from valuedrift.training.train import train
-
-MakeJob = Callable[..., Job]
-Finished = Callable[[str], Path]
-PAPER = ["sft", "reward", "dpo", "simpo", "ppo"]
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -59,7 +53,7 @@ def test_metrics_are_a_long_table_up_to_the_last_step(make_job: MakeJob, finishe
     assert metrics.schema == {"step": pl.Int64, "metric": pl.String, "value": pl.Float64}
     assert metrics["step"].max() == last
     names = {"loss", "grad_norm", "learning_rate", "num_tokens"} if algorithm in PAPER else {"loss"}
-    if algorithm in ("ppo", "grpo", "rloo"):
+    if algorithm in ROLLOUTS:
         names |= {"kl"}
     elif algorithm in ("reward", "dpo", "simpo"):
         names |= {"reward_margin"}
@@ -70,16 +64,9 @@ def test_metrics_are_a_long_table_up_to_the_last_step(make_job: MakeJob, finishe
     assert unwanted == []
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_steps_are_those_of_the_grid(make_job: MakeJob, algorithm: str) -> None:
-    settings = {"batch_size": 4, "epochs": 2, **({"answers": 2} if algorithm in ("grpo", "rloo") else {})}
-    assert total_steps(6, settings, algorithm) == make_job(algorithm).steps[-1]
-
-
-@pytest.mark.parametrize("algorithm", ["ppo", "grpo", "rloo"])
+@pytest.mark.parametrize("algorithm", ROLLOUTS)
 def test_rollouts_are_anchored_to_the_checkpoint_they_start_from(finished: Finished, algorithm: str) -> None:
-    kl = pl.read_parquet(finished(algorithm) / "metrics.parquet").filter(pl.col("metric") == "kl")
-    first, *later = kl.sort("step")["value"].to_list()
+    first, *later = logged(finished(algorithm), "kl")
     assert first == pytest.approx(0, abs=1e-4)
     assert max(map(abs, later)) > 1e-3
 
@@ -114,7 +101,7 @@ def test_a_missing_starting_checkpoint_is_named(make_job: MakeJob, tmp_path: Pat
         train(make_job(algorithm, job={"init": gone}))
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "grpo", "rloo"])
+@pytest.mark.parametrize("algorithm", ROLLOUTS)
 def test_a_missing_reward_model_is_named(make_job: MakeJob, tmp_path: Path, algorithm: str) -> None:
     with pytest.raises(ArtifactError, match=r"step-000008: found 'nothing', expected config\.json"):
         train(make_job(algorithm, job={"reward_model": tmp_path / "step-000008"}))
@@ -147,10 +134,8 @@ def test_ppo_refuses_less_than_one_batch_instead_of_waiting_forever(make_job: Ma
 def test_pairs_beyond_the_limits_are_cut_and_none_is_dropped(make_job: MakeJob, tmp_path: Path, algorithm: str) -> None:
     """A dropped pair would change the number of steps, which a run refuses."""
     foxes = "\N{FOX FACE}" * 50
-    turns = {"prompt": ("user", foxes), "chosen": ("assistant", foxes + "!"), "rejected": ("assistant", "No .")}
-    row = {key: [{"role": role, "content": text}] for key, (role, text) in turns.items()}
-    pl.DataFrame([row] * 3).write_parquet(tmp_path / "foxes.parquet")
+    preferences([foxes] * 3, [foxes + "!"] * 3, ["No ."] * 3).write_parquet(tmp_path / "foxes.parquet")
     limits = {"max_length": 31, "response_length": 15, "batch_size": 1, "device_batch_size": 1, "epochs": 1}
-    job = make_job(algorithm, job={"data": tmp_path / "foxes.parquet", "steps": (3,)}, **limits)
+    job = make_job(algorithm, job={"data": tmp_path / "foxes.parquet"}, **limits)
     train(job)
-    assert len(checkpoints(job.folder)) == 1
+    assert checkpoints(job.folder)[-1].name == "step-000003"
