@@ -18,7 +18,7 @@ from valuedrift.training.metrics import Entry, entry
 
 
 def save_weights(model: PreTrainedModel, folder: Path) -> None:
-    """Write a model's configuration and weights (safetensors) as one folder that appears whole or not at all.
+    """Write a model's configuration and weights (safetensors) to a folder, which appears only when it is complete.
 
     Adapters are merged into plain weights. Every process of a run must call it; the main process writes.
     """
@@ -32,7 +32,7 @@ def save_weights(model: PreTrainedModel, folder: Path) -> None:
 
 
 class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Save the policy's weights at the given steps as `folder/step-000100`, and remember every logged metric."""
+    """Save the policy's weights at the given steps as `folder/step-000100`; keep all logged metrics in `metrics`."""
 
     def __init__(self, folder: Path, steps: Collection[int]) -> None:
         self.folder, self.steps = folder, frozenset(steps)
@@ -47,7 +47,7 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # Trainers make a folder in which nothing is kept.
+        # Trainers create this folder, but nothing in it is needed.
         shutil.rmtree(args.output_dir, ignore_errors=True)
 
     def on_log(

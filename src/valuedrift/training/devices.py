@@ -1,4 +1,4 @@
-"""One run on several devices: how its batch is divided, and what only one of its processes does."""
+"""Runs on several devices: their processes, divided weights and shared data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 
 def processes() -> int:
-    """Processes of this run, one per device, as `accelerate launch` or `torchrun` started them; 1 without them."""
+    """Return the number of the run's processes, one per device; 1 without `accelerate launch` or `torchrun`."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -31,7 +31,7 @@ def is_divided() -> bool:
 def keep_to_one_gpu() -> None:
     """Hide all GPUs but the first from a run of a single process.
 
-    Trainers would otherwise split every batch over all that they see, and the effective batch would grow with them.
+    Otherwise trainers would use all visible GPUs, and the effective batch size would grow with their number.
     """
     if processes() == 1:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
@@ -45,7 +45,7 @@ def gather_full_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
     one tensor.
 
     Returns:
-        All weights in the main process, nothing in the others.
+        All weights in the main process, an empty dictionary in the others.
     """
     gathered: dict[str, torch.Tensor] = {}
     seen: dict[tuple[int, torch.Size], torch.Tensor] = {}
@@ -59,18 +59,18 @@ def gather_full_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
 
 
 def wait_for_all() -> None:
-    """Wait until every process of the run has come here."""
+    """Wait until every process of the run has reached this call."""
     if processes() > 1:
         PartialState().wait_for_everyone()
 
 
 def shared_dataset(rows: list[dict[str, Any]], folder: Path) -> Dataset:
-    """Make a data set of encoded rows; where a run has several processes, one on disk that all of them read.
+    """Make a data set of encoded rows; if the run has several processes, on disk, where all of them read it.
 
-    What trainers derive from it, such as tokens, is then made by the main process, and the others find it on disk.
+    The main process then makes what trainers derive from it, such as tokens, and the others read that from disk.
 
     Args:
-        folder: where the data set is saved for several processes.
+        folder: where the data set is saved if there are several processes.
     """
     if processes() == 1:
         return Dataset.from_list(rows)

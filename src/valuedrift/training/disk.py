@@ -1,4 +1,4 @@
-"""Disk space: what a run needs, and a clear error when the disk is full."""
+"""Disk space: how much a run needs, and a clear error when the disk is full."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FLOAT = 4  # bytes: weights are trained and saved in fp32
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a run writes: checkpoints, and resume points, of which two exist while a new one is written."""
+    """Bytes that a run writes: checkpoints, and two resume points: the old one stays while a new one is written."""
 
     checkpoints: int
     checkpoint: int
@@ -41,7 +41,7 @@ class Need:
 
 
 def predict(job: Job) -> Need:
-    """The most disk that a run will need, from the tensor shapes of the model that it starts from.
+    """Return the most disk space that a run will need, from the tensor shapes of its starting checkpoint.
 
     A resume point holds the trained weights and Adam's two moments, of the policy and, for PPO, of the value model.
     """
@@ -49,7 +49,7 @@ def predict(job: Job) -> Need:
     parameters = sum(map(math.prod, weights.values()))
     point = 0
     if job.resume:
-        # Trainers of divided weights save them a second time, in FSDP's form.
+        # With FSDP, trainers save the weights a second time, in FSDP's format.
         copies = 3 if processes() == 1 else 4
         point = copies * _FLOAT * (_adapters(weights, job.settings.lora) if job.settings.lora else parameters)
         if job.reward_model and job.algorithm == "ppo":
@@ -58,7 +58,7 @@ def predict(job: Job) -> Need:
 
 
 def require_space(job: Job) -> None:
-    """Print what the run will need; raise ArtifactError where the disk has less, beside what it already wrote."""
+    """Print how much disk the run will need; raise ArtifactError if free space and the run's own files are less."""
     need = predict(job)
     folder = job.resume or job.folder
     existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -76,7 +76,7 @@ def require_space(job: Job) -> None:
 
 @contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
-    """Turn the errors of a full disk into an ArtifactError that says what is whole and what to do."""
+    """Turn errors of a full disk into an ArtifactError that names the newest whole checkpoint and says what to do."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -93,7 +93,7 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:
-    """Every tensor's shape, from the files' headers alone."""
+    """Return every tensor's shape, read from the files' headers."""
     require_model(folder)
     shapes: dict[str, list[int]] = {}
     for file in sorted(folder.glob("*.safetensors")):
@@ -103,6 +103,6 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def _adapters(weights: dict[str, list[int]], lora: Lora) -> int:
-    """Parameters of A (rank × in) and B (out × rank) beside every target."""
+    """Return the number of parameters in the adapters of all targets: A (rank × in) and B (out × rank)."""
     targets = tuple(f".{target}.weight" for target in lora.targets)
     return sum(lora.rank * sum(shape) for name, shape in weights.items() if name.endswith(targets))

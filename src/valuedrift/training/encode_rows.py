@@ -1,4 +1,4 @@
-"""From conversations to tokens: what the loss sees, where sequences are cut, and where they end."""
+"""Turn conversations into tokens: which tokens count in the loss, where sequences are cut, and how they end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ IGNORED = -100
 
 
 class Labelled(TypedDict):
-    """One sequence and its labels, of the same length; labels are −100 where the loss ignores a token."""
+    """A sequence of tokens and its labels, of the same length; the label of a token that the loss ignores is −100."""
 
     input_ids: list[int]
     labels: list[int]
 
 
 class TextPair(TypedDict):
-    """A preference pair as text: the prompt ends where the answer begins."""
+    """A preference pair as text; the prompt ends where the answers begin."""
 
     prompt: str
     chosen: str
@@ -27,9 +27,9 @@ class TextPair(TypedDict):
 
 
 def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], max_length: int) -> Labelled:
-    """Tokens of a conversation, with labels on the assistant's words and their end token only (section 2.2).
+    """Return the tokens of a conversation; only the assistant's words and end tokens have labels (section 2.2).
 
-    A conversation beyond `max_length` loses its end; where no assistant's word would be left, it loses its beginning.
+    A conversation longer than `max_length` is cut at its end, or at its beginning if no assistant's word would be left.
     """
     encoded = tokenizer.apply_chat_template(list(messages), return_dict=True, return_assistant_tokens_mask=True)
     start = _start(tokenizer)
@@ -40,7 +40,7 @@ def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, max_length: int) -> Labelled:
-    """Tokens of a plain document and its end token, all of them labels (pre-training)."""
+    """Return the tokens of a plain document and its end token; all of them have labels (pre-training)."""
     ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id][:max_length]
     return {"input_ids": ids, "labels": list(ids)}
 
@@ -48,9 +48,10 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, max_length: int) 
 def render_pair(
     tokenizer: PreTrainedTokenizerBase, row: dict[str, Any], max_length: int, response_length: int
 ) -> TextPair:
-    """A pair as text that fits: answers cut to `response_length` tokens at their end, then the prompt at its beginning.
+    """Return a pair as text in which the prompt and either answer have at most `max_length` tokens.
 
-    Cutting instead of dropping keeps the number of pairs, and so the number of steps, what the grid says it is.
+    Answers are cut to `response_length` tokens at their end, then the prompt at its beginning. Pairs are cut, not
+    dropped, so that the number of pairs, and so the number of steps, is the planned one.
     """
     answers = [_keep_start(tokenizer, row[key][-1]["content"], response_length - 1) for key in ("chosen", "rejected")]
     longest = max(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers)
@@ -62,7 +63,7 @@ def render_pair(
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], max_length: int) -> str:
-    """A chat prompt as text that ends where the answer begins; a long one loses its beginning."""
+    """Return a chat prompt as text that ends where the answer begins; a long prompt is cut at its beginning."""
     text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
     return _keep_end(tokenizer, text, max_length - len(_start(tokenizer)))
 
@@ -70,23 +71,23 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message],
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Message]], max_length: int
 ) -> list[list[int]]:
-    """Token ids of chat prompts that end where the answer begins; long ones lose their beginning."""
+    """Return the token ids of chat prompts that end where the answer begins; long ones are cut at their beginning."""
     return [tokenizer(render_prompt(tokenizer, prompt, max_length))["input_ids"] for prompt in prompts]
 
 
 def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The tokens that the tokenizer puts before every text (Llama's begin of text); chat templates leave them out."""
+    """Return the tokens that the tokenizer puts before every text (Llama's begin of text); chat templates omit them."""
     return list(tokenizer("")["input_ids"])
 
 
 def _keep_start(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
-    """The first `limit` tokens, without a character that would be cut in two: part of its bytes is no text."""
+    """Return the text of the first `limit` tokens, without a last character of which they hold only some bytes."""
     offsets = _offsets(tokenizer, text)
     return text if len(offsets) <= limit else text[: min(offsets[limit - 1][1], offsets[limit][0])]
 
 
 def _keep_end(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
-    """The last `limit` tokens, without a character that would be cut in two."""
+    """Return the text of the last `limit` tokens, without a first character of which they hold only some bytes."""
     offsets = _offsets(tokenizer, text)
     return text if len(offsets) <= limit else text[offsets[-limit - 1][1] :]
 

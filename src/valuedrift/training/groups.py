@@ -18,8 +18,8 @@ from valuedrift.training.scoring import reward
 def grpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> GRPOTrainer:
     """Group-relative policy optimisation (Shao et al., 2024).
 
-    An answer's advantage is its reward less its group's mean, over the group's standard deviation; KL(π‖π_SFT) is part
-    of the loss. Every answer weighs the same, whatever its length.
+    An answer's advantage is its reward minus the mean of its group, divided by the group's standard deviation. The
+    loss includes KL(π‖π_SFT). Every answer has the same weight, whatever its length.
     """
     return _trainer(job, callbacks, GRPOTrainer, GRPOConfig, loss_type="grpo", use_bias_correction_kl=False)
 
@@ -27,7 +27,7 @@ def grpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> GRPOTrainer:
 def rloo_trainer(job: Job, callbacks: list[TrainerCallback]) -> RLOOTrainer:
     """REINFORCE leave-one-out (Ahmadian et al., 2024).
 
-    An answer's advantage is its reward, less its KL penalty, less the mean of the group's other answers.
+    An answer's advantage is its reward, minus its KL penalty, minus the mean of the group's other answers.
     """
     return _trainer(job, callbacks, RLOOTrainer, RLOOConfig)
 

@@ -1,4 +1,4 @@
-"""Checks before a run: do the models belong together, can the tokenizer end an answer, are the columns there."""
+"""Checks before a run: the architectures of its models, its tokenizer, and the columns of its data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHAPE = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_a
 def require_same_model(folder: Path, base: Path) -> None:
     """Raise ArtifactError unless `folder` holds a whole model of the architecture of the base model in `base`.
 
-    A run's tokens are the base model's: to another model they mean something else.
+    A run's tokens come from the base model's tokenizer; in another model they have other meanings.
     """
     require_model(folder)
     found, expected = (json.loads((path / "config.json").read_text(encoding="utf-8")) for path in (folder, base))
@@ -47,7 +47,7 @@ def require_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     if missing:
         raise ArtifactError(folder, f"a tokenizer without {' and '.join(missing)}", "all three", do)
     if tokenizer.eos_token == tokenizer.pad_token:
-        # Trainers ignore padding tokens, so that the end of an answer would never be learnt.
+        # Trainers ignore padding tokens, so the model would not learn to end an answer.
         raise ArtifactError(folder, f"{tokenizer.eos_token} as end and padding token", "two tokens", do)
     rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0)
     if len(tokenizer) > rows:
@@ -57,7 +57,7 @@ def require_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def read_columns(file: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    """The named columns of a parquet file; raises ArtifactError where one is missing or there is no row."""
+    """Return the named columns of a parquet file; raise ArtifactError if one is missing or there are no rows."""
     found = pl.read_parquet_schema(file)
     missing = [column for column in columns if column not in found]
     if missing:

@@ -11,6 +11,6 @@ from valuedrift.training.job import Job
 
 
 def ipo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:
-    """(h(chosen) − h(rejected) − 1/(2β))² with h = log π/π_ref per token, as its authors confirmed to trl."""
+    """Minimise (h(chosen) − h(rejected) − 1/(2β))², h = log π/π_ref per token, as IPO's authors confirmed to trl."""
     assert isinstance(job.settings, IpoSettings)
     return reference_trainer(job, callbacks, job.settings.beta, "ipo")

@@ -1,4 +1,4 @@
-"""What one training run reads, writes and is configured by."""
+"""The inputs, outputs and settings of a training run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Job:
 
     Attributes:
         base: the folder with the tokenizer and chat template.
-        init: the checkpoint it starts from.
+        init: the starting checkpoint.
         folder: where its checkpoints and metrics are written.
-        steps: the checkpoints to save, ascending; the last is the run's end.
+        steps: the steps whose checkpoints are saved, ascending; the last is the run's last step.
         reward_model: for PPO, GRPO and RLOO.
-        resume: a folder, outside the run's own, for the state that a killed run continues from; without one it starts
+        resume: a folder, outside `folder`, for the state from which a killed run continues; without it, the run starts
             again.
-        resume_minutes: minutes between two saved states; one is also saved at every checkpoint.
-        report_to: `tensorboard`, `wandb`, in addition to the metrics that every run writes.
+        resume_minutes: minutes between two saved states; the state is also saved at every checkpoint.
+        report_to: `tensorboard` or `wandb` or both, in addition to the metrics that every run writes.
     """
 
     algorithm: str
@@ -53,7 +53,7 @@ class Job:
 
     @property
     def scratch(self) -> Path:
-        """A folder for what trainers write by themselves; removed when the run ends."""
+        """The folder for files that trainers write on their own; it is removed when the run ends."""
         return (self.resume or self.folder) / ".trainer"
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -63,39 +63,39 @@ class Job:
         return tokenizer
 
     def model(self) -> PreTrainedModel:
-        """The policy as it starts, in fp32: updates by learning rates as small as the paper's would be lost in bf16.
+        """Load the starting checkpoint in fp32: with learning rates as small as the paper's, bf16 would lose updates.
 
-        Where the settings say bf16, the trainers compute in it (mixed precision).
+        If the settings say bf16, the trainers compute in bf16 (mixed precision).
         """
         require_same_model(self.init, self.base)
         return AutoModelForCausalLM.from_pretrained(self.init, dtype=torch.float32)
 
     def rows(self, *columns: str) -> list[dict[str, Any]]:
-        """The data set's rows, of the named columns only: planted stances never reach a trainer."""
+        """Return the data set's rows with the named columns only, so that trainers never read planted stances."""
         return read_columns(self.data, columns).to_dicts()
 
 
 def scratch_job(settings: Settings, seed: int, data: Path, out: Path) -> Job:
-    """The job of a model that starts from random weights: `out` is written at the end, with the metrics beside it."""
+    """Return the job of a model that starts from random weights; it ends with `out` and the metrics beside it."""
     rows = pl.scan_parquet(data).select(pl.len()).collect().item()
     steps = (ceil(rows / settings.batch_size) * settings.epochs,)
     return Job("pretrain", settings, seed, base=out, init=out, data=data, folder=out.parent, steps=steps)
 
 
 def dataset(job: Job, rows: list[dict[str, Any]]) -> Dataset:
-    """A data set of already encoded rows: in memory, or on disk where the run has several processes."""
+    """Return a data set of encoded rows, in memory, or on disk if the run has several processes."""
     return shared_dataset(rows, job.scratch / "data")
 
 
 def trainer_arguments(job: Job) -> dict[str, Any]:
-    """Arguments common to every trl trainer, from the paper's appendix B and from what this machine has."""
+    """Return the arguments common to all trl trainers, from the paper's appendix B and this machine's devices."""
     settings = job.settings
     return {
-        # Trainers need a folder; nothing stays there, since a callback writes the checkpoints.
+        # Trainers need a folder, but nothing in it is kept: a callback writes the checkpoints.
         "output_dir": str(job.scratch),
         "save_strategy": "no",
         "report_to": reporters(job),
-        # Stock trainers log the average of earlier losses in place of one that is not a number.
+        # By default, trainers log the average of earlier losses in place of a loss that is not a number.
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
         "logging_strategy": "steps",
@@ -120,7 +120,7 @@ def trainer_arguments(job: Job) -> dict[str, Any]:
 
 
 def reporters(job: Job) -> list[str]:
-    """The job's `report_to`, set up to write to `logs` in the run's folder; W&B stays offline unless WANDB_MODE is set.
+    """Return the job's `report_to`, set up to write to `logs` in its folder; W&B is offline unless WANDB_MODE is set.
 
     Raises:
         ConfigError: a reporter's package is not installed.

@@ -1,4 +1,4 @@
-"""Save resume points while a trainer runs, and stop in time at SIGTERM."""
+"""Save resume points during training, and at SIGTERM, which ends the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PREEMPTED = 75
 class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
     """Save a point at each checkpoint but the last, every `resume_minutes`, and at SIGTERM, which then ends the run.
 
-    The trainer writes its own state; this callback decides when, and turns what it wrote into a resume point.
+    This callback decides when the trainer writes its state, and turns the written files into a resume point.
     """
 
     def __init__(self, job: Job, folder: Path, trajectory: SaveTrajectory) -> None:
@@ -42,11 +42,11 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         due = self._stop or time.monotonic() - self._kept >= self._every
         if state.global_step < self._end and (state.global_step in self._steps or _any_process(due)):
-            # Metrics are averaged since the last log: logging at each point keeps an average from being cut by a kill.
+            # Trainers average metrics since the last log; logging at each point keeps a kill from splitting an average.
             control.should_save = control.should_log = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        stop = _any_process(self._stop)  # which also waits for every process to have written its part
+        stop = _any_process(self._stop)  # this also waits until every process has written its part
         if is_main():
             draft = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             write_point(draft, self.folder, state.global_step, self.trajectory.metrics)
@@ -65,7 +65,7 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
 
 
 def _any_process(flag: bool) -> bool:
-    """Whether the flag is set in any process of the run: all must decide alike, and clocks and signals differ."""
+    """Whether the flag is set in any process: clocks and signals differ, but all processes must decide the same."""
     if processes() == 1:
         return flag
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Kahneman-Tversky optimisation (Ethayarajh et al., 2024): answers that are good or bad, not compared with another."""
+"""Kahneman-Tversky optimisation (Ethayarajh et al., 2024), on single answers that are labelled good or bad."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from valuedrift.training.pairs import referenced_trainer
 
 
 def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
-    """1 − σ(β(r − z)) for chosen answers, 1 − σ(β(z − r)) for rejected ones, with r = log π/π_ref.
+    """Minimise 1 − σ(β(r − z)) for chosen and 1 − σ(β(z − r)) for rejected answers, with r = log π/π_ref.
 
-    z is the batch's estimate of KL(π‖π_ref), from answers paired with their neighbour's prompt in the device batch: the
-    one algorithm whose result depends on `device_batch_size` beyond rounding.
+    z is the batch's estimate of KL(π‖π_ref), from answers paired with their neighbour's prompt in the device batch. KTO
+    is the only algorithm whose result depends on `device_batch_size` by more than rounding.
     """
     settings = job.settings
     assert isinstance(settings, KtoSettings)
@@ -27,7 +27,7 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
 
 
 def _unpaired(pairs: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """Two rows per pair, shuffled by the seed: the trainer doesn't shuffle."""
+    """Return two rows per pair, shuffled by the seed, since the trainer doesn't shuffle."""
     rows = [
         {"prompt": pair["prompt"], "completion": pair[key], "label": key == "chosen"}
         for pair in pairs

@@ -1,4 +1,4 @@
-"""How a training run is started: as one process, or as one process per GPU. Imports no training library."""
+"""Start a training run as one process, or as one process per GPU. Imports no training library."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from valuedrift.errors import ConfigError
 
 
 def accumulation(algorithm: str, batch_size: int, device_batch_size: int, devices: int) -> int:
-    """Forward passes per device and optimiser step, so that batch_size = device_batch_size × devices × accumulation.
+    """Return the forward passes per device and optimiser step: batch_size / (device_batch_size × devices).
 
-    The paper's batch sizes hold on any number of devices (appendix B). Raises ConfigError where they can't.
+    So the paper's batch sizes (appendix B) hold on any number of devices. Raises ConfigError if there is a remainder.
     """
     found, rest = divmod(batch_size, device_batch_size * devices)
     if rest or not found:
@@ -28,12 +28,12 @@ def accumulation(algorithm: str, batch_size: int, device_batch_size: int, device
 
 
 def launcher(algorithm: str, settings: Mapping[str, Any], gpus: int, folder: Path) -> str:
-    """What precedes a run's command: nothing, or accelerate, which starts it once per GPU.
+    """Return the prefix of a run's command: empty, or accelerate, which starts the run once per GPU.
 
     Args:
-        settings: the run's.
-        folder: accelerate's configurations: `4-gpus.yaml` and the like divide the weights over that many GPUs;
-            `whole.yaml` gives each GPU all weights, since trl's PPO can't sample from divided ones.
+        settings: the run's settings.
+        folder: the folder of accelerate's configurations. Files such as `4-gpus.yaml` divide the weights over that many
+            GPUs; `whole.yaml` gives each GPU all weights, since trl's PPO can't sample from divided ones.
 
     Raises:
         ConfigError: the number of GPUs has no configuration or doesn't divide the batch.

@@ -1,4 +1,4 @@
-"""Low-rank adapters, and how they are merged into plain weights."""
+"""Add low-rank adapters to a model, and merge them into plain weights."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PREFIX = "base_model.model."
 
 
 def policy(job: Job) -> PreTrainedModel | PeftModel:
-    """The model that a run trains: the checkpoint it starts from, with adapters where the settings ask for them."""
+    """Return the model that a run trains: its starting checkpoint, with adapters if the settings ask for them."""
     return with_adapters(job, job.model())
 
 
 def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ()) -> PreTrainedModel | PeftModel:
-    """Add adapters that change nothing yet (B = 0); the model is unchanged where the job has no `lora`.
+    """Add adapters, which change nothing yet (B = 0); without `lora`, return the model unchanged.
 
     Args:
-        whole: modules that are trained in full beside the adapters, such as a reward model's new head.
+        whole: modules that are trained in full in addition to the adapters, such as a reward model's new head.
 
     Raises:
         ConfigError: a target names no linear layer of the model.
@@ -46,9 +46,9 @@ def with_adapters(job: Job, model: PreTrainedModel, whole: tuple[str, ...] = ())
 
 
 def merged(model: PeftModel, state: Mapping[str, torch.Tensor]) -> State:
-    """Plain weights under their plain names, from the state dictionary of a model with adapters.
+    """Return plain weights under their plain names, from the state dictionary of a model with adapters.
 
-    The model is left alone: merging in place and undoing it would leave rounding errors in the weights being trained.
+    The model doesn't change: merging in place and undoing it would leave rounding errors in the weights being trained.
     """
     config = model.peft_config["default"]
     scaling = config.lora_alpha / config.r

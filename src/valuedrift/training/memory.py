@@ -13,8 +13,8 @@ _KEPT, _LARGE = 1 << 29, 1 << 28
 def keep_freed_memory() -> bool:
     """Keep up to half a gigabyte of freed memory for the next step.
 
-    By default glibc returns each step's tensors to the system, which clears the same pages for the next step: at pocket
-    size that took about a tenth of the processor time of DPO and SimPO.
+    By default glibc returns the memory of each step's tensors to the system, which clears the same pages for the next
+    step. At pocket size that took about a tenth of the processor time of DPO and SimPO.
 
     Returns:
         Whether the C library can do this.

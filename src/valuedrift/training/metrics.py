@@ -1,4 +1,4 @@
-"""What a run measures: gradients, tokens, and the table of everything that was logged."""
+"""A run's metrics: gradient norms, token counts, and the table of all logged metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from valuedrift.files import write_parquet
 from valuedrift.training.devices import processes
 
 SCHEMA = {"step": pl.Int64, "metric": pl.String, "value": pl.Float64}
-# One name for what the trainers name differently.
+# Common names for metrics that the trainers name differently.
 NAMES = {
     "lr": "learning_rate",
     "loss/policy_avg": "loss",
@@ -33,7 +33,7 @@ Entry = dict[str, Any]
 
 
 def entry(step: int, logs: Mapping[str, Any]) -> Entry:
-    """What a trainer logged at a step, as `step` and the finite numbers by their common names."""
+    """Return what a trainer logged at a step: `step`, and `logs`, the finite numbers by their common names."""
     numbers = {
         NAMES.get(name, name): float(value)
         for name, value in logs.items()
@@ -43,7 +43,7 @@ def entry(step: int, logs: Mapping[str, Any]) -> Entry:
 
 
 def write_metrics(path: Path, entries: Sequence[Entry]) -> None:
-    """Long table `step, metric, value` of logged entries, in their order."""
+    """Write the logged entries, in their order, as a long table of `step, metric, value`."""
     rows = [
         {"step": entry["step"], "metric": name, "value": value}
         for entry in entries
@@ -53,7 +53,7 @@ def write_metrics(path: Path, entries: Sequence[Entry]) -> None:
 
 
 class WatchGradients(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Log the gradient's norm where the trainer does not, and stop before a step with one that is not finite."""
+    """Log the gradient's norm if the trainer does not, and stop before a step whose norm is not finite."""
 
     def __init__(self, kept: Path) -> None:
         self.kept, self.step, self.norm = kept, 0, float("nan")
@@ -115,5 +115,5 @@ class CountTokens(TrainerCallback):  # type: ignore[misc]
     def _count(self, model: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if model.training and torch.is_grad_enabled():
             mask = kwargs.get("attention_mask")
-            # Stays on the device: fetching it at every step would make the device wait.
+            # The sum stays on the device: fetching it at every step would make the device wait.
             self._new = self._new + (kwargs["input_ids"].numel() if mask is None else mask.sum())

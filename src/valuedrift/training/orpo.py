@@ -11,10 +11,10 @@ from valuedrift.training.pairs import unreferenced_trainer
 
 
 def orpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> ORPOTrainer:
-    """−log p(prompt, chosen) per token − β log σ(log odds(chosen) − log odds(rejected)), without a reference model.
+    """Minimise −log p(prompt, chosen) per token − β log σ(log odds(chosen) − log odds(rejected)).
 
-    The odds are those of the answers' mean token probability. Unlike the ORPO paper's formula, and like its published
-    code, trl's likelihood term counts the prompt's tokens as well.
+    There is no reference model. The odds are those of the answers' mean token probability. Unlike the ORPO paper's
+    formula, and like its published code, trl's likelihood term also counts the prompt's tokens.
     """
     assert isinstance(job.settings, OrpoSettings)
     return unreferenced_trainer(job, callbacks, ORPOTrainer, ORPOConfig, beta=job.settings.beta)

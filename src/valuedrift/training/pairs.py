@@ -1,4 +1,4 @@
-"""Preference pairs as every pair trainer reads them."""
+"""Preference pairs as text, and the trainers that read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 def text_pairs(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
-    """Rendered pairs that fit the run's `max_length` and `response_length`."""
+    """Return the pairs as text, cut to the run's `max_length` and `response_length`."""
     settings = job.settings
     assert isinstance(settings, PairSettings)
     return [
@@ -41,22 +41,22 @@ def unreferenced_trainer(job: Job, callbacks: list[TrainerCallback], kind: Any, 
 def referenced_trainer(
     job: Job, callbacks: list[TrainerCallback], kind: Any, config: Any, rows: Rows | None = None, **own: Any
 ) -> Any:
-    """Build one of trl's trainers that compare the policy with the model that the run starts from.
+    """Build one of trl's trainers that compare the policy with a reference, the run's starting checkpoint.
 
     On one device the reference's log-probabilities are computed once, before the first step, and its memory is freed.
-    On several the reference stays, divided like the policy: trl can't precompute with a divided model.
+    On several devices the reference stays, divided like the policy: trl can't precompute with a divided model.
 
     Args:
         kind: the trainer's class.
         config: the class of its arguments.
-        rows: makes the trainer's rows from the rendered pairs; the pairs themselves by default.
+        rows: turns the pairs as text into the trainer's rows; by default the rows are the pairs.
         **own: arguments of its objective.
     """
     precomputed = processes() == 1
     trainer = kind(
         args=config(**_arguments(job), **own, precompute_ref_log_probs=precomputed),
-        # In bf16 the policy can't be its own reference: only a separate model computes in the precision in which the
-        # policy will be trained, and a difference in precision would be taken for a preference.
+        # In bf16 the reference has to be a separate model, which computes in the precision in which the policy is
+        # trained: a difference in precision would act like a preference.
         ref_model=job.model() if job.settings.bf16 or not precomputed else None,
         **_parts(job, rows),
         callbacks=callbacks,

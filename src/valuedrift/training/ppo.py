@@ -1,4 +1,4 @@
-"""Proximal policy optimisation against a reward model, anchored to the SFT policy by a KL penalty (section 2.3)."""
+"""Proximal policy optimisation with a reward model and a KL penalty for distance from the SFT policy (section 2.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from valuedrift.training.scoring import scalar_model
 
 
 def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
-    """Sample answers to the preference set's prompts, score them, penalise KL(π‖π_SFT), update by the clipped loss."""
+    """Sample answers to the preference set's prompts, score them, penalise KL(π‖π_SFT), minimise the clipped loss."""
     settings = job.settings
     assert isinstance(settings, PpoSettings)
     if is_divided():
@@ -28,15 +28,15 @@ def ppo_trainer(job: Job, callbacks: list[TrainerCallback]) -> PPOTrainer:
             "Launch it with envs/accelerate/whole.yaml, as its rule does where the job has several GPUs, with `lora`"
             " where it doesn't fit one; GRPO and RLOO can be divided.",
         )
-    # The trainer makes its own accelerator, which reads mixed precision from here only.
+    # The trainer makes its own accelerator, which reads mixed precision from this variable only.
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings.bf16 else "no"
-    # The trainer shuffles its mini-batches by numpy's generator, which it doesn't seed.
+    # The trainer shuffles its mini-batches with numpy's generator, which it doesn't seed.
     set_seed(job.seed)
     tokenizer = job.tokenizer()
-    # Answers of a batch must begin at the same column.
+    # All answers of a batch must begin at the same column.
     tokenizer.padding_side = "left"
     policy_model, value_model = policy(job), scalar_model(job)
-    if settings.gradient_checkpointing:  # which this trainer, unlike the others, leaves to its caller
+    if settings.gradient_checkpointing:  # unlike the others, this trainer doesn't turn it on
         policy_model.activation_checkpointing_enable()
         value_model.activation_checkpointing_enable()
     return PPOTrainer(

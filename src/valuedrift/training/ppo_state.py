@@ -1,4 +1,4 @@
-"""What PPO's trainer doesn't save but needs to continue: its value model and its place in the data."""
+"""State that PPO's trainer needs to continue but doesn't save: its value model and its position in the data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POSITION, TRAINED = "position.json", "trained.safetensors"
 
 
 class Batches:
-    """A data loader that can save its place; torch's generator, as it is when an epoch begins, shuffles that epoch."""
+    """A data loader that can save its position; torch's generator at the start of an epoch decides its order."""
 
     def __init__(self, loader: Any) -> None:
         self.loader, self.taken = loader, 0
@@ -38,17 +38,17 @@ class Batches:
             yield batch
 
     def place(self) -> dict[str, Any]:
-        """The epoch's beginning and the batches taken since, as JSON."""
+        """Return the position as JSON: torch's generator at the epoch's start and the number of batches taken since."""
         return {"taken": self.taken, "generator": base64.b64encode(self.start.numpy().tobytes()).decode()}
 
     def go_to(self, place: dict[str, Any]) -> None:
-        """Let the next iteration continue from a place."""
+        """Make the next iteration continue from a saved position."""
         self.taken = place["taken"]
         self.start = torch.frombuffer(bytearray(base64.b64decode(place["generator"])), dtype=torch.uint8)
         self._skip = True
 
     def _again(self) -> Iterator[Any]:
-        """The rest of the epoch; torch's generator is left as it was."""
+        """Return the remaining batches of the epoch; torch's generator keeps its state."""
         self._skip = False
         now = torch.get_rng_state()
         torch.set_rng_state(self.start)
@@ -60,7 +60,7 @@ class Batches:
 
 
 class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Complete the state that the trainer saves, and restore it, generators last, before its loop begins."""
+    """Add what the trainer's saved state lacks; restore the state before the training loop, generators last."""
 
     def __init__(self, trainer: PPOTrainer, point: Path | None) -> None:
         self.trainer, self.point = trainer, point
@@ -75,10 +75,10 @@ class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         self.batches.go_to(place["batches"])
         _restore(self.trainer.model, self.point / TRAINED)
         for name, part in (("optimizer.pt", self.trainer.optimizer), ("scheduler.pt", self.trainer.lr_scheduler)):
-            # Onto the CPU, since the optimiser itself moves its state to where its parameters are.
+            # Loaded to the CPU; the optimiser moves its state to its parameters' device.
             part.load_state_dict(torch.load(self.point / name, map_location="cpu", weights_only=True))
         state.global_step, state.episode = place["step"], place["step"] * args.batch_size
-        # The loop reads its number of batches here; the schedule and the log have already read the whole number.
+        # The loop reads its number of batches from here; the schedule and the log have already read the full number.
         args.num_total_batches -= place["step"]
         self.trainer._load_rng_state(str(self.point))
 

@@ -20,7 +20,7 @@ from valuedrift.training.tokenizer_training import train_bpe
 
 
 def pretrain(job: Job, shape: Shape, template: str) -> None:
-    """Write `job.base`: tokenizer, chat template, configuration and weights of a new base model.
+    """Train a new base model; write its tokenizer, chat template, configuration and weights to `job.base`.
 
     The documents are the `text` column of `job.data`; every token counts in the loss.
     """
@@ -31,12 +31,12 @@ def pretrain(job: Job, shape: Shape, template: str) -> None:
 
 
 def train_from_noise(job: Job, shape: Shape, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Labelled]) -> None:
-    """Train a new model of this shape on encoded rows; write it with its tokenizer as `job.base`, metrics beside it."""
+    """Train a new model of this shape on encoded rows; write it and its tokenizer to `job.base`, metrics beside it."""
     watched = SaveTrajectory(job.folder, steps=())
     callbacks: list[TrainerCallback] = [WatchGradients(job.folder), CountTokens(), watched, Progress()]
     trainer = SFTTrainer(
         model=new_model(shape, tokenizer, job.seed),
-        # So few steps from noise need a second moment that forgets quickly (0.999 ends 5 % higher in loss).
+        # In so few steps from random weights, a faster decay of the second moment is better: 0.999 gives 5 % more loss.
         args=SFTConfig(**trainer_arguments(job), adam_beta2=0.95, max_length=job.settings.max_length),
         train_dataset=dataset(job, [dict(row) for row in rows]),
         processing_class=tokenizer,

@@ -12,7 +12,7 @@ from valuedrift.quantities import duration
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Print step, loss, tokens per second and the time left: on a terminal after each step, else at each logged one."""
+    """Print step, loss, tokens per second and time left, after each step on a terminal, else at each logged step."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr

@@ -1,12 +1,12 @@
-"""Resume points: what a killed run continues from, and the checkpoints that it had already saved.
+"""Resume points: the state from which a killed run continues, and the checkpoints that it has already saved.
 
 A run's resume folder holds, until the run is complete:
 
-    run.json          what the run is made from; another run's folder is emptied
-    saved/step-…      checkpoints, which become hard links in the run's own folder at the end
+    run.json          the run's fingerprint; if it is another run's, the folder is emptied
+    saved/step-…      checkpoints; at the end they are hard-linked into the run's own folder
     point-000120/     the newest full state: weights, optimiser, schedule, generators, data position, metrics
 
-Workflow engines remove the outputs of a failed job, so nothing of this lies in the run's own folder.
+Workflow engines remove the outputs of a failed job, so these files are not in the run's own folder.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from valuedrift.training.metrics import Entry
 MANIFEST = "resume.json"
 METRICS = "metrics.parquet"
 RUN = "run"
-"""The key of the metrics' metadata under which the run's fingerprint stands, as JSON."""
+"""The key of the run's fingerprint, as JSON, in the metadata of the metrics."""
 _PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "tokenizers", "peft", "numpy", "valuedrift")
 _OWN = ("saved", "point-*", "run.json", ".trainer", ".*.tmp")
 
 
 @dataclass(frozen=True)
 class Point:
-    """A saved state that was read and found whole: its step, its folder, and the metrics up to it."""
+    """A saved state that was read and is whole: its step, its folder, and the metrics up to its step."""
 
     step: int
     folder: Path
@@ -58,12 +58,12 @@ def log(text: str) -> None:
 
 
 def saved_folder(resume: Path) -> Path:
-    """Where a run keeps its checkpoints until it is complete."""
+    """Return the folder of a run's checkpoints until the run is complete."""
     return resume / "saved"
 
 
 def fingerprint(job: Job) -> dict[str, Any]:
-    """Everything that decides a run's weights: runs with equal fingerprints are the same run."""
+    """Return everything that decides a run's weights; runs with equal fingerprints are the same run."""
     tokenizer = [job.base / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
     found = {
         "algorithm": job.algorithm,
@@ -87,10 +87,10 @@ def _as_text(made_from: dict[str, Any]) -> str:
 
 
 def is_done(job: Job) -> bool:
-    """Whether the outputs of this very run are all there and whole.
+    """Whether all outputs of this run exist and are whole.
 
-    Workflow engines remove outputs before they start a run, so they are then those of another process: one that lost
-    its workflow, and that this one has waited for.
+    Workflow engines remove outputs before they start a run. Existing ones are therefore from another process of the
+    same run, which lost its workflow, and for which this process has waited.
     """
     try:
         made_from = pl.read_parquet_metadata(job.folder / METRICS).get(RUN)
@@ -102,10 +102,11 @@ def is_done(job: Job) -> bool:
 
 
 def find_point(job: Job, folder: Path) -> Point | None:
-    """Find the newest whole point of this run; None where there is none.
+    """Find the newest whole point of this run; None if there is none.
 
-    Everything else in the folder is removed. What is found, and why a point can't be used, is logged: one that was cut
-    short, was changed or belongs to another run is never continued from.
+    Another run's state and unfinished files are removed; so is an incomplete run's state if no point can be used. A
+    point that was cut short, was changed or belongs to another run is never used. The log says what was found, and why
+    a point can't be used.
     """
     if is_main():
         _discard(folder, ".trainer", ".*.tmp")
@@ -131,7 +132,7 @@ def find_point(job: Job, folder: Path) -> Point | None:
 
 def write_point(draft: Path, folder: Path, step: int, metrics: Sequence[Entry]) -> None:
     """Turn the full state in `draft` into the newest point of a run, then remove the older ones."""
-    # Trainers write their arguments as a pickle, and a model card, which nobody reads.
+    # Trainers also write their arguments as a pickle, and a model card; neither is needed.
     for name in ("training_args.bin", "README.md"):
         (draft / name).unlink(missing_ok=True)
     write_json(draft / "metrics.json", list(metrics))
@@ -147,7 +148,7 @@ def write_point(draft: Path, folder: Path, step: int, metrics: Sequence[Entry]) 
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the run took its last step, so that only its outputs are to be moved."""
+    """Whether the run has taken its last step, so that only its outputs have to be moved."""
     return (saved_folder(folder) / METRICS).is_file()
 
 
@@ -159,14 +160,14 @@ def finish(job: Job, folder: Path) -> None:
             shutil.copytree(saved / checkpoint_name(step), draft, copy_function=_link)
     made_from = read_json(folder / "run.json")
     write_parquet(job.folder / METRICS, pl.read_parquet(saved / METRICS), {RUN: _as_text(made_from)})
-    saved.rename(folder / ".saved.tmp")  # in one step: a kill must not leave half of it for a complete run
+    saved.rename(folder / ".saved.tmp")  # in one step: half of it must not look like a complete run
     _discard(folder, *_OWN)
-    with suppress(OSError):  # resume folders of runs that start from this one may lie inside
+    with suppress(OSError):  # it may contain resume folders of runs that start from this one
         folder.rmdir()
 
 
 def _read_point(folder: Path) -> Point:
-    """Raises ArtifactError naming the first file that is missing or not what was written."""
+    """Read and check a point; raise ArtifactError that names the first file that is missing or was changed."""
     try:
         manifest = read_json(folder / MANIFEST)
         metrics = read_json(folder / "metrics.json")
@@ -211,7 +212,7 @@ def _differences(found: dict[str, Any], mine: dict[str, Any]) -> list[str]:
 
 
 def _manifest(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
-    with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter free, and the files are large
+    with ThreadPoolExecutor() as pool:  # threads help: hashing large files releases Python's lock
         digests = list(pool.map(lambda path: _digest([path]), files))
     return {
         str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": digest}
@@ -241,7 +242,7 @@ def _link(source: str, target: str) -> str:
 
 
 def _discard(folder: Path, *patterns: str) -> None:
-    """Remove these entries of a resume folder; other runs' folders may lie inside it, and stay."""
+    """Remove these entries of a resume folder; other runs' folders inside it stay."""
     for path in (path for pattern in patterns for path in folder.glob(pattern)):
         if path.is_dir():
             shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""The reward model of PPO: Bradley-Terry on the preference pairs (section 2.3)."""
+"""The reward model: a Bradley-Terry model of the preference pairs (section 2.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from valuedrift.training.pairs import text_pairs
 
 
 def reward_trainer(job: Job, callbacks: list[TrainerCallback]) -> RewardTrainer:
-    """−log σ(r(chosen) − r(rejected)); the backbone starts from the SFT model, the scalar head from noise."""
+    """Minimise −log σ(r(chosen) − r(rejected)), from the SFT model's weights and a scalar head with random weights."""
     require_same_model(job.init, job.base)
     tokenizer = job.tokenizer()
     torch.manual_seed(job.seed)

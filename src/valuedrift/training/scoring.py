@@ -21,7 +21,7 @@ def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedMode
     """Load the run's reward model.
 
     Raises:
-        ArtifactError: none was given, or its folder is not whole.
+        ArtifactError: the run has none, or its folder is not whole.
     """
     if job.reward_model is None:
         raise ArtifactError(
@@ -32,10 +32,10 @@ def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedMode
 
 
 def reward(job: Job, tokenizer: PreTrainedTokenizerBase) -> Reward:
-    """A function for r(x, y) of prompts and answers, less the penalty for answers that don't end (the EOS trick).
+    """Return a function that computes r(x, y), minus a penalty for answers without an end token (the EOS trick).
 
-    trl would score the answers' text without the end token, at which the reward model learned to give its score; this
-    function scores the tokens themselves.
+    The reward model learned to give its score at the end token. trl would score the answers' text, without that token;
+    this function scores the tokens themselves.
     """
     settings = job.settings
     assert isinstance(settings, RolloutSettings)
@@ -54,7 +54,7 @@ def reward(job: Job, tokenizer: PreTrainedTokenizerBase) -> Reward:
 
 @torch.no_grad()
 def _scores(model: PreTrainedModel, sequences: list[list[int]], padding: int) -> list[float]:
-    """The score at each sequence's last token, in the order given."""
+    """Return the score at each sequence's last token, in the sequences' order."""
     longest = max(map(len, sequences))
     ids = torch.tensor([s + [padding] * (longest - len(s)) for s in sequences], device=model.device)
     mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences], device=model.device)

@@ -9,7 +9,7 @@ from valuedrift.config.sources import Shape
 
 
 def new_model(shape: Shape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen3ForCausalLM:
-    """A randomly initialised model for this tokenizer; the same seed gives the same weights."""
+    """Return a randomly initialised model for this tokenizer; the same seed gives the same weights."""
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(tokenizer),

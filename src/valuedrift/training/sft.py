@@ -18,7 +18,7 @@ def sft_trainer(job: Job, callbacks: list[TrainerCallback]) -> SFTTrainer:
     rows = [encode_conversation(tokenizer, row["messages"], limit) for row in job.rows("messages")]
     for number, row in enumerate(rows):
         if all(label == IGNORED for label in row["labels"]):
-            # A batch of such rows only would have no loss.
+            # A batch with only such rows would have no loss.
             raise DataError(
                 job.data,
                 number,

@@ -11,9 +11,9 @@ from valuedrift.training.pairs import unreferenced_trainer
 
 
 def simpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> CPOTrainer:
-    """−log σ(β/|chosen| log π(chosen) − β/|rejected| log π(rejected) − γ), without a reference model."""
+    """Minimise −log σ(β/|chosen| log π(chosen) − β/|rejected| log π(rejected) − γ), without a reference model."""
     settings = job.settings
     assert isinstance(settings, SimpoSettings)
-    # CPO's own likelihood term (cpo_alpha) would make it another objective than SimPO's.
+    # CPO's own likelihood term (cpo_alpha) is not part of SimPO's objective.
     own = {"loss_type": "simpo", "cpo_alpha": 0.0, "beta": settings.beta, "simpo_gamma": settings.gamma}
     return unreferenced_trainer(job, callbacks, CPOTrainer, CPOConfig, **own)

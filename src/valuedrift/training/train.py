@@ -1,4 +1,4 @@
-"""Run one training job from its data to its trajectory of checkpoints."""
+"""Run one training job, and write its checkpoints and metrics."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ from valuedrift.training.resume_points import (
     saved_folder,
 )
 
-# Tested to end with the same weights, bit for bit, as an undisturbed run. GRPO and RLOO don't: the state that their
-# trainers save lacks the place within a batch of answers.
+# Tests show that a killed and continued run ends with the same weights, bit for bit, as an uninterrupted one. GRPO and
+# RLOO are not listed: the state that their trainers save lacks the position within a batch of answers.
 CONTINUED = frozenset({"sft", "reward", "dpo", "simpo", "ppo", "ipo", "kto", "orpo"})
 
 
 def train(job: Job) -> None:
     """Train, and write `job.folder/step-…` for every step of the job and `job.folder/metrics.parquet`.
 
-    With `job.resume`, a killed run that starts again continues, and SIGTERM ends it with status 75 once its state is
-    saved. While another process trains the same run, this one waits; if that finishes the run, nothing is trained.
+    With `job.resume`, a killed run continues when it is started again, and SIGTERM ends it with status 75 after its
+    state is saved. While another process trains the same run, this one waits; if the other one finishes the run,
+    nothing is trained.
 
     Raises:
-        ArtifactError: the trainer took another number of steps than the grid says, training diverged, or the disk is
-            too small or full.
+        ArtifactError: the trainer took another number of steps than planned, training diverged, or the disk is too
+            small or full.
     """
     keep_to_one_gpu()
     keep_freed_memory()
@@ -66,7 +67,7 @@ def train(job: Job) -> None:
             return
         point = find_point(job, job.resume)
         complete = is_complete(job.resume)
-        wait_for_all()  # before the main process moves what the others look at
+        wait_for_all()  # before the main process moves files that the others check
         if not complete:
             require_space(job)
             _train(job, saved_folder(job.resume), point)
@@ -75,8 +76,8 @@ def train(job: Job) -> None:
 
 
 def can_continue(job: Job) -> bool:
-    """Whether a killed run of this kind continues bit for bit; any other starts again."""
-    # The place in PPO's data is saved for a single process only.
+    """Whether a killed run of this kind continues, bit for bit; runs of other kinds start again."""
+    # The position in PPO's data is saved for a single process only.
     return job.algorithm in CONTINUED and not (job.algorithm == "ppo" and processes() > 1)
 
 
@@ -92,13 +93,13 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
         tokens.total = next((e["logs"]["num_tokens"] for e in reversed(point.metrics)), 0.0)
     trainer = ALGORITHMS[job.algorithm](job, callbacks)
     trainer.remove_callback(PrinterCallback)
-    # PPO's trainer collects garbage twice per step, through everything that torch and transformers have imported: at
-    # pocket size that takes longer than the step. What exists before the first step stays to the end anyway.
+    # PPO's trainer collects garbage twice per step. Checking all objects of torch and transformers takes longer than a
+    # step at pocket size, so objects from before the first step are excluded; they are needed to the end anyway.
     gc.freeze()
     try:
         with explain_full_disk(folder):
             _run(job.algorithm, trainer, point)
-        wait_for_all()  # before the folder that they share is removed
+        wait_for_all()  # before their shared folder is removed
     finally:
         shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
     if trainer.state.global_step != job.steps[-1]:
@@ -114,7 +115,7 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
 
 def _run(algorithm: str, trainer: Any, point: Point | None) -> None:
     if algorithm == "ppo":
-        # Before KeepPoints, which makes a resume point of what both have written.
+        # Before KeepPoints, which makes a resume point of the files of the trainer and of PpoState.
         trainer.callback_handler.callbacks.insert(0, PpoState(trainer, point.folder if point else None))
         trainer.train()
     else:
