@@ -1,1 +1,1 @@
-"""Answers: one engine per process sweeps the checkpoints of a run over the probe questions."""
+"""Generate answers: one engine per process answers the probe questions with each checkpoint of a run."""

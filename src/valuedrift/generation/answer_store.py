@@ -1,4 +1,4 @@
-"""Answers saved apart from the pipeline's outputs, so that none is generated twice, whatever was killed or changed."""
+"""Answers saved apart from the pipeline's outputs, so that no answer is generated twice after a kill or a change."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SCHEMA = {
 
 
 class AnswerFile:
-    """The answers that one checkpoint gave under the same settings: a parquet file named after both.
+    """The answers of one checkpoint with the same settings: a parquet file named after both.
 
-    Its column `loaded` says how the weights came into the engine that answered.
+    Its column `loaded` says how the engine that answered loaded the weights.
 
     Args:
-        settings: everything that an answer depends on besides its prompt and its number.
+        settings: everything that an answer depends on, except its prompt and its number.
     """
 
     def __init__(self, store: Path, settings: dict[str, str]) -> None:
@@ -41,7 +41,7 @@ class AnswerFile:
         self.path = store / f"{text_digest(json.dumps(settings, sort_keys=True))[:32]}.parquet"
 
     def read(self) -> pl.DataFrame:
-        """All saved answers; raises ArtifactError for a file that isn't such a table."""
+        """Return all saved answers; raise ArtifactError if the file is not such a table."""
         if not self.path.exists():
             return pl.DataFrame(schema=SCHEMA)
         try:
@@ -65,13 +65,13 @@ class AnswerFile:
 
 
 def wanted(prompts: Sequence[Prompt]) -> pl.DataFrame:
-    """The keys of the answers that the prompts want, in their order."""
+    """Return the keys of the answers that the prompts ask for, in the prompts' order."""
     rows = [(prompt.question_id, prompt.text, sample) for prompt in prompts for sample in prompt.samples]
     return pl.DataFrame(rows, schema={name: SCHEMA[name] for name in KEY}, orient="row")
 
 
 def lacking(prompts: Sequence[Prompt], kept: pl.DataFrame) -> list[Prompt]:
-    """The prompts that lack answers, each with the numbers of the answers that are missing."""
+    """Return the prompts that lack answers, each with the numbers of its missing answers."""
     there = set(kept.select(KEY).rows())
     left = (replace(p, samples=tuple(i for i in p.samples if (p.question_id, p.text, i) not in there)) for p in prompts)
     return [prompt for prompt in left if prompt.samples]

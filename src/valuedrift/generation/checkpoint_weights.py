@@ -1,4 +1,4 @@
-"""Checkpoints as the tensors in their files: checked before they are used, and named by what they hold."""
+"""The tensors in a checkpoint's files: checked before they are used, and identified by a digest of their values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Architecture:
 
     @classmethod
     def of(cls, folder: Path) -> Architecture:
-        """The architecture of the model in a folder; raises ArtifactError if there is none."""
+        """Return the architecture of the model in a folder; raise ArtifactError if there is none."""
         require_model(folder)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(_config(folder))
@@ -70,12 +70,16 @@ class Checkpoint:
 
     @property
     def identity(self) -> str:
-        """A digest of all weights, whichever files they are in."""
+        """The digest of all weights; it doesn't depend on how they are divided over files."""
         return text_digest(json.dumps(self.digests, sort_keys=True))
 
 
 def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype) -> Checkpoint:
-    """Read all of a checkpoint. Raises ArtifactError naming file and tensor of what can't be read or doesn't fit."""
+    """Read and check a whole checkpoint.
+
+    Raises:
+        ArtifactError: a file or tensor can't be read or doesn't fit the architecture; names it.
+    """
     require_model(folder)
     architecture.require_same(folder)
     files = _files(folder)
@@ -103,10 +107,10 @@ def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
-    """Replace every weight of `model` by the checkpoint's, and verify it.
+    """Replace every weight of `model` by the checkpoint's, and check the result.
 
     Raises:
-        ArtifactError: the model then holds other values than were read before.
+        ArtifactError: the model's values are not those that were read before.
     """
     own = dict(model.state_dict())
     for name, file in _files(checkpoint.folder).items():
@@ -118,26 +122,26 @@ def load_weights(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
 
 
 def differing(held: dict[str, str], checkpoint: Checkpoint) -> list[str]:
-    """Names of tensors that an engine holds with other values, doesn't expose, or has in addition."""
+    """Return the names of tensors whose values in an engine differ, that it doesn't expose, or that only it has."""
     names = sorted(held.keys() | checkpoint.digests.keys())
     return [name for name in names if held.get(name) != checkpoint.digests.get(name)]
 
 
 def digest(tensor: torch.Tensor) -> str:
-    """SHA-256 of a tensor's bytes."""
+    """Return the SHA-256 of a tensor's bytes."""
     data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
     return hashlib.sha256(data.data).hexdigest()
 
 
 def _each(digest_of: Callable[[str], str], names: Iterable[str]) -> dict[str, str]:
-    """`digest_of` every name, on as many threads as torch uses; the first error in the names' order is raised."""
+    """Return `digest_of` each name, on as many threads as torch uses; raise the first error in the names' order."""
     named = list(names)
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         return dict(zip(named, threads.map(digest_of, named), strict=True))
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Tensor name → its file. Raises ArtifactError for a tensor in two files."""
+    """Return tensor name → its file; raise ArtifactError for a tensor in two files."""
     found: dict[str, Path] = {}
     for file in sorted(folder.glob("*.safetensors")):
         for name in _names(file):

@@ -24,12 +24,12 @@ class Engine(Protocol):
         """Load exactly this checkpoint's weights, and return how: "in place" or "fresh engine".
 
         Raises:
-            ArtifactError: the engine doesn't hold what was read from the file.
+            ArtifactError: the engine's weights are not those that were read from the file.
         """
         ...
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
-        """Generate the answers that the prompts ask for, in their order; `sampling.answers` is ignored."""
+        """Generate the answers that the prompts ask for, in the prompts' order; `sampling.answers` is ignored."""
         ...
 
 
@@ -44,7 +44,7 @@ class EngineKind:
         return f"{self.name} {str(self.dtype).removeprefix('torch.')}"
 
     def start(self, codec: PromptCodec, first: Checkpoint, prompts: Sequence[Prompt], sampling: Sampling) -> Engine:
-        """Start an engine for checkpoints of `first`'s architecture and prompts no longer than these."""
+        """Start an engine for checkpoints with the architecture of `first` and prompts up to the length of these."""
         if self.name == "vllm":
             from valuedrift.generation.vllm_engine import VllmEngine
 
@@ -55,9 +55,9 @@ class EngineKind:
 
 
 def engine_kind(setting: str) -> EngineKind:
-    """The engine that a setting names: "vllm", "transformers", or "auto" (vLLM on GPUs where it is installed).
+    """Return the engine that a setting names: "vllm", "transformers", or "auto" (vLLM if it is installed, on GPUs).
 
-    Precision is bf16 on GPUs and fp32 elsewhere.
+    The precision is bf16 on GPUs and fp32 elsewhere.
 
     Raises:
         ConfigError: the setting is unknown, or vLLM is not installed.
@@ -65,7 +65,7 @@ def engine_kind(setting: str) -> EngineKind:
     if setting not in ("auto", *ENGINES):
         raise ConfigError("generation.engine", setting, f"auto, {' or '.join(ENGINES)}")
     gpu, found = torch.cuda.is_available(), find_spec("vllm")
-    installed = found is not None and found.origin is not None  # a mere folder of that name has no origin
+    installed = found is not None and found.origin is not None  # a plain folder of that name has no origin
     if setting == "vllm" and not installed:
         do = "Install it in an environment of its own, or set engine to auto or transformers."
         raise ConfigError("generation.engine", setting, "vllm in the environment that answers", do)

@@ -1,4 +1,4 @@
-"""Probe questions as a model's tokens, and tokens as answers."""
+"""Turn probe questions into a model's tokens, and tokens into answers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Answer:
     """One answer.
 
     Attributes:
-        tokens: number of tokens, including the one that ends it.
-        finished: whether it ended by itself, not by the limit.
+        tokens: the number of tokens, including the end token.
+        finished: whether it has an end token, rather than being cut at the limit.
     """
 
     question_id: str
@@ -43,12 +43,12 @@ class PromptCodec:
     ends: frozenset[int]
 
     def prompt(self, question_id: str, question: str, plain: bool, answers: int) -> Prompt:
-        """The question in plain text with the paper's "Response:" (base models, section 3), or in the chat format."""
+        """Return the question as plain text with the paper's "Response:" (base models, section 3), or as a chat."""
         text = f"{question}\nResponse:" if plain else self._chat(question)
         return Prompt(question_id, text, tuple(self.tokenizer(text)["input_ids"]), tuple(range(answers)))
 
     def answer(self, question_id: str, sample: int, tokens: list[int]) -> Answer:
-        """Decode an answer; only its last token can be one that ends it."""
+        """Decode an answer; only its last token can be an end token."""
         finished = bool(tokens) and tokens[-1] in self.ends
         text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
         return Answer(question_id, sample, text.strip(), len(tokens), finished)
@@ -59,7 +59,7 @@ class PromptCodec:
 
 
 def prompt_codec(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any]) -> PromptCodec:
-    """The codec of a model. Answers end with the chat format's end token, or the one of pre-training (base models)."""
+    """Return a model's codec; an answer ends with the chat format's end token or, in base models, pre-training's."""
     own = config.get("eos_token_id")
     ends: Iterable[int] = own if isinstance(own, list) else [] if own is None else [own]
     return PromptCodec(tokenizer, frozenset([tokenizer.eos_token_id, *ends]))

@@ -16,7 +16,7 @@ from valuedrift.models.prune_weights import kept_steps, prune_weights
 
 
 def prune_run(base: Path, checkpoints: Sequence[Path], answers: Sequence[Path], keep: str, nth: int = 1) -> int:
-    """Delete the weights of a run's checkpoints, except those that `keep` keeps.
+    """Delete the weights of a run's checkpoints, except those of the steps that `keep` selects.
 
     Args:
         base: The base model's folder.
@@ -51,7 +51,7 @@ def _prune(folder: Path, architecture: Architecture, engine: str) -> int:
 
 
 def _engines(answers: Sequence[Path]) -> dict[int, str]:
-    """The engine that each step's answers came from, by the files' metadata."""
+    """Return the engine that answered, for each step, from the files' metadata."""
     return {
         step: pl.read_parquet_metadata(file)["engine"]
         for file in answers

@@ -7,24 +7,24 @@ import hashlib
 import numpy as np
 import torch
 
-# How near a draw may come to the border between two tokens (in probability), and the two likeliest tokens to each other
-# (in logits), before rounding might decide: ten times what batches of other shapes were seen to change in fp32.
+# Rounding might decide if a draw is nearer than DOUBT to the border between two tokens (in probability), or the two
+# likeliest tokens are nearer than NEAR (in logits): ten times the changes seen in batches of other shapes in fp32.
 DOUBT, NEAR = 2e-5, 1e-4
 _BLOCK = 64
 
 
 def answer_uniforms(seed: int, question_id: str, sample: int, length: int) -> np.ndarray:
-    """`length` uniform numbers in [0, 1) for one answer, one per token.
+    """Return `length` uniform numbers in [0, 1) for one answer, one per token.
 
-    They depend on the seed, the question and the answer's number only: every checkpoint answers with the same
-    numbers, so that differences between checkpoints are paired and less noisy (common random numbers).
+    They depend only on the seed, the question and the answer's number. So every checkpoint answers with the same
+    numbers, and differences between checkpoints are paired and less noisy (common random numbers).
     """
     key = int.from_bytes(_digest(seed, question_id, sample)[:16], "little")
     return np.random.Generator(np.random.Philox(key=key)).random(length)
 
 
 def answer_seed(seed: int, question_id: str, sample: int) -> int:
-    """The same for engines that draw their own numbers: a seed below 2^62 for one answer."""
+    """Return a seed below 2^62 for one answer, for engines that draw their own numbers."""
     return int.from_bytes(_digest(seed, question_id, sample)[:8], "little") >> 2
 
 
@@ -43,13 +43,13 @@ def choose_tokens(
         uniforms: (answers,), float64 in [0, 1).
 
     Returns:
-        Tokens, and whether other rounding of the logits might give another token; both (answers,).
+        The tokens, and whether rounding the logits otherwise might give another token; both (answers,).
     """
     if temperature == 0:
         values, tokens = logits.topk(min(2, logits.shape[-1]), dim=-1)
         return tokens[:, 0], values[:, 0] - values[:, -1] < NEAR
     shares = torch.softmax(logits / temperature, dim=-1)
-    # Summing a vocabulary one by one is slow: first find the block of tokens that the number falls into.
+    # A cumulative sum over the whole vocabulary is slow, so first find the block of tokens that contains the number.
     padded = torch.nn.functional.pad(shares, (0, -shares.shape[-1] % _BLOCK))
     blocks = padded.view(len(shares), -1, _BLOCK)
     sums = blocks.sum(-1)
@@ -61,7 +61,7 @@ def choose_tokens(
 
 
 def _invert(weights: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every row, the weight that the target falls into when they are laid end to end, and how far into it.
+    """Return, for every row, the index of the cumulative interval with the target, and the target's offset in it.
 
     Args:
         weights: (rows, n), not negative. A weight of zero is never chosen, however targets were rounded.

@@ -50,7 +50,7 @@ def sweep(
         prune_steps: Steps whose weights are deleted once the file is written. Their saved answers stay.
 
     Raises:
-        ArtifactError: A checkpoint can't be read or is of another model; names the file and tensor.
+        ArtifactError: A checkpoint can't be read or is another model's; names the file and tensor.
     """
     questions = pl.read_parquet(probes)
     architecture = Architecture.of(base)
@@ -73,7 +73,7 @@ def sweep(
 
 @dataclass
 class _Sweep:
-    """What all checkpoints of a sweep share, and the engine once a checkpoint needs it."""
+    """The inputs that all checkpoints of a sweep share, and the engine, which is started when it is first needed."""
 
     kind: EngineKind
     architecture: Architecture
@@ -85,10 +85,10 @@ class _Sweep:
     identities: dict[Path, str] = field(default_factory=dict)
 
     def answers(self, folder: Path) -> pl.DataFrame:
-        """Generate the answers that aren't saved yet; return those to all prompts, in the prompts' order.
+        """Generate the answers that aren't saved yet; return the answers to all prompts, in the prompts' order.
 
         Raises:
-            ArtifactError: Answers are lacking, and the checkpoint's weights were deleted.
+            ArtifactError: Answers are missing, and the checkpoint's weights were deleted.
         """
         known, checkpoint = pruned_identity(folder, str(self.kind)), None
         if known is None:
@@ -116,7 +116,7 @@ class _Sweep:
         _log(f"{checkpoint.folder.name}: {len(answers)} answers, {tokens} tokens, {seconds:.1f} s ({loaded})")
 
     def _settings(self, identity: str) -> dict[str, str]:
-        """Everything that an answer depends on besides its prompt and number; not the batch size."""
+        """Return everything that an answer depends on, except its prompt and number; the batch size is not included."""
         tokenizer = self.codec.tokenizer.backend_tokenizer.to_str()
         return {
             "weights": identity,

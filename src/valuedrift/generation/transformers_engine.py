@@ -15,7 +15,7 @@ from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_uniforms, choose_tokens
 from valuedrift.models.left_padding import left_padded
 
-# Ended answers stay in a batch until they are this share of it, since leaving them out copies the others' cache.
+# Ended answers are removed from a batch when they are more than this share of it: removal copies the others' cache.
 _ENDED = 0.1
 _NOTHING = -1
 
@@ -23,9 +23,8 @@ _NOTHING = -1
 class TransformersEngine:
     """A causal model in memory whose weights are replaced by those of other checkpoints of the same architecture.
 
-    In fp32 an answer depends on the checkpoint, its prompt and its seed only, not on the rest of its batch: where
-    rounding might decide a draw, that answer's logits are computed once more by themselves. bf16 (GPUs) is too coarse
-    for that.
+    In fp32 an answer depends only on the checkpoint, its prompt and its seed, not on the rest of its batch: if rounding
+    might decide a token, that answer's logits are computed again without the batch. bf16 (GPUs) is too coarse for that.
     """
 
     def __init__(self, codec: PromptCodec, first: Checkpoint, dtype: torch.dtype) -> None:
@@ -35,14 +34,14 @@ class TransformersEngine:
         self._whole = False
 
     def load(self, checkpoint: Checkpoint) -> str:
-        """Load a checkpoint's weights in place, verified tensor by tensor."""
+        """Load a checkpoint's weights in place, and check every tensor."""
         self._whole = False
         load_weights(self.model, checkpoint)
         self._whole = True
         return "in place"
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
-        """Generate the answers that the prompts ask for, in their order."""
+        """Generate the answers that the prompts ask for, in the prompts' order."""
         if not self._whole:
             raise RuntimeError("no checkpoint was loaded to its end")
         found: dict[Prompt, list[Answer]] = {}
@@ -54,7 +53,7 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _sample(self, prompts: list[Prompt], sampling: Sampling) -> list[list[int]]:
-        """Token rows, one per answer, in the prompts' order."""
+        """Return rows of tokens, one per answer, in the prompts' order."""
         uniforms = self._tensor(_uniforms(prompts, sampling))
         ends = self._tensor(sorted(self.codec.ends))
         tokens = torch.full(uniforms.shape, _NOTHING, device=self.device)
@@ -75,7 +74,7 @@ class TransformersEngine:
         return [row[: row.index(_NOTHING)] if row[-1] == _NOTHING else row for row in tokens.tolist()]
 
     def _alone(self, ids: list[int], temperature: float, uniform: torch.Tensor) -> torch.Tensor:
-        """The next token of one answer, computed without batch, padding and cache."""
+        """Return the next token of one answer, computed without batch, padding and cache."""
         logits = self.model(self._tensor([ids]), logits_to_keep=1, use_cache=False).logits[:, -1]
         return choose_tokens(logits, temperature, uniform.unsqueeze(0))[0]
 
@@ -85,7 +84,7 @@ class TransformersEngine:
 
 @dataclass
 class _Rows:
-    """The answers of a batch that are being written: their numbers in it, and the model's state for them."""
+    """The unfinished answers of a batch: their numbers in the batch, and the model's state for them."""
 
     numbers: torch.Tensor
     ended: torch.Tensor
@@ -103,7 +102,7 @@ class _Rows:
         positions: torch.Tensor,
         owners: torch.Tensor,
     ) -> _Rows:
-        """Run every prompt once, and repeat its cache for its answers; `owners` gives each answer's prompt."""
+        """Run every prompt once, and copy its cache for each of its answers; `owners` is each answer's prompt index."""
         cache = DynamicCache(config=model.config)
         out = model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1)
         cache.batch_select_indices(owners)
@@ -117,7 +116,7 @@ class _Rows:
         )
 
     def append(self, model: PreTrainedModel, tokens: torch.Tensor) -> None:
-        """Append the token chosen for every answer; many ended answers are left out from then on."""
+        """Append the chosen token to every answer; first remove ended answers if there are many."""
         if self.ended.float().mean() > _ENDED:
             going = (~self.ended).nonzero().flatten()
             self.cache.batch_select_indices(going)
@@ -131,7 +130,7 @@ class _Rows:
 
 
 def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
-    """Prompts of like length together, to save padding, with at most `size` answers where one prompt fits."""
+    """Yield batches of prompts of similar length, to save padding, with at most `size` answers or a single prompt."""
     batch: list[Prompt] = []
     for prompt in sorted(prompts, key=lambda prompt: (len(prompt.ids), prompt.text)):
         if batch and sum(len(other.samples) for other in [*batch, prompt]) > size:
@@ -143,12 +142,12 @@ def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
 
 
 def _owners(prompts: Sequence[Prompt]) -> list[int]:
-    """For every answer, the index of its prompt."""
+    """Return the index of every answer's prompt."""
     return [i for i, prompt in enumerate(prompts) for _ in prompt.samples]
 
 
 def _uniforms(prompts: Sequence[Prompt], sampling: Sampling) -> np.ndarray:
-    """Uniform numbers, (answers, tokens)."""
+    """Return uniform numbers, (answers, tokens)."""
     return np.stack(
         [
             answer_uniforms(sampling.seed, prompt.question_id, sample, sampling.max_tokens)

@@ -1,4 +1,4 @@
-"""The vLLM engine: weights replaced in place where that is proven to work, a fresh engine where it isn't."""
+"""The vLLM engine: replaces weights in place if checks show that this works, else starts a fresh engine."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from valuedrift.generation.checkpoint_weights import Checkpoint, differing
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_seed
 
-# The prompts, and the tokens per prompt, whose greedy answers are compared with a fresh engine's.
+# The number of prompts and of tokens per prompt in the comparison of greedy answers with a fresh engine's.
 _WITNESSES, _WITNESS_TOKENS = 8, 24
 
 
 class VllmEngine:
-    """A vLLM engine on one GPU, or on the CPU where there is none.
+    """A vLLM engine on one GPU, or on the CPU if there is no GPU.
 
-    The first replacement of weights in place is verified twice: every tensor, as the engine holds it, against the file,
-    and greedy answers against a fresh engine's. Later ones are verified by their tensors. Once a check fails, this and
-    every later checkpoint get a fresh engine, and a line on stderr says so.
+    The first replacement of weights in place has two checks: the engine's tensors are compared with the file's, and its
+    greedy answers with a fresh engine's. For later replacements only the tensors are compared. If a check fails, this
+    and every later checkpoint get a fresh engine, and a line on stderr says so.
 
-    Every answer has its own seed, but vLLM's rounding depends on the batch, so that another batch may change an answer.
+    Every answer has its own seed, but vLLM's rounding depends on the batch, so another batch may change an answer.
     """
 
     def __init__(self, codec: PromptCodec, dtype: torch.dtype, prompts: Sequence[Prompt], sampling: Sampling) -> None:
@@ -35,7 +35,7 @@ class VllmEngine:
         self.context = max(len(prompt.ids) for prompt in prompts) + sampling.max_tokens
         self.witnesses = prompts[:: -(-len(prompts) // _WITNESSES)]
         self.llm: Any = None
-        self.exchanges: bool | None = None  # whether weights can be exchanged in place; None until it was tried
+        self.exchanges: bool | None = None  # whether weights can be exchanged in place; None before the first try
 
     def load(self, checkpoint: Checkpoint) -> str:
         """Load exactly this checkpoint's weights, and return how: "in place" or "fresh engine"."""
@@ -50,14 +50,14 @@ class VllmEngine:
         return "fresh engine"
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
-        """Generate the answers that the prompts ask for, in their order."""
+        """Generate the answers that the prompts ask for, in the prompts' order."""
         rows = [(prompt, sample) for prompt in prompts for sample in prompt.samples]
         seeds = [answer_seed(sampling.seed, prompt.question_id, sample) for prompt, sample in rows]
         tokens = self._generate([p for p, _ in rows], sampling.temperature, sampling.max_tokens, seeds)
         return [self.codec.answer(p.question_id, i, row) for (p, i), row in zip(rows, tokens, strict=True)]
 
     def start(self, checkpoint: Checkpoint) -> None:
-        """Start a fresh engine. Raises ArtifactError if it exposes other weights than were read before."""
+        """Start a fresh engine; raise ArtifactError if its weights are not those that were read before."""
         self.close()
         self.llm = _engine(checkpoint, self.dtype, self.context, self.batch_size)
         held = self._held(checkpoint)
@@ -73,7 +73,7 @@ class VllmEngine:
             self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(checkpoint.folder)})
         except Exception as error:  # a fresh engine may still work
             return [f"reload_weights failed: {error}"]
-        # What was computed with the old weights must not serve the new.
+        # Cached results of the old weights must not be used with the new ones.
         doubts = [] if self.llm.reset_prefix_cache() else ["the prefix cache was not reset"]
         wrong = differing(self._held(checkpoint), checkpoint)
         if wrong:
@@ -81,7 +81,7 @@ class VllmEngine:
         return doubts
 
     def greedy(self) -> list[list[int]]:
-        """The most likely tokens after some of the prompts."""
+        """Return the most likely tokens after some of the prompts."""
         return self._generate(self.witnesses, 0.0, _WITNESS_TOKENS, [0] * len(self.witnesses))
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class VllmEngine:
             gc.collect()
 
     def _try_exchange(self, checkpoint: Checkpoint) -> None:
-        """Replace weights for the first time, then compare with a fresh engine, which stays."""
+        """Replace weights for the first time, then compare with a fresh engine, which is kept."""
         doubts = self.exchange(checkpoint)
         exchanged = self.greedy()
         self.start(checkpoint)
@@ -111,7 +111,7 @@ class VllmEngine:
         return not doubts
 
     def _held(self, checkpoint: Checkpoint) -> dict[str, str]:
-        """Digests of the weights as the engine holds them, by the checkpoint's names."""
+        """Return digests of the weights in the engine, by the checkpoint's names."""
         shapes = {name: list(shape) for name, shape in checkpoint.shapes.items()}
         held: dict[str, str]
         (held,) = self.llm.collective_rpc("held_digests", kwargs={"shapes": shapes})
@@ -155,7 +155,7 @@ def _engine(checkpoint: Checkpoint, dtype: torch.dtype, context: int, batch_size
     return LLM(
         model=str(checkpoint.folder),
         dtype=str(dtype).removeprefix("torch."),
-        skip_tokenizer_init=True,  # tokens go in and out, so that all engines encode and decode alike
+        skip_tokenizer_init=True,  # input and output are tokens, so that all engines encode and decode alike
         generation_config="vllm",  # the model's own defaults of sampling are not the paper's
         max_model_len=context,
         max_num_seqs=batch_size,

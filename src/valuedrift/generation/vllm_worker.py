@@ -1,4 +1,4 @@
-"""A method added to vLLM's worker process: which weights it holds, as digests."""
+"""A method added to vLLM's worker process: it returns digests of the worker's weights."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class HeldWeights:
     """vLLM mixes this into its worker class, by name (`worker_extension_cls`)."""
 
     def held_digests(self, shapes: dict[str, list[int]]) -> dict[str, str]:
-        """Digest every tensor of a checkpoint as the model holds it.
+        """Return digests of a checkpoint's tensors, computed from the model's parameters.
 
-        Layers that vLLM packs into one (query, key and value; gate and up) are taken apart, and rows that it appends to
-        the vocabulary are left out. Tensors that the model doesn't show, as when it keeps another form of them, are
-        absent. Parameters that no tensor accounts for appear under their own names.
+        Layers that vLLM packs into one (query, key and value; gate and up) are separated, and rows that it appends to
+        the vocabulary are left out. Tensors that the model doesn't expose, for example because it keeps another form of
+        them, are missing. Parameters that belong to no tensor are listed under their own names.
 
         Args:
             shapes: tensor name → its shape in the file.
@@ -36,11 +36,11 @@ class HeldWeights:
 def location(
     name: str, shapes: dict[str, list[int]], held: Mapping[str, torch.Tensor], packed: Mapping[str, list[str]]
 ) -> Location | None:
-    """The parameter that holds a checkpoint's tensor, and the row at which it begins; None where there is none.
+    """Return the parameter that contains a checkpoint's tensor, and the tensor's first row in it; None without one.
 
     Args:
         held: the model's parameters by name.
-        packed: a packed layer's name → the layers that it consists of, in their order.
+        packed: a packed layer's name → the layers that it consists of, in order.
     """
     if name in held:
         return held[name], 0
@@ -54,7 +54,7 @@ def location(
 
 
 def _rows(where: Location | None, shape: list[int]) -> torch.Tensor | None:
-    """The rows of a parameter that are the tensor of this shape; None where they aren't there."""
+    """Return the rows of a parameter that are the tensor of this shape; None if there are no such rows."""
     if where is None:
         return None
     tensor, start = where

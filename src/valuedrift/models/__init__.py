@@ -1,1 +1,1 @@
-"""Model folders, tokenizers' chat templates and sentence embeddings, as every stage reads them."""
+"""Model folders, chat templates and sentence embeddings, for all stages."""

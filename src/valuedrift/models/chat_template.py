@@ -1,4 +1,4 @@
-"""The chat template that every model's tokenizer gets, and the tokens that end and pad a sequence."""
+"""Set a tokenizer's chat template, and the tokens that end and pad a sequence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
     """Give the tokenizer one of the package's chat templates and the tokens that end and pad a sequence.
 
-    A beginning token that the tokenizer has, but doesn't put before texts, is removed: two of trl's trainers would add
-    it, and train on tokens that no other stage reads.
+    A beginning token that the tokenizer has but doesn't put before texts is removed: two of trl's trainers would add
+    it, and so train on tokens that no other stage uses.
 
     Raises:
         ArtifactError: the end or padding token is not in the vocabulary.
@@ -37,5 +37,5 @@ def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: s
 
 
 def chat_template(name: str) -> str:
-    """The text of a chat template that the package ships (pocket, chatml, llama3)."""
+    """Return the text of a chat template of the package (pocket, chatml, llama3)."""
     return files("valuedrift.models").joinpath("templates", f"{name}.jinja").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Embeddings in a file: each distinct text once, read memory-mapped, continued where a killed job left off.
+"""Embeddings in a file: each distinct text once, read memory-mapped; a killed job continues from the last whole block.
 
-A store is a `.npy` file, float32 (distinct texts, dimensions), and a `.json` of the same name that says which model
-and which texts it is of. Until it is whole it is a hidden `.partial` file in that folder, to which blocks are added.
+A store is a `.npy` file, float32 (distinct texts, dimensions), and a `.json` file of the same name that identifies its
+model and texts. Until it is complete, it is a hidden `.partial` file in that folder, to which blocks are added.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from valuedrift.files import read_json, write_json
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
 
 BLOCK = 1024
-"""Texts embedded between two writes: the most that a kill can lose."""
+"""The number of texts embedded between two writes: a kill loses at most these."""
 
 _NUMBER = np.dtype("<f4")
 
 
 def distinct_texts(texts: pl.Series) -> pl.Series:
-    """Each text once, in the order of first occurrence: row i of a store belongs to the i-th of them."""
+    """Return each text once, in the order of first occurrence; row i of a store belongs to the i-th text."""
     return texts.unique(maintain_order=True)
 
 
 def write_embeddings(texts: pl.Series, model: str, out: Path) -> None:
-    """Embed the distinct texts into the store `out` (.npy, and .json beside it), unless it is there already.
+    """Embed the distinct texts into the store `out` (.npy, and .json beside it), unless it exists already.
 
-    Blocks have the same bounds whether or not the job was killed, so the bytes are the same too.
+    Blocks have the same bounds whether or not the job was killed, so the file has the same bytes.
 
     Raises:
         ArtifactError: there is no text, or the model's vectors are not finite.
@@ -86,7 +86,7 @@ def _identity(distinct: pl.Series, model: str) -> dict[str, Any]:
     digest = hashlib.sha256()
     for text in distinct:
         encoded = text.encode()
-        # The length keeps texts apart, so that moving a boundary between two of them changes the hash.
+        # The length separates the texts, so that moving the boundary between two texts changes the hash.
         digest.update(len(encoded).to_bytes(8, "big") + encoded)
     return {"model": model, "rows": distinct.len(), "text_hash": digest.hexdigest()}
 
@@ -97,13 +97,13 @@ def _holds(out: Path, identity: dict[str, Any]) -> bool:
 
 
 def _draft(out: Path, identity: dict[str, Any]) -> Path:
-    """A name of its own for each model and texts, so that no other store's draft is ever continued."""
+    """Return the path of the draft, which differs by model and texts, so that no other store's draft is continued."""
     key = text_digest(f"{identity['model']}\n{identity['text_hash']}")[:16]
     return out.with_name(f".{out.name}.{key}.partial")
 
 
 def _resume(draft: Path, rows: int) -> int:
-    """How many rows of the draft are whole blocks; what follows them is cut off."""
+    """Return the number of the draft's rows in whole blocks, and cut off the rest."""
     if not draft.exists():
         return 0
     with draft.open("r+b") as stream:

@@ -17,13 +17,13 @@ from valuedrift.provenance.origin import masked
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
-    """Write a model's configuration, weights and tokenizer to `out`, and `source.json`, which says what was fetched.
+    """Write a model's configuration, weights and tokenizer to `out`, and its source to `source.json` beside it.
 
     Code that a repository contains is never run.
 
     Args:
         source: {"hub": {"name", "revision"}} or {"folder": path}.
-        chat: chat template, end and padding token to set; None leaves the tokenizer as it is.
+        chat: the chat template, end token and padding token to set; with None the tokenizer is unchanged.
 
     Raises:
         ArtifactError: the model can't be loaded.
@@ -49,6 +49,6 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-    # The key tells folders of one name apart without giving away their paths.
+    # The key distinguishes folders of the same name without revealing their paths.
     key = text_digest(json.dumps(source, sort_keys=True))[:16]
     write_json(out.with_name("source.json"), {"source": masked(source), "chat": chat, "key": key})

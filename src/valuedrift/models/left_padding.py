@@ -1,4 +1,4 @@
-"""Batches for causal language models: prompts end at the same position, so that the last logits are each one's next."""
+"""Batches for causal language models: all prompts end at the same position, so the last logits give the next token."""
 
 from __future__ import annotations
 

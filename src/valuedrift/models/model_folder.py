@@ -1,4 +1,4 @@
-"""Folders with a model's weights: what they are named, and whether one is whole. Imports no training library."""
+"""Folders with a model's weights: their names, and checks that they are whole. Imports no training library."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from valuedrift.files import PRUNED
 
 
 def checkpoint_name(step: int) -> str:
-    """The folder of a step's weights, such as `step-000100`."""
+    """Return the name of the folder of a step's weights, such as `step-000100`."""
     return f"step-{step:06d}"
 
 
 def require_model(folder: Path) -> None:
-    """Raise ArtifactError unless `folder` holds a model's configuration and safetensors, none of them cut short."""
+    """Raise ArtifactError unless `folder` contains a model's configuration and whole safetensors files."""
     if (folder / PRUNED).is_file():
         raise ArtifactError(
             folder,
@@ -43,7 +43,7 @@ def require_model(folder: Path) -> None:
 
 
 def step_of(folder: Path) -> int:
-    """The step that a checkpoint's folder is named after; raises ArtifactError for any other name."""
+    """Return the step in the name of a checkpoint's folder; raise ArtifactError for any other name."""
     name, _, number = folder.name.partition("-")
     if name != "step" or not number.isdigit():
         raise ArtifactError(folder, folder.name, "a folder named like step-000100")

@@ -1,4 +1,4 @@
-"""All pairs of near vectors, by blocked matrix products, decided exactly (appendix K.1: cosine of 0.5 or more)."""
+"""Find all pairs of near vectors exactly, with blocked matrix products (appendix K.1: cosine of 0.5 or more)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Pairs:
 def near_pairs(rows: FloatMatrix, probes: FloatMatrix, threshold: float) -> Iterator[Pairs]:
     """Find every pair of a row and a probe with cosine ≥ threshold, ordered by row, then probe.
 
-    The result is that of exact arithmetic, whatever the blocks, threads and machine: products are summed in float64,
-    and the few sums within rounding error of the threshold once more without rounding.
+    The result is that of exact arithmetic, on any machine and with any blocks and threads: products are summed in
+    float64, and the few sums within rounding error of the threshold are computed again without rounding.
 
     Args:
         rows: (rows, dimensions), float32 unit vectors.
@@ -46,9 +46,9 @@ def near_pairs(rows: FloatMatrix, probes: FloatMatrix, threshold: float) -> Iter
 def _near(
     block: NDArray[np.float64], probes: NDArray[np.float64], threshold: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """The near pairs of one block: rows within it, probes, cosines."""
+    """Return the near pairs of one block: rows within the block, probes, cosines."""
     # The rounding error of a dot product of n float64 numbers, in any order, is below n u |a|·|b|, u = 2^-53.
-    # The factor of two covers vectors that are a little longer than 1.
+    # The factor of two covers vectors whose length is slightly more than 1.
     margin = 2 * block.shape[1] * 2.0**-53
     products = block @ probes.T
     indices = np.flatnonzero(products >= threshold - margin)
@@ -56,6 +56,6 @@ def _near(
     row, probe = np.divmod(indices, len(probes))
     near = np.ones(len(indices), dtype=np.bool_)
     for index in np.flatnonzero(cosines <= threshold + margin):
-        # A product of two float32 numbers has no rounding error in float64, nor has fsum's sign.
+        # In float64 the product of two float32 numbers has no rounding error, and the sign of fsum is exact.
         near[index] = math.fsum([*(block[row[index]] * probes[probe[index]]), -threshold]) >= 0
     return row[near], probe[near], cosines[near]

