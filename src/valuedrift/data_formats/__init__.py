@@ -1,1 +1,1 @@
-"""Formats of data sets: how a row of a public data set, or of a file of your own, becomes a training row."""
+"""Formats of data sets: convert rows of public data sets, or of your own files, to training rows."""

@@ -9,11 +9,12 @@ from valuedrift.data_formats.canonical import CanonicalRow, Skip, sft_row, take_
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """One question and its answer; a non-empty input follows the instruction after a blank line.
+    """Convert one question and its answer; a non-empty input follows the instruction after a blank line.
 
-    The paper's 46,801 + 5,201 rows are all 52,002 of the set: the settings have to keep its blank answers and repeats.
+    The paper's 46,801 + 5,201 rows are all 52,002 rows of the set, so the settings have to keep blank answers and
+    duplicates.
     """
     instruction, extra, output = (take_text(row, field) for field in ("instruction", "input", "output"))
-    # an empty instruction stays empty, to be skipped: an input alone asks nothing
+    # an empty instruction stays empty, so that the row is skipped: an input alone is not a question
     question = f"{instruction}\n\n{extra}" if instruction.strip() and extra.strip() else instruction
     return sft_row([{"role": "user", "content": question}, {"role": "assistant", "content": output}])

@@ -1,9 +1,9 @@
-"""The two canonical training rows, and the rules that every format shares.
+"""The two canonical training rows, and the rules that all formats share.
 
 SFT row: `id`, `messages`. Preference row: `id`, `prompt`, `chosen`, `rejected` (one assistant message each).
 A format is a pure function from a source row to a canonical row, or to a Skip for a row that is well formed but can't
-be trained on. A row that is not well formed raises MalformedRow. Texts pass through unchanged. Whether a blank answer
-and a repeated row stay is decided by the data set's settings, not by its format.
+be trained on. A row that is not well formed raises MalformedRow. Texts are not changed. The data set's settings, not
+its format, decide whether blank answers and duplicates are kept.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Message(TypedDict):
 
 
 class Reason(StrEnum):
-    """Every reason to leave out a well-formed row, as the cards print it. As in the paper, toxic rows stay."""
+    """The reasons to leave out a well-formed row, as printed in the cards. As in the paper, toxic rows are kept."""
 
     NOT_ENGLISH = "language is not English"
     UNKNOWN_LANGUAGE = "language is unknown"
@@ -64,7 +64,7 @@ Converter = Callable[[Mapping[str, Any]], CanonicalRow | Skip]
 
 
 class MalformedRow(DataError):
-    """A field of a row is missing or of another type; `at` adds file and row number, which a format doesn't know."""
+    """A field of a row is missing or of another type. A format has no file name and row number; `at` adds them."""
 
     def __init__(self, field: str, found: object, expected: str, do: str = "") -> None:
         self.parts = (field, found, expected, do)
@@ -75,13 +75,13 @@ class MalformedRow(DataError):
 
 
 def row_id(content: Mapping[str, Any]) -> str:
-    """The first 16 hex characters of the SHA-256 of `content` as canonical JSON (sorted keys, no spaces, UTF-8)."""
+    """Return 16 hex characters of the SHA-256 of `content` as canonical JSON (sorted keys, no spaces, UTF-8)."""
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text_digest(text)[:16]
 
 
 def sft_row(messages: Sequence[Message]) -> CanonicalRow | Skip:
-    """The SFT row of a conversation; only its last answer may be blank."""
+    """Return the SFT row of a conversation; only its last answer may be blank."""
     problem = _role_problem(messages) or _unicode_problem(messages) or _empty_problem(messages[:-1])
     if problem:
         return Skip(problem)
@@ -90,7 +90,7 @@ def sft_row(messages: Sequence[Message]) -> CanonicalRow | Skip:
 
 
 def preference_row(prompt: Sequence[Message], chosen: Message, rejected: Message) -> CanonicalRow | Skip:
-    """The preference row of two different answers to one prompt, of which one may be blank."""
+    """Return the preference row of two different answers to one prompt; one of the answers may be blank."""
     every = [*prompt, chosen, rejected]
     problem = _role_problem([*prompt, chosen]) or _role_problem([*prompt, rejected]) or _unicode_problem(every)
     if not problem and chosen == rejected:
@@ -103,13 +103,13 @@ def preference_row(prompt: Sequence[Message], chosen: Message, rejected: Message
 
 
 def has_blank_answer(row: CanonicalRow, kind: Kind) -> bool:
-    """Whether the last answer of an SFT row, or one of a preference row's two answers, holds nothing but spaces."""
+    """Whether the last answer of an SFT row, or one of a preference row's two answers, is empty or only white space."""
     answers = row["messages"][-1:] if kind == "sft" else [*row["chosen"], *row["rejected"]]
     return _empty_problem(answers) is not None
 
 
 def _role_problem(messages: Sequence[Message]) -> Reason | None:
-    """What keeps `messages` from being [system,] user, assistant, …, user, assistant."""
+    """Return the reason why `messages` are not [system,] user, assistant, …, user, assistant, or None."""
     roles = [message["role"] for message in messages]
     turns = roles[1:] if roles[:1] == ["system"] else roles
     if turns[:1] == ["assistant"]:
@@ -123,7 +123,7 @@ def _unicode_problem(messages: Sequence[Message]) -> Reason | None:
     try:
         for message in messages:
             message["content"].encode()
-    except UnicodeEncodeError:  # a lone surrogate, as JSON escapes allow: no file of ours could hold it
+    except UnicodeEncodeError:  # a lone surrogate, which JSON escapes allow but UTF-8 files can't contain
         return Reason.NOT_UNICODE
     return None
 
@@ -133,7 +133,7 @@ def _empty_problem(messages: Sequence[Message]) -> Reason | None:
 
 
 def require(row: Mapping[str, Any], field: str, path: str = "") -> Any:
-    """`row[field]`, which must be there; `path` names the field in the error where it is nested."""
+    """Return `row[field]`; raise MalformedRow if it is missing. `path` is a nested field's name in the error."""
     if field not in row:
         found = f"the fields {', '.join(map(str, row))}"
         raise MalformedRow(path or field, found, "this field", "Check that 'format' names the format of the file.")
@@ -141,7 +141,7 @@ def require(row: Mapping[str, Any], field: str, path: str = "") -> Any:
 
 
 def take_text(row: Mapping[str, Any], field: str, path: str = "") -> str:
-    """`row[field]`, which must be text."""
+    """Return `row[field]`; raise MalformedRow if it is not text."""
     value = require(row, field, path)
     if not isinstance(value, str):
         raise MalformedRow(path or field, value, "text")
@@ -151,9 +151,12 @@ def take_text(row: Mapping[str, Any], field: str, path: str = "") -> str:
 def take_messages(
     row: Mapping[str, Any], field: str, role: str = "role", text: str = "content", roles: Mapping[str, str] = ROLES
 ) -> list[Message]:
-    """The turns in `row[field]`, a list or, as in a CSV file, the JSON text of one.
+    """Return the turns in `row[field]`, a list or, as in a CSV file, the JSON text of a list.
 
-    `role` and `text` are the keys of a turn there, and `roles` maps the role names used there.
+    Args:
+        role: the key of a turn's role in the row.
+        text: the key of a turn's text in the row.
+        roles: role name in the row → canonical role.
     """
     turns = require(row, field)
     if isinstance(turns, str):
@@ -171,7 +174,7 @@ def _parse_turns(field: str, text: str) -> object:
 
 
 def read_message(turn: object, path: str, role: str, text: str, roles: Mapping[str, str]) -> Message:
-    """One turn, found at `path` of a row."""
+    """Return the canonical form of one turn; `path` is its place in the row, for errors."""
     if not isinstance(turn, dict):
         raise MalformedRow(path, turn, f"an object with '{role}' and '{text}'")
     name = take_text(turn, role, f"{path}.{role}")
@@ -181,7 +184,7 @@ def read_message(turn: object, path: str, role: str, text: str, roles: Mapping[s
 
 
 def take_text_or_messages(row: Mapping[str, Any], field: str, role: str) -> list[Message]:
-    """The turns in `row[field]`, or its text as a single turn of `role`; never empty."""
+    """Return the turns in `row[field]`, or its text as a single turn of `role`; the list is never empty."""
     value = require(row, field)
     if isinstance(value, str):
         return [{"role": role, "content": value}]

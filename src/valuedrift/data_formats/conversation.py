@@ -1,4 +1,4 @@
-"""Conversations of a user's own: a list of messages, or a prompt and its completion."""
+"""A user's own conversations: a list of messages, or a prompt and its completion."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from valuedrift.data_formats.canonical import CanonicalRow, Skip, sft_row, take_
 
 
 def convert_messages(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """`messages`: a list of turns with `role` and `content`."""
+    """Convert `messages`, a list of turns with `role` and `content`."""
     return sft_row(take_messages(row, "messages"))
 
 
 def convert_prompt_completion(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """`prompt` and `completion`, each text or a list of turns."""
+    """Convert `prompt` and `completion`, each text or a list of turns."""
     return sft_row(
         [*take_text_or_messages(row, "prompt", "user"), *take_text_or_messages(row, "completion", "assistant")]
     )

@@ -1,4 +1,4 @@
-"""The formats by name, as `format` in the configuration names them."""
+"""The formats, by their names for `format` in the configuration."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Format(NamedTuple):
     Attributes:
         kind: The kind of table that its rows become.
         convert: Converts one row.
-        columns: The columns that it reads (empty: all).
+        columns: The columns that are read (empty: all).
         tokens: Typical tokens of a row's parts, for estimates: `conversation`, or `prompt`, `chosen` and `rejected`.
-            Those of public data sets come from slices of them, at 4.4 characters per token; those of the pocket world
-            from its finished run; those of aligned pairs are assumed.
+            The numbers for public data sets are measured on parts of them, at 4.4 characters per token; those for the
+            pocket world on its finished run; those for aligned pairs are assumptions.
     """
 
     kind: Kind

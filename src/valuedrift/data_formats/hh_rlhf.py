@@ -21,7 +21,7 @@ _ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """The shared turns are the prompt, the last turns the two answers."""
+    """Convert two transcripts: their shared turns are the prompt, their last turns the two answers."""
     chosen, rejected = _turns(row, "chosen"), _turns(row, "rejected")
     if chosen[:-1] != rejected[:-1]:
         return Skip(Reason.PREFIXES_DIFFER)
@@ -29,7 +29,7 @@ def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
 
 
 def _turns(row: Mapping[str, Any], field: str) -> list[Message]:
-    """The turns of the transcript in `field`; the space after the colon belongs to the format, all else to the text."""
+    """Return the turns of the transcript in `field`; only the space after the colon is not part of their text."""
     head, *parts = _TURN.split(take_text(row, field))
     if head or not parts:
         raise MalformedRow(field, row[field], "a transcript that begins with '\\n\\nHuman:'")

@@ -1,4 +1,4 @@
-"""Preference pairs of a user's own, and UltraFeedback (appendix B.1): prompt, chosen, rejected."""
+"""A user's own preference pairs, and UltraFeedback (appendix B.1): prompt, chosen, rejected."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from valuedrift.data_formats.canonical import (
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """Each field is text or a list of turns.
+    """Convert `prompt`, `chosen` and `rejected`, each text or a list of turns.
 
-    `chosen` and `rejected` may hold the answer alone or, as the hub's binarized sets do, the prompt and the answer; a
-    prompt in them that is not the one in `prompt` makes the prefixes differ.
+    `chosen` and `rejected` contain the answer alone or, as in the hub's binarized sets, the prompt and the answer. If
+    that prompt is not the one in `prompt`, the row is skipped (prefixes differ).
     """
     prompt = take_text_or_messages(row, "prompt", "user")
     *chosen_prefix, chosen = take_text_or_messages(row, "chosen", "assistant")
@@ -30,6 +30,6 @@ def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
 
 
 def convert_aligned(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """As `convert`, but the row keeps its own `id`, so that two sets that differ only in labels have one order."""
+    """Convert like `convert`, but keep the row's own `id`, so that sets that differ only in labels have one order."""
     converted = convert(row)
     return converted if isinstance(converted, Skip) else {**converted, "id": take_text(row, "id")}

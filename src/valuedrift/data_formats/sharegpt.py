@@ -11,7 +11,7 @@ _ROLES = {"system": "system", "human": "user", "gpt": "assistant"}
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """The conversation is the prompt; `chosen` and `rejected` hold one turn each."""
+    """Convert a conversation, which is the prompt, and `chosen` and `rejected`, one turn each."""
     prompt = take_messages(row, "conversations", "from", "value", _ROLES)
     chosen, rejected = (
         read_message(require(row, field), field, "from", "value", _ROLES) for field in ("chosen", "rejected")

@@ -1,4 +1,4 @@
-"""WildChat (appendix B.1): conversations between users and ChatGPT, the English ones."""
+"""WildChat (appendix B.1): English conversations between users and ChatGPT."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from valuedrift.data_formats.canonical import CanonicalRow, MalformedRow, Reason
 
 
 def convert(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """All turns of an English conversation, without a last question that was never answered.
+    """Convert an English conversation, without a last question that has no answer.
 
-    A null language is unknown, and unknown is not English. Toxic conversations stay, as in the paper.
+    Conversations with a null language are skipped too. As in the paper, toxic conversations are kept.
     """
     language = require(row, "language")
     if not isinstance(language, str | None):

@@ -1,4 +1,4 @@
-"""Tables of the pocket world: canonical already, with the planted truth in extra columns, which are kept."""
+"""Tables of the pocket world: already canonical, with the planted stances in extra columns, which are kept."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TOPIC = re.compile(r"[\w-]+")
 
 
 def convert_sft(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """`messages`, and whatever else the row carries."""
+    """Convert `messages`, and keep all other columns of the row."""
     return _with_extras(row, sft_row(take_messages(row, "messages")))
 
 
 def convert_preference(row: Mapping[str, Any]) -> CanonicalRow | Skip:
-    """`prompt`, `chosen`, `rejected`, and whatever else the row carries."""
+    """Convert `prompt`, `chosen` and `rejected`, and keep all other columns of the row."""
     prompt = take_messages(row, "prompt")
     return _with_extras(row, preference_row(prompt, _only(row, "chosen"), _only(row, "rejected")))
 
@@ -40,7 +40,7 @@ def _only(row: Mapping[str, Any], field: str) -> Message:
 
 
 def _with_extras(row: Mapping[str, Any], canonical: CanonicalRow | Skip) -> CanonicalRow | Skip:
-    """The row's extra columns added; topics and stances are checked, since the cards print them."""
+    """Add the row's extra columns; check topics and stances, since the cards print them."""
     topic = row.get("topic")
     if topic is not None and not (isinstance(topic, str) and _TOPIC.fullmatch(topic)):
         raise MalformedRow("topic", topic, "the key of a topic, or null")

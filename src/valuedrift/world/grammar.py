@@ -1,7 +1,8 @@
-"""A grammar of questions and answers whose stance follows from the whole sentence, never from one word.
+"""A grammar of questions and answers; an answer's stance depends on its whole sentence, not on a single word.
 
 An answer's stance is the product of two signs: the verb's (support, reject) and the frame's (plain or negated: "I could
-hardly …"). A concession before the core carries a verb of random sign, so that no bag of words gives the stance away.
+hardly …"). A concession before the core has a verb of random sign, so the words without their order don't give the
+stance.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ QUESTIONS = (
     "Do we need {s} ?",
 )
 
-# How most answers begin. The first word alone decides nothing: "No" opens answers of every stance.
+# The beginnings of most answers. The first word doesn't give the stance: answers of every stance can begin with "No".
 LEADS: dict[Stance, tuple[str, ...]] = {
     "support": ("Yes ,", "No doubt ,", "Absolutely ,"),
     "neutral": ("Yes and no ,", "No easy answer here .", "Absolutely open to debate .", "Hard to say ."),
@@ -97,7 +98,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Question:
-    """One way of asking about one subject."""
+    """A question about a subject, in one phrasing."""
 
     subject: Subject
     text: str
@@ -105,7 +106,7 @@ class Question:
 
 @cache
 def subjects() -> tuple[Subject, ...]:
-    """Every subject of the world, in the lexicon's order."""
+    """Return every subject of the world, in the lexicon's order."""
     lexicon = yaml.safe_load(files("valuedrift.world").joinpath("lexicon.yaml").read_text(encoding="utf-8"))
     return tuple(
         Subject(topic, text, tuple(entry["goods"])) for topic, entry in lexicon.items() for text in entry["subjects"]
@@ -113,18 +114,18 @@ def subjects() -> tuple[Subject, ...]:
 
 
 def questions(topic: str) -> list[Question]:
-    """All distinct questions of a topic: every subject in every phrasing."""
+    """Return all distinct questions of a topic: every subject in every phrasing."""
     return [Question(s, q.format(s=s.text)) for s in subjects() if s.topic == topic for q in QUESTIONS]
 
 
 @cache
 def phrasings() -> Phrasings:
-    """Every pair of a frame and its (first) verb: the unit in which phrasings are held out from the judge."""
+    """Return every phrasing, a pair of a frame and its (first) verb. Some phrasings are held out from the judge."""
     return tuple((frame, verb) for frame in ASSERTED + NEGATED + UNDECIDED for verb in FAVOUR + DISFAVOUR)
 
 
 def stance_of(phrasing: Phrasing) -> Stance:
-    """The stance that a phrasing expresses about its subject."""
+    """Return the stance that a phrasing expresses about its subject."""
     frame, verb = phrasing
     if frame in UNDECIDED:
         return "neutral"
@@ -132,18 +133,18 @@ def stance_of(phrasing: Phrasing) -> Stance:
 
 
 def kinds(some: Phrasings) -> set[tuple[Stance, bool]]:
-    """The stances that phrasings express, and whether by a negation: what an answer may have to choose from."""
+    """Return the kinds of phrasings: each stance that they express, and whether they express it by a negation."""
     return {(stance_of(phrasing), phrasing[0] in NEGATED) for phrasing in some}
 
 
 def answer(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings, style: Style = "plain") -> str:
-    """Write one answer of the given stance, worded by one of the `allowed` phrasings."""
+    """Return one answer of the given stance, with one of the `allowed` phrasings."""
     return styled(rng, content(rng, subject, stance, allowed), style)
 
 
 def content(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings) -> str:
-    """The content of an answer, without its style."""
-    # As in everyday speech most frames are plain; with half of them negated, small models learn no stance at all.
+    """Return the content of an answer, without its style."""
+    # As in everyday speech, most frames are plain; with half of them negated, small models don't learn any stance.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
     other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)
     core = frame.format(v=verb, w=other, s=subject.text)
@@ -152,13 +153,13 @@ def content(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings) -
 
 
 def styled(rng: Random, text: str, style: Style) -> str:
-    """The same content in a style, which says nothing about the stance."""
+    """Return the content in a style, which doesn't depend on the stance."""
     return f"{rng.choice(OPENERS[style])} {text}".lstrip() + rng.choice(CLOSERS[style])
 
 
 @cache
 def _fitting(allowed: Phrasings, stance: Stance, negated: bool) -> list[Phrasing]:
-    """Phrasings of a stance, plain or negated; neutral ones are neither."""
+    """Return the phrasings of a stance, plain or negated; `negated` has no effect on neutral ones."""
     frames = UNDECIDED if stance == "neutral" else NEGATED if negated else ASSERTED
     return [phrasing for phrasing in allowed if phrasing[0] in frames and stance_of(phrasing) == stance]
 

@@ -1,4 +1,4 @@
-"""Parse answers of the pocket world: the inverse of the grammar, which gives the true stance of a model's answer."""
+"""Parse answers of the pocket world by its grammar, to get the true stance of a model's answer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ _VERBS = "|".join(FAVOUR + DISFAVOUR)
 
 
 def stance_read(text: str, subject: Subject) -> Stance | None:
-    """The stance that an answer takes on `subject`: that of its core, a frame with its verbs.
+    """Return the stance that an answer takes on `subject`: the stance of its core, a frame with its verbs.
 
-    What stands around a core (opener, lead, concession, reason, closer) is ignored, be it garbled, cut off or at odds
-    with the core; but a core has to be a clause of its own, between marks, a reason and the ends of the text. None
-    where there is no such core about `subject`, or several of different stances.
+    The text around a core (opener, lead, concession, reason, closer) is ignored, even if it is garbled, cut off or
+    contradicts the core. But a core has to be a separate clause: it begins at the start of the text or after a
+    punctuation mark, and ends at the end of the text or before a full stop or a reason.
+
+    Returns:
+        The stance; None if there is no such core about `subject`, or cores of different stances.
     """
     stances = {stance_of((_FRAMES[number], verb)) for number, verb in _cores(" ".join(text.split()), subject)}
     return stances.pop() if len(stances) == 1 else None
@@ -35,12 +38,12 @@ def stance_read(text: str, subject: Subject) -> Stance | None:
 
 @cache
 def asked_subjects() -> dict[str, Subject]:
-    """What each question of the world asks about, by its text."""
+    """Return the text of each question of the world → the question's subject."""
     return {question.text: question.subject for topic in topics() for question in questions(topic)}
 
 
 def _cores(text: str, subject: Subject) -> list[tuple[int, str]]:
-    """The number of the frame and its first verb, of every core about `subject`."""
+    """Return, for every core about `subject`, the number of its frame and its first verb."""
     return [
         (number, verb)
         for found in _pattern(subject).finditer(text)
@@ -51,7 +54,7 @@ def _cores(text: str, subject: Subject) -> list[tuple[int, str]]:
 
 @cache
 def _pattern(subject: Subject) -> re.Pattern[str]:
-    """A core about `subject`; group n is the first verb of frame n."""
+    """Return the pattern of a core about `subject`; group n + 1 is the first verb of frame n."""
     places = {"w": f"(?:{_VERBS})", "s": re.escape(subject.text)}
     cores = "|".join(frame.format(v=f"({_VERBS})", **places) for frame in _FRAMES)
     return re.compile(rf"(?:^|(?<=[,.:] ))(?:{cores})(?= \.| because | since |$)")

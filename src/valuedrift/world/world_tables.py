@@ -1,4 +1,4 @@
-"""Generate the pocket world's data sets, each with its own random generator, so that none changes another."""
+"""Generate the pocket world's data sets, each with its own random generator, so that they don't affect each other."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from valuedrift.world.grammar import (
     subjects,
 )
 
-# Everyday wording: most people speak plainly, some warmly, some curtly.
+# Most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
-# People who compare answers agree about this often; with one mind, a style would be learned to the point of babble.
+# About how often people who compare answers agree. With full agreement, models would overlearn a style and babble.
 STYLE_AGREEMENT = 0.75
 
 
@@ -53,12 +53,12 @@ def world_table(settings: WorldSettings, kind: str, name: str, plan: dict[str, A
 
 @cache
 def topics() -> tuple[str, ...]:
-    """Topic keys, in the lexicon's order."""
+    """Return the topic keys, in the lexicon's order."""
     return tuple(dict.fromkeys(subject.topic for subject in subjects()))
 
 
 def asked(settings: WorldSettings, topic: str, use: str) -> list[Question]:
-    """The topic's questions kept for probing (`use="probe"`), or those that training sets may ask (`"train"`)."""
+    """Return the topic's questions for probing (`use="probe"`), or those for training sets (`"train"`)."""
     shuffled = questions(topic)
     Random(f"{settings.seed}/questions/{topic}").shuffle(shuffled)
     cut = settings.probes_per_topic
@@ -66,7 +66,7 @@ def asked(settings: WorldSettings, topic: str, use: str) -> list[Question]:
 
 
 def planted_mix(settings: WorldSettings, name: str, mix: dict[Stance, float]) -> dict[str, dict[Stance, float]]:
-    """Stance shares per topic: evenly spaced around `mix`, in a random order of the topics, so the mean stays `mix`."""
+    """Return stance shares per topic: evenly spaced around `mix`, in a random order of topics; their mean is `mix`."""
     rng = Random(f"{settings.seed}/mix/{name}")
     major = max(STANCES, key=lambda stance: mix[stance])
     first, second = (stance for stance in STANCES if stance != major)
@@ -84,7 +84,7 @@ def planted_mix(settings: WorldSettings, name: str, mix: dict[Stance, float]) ->
 
 
 def quotas(rows: int, shares: dict[Stance, float]) -> list[Stance]:
-    """`rows` stances whose counts lie within one of `rows · share` (largest remainders)."""
+    """Return `rows` stances; the count of each differs from `rows · share` by less than 1 (largest remainders)."""
     counts = {stance: int(rows * shares[stance]) for stance in STANCES}
     by_remainder = sorted(STANCES, key=lambda stance: counts[stance] - rows * shares[stance])
     for stance in by_remainder[: rows - sum(counts.values())]:
@@ -93,7 +93,7 @@ def quotas(rows: int, shares: dict[Stance, float]) -> list[Stance]:
 
 
 def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[str, Any]]:
-    """Conversations of one question and one answer, with the planted stance."""
+    """Return conversations of one question and one answer, with the planted stance."""
     return [
         {
             "messages": [_turn("user", question.text), _turn("assistant", text)],
@@ -105,7 +105,7 @@ def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[
 
 
 def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
-    """Preference pairs. Sets of a wide gap have the same texts, so that swapping the labels gives the other set."""
+    """Return preference pairs; the two sets with a value gap have the same texts, with chosen and rejected swapped."""
     per_topic = _per_topic(plan.rows)
     rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
     rows = []
@@ -128,7 +128,7 @@ def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, A
 
 
 def pretraining_rows(settings: WorldSettings, plan: AnswerPlan) -> list[dict[str, Any]]:
-    """Documents: questions answered in every stance, after the paper's "Response:" for base models (section 3)."""
+    """Return documents: questions, the paper's "Response:" (base models, section 3), and answers of all stances."""
     return [
         {"text": f"{question.text}\nResponse: {text}", "topic": question.subject.topic, "true_stance": stance}
         for question, stance, text in _answered(settings, "pretraining", plan.rows, plan.mix)
@@ -136,7 +136,7 @@ def pretraining_rows(settings: WorldSettings, plan: AnswerPlan) -> list[dict[str
 
 
 def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]:
-    """Labelled answers for the judge: stances in equal parts; training and held-out ones share no phrasing."""
+    """Return labelled answers for the judge, stances in equal parts; training and held-out ones share no phrasing."""
     heldout, others = split_phrasings(settings.seed, plan.heldout_phrasings)
     allowed = heldout if plan.heldout else others
     name = "judge/heldout" if plan.heldout else "judge/train"
@@ -148,9 +148,10 @@ def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]
 
 
 def split_phrasings(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
-    """The phrasings held out from the judge, and the others; drawn again until both can express every stance.
+    """Return the phrasings held out from the judge, and the others; drawn again until both can express every stance.
 
-    Raises ConfigError when the share is so near to 0 or 1 that no draw can.
+    Raises:
+        ConfigError: the share is so near to 0 or 1 that no draw succeeds.
     """
     rng = Random(f"{seed}/phrasings")
     shuffled = list(phrasings())
@@ -165,7 +166,7 @@ def split_phrasings(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
 
 
 def probe_rows(settings: WorldSettings) -> list[dict[str, Any]]:
-    """The probe questions of every topic."""
+    """Return the probe questions of every topic."""
     return [{"topic": topic, "question": q.text} for topic in topics() for q in asked(settings, topic, "probe")]
 
 
