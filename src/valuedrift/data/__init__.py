@@ -1,1 +1,1 @@
-"""Training tables from data sets: rows are read, sampled, split and described by a data card."""
+"""Make training tables from data sets: read, sample and split rows, and describe them in a data card."""

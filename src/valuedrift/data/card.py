@@ -1,4 +1,4 @@
-"""The card of a prepared data set: its source, what was left out, what it holds, and a few example rows."""
+"""The card of a prepared data set: its source, the rows left out, the rows kept, and a few example rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PARTS: Mapping[Kind, Mapping[str, pl.Expr]] = {
 def make_card(
     settings: DataSettings, kind: Kind, seed: int, counts: Mapping[str, Any], kept: pl.LazyFrame, train: pl.LazyFrame
 ) -> Card:
-    """Source, licence, `counts` of every step, lengths of the `kept` rows; examples and planted stances of `train`."""
+    """Return the card: source, licence, `counts`, lengths of `kept`, and examples and planted stances of `train`."""
     return {
         "name": settings.name,
         "title": settings.title,
@@ -48,18 +48,18 @@ def make_card(
 
 
 def length_histogram(table: pl.LazyFrame, kind: Kind) -> dict[str, list[dict[str, int]]]:
-    """The number of rows by length in characters: {part: [{from, rows}]}; a bin ends before the next one's `from`.
+    """Return the number of rows by length in characters, {part: [{from, rows}]}; a bin ends before the next `from`.
 
-    The parts are conversation and last answer for SFT; prompt, chosen and rejected for preferences.
+    The parts are conversation and last answer for SFT; prompt, chosen and rejected for preference pairs.
     """
     lengths = table.select(**{part: _characters(messages) for part, messages in _PARTS[kind].items()})
     return {part.name: _histogram(part) for part in lengths.collect(engine="streaming")}
 
 
 def planted_shares(train: pl.LazyFrame) -> list[dict[str, Any]]:
-    """The share of each planted stance among the rows of a topic: [{column, topic, stance, share}].
+    """Return the share of each planted stance among the rows of a topic: [{column, topic, stance, share}].
 
-    Empty for a table without `topic` or without any of the stance columns; rows where either is null don't count.
+    The list is empty if the table has no `topic` or no stance column. Rows with a null topic or stance don't count.
     """
     columns = train.collect_schema().names()
     if "topic" not in columns:
@@ -68,7 +68,7 @@ def planted_shares(train: pl.LazyFrame) -> list[dict[str, Any]]:
 
 
 def card_markdown(card: Card) -> str:
-    """The card for people."""
+    """Return the card as Markdown, for people."""
     counts = card["counts"]
     steps = [("read", counts["read"])]
     steps += [(f"skipped: {reason}", rows) for reason, rows in counts["skipped"].items()]
@@ -92,7 +92,7 @@ def card_markdown(card: Card) -> str:
 
 
 def _source(settings: DataSettings) -> dict[str, Any]:
-    """The hub's coordinates, or each file as the configuration names it with the SHA-256 of its bytes."""
+    """Return the data set's name on the hub, or each file's path in the configuration and the SHA-256 of its bytes."""
     if settings.hub:
         return {"hub": settings.hub.model_dump()}
     return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}

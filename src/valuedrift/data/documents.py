@@ -1,4 +1,4 @@
-"""Plain documents out of conversations, for pre-training small models on real text."""
+"""Make plain documents from conversations, for pre-training small models on real text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 
 def documents(tables: Sequence[Path]) -> pl.DataFrame:
-    """One `text` per conversation of the SFT tables: its turns in order, answers after "Response:" (section 3)."""
+    """Return one `text` per conversation in the SFT tables: all turns, with "Response:" before answers (section 3)."""
     rows = [row for path in tables for row in pl.read_parquet(path, columns=["messages"])["messages"].to_list()]
     return pl.DataFrame({"text": ["\n".join(map(_line, messages)) for messages in rows]}, schema={"text": pl.String})
 

@@ -1,4 +1,4 @@
-"""A few example rows: shortened, and printed so that their texts can't act as markup."""
+"""A few example rows, shortened, and printed so that their texts can't act as markup."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CHARACTERS = 500  # of a turn
 
 
 def take_examples(train: pl.LazyFrame, kind: Kind) -> list[Example]:
-    """The first rows of a shuffled table, chosen by its seed: [{id, turns: [{speaker, text}]}].
+    """Return the first rows of a table shuffled by its seed: [{id, turns: [{speaker, text}]}].
 
-    A speaker is system, user or assistant, or, of the two answers of a pair, chosen or rejected.
+    A speaker is system, user or assistant, or for the two answers of a pair, chosen or rejected.
     """
     return [{"id": row["id"], "turns": _turns(row, kind)} for row in train.head(_ROWS).collect().iter_rows(named=True)]
 
@@ -38,14 +38,14 @@ def _turn(speaker: str, message: Message) -> dict[str, str]:
 
 
 def inert(text: str) -> str:
-    """The beginning of `text`, with invisible and direction-changing characters written as ⟨U+202E⟩."""
+    """Return the beginning of `text`; invisible and direction-changing characters are written like ⟨U+202E⟩."""
     shown = visible(text[:_CHARACTERS])
     more = len(text) - _CHARACTERS
     return f"{shown}… ({more:,} more characters)" if more > 0 else shown
 
 
 def examples_markdown(examples: list[Example]) -> str:
-    """The examples in Markdown, each turn as an indented code block, in which markup has no effect."""
+    """Return the examples as Markdown, each turn as an indented code block, in which markup has no effect."""
     parts = []
     for number, example in enumerate(examples, start=1):
         parts.append(f"### Example {number}: `{example['id']}`")

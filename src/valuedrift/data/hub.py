@@ -12,8 +12,11 @@ from valuedrift.errors import ArtifactError
 def read_hub_rows(source: HubSource, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:
     """Yield (number, row) for each row of the split, downloaded once to the `datasets` library's cache.
 
-    Of a split that has all `columns` the others are not read; none named means all.
-    Raises ArtifactError when the hub can't be reached, has no such data set, revision or split, or holds broken files.
+    Args:
+        columns: the columns to read; all columns are read if it is empty or the split lacks one of them.
+
+    Raises:
+        ArtifactError: the hub can't be reached, has no such data set, revision or split, or contains broken files.
     """
     import datasets  # takes seconds to import; only this source needs it
 

@@ -1,7 +1,7 @@
-"""The items of one JSON list, parsed one after another: a file of gigabytes is never held whole.
+"""Parse the items of a JSON list one after another, so that a file of gigabytes is never in memory as a whole.
 
-The standard library parses whole texts only. Streaming parsers such as ijson give no line and column of an error, and
-refuse the NaN and Infinity that Python writes.
+The standard library parses whole texts only. Streaming parsers such as ijson report no line and column of an error, and
+reject the NaN and Infinity that Python writes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ _END_OF_PIECE = 16  # characters, more than the longest token other than a strin
 
 
 class BrokenList(ValueError):
-    """The text is no JSON list; `line` and `column`, both from 1, say where that shows."""
+    """The text is not a JSON list; the message has the line and column of the problem, both from 1."""
 
     def __init__(self, problem: str, line: int, column: int) -> None:
         super().__init__(f"{problem} at line {line} column {column}")
 
 
 def read_items(pieces: Iterable[str]) -> Iterator[Any]:
-    """Yield the items of the list that `pieces` spell together.
+    """Yield the items of the list whose text is the concatenation of `pieces`.
 
-    Raises BrokenList, and RecursionError and ValueError for values that Python can't hold.
+    Raises:
+        BrokenList: the text is not a JSON list.
+        RecursionError, ValueError: Python can't represent a value.
     """
     text = _Window(iter(pieces))
     text.take("[")
@@ -41,7 +43,7 @@ def read_items(pieces: Iterable[str]) -> Iterator[Any]:
 
 
 class _Window:
-    """The part of the text that is being parsed: grows piece by piece, and drops what was read."""
+    """The part of the text that is being parsed: pieces are appended, and parsed text is removed."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces = pieces
@@ -49,7 +51,7 @@ class _Window:
         self._line, self._column = 1, 1  # of the window's first character
 
     def next(self) -> str:
-        """Look at the next character that is not blank; empty at the end."""
+        """Return the next character that is not blank, without taking it; an empty string at the end."""
         while not (found := _FILLED.search(self._text, self._at)):
             self._at = len(self._text)
             if not self._grow():
@@ -79,7 +81,7 @@ class _Window:
         return BrokenList(problem, *_moved(self._line, self._column, before))
 
     def _grow(self) -> bool:
-        """Double the text, so that a long item is parsed few times. False where none is left."""
+        """Double the text, so that a long item is parsed few times; return False if no text is left."""
         added, size = [], 0
         for piece in self._pieces:
             added.append(piece)
@@ -92,6 +94,6 @@ class _Window:
 
 
 def _moved(line: int, column: int, text: str) -> tuple[int, int]:
-    """Line and column at the end of a `text` that begins at `line` and `column`."""
+    """Return the line and column at the end of a `text` that begins at `line` and `column`."""
     breaks = text.count("\n")
     return line + breaks, len(text) - text.rfind("\n") if breaks else column + len(text)

@@ -1,4 +1,4 @@
-"""From the source of a data set to its training and validation tables, and their card."""
+"""Make a data set's training and validation tables and its card from its source."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _GROUP = 5_000  # rows
 def prepare(settings: DataSettings, seed: int, out_dir: Path | str) -> Card:
     """Write train.parquet, validation.parquet, card.json and card.md of a data set into `out_dir`; return the card.
 
-    Rows are streamed through a draft on disk beside `out_dir`, so memory doesn't grow with their number. On an error
-    nothing is written.
+    Rows are streamed through a draft on disk beside `out_dir`, so memory use doesn't grow with their number. If there
+    is an error, nothing is written.
 
     Raises:
         DataError: a row is malformed.
         ArtifactError: no row is usable.
-        ConfigError: `sample` is more than there is, or `rows` is not the number of training rows found.
+        ConfigError: `sample` is more than the number of usable rows, or `rows` is not the number of training rows.
     """
     out = Path(out_dir).resolve()
     form = FORMATS[settings.format]
@@ -67,7 +67,7 @@ def source_rows(settings: DataSettings) -> Iterator[PlacedRow]:
 def usable_rows(
     rows: Iterable[PlacedRow], form: Format, empty_answers: bool, skipped: Counter[Reason]
 ) -> Iterator[CanonicalRow]:
-    """Yield the canonical form of every usable row, and count the others in `skipped`.
+    """Yield the canonical form of every usable row; count the other rows by reason in `skipped`.
 
     Args:
         empty_answers: whether a row with a blank answer is usable.
@@ -92,7 +92,7 @@ def usable_rows(
 
 @contextmanager
 def _draft(out: Path) -> Iterator[Path]:
-    """An empty folder beside `out`, removed afterwards; its name is fixed, so that a killed run's is replaced."""
+    """Make an empty folder beside `out`, removed afterwards; it replaces a killed job's, which has the same name."""
     folder = out.with_name(f".{out.name}.draft")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -103,7 +103,7 @@ def _draft(out: Path) -> Iterator[Path]:
 
 
 def _counts(settings: DataSettings, ordered: OrderedRows, skipped: Counter[Reason]) -> dict[str, Any]:
-    """The rows at every step, checked against the settings."""
+    """Return the number of rows after every step, checked against the settings."""
     if settings.duplicates == "drop" and ordered.duplicates:
         skipped = skipped + Counter({Reason.DUPLICATE: ordered.duplicates})
     _require_rows(settings, ordered.rows, skipped)
@@ -137,7 +137,7 @@ def _require_rows(settings: DataSettings, usable: int, skipped: Counter[Reason])
 
 
 def _require_count(settings: DataSettings, counts: Mapping[str, Any]) -> None:
-    """Steps and checkpoints were planned from `rows` before anything ran, so another count is an error."""
+    """Raise ConfigError unless there are `rows` training rows: steps and checkpoints were planned from that number."""
     if counts["train"] != settings.rows:
         key = f"data.{settings.name}.rows"
         steps = f"read {counts['read']}, usable {counts['usable']}, sampled {counts['sampled']}"

@@ -1,4 +1,4 @@
-"""Stream the rows of a source file, and name the exact row that can't be read."""
+"""Stream the rows of a source file; errors name the row that can't be read."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Reader = Callable[[Path], Iterator[NumberedRow]]
 _PARQUET_BATCH = 1_000
 _PIECE = 2**20  # characters
 _BUFFER = 2**20  # bytes
-# the standard library refuses values of more than 131,072 characters, which long conversations pass
+# by default, the standard library rejects values of more than 131,072 characters; long conversations have more
 csv.field_size_limit(2**31 - 1)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def expand_path(text: str) -> Path:
-    """`text` with `~` and environment variables expanded.
+    """Return `text` with `~` and environment variables expanded.
 
-    Raises ArtifactError for a variable that is unset or empty, VALUEDRIFT_DATA above all: the folder with the source
-    files.
+    Raises:
+        ArtifactError: a variable is unset or empty, such as VALUEDRIFT_DATA, the folder with the source files.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -56,10 +56,16 @@ def expand_path(text: str) -> Path:
 def read_rows(path: Path | str, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:
     """Yield (number, row) for each row of a .jsonl, .json (one list), .csv (each also with .gz) or .parquet file.
 
-    The number is the line in .jsonl, and the item or record, from 1, elsewhere. Blank lines are passed over. No file is
-    held whole. Of a .parquet file that has all `columns` the others are not read; none named means all.
-    Raises ArtifactError when the file is missing or of another kind, and DataError, with file and row, for broken JSON,
-    a row that is no object, bytes that are not UTF-8, damaged gzip or parquet, and a ragged record.
+    The number is that of the line in .jsonl, and of the item or record in other files, from 1. Blank lines are skipped.
+    No file is in memory as a whole.
+
+    Args:
+        columns: the columns to read of a .parquet file; all are read if it is empty or the file lacks one of them.
+
+    Raises:
+        ArtifactError: the file is missing or of another kind.
+        DataError: broken JSON, a row that is not an object, bytes that are not UTF-8, damaged gzip or parquet, or a
+            record with another number of values than the header; names file and row.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,7 +100,7 @@ def _read_json(path: Path) -> Iterator[NumberedRow]:
 def _read_csv(path: Path) -> Iterator[NumberedRow]:
     number = 0
     try:
-        # strict: a quote that is never closed would otherwise take in the rest of the file without an error
+        # strict: otherwise an unclosed quote would include the rest of the file in its value without an error
         records = csv.reader((line for _, line in _read_lines(path)), strict=True)
         header = next(records, [])
         if len(set(header)) != len(header):
@@ -110,7 +116,7 @@ def _read_csv(path: Path) -> Iterator[NumberedRow]:
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
     number = 0
     try:
-        # pyarrow reads page by page, where polars would decode a whole row group: often all rows of a file
+        # pyarrow reads page by page; polars would decode a whole row group, often all rows of a file
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
             known = set(columns) <= set(file.schema_arrow.names)
             for batch in file.iter_batches(_PARQUET_BATCH, columns=list(columns) if columns and known else None):
@@ -122,7 +128,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The decoded lines of a plain or gzipped file, numbered from 1, without a byte-order mark."""
+    """Yield the decoded lines of a plain or gzipped file, numbered from 1, without a byte-order mark."""
     number = 0
     try:
         with _open(path) as stream:
@@ -135,7 +141,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_pieces(path: Path) -> Iterator[str]:
-    """The text of a plain or gzipped file, piece by piece, without a byte-order mark."""
+    """Yield the text of a plain or gzipped file, piece by piece, without a byte-order mark."""
     try:
         with _open(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
             while piece := text.read(_PIECE):

@@ -1,4 +1,4 @@
-"""Order and split rows by their ids only: the order of the source doesn't matter."""
+"""Order and split rows by their ids only; their order in the source has no effect."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import polars as pl
 from valuedrift.data_formats.canonical import SCHEMAS
 from valuedrift.digests import text_digest
 
-_TEXTS = {*SCHEMAS["sft"], *SCHEMAS["preference"]}  # equal wherever the ids are
+_TEXTS = {*SCHEMAS["sft"], *SCHEMAS["preference"]}  # rows with equal ids have equal texts
 
 
 def order_key(seed: int, id: str) -> str:
-    """The hex SHA-256 by which rows are ordered: a shuffle that depends on `seed` and the id only."""
+    """Return a row's sort key, a hex SHA-256: the order is a shuffle that depends on `seed` and the ids only."""
     return text_digest(f"{seed}:{id}")
 
 
 def shuffle(table: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """`table` in the order of its keys; rows that share an id, and so their texts, are ordered by extra columns."""
+    """Return `table` sorted by its rows' keys; rows with the same id, and so the same texts, by extra columns."""
     key = pl.Series("key", [order_key(seed, id) for id in table["id"]], dtype=pl.String)
     return table.sort(by=[key, *(name for name in table.columns if name not in _TEXTS)], maintain_order=True)
 
 
 def train_count(rows: int, validation: float) -> int:
-    """floor((1 - validation) * rows), exact for `validation` as it is written in decimals: 0.1 is one tenth."""
+    """Return floor((1 - validation) * rows), exact for `validation` as written in decimals: 0.1 is one tenth."""
     return int((1 - Fraction(str(validation))) * rows)
