@@ -113,7 +113,7 @@ def write_bridges(
 
 
 def bridge_summary(found: Bridge) -> dict[str, Any]:
-    """Return by model: agreement over all answers, largest shift of v, and number of drifts that read differently."""
+    """Return by model: agreement over all answers, the largest shift of v, and the number of `changed_drifts`."""
     summary: dict[str, Any] = {}
     for row in found.agreement.filter(stage=ALL, topic=ALL).drop("stage", "topic").iter_rows(named=True):
         model = row.pop("model")
@@ -133,7 +133,7 @@ def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
 
 
 def bridge_markdown(found: Bridge, old: str, new: str) -> str:
-    """Return a summary, agreement by stage and topic, the shifts of v, and the drifts that read differently."""
+    """Return a summary, agreement by stage and topic, v and M under both judges, and the `changed_drifts`."""
     lines = [_sentence(model, line) for model, line in bridge_summary(found).items()]
     changed = intervals_as_text(changed_drifts(found.drift))
     tables = [

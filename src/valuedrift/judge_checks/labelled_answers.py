@@ -67,7 +67,7 @@ def read_labelled(file: Path) -> LabelledAnswers:
         name = _stance_judge(file, rows)
         probabilities[name] = np.array([_stances(file, number, row) for number, row in rows])
         refused = np.array([_refused(file, number, row) for number, row in rows])
-        # argmax of a row of NaN is 0; the next lines mark such rows as unjudged. Of equal probabilities the first counts.
+        # argmax of a row of NaN is 0; the next line makes such rows UNJUDGED. Of equal probabilities the first counts.
         labels = np.where(refused, REFUSAL, probabilities[name].argmax(axis=1))
         judges[name] = np.where(np.isnan(probabilities[name][:, 0]), UNJUDGED, labels)
     if not judges or not judges.keys().isdisjoint(("", "human")):
