@@ -101,7 +101,7 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
 
 
 def load_transformers(settings: LlmSettings) -> Model:
-    """Load the model with transformers. Only the request decides the sampling, not its generation_config.json."""
+    """Load the model with transformers. Only the request decides the sampling, not the model's generation config."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 

@@ -72,7 +72,7 @@ class Pace:
         return self._pause_end - now
 
     def back_off(self, failures: int) -> float:
-        """Return the seconds to wait after this many failures: doubling, with jitter, so that clients don't coincide."""
+        """Return the seconds to wait after this many failures: doubling, with jitter so that clients don't coincide."""
         return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) * self._random.uniform(0.5, 1.0)
 
     async def sleep(self, seconds: float) -> None:
