@@ -32,7 +32,7 @@ class Bootstrap:
         return np.random.default_rng([self.seed, key])
 
     def weights(self, topic: str, questions: int) -> FloatArray:
-        """Draw how often each question of `topic` is in each replicate, (questions, replicates); see `stream`."""
+        """Draw how often each question of `topic` counts, (questions, replicates); other topics don't affect it."""
         random, kind = self.stream(topic), np.min_scalar_type(questions - 1)
         counts = np.empty((questions, self.replicates))
         for first in range(0, self.replicates, _BLOCK):
