@@ -86,7 +86,7 @@ def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
     """Make a panel from stance tables in parquet files, with the answers of only one file at a time in memory.
 
     Raises:
-        ArtifactError: As for `make_panel`, or two files have the same checkpoint or different models.
+        ArtifactError: As `make_panel` does, or two files have the same checkpoint or different models.
     """
     parts = []
     seen: dict[tuple[str, str, int], Path] = {}
