@@ -1,4 +1,4 @@
-# Runs that differ from the grid's in one setting (appendix J), compared with it. Nothing else asks for them.
+# Runs that differ from the grid's runs in one setting (appendix J), and their comparison with the grid. No other target needs them.
 
 
 rule ablations:

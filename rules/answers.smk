@@ -2,7 +2,7 @@
 
 
 def journal_of(stances):
-    """Where the judgements behind a table of stances are kept."""
+    """The path of the journal with the judgements of a table of stances."""
     return stances.replace("results/", "results/journals/", 1).removesuffix(".parquet") + ".jsonl"
 
 

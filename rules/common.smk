@@ -26,19 +26,19 @@ from valuedrift.workflow.rule_parameters import (
 from valuedrift.workflow.snakemake_records import keep_records
 from valuedrift.workflow.targets import asked_targets, resolve_targets
 
-# A prefix reaches inputs and outputs, but neither parameters nor what the configuration names.
+# A prefix changes inputs and outputs, but not parameters or paths in the configuration.
 if workflow.modifier.path_modifier.replace_prefix("results") != "results":
     raise ConfigError(
         "module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is"
     )
 
-# A folder of results is a target: it stands for all files that the pipeline makes in it.
+# A folder of results as a target stands for all files that the pipeline makes in this folder.
 is_own_command = workflow.is_main_process and workflow.modifier.is_main_snakefile()
 try:
     PROJECT = Project.read(config)
     RESOLVED = {target: resolve_targets([target], config) for target in asked_targets(sys.argv) if is_own_command}
 except ValueDriftError as error:
-    raise WorkflowError(str(error)) from error  # which Snakemake prints without a traceback
+    raise WorkflowError(str(error)) from error  # Snakemake prints this without a traceback
 
 for target, files in RESOLVED.items():
     if files != [target]:
@@ -58,11 +58,11 @@ REPORTED = config["report"]["models"]
 
 
 def display(*keys, models=REPORTED):
-    """Names, orders and roles of what is shown of these models, with these settings of the report."""
+    """Names, orders and roles of everything that is shown for these models, with these settings of the report."""
     return as_json(display_settings(config, models, *keys), keep_order=True)
 
 
-# What a job's wildcards name.
+# The model, suite and judge of a job, from its wildcards.
 def model(w):
     return PROJECT.models[w.model]
 
@@ -75,14 +75,14 @@ def judge(w):
     return PROJECT.judges[w.judge] if w.get("judge") else suite(w).judge
 
 
-# Locked until this Snakemake ends. One that runs a single job belongs to the Snakemake that submitted it.
+# This file is locked until this Snakemake ends. A Snakemake that runs a single job uses the mark of the one that submitted it.
 if workflow.is_main_process:
     MARK = join(Path(".snakemake"))
     keep_records(Path("results"), make=False)
 
 
-# Jobs call the command line of the environment that runs Snakemake, activated or not; one that --sdm conda made goes first.
-# A prefix takes the place of the one by which Snakemake has a pipe that fails end a job.
+# Jobs call the command line of the environment in which Snakemake runs, activated or not; environments of --sdm conda come first.
+# `set -euo pipefail` is repeated here because this prefix replaces Snakemake's own.
 shell.prefix(f'set -euo pipefail; PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
 
 

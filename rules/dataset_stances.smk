@@ -1,4 +1,4 @@
-# What data sets themselves express (appendix K), and what that foretells of the models that learn from them.
+# Stances of the data sets themselves (appendix K), and the values that they predict for models trained on them.
 
 
 rule retrieve:

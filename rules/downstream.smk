@@ -1,4 +1,4 @@
-# What checkpoints can still do, on standard benchmarks (appendix I, table 17). Asked for by name; no part of `all`.
+# Scores of checkpoints on standard benchmarks (appendix I, table 17). They are made only on request; `all` doesn't need them.
 
 
 rule downstream:

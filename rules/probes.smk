@@ -1,14 +1,14 @@
-# V-PRISM, the probe set: each stage of appendix A is an artifact. docs/probes.md explains them.
+# V-PRISM, the probe set: each stage of appendix A makes an artifact. docs/probes.md explains the stages.
 from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.templates import prompt_hash
 
 
 def if_llm(get, otherwise):
-    """A function of the wildcards: what `get` gives for the suite's chat model, where it has one."""
+    """A function of the wildcards that applies `get` to the suite's chat model, if it has one."""
     return lambda w: get(llm) if (llm := suite(w).probes.llm) else otherwise
 
 
-# The chat model that makes V-PRISM of questions.
+# The chat model that rephrases, names and filters for V-PRISM.
 VPRISM_LLM = dict(
     llm=untimed(if_llm(lambda llm: llm.folder, [])),
     stamp=if_llm(lambda llm: llm.stamp, []),

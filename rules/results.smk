@@ -9,7 +9,7 @@ RECOVERIES = expand(
     name=RECOVERY,
 )
 
-# By suite or judge of the reported models.
+# Inputs by suite or judge of the reported models.
 PROBES = {suite.name: suite.probes.table for suite in PROJECT.reported_suites}
 EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites}
 REPORTED_EXPRESSION = expand("{folder}/{name}", folder=EXPRESSED.values(), name=EXPRESSION)
@@ -224,7 +224,7 @@ rule configuration:
         "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 
 
-# What the report and the exports show, beside statistics.
+# Inputs of the report and the exports, apart from statistics.
 SHOWN = {
     "stances": [stances for model in PROJECT.reported for stances in model.stances],
     "calibrations": expand("results/calibration/{model}/table.parquet", model=CALIBRATED),
@@ -254,7 +254,7 @@ SHOWN_OPTIONS = (
 
 rule report:
     input:
-        # Made before the report, but not read; what they are made of is.
+        # These are made before the report, but it doesn't read them; it reads the files that they are made from.
         ancient(expand("results/drift/{model}", model=REPORTED)),
         ancient("results/tables"),
         ancient("results/figures"),

@@ -1,4 +1,4 @@
-# Runs before the first job; dry runs and the Snakemake inside a cluster's job skip it. Snakemake keeps one `onstart`, this one.
+# This runs before the first job, but not in dry runs or in the Snakemake inside a cluster job. Snakemake uses only one `onstart`.
 from pathlib import Path
 
 from valuedrift.workflow.killed_runs import remove_drafts, require_usable, tell_jobs

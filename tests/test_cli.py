@@ -187,8 +187,8 @@ def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> N
     assert done.returncode == 1
     assert done.stdout == ""
     assert (
-        done.stderr
-        == "error: configuration key 'title': found nothing, expected a value: What tables and figures call it.\n"
+        done.stderr == "error: configuration key 'title': found nothing, expected a value:"
+        " The data set's name in tables and figures.\n"
     )
 
 

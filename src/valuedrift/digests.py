@@ -1,4 +1,4 @@
-"""SHA-256 digests, as hex, of texts, files and folders."""
+"""SHA-256 digests of texts, files and folders, as hexadecimal text."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 
 
 def text_digest(text: str) -> str:
-    """The digest of a text in UTF-8."""
+    """Return the digest of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """The digest of a file's bytes."""
+    """Return the digest of a file's bytes."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
-    """The digests of many files, read on several threads: hashing releases the interpreter, and weights are large."""
+    """Return the digests of many files, computed by several threads: hashing is parallel, and weights are large."""
     listed = list(paths)
     with ThreadPoolExecutor() as threads:
         return dict(zip(listed, threads.map(file_digest, listed), strict=True))
 
 
 def all_files(path: Path) -> list[Path]:
-    """The file itself, or every file below a folder, sorted by path, without hidden files and folders."""
+    """Return the file itself, or every file below a folder, sorted by path, without hidden files and folders."""
     if path.is_file():
         return [path]
     inside = (each for each in path.rglob("*") if each.is_file())
@@ -35,11 +35,13 @@ def all_files(path: Path) -> list[Path]:
 
 
 def path_digest(path: Path, digest_of: Callable[[Path], str]) -> str:
-    """The digest of a file, or one for a folder: of the lines `digest  name` of the files directly in it, not hidden.
+    """Return the digest of a file or folder.
+
+    A folder's digest is that of the lines `digest  name` of the files directly in it, sorted, without hidden files.
 
     Args:
         path: The file or folder.
-        digest_of: Gives the digest of a file.
+        digest_of: Returns the digest of a file.
     """
     if not path.is_dir():
         return digest_of(path)

@@ -1,6 +1,6 @@
-"""What the configuration calls models, data sets and topics, what each data set is for, and the order of all of them.
+"""Titles, order and roles of models, data sets and topics, from the configuration.
 
-Tables, figures, report and exports know models, data sets and topics from here only.
+Tables, figures, report and exports use only this module for the titles and order of models, data sets and topics.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Topics = Mapping[str, Mapping[str, str]]
 """Topic key → {name, target, value}, in the configuration's order."""
 
 ALIGNED = ("support", "oppose")
-"""Stances that a suite may have a preference set for."""
+"""The stances that a suite may have an aligned preference set for."""
 
 BASE = "base"
-"""The run that is the base model itself."""
+"""The name of the base model in place of a run's lineage."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class DataSet:
     """A data set of a suite.
 
     Attributes:
-        title: What readers see.
-        format: The configuration's `format`; pairs that the pipeline wrote are `aligned`.
-        hub: Its name on the hub, if it comes from there.
+        title: The title that is shown.
+        format: The configuration's `format`; `aligned` for pairs that the pipeline wrote.
+        hub: The data set's name on the hub; None if it isn't from there.
     """
 
     title: str
@@ -42,7 +42,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Suite:
-    """The data sets of a suite and what they are for.
+    """The data sets of a suite and their roles.
 
     Attributes:
         name: The suite's key in the configuration.
@@ -50,11 +50,11 @@ class Suite:
         probes: The `source` of its probe set.
         data: Key → data set.
         sft: SFT sets, in order.
-        starts: Those of them that preference runs start from, in order.
+        starts: SFT sets whose runs are the start of preference runs, in order.
         preference: Preference sets, in order.
         algorithms: Algorithms of the preference runs, in order.
         small_gap: Preference sets with a small value gap, in order.
-        aligned: Stance → the preference set that rewards it, where there is one.
+        aligned: Stance → the preference set that rewards it, if there is one.
     """
 
     name: str
@@ -69,28 +69,28 @@ class Suite:
     aligned: Mapping[str, str]
 
     def rewarded(self, data: str) -> str | None:
-        """The stance that a preference set rewards on purpose (paper section 6.1); None for other data."""
+        """Return the stance that a preference set rewards on purpose (paper section 6.1); None for other data."""
         return next((stance for stance, name in self.aligned.items() if name == data), None)
 
     def data_title(self, data: str) -> str:
         return self.data[data].title if data in self.data else data
 
     def run_title(self, run: str) -> str:
-        """`DPO on ‹data›`: the run's own phase, without where it started."""
+        """Return the title of the run's own phase, such as `DPO on ‹data›`, without its start."""
         last = phases(run)[-1]
         return f"{algorithm_title(last.algorithm)} on {self.data_title(last.data)}"
 
     def origin_title(self, run: str) -> str:
-        """Where a run started: `after SFT on ‹data›`, or `from the base model`."""
+        """Return the start of a run in words: `after SFT on ‹data›`, or `from the base model`."""
         earlier = run.rpartition("/")[0]
         return f"after {self.run_title(earlier)}" if earlier else "from the base model"
 
     def full_title(self, run: str) -> str:
-        """`DPO on ‹data›, after SFT on ‹data›`."""
+        """Return the run's title with its start, such as `DPO on ‹data›, after SFT on ‹data›`."""
         return f"{self.run_title(run)}, {self.origin_title(run)}"
 
     def run_order(self, run: str) -> tuple[Any, ...]:
-        """Sort key of runs: the base model, then by depth of lineage, data, SFT set, algorithm."""
+        """Return a sort key for runs: the base model, then by length of the lineage, data, SFT set and algorithm."""
         if run == BASE:
             return ()
         lineage = phases(run)
@@ -101,7 +101,7 @@ class Suite:
 
 @dataclass(frozen=True)
 class Model:
-    """A reported model. hub: its name on the hub, if it comes from there."""
+    """A reported model. `hub` is its name on the hub, None if it isn't from there."""
 
     name: str
     title: str
@@ -111,17 +111,17 @@ class Model:
 
 @dataclass(frozen=True)
 class Display:
-    """What is shown, under which names, and in which order.
+    """What is shown, with titles and order.
 
     Attributes:
         models: Key → model, in the order of `report.models`.
         topics: Key → texts, in the configuration's order.
         table_1_topics: Topics of table 1.
-        sample_topics: Topics of tables 5 to 7; the first ones where empty.
-        figure_topics: `figure_3` → its topic; the first one where there is none.
+        sample_topics: Topics of tables 5 to 7; if empty, the first topics are used.
+        figure_topics: Figure, such as `figure_3`, → its topic; other figures show the first topic.
         ablation_topics: Topics of figures 15 to 17.
-        figure_formats: Files written of each figure.
-        figure_columns: Panels side by side in a figure of trajectories.
+        figure_formats: File formats in which each figure is written.
+        figure_columns: Largest number of panels per row in a figure of trajectories.
     """
 
     models: Mapping[str, Model]
@@ -135,7 +135,7 @@ class Display:
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Display:
-        """Read what `display_settings` made."""
+        """Return the Display for the result of `display_settings`."""
         suites = {name: _read_suite(name, suite) for name, suite in settings["suites"].items()}
         models = {
             name: Model(name, model["title"], model["hub"], suites[model["suite"]])
@@ -145,11 +145,11 @@ class Display:
 
     @property
     def suites(self) -> list[Suite]:
-        """The models' suites, each once, in the models' order."""
+        """The suites of the models, each once, in the order of the models."""
         return list({model.suite.name: model.suite for model in self.models.values()}.values())
 
     def model(self, name: str) -> Model:
-        """Raises DataError for a model that isn't reported."""
+        """Return the model of that name. Raises DataError for a model that isn't reported."""
         if name not in self.models:
             raise DataError("statistics", None, "model", name, f"one of {', '.join(self.models)}")
         return self.models[name]
@@ -158,35 +158,35 @@ class Display:
         return self.model(model).suite
 
     def measured(self, table: pl.DataFrame) -> list[Model]:
-        """The models that a table has rows of, in order."""
+        """Return the models that have rows in a table, in the order of the models."""
         return sorted(map(self.model, table["model"].unique()), key=lambda model: rank(model.name, self.models))
 
     def run_order(self, model: str, run: str) -> tuple[Any, ...]:
-        """Sort key of the runs of several models."""
+        """Return a sort key for runs of several models."""
         return (rank(model, self.models), self.suite(model).run_order(run))
 
     def topic_name(self, topic: str) -> str:
-        """Raises DataError for a topic that the configuration lacks."""
+        """Return the topic's name. Raises DataError for a topic that the configuration lacks."""
         if topic not in (*self.topics, ALL):
             raise DataError("results", None, "topic", topic, f"one of {', '.join(self.topics)} or '{ALL}'")
         return "All topics" if topic == ALL else self.topics[topic]["name"]
 
     def suffix(self, suite: Suite) -> str:
-        """What tells a file of this suite from those of others; nothing where there are no others."""
+        """Return the end of the names of a suite's files, such as `_‹suite›`; empty if there is only one suite."""
         return f"_{suite.name}" if len(self.suites) > 1 else ""
 
     def of_suite(self, suite: Suite) -> str:
-        """The same for readers."""
+        """Return `of suite ‹suite›`; empty if there is only one suite."""
         return f"of suite {suite.name}" if len(self.suites) > 1 else ""
 
 
 def display_settings(config: Mapping[str, Any], models: Sequence[str], *report: str) -> dict[str, Any]:
-    """What `Display.read` needs of the configuration, as a mapping whose order means something.
+    """Return the part of the configuration that `Display.read` needs, as a mapping whose order is significant.
 
     Args:
         config: The whole configuration.
         models: The models to show, in order.
-        report: Keys of the configuration's `report` that matter to what is shown.
+        report: Keys of the configuration's `report` that the output depends on.
     """
     suites = dict.fromkeys(config["models"][model]["suite"] for model in models)
     return {
@@ -200,7 +200,7 @@ def display_settings(config: Mapping[str, Any], models: Sequence[str], *report: 
 
 
 def suite_settings(suite: Mapping[str, Any]) -> dict[str, Any]:
-    """What is shown of a suite: its judge, the source of its probes, its data sets and their roles."""
+    """Return a suite's judge, the source of its probes, its data sets and their roles."""
     grid = suite["grid"]
     blocks = grid["preference"]
     return {
@@ -220,7 +220,7 @@ def suite_settings(suite: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rank(name: str, known: Iterable[str]) -> tuple[int, str]:
-    """Sort key: `known` in its order, then others by name."""
+    """Return a sort key: the names in `known` in its order, then others by name."""
     known = list(known)
     return (known.index(name), "") if name in known else (len(known), name)
 

@@ -1,4 +1,4 @@
-"""One checkpoint's scores on tasks of lm-evaluation-harness (appendix I)."""
+"""Score one checkpoint on tasks of lm-evaluation-harness (appendix I)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HARNESS = "lm_eval"
 
 @dataclass(frozen=True)
 class Score:
-    """A metric (such as acc, acc_norm) of a task over `questions` questions; stderr is None where there is none."""
+    """A task's metric (such as acc or acc_norm) over `questions` questions; `stderr` is None if there is none."""
 
     task: str
     metric: str
@@ -29,14 +29,19 @@ class Score:
 
 
 def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: DownstreamSettings, out: Path) -> None:
-    """Score the checkpoint of `run` and write `{model, run, step, settings, harness, scores}` as JSON.
+    """Score a checkpoint of `run` and write `{model, run, step, settings, harness, scores}` as JSON.
 
     Args:
-        base: the folder of the base model, whose tokenizer the checkpoint shares.
+        model: The model's key.
+        run: The run's lineage, or `base`.
+        checkpoint: The folder of the checkpoint.
+        base: The folder of the base model, whose tokenizer the checkpoint shares.
+        settings: Tasks and settings of the harness.
+        out: The file to write.
 
     Raises:
-        ArtifactError: the harness isn't installed, or the checkpoint's folder isn't named `step-…`.
-        ConfigError: the harness doesn't know a task.
+        ArtifactError: The harness isn't installed, or the name of the checkpoint's folder isn't `step-…`.
+        ConfigError: The harness lacks one of the tasks.
     """
     step = step_of(checkpoint)
     scores = evaluate(checkpoint, base, settings)
@@ -54,7 +59,7 @@ def write_scores(model: str, run: str, checkpoint: Path, base: Path, settings: D
 
 
 def evaluate(checkpoint: Path, base: Path, settings: DownstreamSettings) -> list[Score]:
-    """The tasks' scores in the order of the settings, every metric that a task reports. See `write_scores`."""
+    """Return every metric that the tasks report, in the order of the settings' tasks; see `write_scores`."""
     if find_spec(HARNESS) is None:
         do = "Install envs/downstream.yaml's packages, or use --sdm conda; see docs/tables.md."
         raise ArtifactError(HARNESS, "no such package", "lm-evaluation-harness", do)
@@ -80,7 +85,10 @@ def evaluate(checkpoint: Path, base: Path, settings: DownstreamSettings) -> list
 
 
 def _scores(task: str, found: Mapping[str, Any]) -> list[Score]:
-    """The harness names a metric `acc,none`, its standard error `acc_stderr,none` ("N/A" where there is none)."""
+    """Return one task's scores.
+
+    The harness names a metric `acc,none` and its standard error `acc_stderr,none` ("N/A" if there is none).
+    """
     results = found["results"][task]
     samples = found["n-samples"].get(task, {}).get("effective")
     scores = []

@@ -3,8 +3,8 @@
 ValueDriftError
 ├── ConfigError       a key of the configuration
 ├── DataError         a row of an input file
-├── ArtifactError     a file or folder that the pipeline itself made, or a model it was pointed at
-└── ClusterError      a batch system that doesn't answer, or answers something unexpected
+├── ArtifactError     a file or folder that the pipeline made, or a model that the configuration names
+└── ClusterError      a batch system that doesn't answer, or gives an unexpected answer
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 class ValueDriftError(Exception):
-    """Base of all deliberate errors; the command line prints its message without a traceback."""
+    """The base class of these errors; the command line prints the message without a traceback."""
 
 
 class ConfigError(ValueDriftError):
@@ -27,7 +27,7 @@ class ConfigError(ValueDriftError):
 
 
 class DataError(ValueDriftError):
-    """An input row does not have the form that its loader reads."""
+    """A row of an input file does not have the form that its loader expects."""
 
     def __init__(
         self, file: Path | str, row: int | None, field: str, found: object, expected: str, do: str = ""
@@ -38,7 +38,7 @@ class DataError(ValueDriftError):
 
 
 class ArtifactError(ValueDriftError):
-    """A file or folder the pipeline depends on is missing, incomplete or of another kind."""
+    """A file or folder that the pipeline needs is missing, incomplete or of the wrong kind."""
 
     def __init__(self, path: Path | str, found: object, expected: str, do: str = "") -> None:
         self.path = str(path)
@@ -46,21 +46,21 @@ class ArtifactError(ValueDriftError):
 
 
 class ClusterError(ValueDriftError):
-    """The batch system does not answer, or answers something unexpected."""
+    """The batch system does not answer, or gives an unexpected answer."""
 
     def __init__(self, place: str, found: object, expected: str, do: str = "") -> None:
         super().__init__(_sentence(place, found, expected, do))
 
 
 def require_columns(place: Path | str, found: Iterable[str], needed: Iterable[str]) -> None:
-    """Raise ArtifactError, naming the columns that the table `place` lacks."""
+    """Raise ArtifactError with the names of the columns that the table `place` lacks, if it lacks any."""
     names = list(found)
     if missing := [name for name in needed if name not in names]:
         raise ArtifactError(place, names, f"the columns {', '.join(missing)} as well")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`Did you mean 'a' or 'b'?` with the known names most like this one; empty where none is like it."""
+    """Return `Did you mean 'a' or 'b'?` with the most similar known names; empty if none is similar."""
     close = [f"'{one}'" for one in get_close_matches(name, known, n=2)]
     return f"Did you mean {' or '.join(close)}?" if close else ""
 

@@ -20,10 +20,10 @@ PROVENANCE = "provenance"
 """The key of a parquet file's metadata that holds its origin, as JSON."""
 
 PRUNED = "pruned.json"
-"""The file in a checkpoint's folder that says that its weights were deleted."""
+"""The file in a checkpoint's folder that marks its weights as deleted."""
 
 DRAFT = re.compile(r"\..+\.[0-9]+\.tmp")
-"""Names of files and folders that are being written, or were when their process was killed."""
+"""Names of temporary files and folders: they are being written, or their process was killed while writing them."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The last two are torch's messages for a short write.
@@ -38,7 +38,7 @@ _FULL_MESSAGES = (
 
 @dataclass(frozen=True)
 class _Command:
-    """The running command: the origin of its files, as JSON, and the paths that it has published."""
+    """The running command: a function that returns the origin of its files as JSON, and the paths it has published."""
 
     origin: Callable[[], str]
     published: list[Path] = field(default_factory=list)
@@ -49,10 +49,12 @@ _command: ContextVar[_Command | None] = ContextVar("command", default=None)
 
 @contextmanager
 def made_from(origin: Callable[[], str]) -> Iterator[list[Path]]:
-    """Write the origin into every parquet file that is written within, and yield the growing list of published paths.
+    """Write the origin into every parquet file that is written in this context, and yield the list of published paths.
+
+    The list grows with each path that is published.
 
     Args:
-        origin: Called when the first parquet file is written, so that commands that write none don't pay for it.
+        origin: Returns the origin as JSON. It is called only when a parquet file is written.
     """
     command = _Command(origin)
     token = _command.set(command)
@@ -64,9 +66,9 @@ def made_from(origin: Callable[[], str]) -> Iterator[list[Path]]:
 
 @contextmanager
 def publish(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it replaces `path`, on failure it is removed.
+    """Yield a temporary path in the folder of `path`; on success it replaces `path`, on failure it is removed.
 
-    The body may create a file or a folder there.
+    The body of the context may create a file or a folder at the temporary path.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +77,7 @@ def publish(path: Path | str) -> Iterator[Path]:
     try:
         yield draft
         if draft.exists() and (draft.is_dir() or target.is_dir()):
-            _remove(target)  # only a file replaces a file in one step
+            _remove(target)  # only a file can replace a file in one step
         draft.replace(target)
         if command := _command.get():
             command.published.append(target)
@@ -101,15 +103,15 @@ def write_parquet(path: Path | str, table: pl.DataFrame, own: Mapping[str, str] 
 
     Args:
         path: File to write.
-        table: Its content.
-        own: Metadata besides the origin.
+        table: The content of the file.
+        own: Metadata in addition to the origin.
     """
     with publish(path) as draft:
         table.write_parquet(draft, compression="zstd", statistics=True, metadata=parquet_metadata(own))
 
 
 def parquet_metadata(own: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The key-value metadata of a parquet file: its own, and the origin if a command writes it."""
+    """Return the key-value metadata of a parquet file: its own, and the origin within `made_from`."""
     command = _command.get()
     return {**(own or {}), **({PROVENANCE: command.origin()} if command else {})}
 

@@ -1,7 +1,8 @@
-"""Exclusive kernel locks (flock), which end with the process that holds them, however it ends.
+"""Exclusive kernel locks (flock), which are released when their process ends, for whatever reason.
 
-A job holds one on its output, so that a job whose Snakemake was killed and the one that the next Snakemake starts don't
-write at the same time. Locks lie in `.locks`, in the folder of results, under a digest of what they are for.
+A job locks its output. So a job whose Snakemake was killed and a job of the next Snakemake don't write the same output
+at the same time. The lock files are in `.locks` in the folder of results; each is named with a digest of the path that
+it locks.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from valuedrift.errors import ArtifactError, ValueDriftError
 
 FOLDER = ".locks"
 SNAKEMAKE = "VALUEDRIFT_SNAKEMAKE"
-"""The environment variable that tells jobs which Snakemake started them: its host, `:`, and a file it has locked."""
+"""The environment variable with the Snakemake that started a job: its host, `:`, and a file that it has locked."""
 
 _POLL = 0.5  # seconds
 _REMIND = 300.0  # seconds
-_handles: set[BinaryIO | None] = set()  # of the locks that this process holds
+_handles: set[BinaryIO | None] = set()  # the open lock files of this process
 
 
 @contextmanager
 def job_lock(output: Path | str) -> Iterator[None]:
-    """Hold the lock of a job's output. Every command that writes results runs in it.
+    """Hold the lock of a job's output. Every command that writes results runs in this context.
 
     Raises:
-        ValueDriftError: the Snakemake that started this process on this machine died before the process had the lock;
-            a job of the next Snakemake may have made the output by now.
+        ValueDriftError: The Snakemake that started this process on this machine ended before the process got the lock.
+            A job of the next Snakemake may already have made the output.
     """
     with exclusive(output):
         host, _, mark = os.environ.get(SNAKEMAKE, "").partition(":")
@@ -48,13 +49,13 @@ def job_lock(output: Path | str) -> Iterator[None]:
 
 @contextmanager
 def exclusive(path: Path | str) -> Iterator[None]:
-    """Hold the lock of `path`, a file or folder that need not exist; wait for it, naming the process that holds it.
+    """Hold the lock of `path`, a file or folder that need not exist.
 
-    Of a run on several devices only the main process takes it. Where the file system has no locks, a warning says so
-    once, and work goes on.
+    If another process holds the lock, print which one, and wait. In a run on several devices only the main process
+    takes the lock. If the file system has no locks, print one warning and continue without a lock.
 
     Raises:
-        ArtifactError: this process holds the lock already.
+        ArtifactError: This process already holds the lock.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
@@ -64,7 +65,7 @@ def exclusive(path: Path | str) -> Iterator[None]:
         _handles.add(handle)
         try:
             yield
-        finally:  # while the lock is held: a process that waits for it then finds the file gone, and makes another
+        finally:  # remove the file before releasing the lock: a waiting process then sees that, and makes a new file
             _handles.discard(handle)
             with suppress(OSError):
                 file.unlink()
@@ -72,7 +73,7 @@ def exclusive(path: Path | str) -> Iterator[None]:
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living process, on this machine or another, has locked this file. Without locks, it may have."""
+    """Whether a running process, on any machine, has locked this file; also True if the file system has no locks."""
     try:
         with file.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -84,7 +85,7 @@ def is_held(file: Path) -> bool:
 
 
 def hold(file: Path) -> BinaryIO:
-    """Make and lock a file of this process's own, until what this gives is closed or the process ends."""
+    """Create and lock a file of this process; the lock lasts until the returned file is closed or the process ends."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = file.open("wb")
     try:
@@ -95,7 +96,7 @@ def hold(file: Path) -> BinaryIO:
 
 
 def holders(folder: Path) -> list[str]:
-    """Who holds the locks in a folder of results, in words; removes the lock files of dead processes."""
+    """Return in words which processes hold the locks in a folder of results; remove lock files that nobody holds."""
     found = []
     for file in sorted((folder / FOLDER).glob("*")):
         if is_held(file):
@@ -106,7 +107,7 @@ def holders(folder: Path) -> list[str]:
 
 
 def _lock_file(path: Path) -> Path:
-    """In the working directory's results, or else beside the path."""
+    """Return the lock file of a path: in `results` of the working directory, or else in the path's own folder."""
     path, results = path.absolute(), Path("results").absolute()
     folder = results if results in path.parents else path.parent
     digest = hashlib.sha256(path.relative_to(folder).as_posix().encode()).hexdigest()
@@ -114,7 +115,7 @@ def _lock_file(path: Path) -> Path:
 
 
 def _acquire(file: Path, path: Path | str) -> BinaryIO | None:
-    """Wait until the file is locked; None where it can't be made."""
+    """Wait for the lock of the file, and return the open file; None if it can't be created."""
     told = float("-inf")
     while True:
         try:
@@ -142,7 +143,7 @@ def _acquire(file: Path, path: Path | str) -> BinaryIO | None:
 
 
 def _is_at(handle: BinaryIO, file: Path) -> bool:
-    """Whether an open file is still the one at this path, which its former holder may have removed."""
+    """Whether the open file is still the one at this path; the last process with the lock may have removed it."""
     try:
         return os.path.samestat(file.stat(), os.fstat(handle.fileno()))
     except FileNotFoundError:
@@ -157,7 +158,7 @@ def _write_holder(handle: BinaryIO, path: Path | str) -> None:
         "path": str(path),
         "started": f"{datetime.now():%Y-%m-%d %H:%M}",
     }
-    with suppress(OSError):  # on a full disk the lock holds, without a name
+    with suppress(OSError):  # on a full disk the lock works too, without the name of its holder
         handle.truncate(0)
         handle.write(json.dumps(holder).encode())
         handle.flush()
@@ -172,7 +173,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _tell(holder: dict[str, Any], path: Path | str, told: float) -> float:
-    """Say what is waited for, unless it was said a moment ago; gives when it was said last."""
+    """Print which process holds the lock, at most every `_REMIND` seconds, and return when that was last printed."""
     if (holder.get("host"), holder.get("process")) == (socket.gethostname(), os.getpid()):
         raise ArtifactError(path, "a lock that this process holds already", "one writer at a time")
     now = time.monotonic()
@@ -197,7 +198,7 @@ def _warn(folder: Path, error: str) -> None:
 
 
 def _close_in_child() -> None:
-    """Close the handles in a forked child, which may outlive its parent: the locks are the parent's."""
+    """Close the lock files in a forked child, so that it doesn't keep its parent's locks after the parent has ended."""
     for handle in filter(None, _handles):
         handle.close()
     _handles.clear()

@@ -1,10 +1,10 @@
-"""Durations, sizes and counts as people read them."""
+"""Format durations, sizes, counts and prices for readers."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """`4.2 s`, `42 s`, `12 min 05 s` or `3 h 07 min`."""
+    """Return a duration as `4.2 s`, `42 s`, `12 min 05 s` or `3 h 07 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -17,7 +17,7 @@ def duration(seconds: float) -> str:
 
 
 def byte_size(count: float) -> str:
-    """`512 B`, `3.1 kB` or `16.4 GB`, in powers of 1000."""
+    """Return a size as `512 B`, `3.1 kB` or `16.4 GB`, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -26,7 +26,7 @@ def byte_size(count: float) -> str:
 
 
 def short_count(value: float) -> str:
-    """A count in three digits: `412`, `31 k`, `2.6 G`; empty for 0."""
+    """Return a count with at most three significant digits, as `412`, `31 k` or `2.6 G`; empty for 0."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
@@ -34,5 +34,5 @@ def short_count(value: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """`1,234.50`; four decimals below 1, as prices of small jobs need them."""
+    """Return an amount such as `1,234.50`, with four decimals below 1, for the prices of small jobs."""
     return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"

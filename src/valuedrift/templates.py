@@ -1,4 +1,4 @@
-"""Prompt templates: text files with places such as {answer}, shipped with a package or written by the user."""
+"""Prompt templates: text files with placeholders such as {answer}, from a package or from the user."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from valuedrift.errors import ConfigError
 
 
 def read_template(key: str, name: str, package: str, places: Sequence[str]) -> str:
-    """Read the template `name` of a package's folder `prompts`, or else the file at the path `name`.
+    """Read the template `name` from a package's folder `prompts`, or else the file at the path `name`.
 
-    Trailing white space is dropped, so that what the model writes comes next.
+    White space at its end is dropped, so that the model's text follows directly.
 
     Args:
-        key: The setting that names the template, for errors.
-        name: A packaged template without its ending `.txt`, or a path.
-        package: The package that has the templates, such as `valuedrift.judging`.
-        places: The places that the template must have, without braces.
+        key: The setting that names the template, for error messages.
+        name: The name of a packaged template, without `.txt`, or a path.
+        package: The package with the templates, such as `valuedrift.judging`.
+        places: The placeholders that the template must have, without braces.
 
     Raises:
-        ConfigError: There is no such template, or it lacks one of the places.
+        ConfigError: There is no such template, or it lacks one of the placeholders.
     """
     folder = files(package) / "prompts"
     packaged = folder / f"{name}.txt"
@@ -38,10 +38,10 @@ def read_template(key: str, name: str, package: str, places: Sequence[str]) -> s
 
 
 def fill_template(template: str, **texts: str) -> str:
-    """Put every text in its place, all at once: braces inside the texts stay as they are."""
+    """Replace all placeholders by their texts in one pass, so that braces inside the texts aren't replaced."""
     return re.sub(rf"\{{({'|'.join(texts)})\}}", lambda place: texts[place[1]], template)
 
 
 def prompt_hash(template: str) -> str:
-    """The template's version: the first 16 hex characters of its SHA-256."""
+    """Return the template's version: the first 16 hex characters of its SHA-256 digest."""
     return text_digest(template)[:16]

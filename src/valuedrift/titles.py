@@ -1,4 +1,4 @@
-"""Phases of a run's lineage, titles of algorithms, and numbers with their intervals, as a reader sees them."""
+"""Phases of a run's lineage, titles of algorithms, and numbers with their intervals as text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _ALGORITHMS = {"sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
 
 @dataclass(frozen=True)
 class Phase:
-    """One step of a run's lineage: an algorithm on a data set."""
+    """One phase of a run's lineage: an algorithm on a data set."""
 
     algorithm: str
     data: str
 
 
 def phases(run: str) -> tuple[Phase, ...]:
-    """The phases of a lineage such as `sft-chats/dpo-pairs`, first to last. Raises DataError for anything else."""
+    """Return the phases of a lineage such as `sft-chats/dpo-pairs`, in order. Raises DataError for other texts."""
     parts = [part.partition("-") for part in run.split("/")]
     if not all(algorithm and data for algorithm, _, data in parts):
         raise DataError("drift", None, "run", run, "a lineage such as sft-chats/dpo-pairs")
@@ -30,6 +30,6 @@ def algorithm_title(algorithm: str) -> str:
 
 
 def with_interval(value: float, low: float, high: float, form: str = ".2f") -> str:
-    """`−0.21 (−0.30 to 0.00)`: with a real minus sign, and no sign before zero."""
+    """Return a text such as `−0.21 (−0.30 to 0.00)`, with real minus signs, and no sign before zero."""
     shown = (f"{number:z{form}}".replace("-", "−") for number in (value, low, high))
     return "{} ({} to {})".format(*shown)

@@ -1,4 +1,4 @@
-"""Texts of models and data sets made safe to show: hidden characters are spelled out, and no cell is a formula."""
+"""Make texts of models and data sets safe to show: hidden characters are spelled out, and no cell is a formula."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LONGEST_CELL = 30_000  # characters; spreadsheets silently cut cells at 32,767
 
 
 def visible(text: str) -> str:
-    """`text` with invisible characters and direction marks spelled out, as in ⟨U+202E⟩."""
+    """Return `text` with invisible characters and direction marks spelled out, as in ⟨U+202E⟩."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", plain)
 
 
 def spreadsheet_cell(text: str) -> str:
-    """`text` for a cell of a CSV file: visible, short enough, and never a formula (OWASP, CSV injection)."""
+    """Return `text` for a cell of a CSV file: visible, short enough, and never a formula (OWASP, CSV injection)."""
     shown = visible(text)
     if len(shown) > _LONGEST_CELL:
         shown = f"{shown[:_LONGEST_CELL]} [… {len(shown) - _LONGEST_CELL} more characters]"

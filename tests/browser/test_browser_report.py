@@ -119,14 +119,15 @@ def test_the_first_point_opens_the_checkpoint_that_the_run_started_from(watched:
     assert shown(page)[0].startswith(f"{RUNS[0]} at 200 on")
 
 
-def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, report: Path) -> None:
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, report: Path, key: str) -> None:
     page = watched.open(report)
     page.locator("#trajectory-topic").focus()
     page.keyboard.press("Tab")
     label = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
     assert page.evaluate("getComputedStyle(document.activeElement).strokeWidth") == "3px"
-    for key, expected in (
+    for arrow, expected in (
         ("ArrowLeft", "support 0.50 [0.45, 0.55] at step 100"),
         ("ArrowDown", "neutral 0.30 [0.25, 0.35] at step 100"),
         ("Home", "neutral 0.30 [0.25, 0.35] at step 0"),
@@ -134,25 +135,16 @@ def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, repor
         ("End", "support 0.50 [0.45, 0.55] at step 200"),
         ("ArrowLeft", "support 0.50 [0.45, 0.55] at step 100"),
     ):
-        page.keyboard.press(key)
+        page.keyboard.press(arrow)
         assert page.evaluate(label) == expected
         assert page.locator("#trajectory-charts .readout").first.inner_text() == expected
     page.keyboard.press("Tab")
     assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
     page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Enter")
+    page.keyboard.press(key)
     wait_for_title(page, "step 100 of SFT on WildChat")
     wait_for_count(page, "Showing 12 of 12 answers.")
     watched.assert_sealed(report)
-
-
-def test_space_opens_a_point_too(watched: Watched, report: Path) -> None:
-    page = watched.open(report)
-    page.locator("#trajectory-topic").focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Space")
-    wait_for_title(page, "step 200 of SFT on WildChat")
-    wait_for_count(page, "Showing 12 of 12 answers.")
 
 
 def test_the_skip_link_comes_first_and_every_stop_shows_its_focus(watched: Watched, report: Path) -> None:

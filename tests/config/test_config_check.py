@@ -74,7 +74,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         (f"{TRAINING}.dpo.gamma", 0.1, "one of the keys beta, response_length, learning_rate"),
         ("judges.pocket.train.settings.response_length", 9, "one of the keys learning_rate"),
         # Another kind of value, or one out of range.
-        ("seed", "zero", "a valid integer. Every random choice"),
+        ("seed", "zero", "a valid integer. The seed of all random"),
         ("seed", -1, "greater than or equal to 0"),
         ("seed", True, "a valid integer"),
         ("seed", None, "a value, or no such key"),
@@ -111,8 +111,8 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         (f"{POCKET}.probes.per_topic", 5, "no such key with source questions"),
         ("suites.real.probes.per_topic", MISSING, "a value with source prism"),
         # Missing keys, and what they mean.
-        ("seed", MISSING, "a value: Every random choice"),
-        ("topics.climate.target", MISSING, "a value: What the judge is asked"),
+        ("seed", MISSING, "a value: The seed of all random"),
+        ("topics.climate.target", MISSING, "a value: What an answer can support"),
         ("models.pocket.chat.eos", MISSING, "a value: The token that ends an answer"),
         (f"{POCKET}.data.wildchat.rows", MISSING, "a value: Training rows"),
         (f"{TRAINING}.sft.learning_rate", MISSING, "a value: Peak learning rate"),

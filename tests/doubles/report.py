@@ -96,8 +96,7 @@ def expressed() -> Expressed:
     share = {"share": 0.3, "low": 0.2, "high": 0.4, "rows": 9}
     shares = [
         {"data": "wildchat", "role": "answer", "topic": topic, "stance": stance} | share
-        for topic in ("all", *TOPICS)
-        for stance in STANCES
+        for topic, stance in product(("all", *TOPICS), STANCES)
     ]
     gaps = [{"data": "synthetic-support", "topic": "climate", "distance": 1.4}] * 3
     summary = [
@@ -119,8 +118,7 @@ def predicted() -> Predicted:
     predictions = [
         place
         | {"topic": topic, "stance": stance, "predicted_drift": 0.2, "drift": 0.3, "drift_low": 0.2, "drift_high": 0.4}
-        for topic in TOPICS
-        for stance in STANCES
+        for topic, stance in product(TOPICS, STANCES)
     ]
     errors = [place | {"method": "share", "error": 0.069, "low": 0.046, "high": 0.095, "topics": 2}]
     moved = {"run": RUNS[0], "topic": "climate", "stance": "support", "magnitude": 0.53, "low": 0.43, "high": 0.63}
@@ -128,12 +126,11 @@ def predicted() -> Predicted:
 
 
 def training(points: int = 5) -> pl.DataFrame:
+    runs = ("base", *RUNS, "sft-wildchat/reward-ultrafeedback")
     return pl.DataFrame(
         [
             {"model": "pocket", "run": run, "step": step, "metric": metric, "value": 1 / (1 + step)}
-            for run in ("base", *RUNS, "sft-wildchat/reward-ultrafeedback")
-            for metric in ("loss", "grad_norm", "num_tokens")
-            for step in range(points)
+            for run, metric, step in product(runs, ("loss", "grad_norm", "num_tokens"), range(points))
         ]
     )
 

@@ -12,7 +12,6 @@ from doubles.display import TOPICS, display
 from doubles.results import STANCES
 
 from valuedrift.errors import DataError
-from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gap_histograms_by_topic, predicted_drift
 from valuedrift.paper.numbered_figures import draw_dataset_stances
 
@@ -126,17 +125,6 @@ def test_unknown_topics_and_no_rows_are_refused(draw: Any, table: pl.DataFrame, 
     if draw not in (gap_histograms, gap_histograms_by_topic):  # they show topics of the configuration only
         with pytest.raises(DataError, match="sports"):
             draw(table.with_columns(topic=pl.lit("sports")), whose, DISPLAY)
-
-
-def test_pairs_alone_have_no_shares_to_draw() -> None:
-    with pytest.raises(DataError, match="no row"):
-        expressed_shares(shares(("ultrafeedback", "chosen")), PAPER, DISPLAY)
-
-
-def test_charts_become_images(tmp_path: Path) -> None:
-    chart = expressed_shares(shares(("wildchat", "answer")), PAPER, DISPLAY)
-    (path,) = save_chart(chart, tmp_path / "figure_19", ["svg"])
-    assert "Climate Change Concerns" in path.read_text(encoding="utf-8")
 
 
 def made(folder: Path) -> Path:

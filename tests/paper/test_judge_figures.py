@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import polars as pl
 import pytest
@@ -45,9 +46,7 @@ CALIBRATION = pl.DataFrame(
 VALUES = pl.DataFrame(
     [
         {"model": "m", "stage": stage, "topic": topic, "stance": stance, "shift": 0.1, "low": 0.05, "high": 0.2}
-        for stage in ("base", "sft", "dpo")
-        for topic in ("work", "all")
-        for stance in LABELS[3]
+        for stage, topic, stance in product(("base", "sft", "dpo"), ("work", "all"), LABELS[3])
     ]
 )
 DRIFT = pl.DataFrame(

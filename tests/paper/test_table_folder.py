@@ -38,10 +38,7 @@ def stances(path: Path, run: str, steps: tuple[int, ...], model: str = "qwen3_4b
         | {"question": f"Question {q}?", "sample": sample, "answer": f"{run} {step} {q} {sample}"}
         | {"p_support": 0.2, "p_neutral": 0.7, "p_oppose": 0.1}
         | changed
-        for step in steps
-        for topic in TOPICS
-        for q in (0, 1)
-        for sample in (1, 0)
+        for step, topic, q, sample in product(steps, TOPICS, (0, 1), (1, 0))
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(path)

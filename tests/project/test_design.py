@@ -127,17 +127,8 @@ def test_the_example_of_a_data_format_is_read(extended: Path, tmp_path: Path) ->
 
 
 def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Path) -> None:
-    answers = {
-        "model": "mine",
-        "run": "base",
-        "step": 0,
-        "topic": "climate",
-        "question_id": "q",
-        "sample": 0,
-        "question": "What about wind farms?",
-        "answer": "I support them.",
-    }
-    pl.DataFrame([answers]).write_parquet(tmp_path / "answers.parquet")
+    answers = pl.DataFrame([report.answer("I support them.")]).drop("^p_.*$", "unassigned", "refusal")
+    answers.write_parquet(tmp_path / "answers.parquet")
     settings = {"prompt": "short", "max_unassigned": 1.0, "labels": ["F", "N", "A"]}
     targets = {"climate": "wind farms"}
     valuedrift(

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from exported import HOSTILE, stance_rows
+from exported import stance_rows
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
@@ -68,12 +68,6 @@ def test_scores_are_stances_and_flags(stances: Path, tmp_path: Path) -> None:
     assert (flagged["stance"].answer, flagged["flag"].value) == (None, "unassigned")
     means = {score.name: score.metrics["mean"].value for score in read(path).results.scores}
     assert means == {"support": pytest.approx(0.7), "neutral": pytest.approx(0.2), "oppose": pytest.approx(0.1)}
-
-
-@needs_inspect
-def test_hostile_answers_are_the_same_text(stances: Path, tmp_path: Path) -> None:
-    log = read(write_inspect_logs([stances], tmp_path / "logs")[0])
-    assert {sample.output.completion for sample in log.samples} == {*HOSTILE, ""}
 
 
 @needs_inspect

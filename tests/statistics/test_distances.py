@@ -28,13 +28,6 @@ def test_both_run_from_0_for_the_same_to_1_for_the_opposite():
         assert distance(other, one) == pytest.approx(1)
 
 
-def test_jensen_shannon_is_scipy_s():
-    from scipy.spatial.distance import jensenshannon
-
-    p, q = np.array([0.2, 0.5, 0.3]), np.array([0.6, 0.4, 0.0])
-    assert jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q, base=2), abs=1e-12)
-
-
 def test_a_clear_move_lies_within_its_interval_and_far_above_what_noise_shows():
     for found in between(questions((0.5, 0.3, 0.2)), questions((0.2, 0.7, 0.1), seed=1)):
         assert found.null < 0.2 < found.low < found.value < found.high < 0.5

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm, t
 from simulation import Regime, panels
 
@@ -24,13 +25,6 @@ def sign_of(change):
     return 0 if abs(change) <= 1e-12 else math.copysign(1, change)
 
 
-def percentile(numbers, share):
-    ordered = sorted(numbers)
-    place = share * (len(ordered) - 1)
-    below = min(int(place), len(ordered) - 2)
-    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
-
-
 def spread(topics):
     influences = [[(x - mean(own)) / (len(own) * len(topics)) for x in own] for own in topics]
     variances = [sum(u * u for u in own) * len(own) / (len(own) - 1) for own in influences]
@@ -45,7 +39,7 @@ def interval(topics, replicates, skewed, lowest):
     influences, drawn, variance, freedom = spread(topics)
     a = sum(u**3 for own in influences for u in own) / (6 * drawn**1.5) if skewed else 0.0
     reach = t.ppf(0.975, freedom) * math.sqrt(variance / drawn)
-    ends = [percentile(replicates, norm.cdf(a + (a + z) / (1 - a * (a + z)))) for z in (-reach, reach)]
+    ends = [np.quantile(replicates, norm.cdf(a + (a + z) / (1 - a * (a + z)))) for z in (-reach, reach)]
     value = mean([mean(own) for own in topics])
     return max(min(ends[0], value), lowest), min(max(ends[1], value), 1.0)
 
@@ -75,14 +69,6 @@ def drift_time(means, values, replicates, ends):
         latest = c if latest is None and is_below else latest
     earliest = next((c for c in range(len(near) - 1) if near[c] and near[c + 1]), reached)
     return min(earliest, reached), reached, max(latest, reached)
-
-
-def jensen_shannon(p, q):
-    total = 0.0
-    for a, b in zip(p, q, strict=True):
-        middle = (a + b) / 2
-        total += (a * math.log2(a / middle) if a > 0 else 0) + (b * math.log2(b / middle) if b > 0 else 0)
-    return math.sqrt(max(total / 2, 0))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +148,7 @@ def test_distances_agree_with_plain_loops(world, which):
     _, panel, found = world
     _, means_of = topics_of(panel, which)
     start, end = ([mean([mean(own[c]) for own in means_of(s)]) for s in range(3)] for c in (0, -1))
-    expected = [sum(abs(y - x) for x, y in zip(start, end, strict=True)) / 2, jensen_shannon(start, end)]
+    expected = [sum(abs(y - x) for x, y in zip(start, end, strict=True)) / 2, jensenshannon(start, end, base=2)]
     assert found.distances.filter(topic=which)["value"].to_list() == pytest.approx(expected, abs=1e-12)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,15 +22,12 @@ from transformers import (
 )
 
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.dpo import dpo_trainer
-from valuedrift.training.ipo import ipo_trainer
 from valuedrift.training.kto import kto_trainer
 from valuedrift.training.orpo import orpo_trainer
 from valuedrift.training.ppo import ppo_trainer
 from valuedrift.training.reward import reward_trainer
 from valuedrift.training.scoring import reward
 from valuedrift.training.sft import sft_trainer
-from valuedrift.training.simpo import simpo_trainer
 from valuedrift.training.train import train
 
 ALL_ROWS = {"batch_size": 6, "device_batch_size": 6, "max_length": 96}
@@ -45,19 +43,40 @@ def test_sft_is_the_mean_negative_log_likelihood_of_answer_tokens(
     assert loss_on_all_rows(sft_trainer(make_job("sft", **ALL_ROWS), [])) == pytest.approx(expected, rel=1e-5)
 
 
-def test_dpo_compares_log_ratios_to_the_starting_checkpoint(
-    make_job: MakeJob, data: dict[str, Path], base: Path, other: Path, tokenizer: PreTrainedTokenizerBase
+# Whether the starting checkpoint's log-probabilities are taken off, whether the mean over tokens counts, and the
+# loss of a pair, by the difference between its chosen and its rejected answer.
+PAIR_LOSSES: dict[str, tuple[bool, bool, Callable[..., float]]] = {
+    "dpo": (True, False, lambda difference, beta: -log_sigmoid(beta * difference)),
+    "ipo": (True, True, lambda difference, beta: (difference - 1 / (2 * beta)) ** 2),
+    "simpo": (False, True, lambda difference, beta, gamma: -log_sigmoid(beta * difference - gamma)),
+}
+PAIR_SETTINGS = [(algorithm, {"beta": beta}) for algorithm in ("dpo", "ipo") for beta in (0.1, 0.5)]
+PAIR_SETTINGS += [("simpo", {"beta": beta, "gamma": gamma}) for beta, gamma in ((0.5, 0.7), (2.0, 0.5), (2.0, 0.0))]
+
+
+@pytest.mark.parametrize(("algorithm", "settings"), PAIR_SETTINGS)
+def test_pair_losses_compare_chosen_and_rejected_answers(
+    make_job: MakeJob,
+    data: dict[str, Path],
+    base: Path,
+    other: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    algorithm: str,
+    settings: dict[str, float],
 ) -> None:
+    referenced, per_token, loss = PAIR_LOSSES[algorithm]
     policy, reference = Scorer(other, tokenizer), Scorer(base, tokenizer)
 
-    def ratio(row: Row, key: str) -> float:
+    def score(row: Row, key: str) -> float:
         words = prompt_of(row), answer_of(row, key)
-        return policy(*words)[0] - reference(*words)[0]
+        total, count = policy(*words)
+        total -= reference(*words)[0] if referenced else 0
+        return total / count if per_token else total
 
-    for beta in (0.1, 0.5):
-        terms = [log_sigmoid(beta * ratio(row, "chosen") - beta * ratio(row, "rejected")) for row in rows(data["dpo"])]
-        found = loss_on_all_rows(dpo_trainer(make_job("dpo", beta=beta, **WHOLE), []), weights=other)
-        assert found == pytest.approx(-sum(terms) / len(terms), rel=1e-4)
+    terms = [loss(score(row, "chosen") - score(row, "rejected"), **settings) for row in rows(data[algorithm])]
+    trainer = ALGORITHMS[algorithm](make_job(algorithm, **settings, **WHOLE), [])
+    tolerance = 1e-4 if referenced else 1e-5
+    assert loss_on_all_rows(trainer, weights=other) == pytest.approx(sum(terms) / len(terms), rel=tolerance)
 
 
 @pytest.mark.parametrize("bf16", [False, True])
@@ -75,22 +94,6 @@ def test_algorithms_with_a_reference_start_from_no_preference(
     assert len(left) == 2  # The policy and its backbone.
     trainer.train()
     assert trainer.state.log_history[0]["loss"] == pytest.approx(loss, rel=1e-6)
-
-
-@pytest.mark.parametrize(("beta", "gamma"), [(0.5, 0.7), (2.0, 0.5), (2.0, 0.0)])
-def test_simpo_compares_mean_log_probabilities_to_a_margin_and_nothing_else(
-    make_job: MakeJob, data: dict[str, Path], base: Path, tokenizer: PreTrainedTokenizerBase, beta: float, gamma: float
-) -> None:
-    score = Scorer(base, tokenizer)
-
-    def mean(row: Row, key: str) -> float:
-        total, count = score(prompt_of(row), answer_of(row, key))
-        return total / count
-
-    pairs = rows(data["simpo"])
-    terms = [log_sigmoid(beta * mean(row, "chosen") - beta * mean(row, "rejected") - gamma) for row in pairs]
-    found = loss_on_all_rows(simpo_trainer(make_job("simpo", beta=beta, gamma=gamma, **WHOLE), []))
-    assert found == pytest.approx(-sum(terms) / len(terms), rel=1e-5)
 
 
 def test_the_reward_model_is_bradley_terry_on_the_score_of_the_end_token(
@@ -191,21 +194,6 @@ def test_a_large_kl_coefficient_pins_the_policy_and_a_small_one_lets_it_move(
         train(job)
         divergence[coefficient] = sum(map(abs, logged(job.folder, "kl")[-4:]))
     assert divergence[100.0] < 0.3 * divergence[1e-4]
-
-
-@pytest.mark.parametrize("beta", [0.1, 0.5])
-def test_ipo_draws_the_difference_of_mean_log_ratios_to_its_margin(
-    make_job: MakeJob, data: dict[str, Path], base: Path, other: Path, tokenizer: PreTrainedTokenizerBase, beta: float
-) -> None:
-    policy, reference = Scorer(other, tokenizer), Scorer(base, tokenizer)
-
-    def ratio(row: Row, key: str) -> float:
-        (ours, count), (theirs, _) = (score(prompt_of(row), answer_of(row, key)) for score in (policy, reference))
-        return (ours - theirs) / count
-
-    terms = [(ratio(row, "chosen") - ratio(row, "rejected") - 1 / (2 * beta)) ** 2 for row in rows(data["ipo"])]
-    found = loss_on_all_rows(ipo_trainer(make_job("ipo", beta=beta, **WHOLE), []), weights=other)
-    assert found == pytest.approx(sum(terms) / len(terms), rel=1e-4)
 
 
 @pytest.mark.parametrize("beta", [0.02, 0.1])

@@ -14,27 +14,13 @@ from typing import Any, get_origin
 import yaml
 from pipeline import REPOSITORY
 
+from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.config.section import bare, held, is_section, keys
 from valuedrift.workflow.why import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
 TARGETS = ("all", "results/ablations/pocket", "downstream_all")
-LIMITS = {
-    "key_variable": "JUDGE_KEY",
-    "concurrency": 8,
-    "timeout": 60,
-    "attempts": 4,
-    "patience": 600,
-    "input_price": 2.5,
-    "output_price": 10,
-    "budget": 50,
-    "batch_requests": 1000,
-    "batch_bytes": 1_000_000,
-    "batch_tokens": 90_000,
-    "batches_in_flight": 2,
-    "batch_poll": 10,
-}
 LORA = {"rank": 8, "alpha": 16, "dropout": 0.1, "targets": ["q_proj"]}
 
 
@@ -47,16 +33,10 @@ def everything() -> dict[str, Any]:
     models, suites, judges = config["models"], config["suites"], config["judges"]
     config["models"] = {name: models[name] for name in ("pocket", "pocket_real", "qwen3_4b")}
     config["report"]["models"] = [*config["models"]]
-    config["llms"]["asked"] = {"backend": "http", "model": "gpt", "url": "http://localhost/v1", **LIMITS}
-    judges["asked"] = {
-        "llm": "asked",
-        "prompt": "stance",
-        "labels": ["support", "neutral", "oppose"],
-        "max_unassigned": 0.4,
-        "samples": 4,
-        "temperature": 0.7,
-        "max_tokens": 100,
-    }
+    config["llms"]["asked"] = {"backend": "http", "model": "gpt", "url": "http://localhost/v1"}
+    config["llms"]["asked"] |= {**dict.fromkeys(LIMITS, 8), "key_variable": "JUDGE_KEY"}
+    judges["asked"] = {"llm": "asked", "prompt": "stance", "labels": ["support", "neutral", "oppose"]}
+    judges["asked"] |= {"max_unassigned": 0.4, "samples": 4, "temperature": 0.7, "max_tokens": 100}
     judges["qwen25_7b"]["engine"] = "transformers"
     suites["paper"]["judge"], suites["real"]["judge"] = "asked", "qwen25_7b"
     for suite in suites.values():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from chat_model import reply
 from doubles.endpoint import endpoint
 
 from valuedrift.cli import main
@@ -52,13 +52,11 @@ class Endpoint:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any] | str:
         prompt = body["messages"][0]["content"]
-        if prompt.startswith("Repeat this word"):
-            word = prompt.rsplit(" ", 1)[1]
-            return {"text": word, "top_logprobs": [[word, -0.01]]}
-        self.asked.append(prompt)
-        return {"text": "support", "top_logprobs": [["support", math.log(0.9)], ["neutral", math.log(0.05)]]}
+        if not prompt.startswith("Repeat this word"):
+            self.asked.append(prompt)
+        return reply(body)
 
 
 def asked(url: str, judge: Endpoint, folder: Path, targets: dict[str, str], **limits: Any) -> list[str]:

@@ -11,18 +11,18 @@ from valuedrift.config.sources import HubModel
 
 
 class Limits(Section):
-    """Settings that no reply depends on, so that an edit of them asks nothing again."""
+    """Settings that don't change replies; after an edit of them no request is repeated."""
 
     key_variable: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
     """Name of the environment variable that holds the API key; never the key itself."""
     concurrency: Count = 32
     """Maximum number of requests in flight."""
     timeout: Positive = 120.0
-    """Time limit of one request in seconds."""
+    """Time limit for one request in seconds."""
     attempts: Count = 8
-    """Attempts per request, while other requests succeed."""
+    """Maximum number of attempts per request, while other requests succeed."""
     patience: Positive = 3600.0
-    """Seconds without any reply after which the job stops."""
+    """The job stops after this many seconds without any reply."""
     input_price: NotNegative = 0.0
     """Dollars per million tokens read."""
     output_price: NotNegative = 0.0
@@ -30,9 +30,9 @@ class Limits(Section):
     budget: NotNegative | None = None
     """Dollars that one job may spend (default no limit)."""
     requests_per_minute: Positive | None = None
-    """The account's limit, used in estimates only (`plan`, `judge --dry-run`); the client adapts by itself."""
+    """The account's limit, used only in estimates (`plan`, `judge --dry-run`); the client adapts automatically."""
     tokens_per_minute: Positive | None = None
-    """The account's limit, used in estimates only."""
+    """The account's limit, used only in estimates."""
     batch_requests: Count = 50_000
     """Maximum number of requests in a batch file."""
     batch_bytes: Count = 200_000_000
@@ -47,8 +47,8 @@ class Limits(Section):
 
 class _ChatModel(Limits):
     backend: Literal["http", "batch", "vllm", "transformers"]
-    """http: an OpenAI-compatible endpoint; batch: OpenAI's Batch API; vllm, transformers: weights, in the job
-    itself."""
+    """http: an OpenAI-compatible endpoint; batch: OpenAI's Batch API; vllm, transformers: a local model, run inside
+    the job."""
     url: str = ""
     """The endpoint's address, up to and including /v1 (default OpenAI's)."""
 
@@ -59,10 +59,10 @@ class Llm(_ChatModel):
     one_of: ClassVar = ("model", "hub", "folder")
 
     model: Text | None = None
-    """The name that the endpoint serves."""
+    """The model's name at the endpoint."""
     hub: HubModel | None = None
     folder: Text | None = None
-    """A local folder with its weights and tokenizer."""
+    """A local folder with the model's weights and tokenizer."""
 
     @model_validator(mode="after")
     def _is_where_its_backend_looks(self) -> Self:

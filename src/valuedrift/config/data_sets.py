@@ -18,14 +18,14 @@ Choice = Literal["drop", "keep"]
 
 
 class HubSource(Section):
-    """A split of a data set of the Hugging Face hub."""
+    """A split of a data set on the Hugging Face hub."""
 
     name: Text
     """Owner and name."""
     revision: Text
     """The commit."""
     split: Text
-    """Its split."""
+    """The split, such as train."""
 
 
 class DataSet(Section):
@@ -34,22 +34,22 @@ class DataSet(Section):
     one_of: ClassVar = ("files", "hub")
 
     title: Text
-    """What tables and figures call it."""
+    """The data set's name in tables and figures."""
     licence: Text
-    """Its licence."""
+    """The data set's licence."""
     format: DataFormat
-    """How its rows are read."""
+    """The format of the rows."""
     rows: Count
-    """Training rows that remain after skipping, sampling and splitting; step counts follow from it."""
+    """Training rows that remain after skipping, sampling and splitting; step counts are computed from it."""
     files: Several[Text] = ()
     """Local files; may begin with $VALUEDRIFT_DATA."""
     hub: HubSource | None = None
     sample: Count | None = None
     """Number of rows kept, drawn with the seed (default all)."""
     duplicates: Choice = "drop"
-    """Whether rows whose text occurred before are dropped or kept."""
+    """Whether rows with the same text as an earlier row are dropped or kept."""
     empty_answers: Choice = "drop"
-    """Whether rows with a blank answer (the last, or one of a pair) are dropped or kept."""
+    """Whether rows with a blank answer (the last answer, or one answer of a pair) are dropped or kept."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of rows that are held out for validation."""
 

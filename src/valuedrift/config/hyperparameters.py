@@ -11,9 +11,9 @@ from valuedrift.config.section import Count, Invalid, NotNegative, Positive, Sec
 
 
 class Lora(Section):
-    """Low-rank adapters: W + alpha / rank · B A in place of W; A and B are trained, W is kept (Hu et al., 2021).
+    """Low-rank adapters: W + alpha / rank · B A instead of W; A and B are trained, W is fixed (Hu et al., 2021).
 
-    Checkpoints are plain weights either way.
+    Checkpoints are plain weights with and without adapters.
     """
 
     rank: Count
@@ -27,7 +27,7 @@ class Lora(Section):
 
 
 class Settings(Section):
-    """What every algorithm needs. Adam without weight decay and a cosine schedule are fixed (appendix B)."""
+    """Settings of every algorithm. Adam without weight decay and a cosine schedule are fixed (appendix B)."""
 
     learning_rate: Positive
     """Peak learning rate of the cosine schedule."""
@@ -46,7 +46,7 @@ class Settings(Section):
     gradient_checkpointing: bool
     """Recompute activations to save memory."""
     lora: Lora | None = None
-    """Low-rank adapters; without them all parameters are trained, as in the paper."""
+    """Low-rank adapters. Without them, all parameters are trained, as in the paper."""
 
     @model_validator(mode="after")
     def _device_batches_fill_batches(self) -> Self:
@@ -56,7 +56,7 @@ class Settings(Section):
 
 
 class PairSettings(Settings):
-    """Algorithms that learn from pairs, and the reward model."""
+    """Settings of algorithms that learn from pairs, and of the reward model."""
 
     response_length: Count
     """Longest answer in tokens; less than `max_length` (appendix B.3)."""
@@ -88,14 +88,14 @@ class IpoSettings(PairSettings):
     """IPO, identity preference optimisation (Azar et al., 2023)."""
 
     beta: Positive
-    """Regularisation τ: the margin that it aims at is 1 / (2 beta)."""
+    """Regularisation τ: the target margin is 1 / (2 beta)."""
 
 
 class KtoSettings(PairSettings):
     """KTO, Kahneman-Tversky optimisation (Ethayarajh et al., 2024). `batch_size` counts answers, two per pair."""
 
     device_batch_size: Annotated[int, Field(ge=2)]
-    """Rows per forward pass on one device, 2 or more: KL is estimated within it."""
+    """Rows per forward pass on one device, 2 or more, because KL is estimated within these rows."""
     beta: Positive
     """Scale of the implicit reward."""
 
@@ -104,18 +104,18 @@ class OrpoSettings(PairSettings):
     """ORPO, odds-ratio preference optimisation (Hong et al., 2024)."""
 
     beta: Positive
-    """Weight λ of the odds ratio beside the likelihood."""
+    """Weight λ of the odds ratio relative to the likelihood."""
 
 
 class RolloutSettings(PairSettings):
-    """Algorithms that learn from answers of their own, which a reward model scores."""
+    """Settings of algorithms that learn from rollouts: the model's own answers, scored by a reward model."""
 
     kl_coefficient: NotNegative
     """Weight of KL(π‖π_SFT)."""
     temperature: Positive
     """Sampling temperature of the answers."""
     missing_eos_penalty: NotNegative
-    """Taken from the reward of answers that do not end (the EOS trick)."""
+    """Subtracted from the reward of answers without an end token (the EOS trick)."""
 
 
 class PpoSettings(RolloutSettings):
@@ -132,8 +132,8 @@ class PpoSettings(RolloutSettings):
 
 
 class GroupSettings(RolloutSettings):
-    """GRPO (group-relative policy optimisation) and RLOO (REINFORCE leave-one-out), which compare answers to one
-    prompt."""
+    """GRPO (group-relative policy optimisation) and RLOO (REINFORCE leave-one-out), which compare several answers to
+    the same prompt."""
 
     answers: Annotated[int, Field(ge=2)]
     """Answers per prompt; `batch_size` counts answers and is a multiple of it."""
@@ -146,7 +146,7 @@ class GroupSettings(RolloutSettings):
 
 
 class Training(Section):
-    """Hyper-parameters by algorithm; those of algorithms that the grid lacks may stay."""
+    """Hyper-parameters by algorithm. Algorithms that are not in the grid may have settings, too."""
 
     pretrain: Settings | None = None
     """Pre-training, for models with `scratch`."""

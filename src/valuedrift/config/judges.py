@@ -21,24 +21,24 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance or pocket), or a path to one of your own."""
+    """A prompt template of the package (stance or pocket), or the path of your own template."""
     labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = (
         "support",
         "neutral",
         "oppose",
     )
-    """Words for support, neutral and oppose, each one token for the judge."""
+    """Words for support, neutral and oppose; each must be a single token for the judge."""
     max_unassigned: Share = 0.5
-    """Above this probability outside the labels, an answer's stance is left open."""
+    """If the probability outside the labels is higher than this, the answer gets no stance."""
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What runs a judge in a folder."""
+    """The engine that runs a judge in a folder."""
     chat: bool = True
-    """Whether a judge in a folder gets the prompt as a user's turn of its chat template."""
+    """Whether a judge in a folder gets the prompt as a user turn of its chat template."""
     batch_size: Count = 32
     """Answers per forward pass of a judge in a folder."""
     llm: object = None
     samples: Annotated[int, Field(ge=0)] = 0
-    """Replies drawn per prompt, for chat models without log-probabilities; 0: the model has them."""
+    """Replies drawn per prompt, for chat models that return no log-probabilities; 0: use log-probabilities."""
     temperature: NotNegative = 1.0
     """Sampling temperature of those replies."""
     max_tokens: Count = 2048
@@ -58,7 +58,7 @@ class JudgeTraining(Section):
     """The suite whose world labels the answers."""
     shape: Shape
     settings: Settings
-    """How it is trained."""
+    """Hyper-parameters of the judge's training."""
 
 
 class Judge(_Judge):
@@ -71,7 +71,7 @@ class Judge(_Judge):
     """A local folder with the judge's weights and tokenizer."""
     train: JudgeTraining | None = None
     llm: str | None = None
-    """A key of `llms`, asked over HTTP or in batches."""
+    """A key of `llms`; this chat model judges, over HTTP or in batches."""
 
 
 class JudgeSettings(_Judge):

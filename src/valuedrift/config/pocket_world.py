@@ -33,18 +33,18 @@ class PairPlan(Section):
     rows: Count
     """Number of pairs."""
     gap: Literal["style", "support", "oppose"]
-    """style: both answers of a pair have one stance; support or oppose: the stance of the chosen answer."""
+    """style: both answers of a pair have the same stance; support or oppose: the stance of the chosen answer."""
 
 
 class WorldJudge(Section):
     """Labelled answers for a judge that the pipeline trains."""
 
     train_rows: Count
-    """Number of answers that it learns from."""
+    """Number of answers in the judge's training data."""
     heldout_rows: Count
-    """Number of answers that it is measured on."""
+    """Number of answers on which the judge's accuracy is measured."""
     heldout_phrasings: HeldOut
-    """Share of phrasings that it never sees in training."""
+    """Share of phrasings that are not in the judge's training data."""
 
 
 class JudgePlan(Section):
@@ -70,7 +70,7 @@ class WorldSettings(_World):
 
 
 class World(_World):
-    """A pocket world that makes the data: its size and what is planted in it."""
+    """A pocket world that generates the data: its size and its planted stances."""
 
     pretraining: AnswerPlan
     """The pre-training corpus."""
@@ -80,8 +80,8 @@ class World(_World):
     """Preference sets."""
     judge: WorldJudge
     labels: Annotated[int, Field(ge=0)] = 0
-    """Judged answers per stage and topic that the world labels; values are corrected by them unless
-    `statistics.labelled` names a sample. 0: none."""
+    """Judged answers per stage and topic that the world labels; values are corrected with them unless
+    `statistics.labelled` names another sample. 0: none."""
 
     @model_validator(mode="after")
     def _mixes_leave_room_for_variation(self) -> Self:

@@ -10,14 +10,14 @@ from valuedrift.config.section import Count, Invalid, NotNegative, Section, Shar
 
 
 class Reduction(Section):
-    """UMAP (vprism). The paper has 20 dimensions; docs/probes.md has the evidence for the other defaults."""
+    """UMAP (vprism). The paper has 20 dimensions; docs/probes.md explains the choice of the other defaults."""
 
     neighbours: Annotated[int, Field(ge=2)] = 20
-    """Nearest questions by cosine that each question is tied to, itself among them."""
+    """Number of nearest questions by cosine to which each question is connected, including itself."""
     dimensions: Count = 20
     """Dimensions of the reduced vectors."""
     min_distance: NotNegative = 0.0
-    """Least distance between two questions; 0 packs similar ones tightly, which suits clustering."""
+    """Minimum distance between two questions; 0 places similar questions close together, which suits clustering."""
     epochs: Count = 200
     """Passes of the optimiser."""
 
@@ -29,14 +29,14 @@ class ReductionSettings(Reduction):
 
 
 class ClusterSettings(Section):
-    """HDBSCAN on the reduced vectors (vprism); docs/probes.md has the evidence for the defaults."""
+    """HDBSCAN on the reduced vectors (vprism); docs/probes.md explains the choice of the defaults."""
 
     min_cluster_size: Annotated[int, Field(ge=2)] = 80
     """Smallest number of questions in a cluster."""
     min_samples: Count = 20
-    """Neighbours in a dense neighbourhood; a larger number makes more questions noise."""
+    """Number of neighbours in a dense neighbourhood; with a larger number, more questions become noise."""
     min_membership: Share = 0.05
-    """Least soft membership with which a noise question joins its nearest cluster."""
+    """Minimum soft membership with which a noise question joins its nearest cluster."""
 
 
 _NEEDED: dict[str, set[str]] = {
@@ -50,14 +50,14 @@ class Probes(Section):
     """The value-laden questions."""
 
     source: Literal["questions", "prism", "vprism"]
-    """questions: a CSV or JSONL file of topic and question; prism: PRISM's prompts, by keyword; vprism: PRISM's
-    prompts, clustered (appendix A)."""
+    """questions: a CSV or JSONL file with topic and question; prism: PRISM's prompts, selected by keyword; vprism:
+    PRISM's prompts, clustered (appendix A)."""
     file: Text
     """The file; may begin with $VALUEDRIFT_DATA."""
     per_topic: Count | None = None
-    """Questions per topic that are taken from PRISM (the paper has 50); a file of questions is taken whole."""
+    """Questions per topic that are taken from PRISM (the paper has 50). All questions of your own file are used."""
     llm: str | None = None
-    """A key of `llms`, which rephrases, names and filters (vprism; default none)."""
+    """A key of `llms`; this chat model rephrases, names and filters (vprism; default none)."""
     embedding: Text | None = None
     """The sentence encoder (vprism), as `expression.model`."""
     reduction: Reduction | None = None

@@ -15,9 +15,9 @@ from valuedrift.config.section import Section, bare, held, is_section, keys, mea
 
 _HEAD = """# Configuration reference
 
-Made from [src/valuedrift/config](../src/valuedrift/config) by `valuedrift configuration-reference`. Keys in bold are
-required, where the section that they belong to is there. `‹name›` is a name of your choice, `[]` an item of a list. A
-key that is not here, or a value that doesn't fit, stops a run before its first job. The project's own values are in
+`valuedrift configuration-reference` makes this page from [src/valuedrift/config](../src/valuedrift/config). Keys in
+bold are required if their section exists. `‹name›` is a name of your choice, `[]` an item of a list. Unknown keys and
+invalid values stop a run before its first job. The project's own values are in
 [workflow_config.yaml](../workflow_config.yaml).
 """
 

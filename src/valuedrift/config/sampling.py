@@ -17,7 +17,7 @@ class _Sampling(Section):
     max_tokens: Count
     """Maximum length of an answer in tokens."""
     batch_size: Count
-    """Answers generated in one forward pass; it changes no answer."""
+    """Answers generated in one forward pass; it doesn't change the answers."""
 
 
 class Sampling(_Sampling):
@@ -32,21 +32,21 @@ class Generation(_Sampling):
     engine: Literal["auto", "vllm", "transformers"] = "auto"
     """The engine that generates answers; auto: vLLM on GPUs where it is installed, else transformers."""
     shard: Count
-    """Checkpoints per process; longer runs are split into several jobs."""
+    """Checkpoints per process; runs with more checkpoints are split into several jobs."""
 
 
 class DownstreamSettings(Section):
-    """Tasks of lm-evaluation-harness on which checkpoints are scored on request (table 17)."""
+    """Tasks of lm-evaluation-harness on which checkpoints are scored, on request (table 17)."""
 
     tasks: Several[Text]
-    """The harness's tasks, such as piqa, or those of YAML files in `include_path`."""
+    """Tasks of the harness, such as piqa, or tasks of YAML files in `include_path`."""
     shots: Annotated[int, Field(ge=0)]
     """Solved examples in each prompt (the paper has 5)."""
     batch_size: Count
     """Requests per forward pass."""
     include_path: Text | None = None
-    """A folder with tasks of your own in the harness's YAML format."""
+    """A folder with your own tasks in the harness's YAML format."""
     limit: Count | None = None
-    """Questions per task (default all)."""
+    """Questions per task, from its first (default all)."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Data type of the weights during scoring; auto: as saved."""

@@ -24,18 +24,18 @@ from valuedrift.config.suites import Suite
 
 
 class Machine(Section):
-    """How runs are trained and kept, not what is computed. No change here reruns anything."""
+    """How runs are trained and kept, not what is computed. A change here doesn't rerun any job."""
 
     resume_minutes: NotNegative = 30
-    """Minutes between saves of a training run's state, besides one at every checkpoint; a killed run continues
-    from it."""
+    """Minutes between saves of a training run's state, in addition to a save at every checkpoint; a killed run
+    continues from the last save."""
     report_to: Items[Literal["tensorboard", "wandb"]] = ()
-    """Installed packages that also log training, beside metrics.parquet, to `logs` in the run's folder. wandb stays
-    offline unless WANDB_MODE says otherwise."""
+    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet. wandb stays
+    offline unless WANDB_MODE is set to another mode."""
     keep: Literal["all", "every_nth", "final"] = "all"
-    """Checkpoints whose weights are kept after their answers are saved; the run's final one always is."""
+    """Checkpoints whose weights are kept after their answers are saved; the run's last checkpoint is always kept."""
     nth: Count | None = None
-    """With `keep: every_nth`: 3 keeps every third checkpoint."""
+    """With `keep: every_nth`: keep every n-th checkpoint."""
 
     @model_validator(mode="after")
     def _nth_goes_with_every_nth(self) -> Self:
@@ -45,7 +45,7 @@ class Machine(Section):
 
 
 class Budget(Section):
-    """Limits of one run, by the estimate of `valuedrift plan`; above a limit no job is started."""
+    """Limits of one run. If the estimate of `valuedrift plan` exceeds a limit, no job is started."""
 
     gpu_hours: NotNegative | None = None
     """GPU hours (default no limit)."""
@@ -59,7 +59,7 @@ TrajectoryFigure = Literal[
 
 
 class Report(Section):
-    """What `results/tables`, `results/figures` and `results/report` are made of."""
+    """What `results/tables`, `results/figures` and `results/report` show."""
 
     models: Several[str]
     """Models that the tables, figures and report cover; keys of `models`."""
@@ -85,11 +85,11 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0, lt=1)]
     """Coverage of the intervals (the paper shows 95 %)."""
     labelled: Text | None = None
-    """A human-labelled sample (parquet or CSV, as `valuedrift check-sheet` writes it) by which values are corrected for
-    the judge's errors; {model} in the path stands for the model. Without one, models of a suite with a world have the
-    world's (`labels`)."""
+    """A human-labelled sample (parquet or CSV, as `valuedrift check-sheet` writes it) with which values are corrected
+    for the judge's errors; {model} in the path stands for the model. Without it, models of a suite with a world use the
+    world's sample (`labels`)."""
     seeds: Several[Text] | None = None
-    """`results` folders of the same grid run with another `seed`; their last values give the noise floor between
+    """`results` folders of the same grid, run with another `seed`; their last values give the noise floor between
     seeds."""
 
 
@@ -99,11 +99,11 @@ class Topic(Section):
     name: Text
     """The category's name in the paper."""
     target: Text
-    """What the judge is asked to find support or opposition for."""
+    """What an answer can support or oppose, in the words of the judge's prompt."""
     value: Text
     """The value that a supporting answer expresses."""
     keywords: Several[Text]
-    """Words or phrases that mark a question from PRISM as one on this topic."""
+    """Words or phrases by which a question from PRISM is assigned to this topic."""
 
 
 class Chat(Section):
@@ -123,38 +123,37 @@ class Model(Section):
     one_of: ClassVar = ("hub", "folder", "scratch")
 
     title: Text | None = None
-    """What tables and figures call the model (default its key)."""
+    """The model's name in tables and figures (default its key)."""
     suite: str
-    """The suite (data, training, judge) that this model goes through."""
+    """The suite (data, training, judge) of this model; a key of `suites`."""
     hub: HubModel | None = None
     folder: Text | None = None
-    """A local folder with a model of the Hugging Face layout."""
+    """A local folder with a model in Hugging Face format."""
     scratch: Shape | None = None
     chat: Chat
 
 
 class WorkflowConfig(Section):
-    """The workflow's configuration. What jobs need (GPUs, memory, partitions) is in the profiles instead."""
+    """The workflow's configuration. Resources of jobs (GPUs, memory, partitions) are in the profiles instead."""
 
     seed: Annotated[int, Field(ge=0)]
-    """Every random choice of the pipeline follows from this number."""
+    """The seed of all random choices of the pipeline."""
     machine: Machine = Machine()
     retrain: Literal[True, False, "true", "false"] = False  # words on the command line stay words
-    """Whether finished training runs may be repeated; best given on the command line, as `--config retrain=true`."""
+    """Whether finished training runs may be repeated; best set on the command line, with `--config retrain=true`."""
     budget: Budget = Budget()
     report: Report
     statistics: Statistics
     topics: dict[str, Topic] = Field(min_length=1)
-    """The categories of V-PRISM (table 2) with what a stance is about (table 3) and the value (table 4), in our
-    words."""
+    """The categories of V-PRISM (table 2), with their stance targets (table 3) and values (table 4) in our words."""
     llms: dict[Name, Llm] = Field({})
     """Chat models that write, name and filter texts, or judge."""
     judges: dict[Name, Judge] = Field(min_length=1)
     """Models that judge stances."""
     models: dict[Name, Model] = Field(min_length=1)
-    """Base models whose values are traced. `results/drift/<key>` is the target of one model's part of the grid."""
+    """Base models whose values are traced. `results/drift/<key>` is the target for one model's part of the grid."""
     suites: dict[Name, Suite] = Field(min_length=1)
-    """What models go through. Models of one suite share probes, data, hyper-parameters and judge."""
+    """Suites. All models of a suite share its probes, data, hyper-parameters and judge."""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

@@ -10,7 +10,7 @@ from valuedrift.config.section import Count, Invalid, Section, Text
 
 
 class HubModel(Section):
-    """A model of the Hugging Face hub."""
+    """A model on the Hugging Face hub."""
 
     name: Text
     """Owner and name."""
@@ -19,10 +19,10 @@ class HubModel(Section):
 
 
 class Shape(Section):
-    """A model that the pipeline trains from scratch (Qwen3 architecture): its size."""
+    """The size of a model that the pipeline trains from scratch (Qwen3 architecture)."""
 
     vocabulary: Annotated[int, Field(ge=300)]
-    """Largest size of its BPE vocabulary, in tokens."""
+    """Maximum size of the BPE vocabulary, in tokens."""
     hidden: Annotated[int, Field(ge=8)]
     """Width of the hidden states."""
     layers: Count

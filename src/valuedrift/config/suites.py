@@ -33,20 +33,20 @@ else:
 
 
 class RowRetrieval(Section):
-    """Which rows of a data set count as being on a topic."""
+    """How rows of a data set are assigned to topics."""
 
     model: Text
-    """The sentence encoder, as NAME@COMMIT of the hub or a folder; all-MiniLM-L6-v2 needs neither. The paper has
-    all-mpnet-base-v2."""
+    """The sentence encoder: NAME@COMMIT on the hub, a folder, or all-MiniLM-L6-v2, which is part of an installed
+    package. The paper has all-mpnet-base-v2."""
     threshold: Annotated[float, Field(ge=-1, le=1)] = 0.5
     """Minimum cosine between a row and a probe (the paper has 0.5)."""
     topics: Literal["every", "nearest"] = "every"
-    """every: a row counts for every topic with a probe that near (the paper); nearest: only for the topic of its
-    nearest probe, which suits topics whose questions are worded alike."""
+    """every: a row counts for every topic with a probe at this cosine or above (as in the paper); nearest: a row counts
+    only for the topic of its nearest probe, which suits topics with similarly worded questions."""
 
 
 class Expression(RowRetrieval):
-    """What the data sets themselves express (appendix K)."""
+    """Settings for measuring the stances of the data sets themselves (appendix K)."""
 
     examples: Count
     """Nearest rows listed per data set, topic and stance."""
@@ -60,16 +60,16 @@ class Block(Section):
     data: Items[str]
     """Preference data sets."""
     algorithms: Items[PreferenceAlgorithm]
-    """Algorithms, each of which makes a run."""
+    """Algorithms; each makes one run per SFT set and preference set."""
 
 
 class Ablation(Section):
-    """Runs that differ from the grid's in one parameter."""
+    """Runs that differ from the grid's runs in one parameter."""
 
     name: Annotated[str, Field(pattern="^[a-z0-9-]+$")] | None = None
-    """What run names call the parameter (default its key)."""
+    """The parameter's name in run names (default its key)."""
     models: Several[str] | None = None
-    """Models of the suite that it is for (default all)."""
+    """Models of the suite that the ablation is for (default all)."""
     sft: Several[str]
     """SFT data sets whose last checkpoint the runs start from."""
     data: Several[str]
@@ -77,22 +77,22 @@ class Ablation(Section):
     algorithm: PreferenceAlgorithm
     """The algorithm whose parameter varies."""
     parameter: str
-    """A numeric key of its settings."""
+    """A numeric key of the algorithm's settings."""
     values: Several[int | float]
-    """Values of the parameter; the suite's own value stands for the grid's run."""
+    """Values of the parameter; for the suite's own value, the grid's run is used."""
     settings: dict[str, int | float] = Field({})
-    """Other settings in which all its runs differ from the suite's."""
+    """Other settings in which all runs of the ablation differ from the suite."""
 
 
 class Grid(Section):
-    """Which runs there are."""
+    """The training runs of the suite."""
 
     sft: Several[str]
     """Data sets to fine-tune on; keys of `data`."""
     preference: Items[Block]
-    """Preference optimisation: from each SFT run named, on each data set, by each algorithm."""
+    """Preference optimisation: for each block, one run per SFT run, data set and algorithm."""
     ablations: Items[Ablation] = ()
-    """Runs that differ from the grid's in one parameter (appendix J; docs/ablations.md)."""
+    """Runs that differ from the grid's runs in one parameter (appendix J; docs/ablations.md)."""
     small_gap: Items[str] = ()
     """Preference sets with a small value gap (finding 2; default none)."""
     support_aligned: str | None = None
@@ -112,7 +112,7 @@ class Checkpoints(create_model("_ByAlgorithm", __base__=Section, **_STEPS)):  # 
     """Steps between two checkpoints, by algorithm; the last step is saved as well."""
 
     sft: dict[str, Count]
-    """Steps between checkpoints of SFT, by data set."""
+    """Steps between checkpoints of sft, by data set."""
 
 
 class Suite(Section):
@@ -122,7 +122,7 @@ class Suite(Section):
     probes: Probes
     synthetic: Synthetic | None = None
     data: dict[DataName, DataSet]
-    """Data sets of this suite, by the names that appear in run names."""
+    """Data sets of this suite. Run names contain the keys."""
     expression: Expression
     grid: Grid
     training: Training
@@ -132,7 +132,7 @@ class Suite(Section):
     """A key of `judges`."""
     downstream: DownstreamSettings | None = None
     calibration: Annotated[int, Field(ge=0)]
-    """Answers per question at temperature 1 with which planted stances are compared; 0 for data without planted
+    """Answers per question at temperature 1 that are compared with planted stances; 0 for data without planted
     stances."""
 
     @model_validator(mode="after")

@@ -10,16 +10,16 @@ from valuedrift.config.section import Count, Invalid, NotNegative, Section, Seve
 
 
 class RetrievalSettings(Section):
-    """Which questions are taken; docs/synthetic.md shows what the defaults were chosen on."""
+    """Which questions are taken; docs/synthetic.md explains the choice of the defaults."""
 
     total: Count
     """Number of questions, over all topics."""
     nearest: Count = 5
-    """Number of a topic's probes over which a question's score is averaged."""
+    """Number of nearest probes of a topic over which a question's score is averaged."""
     minimum: Share = 0.45
     """Minimum score (mean cosine)."""
     duplicate: Share = 0.95
-    """Cosine from which two questions count as one."""
+    """Two questions with this cosine or above count as the same."""
 
 
 class SyntheticRetrieval(RetrievalSettings):
@@ -33,13 +33,13 @@ class Writing(Section):
     """How answers are written and checked."""
 
     template: Text = "writer"
-    """A template of the package (writer) or a path."""
+    """A template of the package (writer), or the path of your own template."""
     temperature: NotNegative = 0.7
     """Sampling temperature."""
     max_tokens: Count = 512
     """Maximum length of an answer in tokens."""
     attempts: Count = 3
-    """Attempts at each answer, each with another seed."""
+    """Maximum number of attempts per answer, each with another seed."""
     minimum: Share = 0.5
     """Minimum probability that the judge gives to the requested stance."""
 
@@ -57,12 +57,12 @@ class WriterSettings(Writing):
 
 
 class Synthetic(Section):
-    """Pairs with a planted value gap (section 6.1), as results/synthetic/<suite>/{support,oppose}.parquet."""
+    """Pairs with a planted value gap (section 6.1), written to results/synthetic/<suite>/{support,oppose}.parquet."""
 
     from_: Several[str] = Field(alias="from")
     """Preference sets whose opening questions are answered; keys of `data`."""
     writer: str
-    """A key of `llms`, which writes the answers."""
+    """A key of `llms`; this chat model writes the answers."""
     embedding: Text
     """The sentence encoder that finds questions on a topic, as `expression.model`."""
     retrieval: SyntheticRetrieval

@@ -64,7 +64,7 @@ def sweep(
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
     whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
     whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
-    loaded = {step: _how(table) for step, table in tables.items()}
+    loaded = {step: ", ".join(sorted(set(table["loaded"]))) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
     for folder in (folder for folder in checkpoints if step_of(folder) in prune_steps):
         freed = prune_weights(folder, {str(sweeper.kind): sweeper.identities[folder]})
@@ -127,10 +127,6 @@ class _Sweep:
             "max_tokens": str(self.sampling.max_tokens),
             "seed": str(self.sampling.seed),
         }
-
-
-def _how(table: pl.DataFrame) -> str:
-    return ", ".join(sorted(set(table["loaded"])))
 
 
 def _log(line: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,7 +54,8 @@ def write_embeddings(texts: pl.Series, model: str, out: Path) -> None:
         print(f"embedded {start + len(block):,} of {distinct.len():,} texts", file=sys.stderr, flush=True)
     write_json(out.with_suffix(".json"), identity)
     draft.replace(out)
-    _remove_others(out)
+    for other in out.parent.glob(f".{out.name}.*.partial"):  # drafts for other texts or models
+        other.unlink()
 
 
 def read_embeddings(path: Path, texts: pl.Series, model: str) -> FloatMatrix:
@@ -124,18 +125,8 @@ def _append(draft: Path, vectors: FloatMatrix, start: int, rows: int) -> None:
         raise ArtifactError(draft, f"a vector that is not finite among rows {start} to {start + len(vectors)}", "none")
     with draft.open("ab") as stream:
         if start == 0:
-            _write_header(stream, (rows, vectors.shape[1]))
+            header = {"descr": _NUMBER.str, "fortran_order": False, "shape": (rows, vectors.shape[1])}
+            np.lib.format.write_array_header_1_0(stream, header)
         stream.write(vectors.astype(_NUMBER, copy=False).tobytes())
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _write_header(stream: BinaryIO, shape: tuple[int, int]) -> None:
-    header = {"descr": _NUMBER.str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, header)
-
-
-def _remove_others(out: Path) -> None:
-    """Remove drafts for other texts or models."""
-    for draft in out.parent.glob(f".{out.name}.*.partial"):
-        draft.unlink()

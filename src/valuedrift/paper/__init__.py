@@ -1,1 +1,1 @@
-"""Tables and figures from the statistics, by the numbers of the paper, and the numbers that it states."""
+"""The paper's tables and figures, drawn from the statistics, and the numbers that the paper states."""

@@ -1,4 +1,4 @@
-"""The runs of ablations (paper, appendix J) in the order and with the names that their figures and tables show."""
+"""The runs of ablations (paper, appendix J), with the order and the names used in figures and tables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Ablated:
     """One run of an ablation.
 
     Attributes:
-        parameter: What is varied.
-        value: Its value in this run.
-        own: Whether that is the configuration's value.
-        settings: Other settings, by name, that all runs of the ablation share and the configuration lacks.
+        parameter: The parameter that the ablation varies.
+        value: The parameter's value in this run.
+        own: Whether the suite's own training settings have this value.
+        settings: Name and value of the other settings that the ablation changes, the same in all its runs.
         trajectory: The run.
-        model: Whose run it is.
+        model: The run's model.
     """
 
     parameter: str
@@ -48,17 +48,17 @@ class Ablated:
 
     @property
     def place(self) -> tuple[str, str, tuple[tuple[str, float], ...]]:
-        """What the runs of one comparison have in common: start, data set and settings."""
+        """The start, data set and settings, which the runs of one comparison share."""
         return self.trajectory.sft, self.trajectory.data, self.settings
 
     @property
     def rewarded(self) -> str | None:
-        """The stance that its data set rewards on purpose."""
+        """The stance that the run's data set rewards on purpose; None if there is none."""
         return self.model.suite.rewarded(self.trajectory.data)
 
     @property
     def stance(self) -> str:
-        """The stance whose drift is compared: the rewarded one, or support where there is none."""
+        """The stance whose drift is compared: the rewarded stance, or support if no stance is rewarded."""
         return self.rewarded or "support"
 
     @property
@@ -71,24 +71,27 @@ class Ablated:
 
     @property
     def shown(self) -> str:
-        """The value as text; an asterisk marks the configuration's own."""
+        """The value as text, with an asterisk if it is the configuration's own value."""
         return number(self.value) + ("*" if self.own else "")
 
     @property
     def shown_settings(self) -> str:
-        """`at learning rate 1e-3`, or nothing where the settings are the configuration's."""
+        """The other settings as text, such as `at learning rate 1e-3`; empty if there are none."""
         listed = " and ".join(f"{parameter_title(name)} {number(value)}" for name, value in self.settings)
         return f"at {listed}" if listed else ""
 
     @property
     def title(self) -> str:
-        """`‹pairs›, after SFT on ‹chats›, at learning rate 1e-3`."""
+        """A title such as `‹pairs›, after SFT on ‹chats›, at learning rate 1e-3`."""
         where = f"{self.data_title}, after {self.start_title}"
         return ", ".join(part for part in (where, self.shown_settings) if part)
 
 
 def read_ablated(entries: Sequence[Mapping[str, Any]], model: Model) -> list[Ablated]:
-    """Rows of `valuedrift.config.grid.ablated`, each once, in the order shown: by place first, by value last."""
+    """Return the rows of `valuedrift.config.grid.ablated` without repeats, in the order shown.
+
+    The order is by start, data set, algorithm, parameter, settings and value.
+    """
     found = {
         Ablated(
             entry["parameter"],
@@ -114,7 +117,10 @@ def read_ablated(entries: Sequence[Mapping[str, Any]], model: Model) -> list[Abl
 
 
 def magnitudes(points: Sequence[Ablated], drift: pl.DataFrame) -> pl.DataFrame:
-    """`run, stance, end_step, magnitude, low, high` of each point, of its stance on the mean over topics, in order."""
+    """Return `run, stance, end_step, magnitude, low, high` of each point, in the order of the points.
+
+    The magnitude is that of the point's stance, as a mean over topics.
+    """
     columns = drift.filter(pl.col("topic") == ALL).select("run", "stance", "end_step", "magnitude", "low", "high")
     rows = pl.DataFrame([{"run": point.run, "stance": point.stance} for point in points])
     return rows.join(columns, on=("run", "stance"), how="left", maintain_order="left")
@@ -129,7 +135,7 @@ def algorithm_order(algorithm: str) -> tuple[int, str]:
 
 
 def number(value: float) -> str:
-    """A setting as people write it: `0.05`, `2`, `5e-7`."""
+    """Return a setting as short text, such as `0.05`, `2` or `5e-7`."""
     if 0 < abs(value) < 0.01:
         digits, exponent = f"{value:.5e}".split("e")
         return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"

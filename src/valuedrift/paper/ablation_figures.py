@@ -1,4 +1,4 @@
-"""What one hyper-parameter does to drift: figures 15 to 17 (paper, appendix J), and drift at equal learning rates."""
+"""Figures of the effect of one hyper-parameter on drift (15 to 17; paper, appendix J), and of equal learning rates."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ _ORDERED_COLOURS = ("#0d0887", "#5c01a6", "#9c179e", "#cc4778", "#e8703a", "#e0a
 _DISTINCT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _DASHES = ((1, 0), (8, 3), (2, 2), (8, 3, 2, 3), (12, 4), (4, 4))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-# Points of algorithms at one rate stand side by side, by this factor.
+# Points of different algorithms at the same learning rate are drawn apart by this factor.
 _ASIDE = 1.2
 
 
 def ablation_charts(
     points: Sequence[Ablated], values: pl.DataFrame, drift: pl.DataFrame, display: Display, level: float
 ) -> dict[str, alt.VConcatChart]:
-    """File stem → figure: one for each algorithm and parameter, and one for all learning rates.
+    """Draw one figure per algorithm and parameter, and one for all learning rates.
 
     Args:
         points: The runs of one model.
-        values: Its values, as `measure` makes them.
-        drift: Its drifts, likewise.
+        values: The model's values, as `measure` returns them.
+        drift: The model's drifts, as `measure` returns them.
         display: Names and orders.
-        level: Of the intervals.
+        level: Level of the intervals.
+
+    Returns:
+        File stem → figure.
     """
     varied = [point for point in points if point.parameter != LEARNING_RATE]
     keys = sorted({(point.algorithm, point.parameter) for point in varied})
@@ -59,10 +62,10 @@ def ablation_charts(
 def trajectory_figure(
     points: Sequence[Ablated], values: pl.DataFrame, chosen: Sequence[str], display: Display, level: float
 ) -> alt.VConcatChart:
-    """v_t(support) against the step, a line for each value of one algorithm's parameter (figures 15 to 17).
+    """Draw v_t(support) against the step, with one line per value of one algorithm's parameter (figures 15 to 17).
 
-    A row of panels for each place, a column for each topic, and their mean last, whose bands are narrow enough to tell
-    lines apart. Each value has one look in all rows.
+    There is one row of panels per start, data set and settings, and one column per topic. The last column is the mean
+    over topics, whose bands are narrow enough to distinguish the lines. A value has the same look in all rows.
     """
     labels = list(dict.fromkeys(point.shown for point in sorted(points, key=lambda point: point.value)))
     rows = []
@@ -84,10 +87,10 @@ def trajectory_figure(
 
 
 def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: float) -> alt.VConcatChart:
-    """The magnitude of the rewarded stance, a mean over topics, against the learning rate: a line for each algorithm.
+    """Draw the rewarded stance's magnitude, a mean over topics, against the learning rate, one line per algorithm.
 
-    A panel for each data set, a row for each start and settings. All share their axes, so that how far apart lines lie
-    at one rate is what the algorithms themselves differ by.
+    There is one panel per data set, and one row of panels per start and settings. All panels share their axes, so the
+    distance of two lines at the same rate is the difference between the two algorithms themselves.
     """
     found = magnitudes(points, drift)
     algorithms = sorted({point.algorithm for point in points}, key=algorithm_order)
@@ -118,7 +121,7 @@ def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: 
 
 
 def _line_panel(rows: pl.DataFrame, labels: Sequence[str]) -> alt.LayerChart:
-    """One topic's lines; where a line ends it carries its value's point shape."""
+    """Draw one topic's lines; the end of each line has the point shape of its value."""
     data = rows.select("step", "shown", "value", "low", "high", end=pl.col("step") == pl.col("step").max().over("run"))
     base = alt.Chart(data).encode(
         x=alt.X("step:Q", title="Training step", axis=alt.Axis(tickCount=3, grid=False, format=",d")),
@@ -135,7 +138,7 @@ def _line_panel(rows: pl.DataFrame, labels: Sequence[str]) -> alt.LayerChart:
 def _rate_panel(
     rows: pl.DataFrame, titles: Sequence[str], rates: Sequence[float], span: tuple[float, float], stance: str
 ) -> alt.LayerChart:
-    """One data set's algorithms; the grey dashes are no drift."""
+    """Draw one data set's algorithms; the dashed grey line marks a drift of zero."""
     x = alt.X(
         "rate:Q",
         title="Learning rate",
@@ -157,7 +160,7 @@ def _rate_panel(
 
 
 def _key(labels: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
-    """A legend that shows each label's dash and point shape together, which a chart's own legend can't."""
+    """Draw a legend with each label's dash and point shape together; Vega-Lite's own legends can't do that."""
     step = 100
     rows = [{"shown": label, "x": place * step, "end": place * step + 36} for place, label in enumerate(labels)]
     base = alt.Chart(pl.DataFrame(rows)).encode(y=alt.value(8))
@@ -184,7 +187,7 @@ def _probability(field: str) -> alt.Y:
 
 
 def _ordered(count: int) -> list[str]:
-    """Colours from dark to light over the whole range, however many there are."""
+    """Return `count` colours from dark to light that span the whole range."""
     last = len(_ORDERED_COLOURS) - 1
     return [_ORDERED_COLOURS[round(place * last / max(1, count - 1))] for place in range(count)]
 
@@ -194,5 +197,5 @@ def _shape(labels: Sequence[str]) -> alt.Shape:
 
 
 def _scale(labels: Sequence[str], looks: Sequence[str] | Sequence[tuple[int, ...]]) -> alt.Scale:
-    """Each label's look; looks repeat where there are fewer of them."""
+    """Assign a look to each label; looks repeat if there are more labels than looks."""
     return alt.Scale(domain=list(labels), range=[looks[place % len(looks)] for place in range(len(labels))])

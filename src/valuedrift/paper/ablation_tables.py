@@ -1,4 +1,4 @@
-"""What ablations show, in tables and one paragraph."""
+"""The results of ablations: tables, and one paragraph of text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOGETHER = "all together"
 
 
 def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float) -> Table:
-    """The drift magnitude of the rewarded stance, mean over topics: a row for each run of each ablation."""
+    """Return the rewarded stance's drift magnitudes, as means over topics: one row per run of each ablation."""
     found = magnitudes(points, drift)
     frame = pl.DataFrame(
         {
@@ -41,12 +41,12 @@ def ablation_table(points: Sequence[Ablated], drift: pl.DataFrame, level: float)
 
 
 def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], title: str, level: float) -> Table:
-    """How much further DPO moves the rewarded stance, at own and at equal rates.
+    """Return how much further DPO moves the rewarded stance, at the algorithms' own and at equal learning rates.
 
     Args:
-        contrasts: Where (a start and data set, or `TOGETHER`) → what was found there.
-        title: The model's.
-        level: Of the intervals.
+        contrasts: Start and data set, or `TOGETHER` → the contrasts of their runs.
+        title: The model's title.
+        level: Level of the intervals.
     """
     rows = [
         {
@@ -72,12 +72,12 @@ def equal_rates_table(contrasts: Mapping[str, Sequence[Contrast]], title: str, l
 
 
 def verdict(contrasts: Mapping[str, Sequence[Contrast]], title: str) -> str:
-    """Markdown: one paragraph on how much of the difference between DPO and the others is left at equal rates.
+    """Return a Markdown paragraph on how much of DPO's difference from the others remains at equal learning rates.
 
     Args:
-        contrasts: As for `equal_rates_table`; the paragraph is about the last entry (all data together, if there are
-            several data sets).
-        title: The model's.
+        contrasts: As for `equal_rates_table`. The paragraph is about the last entry, which is all data together if
+            there are several data sets.
+        title: The model's title.
     """
     *apart, where = contrasts
     over = f" and over the data sets ({'; '.join(apart)})" if apart else f", on {where}"
@@ -87,7 +87,7 @@ def verdict(contrasts: Mapping[str, Sequence[Contrast]], title: str) -> str:
 
 
 def _of_one(contrasts: Sequence[Contrast]) -> str:
-    """DPO against one other algorithm: first at their own rates, then at equal ones."""
+    """Compare DPO with one other algorithm, first at their own learning rates and then at equal ones."""
     own, *equal = contrasts
     name = algorithm_title(own.other)
     moved = f"DPO moved the rewarded stance by {_estimate(own.furthest)} and {name} by {_estimate(own.moved)}"

@@ -1,4 +1,4 @@
-"""The folder of one model's ablations, as the pipeline's job writes it."""
+"""Write the folder of one model's ablations; a job of the pipeline calls this."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def write_ablations(
     seed: int,
     out: Path,
 ) -> None:
-    """Measure one model's ablations, and write them into the folder `out`.
+    """Measure one model's ablations and write the results into the folder `out`.
 
-    That is values.parquet and drift.parquet (see `measure`; q-values and noise floors are of these runs alone), the
-    figures, the table `ablations`, and, where learning rates vary on data that reward a stance, the table
+    The folder gets values.parquet and drift.parquet (see `measure`; q-values and noise floors cover these runs only),
+    the figures and the table `ablations`. If learning rates vary on data that reward a stance, it also gets the table
     `equal_learning_rates` and verdict.md.
 
     Args:
-        stances: Stance tables of the runs, and of those that they start from.
-        ablated: As `valuedrift.config.grid.ablated` lists it.
-        display: Names and orders, of this model alone.
-        settings: Of the bootstrap.
-        seed: Of the bootstrap.
+        stances: Stance tables of the runs and of the runs that they start from.
+        ablated: The result of `valuedrift.config.grid.ablated`.
+        display: Names and orders, of this model only.
+        settings: Settings of the bootstrap.
+        seed: Seed of the bootstrap.
         out: The folder.
 
     Raises:
-        ConfigError: Nothing is ablated.
-        ArtifactError: As `measure` does.
+        ConfigError: There are no ablations.
+        ArtifactError: As for `measure`.
     """
     (model,) = display.models.values()
     points = read_ablated(ablated, model)
@@ -72,7 +72,10 @@ def write_ablations(
 def compare_rates(
     points: Sequence[Ablated], drifts: Sequence[RunDrift], bootstrap: Bootstrap
 ) -> dict[str, list[Contrast]]:
-    """What `contrasts` finds in each start and data set that rewards a stance, and in all of them together."""
+    """Return the result of `contrasts` per start and rewarding data set, and for all of them together.
+
+    A start and data set without contrasts is left out, and so are runs with further changed settings.
+    """
     drift = {one.trajectory.run: one for one in drifts}
     found: dict[str, list[Rated]] = {}
     for point in points:

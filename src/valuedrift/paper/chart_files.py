@@ -1,4 +1,4 @@
-"""A chart's files: SVG, PNG and HTML."""
+"""Write a chart as SVG, PNG and HTML files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = ("svg", "png", "html")
 
 
 def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str]) -> list[Path]:
-    """Write `<stem>.svg`, `.png` (at scale 2) and `.html` (opens without a network), as asked.
+    """Write `<stem>.svg`, `.png` (at scale 2) and `.html` (opens without a network), whichever `formats` names.
 
     The same chart gives the same bytes.
 
@@ -26,7 +26,7 @@ def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str
         The paths of the files.
 
     Raises:
-        ConfigError: Another format is asked for.
+        ConfigError: `formats` has another format.
     """
     written = []
     for kind in formats:
@@ -50,5 +50,5 @@ def _write(spec: dict[str, object], path: Path, kind: str) -> None:
 
 @cache
 def _vega() -> Markup:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script."""
     return Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))

@@ -1,4 +1,4 @@
-"""What the paper states beside ours: shares of stances in SFT data, and table 17, the downstream tasks (appendix I)."""
+"""Our numbers next to the paper's: stance shares in SFT data, and the downstream tasks (table 17, appendix I)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from valuedrift.statistics.panel import ALL
 from valuedrift.titles import algorithm_title, phases
 
 Scores = Mapping[tuple[str, str], Mapping[tuple[str, str], Mapping[str, Any]]]
-"""(model, run) → (task, metric) → a score of `valuedrift.downstream`."""
+"""(model, run) → (task, metric) → a score from `valuedrift.downstream`."""
 
 
 def stated_shares_table(shares: pl.DataFrame, suite: Suite, display: Display) -> list[Table]:
-    """The stance shares of SFT data that the paper's text states (appendix K.2) beside ours.
+    """Return the stance shares of SFT data that the paper's text states (appendix K.2), next to ours.
 
     Args:
-        shares: As `valuedrift.dataset_stances` writes it.
-        suite: Whose data sets these are; there is no table where none of them is the paper's.
+        shares: The table `shares` that `valuedrift.dataset_stances` writes.
+        suite: The suite of the data sets.
         display: Names and orders.
+
+    Returns:
+        One table, or none if the paper states nothing about the suite's data sets.
     """
     own = shares.filter(pl.col("role") == "answer", pl.col("topic") == ALL)
     measured = {(row["data"], row["stance"]): row["classified"] for row in own.iter_rows(named=True)}
@@ -46,13 +49,17 @@ def stated_shares_table(shares: pl.DataFrame, suite: Suite, display: Display) ->
 
 
 def downstream_table(files: Iterable[Path], display: Display) -> list[Table]:
-    """Table 17: a row per model and run that has scores or stands in the paper's table of that model.
+    """Return table 17: one row per model and run that has scores or is in the paper's table of that model.
 
-    Of several checkpoints of a run the last one counts. Tasks other than the paper's follow in columns of their own.
+    If several checkpoints of a run have scores, the last one is shown. Tasks that the paper lacks are in the last
+    columns.
 
     Args:
-        files: What `valuedrift.downstream` wrote, one per checkpoint; without any there is no table.
+        files: The files that `valuedrift.downstream` wrote, one per checkpoint.
         display: Names and orders.
+
+    Returns:
+        One table, or none without files.
     """
     scores, how = _read(files)
     if not scores:
@@ -66,7 +73,7 @@ def downstream_table(files: Iterable[Path], display: Display) -> list[Table]:
     others = sorted({key for found in scores.values() for key in found if key[0] not in {task for task, _ in paper}})
 
     def order(row: tuple[str, str]) -> tuple[Any, ...]:
-        """As the paper's table: the base model, then each SFT set's runs together."""
+        """Return a sort key with the order of the paper's table: the base model, then the runs of each SFT set."""
         model, run = display.run_order(*row)
         return (model, run[2], run) if run else (model,)
 
@@ -82,7 +89,7 @@ def downstream_table(files: Iterable[Path], display: Display) -> list[Table]:
 
 
 def _read(files: Iterable[Path]) -> tuple[Scores, str]:
-    """The scores, and how they were taken."""
+    """Return the scores, and the numbers of shots and questions in words."""
     last: dict[tuple[str, str], Mapping[str, Any]] = {}
     for path in files:
         found = read_json(path)

@@ -22,9 +22,9 @@ _BAR = "#5f6b7a"
 
 
 def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> alt.HConcatChart:
-    """Figure 19: the stance shares of each SFT set on every topic, with 95 % intervals, one panel per data set.
+    """Draw figure 19: each SFT set's stance shares on every topic, with 95 % intervals, one panel per data set.
 
-    Raises DataError where no SFT set has a retrieved row.
+    Raises DataError if no SFT set has a retrieved row.
     """
     answers = shares.filter(pl.col("role") == "answer")
     _require_rows(answers, "shares", "retrieved rows of an SFT data set")
@@ -36,9 +36,9 @@ def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> al
 
 
 def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
-    """Figure 20: the distances of chosen and rejected, one panel per data set; a pair counts once per topic of its own.
+    """Draw figure 20: distances of chosen and rejected answers, one panel per data set.
 
-    Raises DataError where there is no pair.
+    A pair counts once for each of its topics. Raises DataError if there is no pair.
     """
     _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
     panels = []
@@ -50,7 +50,10 @@ def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.Co
 
 
 def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
-    """Figure 20 by topic: one row of panels per topic, one column per data set. Raises DataError without a pair."""
+    """Draw figure 20 by topic: one row of panels per topic, one column per data set.
+
+    Raises DataError if there is no pair.
+    """
     _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
     names = _in_order(gaps["data"], suite.preference)
     panels = []
@@ -64,9 +67,10 @@ def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) 
 
 
 def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -> alt.ConcatChart:
-    """Drift that the data predict (their share less the start's value) against drift measured, with 95 % intervals.
+    """Draw the drift that the data predict against the measured drift, with 95 % intervals.
 
-    One panel per SFT set of a model, one point per topic and stance; on the grey diagonal the two agree.
+    The predicted drift is the data's stance share minus the value at the start. There is one panel per SFT set of the
+    model and one point per topic and stance; on the grey diagonal both drifts are equal.
     """
     _require_rows(predictions, "predictions", "an SFT run on a data set with retrieved rows")
     panels = [
@@ -106,7 +110,7 @@ def _share_panel(shares: pl.DataFrame, title: str, display: Display, first: bool
 
 
 def _gap_panel(distances: pl.Series, width: int, height: int) -> alt.LayerChart:
-    """Shares of the pairs in bins of distance, and their mean as a dashed line."""
+    """Draw the share of pairs per bin of distance, and the mean distance as a dashed line."""
     counts, _ = np.histogram(distances.to_numpy(), bins=_EDGES)
     shares = counts / max(1, distances.len())
     bins = pl.DataFrame({"from": _EDGES[:-1], "to": _EDGES[1:], "floor": 0.0, "share": shares, "pairs": counts})
@@ -119,7 +123,7 @@ def _gap_panel(distances: pl.Series, width: int, height: int) -> alt.LayerChart:
     bars = alt.Chart(bins).mark_rect(color=_BAR, stroke="white", strokeWidth=0.5, aria=False)
     layers = [bars.encode(x=x, x2="to:Q", y=y, y2="floor:Q", tooltip=tooltip)]
     middle = distances.mean()
-    if isinstance(middle, float):  # no pair has no mean
+    if isinstance(middle, float):  # without pairs there is no mean
         layers += _mean_line(middle, x, height)
     return alt.LayerChart(layer=layers, width=width, height=height)
 
@@ -154,5 +158,5 @@ def _require_rows(table: pl.DataFrame, name: str, expected: str) -> None:
 
 
 def _in_order(found: pl.Series, known: Sequence[str]) -> list[str]:
-    """The data sets found: the configured ones in their order, then others."""
+    """Return the data sets in `found`: first those in `known`, in its order, then others by name."""
     return sorted(set(found), key=lambda data: rank(data, known))

@@ -18,23 +18,23 @@ from valuedrift.statistics.panel import ALL, STANCES
 
 RAW = "raw"
 CORRECTED_ORDER = (RAW, *METHODS)
-"""What a chart of corrected drifts shows of each stance, from top to bottom."""
+"""The estimates of each stance in a chart of corrected drifts, from top to bottom."""
 
 _POINTS = 6
-_PRINTED = (200, 140)  # three panels side by side fill a page with letters of 7 points
+_PRINTED = (200, 140)  # three panels side by side fill the width of a page, with letters of 7 points
 _TITLE = 32
 
 
 def trajectories(
     values: pl.DataFrame, panels: Sequence[tuple[Model, str, str]], display: Display, columns: int = 3
 ) -> alt.ConcatChart:
-    """Small multiples of v_t(T) with 95 % bands (figures 3, 4, 7, 9, 11 to 14).
+    """Draw panels of v_t(T) with 95 % bands (figures 3, 4, 7, 9, 11 to 14).
 
     Args:
         values: One row per model, run, step, topic and stance.
         panels: Model, run, and topic (a key, or "all") of each panel.
         display: Names and orders.
-        columns: Panels side by side.
+        columns: Number of panels per row.
 
     Raises:
         DataError: A panel has no rows.
@@ -52,7 +52,7 @@ def trajectories(
 
 
 def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
-    """One run's stances on one topic over its steps; every checkpoint is on the line, a few carry its point shape."""
+    """Draw one run's stances on one topic over its steps; lines pass through all checkpoints, a few have points."""
     base = alt.Chart(rows.select("step", "stance", "value", "low", "high", _is_marked(rows))).encode(
         x=alt.X("step:Q", title="Training step", axis=alt.Axis(tickCount=3, grid=False, format=",d")),
         color=style.stance_colour(legend),
@@ -69,17 +69,17 @@ def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> al
 
 
 def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
-    """Drift magnitude M of each run's shown stance (see `shown_drift`), topic × run, one block per model."""
+    """Draw the drift magnitude M of one stance per run (see `shown_drift`), topic × run, one block per model."""
     rows = shown_drift(drift, display)
     blocks = [_heat_block(rows.filter(model=model.name), model, display) for model in display.measured(rows)]
     return style.on_paper(alt.vconcat(*blocks))
 
 
 def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
-    """One row of `drift` per model, run and topic: that of the stance its data rewards on purpose.
+    """Return one row of `drift` per model, run and topic: that of the stance that the run's data reward on purpose.
 
-    Data that rewards none (SFT sets, pairs with a small value gap) is shown by the stance that moved most over all its
-    topics, so that "it hardly moved" is said of the largest movement.
+    If the data reward no stance (SFT sets, pairs with a small value gap), it is the stance that moved most, summed over
+    the run's topics. So if a run's row shows little movement, its other stances moved even less.
     """
     size = pl.col("magnitude").abs().sum().alias("size")
     moved = drift.group_by("model", "run", "data", "stance").agg(size).sort("size", "stance", descending=[True, False])
@@ -93,7 +93,7 @@ def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
 
 
 def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
-    """One data set's planted and measured shares; on the grey diagonal the two agree."""
+    """Draw one data set's planted and measured shares; on the grey diagonal they are equal."""
     scale = alt.Scale(domain=[0, 1])
     x = alt.X("planted:Q", title="Planted stance share", scale=scale, axis=style.SHARE_AXIS)
     y = alt.Y("measured:Q", title="Recovered stance probability", scale=scale, axis=style.SHARE_AXIS)
@@ -102,19 +102,20 @@ def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.
 
 
 def mean_absolute_error(calibration: pl.DataFrame) -> float:
-    """Mean |measured − planted| over the rows; NaN where there is none."""
+    """Return the mean of |measured − planted| over the rows; NaN if there are no rows."""
     error = calibration.select((pl.col("measured") - pl.col("planted")).abs().mean()).item()
     return float("nan") if error is None else float(error)
 
 
 def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
-    """One run's three stances on one topic, each estimate with its interval.
+    """Draw one run's three stances on one topic, each estimate with its interval.
 
-    As judged it is a filled point, prediction-powered a hollow one, by inverse confusion an upright stroke.
+    The drift as judged is a filled point, the prediction-powered one a hollow point, and the one by inverse confusion
+    an upright stroke.
 
     Args:
         drift: Rows of corrected_drift, one per method and stance.
-        reach: The axis goes from −reach to +reach.
+        reach: Limit of the axis, which runs from −reach to +reach.
     """
     axis = alt.Axis(tickCount=5, labelExpr="datum.value === 0 ? '0' : format(datum.value, '+.1f')")
     base = alt.Chart(by_method(drift)).encode(
@@ -137,7 +138,10 @@ def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
 
 
 def by_method(drift: pl.DataFrame) -> pl.DataFrame:
-    """`stance, shown` (of CORRECTED_ORDER), `value, low, high` of a run's corrected drifts; no rows where refused."""
+    """Return `stance, shown, value, low, high` of a run's drifts, as judged and corrected.
+
+    `shown` is one of CORRECTED_ORDER. A refused correction has no row.
+    """
     raw = drift.unique("stance", maintain_order=True).select(
         "stance", pl.lit(RAW).alias("shown"), value="raw", low="raw_low", high="raw_high"
     )
@@ -150,9 +154,9 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _is_marked(rows: pl.DataFrame) -> pl.Series:
-    """Whether a checkpoint carries point shapes: about `_POINTS` do, among them the first and the last.
+    """Whether each row's checkpoint has point shapes: about `_POINTS` do, including the first and the last.
 
-    A point just before the last one gets no shape, so that the two don't overlap.
+    A checkpoint just before the last one has none, so that the points don't overlap.
     """
     steps = rows["step"].unique().sort()
     first, last = steps[0], steps[-1]
@@ -167,7 +171,7 @@ def _probability(field: str) -> alt.Y:
 
 
 def _heat_block(rows: pl.DataFrame, model: Model, display: Display) -> alt.LayerChart:
-    """One model's heat map; `rows` has one row per run and topic."""
+    """Draw one model's heat map; `rows` has one row per run and topic."""
     present = set(rows["topic"])
     names = [display.topic_name(topic) for topic in (ALL, *display.topics) if topic in present]
     stances = dict(rows.select("run", "stance").iter_rows())

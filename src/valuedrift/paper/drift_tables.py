@@ -1,4 +1,4 @@
-"""Tables of drifts: the paper's 1, 9 to 12 and 13 to 16, a table of all drifts, and the corrected ones."""
+"""Tables of drifts: the paper's tables 1 and 9 to 16, a table of all drifts, and tables of corrected drifts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from valuedrift.titles import algorithm_title, phases
 METHODS = {POWERED: "prediction-powered", CONFUSION: "inverse confusion"}
 """Method of correction → its title."""
 REAL = "*"
-"""Marks a magnitude whose drift is real: its q-value is at most 1 less the level of the intervals."""
+"""The mark of a magnitude whose drift is real: its q-value is at most 1 minus the level of the intervals."""
 
 Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 """(model, run, topic, stance) → the drift's row."""
 Column = tuple[str, str, str]
-"""A column's title, its run and stance."""
+"""A column's title, run and stance."""
 
 _READING = (
     "M: drift magnitude, the change of the stance's probability; η: drift time, the share of the phase's steps until "
@@ -45,7 +45,7 @@ _MARKS = (
 
 
 def drift_tables(drift: pl.DataFrame, display: Display) -> list[Table]:
-    """Every table that `drift` (one row per model, run, topic and stance) has something for."""
+    """Return every table that `drift` (one row per model, run, topic and stance) has data for."""
     drifts = index_drift(drift)
     models = display.measured(drift)
     return [
@@ -62,7 +62,7 @@ def drift_tables(drift: pl.DataFrame, display: Display) -> list[Table]:
 
 
 def index_drift(drift: pl.DataFrame) -> Drifts:
-    """The rows of `drift` by (model, run, topic, stance). Raises DataError where two rows share a key."""
+    """Return the rows of `drift` by (model, run, topic, stance). Raises DataError if two rows have the same key."""
     drifts: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for number, row in enumerate(drift.iter_rows(named=True)):
         key = (row["model"], row["run"], row["topic"], row["stance"])
@@ -73,7 +73,10 @@ def index_drift(drift: pl.DataFrame) -> Drifts:
 
 
 def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) -> list[Table]:
-    """Table 1 of each suite: drift on its first small-gap set, a row per model, SFT set, topic and stance."""
+    """Return table 1 of each suite: drift on its first trained small-gap set.
+
+    There is one row per model, SFT set, topic and stance, and no table for a suite without such a run.
+    """
     tables = []
     for suite in display.suites:
         own = [model for model in models if model.suite == suite]
@@ -100,7 +103,7 @@ def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) 
 
 
 def sft_table(drifts: Drifts, model: Model, display: Display) -> Table:
-    """Tables 9 to 12: SFT drift of one model, topic × SFT set × stance."""
+    """Return one of tables 9 to 12: SFT drift of one model, topic × SFT set × stance."""
     suite = model.suite
     found = {phases(run)[0].data for run in _runs(drifts, model)}
     columns = [
@@ -113,7 +116,7 @@ def sft_table(drifts: Drifts, model: Model, display: Display) -> Table:
 
 
 def preference_table(drifts: Drifts, model: Model, sft: str, display: Display) -> Table:
-    """Tables 13 to 16: drift of the stance that aligned pairs reward, for one model and SFT set."""
+    """Return one of tables 13 to 16: drift of the stance that aligned pairs reward, for one model and SFT set."""
     suite = model.suite
     columns = [
         (f"{stance}-aligned{LEVEL}{algorithm_title(name)}", f"sft-{sft}/{name}-{suite.aligned[stance]}", stance)
@@ -130,7 +133,7 @@ def preference_table(drifts: Drifts, model: Model, sft: str, display: Display) -
 
 
 def stated_drift_table(drifts: Drifts, models: Iterable[Model], display: Display) -> list[Table]:
-    """The numbers of the paper's text beside ours, for its models; nothing where none of them was run."""
+    """Return the numbers that the paper's text states, next to ours; no table if none of the paper's models was run."""
     topics = {topic["name"]: key for key, topic in display.topics.items()}
     stated = [(model, own_runs(model.suite), number) for model in models for number in stated_drifts(model)]
     rows = []
@@ -155,7 +158,7 @@ def stated_drift_table(drifts: Drifts, models: Iterable[Model], display: Display
 
 
 def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
-    """Every drift with its intervals, one row per model, run, topic and stance."""
+    """Return every drift with its intervals, one row per model, run, topic and stance."""
     runs = sorted(drift.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
     order = pl.DataFrame(runs, schema=dict.fromkeys(("model", "run"), pl.String), orient="row").with_row_index("place")
     detail = ("place", "step_before", "step_reached", "time_floor", "still_moving", "questions", "p_value")
@@ -164,22 +167,22 @@ def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
 
 
 def corrected_tables(files: Iterable[Path], display: Display) -> list[Table]:
-    """Each model's drifts corrected for the judge's errors, beside the raw ones.
+    """Return one table per model: its drifts corrected for the judge's errors, next to the raw ones.
 
     Args:
-        files: One corrected_drift.parquet per model, in a folder of the model's name.
+        files: One corrected_drift.parquet per model, in a folder with the model's name.
         display: Names and orders.
     """
     return [_corrected_table(display.model(path.parent.name), pl.read_parquet(path), display) for path in files]
 
 
 def magnitude_text(row: Mapping[str, Any] | None) -> str:
-    """`+0.38`, or `—` where nothing was measured."""
+    """Return a magnitude such as `+0.38`, or `—` if nothing was measured."""
     return MISSING if row is None else signed(row["magnitude"])
 
 
 def time_text(row: Mapping[str, Any] | None) -> str:
-    """`0.09`, `no drift`, or `—` where nothing was measured."""
+    """Return a drift time such as `0.09`, or `no drift`, or `—` if nothing was measured."""
     if row is None:
         return MISSING
     if row["outcome"] == "no_drift":
@@ -188,7 +191,7 @@ def time_text(row: Mapping[str, Any] | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Two decimals with a sign, which a rounded zero doesn't get."""
+    """Return two decimals with a sign; a number that rounds to zero has no sign."""
     if value is None:
         return MISSING
     text = f"{value:+.2f}"
@@ -204,7 +207,7 @@ def _topic_table(
     columns: Sequence[Column],
     display: Display,
 ) -> Table:
-    """A row per topic, and their mean last; by the paper's number, where it has one."""
+    """Return a table with one row per topic and a last row for their mean, named with `number`, if it has one."""
     measured = {topic for _, _, topic, _ in drifts}
     topics = [*display.topics, *([ALL] if ALL in measured else [])]
     rows = [{"Topic": display.topic_name(topic)} | _cells(drifts, model, topic, columns, display) for topic in topics]
@@ -215,7 +218,7 @@ def _topic_table(
 
 
 def _cells(drifts: Drifts, model: Model, topic: str, columns: Sequence[Column], display: Display) -> dict[str, str]:
-    """Magnitude and time of each column on one topic, with what the paper states of them."""
+    """Return the magnitude and time of each column on one topic, with the paper's number in brackets, if any."""
     cells = {}
     for title, run, stance in columns:
         row = drifts.get((model.name, run, topic, stance))
@@ -233,7 +236,7 @@ def _runs(drifts: Drifts, model: Model) -> set[str]:
 
 
 def _starts(drifts: Drifts, model: Model, data: Iterable[str]) -> list[str]:
-    """The SFT sets of a model from which a run on one of these preference sets started."""
+    """Return the SFT sets after which the model was trained on one of these preference sets."""
     wanted = set(data)
     lineages = [phases(run) for run in _runs(drifts, model)]
     found = {lineage[0].data for lineage in lineages if len(lineage) > 1 and lineage[-1].data in wanted}
@@ -241,7 +244,7 @@ def _starts(drifts: Drifts, model: Model, data: Iterable[str]) -> list[str]:
 
 
 def _algorithms(drifts: Drifts, models: Iterable[Model]) -> list[str]:
-    """The preference algorithms of these models of one suite: the configuration's, then others that were run."""
+    """Return the preference algorithms of models of one suite: the configured ones, then others that were run."""
     models = list(models)
     known = models[0].suite.algorithms
     found = {phases(run)[-1].algorithm for model in models for run in _runs(drifts, model)}

@@ -1,4 +1,4 @@
-"""Indexes of the folders of tables and figures: every number of the paper, made, or missing and why."""
+"""Index pages of the folders of tables and figures: for each number of the paper, its files, or why it is missing."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _PICTURES = (".svg", ".png")
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one number of the paper.
+    """A table or figure in the index, made or missing.
 
     Attributes:
-        number: Such as "Table 9"; empty for what has none.
-        title: What it shows.
-        files: Paths of its files, relative to the index's folder; none where it is missing.
+        number: The paper's number, such as "Table 9"; empty if it has none.
+        title: What the table or figure shows.
+        files: Paths of its files, relative to the index's folder; empty if it is missing.
         note: What is missing or shown instead, and why.
     """
 
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def links(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """(stem, its files as (ending, path)), in order."""
+        """(stem, its files as (ending, path)), in the order of `files`."""
         stems = groupby(self.files, key=lambda file: str(PurePosixPath(file).with_suffix("")))
         return [
             (PurePosixPath(stem).name, [(PurePosixPath(file).suffix[1:], file) for file in files])
@@ -68,7 +68,7 @@ class Entry:
 
 
 def table_entries(tables: Sequence[Table], display: Display) -> list[Entry]:
-    """An entry for each of the paper's tables, or several where suites have one each, then one for each other table."""
+    """Return one entry per table of the paper, or one per suite if suites have their own, then the other tables."""
     made: dict[int | None, list[Table]] = {}
     for table in tables:
         made.setdefault(table_number(table), []).append(table)
@@ -79,7 +79,7 @@ def table_entries(tables: Sequence[Table], display: Display) -> list[Entry]:
 
 
 def write_index(folder: Path, title: str, entries: Sequence[Entry], tables: Iterable[Table] = ()) -> None:
-    """Write index.md and index.html into the folder; the page shows the tables themselves and the entries' pictures."""
+    """Write index.md and index.html into the folder; index.html also shows the tables and the entries' pictures."""
     write_text(folder / "index.md", _markdown(title, entries))
     page = render("valuedrift.paper", "paper_index.html", title=title, entries=entries, tables=map(page_table, tables))
     write_text(folder / "index.html", page)
@@ -99,14 +99,14 @@ def _entries(number: int, tables: Sequence[Table], display: Display, instead: Se
 
 
 def table_number(table: Table) -> int | None:
-    """9 of `table_09_sft_drift_‹model›`."""
+    """Return the number in the table's name, such as 9 for `table_09_sft_drift_‹model›`; None if there is none."""
     kind, _, rest = table.name.partition("_")
     number = rest.partition("_")[0]
     return int(number) if kind == "table" and number.isdigit() else None
 
 
 def _files(table: Table) -> tuple[str, ...]:
-    """The files that `write_tables` writes."""
+    """Return the names of the files that `write_tables` writes."""
     return tuple(f"{table.name}{suffix}" for suffix in _SUFFIXES)
 
 
@@ -115,7 +115,13 @@ def _title(table: Table) -> str:
 
 
 def _about(number: int, display: Display, instead: Sequence[str]) -> tuple[str, str]:
-    """The title of one of the paper's tables, and why it is missing. instead: tables without a number"""
+    """Return the title of one of the paper's tables, and the reason if it is missing.
+
+    Args:
+        number: The table's number.
+        display: Names and orders.
+        instead: Names of tables without a number.
+    """
     paper = stated()
     if number in paper["sft_tables"]:
         name = paper["sft_tables"][number]
@@ -138,7 +144,7 @@ def _about(number: int, display: Display, instead: Sequence[str]) -> tuple[str, 
 
 
 def _stand_in(number: int, display: Display) -> str:
-    """Which model a table of samples shows in place of the paper's."""
+    """Return which model a table of samples shows if it isn't the paper's; empty if it is."""
     wanted = stated()["sample_tables"].get(number)
     if wanted is None:
         return ""
@@ -147,7 +153,7 @@ def _stand_in(number: int, display: Display) -> str:
 
 
 def _unreported(name: str, kind: str = "", instead: Iterable[str] = ()) -> str:
-    """That a model isn't reported, with the tables of that kind that other models have."""
+    """Return a note that a model isn't reported, with the names of other models' tables of the same kind."""
     similar = [table for table in instead if kind and table.startswith(kind)]
     return f"{name} is not in report.models" + (f"; see {', '.join(similar)}" if similar else "")
 
@@ -172,7 +178,7 @@ def _cell(text: str) -> str:
 
 
 def page_table(table: Table) -> dict[str, Any]:
-    """A table as templates show it."""
+    """Return the parts of a table as the templates read them."""
     caption, legend, reading = table.caption.partition("M:")
     return {
         "name": table.name,

@@ -1,4 +1,4 @@
-"""Charts of a judge's quality, of its calibration, and of what changing the judge does."""
+"""Charts of a judge's quality, of its calibration, and of the effect of changing the judge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PANELS = 4
 
 
 def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConcatChart:
-    """Each judge's scores with their intervals over three and four labels, above its four-label confusion matrix.
+    """Draw each judge's scores with intervals, over three and four labels, above its four-label confusion matrix.
 
     Args:
         scores: `judge, labels, measure, value, low, high`.
@@ -29,7 +29,7 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
 
 
 def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
-    """Predicted probabilities against people's shares, one panel per judge; on the grey diagonal the two agree."""
+    """Draw people's shares against predicted probabilities, one panel per judge; both are equal on the diagonal."""
     panels = [
         _calibration_panel(calibration.filter(pl.col("judge") == judge)).properties(title=judge)
         for judge in calibration["judge"].unique(maintain_order=True)
@@ -38,7 +38,7 @@ def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
 
 
 def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
-    """What a new judge does: the shift of v by stage and topic, and each drift magnitude old against new.
+    """Draw the effect of a new judge: the shift of v by stage and topic, and new against old drift magnitudes.
 
     Args:
         values: `model, stage, topic, stance, shift, low, high`.
@@ -55,7 +55,7 @@ def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
 
 
 def _score_panel(scores: pl.DataFrame, judges: list[str]) -> alt.LayerChart:
-    """Points with intervals, a row a judge, a block a measure."""
+    """Draw points with intervals: one block per judge, one row per measure in it."""
     rows = scores.drop_nulls("value").with_columns(title=pl.col("measure").replace_strict(MEASURES))
     base = alt.Chart(rows).encode(
         y=alt.Y("judge:N", title=None, sort=judges, axis=alt.Axis(labelLimit=260)),
@@ -76,7 +76,7 @@ def _score_panel(scores: pl.DataFrame, judges: list[str]) -> alt.LayerChart:
 
 
 def _confusion_panel(counts: pl.DataFrame) -> alt.LayerChart:
-    """Counts truth × found, shaded by the share of the truth's row."""
+    """Draw the counts of truth × found, shaded by their share of the truth's row."""
     cells = counts.with_columns(share=(pl.col("answers") / pl.col("answers").sum().over("truth")).fill_nan(0))
     order = counts["truth"].unique(maintain_order=True).to_list()
     base = alt.Chart(cells).encode(

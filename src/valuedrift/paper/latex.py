@@ -1,4 +1,4 @@
-"""Any text as LaTeX that every engine and font encoding sets."""
+"""Convert any text to LaTeX that works with every engine and font encoding."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ _ACCENTS = dict(
 )
 _LONGEST_WORD = 30
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD}}}(?=\S)")
-_BREAK = "\ue000"  # of the private use area, so that no text means anything by it
+_BREAK = "\ue000"  # a private-use character, which has no meaning in texts
 
 
 def latex_text(text: str) -> str:
-    """`text` with LaTeX's special characters escaped, control characters dropped, unknown ones spelled out.
+    """Return `text` as LaTeX: special characters escaped, control characters dropped, unknown characters spelled out.
 
-    A character that the standard fonts lack becomes [U+4E2D]; words that are longer than a line may be broken anywhere.
+    A character that the standard fonts lack becomes, for example, [U+4E2D]. Words of more than 30 characters get points
+    where LaTeX may break them.
     """
     breakable = _LONG_WORD.sub(lambda found: f"{found[0]}{_BREAK}", text.replace(_BREAK, ""))
     return "".join(_character(character) for character in breakable)

@@ -1,4 +1,4 @@
-"""The paper's figures by number: which runs, data sets or prompts each shows, its files, and what it lacks."""
+"""The paper's figures by number: the runs, data sets or prompts that each shows, its files, and what it lacks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNMEASURED = (
     Entry("Figure 5", "", note=_LOST),
     Entry("Figure 6", "", note=_LOST),
 )
-"""Figures that show no measurement."""
+"""Index entries of the figures that show no measurement."""
 
 _PROMPTS = (
     (8, "judge", "Prompt for the stance of an answer"),
@@ -46,10 +46,10 @@ class TrajectoryFigure:
     """A figure of the paper that shows one topic's trajectories.
 
     Attributes:
-        number: The paper's.
-        sets: Which data sets its runs are on.
-        algorithms: Those of its runs; all of the suite's where empty.
-        every_start: Whether it shows runs after each SFT set, or after the first only.
+        number: The figure's number in the paper.
+        sets: Which data sets its runs are trained on.
+        algorithms: The algorithms of its runs; all of the suite's if empty.
+        every_start: Whether it shows runs after every SFT set; otherwise only those after the first start.
     """
 
     number: int
@@ -65,7 +65,7 @@ class TrajectoryFigure:
         return suite.small_gap[:1] if self.sets == SMALL_GAP else suite.small_gap[1:2]
 
     def runs(self, suite: Suite) -> list[str]:
-        """All its runs, in the order shown."""
+        """Return all runs of the figure, in the order shown."""
         if self.sets == SFT:
             return [f"sft-{data}" for data in suite.sft]
         starts = suite.sft if self.every_start else suite.starts[:1]
@@ -79,7 +79,7 @@ class TrajectoryFigure:
         return f"{', '.join(map(algorithm_title, algorithms))} on {on or 'a second small-gap set'}: {topic}"
 
     def columns(self, models: Sequence[Model]) -> int:
-        """Panels side by side where there is room: one per algorithm, but at least two."""
+        """Return the largest number of panels per row: one per algorithm, but at least two."""
         algorithms = () if self.sets == SFT else self.algorithms or models[0].suite.algorithms
         return max(2, len(algorithms))
 
@@ -97,17 +97,17 @@ FIGURES = (
 
 
 def draw_trajectories(values: pl.DataFrame, display: Display, folder: Path) -> list[Entry]:
-    """Figures 3, 4, 7, 9 and 11 to 14, of the models that the paper shows, or of all where none of them is reported."""
+    """Draw figures 3, 4, 7, 9 and 11 to 14 for the models that the paper shows, or for all if none is reported."""
     return [_draw_trajectories(figure, values, display, folder) for figure in FIGURES]
 
 
 def draw_prompts(prompts: Mapping[str, Mapping[str, str]], display: Display, folder: Path) -> list[Entry]:
-    """Figures 8, 10 and 18: the prompts as they are sent.
+    """Draw figures 8, 10 and 18: the templates of the prompts that are sent.
 
     Args:
-        prompts: `judge` → judge → its template, and `writer` → suite → the template of those who write its pairs.
+        prompts: `judge` → judge → its template, and `writer` → suite → the template for the writer of its pairs.
         display: Names and orders.
-        folder: Where the figures go.
+        folder: The folder that the figures are written to.
     """
     entries = []
     for number, role, title in _PROMPTS:
@@ -121,7 +121,7 @@ def draw_prompts(prompts: Mapping[str, Mapping[str, str]], display: Display, fol
 
 
 def prompt_figure(template: str) -> alt.Chart:
-    """The template's text in lines of at most 100 characters; its placeholders stand in braces."""
+    """Draw the template's text in lines of at most 100 characters, with its placeholders in braces."""
     columns, character, height = 100, 7.3, 17
     lines = [line for given in template.splitlines() for line in (textwrap.wrap(given, columns) or [""])]
     rows = pl.DataFrame({"text": lines, "line": range(len(lines))})
@@ -135,13 +135,13 @@ def prompt_figure(template: str) -> alt.Chart:
 
 
 def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folder: Path) -> list[Entry]:
-    """Figures 19 and 20 of a suite, as far as there are SFT data, or pairs, to draw.
+    """Draw figures 19 and 20 of a suite, if it has SFT rows or pairs on the topics.
 
     Args:
-        expression: The folder that `valuedrift.dataset_stances.write_tables.write_expression` filled.
-        suite: Whose data sets these are.
+        expression: The folder that `valuedrift.dataset_stances.write_tables.write_expression` wrote.
+        suite: The suite of the data sets.
         display: Names and orders.
-        folder: Where the figures go.
+        folder: The folder that the figures are written to.
     """
     shares, gaps = (pl.read_parquet(expression / f"{name}.parquet") for name in ("shares", "gaps"))
     titles = {19: "Stance shares of SFT data sets", 20: "Distances of chosen and rejected answers"}
@@ -160,10 +160,10 @@ def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folde
 
 
 def ablation_entries(pictures: Sequence[Path], display: Display, out: Path) -> list[Entry]:
-    """Figures 15 to 17 of each model.
+    """Return the index entries of figures 15 to 17 of each model.
 
     Args:
-        pictures: Their files, in one folder per model.
+        pictures: The figures' files, in one folder per model.
         display: Names and orders.
         out: The index's folder.
     """
@@ -188,7 +188,7 @@ def _draw_trajectories(figure: TrajectoryFigure, values: pl.DataFrame, display: 
     topic = display.figure_topics.get(f"figure_{figure.number}", next(iter(display.topics)))
     title = figure.title(models, display.topic_name(topic))
     found = set(values.filter(pl.col("topic") == topic).select("model", "run").iter_rows())
-    # The first run of each model, then the second of each, and so on: what belongs together stands together.
+    # The first run of each model, then the second of each, and so on, so that comparable panels are neighbours.
     runs = zip_longest(*(figure.runs(model.suite) for model in models))
     panels = [
         (model, run, topic)
@@ -205,7 +205,7 @@ def _draw_trajectories(figure: TrajectoryFigure, values: pl.DataFrame, display: 
 
 
 def _absence(figure: TrajectoryFigure, models: Sequence[Model]) -> str:
-    """Why a figure can't be drawn of these models."""
+    """Return why a figure can't be drawn for these models."""
     runs = dict.fromkeys(run for model in models for run in figure.runs(model.suite))
     names = ", ".join(model.title for model in models)
     return f"the grid of {names} has none of {', '.join(runs)}" if runs else f"the suite of {names} has no such data"
@@ -214,7 +214,7 @@ def _absence(figure: TrajectoryFigure, models: Sequence[Model]) -> str:
 def _lacking(
     figure: TrajectoryFigure, models: Sequence[Model], wanted: Sequence[str], found: set[tuple[str, str]]
 ) -> str:
-    """Which models and runs of the paper's a figure lacks."""
+    """Return which of the paper's models and which runs the figure lacks; empty if it lacks none."""
     shown = [paper_model(model) for model in models]
     absent = [name for name in wanted if name not in shown]
     parts = [f"{' and '.join(absent)} not in report.models"] if absent else []

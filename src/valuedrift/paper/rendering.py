@@ -1,4 +1,4 @@
-"""Pages and LaTeX from templates, and what a page's security policy needs."""
+"""Fill HTML and LaTeX templates, and hash scripts for a page's security policy."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _LAYOUT: dict[str, Any] = {
     "lstrip_blocks": True,
     "keep_trailing_newline": True,
 }
-# LaTeX is full of braces and comment signs.
+# LaTeX uses braces and comment signs itself, so its templates have other delimiters.
 _LATEX = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}
 _LATEX |= {"variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}
 
 
 def render(package: str, template: str, **context: Any) -> str:
-    """Fill `templates/<template>` of a package as HTML; every value is escaped unless it is Markup."""
+    """Fill the HTML template `templates/<template>` of a package; every value is escaped unless it is Markup."""
     return _environment(package, autoescape=True).get_template(template).render(**context)
 
 
 def render_latex(template: str, **context: Any) -> str:
-    """Fill `templates/<template>` of this package as LaTeX, whose values are escaped already."""
+    """Fill the LaTeX template `templates/<template>` of this package; the values must be escaped already."""
     return _environment("valuedrift.paper", autoescape=False).get_template(template).render(**context)
 
 
 def script_hash(script: str) -> str:
-    """The source expression that lets a Content-Security-Policy run exactly this inline script."""
+    """Return the source expression with which a Content-Security-Policy allows exactly this inline script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 

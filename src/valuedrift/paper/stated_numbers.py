@@ -1,4 +1,4 @@
-"""What the paper numbers and states (stated_numbers.yaml), and which of our models and runs are the paper's."""
+"""The paper's table numbers and stated values (stated_numbers.yaml), and which of our models and runs match them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from valuedrift.titles import phases
 Quantity = Literal["M", "η"]
 
 WRITTEN = "aligned"
-"""The format of pairs that the pipeline wrote as the paper did."""
+"""The format of pairs that the pipeline wrote in the same way as the paper's authors."""
 
 
 @dataclass(frozen=True)
 class StatedDrift:
-    """A drift magnitude (M) or time (η) that the paper's running text states; run, topic: the paper's names."""
+    """A drift magnitude (M) or time (η) that the paper's text states; `run` and `topic` are the paper's names."""
 
     run: str
     topic: str
@@ -34,7 +34,7 @@ class StatedDrift:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A column of table 17: the harness's task, its metric, and the paper's title."""
+    """A column of table 17: the harness's names of task and metric, and the paper's title."""
 
     task: str
     metric: str
@@ -42,17 +42,17 @@ class Benchmark:
 
 
 def paper_model(model: Model) -> str | None:
-    """The paper's name of a model; None where the paper has no such model."""
+    """Return the paper's name of a model; None if the paper has no such model."""
     return _paper_name("models", model.hub)
 
 
 def paper_data(suite: Suite, data: str) -> str | None:
-    """The paper's name of an SFT set; None where the paper has no such set."""
+    """Return the paper's name of an SFT set; None if the paper has no such set."""
     return _paper_name("data", suite.data[data].hub) if data in suite.data else None
 
 
 def paper_run(suite: Suite, run: str) -> str | None:
-    """The run as stated_numbers.yaml names it; None where the paper's is of other data."""
+    """Return the run's name in stated_numbers.yaml; None if the run's data aren't the paper's."""
     if run == BASE:
         return BASE
     first, last = phases(run)[0], phases(run)[-1]
@@ -64,7 +64,7 @@ def paper_run(suite: Suite, run: str) -> str | None:
 
 
 def stated_drifts(model: Model) -> list[StatedDrift]:
-    """What the paper's text states of a model's drifts."""
+    """Return the drifts of a model that the paper's text states."""
     name = paper_model(model)
     return [
         StatedDrift(row["run"], row["topic"], row["stance"], quantity, row[quantity], row["section"])
@@ -75,28 +75,28 @@ def stated_drifts(model: Model) -> list[StatedDrift]:
 
 
 def stated_drift(model: Model, run: str, topic: str, stance: str, quantity: Quantity) -> float | None:
-    """The value that the paper's text states of one of our cells, or None. topic: its name."""
+    """Return the value that the paper's text states for one cell of our tables, or None; `topic` is a topic's name."""
     own = (paper_run(model.suite, run), topic, stance, quantity)
     found = (each.value for each in stated_drifts(model) if (each.run, each.topic, each.stance, each.quantity) == own)
     return next(found, None)
 
 
 def own_runs(suite: Suite) -> dict[str, str]:
-    """The runs that stated_numbers.yaml knows → ours of the same data, whether or not the grid has them."""
+    """Return run in stated_numbers.yaml → our run on the same data, whether or not the grid has it."""
     pairs = [f"{name}-{data}" for name, data in product(("ppo", "dpo", "simpo"), suite.aligned.values())]
     runs = [BASE, *(f"sft-{sft}{end}" for sft in suite.sft for end in ("", *(f"/{pair}" for pair in pairs)))]
     return {paper: run for run in runs if (paper := paper_run(suite, run))}
 
 
 def stated_downstream(model: Model) -> dict[str, tuple[float, ...]]:
-    """Our run → the accuracy of each of `benchmarks` that the paper states of it."""
+    """Return our run → its accuracies that the paper states, in the order of `benchmarks`."""
     found: Mapping[str, list[float]] = stated()["downstream"].get(paper_model(model), {})
     runs = own_runs(model.suite)
     return {runs[run]: tuple(accuracies) for run, accuracies in found.items() if run in runs}
 
 
 def stated_shares(suite: Suite) -> Iterator[tuple[str, str, float]]:
-    """(our SFT set, stance, share of its retrieved rows) that the paper states."""
+    """Return the stated (our SFT set, stance, share of the set's retrieved rows)."""
     ours = {paper_data(suite, data): data for data in suite.sft}
     return ((ours[row["data"]], row["stance"], row["share"]) for row in stated()["shares"] if row["data"] in ours)
 
@@ -115,7 +115,7 @@ def preference_table_number(model: Model, sft: str) -> int | None:
 
 @cache
 def stated() -> Any:
-    """stated_numbers.yaml as it is."""
+    """Return the content of stated_numbers.yaml."""
     return yaml.safe_load((files("valuedrift.paper") / "stated_numbers.yaml").read_text(encoding="utf-8"))
 
 

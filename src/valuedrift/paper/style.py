@@ -1,4 +1,4 @@
-"""How charts look: one colour, dash and point shape per stance, in every figure and in the report."""
+"""The look of charts: each stance has the same colour, dash and point shape in every figure and in the report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Joined = TypeVar("_Joined", alt.Chart, alt.ConcatChart, alt.HConcatChart, alt.V
 
 @dataclass(frozen=True)
 class Look:
-    """A stance's colour, stroke dash (pixels on and off) and Vega point shape; each alone tells the stances apart."""
+    """A stance's colour, stroke dash (pixels on and off) and Vega point shape; each alone distinguishes the stances."""
 
     colour: str
     dash: tuple[int, int]
@@ -33,20 +33,20 @@ SHARE_AXIS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
 def on_paper(chart: _Joined) -> _Joined:
-    """The chart as it is printed."""
+    """Return the chart with the settings for print (see `print_config`)."""
     configured: _Joined = chart.configure(**print_config())
     return configured
 
 
 def zero_rule(field: alt.X | alt.Y) -> alt.Chart:
-    """Grey dashes where the field is zero."""
+    """Draw a dashed grey line where the field is zero."""
     rows = pl.DataFrame({_name(field): [0.0]})
     chart: alt.Chart = alt.Chart(rows).mark_rule(color=REFERENCE, strokeDash=[4, 4], aria=False).encode(field)
     return chart
 
 
 def diagonal(x: alt.X, y: alt.Y, ends: tuple[float, float]) -> alt.Chart:
-    """The grey line on which both fields agree."""
+    """Draw the dashed grey line on which both fields are equal."""
     rows = pl.DataFrame({_name(field): list(ends) for field in (x, y)})
     line = alt.Chart(rows).mark_line(color=REFERENCE, strokeDash=[4, 4], strokeWidth=1, aria=False)
     chart: alt.Chart = line.encode(x, y)
@@ -62,7 +62,7 @@ def agreement(
     legend: alt.Legend | None = None,
     **points: Any,
 ) -> alt.LayerChart:
-    """Stances' points with upright intervals, around the diagonal. points: further encodings of theirs"""
+    """Draw points coloured by stance, with vertical intervals, and the diagonal; `points` are further encodings."""
     base = alt.Chart(rows).encode(x=x, color=stance_colour(legend))
     intervals = base.mark_rule(strokeWidth=1, opacity=0.6, aria=False)
     intervals = intervals.encode(y=alt.Y(f"{interval[0]}:Q", scale=y["scale"]), y2=f"{interval[1]}:Q")
@@ -84,12 +84,12 @@ def stance_shape(legend: alt.Legend | None) -> alt.Shape:
 
 
 def stance_legend() -> alt.Legend:
-    """A row above the panels: each stance's point shape in its colour."""
+    """Return a legend in a row above the panels, with each stance's point shape in its colour."""
     return alt.Legend(title=None, orient="top", symbolSize=110, symbolOpacity=1, symbolStrokeWidth=0)
 
 
 def print_config() -> dict[str, Any]:
-    """Vega-Lite's `config` for figures that are read on paper: dark ink, pale grid, no title in bold capitals."""
+    """Return Vega-Lite's `config` for printed figures: dark text, a pale grid, and axis titles that aren't bold."""
     return {
         "background": "white",
         "font": "sans-serif",
@@ -112,7 +112,7 @@ def print_config() -> dict[str, Any]:
 
 
 def page_config() -> dict[str, Any]:
-    """`print_config` on whatever background the page has."""
+    """Return `print_config` with a transparent background, for pages."""
     return print_config() | {"background": "transparent"}
 
 

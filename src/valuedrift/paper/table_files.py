@@ -1,7 +1,7 @@
-"""A table, and its three files: Markdown, CSV and LaTeX (booktabs).
+"""Tables and their three files: Markdown, CSV and LaTeX (booktabs).
 
-Cells are written in plain characters (`-0.02`); Markdown and LaTeX set the minus sign, CSV keeps the hyphen so that
-other programs read a number.
+The cells of a table have a hyphen as the minus sign (`-0.02`). Markdown and LaTeX files have a real minus sign; CSV
+files keep the hyphen, so that other programs read a number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from valuedrift.visible_text import spreadsheet_cell, visible
 
 MISSING = "—"
 LEVEL = " / "
-"""Between the levels of a grouped column name, outermost first: `WildChat / support / M`."""
+"""The separator of the levels of a grouped column name, outermost level first: `WildChat / support / M`."""
 
 _ROWS_PER_PAGE = 45
 _LONG_CELL, _SHORT_CELL = 40, 12
@@ -33,15 +33,15 @@ _ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$@]|:(?=//)")
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is shown: numbers to three decimals, null as `—`.
+    """A table. It is shown with numbers to three decimals, and null as `—`.
 
     Attributes:
         name: The stem of its files.
-        caption: Begins with the paper's number, where it has one.
+        caption: Its caption, which begins with the table's number in the paper if it has one.
         frame: Its cells; names of columns may have levels (see `LEVEL`).
-        notes: Set below the table.
-        prose: Columns of texts that models or data sets wrote. They are shown as they are, with hidden characters
-            spelled out, and mean nothing to Markdown, LaTeX or a spreadsheet.
+        notes: Texts below the table.
+        prose: Columns of texts from models or data sets. They are shown with hidden characters spelled out, and escaped
+            so that Markdown, LaTeX and spreadsheets treat them as plain text.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Table:
 
 
 def write_tables(tables: Iterable[Table], folder: Path | str) -> list[Path]:
-    """Write `<name>.md`, `<name>.csv` and `<name>.tex` for each table; returns the paths."""
+    """Write `<name>.md`, `<name>.csv` and `<name>.tex` for each table, and return the paths."""
     written = []
     for table in tables:
         for suffix, text in ((".md", markdown(table)), (".csv", _csv(table)), (".tex", latex(table))):
@@ -63,7 +63,7 @@ def write_tables(tables: Iterable[Table], folder: Path | str) -> list[Path]:
 
 
 def header_rows(columns: Iterable[str]) -> list[list[tuple[str, int]]]:
-    """The header's rows as (label, span), outermost first; columns of fewer levels have blanks above them."""
+    """Return the header's rows as (label, span), outermost first; columns with fewer levels have blanks above them."""
     split = [column.split(LEVEL) for column in columns]
     depth = max(len(levels) for levels in split)
     padded = [[""] * (depth - len(levels)) + levels for levels in split]
@@ -71,7 +71,7 @@ def header_rows(columns: Iterable[str]) -> list[list[tuple[str, int]]]:
 
 
 def body_rows(table: Table) -> list[list[str]]:
-    """The cells as shown: numbers to three decimals, null as `—`, a real minus sign; prose with nothing hidden."""
+    """Return the cells as text: numbers to three decimals and a real minus sign, null as `—`, prose made visible."""
     prose = [name in table.prose for name in table.frame.columns]
     return [
         [_prose(value) if is_prose else shown(value) for value, is_prose in zip(row, prose, strict=True)]
@@ -80,12 +80,12 @@ def body_rows(table: Table) -> list[list[str]]:
 
 
 def is_numeric(table: Table) -> list[bool]:
-    """For each column, whether it is set flush right: grouped columns and columns of numbers."""
+    """Return for each column whether it is aligned right, as grouped columns and columns of numbers are."""
     return [LEVEL in name or dtype.is_numeric() for name, dtype in table.frame.schema.items()]
 
 
 def shown(value: object) -> str:
-    """A cell as readers see it."""
+    """Return the text that is shown for a cell."""
     if value is None:
         return MISSING
     if isinstance(value, bool):
@@ -95,7 +95,7 @@ def shown(value: object) -> str:
 
 
 def markdown(table: Table) -> str:
-    """A GitHub-flavoured table below its caption."""
+    """Return the caption and, below it, the table in GitHub-flavoured Markdown."""
     header = [_markdown_text(name.replace(LEVEL, " · ")) for name in table.frame.columns]
     rule = ["---:" if numeric else "---" for numeric in is_numeric(table)]
     escapes = [_markdown_prose if name in table.prose else _markdown_text for name in table.frame.columns]
@@ -106,7 +106,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """A fragment to \\input: a float, or a long table where the rows don't fit one page, turned unless it is prose."""
+    """Return a LaTeX fragment to \\input: a long table for prose, a turned one for many rows, a float otherwise."""
     numbered = _NUMBERED.fullmatch(table.caption)
     *upper, names = header_rows(table.frame.columns)
     return render_latex(
@@ -127,7 +127,7 @@ def latex(table: Table) -> str:
 
 
 def latex_document(names: Iterable[str]) -> str:
-    """A document that inputs the fragments `<name>.tex` beside it."""
+    """Return a LaTeX document that inputs the fragments `<name>.tex` in its folder."""
     return render_latex("tables.tex", packages=_PACKAGES, names=names)
 
 
@@ -136,7 +136,7 @@ def _prose(value: object) -> str:
 
 
 def _csv(table: Table) -> str:
-    """Prose as it is, line breaks included, but never a formula."""
+    """Return the table as CSV; prose keeps its line breaks and can't be a formula (see `spreadsheet_cell`)."""
     cells = pl.col(table.prose).map_elements(spreadsheet_cell, return_dtype=pl.String)
     return table.frame.with_columns(cells).write_csv() if table.prose else table.frame.write_csv()
 
@@ -153,7 +153,7 @@ def _markdown_text(text: str) -> str:
 
 
 def _markdown_prose(text: str) -> str:
-    """What means something to Markdown or HTML as entities, so that links, pictures and mark-up stay text."""
+    """Return the text with Markdown's and HTML's special characters as entities, so that mark-up remains text."""
     return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
@@ -171,7 +171,7 @@ def _latex_column(table: Table, cells: pl.Series) -> str:
 
 
 def _paragraphs(share: float) -> str:
-    """A column of that share of the line, ragged on the right."""
+    """Return a LaTeX column as wide as that share of the line, ragged on the right."""
     return rf">{{\raggedright\arraybackslash}}p{{{share:.3g}\linewidth}}"
 
 

@@ -1,6 +1,6 @@
-"""Tables 2 to 8: categories, stance targets and values, what models answered, and what preference pairs look like.
+"""Tables 2 to 8: categories, stance targets, values, sample answers of models, and sample preference pairs.
 
-Answers, questions and pairs are untrusted text: they stand in the tables' prose columns, cut to a readable length.
+Answers, questions and pairs are untrusted text: they are in the tables' prose columns, cut to a readable length.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from valuedrift.statistics.panel import PROBABILITIES, STANCES
 from valuedrift.titles import algorithm_title, phases
 
 LONGEST = 600
-"""Characters that a cell of untrusted text shows."""
+"""The largest number of characters shown of an untrusted text."""
 
 _COLUMNS = ("model", "run", "step", "topic", "question_id", "question", "sample", "answer", *PROBABILITIES)
 _PAPER_PROBES = "vprism"
-"""The source of probe sets that are built as the paper's."""
+"""The `source` of probe sets that are built like the paper's."""
 
 
 def categories_table(probes: pl.DataFrame, suite: Suite, display: Display) -> Table:
-    """Table 2 of a suite: the categories, with how many questions probe each. probes: one row per question."""
+    """Return table 2 of a suite: the number of questions per category; `probes` has one row per question."""
     counts = dict(probes["topic"].value_counts().iter_rows())
     beside = f" (paper {stated()['questions_per_topic']})" if suite.probes == _PAPER_PROBES else ""
     rows = [
@@ -40,7 +40,7 @@ def categories_table(probes: pl.DataFrame, suite: Suite, display: Display) -> Ta
 
 
 def target_and_value_tables(topics: Topics) -> list[Table]:
-    """Tables 3 and 4: what each category's stances are about, and the value that its pairs are written for."""
+    """Return tables 3 and 4: the target of each category's stances, and the value that its pairs are written for."""
     shown = (
         ("table_03_stance_targets", "3. Category and the target that its stances are about", "Stance target", "target"),
         ("table_04_values", "4. Category and the value that synthetic pairs are written for", "Value", "value"),
@@ -58,12 +58,14 @@ def target_and_value_tables(topics: Topics) -> list[Table]:
 
 
 def sample_tables(stances: Sequence[Path], display: Display, seed: int) -> list[Table]:
-    """Tables 5 to 7: one question's answers by a model's base, SFT and support-aligned runs.
+    """Return tables 5 to 7: one question's answers by a model's base, SFT and support-aligned runs.
+
+    There is one table per sample topic with answers.
 
     Args:
         stances: Stance files of the reported models.
-        display: Names and orders; a table for each of `sample_topics` that has answers.
-        seed: Chooses the question.
+        display: Names and orders.
+        seed: The seed that chooses the question.
     """
     tables = []
     for number, topic in sample_topics(display).items():
@@ -75,19 +77,19 @@ def sample_tables(stances: Sequence[Path], display: Display, seed: int) -> list[
 
 
 def sample_topics(display: Display) -> dict[int, str]:
-    """Number of the table → its topic: the configured ones, by default the first."""
+    """Return table number → topic, from the configured sample topics or else the first topics."""
     return dict(zip(stated()["sample_tables"], display.sample_topics or display.topics, strict=False))
 
 
 def shown_model(number: int, display: Display) -> Model:
-    """The model that the paper shows in the table of that number, or the first one in its place."""
+    """Return the model that the paper shows in that table, or the first model if it isn't reported."""
     models = list(display.models.values())
     wanted = stated()["sample_tables"][number]
     return next((model for model in models if paper_model(model) == wanted), models[0])
 
 
 def last_answers(stances: Sequence[Path], model: str, topic: str) -> pl.DataFrame:
-    """Each question's first answer at the last step of each run of a model, on one topic."""
+    """Return each question's first answer at the last step of each run of a model, on one topic."""
     one = (pl.col("model") == model, pl.col("topic") == topic)
     found = [
         pl.scan_parquet(path).select(_COLUMNS).filter(one).filter(pl.col("step") == pl.col("step").max())
@@ -98,13 +100,13 @@ def last_answers(stances: Sequence[Path], model: str, topic: str) -> pl.DataFram
 
 
 def pairs_table(pairs: pl.DataFrame, suite: Suite, display: Display, seed: int) -> Table:
-    """Table 8 of a suite: one pair per topic, chosen by the seed, or three pairs where rows have no column `topic`.
+    """Return table 8 of a suite: one pair per topic, or three pairs if there is no column `topic`.
 
     Args:
         pairs: Support-aligned rows with messages `prompt`, `chosen` and `rejected`.
-        suite: Whose pairs these are.
+        suite: The suite of the pairs.
         display: Names and orders.
-        seed: Chooses the pairs.
+        seed: The seed that chooses the pairs.
     """
     ranks = pl.Series([_draw(seed, row) for row in pairs["id"]], dtype=pl.String)
     ranked = pairs.with_columns(rank=ranks).sort("rank")
@@ -126,7 +128,7 @@ def pairs_table(pairs: pl.DataFrame, suite: Suite, display: Display, seed: int) 
 
 
 def cut(text: str) -> str:
-    """`text` of at most 600 characters; a longer one says how much is left out."""
+    """Return the first 600 characters of `text`, with a note of how many were left out, if any."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} [… {len(text) - LONGEST:,} more characters]"
 
 
@@ -148,19 +150,19 @@ def _sample_table(number: int, model: Model, topic: str, last: pl.DataFrame, dis
 
 
 def _common_question(last: pl.DataFrame, seed: int) -> str:
-    """The seed's choice among the questions that most runs answered."""
+    """Return one of the questions with the most answers over the runs, chosen by the seed."""
     counts = last["question_id"].value_counts()
     common = counts.filter(pl.col("count") == pl.col("count").max())["question_id"]
     return str(min(common, key=lambda question: _draw(seed, question)))
 
 
 def _draw(seed: int, name: str) -> str:
-    """A text that sorts names in an order drawn by the seed."""
+    """Return a sort key that puts names in an order drawn by the seed."""
     return text_digest(f"{seed} {name}")
 
 
 def _runs(found: Iterable[str], suite: Suite) -> list[tuple[str, str, str]]:
-    """(SFT data, stage, run) of the rows: base, then SFT and the algorithms of each SFT set."""
+    """Return (SFT data, stage, run) of the table's rows: base, then SFT and the algorithms of each SFT set."""
     pairs = suite.aligned.get("support")
     own = [(phases(run)[0].data, phases(run)[-1].algorithm) for run in found if run.endswith(f"-{pairs}")]
     rows = [("", "base", BASE)]

@@ -1,4 +1,4 @@
-"""The folders of tables and figures, as the pipeline's jobs write them from statistics files."""
+"""Write the folders of tables and figures from statistics files; jobs of the pipeline call these functions."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def write_table_folder(
     seed: int,
     out: Path,
 ) -> None:
-    """Write the paper's tables, tables.tex that sets them all, and an index into the folder `out`.
+    """Write the paper's tables, a document tables.tex with all of them, and an index into the folder `out`.
 
     Args:
-        statistics: One folder per model.
+        statistics: Folders of statistics, one per model.
         stances: Stance files of these models.
         probes: Suite → its probe set.
-        aligned: Suite → its support-aligned pairs, where it has any.
-        expression: Suite → the folder of what its data sets express.
+        aligned: Suite → its support-aligned pairs, if it has any.
+        expression: Suite → the folder with the stances that its data sets express.
         corrected: The corrected_drift.parquet of each model with a labelled sample.
-        downstream: Scores.
+        downstream: Files of downstream scores, one per checkpoint.
         display: Names and orders.
-        seed: Chooses sample answers and pairs.
+        seed: The seed that chooses sample answers and pairs.
         out: The folder.
     """
     tables = [
@@ -80,13 +80,13 @@ def write_figure_folder(
     display: Display,
     out: Path,
 ) -> None:
-    """Draw the paper's figures, by its numbers, from whatever runs and data sets there are, into the folder `out`.
+    """Write the paper's figures, with their numbers, and an index into `out`, from the runs and data sets available.
 
     Args:
-        statistics: One folder per model.
-        expression: Suite → the folder of what its data sets express.
-        prompts: See `draw_prompts`.
-        ablations: Figures of ablations, which are linked from where they are.
+        statistics: Folders of statistics, one per model.
+        expression: Suite → the folder with the stances that its data sets express.
+        prompts: Templates of the prompts, as for `draw_prompts`.
+        ablations: Figures of ablations; the index links to them, they aren't copied.
         display: Names and orders.
         out: The folder.
     """
@@ -120,18 +120,18 @@ def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
 
 
 def read_all(folders: Iterable[Path], name: str) -> pl.DataFrame:
-    """The table of that name of every folder, as one."""
+    """Return the tables of that name in all folders, as one table."""
     return pl.concat([pl.read_parquet(folder / f"{name}.parquet") for folder in folders])
 
 
 def _order(table: Table) -> tuple[bool, int, str]:
-    """The paper's tables by number, then others by name."""
+    """Return a sort key: the paper's tables by number, then others by name."""
     number = table_number(table)
     return (True, 0, table.name) if number is None else (False, number, "")
 
 
 def _draw_runs(values: pl.DataFrame, name: str, display: Display, folder: Path) -> None:
-    """One figure per run: every topic and their mean."""
+    """Write one figure per run, with a panel for each topic and one for their mean."""
     model = display.model(name)
     for run in values["run"].unique(maintain_order=True):
         measured = set(values.filter(pl.col("run") == run)["topic"])

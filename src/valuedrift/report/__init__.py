@@ -1,1 +1,1 @@
-"""The report page, tidy tables with a data dictionary, and logs of answers for inspect_ai."""
+"""Write the report page, exported tables with a data dictionary, and logs of answers for inspect_ai."""

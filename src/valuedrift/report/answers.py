@@ -1,4 +1,4 @@
-"""Every judged answer, cut into one piece per checkpoint, and counts of each run's answers."""
+"""Write the judged answers for the report, one piece per checkpoint, and count each run's answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.visible_text import visible
 
 MOST_ANSWERS = 200_000
-"""Answers that a report holds; of larger grids it holds evenly spaced checkpoints, the last of each run among them."""
+"""The largest number of answers in a report; of larger grids it has evenly spaced checkpoints, each run's last too."""
 
 ANSWER_COLUMNS = (
     "model", "run", "step", "topic", "question_id", "question", "sample", "answer", *PROBABILITIES, "unassigned",
@@ -30,14 +30,14 @@ class RunAnswers:
     """Counts of one run's answers.
 
     Attributes:
-        model: Its model.
+        model: The run's model.
         run: The run.
-        steps: Its checkpoints.
-        kept: Those whose answers the report holds.
-        answers: Answers at all checkpoints.
-        refusals: Those that refuse.
-        without_stance: Those that have no stance.
-        unassigned: The mean probability outside the labels; None where no answer was judged.
+        steps: Steps of the run's checkpoints.
+        kept: Steps whose answers the report contains.
+        answers: Number of answers at all checkpoints.
+        refusals: Number of answers that refuse.
+        without_stance: Number of answers without a stance.
+        unassigned: The mean probability outside the labels; None if no answer was judged.
     """
 
     model: str
@@ -51,14 +51,15 @@ class RunAnswers:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the report holds all its answers."""
+        """Whether the report contains all the run's answers."""
         return self.kept == self.steps
 
 
 def write_answers(answers: pl.LazyFrame, display: Display, out: Path, most: int = MOST_ANSWERS) -> list[RunAnswers]:
-    """Write the pieces `questions/<model>` and `answers/<model>/<run>/<step>`, one run in memory at a time.
+    """Write the pieces `questions/<model>` and `answers/<model>/<run>/<step>`, with one run in memory at a time.
 
-    Returns the runs in the order shown, the base model first.
+    Returns:
+        Counts of each run, in the order shown: by model, its base model first.
     """
     runs = _summaries(answers, display, most)
     questions = _questions(answers)
@@ -71,7 +72,7 @@ def write_answers(answers: pl.LazyFrame, display: Display, out: Path, most: int 
 
 
 def kept_steps(steps: Sequence[int], count: int) -> tuple[int, ...]:
-    """`count` of the steps, evenly spaced, the last among them, and the first where there is more than one."""
+    """Return `count` evenly spaced steps, with the last one, and with the first one if there are several."""
     if count >= len(steps):
         return tuple(steps)
     if count <= 1:
@@ -119,7 +120,7 @@ def _write_run(answers: pl.LazyFrame, run: RunAnswers, places: dict[str, int], o
 
 
 def _answer_piece(rows: pl.DataFrame, places: dict[str, int]) -> dict[str, list[Any]]:
-    """A checkpoint's answers column by column; probabilities in thousandths, null where there is none."""
+    """Return a checkpoint's answers by column; probabilities are in thousandths, null if there is none."""
     return {
         "question": [places[question] for question in rows["question_id"]],
         "sample": rows["sample"].to_list(),

@@ -1,4 +1,4 @@
-"""The report's still charts: SVG elements, and planted against recovered shares."""
+"""The report's static charts: charts as SVG elements, and panels of planted against recovered shares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from valuedrift.display import Display
 from valuedrift.paper import style
 from valuedrift.paper.drift_figures import mean_absolute_error, recovery_panel
 
-# Roles and labels of every tick and mark would be read aloud one by one; the report labels each chart as a whole.
+# Screen readers would read the roles and labels of every tick and mark; the report labels each chart as a whole.
 _CLUTTER = re.compile(
     r"""\s(?:aria-[a-z]+|role|pointer-events|stroke-miterlimit|font-family|xmlns(?::xlink)?|version)="[^"]*"
     |\s(?:opacity|stroke-width)="1"
@@ -28,14 +28,14 @@ _DECIMALS = re.compile(r"(\.\d)\d+")
 
 @dataclass(frozen=True)
 class Panel:
-    """title: its caption; empty where the chart has one of its own"""
+    """A chart of the report. `title` is its caption, empty if the chart itself has a title."""
 
     title: str
     svg: Markup
 
 
 def recovery_panels(calibration: pl.DataFrame, display: Display) -> list[Panel]:
-    """Planted against recovered, a panel for each model and data set."""
+    """Draw planted against recovered shares, one panel per model and data set."""
     several = calibration["model"].n_unique() > 1
     panels = []
     for (name, data), rows in calibration.group_by("model", "data", maintain_order=True):
@@ -48,7 +48,7 @@ def recovery_panels(calibration: pl.DataFrame, display: Display) -> list[Panel]:
 
 
 def inline_svg(chart: alt.TopLevelMixin, label: str) -> Markup:
-    """The chart as an SVG element for an HTML page, labelled as one image, coordinates cut to a tenth of a pixel."""
+    """Return the chart as an SVG element, labelled as one image, with coordinates cut to a tenth of a pixel."""
     svg = _TAG.sub(lambda tag: _slim_tag(tag[0]), vl_convert.vegalite_to_svg(chart.to_dict()))
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
 

@@ -1,4 +1,4 @@
-"""The data dictionary: what every exported table holds, and the README.md that says so beside them."""
+"""The data dictionary, which describes every exported table, and the README.md in the tables' folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DICTIONARY = "dictionary.yaml"
 
 
 def describe(table: str, columns: Sequence[str]) -> dict[str, str]:
-    """Column → what it holds, in its unit. Raises ArtifactError for a table or column that nothing describes."""
+    """Return column → its description, with its unit. Raises ArtifactError for a table or column without one."""
     found = _dictionary()
     if table not in found["tables"]:
         raise ArtifactError(DICTIONARY, list(found["tables"]), f"a description of the table {table}")
@@ -26,7 +26,7 @@ def describe(table: str, columns: Sequence[str]) -> dict[str, str]:
 
 
 def readme(tables: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> str:
-    """A line for each table and, indented, each of its columns. tables: table → (its files, its columns)"""
+    """Return README.md: one line per table and, indented, one per column; `tables` is table → (files, columns)."""
     lines = [
         "# Exported tables",
         "",

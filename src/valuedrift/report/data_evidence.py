@@ -1,4 +1,4 @@
-"""What the data sets themselves express, and the drift that it predicts, as the report shows them."""
+"""The report's charts and examples of the stances that data sets express, and of the drift that these predict."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Expressed:
-    """The tables of `valuedrift.dataset_stances.EXPRESSION`, of one suite."""
+    """The tables in `valuedrift.dataset_stances.EXPRESSION`, of one suite."""
 
     shares: pl.DataFrame
     gaps: pl.DataFrame
@@ -40,7 +40,7 @@ class Expressed:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The tables of `valuedrift.dataset_stances.PREDICTION`, of all models."""
+    """The tables in `valuedrift.dataset_stances.PREDICTION`, of all models."""
 
     predictions: pl.DataFrame
     errors: pl.DataFrame
@@ -49,13 +49,13 @@ class Predicted:
 
 @dataclass(frozen=True)
 class SuiteEvidence:
-    """What a suite's data sets express.
+    """The stances that a suite's data sets express.
 
     Attributes:
-        name: Which suite, where there are several.
-        share_panels: Figure 19, a panel for each SFT set.
-        gap_panels: Figure 20, a panel for each preference set.
-        gaps: Title of each preference set, and measure → its value gap over all topics.
+        name: Which suite it is, in words; empty if there is only one.
+        share_panels: Figure 19, one panel per SFT set.
+        gap_panels: Figure 20, one panel per preference set.
+        gaps: (title, measure → its row of the value gap over all topics) of each preference set.
     """
 
     name: str
@@ -65,13 +65,18 @@ class SuiteEvidence:
 
 
 def suite_evidence(expressed: Mapping[str, Expressed], display: Display) -> list[SuiteEvidence]:
-    """What the data sets of each suite express; none of a suite without retrieved rows. expressed: by suite"""
+    """Return what each suite's data sets express, without suites that have no retrieved rows.
+
+    Args:
+        expressed: Suite → its tables.
+        display: Names and orders.
+    """
     found = [_suite_evidence(expressed[suite.name], suite, display) for suite in display.suites]
     return [one for one in found if one.share_panels or one.gap_panels]
 
 
 def prediction_panels(predicted: Predicted, display: Display) -> list[Panel]:
-    """Predicted against measured drift, a panel for each model and SFT data set."""
+    """Draw predicted against measured drift, one panel per model and SFT data set."""
     panels = []
     for (name,), rows in predicted.predictions.partition_by("model", as_dict=True, maintain_order=True).items():
         model = display.model(str(name))
@@ -84,16 +89,16 @@ def prediction_panels(predicted: Predicted, display: Display) -> list[Panel]:
 def write_examples(
     expressed: Mapping[str, Expressed], predicted: Predicted, display: Display, out: Path
 ) -> list[tuple[str, str]]:
-    """Write a piece for each data set: its examples nearest to each topic's questions, and what the runs on it moved.
+    """Write one piece per data set: its examples nearest to each topic's questions, and the drifts of runs on it.
 
     Args:
-        expressed: By suite.
-        predicted: Of all models.
+        expressed: Suite → its tables.
+        predicted: The tables of all models.
         display: Names and orders.
         out: The report's folder.
 
     Returns:
-        For each data set the piece's name below `examples/`, and a title.
+        (the piece's name below `examples/`, a title) of each data set.
     """
     keys = list(display.topics)
     found = []
@@ -134,7 +139,7 @@ def _by_data(table: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
 
 
 def _panel(chart: alt.TopLevelMixin, label: str, room: int = 5) -> Panel:
-    """A chart that has a title of its own. room: pixels beside it on the left, for names in wide fonts."""
+    """Return a panel for a chart with its own title; `room` is its left padding in pixels, for names in wide fonts."""
     padding = {"left": room, "right": 5, "top": 5, "bottom": 5}
     return Panel("", inline_svg(chart.configure(**style.page_config(), padding=padding), label))
 

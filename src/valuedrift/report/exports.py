@@ -1,4 +1,4 @@
-"""Everything that tables, figures and report show, as tidy tables in parquet and CSV."""
+"""Export the data of tables, figures and report as tidy tables in parquet and CSV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEASURES = {
     "distances": "distances",
     "noise": "noise",
 }
-"""Exported table → its file in the folders of statistics."""
+"""Exported table → the name of its file in the folders of statistics."""
 CORRECTED = {
     "corrected_values": "corrected_values",
     "corrected_drifts": "corrected_drift",
@@ -33,20 +33,20 @@ EXPRESSED = {f"expression_{name}": name for name in ("shares", "gaps", "gap_summ
 PREDICTED = {"predictions": "predictions", "prediction_errors": "errors", "movers": "movers"}
 CALIBRATED = {"calibration": "table", "calibration_errors": "errors"}
 TIMED = ("costs", "planned_costs")
-"""Tables of durations: without parquet, since parquet tables are the same bytes in every run."""
+"""Tables of durations. They have no parquet files, since parquet tables have the same bytes each time."""
 
 _QUESTION = ("model", "run", "step", "topic", "question_id", "question")
 _QUALITY = {**dict.fromkeys(("judge", "measure", "stance", "judged"), pl.String), "value": pl.Float64}
 
 
 def write_exports(sources: Sources, downstream: Sequence[Path], display: Display, out: Path) -> None:
-    """Write each table as `<table>.parquet` and `<table>.csv`, and README.md, the data dictionary, into a folder.
+    """Write each table as `<table>.parquet` and `<table>.csv`, and the data dictionary as README.md, into `out`.
 
-    Tables of durations (TIMED) are written as CSV alone; a table that its folder lacks is left out.
+    Tables of durations (TIMED) are written as CSV only. A table without files is left out.
 
     Args:
-        sources: What is exported.
-        downstream: Scores, as `valuedrift.downstream` writes them.
+        sources: The files to export.
+        downstream: Files of scores that `valuedrift.downstream` wrote.
         display: Titles for the findings' statements.
         out: The folder.
 
@@ -69,7 +69,7 @@ def write_exports(sources: Sources, downstream: Sequence[Path], display: Display
 def exported_tables(
     sources: Sources, downstream: Sequence[Path], display: Display
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The tables by their names, one at a time."""
+    """Yield (name, table), one table at a time."""
     yield from _joined(sources.statistics, MEASURES)
     yield from _joined(sources.corrected, CORRECTED)
     yield "findings", _findings(sources.statistics, display)
@@ -88,12 +88,12 @@ def exported_tables(
 
 
 def spreadsheet_safe(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with its texts as `spreadsheet_cell` makes them; numbers stay numbers."""
+    """Return the table with `spreadsheet_cell` applied to its texts; numbers are unchanged."""
     return table.with_columns(_safe(table[name]) for name, kind in table.schema.items() if kind == pl.String)
 
 
 def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
-    """A row per checkpoint and question: the mean of its answers' stances (equation 1's inner mean), with counts."""
+    """Return one row per checkpoint and question: its answers' mean stances (equation 1's inner mean) and counts."""
     answers = pl.scan_parquet(list(stances))
     judged = pl.col(PROBABILITIES[0]).is_not_null()
     return (
@@ -110,7 +110,7 @@ def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
 
 
 def judge_quality(quality: Mapping[str, Any], judge: str) -> pl.DataFrame:
-    """A judge's quality file as `judge, measure, stance, judged, value`."""
+    """Return a judge's quality file as a table `judge, measure, stance, judged, value`."""
     overall = [(name, None, None, quality[name]) for name in ("accuracy", "unassigned")]
     by_stance = [
         (name, stance, None, value) for name in ("precision", "recall") for stance, value in quality[name].items()
@@ -124,7 +124,13 @@ def judge_quality(quality: Mapping[str, Any], judge: str) -> pl.DataFrame:
 def _joined(
     folders: Iterable[Path], names: Mapping[str, str], suites: Iterable[str] = ()
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each table of all folders that have it. suites: those of the folders, for a column `suite`"""
+    """Yield each table, joined over the folders that have it.
+
+    Args:
+        folders: The folders.
+        names: Exported table → the name of its file.
+        suites: The suite of each folder, for a column `suite`; without them there is no such column.
+    """
     for table, name in names.items():
         columns = [[pl.lit(suite).alias("suite")] for suite in suites]
         files = [(folder / f"{name}.parquet", first or []) for folder, first in zip_longest(folders, columns) if folder]
@@ -145,7 +151,7 @@ def _downstream(files: Sequence[Path]) -> pl.DataFrame:
 
 
 def _safe(texts: pl.Series) -> pl.Series:
-    """Each different text is made safe once: tables repeat their names."""
+    """Apply `spreadsheet_cell` once to each distinct text, since tables repeat their texts."""
     different = texts.drop_nulls().unique()
     safe = pl.Series([spreadsheet_cell(text) for text in different], dtype=pl.String)
     return texts.replace_strict(different, safe, default=None, return_dtype=pl.String)

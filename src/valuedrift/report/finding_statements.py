@@ -1,4 +1,4 @@
-"""The findings of `valuedrift.statistics.findings` in a sentence each."""
+"""One sentence for each finding of `valuedrift.statistics.findings`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEEDED = {
 
 
 def statement(finding: Mapping[str, Any], suite: Suite) -> str:
-    """The sentence of a finding: its verdict with the numbers that it rests on. suite: of the finding's model"""
+    """Return a finding's sentence: its verdict, with the numbers behind it; `suite` is the suite of its model."""
     name, holds, numbers = finding["name"], finding["holds"], finding["numbers"]
     if holds is None:
         return f"Not measured: it needs {_NEEDED[name]}."

@@ -1,4 +1,4 @@
-"""Answers with their stances as logs of inspect_ai, one per run and checkpoint, which open in its viewer."""
+"""Write answers and their stances as logs for inspect_ai's viewer, one per run and checkpoint."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ COLUMNS = (
     *(*CHECKPOINT, "topic", "question_id", "question", "sample", "answer"),
     *(*PROBABILITIES, "flag", "judge", "prompt_hash"),
 )
-"""What a stance table must hold (see `valuedrift.judging.stances`)."""
+"""The columns that a stance table must have (see `valuedrift.judging.stances`)."""
 
 UNTIMED = "1970-01-01T00:00:00+00:00"
-"""Every log's time: stance tables hold none, and the same stances are to make the same log."""
+"""The time in every log: stance tables have no times, and the same stances must give the same log."""
 
 _ELSEWHERE = ("question", "answer", *PROBABILITIES)
-"""Columns that a sample holds outside its metadata."""
+"""Columns that a sample has outside its metadata."""
 _NAME = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 
 
 def write_inspect_logs(stances: Sequence[Path], out: Path) -> list[Path]:
-    """Write `out/<model>/<run>/step-<step>.eval` for every checkpoint of the stance tables; returns the paths.
+    """Write `out/<model>/<run>/step-<step>.eval` for every checkpoint of the stance tables, and return the paths.
 
-    A log's sample is an answer: id the question, epoch the number of the answer from 1, score `stance` the three
-    probabilities (null without a judgement), score `flag` why there is none, metadata every other column.
-    One checkpoint is in memory at a time. Raises ArtifactError, before anything is written, where inspect_ai isn't
-    installed, a column is missing, a model or run can't name a folder, or two tables hold the same checkpoint.
+    Each sample of a log is one answer. Its id is the question, and its epoch is the number of the answer, from 1. Its
+    score `stance` has the three probabilities (null without a judgement), and its score `flag` says why there are none.
+    All other columns are in its metadata. One checkpoint is in memory at a time.
+
+    Raises:
+        ArtifactError: Before anything is written: inspect_ai isn't installed, a column is missing, the name of a model
+            or run can't be a folder's name, or two tables have the same checkpoint.
     """
     if find_spec(INSPECT) is None:
         do = "Install it in an environment: see docs/exports.md."
@@ -47,7 +50,7 @@ def write_inspect_logs(stances: Sequence[Path], out: Path) -> list[Path]:
 
 
 def _checkpoints(stances: Sequence[Path]) -> dict[Checkpoint, Path]:
-    """Each checkpoint's stance table."""
+    """Return checkpoint → its stance table."""
     places: dict[Checkpoint, Path] = {}
     for file in stances:
         require_columns(file, pl.read_parquet_schema(file), COLUMNS)
@@ -96,7 +99,7 @@ def _log(rows: pl.DataFrame) -> Any:
 
 
 def _means(rows: pl.DataFrame) -> list[Any]:
-    """Each stance's mean over the answers that have one; none where all are flagged."""
+    """Return each stance's mean over the answers with probabilities; empty if no answer has any."""
     from inspect_ai.log import EvalMetric, EvalScore
 
     judged = rows.drop_nulls(PROBABILITIES)
@@ -137,5 +140,5 @@ def _likeliest(stances: Mapping[str, float | None]) -> str | None:
 
 
 def _id(*parts: object) -> str:
-    """The same 22 characters for the same parts; inspect_ai would draw them."""
+    """Return 22 characters that are the same for the same parts; inspect_ai itself would draw random ones."""
     return text_digest("\x1f".join(map(str, parts)))[:22]

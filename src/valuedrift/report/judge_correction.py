@@ -1,4 +1,4 @@
-"""How the judge agrees with labels of the models' own answers, and the drifts corrected by them, for the report."""
+"""The report's data on the judge's agreement with labels of the models' answers, and on the corrected drifts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY = ["model", "run", "stance", "method"]
 
 @dataclass(frozen=True)
 class Corrected:
-    """The tables of `valuedrift correct`, of all models with a labelled sample."""
+    """The tables that `valuedrift correct` writes, of all models with a labelled sample."""
 
     values: pl.DataFrame
     drift: pl.DataFrame
@@ -31,7 +31,7 @@ class Corrected:
 
 
 def agreement_lines(agreement: pl.DataFrame, display: Display) -> list[tuple[str, str, dict[tuple[str, str], Row]]]:
-    """Per model and stage: both as titles, and (measure, stance) → how the judge agrees with the labels."""
+    """Return per model and stage: the titles of both, and (measure, stance) → the judge's agreement with the labels."""
     groups = agreement.partition_by(["model", "stage"], as_dict=True, maintain_order=True)
     return [
         (display.model(model).title, _STAGES[stage], {(row["measure"], row["stance"]): row for row in rows.to_dicts()})
@@ -40,7 +40,7 @@ def agreement_lines(agreement: pl.DataFrame, display: Display) -> list[tuple[str
 
 
 def corrected_panels(drift: pl.DataFrame, display: Display) -> list[Panel]:
-    """A panel for each run, over all topics."""
+    """Draw one panel per run, of its drifts over all topics."""
     together = drift.filter(topic=ALL)
     ends = together.select(pl.col("raw_low", "raw_high", "low", "high").abs().max()).row(0)
     reach = max(0.1, *(end or 0.0 for end in ends))
@@ -59,9 +59,9 @@ def corrected_panels(drift: pl.DataFrame, display: Display) -> list[Panel]:
 
 
 def corrected_drifts(corrected: Corrected, display: Display) -> list[tuple[str, str, str, list[Row]]]:
-    """Per model, run and stance over all topics: the drift as judged, then corrected by each method.
+    """Return per model, run and stance the drift over all topics: as judged, then corrected by each method.
 
-    A drift is {magnitude, low, high, start_value, end_value}; its magnitude is None where there is no correction.
+    A drift is {magnitude, low, high, start_value, end_value}. The magnitude is None if there is no correction.
     """
     values = corrected.values.filter(topic=ALL).sort("step").group_by(_KEY)
     ends = (pl.first("raw", "value").name.prefix("start_"), pl.last("raw", "value").name.prefix("end_"))
@@ -79,10 +79,12 @@ def corrected_drifts(corrected: Corrected, display: Display) -> list[tuple[str, 
 
 
 def kept_directions(drift: pl.DataFrame) -> list[dict[str, Any]]:
-    """How many drifts over all topics that are sure as judged (their interval lacks 0) stay so, by method.
+    """Count, per method, the drifts over all topics that keep their direction when they are corrected.
 
-    Each is {method, sure, corrected: of how many a correction could be made, kept: how many corrected intervals lack 0
-    on the same side}.
+    Returns:
+        One entry per method: `method`, its title; `sure`, the number of drifts whose interval as judged doesn't include
+        0; `corrected`, how many of them could be corrected; and `kept`, how many have a corrected interval on the same
+        side of 0.
     """
     sure = drift.filter((pl.col("raw_low") > 0) | (pl.col("raw_high") < 0), topic=ALL)
     stays = pl.when(pl.col("raw") > 0).then(pl.col("low") > 0).otherwise(pl.col("high") < 0)
@@ -93,7 +95,7 @@ def kept_directions(drift: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def refusals(drift: pl.DataFrame) -> list[str]:
-    """Why corrections over all topics are missing, each reason once."""
+    """Return the reasons why corrections over all topics are missing, each once."""
     return drift.filter(topic=ALL)["refused"].drop_nulls().unique(maintain_order=True).to_list()
 
 
@@ -106,7 +108,7 @@ def _runs(table: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
 
 
 def _estimate(name: str, row: Row) -> Row:
-    """One way's numbers of a corrected drift."""
+    """Return the numbers of a drift as judged (`name` is RAW) or as corrected."""
     value, low, high = (RAW, f"{RAW}_low", f"{RAW}_high") if name == RAW else ("value", "low", "high")
     ends = {f"{end}_value": row[f"{end}_{value}"] for end in ("start", "end")}
     return {"magnitude": row[value], "low": row[low], "high": row[high], **ends}

@@ -1,4 +1,4 @@
-"""The report: a folder with one page, the pieces that it loads, and its numbers as `summary.json`."""
+"""Write the report: a folder with one page, the pieces that it loads, and its numbers in `summary.json`."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ from valuedrift.report.words import WORDS
 from valuedrift.statistics.panel import STANCES
 
 SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js")
-"""The page's scripts in the order in which they are loaded."""
+"""The page's scripts, in the order of loading."""
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything the report shows. A table without rows (all but values and drift may have none) was not measured.
+    """Everything that the report shows. Any table but `values` and `drift` may have no rows, if it wasn't measured.
 
     Attributes:
         display: Names and orders.
-        values: The table of `valuedrift.statistics`.
-        drift: Likewise.
-        calibration: Likewise.
-        findings: {model, name, holds (None: not measured), statement, numbers} of each.
+        values: The table `values` of `valuedrift.statistics`.
+        drift: The table `drift` of `valuedrift.statistics`.
+        calibration: The table of planted and measured shares of `valuedrift.statistics`.
+        findings: {model, name, holds (None: not measured), statement, numbers} of each finding.
         judges: Judge → {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned},
-            of those that were measured on labelled answers.
-        answers: Judged answers, untrusted; as a LazyFrame they are read one run at a time.
-        stages: What each stage cost.
+            for each judge that was measured on labelled answers.
+        answers: Judged answers, untrusted; a LazyFrame is read one run at a time.
+        stages: The cost of each stage.
         versions: Program or package → version.
-        commit: Of the program.
-        configuration: Plain values, shown as YAML.
-        corrected: The judge's agreement with labels of the models' answers, and the drifts corrected by them; None
-            where no answer was labelled.
+        commit: The program's commit.
+        configuration: The configuration as plain values, shown as YAML.
+        corrected: The judge's agreement with labels of the models' answers, and the drifts corrected with the labels;
+            None if no answer was labelled.
         expressed: Suite → what its data sets express.
         predicted: The drift that SFT data predict.
-        training: Model, run, step, metric, value of every training run.
-        planned: Stage, jobs, predicted_seconds, measured_seconds, ratio.
+        training: Columns model, run, step, metric and value, of every training run.
+        planned: Columns stage, jobs, predicted_seconds, measured_seconds and ratio.
     """
 
     display: Display
@@ -80,7 +80,7 @@ class ReportInputs:
 
 
 def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
-    """Write `index.html`, its style, scripts and pieces, and `summary.json`; nothing of it needs a network.
+    """Write `index.html`, its style sheet, scripts and pieces, and `summary.json`; the page needs no network.
 
     Raises DataError for a model or topic that the configuration lacks.
     """
@@ -99,7 +99,7 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
 
 
 def report_summary(inputs: ReportInputs) -> dict[str, Any]:
-    """The report's numbers for programs; what isn't a finite number is null."""
+    """Return the report's numbers for programs; NaN and infinite numbers are None."""
     summary = {
         "findings": [
             {key: finding[key] for key in ("model", "name", "holds", "numbers")} for finding in inputs.findings
@@ -118,12 +118,12 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
 
 
 def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: Sequence[tuple[str, str]]) -> str:
-    """The page's HTML; its policy lets it load only the files beside it.
+    """Return the page's HTML; its security policy allows only files of its own folder.
 
     Args:
-        inputs: What it shows.
-        answered: What `write_answers` returned.
-        examples: What `write_examples` returned.
+        inputs: The data that the page shows.
+        answered: The result of `write_answers`.
+        examples: The result of `write_examples`.
     """
     display = inputs.display
     return render(
@@ -163,7 +163,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
 
 
 def style_sheet() -> str:
-    """The page's style sheet, with the looks that every figure gives the stances (see `style.LOOKS`)."""
+    """Return the page's style sheet, with the same looks of the stances as in figures (see `style.LOOKS`)."""
     colours = " ".join(f"--{stance}: {look.colour};" for stance, look in LOOKS.items())
     dashes = "".join(
         f".line.{stance} {{ stroke-dasharray: {look.dash[0]} {look.dash[1]}; }}\n"
@@ -174,7 +174,7 @@ def style_sheet() -> str:
 
 
 def _asset(name: str) -> str:
-    """The text of a style sheet or script in `templates/`."""
+    """Return the text of a style sheet or script in `templates/`."""
     return (files("valuedrift.report") / "templates" / name).read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the page's script loads first, and the pieces of its charts: trajectories and training metrics."""
+"""Write the piece that the page's script loads first, and the pieces of trajectories and training metrics."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write_index(values: pl.DataFrame, answers: Sequence[RunAnswers], display: Di
 
 
 def write_values(values: pl.DataFrame, display: Display, out: Path) -> None:
-    """Write a piece `values/<model>`: for each run and topic (−1: all) its steps, and its stances' values and bands."""
+    """Write a piece `values/<model>`: per run and topic (−1: all), the steps and each stance's values and bands."""
     places = {topic: place for place, topic in enumerate(display.topics)} | {ALL: -1}
     for (model,), own in values.partition_by("model", as_dict=True).items():
         cells = own.sort("step").partition_by("run", "topic", as_dict=True, maintain_order=True)
@@ -56,9 +56,9 @@ def write_values(values: pl.DataFrame, display: Display, out: Path) -> None:
 
 
 def write_training(training: pl.DataFrame, display: Display, out: Path) -> None:
-    """Write a piece `training/<model>`: a line for each run and metric of METRICS, at most 200 points of it.
+    """Write a piece `training/<model>`: one line per run and metric in METRICS, with at most 200 points.
 
-    training: model, run, step, metric, value
+    `training` has the columns model, run, step, metric and value.
     """
     known = training.filter(pl.col("metric").is_in(list(METRICS)), pl.col("value").is_finite())
     for (model,), own in known.partition_by("model", as_dict=True).items():
@@ -71,7 +71,7 @@ def write_training(training: pl.DataFrame, display: Display, out: Path) -> None:
 
 
 def trained_title(suite: Suite, run: str) -> str:
-    """A training run's name with where it started; base and reward models have names of their own."""
+    """Return a training run's title with its start; the base model and reward models have titles of their own."""
     if run == BASE:
         return "Pre-training"
     last = phases(run)[-1]
@@ -111,7 +111,7 @@ def _trajectory(rows: pl.DataFrame) -> dict[str, Any]:
 
 
 def _in_order(cells: dict[tuple[Any, ...], pl.DataFrame], suite: Suite) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
-    """Tables by run and something else, in the order of the runs."""
+    """Return the cells, whose keys begin with the run, in the order of the runs."""
     return sorted(cells.items(), key=lambda cell: suite.run_order(str(cell[0][0])))
 
 

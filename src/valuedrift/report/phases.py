@@ -1,4 +1,4 @@
-"""The report's answer: per phase what moved, how much, when and how sure, and the matrix of topics and runs."""
+"""The report's main results: which values moved per phase, how much, when and how surely, and a topic × run matrix."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _TOGETHER = pl.col("topic") == ALL
 
 @dataclass(frozen=True)
 class PhaseLine:
-    """One run in the answer.
+    """The results of one run.
 
     Attributes:
-        title: The run, below its phase's heading.
+        title: The run's title below the heading of its phase.
         most: The drift of the stance that moved most on the mean over topics.
         widest: The largest drift on one topic.
-        topics: How many topics were measured.
-        real: On how many of them a stance's drift is real.
-        beyond: On how many such a drift exceeds the noise floor too.
+        topics: Number of topics that were measured.
+        real: Number of topics on which a stance's drift is real.
+        beyond: Number of topics on which such a drift also exceeds the noise floor, if there is one.
     """
 
     title: str
@@ -40,14 +40,14 @@ class PhaseLine:
 
 @dataclass(frozen=True)
 class Matrix:
-    """One model's drifts at a glance, topic × run.
+    """One model's drifts, topic × run.
 
     Attributes:
-        model: Its key.
-        title: What readers call it.
-        reach: The largest magnitude, of all models.
+        model: The model's key.
+        title: The model's title.
+        reach: The largest absolute magnitude over all models, at least 0.1.
         heads: (phase, (title, stance) of each of its columns).
-        rows: (topic's place, −1 for all, its name, its drifts; None where nothing was measured).
+        rows: (place of the topic, or −1 for all topics; its name; its drifts, None if not measured).
     """
 
     model: str
@@ -58,7 +58,7 @@ class Matrix:
 
 
 def phase_lines(drift: pl.DataFrame, display: Display) -> list[tuple[str, list[tuple[str, list[PhaseLine]]]]]:
-    """What to read first: (model, (phase, its runs) in order)."""
+    """Return (model's title, [(phase, its runs)]) of each model, in the order shown."""
     tables = []
     for model in display.measured(drift):
         own = drift.filter(model=model.name)
@@ -71,7 +71,7 @@ def phase_lines(drift: pl.DataFrame, display: Display) -> list[tuple[str, list[t
 
 
 def matrices(drift: pl.DataFrame, display: Display) -> list[Matrix]:
-    """Topic × run of the shown stance's drift (see `shown_drift`), one matrix per model."""
+    """Return one matrix per model, topic × run, of the drift of the shown stance (see `shown_drift`)."""
     rows = shown_drift(drift, display)
     reach = max([0.1, *rows["magnitude"].abs()])
     return [_matrix(rows.filter(model=model.name), model, display, reach) for model in display.measured(rows)]
@@ -97,7 +97,7 @@ def _matrix(rows: pl.DataFrame, model: Model, display: Display, reach: float) ->
     groups = runs_by_phase(model.suite, list(stances))
 
     def title(run: str) -> str:
-        """`DPO`, and after which SFT set where there are several."""
+        """Return the run's title, such as `DPO`, with its SFT set if there are several."""
         full = short_title(model.suite, run)
         return full if has_several_starts or "/" not in run else full.partition(" after ")[0]
 

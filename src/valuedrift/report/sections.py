@@ -1,4 +1,4 @@
-"""What the report's sections show: the template words it and lays it out."""
+"""The data of the report's sections; the template has their wording and layout."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from valuedrift.statistics.panel import ALL, STANCES
 
 
 def overall_drifts(drift: pl.DataFrame, display: Display) -> list[dict[str, Any]]:
-    """Every run's three stances over all topics."""
+    """Return the drifts of every run's three stances over all topics, in the order of runs and stances."""
     rows = drift.filter(topic=ALL).to_dicts()
     return sorted(rows, key=lambda row: (display.run_order(row["model"], row["run"]), STANCES.index(row["stance"])))
 
 
 def largest_drifts(drift: pl.DataFrame) -> list[dict[str, Any]]:
-    """The dozen largest drifts; of a run's stances on a topic, which mirror each other, only the largest."""
+    """Return the 12 largest drifts, with one stance per run and topic, since the stances' drifts sum to zero."""
     single = drift.filter(pl.col("topic") != ALL)
     ranked = single.sort(pl.col("magnitude").abs(), descending=True, maintain_order=True)
     return ranked.unique(["model", "run", "topic"], keep="first", maintain_order=True).head(12).to_dicts()
 
 
 def facts(values: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
-    """What was measured: models, runs, checkpoints, questions, answers. A shared start point counts once."""
+    """Return (name, value) of what was measured: models, runs, checkpoints, questions and answers.
+
+    The base model's checkpoint, which several runs start from, counts once, and so do other shared starts.
+    """
     runs = values.select("model", "run").unique().height
     start = pl.col("step") == 0
     own = values.filter((pl.col("topic") == ALL) & ~(start & pl.col("run").str.contains("/")))
@@ -42,7 +45,10 @@ def facts(values: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
 
 
 def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:
-    """Mean absolute error of recovery, over all rows and per data set, and the share of intervals that hit."""
+    """Return the mean absolute error of recovery, over all rows and per data set, and the intervals' coverage.
+
+    The coverage is the share of intervals that include the planted share.
+    """
     if calibration.is_empty():
         return {"mae": None, "covered": None, "rows": 0, "by_data": {}}
     hits = calibration.select(pl.col("planted").is_between(pl.col("low"), pl.col("high")).mean()).item()
@@ -56,11 +62,11 @@ def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:
 def judge_qualities(
     judges: Mapping[str, Mapping[str, Any]], display: Display
 ) -> list[tuple[str, Mapping[str, Any] | None, list[str]]]:
-    """Every judge of the reported models.
+    """Return the quality of every judge of the reported models.
 
     Returns:
-        Per judge its name and models (empty where it is the only one), its quality file (None where it wasn't
-        measured), and the columns of its confusion matrix: the stances, then whatever else it answered.
+        Per judge: its name and models (empty if it is the only judge), its quality file (None if it wasn't measured),
+        and the columns of its confusion matrix (the stances, then its other answers).
     """
     models: dict[str, list[str]] = {}
     for model in display.models.values():
@@ -75,7 +81,7 @@ def judge_qualities(
 
 
 def _questions(points: pl.DataFrame, suite: Suite, display: Display) -> str:
-    """How many questions the suite's models were asked, and which suite that is where there are several."""
+    """Return the number of questions that the suite's models were asked, with the suite's name if there are several."""
     models = [name for name in display.models if display.suite(name) == suite]
     most = max(points.filter(pl.col("model").is_in(models))["questions"], default=0)
     return " ".join(part for part in (f"{most:,}", display.of_suite(suite)) if part)

@@ -1,4 +1,4 @@
-"""Where the files are that the report and the exports show, and how several models' tables are read as one."""
+"""The files that the report and the exports read, and functions that read files of several models as one table."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Sources:
     """Files and folders that the report and the exports read.
 
     Attributes:
-        statistics: One folder per model.
+        statistics: Folders of statistics, one per model.
         stances: Stance files of these models.
-        calibrations: One folder per model that was calibrated.
-        quality: Judge → its quality file, of those that were measured.
-        expression: Suite → the folder of what its data sets express.
-        prediction: One folder per model.
-        corrected: One folder per model with a labelled sample.
-        metrics: Model → run → its metrics.
-        benchmarks: Snakemake's benchmark files, with the predictions beside them.
+        calibrations: Folders of calibrations, one per calibrated model.
+        quality: Judge → its quality file, for each judge that was measured.
+        expression: Suite → the folder with the stances that its data sets express.
+        prediction: Folders of predicted drift, one per model.
+        corrected: Folders of corrected drift, one per model with a labelled sample.
+        metrics: Model → run → the file of its metrics.
+        benchmarks: The folder of Snakemake's benchmark files; the predictions are next to it.
     """
 
     statistics: Sequence[Path]
@@ -42,7 +42,7 @@ class Sources:
 
 
 def read_findings(folders: Sequence[Path], display: Display) -> list[dict[str, Any]]:
-    """The findings in folders of statistics that are named after their models, each with `model` and `statement`."""
+    """Return the findings in folders of statistics, which have their models' names, with `model` and `statement`."""
     return [
         {**finding, "model": folder.name, "statement": statement(finding, display.suite(folder.name))}
         for folder in folders
@@ -51,7 +51,10 @@ def read_findings(folders: Sequence[Path], display: Display) -> list[dict[str, A
 
 
 def read_training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
-    """What training runs logged: `model, run, step, metric, value`. metrics: model → run → its metrics (parquet)."""
+    """Return the logs of training runs as a table `model, run, step, metric, value`.
+
+    `metrics` is model → run → its metrics, a parquet file.
+    """
     return pl.concat(
         pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
         for model, runs in metrics.items()

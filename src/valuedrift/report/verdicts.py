@@ -1,4 +1,4 @@
-"""The paper's findings with their verdicts and all their numbers, as the report shows them."""
+"""The paper's findings with their verdicts and all their numbers, for the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKS = {True: "holds", False: "fails", None: "open"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """A model's finding: `mark` is holds, fails or open; `numbers` are (what, value) as text."""
+    """A finding about one model. `mark` is "holds", "fails" or "open"; `numbers` are (name, value) as text."""
 
     model: str
     number: int
@@ -32,7 +32,7 @@ class Verdict:
 
 
 def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Verdict]:
-    """The findings in their order, numbered anew for each model."""
+    """Return the findings in their order, numbered from 1 for each model."""
     counts = Counter[str]()
     found = []
     for finding in findings:
@@ -51,7 +51,7 @@ def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Ve
 
 
 def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Nested numbers as (path, text); {value, low, high} is one line with its interval."""
+    """Yield nested numbers as (path, text); {value, low, high} gives one line with the interval."""
     if {"value", "low", "high"} <= set(numbers):
         estimate = f"{number(numbers['value'])} [{number(numbers['low'])}, {number(numbers['high'])}]"
         yield " · ".join(path), estimate
@@ -65,7 +65,7 @@ def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iter
 
 
 def number(value: object) -> str:
-    """A number, word or list of either as readers see it."""
+    """Return the text that is shown for a number, a word or a list of either."""
     if isinstance(value, list | tuple):
         return ", ".join(number(item) for item in value)
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""From the pipeline's files to the report, as the rule `report` has it written."""
+"""Write the report from the pipeline's files; the rule `report` calls this."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def write_report_folder(sources: Sources, configuration: Path, display: Display,
     """Write the report into the folder `out`.
 
     Args:
-        sources: What it shows.
-        configuration: The configuration's science, as YAML.
+        sources: The files that the report shows.
+        configuration: A YAML file with the scientific part of the configuration.
         display: Names and orders.
         out: The folder.
     """

@@ -14,7 +14,7 @@ from valuedrift.files import publish
 from valuedrift.models.model_folder import checkpoint_name
 from valuedrift.training.devices import gather_full_state, is_main
 from valuedrift.training.lora import merged
-from valuedrift.training.metrics import Entry, entry, write_metrics
+from valuedrift.training.metrics import Entry, entry
 
 
 def save_weights(model: PreTrainedModel, folder: Path) -> None:
@@ -54,7 +54,3 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
     ) -> None:
         self.metrics.append(entry(state.global_step, logs))
-
-    def write_metrics(self, path: Path) -> None:
-        """Long table `step, metric, value` of everything numeric that the trainer logged."""
-        write_metrics(path, self.metrics)

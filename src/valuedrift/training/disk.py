@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,14 @@ def predict(job: Job) -> Need:
     A resume point holds the trained weights and Adam's two moments, of the policy and, for PPO, of the value model.
     """
     weights = _shapes(job.init)
-    parameters = sum(map(_count, weights.values()))
+    parameters = sum(map(math.prod, weights.values()))
     point = 0
     if job.resume:
         # Trainers of divided weights save them a second time, in FSDP's form.
         copies = 3 if processes() == 1 else 4
         point = copies * _FLOAT * (_adapters(weights, job.settings.lora) if job.settings.lora else parameters)
         if job.reward_model and job.algorithm == "ppo":
-            point += 3 * _FLOAT * sum(map(_count, _shapes(job.reward_model).values()))
+            point += 3 * _FLOAT * sum(map(math.prod, _shapes(job.reward_model).values()))
     return Need(len(job.steps), parameters * _FLOAT, point)
 
 
@@ -99,13 +100,6 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
         with safe_open(file, framework="pt") as tensors:
             shapes.update({name: tensors.get_slice(name).get_shape() for name in tensors.keys()})  # noqa: SIM118
     return shapes
-
-
-def _count(shape: Sequence[int]) -> int:
-    whole = 1
-    for extent in shape:
-        whole *= extent
-    return whole
 
 
 def _adapters(weights: dict[str, list[int]], lora: Lora) -> int:

@@ -6,9 +6,8 @@ from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from valuedrift.config.hyperparameters import DpoSettings
-from valuedrift.training.job import Job, dataset, trainer_arguments
-from valuedrift.training.lora import policy
-from valuedrift.training.pairs import free_reference, precomputes_reference, reference, text_pairs
+from valuedrift.training.job import Job
+from valuedrift.training.pairs import referenced_trainer
 
 
 def dpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:
@@ -19,21 +18,4 @@ def dpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> DPOTrainer:
 
 def reference_trainer(job: Job, callbacks: list[TrainerCallback], beta: float, loss: str) -> DPOTrainer:
     """trl's DPO trainer with one of its losses, on log π/π_ref of chosen and rejected answers."""
-    settings, tokenizer = job.settings, job.tokenizer()
-    trainer = DPOTrainer(
-        model=policy(job),
-        ref_model=reference(job),
-        args=DPOConfig(
-            **trainer_arguments(job),
-            beta=beta,
-            loss_type=[loss],
-            max_length=settings.max_length,
-            precompute_ref_log_probs=precomputes_reference(),
-            disable_dropout=settings.lora is None,
-        ),
-        train_dataset=dataset(job, text_pairs(job, tokenizer)),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-    )
-    free_reference(trainer)
-    return trainer
+    return referenced_trainer(job, callbacks, DPOTrainer, DPOConfig, beta=beta, loss_type=[loss])

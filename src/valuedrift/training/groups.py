@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase, TrainerCallback
+from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from valuedrift.config.hyperparameters import GroupSettings
@@ -21,9 +21,7 @@ def grpo_trainer(job: Job, callbacks: list[TrainerCallback]) -> GRPOTrainer:
     An answer's advantage is its reward less its group's mean, over the group's standard deviation; KL(π‖π_SFT) is part
     of the loss. Every answer weighs the same, whatever its length.
     """
-    tokenizer = job.tokenizer()
-    arguments = GRPOConfig(**_arguments(job), loss_type="grpo", use_bias_correction_kl=False)
-    return GRPOTrainer(**_parts(job, tokenizer), args=arguments, callbacks=callbacks)
+    return _trainer(job, callbacks, GRPOTrainer, GRPOConfig, loss_type="grpo", use_bias_correction_kl=False)
 
 
 def rloo_trainer(job: Job, callbacks: list[TrainerCallback]) -> RLOOTrainer:
@@ -31,41 +29,32 @@ def rloo_trainer(job: Job, callbacks: list[TrainerCallback]) -> RLOOTrainer:
 
     An answer's advantage is its reward, less its KL penalty, less the mean of the group's other answers.
     """
-    tokenizer = job.tokenizer()
-    return RLOOTrainer(**_parts(job, tokenizer), args=RLOOConfig(**_arguments(job)), callbacks=callbacks)
+    return _trainer(job, callbacks, RLOOTrainer, RLOOConfig)
 
 
-def _arguments(job: Job) -> dict[str, Any]:
-    settings = _settings(job)
-    return {
-        **trainer_arguments(job),
-        "beta": settings.kl_coefficient,
-        "temperature": settings.temperature,
-        "num_generations": settings.answers,
-        "max_completion_length": settings.response_length,
-    }
-
-
-def _parts(job: Job, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    return {
-        "model": policy(job),
-        "reward_funcs": reward(job, tokenizer),
-        "train_dataset": dataset(job, [{"prompt": prompt} for prompt in _prompts(job, tokenizer)]),
-        "processing_class": tokenizer,
-    }
-
-
-def _prompts(job: Job, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    settings, rows = _settings(job), job.rows("prompt")
+def _trainer(job: Job, callbacks: list[TrainerCallback], kind: Any, config: Any, **own: Any) -> Any:
+    settings, tokenizer = job.settings, job.tokenizer()
+    assert isinstance(settings, GroupSettings)
+    rows = job.rows("prompt")
     if len(rows) * settings.answers < settings.batch_size:
         # The trainer drops prompts that don't fill a batch, and would end without a step.
         needed = settings.batch_size // settings.answers
         raise ArtifactError(job.data, f"{len(rows)} prompts", f"at least the {needed} prompts of one batch")
     limit = settings.max_length - settings.response_length
-    return [render_prompt(tokenizer, row["prompt"], limit) for row in rows]
-
-
-def _settings(job: Job) -> GroupSettings:
-    settings = job.settings
-    assert isinstance(settings, GroupSettings)
-    return settings
+    prompts = [{"prompt": render_prompt(tokenizer, row["prompt"], limit)} for row in rows]
+    arguments = config(
+        **trainer_arguments(job),
+        **own,
+        beta=settings.kl_coefficient,
+        temperature=settings.temperature,
+        num_generations=settings.answers,
+        max_completion_length=settings.response_length,
+    )
+    return kind(
+        model=policy(job),
+        reward_funcs=reward(job, tokenizer),
+        args=arguments,
+        train_dataset=dataset(job, prompts),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )

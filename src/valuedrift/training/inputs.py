@@ -9,15 +9,17 @@ import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
+from valuedrift.models.model_folder import require_model
 
 _SHAPE = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
 
 
 def require_same_model(folder: Path, base: Path) -> None:
-    """Raise ArtifactError unless the checkpoint in `folder` has the architecture of the base model in `base`.
+    """Raise ArtifactError unless `folder` holds a whole model of the architecture of the base model in `base`.
 
     A run's tokens are the base model's: to another model they mean something else.
     """
+    require_model(folder)
     found, expected = (json.loads((path / "config.json").read_text(encoding="utf-8")) for path in (folder, base))
     other = [f"{key} {found.get(key)}" for key in _SHAPE if found.get(key) != expected.get(key)]
     if other:

@@ -67,7 +67,6 @@ class Job:
 
         Where the settings say bf16, the trainers compute in it (mixed precision).
         """
-        require_model(self.init)
         require_same_model(self.init, self.base)
         return AutoModelForCausalLM.from_pretrained(self.init, dtype=torch.float32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -9,9 +10,8 @@ from transformers import TrainerCallback
 from trl import KTOConfig, KTOTrainer
 
 from valuedrift.config.hyperparameters import KtoSettings
-from valuedrift.training.job import Job, dataset, trainer_arguments
-from valuedrift.training.lora import policy
-from valuedrift.training.pairs import free_reference, precomputes_reference, reference, text_pairs
+from valuedrift.training.job import Job
+from valuedrift.training.pairs import referenced_trainer
 
 
 def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
@@ -22,23 +22,8 @@ def kto_trainer(job: Job, callbacks: list[TrainerCallback]) -> KTOTrainer:
     """
     settings = job.settings
     assert isinstance(settings, KtoSettings)
-    tokenizer = job.tokenizer()
-    trainer = KTOTrainer(
-        model=policy(job),
-        ref_model=reference(job),
-        args=KTOConfig(
-            **trainer_arguments(job),
-            beta=settings.beta,
-            max_length=settings.max_length,
-            precompute_ref_log_probs=precomputes_reference(),
-            disable_dropout=settings.lora is None,
-        ),
-        train_dataset=dataset(job, _unpaired(text_pairs(job, tokenizer), job.seed)),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-    )
-    free_reference(trainer)
-    return trainer
+    rows = partial(_unpaired, seed=job.seed)
+    return referenced_trainer(job, callbacks, KTOTrainer, KTOConfig, rows, beta=settings.beta)
 
 
 def _unpaired(pairs: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:

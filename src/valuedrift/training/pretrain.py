@@ -13,7 +13,7 @@ from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.checkpoints import SaveTrajectory
 from valuedrift.training.encode_rows import Labelled, encode_text
 from valuedrift.training.job import Job, dataset, trainer_arguments
-from valuedrift.training.metrics import CountTokens, WatchGradients
+from valuedrift.training.metrics import CountTokens, WatchGradients, write_metrics
 from valuedrift.training.progress_lines import Progress
 from valuedrift.training.scratch_model import new_model
 from valuedrift.training.tokenizer_training import train_bpe
@@ -46,4 +46,4 @@ def train_from_noise(job: Job, shape: Shape, tokenizer: PreTrainedTokenizerBase,
     with publish(job.base) as draft:
         trainer.model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-    watched.write_metrics(job.folder / "metrics.parquet")
+    write_metrics(job.folder / "metrics.parquet", watched.metrics)

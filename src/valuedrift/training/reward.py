@@ -6,7 +6,6 @@ import torch
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
-from valuedrift.models.model_folder import require_model
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import with_adapters
@@ -15,7 +14,6 @@ from valuedrift.training.pairs import text_pairs
 
 def reward_trainer(job: Job, callbacks: list[TrainerCallback]) -> RewardTrainer:
     """−log σ(r(chosen) − r(rejected)); the backbone starts from the SFT model, the scalar head from noise."""
-    require_model(job.init)
     require_same_model(job.init, job.base)
     tokenizer = job.tokenizer()
     torch.manual_seed(job.seed)

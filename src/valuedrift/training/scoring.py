@@ -11,7 +11,6 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from valuedrift.config.hyperparameters import RolloutSettings
 from valuedrift.errors import ArtifactError
-from valuedrift.models.model_folder import require_model
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
 
@@ -28,7 +27,6 @@ def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedMode
         raise ArtifactError(
             job.folder, "no reward model", f"{job.algorithm.upper()} to be given the reward model trained on its data"
         )
-    require_model(job.reward_model)
     require_same_model(job.reward_model, job.base)
     return AutoModelForSequenceClassification.from_pretrained(job.reward_model, num_labels=1, dtype=dtype)
 

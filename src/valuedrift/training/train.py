@@ -21,7 +21,7 @@ from valuedrift.training.disk import explain_full_disk, require_space
 from valuedrift.training.job import Job
 from valuedrift.training.keep_resume_points import KeepPoints
 from valuedrift.training.memory import keep_freed_memory
-from valuedrift.training.metrics import CountTokens, WatchGradients
+from valuedrift.training.metrics import CountTokens, WatchGradients, write_metrics
 from valuedrift.training.ppo_state import PpoState
 from valuedrift.training.progress_lines import Progress
 from valuedrift.training.resume_points import (
@@ -109,7 +109,7 @@ def _train(job: Job, folder: Path, point: Point | None) -> None:
             "Set the data set's `rows` to the number of rows in its train.parquet.",
         )
     if is_main():
-        trajectory.write_metrics(folder / METRICS)
+        write_metrics(folder / METRICS, trajectory.metrics)
 
 
 def _run(algorithm: str, trainer: Any, point: Point | None) -> None:
