@@ -67,7 +67,7 @@ def verify(paths: Sequence[Path] = ()) -> Verified:
 
 
 def chosen_artifacts(paths: Iterable[Path]) -> list[Path]:
-    """Return paths relative to the working directory; raises ArtifactError for one that isn't at or below `results/`."""
+    """Return paths relative to the working directory; raises ArtifactError if one isn't at or below `results/`."""
     found = []
     for path in paths:
         artifact = RESULTS if path.resolve() == RESULTS.resolve() else artifact_path(path)
