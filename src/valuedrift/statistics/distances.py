@@ -21,7 +21,7 @@ _SUBTRACTED = 1 / 3
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance with its interval; `null` is the `level` quantile of the distances measured without drift."""
+    """A distance with its interval; `null` is the `level` quantile of the distances expected without drift."""
 
     measure: str
     value: float

@@ -86,8 +86,8 @@ def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: Top
       the saved step before it.
     - `time_low` and `time_high` are the interval of `time`, as shares of the run's last step. A `time_low` of 0 means
       that the drift itself is uncertain.
-    - `time_floor` is the share of the saved step before that of `time_low`: the value may come within the interval
-      anywhere between two saved steps.
+    - `time_floor` is the saved step before that of `time_low`, as a share of the run's last step: the value may enter
+      the interval anywhere between two saved steps.
     - `still_moving`: the last step is the first one within the interval, so training may have ended before the values
       settled.
     """

@@ -150,7 +150,7 @@ def _sft_numbers(drift: RunDrift, planted: pl.DataFrame | None, bootstrap: Boots
 
 
 def _median(drift: RunDrift, drifted: NDArray[np.bool_]) -> dict[str, Any] | None:
-    """Return the median drift time and the medians of the interval ends: a wide interval, as if all cells err alike."""
+    """Return the median drift time and the medians of the cells' interval ends (wide, as if all cells erred alike)."""
     if not drifted.any():
         return None
     value, low, high = (float(np.median(one[drifted])) for one in (drift.time, drift.time_low, drift.time_high))

@@ -48,8 +48,8 @@ def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstra
       that is close to the extremum by chance doesn't count.
     - `latest` is the first checkpoint at which d is significantly below 0, at (1 − level) / 2, or the extremum itself.
 
-    The highest of many noisy values is too high. Therefore d is lowered by the amount that the joint bootstrap
-    adds to the extremum; for `earliest`, by `_LIFT_WHERE_EQUAL` times this amount.
+    The highest of many noisy values is too high. Therefore d is lowered by the amount that the joint bootstrap adds to
+    the extremum; for `earliest`, by `_LIFT_WHERE_EQUAL` times this amount.
 
     Args:
         part: Values of the trajectory on one topic.
