@@ -63,7 +63,7 @@ def sheet_csv(key: pl.DataFrame) -> str:
 
 
 def sheet_page(key: pl.DataFrame) -> str:
-    """Return the sheet as one HTML page. It keeps what is filled in in the browser, and saves it as a CSV file."""
+    """Return the sheet as one HTML page. It keeps the person's entries in the browser, and saves them as a CSV file."""
     script = _asset("sheet.js")
     pairs = [
         {"pair": pair} | {name: visible(text) for name, text in zip(SHOWN[2:], texts, strict=True)}

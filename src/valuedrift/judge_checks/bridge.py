@@ -97,7 +97,7 @@ def write_bridges(
         formats: File formats of the figures.
 
     Raises:
-        ArtifactError: Two paths are the same, one is inside another, or as `bridge` does.
+        ArtifactError: Two paths are the same, or one contains all others; or as `bridge` does.
     """
     names = _names([old, *new])
     sources = dict(zip(names, (old, *new), strict=True))
@@ -128,7 +128,7 @@ def bridge_summary(found: Bridge) -> dict[str, Any]:
 
 
 def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
-    """Return the drifts whose intervals lie on different sides of zero, or of which only one contains zero."""
+    """Return the drifts whose two intervals are on different sides of zero, or of which only one contains zero."""
     return drift.filter(_side(OLD) != _side(NEW))
 
 

@@ -34,7 +34,7 @@ class Judge(Protocol):
         """
 
     def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
-        """Estimate what `judge` with these arguments would send and cost. Nothing is loaded, asked or written."""
+        """Estimate the requests and cost of `judge` with these arguments. Nothing is loaded, asked or written."""
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
         """Write the records of every prompt into the journal. Prompts may repeat, and there may be very many."""

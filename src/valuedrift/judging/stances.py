@@ -138,7 +138,7 @@ def write_stances(
 def estimate_stances(
     answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path
 ) -> StancesEstimate:
-    """Estimate what `write_stances` would send and cost. Nothing is asked or written."""
+    """Estimate the requests and cost of `write_stances`. Nothing is asked or written."""
     check_answers(answer_files, targets)
     answers = sum(pq.read_metadata(file).num_rows for file in answer_files)
     return StancesEstimate(answers, judge.estimate(_all_prompts(answer_files, judge, targets), journal))

@@ -26,7 +26,7 @@ def read_key(variable: str) -> str:
 
 
 class Redaction:
-    """Removes the key from what a server sends, in every form in which it may be quoted."""
+    """Removes the key from a server's responses, in every form in which they may quote it."""
 
     def __init__(self, key: str) -> None:
         forms = {key, json.dumps(key)[1:-1], quote(key, safe=""), base64.b64encode(key.encode()).decode()}

@@ -130,7 +130,7 @@ def _generate(
     draws = [torch.Generator().manual_seed(_seed(request)) for request in requests]
 
     def choose(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leave one possible token per answer, drawn with the request's seed, whatever else is in the batch."""
+        """Leave one possible token per answer, drawn with the request's seed, so that other requests don't matter."""
         logits = scores.float().cpu()
         if not tops:
             tops.extend(_top(tokenizer, row, each.top_logprobs) for row, each in zip(logits, requests, strict=True))

@@ -1,4 +1,4 @@
-"""Handle what a killed Snakemake leaves behind: its lock on the folder, jobs that still run, and incomplete files.
+"""Handle leftovers of a killed Snakemake: its lock on the folder, jobs that still run, and incomplete files.
 
 Each Snakemake creates and locks one file, its mark. If no other mark in a folder is locked, then Snakemake's lock files
 there belong to a killed Snakemake.
@@ -74,8 +74,8 @@ def require_usable(results: Path) -> None:
 def remove_drafts(results: Path, mark: Path) -> None:
     """Remove the drafts of killed jobs, unless other jobs may still write theirs.
 
-    This can be if the Snakemake with this `mark` isn't the only one, or if jobs of a killed one still run. The latter
-    are printed.
+    Other jobs may still write if the Snakemake with this `mark` isn't the only one, or if jobs of a killed one still
+    run. The latter jobs are printed.
     """
     if not is_alone(mark):
         return
