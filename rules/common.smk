@@ -75,6 +75,16 @@ def judge(w):
     return PROJECT.judges[w.judge] if w.get("judge") else suite(w).judge
 
 
+def if_llm(get, otherwise):
+    """A function of the wildcards that applies `get` to the suite's chat model, if it has one."""
+    return lambda w: get(llm) if (llm := suite(w).probes.llm) else otherwise
+
+
+def journal_of(stances):
+    """The path of the journal with the judgements of a table of stances."""
+    return stances.replace("results/", "results/journals/", 1).removesuffix(".parquet") + ".jsonl"
+
+
 # This file is locked until this Snakemake ends. A Snakemake that runs a single job uses the mark of the one that submitted it.
 if workflow.is_main_process:
     MARK = join(Path(".snakemake"))
