@@ -9,7 +9,7 @@ from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError, ValueDriftError
-from valuedrift.workflow.killed_runs import join
+from valuedrift.workflow.killed_snakemake import join
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.rule_parameters import (

@@ -155,7 +155,7 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
         key: The sheet's key, as `sheet` wrote it.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.filled_sheet import write_check
+    from valuedrift.judge_checks.sheet_agreement import write_check
 
     write_check(sheet, key, out)
 
@@ -170,7 +170,7 @@ def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int
         keep: Checkpoints to keep, as `machine.keep`: all, final or every_nth.
         nth: With `--keep every_nth`, keep every nth checkpoint.
     """
-    from valuedrift.generation.prune_answered import prune_run
+    from valuedrift.generation.prune_command import prune_run
     from valuedrift.quantities import byte_size
 
     print(f"{byte_size(prune_run(base, checkpoints, answers, keep, nth))} freed")

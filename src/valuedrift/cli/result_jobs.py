@@ -179,7 +179,7 @@ def tables(
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import write_table_folder
+    from valuedrift.paper.result_folders import write_table_folder
 
     shown = Display.read(display)
     write_table_folder(statistics, stances, probes, aligned, expression, corrected, downstream, shown, seed, out)
@@ -199,7 +199,7 @@ def figures(
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import write_figure_folder
+    from valuedrift.paper.result_folders import write_figure_folder
 
     write_figure_folder(statistics, expression, prompts, ablations, Display.read(display), out)
 
@@ -213,7 +213,7 @@ def drift(*, statistics: Path, display: Json, out: Path) -> None:
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import write_drift_folder
+    from valuedrift.paper.result_folders import write_drift_folder
 
     write_drift_folder(statistics, Display.read(display), out)
 

@@ -12,10 +12,10 @@ import polars as pl
 from valuedrift.errors import DataError
 from valuedrift.files import publish, write_json, write_text
 from valuedrift.judge_checks.agreement_scores import Labels, confusion, estimate_text, merge, resample, scores
-from valuedrift.judge_checks.labelled_answers import FOUR, UNJUDGED, read_labelled
+from valuedrift.judge_checks.human_labels import FOUR, UNJUDGED, read_labelled
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import MEASURES, calibration_figure, quality_figure
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.panel import STANCES

@@ -20,7 +20,7 @@ from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
 from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import ALL
 

@@ -12,7 +12,7 @@ from valuedrift.files import publish, write_json, write_parquet, write_text
 from valuedrift.judge_checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
 from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.matching import KEYS
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.judge_agreement import weighted_share
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
