@@ -1,11 +1,6 @@
 # Answers of every checkpoint to the probe questions, and the stance of every answer.
 
 
-def journal_of(stances):
-    """The path of the journal with the judgements of a table of stances."""
-    return stances.replace("results/", "results/journals/", 1).removesuffix(".parquet") + ".jsonl"
-
-
 rule generate:
     input:
         base=untimed("results/checkpoints/{model}/base/step-000000"),

@@ -9,7 +9,7 @@ from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError, ValueDriftError
-from valuedrift.workflow.killed_runs import join
+from valuedrift.workflow.killed_snakemake import join
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.rule_parameters import (
@@ -73,6 +73,16 @@ def suite(w):
 
 def judge(w):
     return PROJECT.judges[w.judge] if w.get("judge") else suite(w).judge
+
+
+def if_llm(get, otherwise):
+    """A function of the wildcards that applies `get` to the suite's chat model, if it has one."""
+    return lambda w: get(llm) if (llm := suite(w).probes.llm) else otherwise
+
+
+def journal_of(stances):
+    """The path of the journal with the judgements of a table of stances."""
+    return stances.replace("results/", "results/journals/", 1).removesuffix(".parquet") + ".jsonl"
 
 
 # This file is locked until this Snakemake ends. A Snakemake that runs a single job uses the mark of the one that submitted it.

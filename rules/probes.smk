@@ -2,12 +2,6 @@
 from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.templates import prompt_hash
 
-
-def if_llm(get, otherwise):
-    """A function of the wildcards that applies `get` to the suite's chat model, if it has one."""
-    return lambda w: get(llm) if (llm := suite(w).probes.llm) else otherwise
-
-
 # The chat model that rephrases, names and filters for V-PRISM.
 VPRISM_LLM = dict(
     llm=untimed(if_llm(lambda llm: llm.folder, [])),

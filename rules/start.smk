@@ -1,7 +1,7 @@
 # This runs before the first job, but not in dry runs or in the Snakemake inside a cluster job. Snakemake uses only one `onstart`.
 from pathlib import Path
 
-from valuedrift.workflow.killed_runs import remove_drafts, require_usable, tell_jobs
+from valuedrift.workflow.killed_snakemake import remove_drafts, require_usable, tell_jobs
 from valuedrift.workflow.slurm import prepare_slurm
 from valuedrift.workflow.snakemake_internals import slurm_run
 

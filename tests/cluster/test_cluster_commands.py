@@ -13,7 +13,7 @@ import pytest
 from valuedrift import locks
 from valuedrift.errors import ClusterError
 from valuedrift.workflow import slurm as cluster
-from valuedrift.workflow.killed_runs import join
+from valuedrift.workflow.killed_snakemake import join
 from valuedrift.workflow.slurm import cancel_leftovers, leftovers, prepare_slurm
 
 COMMANDS = Path(__file__).parents[2] / "profiles/slurm/bin"
@@ -82,8 +82,8 @@ def test_leftovers_are_this_folders_jobs_of_runs_with_this_prefix(pretend: Prete
 def test_jobs_of_a_run_that_lives_are_no_leftovers(pretend: Pretend, here: Path, tmp_path: Path) -> None:
     """Its mark is held, by whichever process; a killed one's is not. Snakemake's own folder may lie elsewhere."""
     pretend(squeue=f"echo '1|drift_{RUN}|{here}'; echo '2|drift_{OTHER}|{here}'")
-    holding = "from pathlib import Path; from valuedrift.workflow import killed_runs, slurm as cluster;"
-    holding += f"held = killed_runs.join(Path('{tmp_path}/.snakemake')); cluster.leftovers = lambda *_: [];"
+    holding = "from pathlib import Path; from valuedrift.workflow import killed_snakemake, slurm as cluster;"
+    holding += f"held = killed_snakemake.join(Path('{tmp_path}/.snakemake')); cluster.leftovers = lambda *_: [];"
     holding += f"cluster.prepare_slurm('drift_{OTHER}', Path(held.name), Path('{here}'), Path('x'));"
     holding += "print('held', flush=True); input()"
     command = [sys.executable, "-c", holding]

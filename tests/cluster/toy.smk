@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from valuedrift.workflow.slurm import prepare_slurm
-from valuedrift.workflow.killed_runs import join
+from valuedrift.workflow.killed_snakemake import join
 from valuedrift.workflow.snakemake_internals import slurm_run
 
 if workflow.is_main_process:

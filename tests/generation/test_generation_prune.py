@@ -11,7 +11,7 @@ import pytest
 
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
-from valuedrift.generation.prune_answered import prune_run
+from valuedrift.generation.prune_command import prune_run
 from valuedrift.generation.sweep import sweep
 
 Sweep = Callable[..., bytes]

@@ -19,7 +19,7 @@ from valuedrift.judge_checks.against_people import (
     write_against_people,
 )
 from valuedrift.judge_checks.agreement_scores import cohen_kappa, macro_f1, resample, weighted_f1
-from valuedrift.judge_checks.labelled_answers import FOUR, raw_label
+from valuedrift.judge_checks.human_labels import FOUR, raw_label
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.intervals import wilson_interval
 

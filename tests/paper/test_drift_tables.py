@@ -9,7 +9,7 @@ from doubles.results import STANCES, drift_row
 
 from valuedrift.errors import DataError
 from valuedrift.paper.drift_tables import drift_tables, signed
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 
 DISPLAY = display(*MODELS, "pocket", table_1_topics=["immigration", "climate"])
 

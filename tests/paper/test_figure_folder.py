@@ -12,7 +12,7 @@ from doubles.display import TOPICS, display
 
 from valuedrift.display import Display
 from valuedrift.paper.numbered_figures import FIGURES, ablation_entries, draw_prompts, draw_trajectories
-from valuedrift.paper.write_folders import write_figure_folder
+from valuedrift.paper.result_folders import write_figure_folder
 
 FIGURE = {figure.number: figure for figure in FIGURES}
 TOPIC = {f"figure_{number}": "immigration" for number in FIGURE}

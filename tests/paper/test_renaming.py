@@ -17,7 +17,7 @@ from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
-from valuedrift.paper.write_folders import write_figure_folder, write_table_folder
+from valuedrift.paper.result_folders import write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
 from valuedrift.report.sources import Sources
 

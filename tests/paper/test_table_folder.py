@@ -18,8 +18,8 @@ from doubles.results import STANCES, drift_row
 from valuedrift.display import Display
 from valuedrift.files import write_json
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
+from valuedrift.paper.result_folders import write_table_folder
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
-from valuedrift.paper.write_folders import write_table_folder
 
 TOPICS = {name: ALL_TOPICS[name] for name in ("abortion", "immigration")}
 HOSTILE = "<script>alert(1)</script> \\input{/etc/passwd} | =1+1 \u202e " + "word " * 200

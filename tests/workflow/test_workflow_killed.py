@@ -14,9 +14,9 @@ import pytest
 from valuedrift import locks
 from valuedrift.errors import ArtifactError, ValueDriftError
 from valuedrift.locks import SNAKEMAKE, job_lock
-from valuedrift.workflow.killed_runs import join, remove_drafts, require_usable, tell_jobs
+from valuedrift.workflow.killed_snakemake import join, remove_drafts, require_usable, tell_jobs
 
-JOINING = "import sys; from pathlib import Path; from valuedrift.workflow.killed_runs import join;"
+JOINING = "import sys; from pathlib import Path; from valuedrift.workflow.killed_snakemake import join;"
 JOINING += "held = join(Path('.snakemake')); print('joined', flush=True); sys.stdin.read()"
 
 

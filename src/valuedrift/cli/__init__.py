@@ -1,7 +1,7 @@
 """The command line: `valuedrift COMMAND …`.
 
 Every function of `people` and of the modules of jobs is a command; its signature and docstring declare the options.
-Rooms are imported where a command runs, so that `--help` and bad usage are answered at once.
+Commands import the other packages when they run, so that `--help` and errors of usage are answered at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0; 1 for a deliberate error or a full disk, told in a sentence; 2 for bad usage.
+        The exit status: 0; 1 for a ValueDriftError or a full disk, after one sentence on stderr; 2 for bad usage.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said, _, _ = str(error).partition(" Available commands: ")
         help_of = " ".join(["valuedrift", *(error.command_chain or ()), "--help"])
         return _fail(f"{said} See `{help_of}`.", status=2)
-    # Libraries read these when commands import them: nothing is reported to the hub beyond the downloads themselves.
+    # Libraries read these variables when commands import them. The hub then receives nothing but the downloads.
     os.environ.update(_NO_TELEMETRY)
     try:
         _run(command, bound, words)
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def application() -> App:
-    """The commands with their options, in groups."""
+    """Return the application: the commands with their options, in groups."""
     app = App(
         "valuedrift",
         help="Trace the values that post-training gives a language model. Each command reads files and writes files.",
@@ -76,7 +76,7 @@ def application() -> App:
 
 
 def functions(module: ModuleType) -> list[Callable[..., object]]:
-    """The functions that a module defines: its commands."""
+    """Return the functions that a module defines, which are its commands."""
     return [one for one in vars(module).values() if isfunction(one) and one.__module__ == module.__name__]
 
 
@@ -86,7 +86,7 @@ def _fail(message: str, status: int = 1) -> int:
 
 
 def _run(command: Callable[..., object], bound: BoundArguments, words: Sequence[str]) -> None:
-    """Run the command; record the origin of what it writes in parquet metadata and in records."""
+    """Run the command, and write the origin of its files into parquet metadata and records."""
     from valuedrift.files import made_from
     from valuedrift.locks import job_lock
     from valuedrift.provenance.artifact_records import leave_records

@@ -14,9 +14,9 @@ def world(*, settings: Json, kind: str, name: str, plan: Json, out: Path) -> Non
 
     Args:
         settings: The world's seed and sizes.
-        kind: What the table is for: sft, preference, pretraining, judge or probes.
-        name: The table's name, which enters its seed.
-        plan: How many rows of which stances the table has.
+        kind: The table's use: sft, preference, pretraining, judge or probes.
+        name: The table's name, on which its random numbers depend.
+        plan: The table's numbers of rows and stances.
         out: Table to write, parquet or CSV by its ending.
     """
     from valuedrift.config.pocket_world import WorldSettings
@@ -77,12 +77,12 @@ def probes(*, settings: Json, keywords: Json, seed: int, out: Path) -> None:
 
 
 def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path, out: Path) -> None:
-    """Read PRISM's prompts, rephrased as questions by a chat model where one is given.
+    """Read PRISM's prompts, and rephrase them as questions if a chat model is given.
 
     Args:
         source: File of PRISM's prompts.
         llm: Settings of the chat model.
-        journal: File that keeps its replies.
+        journal: File that keeps the chat model's replies.
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
@@ -157,12 +157,12 @@ def vprism_describe(*, clustered: Path, embeddings: Path, model: str, out: Path)
 
 
 def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, out: Path) -> None:
-    """Name the clusters, by a chat model where one is given.
+    """Name the clusters, with a chat model if one is given, else by their terms.
 
     Args:
         descriptions: Table of descriptions of the clusters.
         llm: Settings of the chat model.
-        journal: File that keeps its replies.
+        journal: File that keeps the chat model's replies.
         out: Table of names to write.
     """
     from valuedrift.config.chat_models import LlmSettings
@@ -178,7 +178,7 @@ def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, o
 def vprism_propose(
     *, clustered: Path, embeddings: Path, model: str, descriptions: Path, names_file: Path, topics: Json, out: Path
 ) -> None:
-    """Propose which clusters belong to which topic, with evidence, for a person to review.
+    """Propose the clusters of every topic, with evidence, for a person to review.
 
     Args:
         clustered: Table of clusters.
@@ -205,8 +205,8 @@ def vprism_filter(
         clustered: Table of clusters.
         choice: The reviewed choice of clusters per topic (YAML).
         topics: Keys of the topics.
-        llm: Settings of the chat model that says which questions are value-laden.
-        journal: File that keeps its replies.
+        llm: Settings of the chat model that decides which questions are value-laden.
+        journal: File that keeps the chat model's replies.
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
@@ -242,7 +242,7 @@ def synthetic_candidates(*, names: list[str], data: Paths, longest: int, out: Pa
     Args:
         names: Names of the data sets.
         data: Their tables of pairs, in the same order.
-        longest: Characters that a question may have.
+        longest: The most characters that a question may have.
         out: Table of candidates to write.
     """
     from valuedrift.synthetic.candidate_questions import write_candidates
@@ -251,7 +251,7 @@ def synthetic_candidates(*, names: list[str], data: Paths, longest: int, out: Pa
 
 
 def synthetic_retrieve(*, candidates: Path, probes: Path, model: str, store: Path, settings: Json, out: Path) -> None:
-    """Choose the questions that are nearest to each topic's probes.
+    """Choose the questions nearest to each topic's probes.
 
     Args:
         candidates: Table of candidates.
@@ -287,16 +287,16 @@ def synthetic_pairs(
     seed: int,
     out: Path,
 ) -> None:
-    """Let a chat model answer on both sides, and a judge check the answers.
+    """Have a chat model write answers for both sides, and a judge check them.
 
     Args:
         retrieved: Table of questions.
         topics: Target and value of every topic.
         settings: Settings of the writing.
         llm: Settings of the chat model that writes.
-        judge: The judge's folder, where it has one.
+        judge: The judge's folder, if it has one.
         judge_settings: Settings of the judge.
-        journal: Folder that keeps the replies of both.
+        journal: Folder that keeps the replies of chat model and judge.
         seed: Seed of the writing.
         out: Folder to write.
     """
@@ -320,11 +320,11 @@ def synthetic_pairs(
 
 
 def synthetic_align(file: Path, /, *, side: Literal["support", "oppose"], out: Path) -> None:
-    """Make the training set in which one side is chosen.
+    """Make the preference set in which the answer of one side is always the chosen one.
 
     Args:
         file: Table of pairs.
-        side: The side that is chosen.
+        side: The side whose answer is the chosen one.
         out: Table to write.
     """
     from valuedrift.synthetic.pairs import write_aligned

@@ -1,4 +1,4 @@
-"""Commands that rules call to train models, to let them answer and to judge the answers."""
+"""Commands that rules call to train models, to generate answers and to judge them."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def train(
         data: Table of training rows.
         out: Folder for the checkpoints.
         steps: Steps at which checkpoints are saved.
-        resume: Folder for the state that a killed run continues from.
+        resume: Folder for the saved state from which a killed run continues.
         reward_model: Folder of the reward model, for algorithms that use one.
-        machine: How often the state is saved (`resume_minutes`) and where progress is reported (`report_to`).
+        machine: Interval at which the state is saved (`resume_minutes`), and where to report progress (`report_to`).
     """
     from valuedrift.config.hyperparameters import read_settings
     from valuedrift.config.schema import Machine
@@ -128,7 +128,7 @@ def generate(
     prune: JsonList | None = None,
     out: Path,
 ) -> None:
-    """Let checkpoints answer the probe questions.
+    """Generate the answers of checkpoints to the probe questions.
 
     Args:
         model: The model's key.
@@ -139,7 +139,7 @@ def generate(
         checkpoints: Folders of the checkpoints.
         engine: auto, transformers or vllm.
         store: Folder that keeps every answer.
-        prune: Steps whose weights are deleted once all answers are saved.
+        prune: Steps whose weights are deleted after all answers are saved.
         out: Table of answers to write.
     """
     from valuedrift.config.sampling import Sampling
@@ -158,15 +158,15 @@ def judge(
     dry_run: bool = False,
     out: Path,
 ) -> None:
-    """Give the stance of every answer, or (--dry-run) say what that would cost.
+    """Judge the stance of every answer, or, with --dry-run, estimate the cost.
 
     Args:
-        judge: The judge's folder, where it has one.
+        judge: The judge's folder, if it has one.
         settings: Settings of the judge.
         targets: Target of every topic.
         answers: Tables of answers.
         journal: File that keeps the judge's replies.
-        dry_run: Ask nothing; say what would be asked and what it would cost.
+        dry_run: Send and write nothing; print the number of requests and their cost.
         out: Table of stances to write.
     """
     from valuedrift.config.judges import JudgeSettings
@@ -184,10 +184,10 @@ def judge(
 def judge_heldout(
     *, judge: Path | None = None, settings: Json, targets: Json, data: Path, journal: Path, out: Path
 ) -> None:
-    """Measure a judge on labelled answers in phrasings it has not seen.
+    """Measure a judge on labelled answers in phrasings that it was not trained on.
 
     Args:
-        judge: The judge's folder, where it has one.
+        judge: The judge's folder, if it has one.
         settings: Settings of the judge.
         targets: Target of every topic.
         data: Table of labelled answers.
@@ -202,7 +202,7 @@ def judge_heldout(
 
 
 def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:
-    """Draw judged answers of a world's model, and label them with the stances that they express.
+    """Draw judged answers of a model of the pocket world, and label them with their true stances.
 
     Args:
         stances: Stance tables of the model.

@@ -1,4 +1,4 @@
-"""Types of options that several commands have."""
+"""Types of options of several commands."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ NamedPaths = Annotated[dict[str, Path], _json(_read_named_paths)]
 """Name → path."""
 
 Paths = Sequence[Path]
-"""One or more, after the option's name."""
+"""One or more paths after the option's name."""

@@ -16,11 +16,11 @@ from valuedrift.errors import ArtifactError
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SnakemakeOptions:
-    """Options that are handed on to Snakemake.
+    """Options that are passed to Snakemake.
 
     Attributes:
-        configfile: Configuration files to lay over the project's, as for Snakemake.
-        config: KEY=VALUE pairs to lay over the configuration, as for Snakemake.
+        configfile: Configuration files that override the project's, as for Snakemake.
+        config: KEY=VALUE pairs that override the configuration, as for Snakemake.
         profile: Profiles of Snakemake to use.
     """
 
@@ -29,12 +29,12 @@ class SnakemakeOptions:
     profile: Sequence[str] = ()
 
     def words(self) -> list[str]:
-        """The options as Snakemake's command line takes them."""
+        """Return the options as words of Snakemake's command line."""
         return [word for name, values in vars(self).items() if values for word in (f"--{name}", *values)]
 
 
 def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:
-    """Estimate what targets still take: jobs, tokens, hours, disk, dollars. Fails where that exceeds the budget.
+    """Estimate what targets still take: jobs, tokens, hours, disk, dollars. Fails if that exceeds the budget.
 
     Args:
         targets: Files, folders or rules to make.
@@ -49,10 +49,10 @@ def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOption
 
 
 def why(targets: Sequence[str] = (), /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:
-    """Say in a sentence per job why it has to run again.
+    """Print one sentence per job that has to run, with the reasons.
 
     Args:
-        targets: Files, folders or rules to make; without any, what `snakemake` alone makes.
+        targets: Files, folders or rules to make; if none are given, the default target of `snakemake`.
         json_: Print JSON.
     """
     from valuedrift.workflow.why import explain, sentence, stale_jobs
@@ -65,10 +65,10 @@ def why(targets: Sequence[str] = (), /, *, json_: bool = False, options: Snakema
 
 
 def verify(paths: Paths = (), /, *, archive: Path | None = None, json_: bool = False) -> None:
-    """Hash artifacts again, and name what was altered since it was made.
+    """Hash artifacts again, and list those that were changed after they were made.
 
     Args:
-        paths: Artifacts or folders of them; without any, all results.
+        paths: Artifacts or folders of them; if none are given, all results.
         archive: Check an archive that `pack` made instead.
         json_: Print JSON.
     """
@@ -91,7 +91,7 @@ def pack(archive: Path, paths: Paths = (), /) -> None:
 
     Args:
         archive: Archive to write.
-        paths: Artifacts to pack; without any, all that belong into a publication.
+        paths: Artifacts to pack; if none are given, all that belong in a publication.
     """
     from valuedrift.provenance.archive import pack
 
@@ -104,7 +104,7 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
     Args:
         file: Table of answers with labels of people and of judges.
         json_: Print the summary as JSON.
-        out: Folder for the tables behind it.
+        out: Folder to write the tables and figures into.
     """
     from valuedrift.judge_checks.against_people import (
         judges_against_people,
@@ -120,7 +120,7 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
 
 
 def bridge(*, old: Path, new: Paths, out: Path) -> None:
-    """Compare judges, or prompts, on the same answers, and show what a change does to values and drifts.
+    """Compare judges, or prompts, on the same answers, and show how values and drifts change.
 
     Args:
         old: Folder of stance tables by the judge in use.
@@ -148,14 +148,14 @@ def sheet(*, stances: Paths, targets: Json, pairs: int, seed: int, out: Path) ->
 
 
 def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
-    """Read a filled sheet back: agreement with the judge, and a sample to correct values by.
+    """Evaluate a filled sheet: agreement with the judge, and a labelled sample to correct values.
 
     Args:
         sheet: The filled sheet.
-        key: Its key, as `sheet` wrote it.
+        key: The sheet's key, as `sheet` wrote it.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.filled_sheet import write_check
+    from valuedrift.judge_checks.sheet_agreement import write_check
 
     write_check(sheet, key, out)
 
@@ -167,10 +167,10 @@ def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int
         base: The base model's folder.
         checkpoints: All checkpoints of the run.
         answers: The run's tables of answers.
-        keep: Which to keep, as `machine.keep`: all, final or every_nth.
-        nth: With `--keep every_nth`, keep each nth.
+        keep: Checkpoints to keep, as `machine.keep`: all, final or every_nth.
+        nth: With `--keep every_nth`, keep every nth checkpoint.
     """
-    from valuedrift.generation.prune_answered import prune_run
+    from valuedrift.generation.prune_command import prune_run
     from valuedrift.quantities import byte_size
 
     print(f"{byte_size(prune_run(base, checkpoints, answers, keep, nth))} freed")
@@ -184,8 +184,8 @@ def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: 
         topics: Target and value of every topic.
         pairs: Pairs to draw.
         seed: Seed of the draw.
-        out: Sheet to write (CSV); the form is written beside it (HTML).
-        key: Key to write (parquet); whoever fills in the sheet should not look into it.
+        out: Sheet to write (CSV); the form (HTML) is written into the same folder.
+        key: Key to write (parquet); the person who fills in the sheet should not read it.
     """
     from valuedrift.synthetic.side_agreement import write_pair_sheet
 
@@ -193,11 +193,11 @@ def synthetic_sheet(file: Path, /, *, topics: Json, pairs: int, seed: int, out: 
 
 
 def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
-    """Read a filled sheet of synthetic pairs back.
+    """Evaluate a filled sheet of synthetic pairs.
 
     Args:
         sheet: The filled sheet.
-        key: Its key, as `synthetic-sheet` wrote it.
+        key: The sheet's key, as `synthetic-sheet` wrote it.
         out: Table to write.
     """
     from valuedrift.synthetic.side_agreement import write_agreement
@@ -206,7 +206,7 @@ def synthetic_agreement(sheet: Path, /, *, key: Path, out: Path) -> None:
 
 
 def compare_clusters(clustered: Path, published: Path, /) -> None:
-    """Compare clusters of questions with published ones through their example texts.
+    """Compare clusters of questions with published ones by their example texts.
 
     Args:
         clustered: Table of clusters, as `vprism-cluster` writes it.
@@ -230,7 +230,7 @@ def export_inspect(*, stances: Paths, out: Path) -> None:
 
 
 def configuration_reference() -> None:
-    """Print what every key of the configuration means, as Markdown: docs/configuration.md."""
+    """Print the meaning of every key of the configuration as Markdown, the content of docs/configuration.md."""
     from valuedrift.config.reference import reference
     from valuedrift.config.schema import WorkflowConfig
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def configuration(*, settings: Json, out: Path) -> None:
-    """Write the configuration down beside the results.
+    """Write the configuration to a file among the results.
 
     Args:
         settings: The configuration.
@@ -32,7 +32,7 @@ def retrieve(*, name: str, data: Paths, store: Path, probes: Path, settings: Jso
 
     Args:
         name: The data set's key.
-        data: Its tables.
+        data: The data set's tables.
         store: File that keeps the rows' vectors.
         probes: Table of probe questions.
         settings: Sentence encoder, threshold and topics.
@@ -53,7 +53,7 @@ def express(*, stances: Paths, statistics_settings: Json, seed: int, examples: i
         stances: Stance tables of the data sets.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
-        examples: Nearest rows to keep per stance.
+        examples: Number of nearest rows to keep per stance.
         out: Folder to write.
     """
     from valuedrift.dataset_stances.write_tables import write_expression
@@ -62,12 +62,12 @@ def express(*, stances: Paths, statistics_settings: Json, seed: int, examples: i
 
 
 def recover(*, stances: Paths, expression: Path, tables: Json, out: Path) -> None:
-    """Compare what data sets express with what was planted.
+    """Compare the stances that data sets express with the planted ones.
 
     Args:
         stances: Stance tables of the data sets.
         expression: Folder that `express` wrote.
-        tables: Tables of every data set, with what was planted.
+        tables: Tables of every data set, with the planted stances.
         out: Folder to write.
     """
     from valuedrift.dataset_stances.write_tables import write_recovery
@@ -76,7 +76,7 @@ def recover(*, stances: Paths, expression: Path, tables: Json, out: Path) -> Non
 
 
 def predict(*, expression: Path, statistics: Path, statistics_settings: Json, seed: int, out: Path) -> None:
-    """Predict a model's values from its SFT data, and list the rows behind them.
+    """Predict a model's values from its SFT data, and list the rows that they depend on.
 
     Args:
         expression: Folder that `express` wrote.
@@ -121,7 +121,7 @@ def statistics(
 def correct(
     *, stances: Paths, trajectories: JsonList, labelled: Path, statistics_settings: Json, seed: int, out: Path
 ) -> None:
-    """Correct values and drifts of a model for the judge's errors, by a labelled sample of its answers.
+    """Correct a model's values and drifts for the judge's errors, with a labelled sample of its answers.
 
     Args:
         stances: Stance tables of the model.
@@ -141,7 +141,7 @@ def calibrate(*, stances: Paths, cards: Json, statistics_settings: Json, seed: i
 
     Args:
         stances: Stance tables of SFT models.
-        cards: Data cards of their data, with planted stances.
+        cards: Data cards of the models' data, with planted stances.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
         out: Folder to write.
@@ -171,7 +171,7 @@ def tables(
         stances: Stance tables of the models.
         probes: Suite and its table of probe questions.
         aligned: Suite and its table of support-aligned pairs.
-        expression: Suite and the folder of what its data sets express.
+        expression: Suite and the folder with the stances of its data sets.
         corrected: Tables of corrected drifts.
         downstream: Files of benchmark scores.
         display: Names, orders and roles of models, data sets and topics.
@@ -179,7 +179,7 @@ def tables(
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import write_table_folder
+    from valuedrift.paper.result_folders import write_table_folder
 
     shown = Display.read(display)
     write_table_folder(statistics, stances, probes, aligned, expression, corrected, downstream, shown, seed, out)
@@ -192,14 +192,14 @@ def figures(
 
     Args:
         statistics: Folders of statistics, one per model.
-        expression: Suite and the folder of what its data sets express.
+        expression: Suite and the folder with the stances of its data sets.
         prompts: Prompts of the judges and of the writers.
-        ablations: Figures of ablations, which are listed.
+        ablations: Figures of ablations to list.
         display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import write_figure_folder
+    from valuedrift.paper.result_folders import write_figure_folder
 
     write_figure_folder(statistics, expression, prompts, ablations, Display.read(display), out)
 
@@ -213,7 +213,7 @@ def drift(*, statistics: Path, display: Json, out: Path) -> None:
         out: Folder to write.
     """
     from valuedrift.display import Display
-    from valuedrift.paper.write_folders import write_drift_folder
+    from valuedrift.paper.result_folders import write_drift_folder
 
     write_drift_folder(statistics, Display.read(display), out)
 
@@ -224,8 +224,8 @@ def ablations(
     """Compare the runs of a model's ablations.
 
     Args:
-        stances: Stance tables of the runs, and of those they start from.
-        ablated: The runs that are compared.
+        stances: Stance tables of the runs, and of the runs that they start from.
+        ablated: The runs to compare.
         display: Names, orders and roles of the model, data sets and topics.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
@@ -240,16 +240,16 @@ def ablations(
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What the report and the exports show.
+    """Inputs of the report and of the exports.
 
     Attributes:
         statistics: Folders of statistics, one per model.
         stances: Stance tables of the models.
-        quality: Judge and the file that `judge-heldout` wrote of it.
-        expression: Suite and the folder of what its data sets express.
+        quality: Judge and the file that `judge-heldout` wrote about it.
+        expression: Suite and the folder with the stances of its data sets.
         prediction: Folders of predictions.
         metrics: Training metrics of every run of every model.
-        benchmarks: Folder of the jobs' durations.
+        benchmarks: Folder of the jobs' benchmark files.
         display: Names, orders and roles of models, data sets and topics.
         calibrations: Folders of calibrations.
         corrected: Folders of corrected values and drifts.
@@ -273,7 +273,7 @@ class Shown:
 
 
 def report(*, shown: Shown, configuration: Path, out: Path) -> None:
-    """Write the report: a page, the answers that it loads in pieces, and its summary.
+    """Write the report: a page, files of answers that it loads when needed, and its summary.
 
     Args:
         configuration: File that `configuration` wrote.
@@ -286,7 +286,7 @@ def report(*, shown: Shown, configuration: Path, out: Path) -> None:
 
 
 def exports(*, shown: Shown, downstream: Paths = (), out: Path) -> None:
-    """Write what tables, figures and report show as tidy parquet and CSV.
+    """Write the data of tables, figures and report as tidy parquet and CSV files.
 
     Args:
         downstream: Files of benchmark scores.

@@ -1,4 +1,4 @@
-"""The texts of training rows: the opening that a row is found by, and the answers to judge."""
+"""The texts of training rows: the opening, which is used to find a row, and the answers to judge."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
 
 
 def read_datapoints(tables: Sequence[Path]) -> pl.LazyFrame:
-    """Every row of a data set's tables: `row, row_id, opening, question`, then its answers.
+    """Read all rows of a data set's tables lazily: `row, row_id, opening, question`, then the answers.
 
-    - `row` is the row's number, which keeps the order through lazy joins.
-    - `opening` is the first user turn, by which a row is found: encoders read only the first few hundred tokens of a
-      conversation, and later turns ("Yes, how do I do that?") name no topic.
-    - `question` and `answer` of an SFT row are its first exchange, so that the judged answer belongs to the opening.
+    - `row` is the row's number, to restore the order after lazy joins.
+    - `opening` is the first user turn. Rows are found with it, because encoders read only the first few hundred tokens
+      of a conversation, and later turns ("Yes, how do I do that?") often don't name the topic.
+    - `question` and `answer` of an SFT row are its first exchange, so the judged answer is the answer to the opening.
     - `question` of a pair is the whole prompt, as a transcript if it has several turns; its answers are `chosen` and
       `rejected`.
 
@@ -36,7 +36,7 @@ def read_datapoints(tables: Sequence[Path]) -> pl.LazyFrame:
 
 
 def roles(datapoints: pl.LazyFrame) -> tuple[Role, ...]:
-    """The answer columns of the rows: ("answer",) or ("chosen", "rejected")."""
+    """Return the answer columns of the rows: ("answer",) or ("chosen", "rejected")."""
     return PAIR if "chosen" in datapoints.collect_schema() else ("answer",)
 
 
@@ -53,13 +53,13 @@ def _texts(table: Path) -> pl.LazyFrame:
 
 
 def _turn(messages: str, number: int) -> pl.Expr:
-    """The text of turn `number`, counted from 0 after any system message."""
+    """Return the text of turn `number`, counted from 0 after any system message."""
     after_system = pl.col(messages).list.first().struct.field("role") == "system"
     return pl.col(messages).list.get(pl.lit(number) + after_system.cast(pl.Int64)).struct.field("content")
 
 
 def _transcript(messages: str) -> pl.Expr:
-    """A single turn as it is; several turns with the speaker before each."""
+    """Return a single turn unchanged, and several turns with the speaker's name before each."""
     turn = pl.element().struct
     speaker = turn.field("role").replace_strict(_SPEAKERS, return_dtype=pl.String)
     spoken = pl.col(messages).list.eval(pl.format("{}: {}", speaker, turn.field("content"))).list.join("\n\n")

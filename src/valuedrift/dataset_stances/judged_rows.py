@@ -1,4 +1,4 @@
-"""The judged answers of retrieved rows, which the other modules read."""
+"""Read the judged answers of retrieved rows, for the other modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = ("data", "row_id", "role", "topic", "question_id", "cosine", "question
 
 
 def read_judged(files: Sequence[Path]) -> pl.DataFrame:
-    """COLUMNS and `unassigned` of the files; raises ArtifactError unless all probabilities sum to 1 or are null."""
+    """Read COLUMNS and `unassigned`; raises ArtifactError unless all probabilities sum to 1 or are null."""
     judged = pl.concat([pl.read_parquet(path, columns=[*COLUMNS, "unassigned"]) for path in files])
     if ALL in judged["topic"]:
         raise ArtifactError("judged answers", f"topic {ALL}", "another name, as this one is for all topics together")
@@ -27,7 +27,7 @@ def read_judged(files: Sequence[Path]) -> pl.DataFrame:
 
 
 def by_topic(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
-    """Yield ((*keys, topic), rows) for each combination of keys: first every topic by name, then "all"."""
+    """Yield ((*keys, topic), rows) for each combination of keys: each topic in alphabetical order, then "all"."""
     for values, own in table.group_by(keys, maintain_order=True):
         for topic in own["topic"].unique().sort():
             yield (*values, topic), own.filter(pl.col("topic") == topic)

@@ -1,4 +1,4 @@
-"""Which data moved a value: the training examples nearest to a topic's probes, by the stance they take."""
+"""Which data moved a value: the training examples nearest to a topic's probes, per stance."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _GROUP = ("data", "role", "topic", "stance")
 
 
 def nearest_examples(judged: pl.DataFrame, count: int = 5) -> pl.DataFrame:
-    """The `count` nearest examples of each data set, role, topic and (most probable) stance.
+    """Return the `count` nearest examples per data set, role, topic and (most probable) stance.
 
-    Columns: `data, role, topic, stance, examples` (how many retrieved answers take this stance), `rank` (from 1),
+    Columns: `data, role, topic, stance, examples` (number of retrieved answers with this stance), `rank` (from 1),
     `cosine, row_id, question_id` (the nearest probe), `question, answer, p_support, p_neutral, p_oppose`. A question
-    that occurs several times is shown once, with the answer that takes the stance most clearly.
+    that occurs several times is listed once, with the answer whose stance is most certain.
     """
     taken = judged.drop_nulls(PROBABILITIES).with_columns(
         stance=most_probable(), certainty=pl.max_horizontal(PROBABILITIES)
@@ -29,12 +29,12 @@ def nearest_examples(judged: pl.DataFrame, count: int = 5) -> pl.DataFrame:
 
 
 def movers(nearest: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
-    """For each run and topic, the stance that rose most and the nearest examples of the run's data that take it.
+    """Return, per run and topic, the stance whose value rose most and the nearest examples with it in the run's data.
 
-    A run and topic without such an example keeps one row, with nulls.
+    If there is no such example, the run and topic has one row with nulls.
 
     Args:
-        nearest: A table of `nearest_examples`; of pairs, the chosen answers count.
+        nearest: A table of `nearest_examples`; rejected answers are ignored.
         drift: A drift table, see `valuedrift.statistics.measures`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Values after SFT, predicted from what the SFT set expresses, against the measured ones."""
+"""Predict values after SFT from the stances in the SFT data set, and compare them with the measured values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from valuedrift.statistics.bootstrap import Bootstrap, FloatArray, mean
 from valuedrift.statistics.panel import ALL
 
 METHODS = ("no_change", "overall", "share", "fitted")
-"""Two baselines, the plain share, and the fitted line; see `prediction_table`."""
+"""Two baselines, the data set's share, and the fitted prediction; see `prediction_table`."""
 
 _KEYS = ("model", "data", "topic", "stance")
 _ERRORS = {
@@ -22,17 +22,17 @@ _ERRORS = {
 
 
 def prediction_table(shares: pl.DataFrame, values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
-    """Predicted and measured values of each SFT run: one row per model, data set, topic and stance.
+    """Return predicted and measured values of each SFT run: one row per model, data set, topic and stance.
 
     Only topics with shares and measured values are included; preference runs are left out. Columns after
     `model, data, topic, stance`:
 
     - `no_change`: the value at the start, as if SFT did nothing.
     - `overall`: the data set's share over all its topics.
-    - `share`: its share on this topic, with `share_low` and `share_high`.
+    - `share`: the data set's share on this topic, with `share_low` and `share_high`.
     - `fitted`: start + reach · (overall − start) + topic_reach · (share − overall), where `reach` and `topic_reach` are
-      fitted by least squares on the model's other topics, with all its data sets together. The predictions above are
-      the special cases (0, 0), (1, 0) and (1, 1).
+      fitted by least squares on the model's other topics, with all data sets together. The three predictions above are
+      the special cases (0, 0), (1, 0) and (1, 1) of (reach, topic_reach).
     - `measured, low, high`: the value at the last checkpoint.
     - `drift, drift_low, drift_high`: measured − no_change.
     - `predicted_drift`: share − no_change.
@@ -60,9 +60,9 @@ def prediction_table(shares: pl.DataFrame, values: pl.DataFrame, drift: pl.DataF
 
 
 def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """Mean |predicted − measured| over topics and stances: `model, data, method, error, low, high, topics`.
+    """Return the mean |predicted − measured| over topics and stances: `model, data, method, error, low, high, topics`.
 
-    Data "all" stands for all data sets together. The interval is over resampled topics, of which there are `topics`.
+    Data "all" means all data sets together. The interval is over resampled topics; `topics` is their number.
     """
     lines = []
     for model, data, own in _groups(predictions):
@@ -76,7 +76,7 @@ def prediction_errors(predictions: pl.DataFrame, bootstrap: Bootstrap) -> pl.Dat
 
 
 def _measured(values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
-    """Start, end and drift of the SFT runs, per topic and stance."""
+    """Return start value, end value and drift of the SFT runs, per topic and stance."""
     runs = drift.filter(pl.col("algorithm") == "sft", pl.col("topic") != ALL).select(
         *_KEYS, "run", step="end_step", no_change="start_value", measured="end_value",
         drift="magnitude", drift_low="low", drift_high="high",
@@ -86,7 +86,7 @@ def _measured(values: pl.DataFrame, drift: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fitted(table: pl.DataFrame) -> dict[str, pl.Series]:
-    """Reach, topic_reach and prediction of each row, fitted without the row's topic."""
+    """Return reach, topic_reach and prediction of each row, fitted without the row's topic."""
     start, overall, share = (table[name].to_numpy() for name in ("no_change", "overall", "share"))
     pulls = np.stack([overall - start, share - overall], axis=1)
     moved = table["measured"].to_numpy() - start
@@ -99,7 +99,7 @@ def _fitted(table: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def _least_squares(pulls: FloatArray, moved: FloatArray) -> FloatArray:
-    """The two reaches, or (1, 1), which is the plain share, if the other topics don't determine them."""
+    """Return reach and topic_reach; if the other topics don't determine them, (1, 1), which predicts the share."""
     solution, _, rank, _ = np.linalg.lstsq(pulls, moved, rcond=None)
     return np.asarray(solution) if rank == pulls.shape[1] else np.ones(pulls.shape[1])
 

@@ -1,4 +1,4 @@
-"""Planted against measured: does the analysis recover what was planted in a world's data sets?"""
+"""Compare planted with measured stances: whether the analysis recovers what is planted in a world's data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
 
 _STANCE_COLUMNS = {"true_stance": "answer", "chosen_stance": "chosen", "rejected_stance": "rejected"}
 _KEYS = ("data", "role", "topic", "stance", "measure")
-_NONE = Bootstrap(replicates=2)  # what was planted has no interval
+_NONE = Bootstrap(replicates=2)  # planted numbers have no interval
 _SCHEMA = {
     **dict.fromkeys(("data", "row_id", "role", "topic"), pl.String),
     **dict.fromkeys(PROBABILITIES, pl.Float64),
@@ -22,10 +22,10 @@ _SCHEMA = {
 
 
 def planted_judgements(data: str, tables: Sequence[Path]) -> pl.DataFrame:
-    """The judgements that perfect retrieval and a perfect judge would give for a data set with planted stances.
+    """Return the judgements of perfect retrieval and a perfect judge, for a data set with planted stances.
 
-    Columns: `data, row_id, role, topic` and the probabilities, which are 0 or 1; one line per row and answer. Rows in
-    which nothing is planted are left out.
+    Columns: `data, row_id, role, topic` and the probabilities, which are 0 or 1; one line per row and answer. Rows
+    without planted stances are left out.
     """
     found = [pl.DataFrame(schema=_SCHEMA)]
     for rows in map(pl.read_parquet, tables):
@@ -40,27 +40,27 @@ def planted_judgements(data: str, tables: Sequence[Path]) -> pl.DataFrame:
 
 
 def share_recovery(shares: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    """Measured shares beside the planted ones: `data, role, topic, stance, planted, measured, low, high`.
+    """Return planted and measured shares: `data, role, topic, stance, planted, measured, low, high`.
 
-    `measured` is null on a topic that was never retrieved.
+    `measured` is null for a topic without retrieved rows.
 
     Args:
         shares: A table of `share_table`.
-        planted: A table of `planted_judgements`; its data sets are compared.
+        planted: A table of `planted_judgements`; only its data sets are compared.
     """
     return _beside(shares.rename({"share": "value"}), share_table(planted, _NONE).rename({"share": "value"}))
 
 
 def gap_recovery(summary: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    """Value gaps (see `gap_summary`) beside the planted ones: `data, topic, measure, planted, measured, low, high`."""
+    """Return planted and measured value gaps (`gap_summary`): `data, topic, measure, planted, measured, low, high`."""
     return _beside(summary, gap_summary(gap_table(planted), _NONE))
 
 
 def mean_errors(recovery: pl.DataFrame) -> pl.DataFrame:
-    """How far measured lies from planted, per data set (and role or measure): `error, largest, numbers`.
+    """Return the errors per data set (and role or measure): `error, largest, numbers`.
 
     `error` is the mean of |measured − planted| over the topics (and stances), without topic "all"; `largest` is the
-    maximum.
+    maximum; `numbers` is the number of rows.
     """
     keys = [key for key in ("data", "role", "measure") if key in recovery.columns]
     off = (pl.col("measured") - pl.col("planted")).abs()
@@ -69,11 +69,11 @@ def mean_errors(recovery: pl.DataFrame) -> pl.DataFrame:
 
 
 def retrieval_quality(judged: pl.DataFrame, planted: pl.DataFrame) -> pl.DataFrame:
-    """Precision and coverage of the retrieval: `data, topic, rows, found, wrong, coverage, precision`.
+    """Measure precision and coverage of the retrieval: `data, topic, rows, found, wrong, coverage, precision`.
 
-    Of the `rows` that are on a topic, `found` were retrieved for it; `wrong` rows were retrieved for it but are on
-    another topic. Coverage is found / rows, precision found / (found + wrong); both are null if they would divide by 0.
-    Topic "all" takes all topics together.
+    `rows` is the number of rows that are planted on a topic, `found` the number of these that were retrieved for it,
+    and `wrong` the number of other rows that were retrieved for it. Coverage is found / rows, and precision is
+    found / (found + wrong); each is null if its divisor is 0. Topic "all" is the sum over topics.
     """
     keys = ["data", "row_id", "topic"]
     retrieved = judged.filter(pl.col("data").is_in(planted["data"].unique().implode()))

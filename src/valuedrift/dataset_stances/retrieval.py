@@ -1,4 +1,4 @@
-"""The rows of a data set that are on the probes' topics, ready to be judged (appendix K.1)."""
+"""Find the rows of a data set that are on the probes' topics, for the judge (appendix K.1)."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from valuedrift.models.sentence_encoder import FloatMatrix, embed
 
 
 def write_vectors(tables: Sequence[Path], model: str, out: Path) -> None:
-    """Embed the openings of a data set's rows into the store `out` (see `write_embeddings`)."""
+    """Embed the openings of a data set's rows, and write them to the store `out` (see `write_embeddings`)."""
     write_embeddings(_openings(tables), model, out)
 
 
 def write_retrieved(
     data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: RowRetrieval, out: Path
 ) -> None:
-    """Write the answers of a data set that are on the topic of a probe: one row per data row, topic and answer.
+    """Write the answers of a data set's rows that are near a probe: one row per data row, topic and answer.
 
     Columns: `data, row_id, role` (answer, or chosen and rejected), `topic, question_id` (the topic's nearest probe),
     `cosine, question, answer`.
 
     Args:
         data: Name of the data set.
-        tables: Its training and validation tables.
-        vectors: The store that `write_vectors` wrote for them.
+        tables: The data set's training and validation tables.
+        vectors: The store that `write_vectors` wrote for these tables.
         probes: Table of the probe questions: `question_id, topic, question`.
         settings: How rows are found.
         out: Parquet file to write.
@@ -55,16 +55,17 @@ def write_retrieved(
 def nearest_probes(
     vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: RowRetrieval
 ) -> pl.DataFrame:
-    """The nearest probe of each topic that a text is near to: `text, topic, question_id, cosine`.
+    """Return the nearest probe of each topic that a text is near: `text, topic, question_id, cosine`.
 
-    `text` is the index of the text in `vectors`. Of equally near probes, the first is taken.
+    `text` is the index of the text in `vectors`. Unless `settings.topics` is "every", each text has only its nearest
+    topic. Of equally near probes, the first is taken.
     """
     topics = probes.select(pl.int_range(pl.len()).alias("probe"), "topic", "question_id")
     keys = ["text", "topic"] if settings.topics == "every" else ["text"]
     schema = {"text": pl.Int64, "probe": pl.Int64, "cosine": pl.Float64}
     blocks = []
     for pairs in near_pairs(vectors, probe_vectors, settings.threshold):
-        # Rounded, so that last bits don't choose between probes that are the same to the encoder.
+        # Rounded, so that rounding errors don't decide between probes that the encoder can't distinguish.
         columns = {"text": pairs.rows, "probe": pairs.probes, "cosine": np.round(pairs.cosines, 9)}
         near = pl.DataFrame(columns, schema=schema).join(topics, on="probe")
         order = near.sort("text", "cosine", "probe", descending=[False, True, False])
@@ -77,7 +78,7 @@ def _openings(tables: Sequence[Path]) -> pl.Series:
 
 
 def _answers(tables: Sequence[Path], found: pl.DataFrame) -> pl.DataFrame:
-    """One row per data row, topic and answer, for the openings in `found` (opening, topic, question_id, cosine).
+    """Return one row per data row, topic and answer, for the openings in `found` (opening, topic, question_id, cosine).
 
     A row that is in the data set twice counts once.
     """

@@ -18,12 +18,12 @@ _SCHEMA = {
 
 
 def share_table(judged: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """Stance shares: one row per data set, role (answer, or chosen and rejected), topic and stance.
+    """Return stance shares: one row per data set, role (answer, or chosen and rejected), topic and stance.
 
-    `share` is the mean probability, with its interval over resampled rows; `classified` the share of the answers whose
-    most probable stance it is; `rows` the number of data rows; `unassigned` the mean probability that the judge gave to
-    no stance, null if the table lacks it. Topic "all" counts every retrieved answer once, as the paper's 62.8 % does,
-    so large topics weigh more. Answers without a judgement are left out.
+    `share` is the mean probability of the stance, with its interval over resampled rows. `classified` is the share of
+    answers whose most probable stance it is. `rows` is the number of data rows. `unassigned` is the mean probability
+    that the judge gave to none of the stances, null if `judged` has no such column. In topic "all" every retrieved
+    answer counts once, as in the paper's 62.8 %, so large topics weigh more. Answers without a judgement are left out.
     """
     counted = judged.drop_nulls(PROBABILITIES).with_columns(most_probable=most_probable())
     tables = [_rows(own, labels, bootstrap) for labels, own in by_topic(counted, "data", "role")]

@@ -11,7 +11,7 @@ from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 LARGE = 1.0
-"""Pairs further apart have a large gap. Two certain, different stances are √2 apart, the largest possible distance."""
+"""A distance above this is a large gap. The largest possible distance, of two certain, different stances, is √2."""
 
 GAP_COLUMNS = ("data", "row_id", "topic", "distance", *STANCES)
 MEASURES = ("mean", "median", "large", *STANCES)
@@ -24,10 +24,10 @@ _SUMMARY = {
 
 
 def gap_table(judged: pl.DataFrame) -> pl.DataFrame:
-    """The value gap of each pair on each topic: `data, row_id, topic, distance, support, neutral, oppose`.
+    """Return the value gap of each pair on each topic: `data, row_id, topic, distance, support, neutral, oppose`.
 
     `distance` is the Euclidean distance between the stance vectors of chosen and rejected, from 0 to √2; `support`,
-    `neutral` and `oppose` are chosen − rejected. Pairs that lack a judgement, and SFT answers, are left out.
+    `neutral` and `oppose` are chosen − rejected. SFT answers, and pairs without both judgements, are left out.
     """
     keys = ["data", "row_id", "topic"]
     counted = judged.drop_nulls(PROBABILITIES)
@@ -39,11 +39,11 @@ def gap_table(judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def gap_summary(gaps: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """The value gap per data set and topic ("all": all its pairs): `data, topic, measure, value, low, high, pairs`.
+    """Summarise value gaps per data set and topic ("all": all pairs): `data, topic, measure, value, low, high, pairs`.
 
     Measures: `mean` and `median` of the distance; `large`, the share of pairs with a distance above LARGE; `support`,
-    `neutral` and `oppose`, the mean of chosen − rejected. Random errors of the judge increase distances, but not these
-    differences. Intervals are over resampled pairs; the median has none.
+    `neutral` and `oppose`, the means of chosen − rejected. Random errors of the judge increase distances, but not these
+    differences. Intervals are over resampled pairs; the median has no interval.
     """
     measured = gaps.with_columns(mean=pl.col("distance"), large=(pl.col("distance") > LARGE).cast(pl.Float64))
     tables = [_summary(own, labels, bootstrap) for labels, own in by_topic(measured, "data")]

@@ -1,4 +1,4 @@
-"""From judged answers to the tables about data sets, as the pipeline's jobs write them."""
+"""Write the tables about data sets from judged answers, as the pipeline's jobs do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from valuedrift.statistics.bootstrap import Bootstrap
 
 
 def write_expression(judged: Sequence[Path], settings: Mapping[str, Any], seed: int, examples: int, out: Path) -> None:
-    """Write EXPRESSION into `out`: what each data set expresses, with the `examples` nearest rows per stance."""
+    """Write EXPRESSION into `out`: stances and value gaps of each data set, and `examples` nearest rows per stance."""
     bootstrap = Bootstrap(seed=seed, **settings)
     answers = read_judged(judged)
     gaps = gap_table(answers)
@@ -41,7 +41,7 @@ def write_recovery(judged: Sequence[Path], expression: Path, tables: Mapping[str
     Args:
         judged: Judged answers of the data sets.
         expression: The folder that `write_expression` filled.
-        tables: Data set → its training and validation tables, which say what was planted.
+        tables: Data set → its training and validation tables, which contain the planted stances.
         out: Folder to write into.
     """
     planted = pl.concat([planted_judgements(data, [Path(path) for path in paths]) for data, paths in tables.items()])
@@ -54,7 +54,7 @@ def write_recovery(judged: Sequence[Path], expression: Path, tables: Mapping[str
 
 
 def write_prediction(expression: Path, statistics: Path, settings: Mapping[str, Any], seed: int, out: Path) -> None:
-    """Write PREDICTION into `out`: one model's values as predicted from its SFT data, and the data that moved them.
+    """Write PREDICTION into `out`: one model's values predicted from its SFT data, and the data that moved them.
 
     Args:
         expression: The folder that `write_expression` filled.

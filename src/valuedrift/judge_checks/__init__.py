@@ -1,1 +1,1 @@
-"""How far a judge can be trusted: against people, against another judge, and against a person who checks a sample."""
+"""Measure a judge's quality: compare it with labels of people, with other judges, and with a person's check."""

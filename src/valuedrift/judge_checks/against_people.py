@@ -1,4 +1,4 @@
-"""How well judges agree with people's labels, over three stances and over four labels, with intervals."""
+"""Measure how well judges agree with people's labels, over three stances and over four labels, with intervals."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import polars as pl
 from valuedrift.errors import DataError
 from valuedrift.files import publish, write_json, write_text
 from valuedrift.judge_checks.agreement_scores import Labels, confusion, estimate_text, merge, resample, scores
-from valuedrift.judge_checks.labelled_answers import FOUR, UNJUDGED, read_labelled
+from valuedrift.judge_checks.human_labels import FOUR, UNJUDGED, read_labelled
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import MEASURES, calibration_figure, quality_figure
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.panel import STANCES
 
 HUMAN = "human"
-"""The name of the agreement between the two people."""
+"""The key of the agreement between the two people."""
 
 _AS_STANCES = (0, 1, 2, 1)
 _BINS = 10
-_THREE = ("accuracy", "macro_f1", "kappa")  # what `--json` prints over three labels
+_THREE = ("accuracy", "macro_f1", "kappa")  # scores over three labels that `--json` prints
 
 
 Quality = dict[str, Any]
-"""All judges in one file, as quality.json has them; see `judges_against_people`."""
+"""Content of quality.json; see `judges_against_people`."""
 
 
 def judges_against_people(file: Path, bootstrap: Bootstrap | None = None) -> Quality:
@@ -38,12 +38,13 @@ def judges_against_people(file: Path, bootstrap: Bootstrap | None = None) -> Qua
     Intervals are percentile intervals of a bootstrap over rows.
 
     Returns:
-        - `judges`, by name in the file's order, and `human` (human_1 as truth, human_2 as found): `n` answers with a
-          stance, `unjudged` ones without, which no score counts, and `scores` over `three` labels (support, neutral,
-          which includes refusals, and oppose) and `four` (pro, neutral, con and refusal).
+        - `judges` by name in the file's order, and `human` (human_1 as truth, human_2 as found), each with: `n`, the
+          number of answers with a stance; `unjudged`, the number without, which no score counts; and the `scores` over
+          `three` labels (support, neutral, which includes refusals, and oppose) and over `four` (pro, neutral, con and
+          refusal).
         - `calibration`: rows `judge, stance, bin, answers, predicted, observed, low, high` of the judge that gives
           probabilities: the number of answers whose p(stance) is in bin b of ten, [b/10, (b+1)/10), their mean
-          p(stance), and the share to which people gave that stance, with its Wilson interval.
+          p(stance), and the share of them to which people gave that stance, with its Wilson interval.
 
     Raises:
         DataError: A row is malformed, or a judge has no stance in any row.
@@ -62,7 +63,7 @@ def judges_against_people(file: Path, bootstrap: Bootstrap | None = None) -> Qua
 
 
 def summary(quality: Quality) -> dict[str, dict[str, float | None]]:
-    """What `--json` prints: eight numbers per judge, and `kappa_4` of the two people; null if not defined."""
+    """Return what `--json` prints: eight numbers per judge, and `kappa_4` of the two people; null if not defined."""
     judges = {
         name: {"n": judge["n"]}
         | {f"{measure}_3": judge["three"][measure]["value"] for measure in MEASURES if measure in _THREE}
@@ -84,7 +85,7 @@ def write_against_people(quality: Quality, out: Path, formats: Sequence[str] = (
 
 
 def quality_markdown(quality: Quality) -> str:
-    """The scores with their intervals, each confusion matrix and the calibration curve as Markdown tables."""
+    """Return the scores with their intervals, each confusion matrix and the calibration curve as Markdown tables."""
     rows = [
         {"judge": name, "labels": len(found["labels"]), "answers": judge["n"], "unjudged": judge["unjudged"]}
         | {title: estimate_text(**found[measure]) for measure, title in MEASURES.items()}
@@ -104,7 +105,7 @@ def quality_markdown(quality: Quality) -> str:
 
 
 def score_table(quality: Quality) -> pl.DataFrame:
-    """`judge, labels, measure, value, low, high`, with the two people as judge "human"; null if not defined."""
+    """Return `judge, labels, measure, value, low, high`, the two people as judge "human"; null if not defined."""
     return pl.DataFrame(
         [
             {"judge": name, "labels": len(found["labels"]), "measure": measure, **found[measure]}
@@ -116,7 +117,7 @@ def score_table(quality: Quality) -> pl.DataFrame:
 
 
 def confusion_table(quality: Quality) -> pl.DataFrame:
-    """`judge, labels, truth, found, answers`: a row per judge, label set and cell of the confusion matrix."""
+    """Return `judge, labels, truth, found, answers`: one row per judge, label set and cell of the confusion matrix."""
     return pl.DataFrame(
         [
             {"judge": name, "labels": len(scored["labels"]), "truth": truth, "found": found, "answers": answers}
@@ -155,7 +156,7 @@ def _calibration(judge: str, probabilities: FloatArray, final: Labels, level: fl
 
 
 def _each(quality: Quality) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Name, judge and scores of each judge over three and four labels; the two people come last."""
+    """Yield name, entry and scores of each judge over three, then four labels, and last those of the two people."""
     for name, judge in {**quality["judges"], HUMAN: quality[HUMAN]}.items():
         for labels in ("three", "four"):
             yield name, judge, judge[labels]

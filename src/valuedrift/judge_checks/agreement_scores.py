@@ -1,7 +1,7 @@
 """Agreement between two labellings, computed from their confusion matrix, with intervals.
 
-Confusion matrices are (labels, labels, ...): first the truth, then what was found, then, if there are bootstrap
-replicates, the sample itself and its replicates.
+Confusion matrices are (labels, labels, ...). The axes are: the true label; the found label; and, if there are bootstrap
+replicates, the sample itself and then its replicates.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.titles import with_interval
 
 Labels = NDArray[np.int64]
-"""(answers,): for each answer, an index into a tuple of labels."""
+"""(answers,): per answer an index into a tuple of labels."""
 
 Bounded = tuple[float | None, float | None, float | None]
-"""A number with the low and the high end of its interval; None for what isn't defined."""
+"""A number with the low and the high end of its interval; None if not defined."""
 
 ENDS = ("", "_low", "_high")
-"""What the names of the three columns of a number end with."""
+"""The endings of the names of a number's three columns."""
 
 
 def confusion(truth: Labels, found: Labels, size: int) -> FloatArray:
-    """Counts (size, size) of each pair of labels."""
+    """Count each pair of labels, (size, size)."""
     return np.bincount(truth * size + found, minlength=size * size).reshape(size, size).astype(np.float64)
 
 
 def scores(labels: Sequence[str], counts: FloatArray, bootstrap: Bootstrap) -> dict[str, Any]:
-    """Scores of `counts` (k, k, 1 + replicates) with their intervals.
+    """Compute the scores of `counts` (k, k, 1 + replicates) with their intervals.
 
     Returns:
-        As JSON has it: `labels` (k), `confusion` (counts, truth by found), and `accuracy`, `macro_f1`, `weighted_f1`
-        and `kappa`, each with `value, low, high`, which are null if they aren't defined.
+        A JSON object: `labels` (k), `confusion` (counts, truth by found), and `accuracy`, `macro_f1`, `weighted_f1`
+        and `kappa`, each with `value, low, high`, which are null if not defined.
     """
     measures = {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "kappa": cohen_kappa}
     found: dict[str, Any] = {"labels": list(labels), "confusion": counts[..., 0].astype(np.int64).tolist()}
@@ -47,10 +47,10 @@ def scores(labels: Sequence[str], counts: FloatArray, bootstrap: Bootstrap) -> d
 
 
 def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
-    """`counts` and the confusion matrices of rows drawn with replacement, (k, k, 1 + replicates).
+    """Return `counts` and the confusion matrices of rows drawn with replacement, (k, k, 1 + replicates).
 
-    Drawing rows and counting them per cell is the same as drawing the counts from a multinomial distribution, whose
-    cost doesn't grow with the rows. The random stream depends on the bootstrap's seed and `name`.
+    Drawing rows and counting them per cell is the same as drawing the counts from a multinomial distribution; the cost
+    of the latter doesn't grow with the rows. The random stream depends on the bootstrap's seed and on `name`.
     """
     rows = int(counts.sum())
     shares = counts.ravel() / max(rows, 1)
@@ -59,40 +59,40 @@ def resample(counts: FloatArray, name: str, bootstrap: Bootstrap) -> FloatArray:
 
 
 def merge(counts: FloatArray, merged_to: tuple[int, ...]) -> FloatArray:
-    """The confusion matrix after label i became label `merged_to[i]`."""
+    """Return the confusion matrix in which label i is replaced by label `merged_to[i]`."""
     to = np.eye(max(merged_to) + 1)[list(merged_to)]
     return np.asarray(np.einsum("ia,jb,ij...->ab...", to, to, counts))
 
 
 def accuracy(counts: FloatArray) -> FloatArray:
-    """The share of equal labels."""
+    """Return the share of equal labels."""
     return ratio(np.trace(counts), counts.sum(axis=(0, 1)))
 
 
 def macro_f1(counts: FloatArray) -> FloatArray:
-    """Unweighted mean F1 over the labels that occur in the truth or in what was found.
+    """Return the unweighted mean F1 over the labels that occur among the true or the found labels.
 
-    Equals scikit-learn's f1_score(average="macro", zero_division=0): a label that occurs on one side only counts as 0,
-    one that occurs on neither doesn't count.
+    Equals scikit-learn's f1_score(average="macro", zero_division=0): a label that occurs on one side only has F1 0, a
+    label that occurs on neither side isn't part of the mean.
     """
     f1, occurs = _f1(counts)
     return ratio(f1.sum(axis=0), occurs.sum(axis=0))
 
 
 def weighted_f1(counts: FloatArray) -> FloatArray:
-    """Mean F1 over labels, weighted by how often each is the truth (scikit-learn's average="weighted")."""
+    """Return the mean F1 over labels, weighted by their numbers of true labels (scikit-learn's average="weighted")."""
     return ratio((_f1(counts)[0] * counts.sum(axis=1)).sum(axis=0), counts.sum(axis=(0, 1)))
 
 
 def cohen_kappa(counts: FloatArray) -> FloatArray:
-    """Cohen's unweighted κ (Cohen 1960); NaN if both sides give the same label to every answer."""
+    """Return Cohen's unweighted κ (Cohen 1960); NaN if both sides give one and the same label to all answers."""
     total = counts.sum(axis=(0, 1))
     chance = ratio((counts.sum(axis=0) * counts.sum(axis=1)).sum(axis=0), total * total)
     return ratio(accuracy(counts) - chance, 1 - chance)
 
 
 def estimate(values: FloatArray, bootstrap: Bootstrap) -> Bounded:
-    """The first of `values` (1 + replicates,), with the interval of those of the others that are defined."""
+    """Return the first of `values` (1 + replicates,), with the interval of the replicates that are defined."""
     value, replicates = values[0], values[1:][np.isfinite(values[1:])]
     if np.isnan(value) or not replicates.size:
         return None, None, None
@@ -101,14 +101,14 @@ def estimate(values: FloatArray, bootstrap: Bootstrap) -> Bounded:
 
 
 def estimate_text(value: float | None, low: float | None, high: float | None) -> str | None:
-    """`0.845 (0.790 to 0.895)`, as tables show it."""
+    """Return a number and its interval as tables show them: `0.845 (0.790 to 0.895)`."""
     if value is None or low is None or high is None:
         return None
     return with_interval(value, low, high, ".3f")
 
 
 def intervals_as_text(table: pl.DataFrame) -> pl.DataFrame:
-    """`table` with each `x`, `x_low` and `x_high` as one column of text."""
+    """Return `table` with the columns `x`, `x_low` and `x_high` of each number as one column of text."""
     for name in [column for column in table.columns if f"{column}_low" in table.columns]:
         texts = [estimate_text(*row) for row in table.select(f"{name}{end}" for end in ENDS).iter_rows()]
         table = table.with_columns(pl.Series(name, texts, pl.String)).drop(f"{name}_low", f"{name}_high")
@@ -122,7 +122,7 @@ def _f1(counts: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
 
 
 def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
-    """`above` / `below`, NaN where `below` is 0."""
+    """Return `above` / `below`; NaN where `below` is 0."""
     below = np.asarray(below, dtype=np.float64)
     quotient: FloatArray = np.divide(above, below, out=np.full(below.shape, np.nan), where=np.abs(below) > 1e-12)
     return quotient

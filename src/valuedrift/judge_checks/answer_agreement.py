@@ -1,4 +1,4 @@
-"""How often two judges give the same answers the same stance, by stage and topic."""
+"""Measure how well two judges agree on the same answers, by stage and topic."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _CELLS = len(STANCES) ** 2
 
 
 def agreement_table(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """Agreement of two judges on one model's answers, by stage and topic, with "all" for either.
+    """Compute the agreement of two judges on one model's answers, by stage and topic, and over "all" of either.
 
     Args:
         matched: One model's answers; see `match`.
-        bootstrap: Questions are drawn within topics.
+        bootstrap: Settings of the bootstrap. Questions are drawn within topics.
 
     Returns:
-        Columns `model, stage, topic, both, only_old, only_new`, then `agreement` of the most probable stance (the first
-        in the order support, neutral, oppose if several are), `kappa`, and `distance`, the mean total-variation
-        distance of the probabilities, each with `_low` and `_high`. "all" pools the answers.
+        Columns `model, stage, topic`; `both, only_old, only_new`: the numbers of answers that both judges or only one
+        judged; then, each with `_low` and `_high`, `agreement` of the most probable stance (of equally probable ones,
+        the first of support, neutral, oppose), `kappa`, and `distance`, the mean total-variation distance of the
+        probabilities. "all" pools the answers.
     """
     stages, topics = matched["stage"].unique(maintain_order=True), matched["topic"].unique().sort()
     sums = _sums(matched, bootstrap)
@@ -47,9 +48,9 @@ def agreement_table(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame
 
 
 def _sums(matched: pl.DataFrame, bootstrap: Bootstrap) -> dict[tuple[str, str], FloatArray]:
-    """By stage and topic, with "all" for either: sums over the answers, (10, 1 + replicates), the sample's own first.
+    """Sum over the answers by stage and topic, and over "all" of either: (10, 1 + replicates), the sample itself first.
 
-    The ten are the cells of the confusion matrix and the distance.
+    The ten rows are the nine cells of the confusion matrix and the distance.
     """
     found: dict[tuple[str, str], FloatArray] = {}
     for (topic,), answers in matched.sort("topic", maintain_order=True).group_by("topic", maintain_order=True):
@@ -80,7 +81,7 @@ def _counts(answers: pl.DataFrame) -> dict[str, int]:
 
 
 def _measures(sums: FloatArray, bootstrap: Bootstrap) -> dict[str, float | None]:
-    """Agreement, κ and mean distance, each with its interval, of sums (10, 1 + replicates)."""
+    """Return agreement, κ and mean distance, each with its interval, from sums (10, 1 + replicates)."""
     counts, distance = sums[:_CELLS].reshape(len(STANCES), len(STANCES), -1), sums[_CELLS]
     measured = (accuracy(counts), cohen_kappa(counts), ratio(distance, counts.sum(axis=(0, 1))))
     return {

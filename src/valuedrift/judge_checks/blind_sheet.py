@@ -1,7 +1,7 @@
 """A blind sheet for a person to fill in: a CSV file, an HTML form that works without a network, and the key.
 
-Answers are untrusted text: both files spell out invisible characters, cells of the CSV can't become formulas, and the
-form sets every text as text, under a policy that lets its own script run and nothing else.
+Answers are untrusted text. Both files spell out invisible characters, cells of the CSV can't become formulas, and the
+form inserts texts as text only, under a content security policy that runs only the form's own script.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from valuedrift.statistics.panel import STANCES
 from valuedrift.visible_text import spreadsheet_cell, visible
 
 LABELS = (*STANCES, "refusal")
-"""What a person can say of an answer."""
+"""The labels that a person can give an answer."""
 
 SHOWN = ("sheet", "pair", "target", "question", "answer")
-"""The columns of a key that the sheet shows: its name, the pair's number, and what to judge."""
+"""The columns of a key that the sheet shows: the sheet's name, the pair's number, and what to judge."""
 
 _FILLED = ("human_stance", "note")
 _BYTE_ORDER_MARK = "\ufeff"  # without it, spreadsheets don't read the file as UTF-8
 
 
 def sheet_name(*drawn: Any) -> str:
-    """A name for a draw, equal for equal draws; it begins with a letter, so that spreadsheets keep it as text."""
+    """Return a name for a draw, the same for equal draws. It begins with a letter, so spreadsheets keep it as text."""
     return f"s{text_digest(repr(drawn))[:11]}"
 
 
@@ -42,10 +42,10 @@ def write_sheet(key: pl.DataFrame, sheet: Path, key_file: Path) -> None:
     """Write an empty sheet, as CSV and as an HTML form of the same name, and its key.
 
     Args:
-        key: One row per question and answer, in the order to show them: the columns SHOWN, and all that the person
+        key: One row per question and answer, in the order of the sheet: the columns SHOWN, and columns that the person
             must not see.
-        sheet: The CSV file; the form gets its name with the ending .html.
-        key_file: A parquet file. Whoever fills in the sheet should not look into it.
+        sheet: The CSV file to write; the form has the same name with the ending .html.
+        key_file: The parquet file to write. The person who fills in the sheet should not read it.
     """
     write_parquet(key_file, key)
     write_text(sheet, sheet_csv(key))
@@ -53,7 +53,7 @@ def write_sheet(key: pl.DataFrame, sheet: Path, key_file: Path) -> None:
 
 
 def sheet_csv(key: pl.DataFrame) -> str:
-    """The sheet as CSV: the columns SHOWN and, to be filled in, `human_stance` and `note`."""
+    """Return the sheet as CSV: the columns SHOWN, and the empty columns `human_stance` and `note`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*SHOWN, *_FILLED))
@@ -63,7 +63,7 @@ def sheet_csv(key: pl.DataFrame) -> str:
 
 
 def sheet_page(key: pl.DataFrame) -> str:
-    """The sheet as one HTML file. It keeps in the browser what is filled in, and saves it as a CSV file."""
+    """Return the sheet as one HTML page. It keeps the person's entries in the browser, and saves them as a CSV file."""
     script = _asset("sheet.js")
     pairs = [
         {"pair": pair} | {name: visible(text) for name, text in zip(SHOWN[2:], texts, strict=True)}
@@ -81,16 +81,17 @@ def sheet_page(key: pl.DataFrame) -> str:
 
 
 def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
-    """The key's rows with the `human_stance` (one of LABELS) and `note` of a filled sheet.
+    """Return the key's rows with the `human_stance` (one of LABELS) and `note` of a filled sheet.
 
     Args:
-        sheet: The filled CSV file, or what the form saved. Only `sheet, pair, human_stance` and `note` are read.
+        sheet: The filled CSV file, or the file that the form saved. Only `sheet, pair, human_stance` and `note` are
+            read.
         key: The key that was written with the sheet.
         partly: Accept a sheet with empty stances, which become null.
 
     Raises:
-        DataError: The sheet is of another key, a pair is unknown, repeated or missing, or a stance is missing or none
-            of LABELS; it names file, row and field.
+        DataError: The sheet belongs to another key, a pair is unknown, repeated or missing, or a stance is missing or
+            isn't one of LABELS; the error names file, row and field.
         ArtifactError: A file is missing.
     """
     if not key.is_file():

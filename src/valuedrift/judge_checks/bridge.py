@@ -1,4 +1,4 @@
-"""What replacing a judge, or the wording of its prompt, changes: agreement, values and drifts on the same answers."""
+"""Compare judges, or wordings of a judge's prompt, on the same answers: agreement, values and drifts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
 from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import ALL
 
@@ -30,7 +30,9 @@ Source = Path | pl.DataFrame
 
 @dataclass(frozen=True)
 class Bridge:
-    """An old judge against a new one on the same answers, for every model. Intervals are of one question bootstrap.
+    """An old judge compared with a new one on the same answers, for every model.
+
+    All intervals come from one bootstrap over questions.
 
     Attributes:
         agreement: See `agreement_table`.
@@ -58,7 +60,11 @@ def bridge(old: Source, new: Source, bootstrap: Bootstrap | None = None) -> Brid
 
 
 def pairwise(sources: Mapping[str, Source], bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Every two judges over all stages and topics: `a, b`, then the columns of `agreement_table` with a as the old."""
+    """Compare every two judges over all stages and topics.
+
+    Returns:
+        Columns `a, b`, then those of `agreement_table` with a as the old judge.
+    """
     bootstrap = bootstrap or Bootstrap()
     tables = {name: read_stances(source) for name, source in sources.items()}
     rows = [
@@ -80,18 +86,18 @@ def write_bridges(
 ) -> None:
     """Compare an old judge with new ones, and every two judges with each other.
 
-    Writes a folder for each new judge (bridge.md, bridge.json, three parquet tables and a figure), and pairwise.md,
-    .json and .parquet. Judges are named by the parts in which their paths differ.
+    Writes one folder per new judge (bridge.md, bridge.json, three parquet tables and a figure), and pairwise.md, .json
+    and .parquet. The names of the judges are the parts of their paths that differ.
 
     Args:
         old: The old judge's stance tables: a parquet file, or a folder of them.
-        new: The same of each new judge.
+        new: Each new judge's stance tables, given in the same way.
         out: The folder to write.
-        bootstrap: Over questions.
-        formats: Of the figures.
+        bootstrap: Settings of the bootstrap over questions.
+        formats: File formats of the figures.
 
     Raises:
-        ArtifactError: Two paths are the same, or as `bridge`.
+        ArtifactError: Two paths are the same, or one contains all others; or as `bridge` does.
     """
     names = _names([old, *new])
     sources = dict(zip(names, (old, *new), strict=True))
@@ -107,7 +113,7 @@ def write_bridges(
 
 
 def bridge_summary(found: Bridge) -> dict[str, Any]:
-    """By model: agreement over all answers, the largest shift of v, and how many drifts are read differently."""
+    """Return by model: agreement over all answers, the largest shift of v, and the number of `changed_drifts`."""
     summary: dict[str, Any] = {}
     for row in found.agreement.filter(stage=ALL, topic=ALL).drop("stage", "topic").iter_rows(named=True):
         model = row.pop("model")
@@ -122,12 +128,12 @@ def bridge_summary(found: Bridge) -> dict[str, Any]:
 
 
 def changed_drifts(drift: pl.DataFrame) -> pl.DataFrame:
-    """The drifts whose interval is on another side of zero under the new judge, or contains zero under only one."""
+    """Return the drifts whose two intervals are on different sides of zero, or of which only one contains zero."""
     return drift.filter(_side(OLD) != _side(NEW))
 
 
 def bridge_markdown(found: Bridge, old: str, new: str) -> str:
-    """A summary, then agreement by stage and topic, the shifts of v, and the drifts that are read differently."""
+    """Return a summary, agreement by stage and topic, v and M under both judges, and the `changed_drifts`."""
     lines = [_sentence(model, line) for model, line in bridge_summary(found).items()]
     changed = intervals_as_text(changed_drifts(found.drift))
     tables = [
@@ -165,12 +171,12 @@ def _sentence(model: str, line: Mapping[str, Any]) -> str:
 
 
 def _side(judge: str) -> pl.Expr:
-    """1 if a drift's interval is above zero, −1 if below, 0 if zero is in it."""
+    """Return 1 if a drift's interval is above zero, −1 if it is below, 0 if it contains zero."""
     return (pl.col(f"{judge}_low") > 0).cast(pl.Int8) - (pl.col(f"{judge}_high") < 0).cast(pl.Int8)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Each path without the folders that all paths share, its parts joined by hyphens."""
+    """Return each path without the folders that all paths share, its parts joined by hyphens."""
     whole = [path.resolve().with_suffix("") for path in paths]
     shared = Path(os.path.commonpath(whole))
     names = ["-".join(path.relative_to(shared).parts) for path in whole]

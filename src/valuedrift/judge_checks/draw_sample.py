@@ -1,4 +1,4 @@
-"""A sample of judged answers for a person to check, stratified by judged stance and topic."""
+"""Draw a sample of judged answers for a person to check, stratified by judged stance and topic."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STRATUM = ["topic", "judged_stance"]
 def write_sample_sheet(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int, out: Path) -> None:
     """Draw judged answers (see `draw_pairs`) and write sheet.csv, sheet.html and key.parquet into the folder `out`.
 
-    The sheet shows the question, the answer and the position to judge it by. Which run gave the answer, and what the
-    judge said, is in the key only.
+    The sheet shows the question, the answer and the target. Only the key has the run that gave the answer and the
+    judge's stance.
     """
     key = draw_pairs(sources, targets, pairs, seed)
     with publish(out) as draft:
@@ -32,21 +32,21 @@ def write_sample_sheet(sources: Sequence[Path], targets: Mapping[str, str], pair
 
 
 def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int) -> pl.DataFrame:
-    """Draw (question, answer) pairs from stance tables, in the shuffled order in which they are to be shown.
+    """Draw (question, answer) pairs from stance tables, in a random order.
 
-    A stratum is a topic and a most probable stance (the first of support, neutral, oppose if several are). Each gets
-    the same number of pairs, as far as it has them. Unjudged answers aren't drawn.
+    A stratum is a topic and a most probable stance (of equally probable ones, the first of support, neutral, oppose).
+    The same number of pairs is drawn from each stratum, or all of them if it has fewer. Unjudged answers aren't drawn.
 
     Args:
         sources: Parquet files, or folders of them.
-        targets: By topic, the position that an answer can support.
-        pairs: How many to draw, from one per stratum to all judged answers.
+        targets: Topic → its target.
+        pairs: Number of pairs to draw, from one per stratum to all judged answers.
         seed: Seed of the draw and of the order.
 
     Returns:
-        Columns: `sheet` (names this draw), `pair` (1 to n), the keys of a stance table, `stage, target, question,
-        answer, p_…, unassigned, judged_stance`, `population` (the stratum's answers) and `weight` (how many of them
-        the pair represents).
+        Columns: `sheet` (the name of this draw), `pair` (1 to n), the keys of a stance table, `stage, target, question,
+        answer, p_…, unassigned, judged_stance`, `population` (the number of answers in the stratum) and `weight` (the
+        number of answers that the pair represents).
 
     Raises:
         ConfigError: There are fewer pairs than strata or more than answers, or a topic has no target.
@@ -80,9 +80,9 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
 
 
 def allocate(sizes: Sequence[int], pairs: int) -> list[int]:
-    """How many of `pairs` each stratum gets: equal numbers, at most its size; the largest get what remains.
+    """Return the number of pairs per stratum: equal, but at most its size; the largest strata get the remainder.
 
-    Raises ConfigError unless there is at least one pair per stratum and at most one per answer.
+    Raises ConfigError if there are fewer pairs than strata or more pairs than answers.
     """
     if not len(sizes) <= pairs <= sum(sizes):
         expected = f"from {len(sizes)} (one for each topic and judged stance) to {sum(sizes)} (all judged answers)"

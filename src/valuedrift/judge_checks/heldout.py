@@ -1,4 +1,4 @@
-"""How well a judge reads labelled answers that it was not trained on."""
+"""Measure a judge on labelled answers that it was not trained on."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def write_heldout_quality(labelled: Path, judge: Judge, targets: Mapping[str, st
 
 
 def heldout_quality(labelled: pl.DataFrame) -> dict[str, Any]:
-    """Agreement of stances with `true_stance`, as the report shows it.
+    """Compute the agreement of judged stances with `true_stance`, for the report.
 
     The judged stance is the most probable one (of equally probable ones, the first of support, neutral, oppose).
     Answers with a null probability count as unjudged and are left out.
 
     Returns:
         `accuracy` with its 95 % interval (Wilson; `low`, `high`) over `n` answers; `confusion`, true stance → judged
-        stance → answers; `recall` and `precision` per stance; `unassigned`, the mean probability outside the three
-        labels. Shares of no answers are None.
+        stance → number of answers; `recall` and `precision` per stance; `unassigned`, the mean probability outside the
+        three labels. A share whose denominator is 0 is None.
     """
     judged = labelled.drop_nulls(PROBABILITIES).with_columns(judged_stance=most_probable())
     counts = {

@@ -1,4 +1,4 @@
-"""The stances that two judges gave the same answers."""
+"""Match the stances that two judges gave the same answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OLD, NEW = "old", "new"
 
 
 def stance_files(source: Path) -> list[Path]:
-    """The parquet file `source`, or every parquet file below the folder `source`. Raises ArtifactError for none."""
+    """Return the parquet file `source`, or all below the folder `source`. Raises ArtifactError if there are none."""
     files = sorted(source.rglob("*.parquet")) if source.is_dir() else [source] if source.is_file() else []
     if not files:
         raise ArtifactError(source, "no parquet file", "a stance table, or a folder of them", "Judge the answers.")
@@ -23,9 +23,9 @@ def stance_files(source: Path) -> list[Path]:
 
 
 def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
-    """The keys, the probabilities, and `text`: the hash of each answer if there is a column `answer`, else null.
+    """Read the keys, the probabilities, and `text`: the hash of each answer if there is a column `answer`, else null.
 
-    Raises ArtifactError, naming the file, for a missing column, and as `check_stances` does.
+    Raises ArtifactError for a missing column, with the file's name, and as `check_stances` does.
     """
     if isinstance(source, pl.DataFrame):
         table = _chosen(source.lazy(), source.columns, "stances").collect()
@@ -38,14 +38,14 @@ def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
 
 
 def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """The answers in either table, matched by their keys.
+    """Match the answers of two tables by their keys. An answer that is in only one of them is kept.
 
     Returns:
-        The keys, `stage`, `p_…` of the old judge and `p_…_new` of the new one, and `in_old` and `in_new`: whether that
-        judge gave the answer a stance.
+        Columns: the keys, `stage`, `p_…` of the old judge, `p_…_new` of the new one, and `in_old` and `in_new`: whether
+        that judge gave the answer a stance.
 
     Raises:
-        ArtifactError: Both tables have texts and these differ, or no answer was judged by both.
+        ArtifactError: Texts of an answer differ between the tables, or both judges judged none of the answers.
     """
     both = old.join(new, on=KEYS, how="full", suffix="_new", coalesce=True)
     moved = both.filter(pl.col("text") != pl.col("text_new"))
@@ -72,14 +72,14 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
 
 
 def stage_of(run: pl.Expr) -> pl.Expr:
-    """base, sft or a preference algorithm: how the last phase of a run was trained."""
+    """Return the stage of a run, which is the algorithm of its last phase: base, sft or a preference algorithm."""
     return run.str.split("/").list.last().str.split("-").list.first()
 
 
 def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:
-    """The answers that both judges judged, with the stances of one, as `make_panel` reads them.
+    """Return the answers that both judges judged with the stances of one of them, in the columns of `make_panel`.
 
-    The judge becomes the first part of the run's name, so that both fit into one panel and share its resamples.
+    The judge is put in front of the run's name, so that one panel can hold both judges and they share its resamples.
     """
     suffix = "_new" if judge == NEW else ""
     probabilities = (pl.col(f"{p}{suffix}").alias(p) for p in PROBABILITIES)

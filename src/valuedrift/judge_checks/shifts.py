@@ -1,4 +1,4 @@
-"""How a change of judge shifts values and drifts."""
+"""Compute how values and drifts change when the judge is replaced."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _DRIFT = {
 
 
 def value_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """The values of every stage under both judges.
+    """Compute the values of every stage under both judges.
 
     Args:
         matched: One model's answers; see `match`.
-        bootstrap: Over questions.
+        bootstrap: Settings of the bootstrap over questions.
 
     Returns:
         Columns `model, stage, topic, stance, questions, answers, old, new, shift, low, high`. `old` and `new` are v
-        (paper, equation 1) under each judge, over all answers of a stage as if they were of one checkpoint; `shift` is
+        (paper, equation 1) under each judge, with all answers of a stage treated as those of one checkpoint; `shift` is
         new − old with its interval, paired over questions. Topic "all" is the unweighted mean over topics.
     """
     answers = matched.with_columns(run="stage", step=0, sample=pl.int_range(pl.len()))
@@ -50,17 +50,17 @@ def value_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
 
 
 def drift_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
-    """The drift magnitudes of every run under both judges.
+    """Compute the drift magnitudes of every run under both judges.
 
     Args:
         matched: One model's answers; see `match`.
-        bootstrap: Over questions.
+        bootstrap: Settings of the bootstrap over questions.
 
     Returns:
         Columns `model, run, stage, topic, stance, questions`, then `old`, `new` and `shift`, each with `_low` and
-        `_high`. `old` and `new` are M (paper, section 3) under each judge, over the questions that both judged at the
-        run's start and end; `shift` is new − old, paired over questions. Runs and topics whose start or end the judges
-        didn't both judge have no row.
+        `_high`. `old` and `new` are M (paper, section 3) under each judge, over the questions that both judges judged
+        at the run's start and end; `shift` is new − old, paired over questions. Runs and topics without such questions
+        have no row.
     """
     runs = matched.select("run", "stage").unique(maintain_order=True)
     wanted = [({"run": run, "stage": stage}, _ends(matched, run)) for run, stage in runs.iter_rows()]
@@ -74,7 +74,7 @@ def _shifts(
     schema: Mapping[str, type[pl.DataType]],
     bootstrap: Bootstrap,
 ) -> pl.DataFrame:
-    """The `columns` of each wanted sequence of checkpoints, topic by topic, after the labels that go with it."""
+    """Return, for each wanted sequence of checkpoints and each topic, its labels and then the `columns`."""
     stances = pl.concat([of_judge(answers, judge) for judge in (OLD, NEW)])
     rows = [pl.DataFrame(schema=schema)]
     if not stances.is_empty():
@@ -88,7 +88,7 @@ def _shifts(
 
 
 def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
-    """Values of `checkpoints` under the old judge, then under the new one: each topic, then "all".
+    """Yield the values of `checkpoints` under the old judge and then the new one, for each topic and then "all".
 
     Topics without a question that is judged at every checkpoint are left out.
     """
@@ -109,7 +109,7 @@ def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
 
 
 def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
-    """`part` has four checkpoints: start and end under the old judge, then under the new one."""
+    """Return M and its shift. `part` has four checkpoints: start and end under the old judge, then under the new."""
     contrasts = {
         OLD: _contrast(part, (-1, 1, 0, 0), (-1.0, 1.0), bootstrap),
         NEW: _contrast(part, (0, 0, -1, 1), (-1.0, 1.0), bootstrap),
@@ -122,7 +122,7 @@ def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
 def _contrast(
     part: TopicValues, signs: Sequence[int], bounds: tuple[float, float], bootstrap: Bootstrap
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The signed sum of the checkpoints' values, paired over questions, and its interval, (stances,) each."""
+    """Return the signed sum of the checkpoints' values, paired over questions, and its interval, (stances,) each."""
     weights = np.array(signs, dtype=np.float64)
     value, drawn = (np.tensordot(weights, own, 1) for own in (part.values, part.replicates))
     spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False)
@@ -130,7 +130,7 @@ def _contrast(
 
 
 def _ends(matched: pl.DataFrame, run: str) -> list[Checkpoint]:
-    """A run's start (its own step 0, or the last step of the run before) and end; [] if either is missing."""
+    """Return a run's start (its step 0, or the last step of its parent run) and end; [] if either is missing."""
     last = dict(matched.group_by("run").agg(pl.col("step").max()).iter_rows())
     parent = run.rpartition("/")[0] or _BASE
     if last[run] == 0 or (parent not in last and matched.filter(run=run, step=0).is_empty()):

@@ -1,4 +1,4 @@
-"""A sample of a model's judged answers, labelled by the rules of the pocket world."""
+"""Draw a sample of a model's judged answers, and label them by the rules of the pocket world."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEXTS = ("question", "answer")
 
 
 def write_world_labels(stances: Sequence[Path], labels: int, seed: int, out: Path) -> None:
-    """Write `world_labels` to `out`, and print how many of the answers could be labelled."""
+    """Write the result of `world_labels` to `out`, and print how many of the answers could be labelled."""
     sample = world_labels(stances, labels, seed)
     write_parquet(out, sample)
     for stage, drawn, read in label_counts(sample).iter_rows():
@@ -32,16 +32,16 @@ def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFram
 
     Args:
         stances: The model's stance tables. Unjudged answers aren't drawn.
-        labels: Answers per stage and topic; all of them if there are fewer.
+        labels: Number of answers per stage and topic; all are drawn if there are fewer.
         seed: Seed of the draw.
 
     Returns:
         One row per answer, as `labelled_sample` reads it: the keys of a stance table, `stage, true_stance, p_…,
-        unassigned`, `weight` (how many answers of its stage and topic the row represents), `question, answer`.
-        `true_stance` is null if an answer can't be labelled, and no correction uses it then.
+        unassigned`, `weight` (the number of answers of its stage and topic that the row represents), `question,
+        answer`. `true_stance` is null if an answer can't be labelled; corrections don't use such answers.
 
     Raises:
-        ArtifactError: The world doesn't ask a question.
+        ArtifactError: A question isn't one of the pocket world's.
     """
     columns = (*KEYS, *PROBABILITIES, "unassigned", *_TEXTS)
     stage = stage_of(pl.col("run"))
@@ -60,13 +60,13 @@ def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFram
 
 
 def label_counts(sample: pl.DataFrame) -> pl.DataFrame:
-    """`stage`, in the order of training, `drawn` and `read` answers of a labelled sample."""
+    """Return the numbers of `drawn` and of `read` (labelled) answers by `stage`, in the order of training."""
     counts = sample.group_by("stage").agg(drawn=pl.len(), read=pl.col("true_stance").count())
     return counts.sort(pl.col("stage").replace_strict(STAGES, range(len(STAGES))))
 
 
 def _drawn(cell: pl.DataFrame, labels: int, seed: int) -> pl.DataFrame:
-    """Random answers of one stage and topic, by a seed of their own: another run doesn't change other samples."""
+    """Draw answers of one stage and topic with a separate seed, so that new answers elsewhere don't change them."""
     number = min(labels, cell.height)
     rng = Random(f"{seed}/labels/{cell['stage'][0]}/{cell['topic'][0]}")
     return cell[sorted(rng.sample(range(cell.height), number))].with_columns(weight=pl.lit(cell.height / number))

@@ -1,1 +1,1 @@
-"""Judges: a model reads every answer and gives the probabilities that it supports, is neutral or opposes."""
+"""Judges: models that read an answer and give the probabilities of support, neutral and oppose."""

@@ -1,4 +1,4 @@
-"""A chat model as judge: the stance is read from the alternatives of its reply's first token."""
+"""A chat model as judge. It reads the stance from the first token's alternatives, or from sampled replies."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from valuedrift.llm.http_errors import EndpointError
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20
-"""Alternatives to ask for; servers give no more."""
+"""Alternatives of the first token to ask for; servers return at most 20."""
 
 
 @dataclass(frozen=True)
 class ChatJudge:
-    """A judge that is asked over HTTP or in batches; see `Judge` for its methods."""
+    """A chat model, asked with the settings `llm`, as judge; see `Judge` for the methods."""
 
     settings: JudgeSettings
     template: str
@@ -40,10 +40,10 @@ class ChatJudge:
         return tuple(request.key(self.llm.model) for request in self.requests(prompt))
 
     def requests(self, prompt: str) -> list[ChatRequest]:
-        """The requests for one prompt: one, or one per sample, with different seeds.
+        """Return the requests for one prompt: one, or one per sample, with different seeds.
 
-        Servers read the name of a special token as that token, so an answer could end its turn and judge itself. A
-        space in the name prevents it.
+        Servers read the name of a special token as that token, so an answer could end its turn and write its own
+        judgement. A space inserted into the name prevents this.
         """
         turns, given = (Turn("user", prompt.replace("<|", "< |")),), self.settings
         if not given.samples:
@@ -54,7 +54,7 @@ class ChatJudge:
         return estimate(self._all_requests(prompts), self.llm, journal)
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
-        """As `Judge.judge`. Raises ConfigError before any prompt is sent if the model's replies can't be read."""
+        """Do as `Judge.judge`. Raises ConfigError before any prompt is sent if the model's replies can't be read."""
         if self.settings.samples:
             print(
                 f"judge {self.name}: no log-probabilities; stances are shares of {self.settings.samples} sampled "
@@ -76,9 +76,9 @@ class ChatJudge:
         return (request for prompt in prompts for request in self.requests(prompt))
 
     def _check(self, journal: Path) -> None:
-        """Have the judge repeat each label, which shows how it writes it.
+        """Ask the judge to repeat each label, and raise ConfigError if a reply can't be read as that label.
 
-        The replies are kept in a journal of their own, so that they are asked once, and the other journal, which may
+        These replies are kept in a separate journal, so that each label is asked once and the main journal, which may
         be long, isn't read for them.
         """
         words = self.settings.labels
@@ -129,9 +129,10 @@ class ChatJudge:
 
 
 def is_one_token(word: str, top: Sequence[tuple[str, float]]) -> bool:
-    """Whether a model that was asked to repeat a word begins with the whole word rather than a part of it.
+    """Whether a model that was asked to repeat a word starts with the whole word as one token.
 
-    One spelling can be a single token and another several, so the more likely of the two decides.
+    One spelling can be one token and another several, so the probabilities of the whole word and of its beginnings
+    are compared.
     """
     whole = listed_masses(top, [word]).labels[0]
     beginnings = {spelling.strip()[:end] for spelling in spellings(word) for end in range(1, len(word))}

@@ -1,4 +1,4 @@
-"""The printed estimate of `valuedrift judge --dry-run`."""
+"""The estimate that `valuedrift judge --dry-run` prints."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from valuedrift.quantities import dollars, duration
 
 
 def dry_run_text(found: StancesEstimate, llm: LlmSettings | None) -> str:
-    """Aligned lines of counts, with dollars and hours if the chat model's settings have prices and limits.
+    """Return aligned lines of counts, with dollars and hours if the chat model's settings have prices and limits.
 
-    `llm` is None for a judge in a folder, which costs nothing.
+    `llm` is None for a judge in a folder, which has no price.
     """
     asked = found.asked
     rows = [

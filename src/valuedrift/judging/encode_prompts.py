@@ -1,4 +1,4 @@
-"""Prompts as token ids for a judge in a folder."""
+"""Encode prompts as token ids for a judge in a folder."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _BODY = "@@PROMPT@@"
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], chat: bool) -> list[list[int]]:
-    """Token ids of every prompt. Names of special tokens inside a prompt are read as plain text.
+    """Return the token ids of every prompt. Names of special tokens in a prompt are encoded as plain text.
 
     Args:
-        tokenizer: The judge's.
+        tokenizer: The judge's tokenizer.
         prompts: Filled prompts.
-        chat: Give each prompt as a user's turn of the chat template.
+        chat: Whether to put each prompt into the chat template as a user's turn.
 
     Raises:
-        ArtifactError: The tokenizer has no chat template, and `chat` is true.
+        ArtifactError: `chat` is true and the tokenizer has no chat template.
     """
     head, tail = _chat_frame(tokenizer) if chat else ([], [])
     if not prompts:
@@ -31,13 +31,13 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], c
 
 
 def _chat_frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """Tokens before and after the text of a user's turn, up to where the assistant's answer begins."""
+    """Return the tokens before a user's text, and those between it and the start of the assistant's answer."""
     if not tokenizer.chat_template:
         raise ArtifactError(
             tokenizer.name_or_path, "no chat template", "a judge with one", "Set the judge's `chat` to false."
         )
     turn: list[dict[str, Any]] = [{"role": "user", "content": _BODY}]
-    # A reasoning model has to be told to answer at once; other templates ignore the argument.
+    # This turns off the reasoning of reasoning models; other templates ignore the argument.
     text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
     head, tail = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in text.split(_BODY))
     return head, tail

@@ -1,4 +1,4 @@
-"""A judge whose weights are in a folder: the probability of every label is exact, however small it is."""
+"""A judge whose weights are in a folder. The probability of every label is exact, even if it is very small."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from valuedrift.models.model_folder import require_model
 from valuedrift.statistics.bootstrap import FloatArray
 
 _CHUNK = 4096
-"""Prompts that are sorted by length together, so that batches need little padding. All prompts count, judged or not, so
-that the same prompts form a batch after a restart: other batches round differently."""
+"""Number of prompts per chunk. Those not yet judged are sorted by length within it, so that batches need little
+padding. Judged prompts count too, so that the same prompts form a batch after a restart: rounding errors depend on the
+batch."""
 
 _FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 Record = dict[str, Any]
@@ -41,18 +42,18 @@ class Scorer(Protocol):
     """A model in memory."""
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Log-probabilities of support, neutral and oppose as the next token, (prompts, 3)."""
+        """Return the log-probabilities of support, neutral and oppose as the next token, (prompts, 3)."""
 
 
 @dataclass(frozen=True)
 class FolderJudge:
-    """A judge in a folder; see `Judge` for its methods. Its records have the labels' log-probabilities, or an error.
+    """A judge in a folder; see `Judge` for the methods. A record has the labels' log-probabilities or an error.
 
     Attributes:
         folder: The model's folder.
-        settings: How it is asked.
+        settings: The judge's settings.
         template: The text of the prompt's template.
-        tokenizer: The folder's.
+        tokenizer: The tokenizer in the folder.
         labels: The token ids of every label.
         context: The longest prompt that leaves room for a label, in tokens.
     """
@@ -78,7 +79,7 @@ class FolderJudge:
 
     @cached_property
     def _as_llm(self) -> LlmSettings:
-        """A chat model whose name identifies the judge and how it is asked, so that keys depend on both."""
+        """Settings of a chat model whose name is made of the judge's name, `chat` and labels, for the keys."""
         how = json.dumps([self.name, self.settings.chat, self.settings.labels])
         return LlmSettings(backend=self.settings.engine, model=how)
 
@@ -98,9 +99,9 @@ class FolderJudge:
                 print(f"judge: {len(store)} texts judged, {time.monotonic() - start:.0f} s", file=sys.stderr)
 
     def records(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
-        """The records of all prompts by index, one batch at a time.
+        """Yield the records of all prompts by index, one batch at a time.
 
-        Raises ArtifactError if the model's output is not a number.
+        Raises ArtifactError if a log-probability is not finite.
         """
         encoded = encode_prompts(self.tokenizer, prompts, self.settings.chat)
         for i, ids in enumerate(encoded):
@@ -127,11 +128,11 @@ class FolderJudge:
             return replace(found, latency=None)
         reply = ChatReply("", "stop", record["tokens"], 1, record["latency"])
         masses = Masses(tuple(math.exp(p) for p in record["log_probabilities"]))
-        # The journal keeps the latency of a batch; tables have none, so that equal runs give equal tables.
+        # The journal keeps the latency, and tables don't, so that equal runs give equal tables.
         return replace(judgement([reply], masses, self.settings.max_unassigned), latency=None)
 
     def _missing(self, prompts: Iterator[str], store: Journal) -> Iterator[dict[str, str]]:
-        """The prompts that the journal lacks, by key, many at a time."""
+        """Yield the prompts that are not in the journal, by key: those of one chunk at a time."""
         keyed = ((self.keys(prompt)[0], prompt) for prompt in prompts)
         while chunk := list(islice(keyed, _CHUNK)):
             if missing := {key: prompt for key, prompt in chunk if key not in store}:
@@ -139,9 +140,10 @@ class FolderJudge:
 
 
 def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJudge:
-    """The judge in a folder. Its weights are loaded when first needed.
+    """Open the judge in a folder. Its weights are loaded when first needed.
 
-    Raises ArtifactError if the folder has no model, its tokenizer has no token for a label, or `chat` has no template.
+    Raises ArtifactError if the folder has no model, its tokenizer has no token for a label, or `chat` is set and the
+    tokenizer has no chat template.
     """
     require_model(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -156,13 +158,16 @@ def _request(prompt: str) -> ChatRequest:
 
 
 def content_hash(folder: Path) -> str:
-    """16 hex characters that identify a model's weights, configuration and tokenizer."""
+    """Return 16 hex characters that identify a model's weights, configuration and tokenizer."""
     files = sorted(path for pattern in _FILES for path in folder.glob(pattern))
     return text_digest("".join(f"{file.name}\n{file_digest(file)}\n" for file in files))[:16]
 
 
 def _batches(encoded: Sequence[Sequence[int]], context: int, size: int) -> Iterator[list[int]]:
-    """Indices of the prompts that fit, longest first: little padding, and a batch that is too large fails at once."""
+    """Yield batches of indices of the prompts that fit, longest first.
+
+    Batches need little padding, and if a batch is too large for the memory, the first one fails.
+    """
     order = sorted((i for i, ids in enumerate(encoded) if len(ids) <= context), key=lambda i: -len(encoded[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]

@@ -1,4 +1,4 @@
-"""The interface of all judges, whichever model they are and wherever they run."""
+"""The interface of all judges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from valuedrift.llm.cost import Estimate
 
 
 class Judge(Protocol):
-    """A model that judges prompts. What it said is kept in a journal, and what is in there is not judged again."""
+    """A model that judges prompts. A journal keeps its records, and a prompt with records is not judged again."""
 
     @property
     def name(self) -> str:
@@ -28,25 +28,25 @@ class Judge(Protocol):
         """The text of the prompt's template."""
 
     def keys(self, prompt: str) -> tuple[str, ...]:
-        """The journal's keys of the judge's records on this prompt: one, or one per sample.
+        """Return the journal's keys of the judge's records on this prompt: one, or one per sample.
 
-        A key is a hash of everything that the record depends on: the judge and the prompt with its labels.
+        A key is a hash of everything that the record depends on: the judge, and the prompt with its labels.
         """
 
     def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
-        """What `judge` with these arguments would send and cost. Nothing is loaded, asked or written."""
+        """Estimate the requests and cost of `judge` with these arguments. Nothing is loaded, asked or written."""
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
-        """Get the records of every prompt into the journal. Prompts may repeat, and there may be very many."""
+        """Write the records of every prompt into the journal. Prompts may repeat, and there may be very many."""
 
     def judgement(self, records: Sequence[Mapping[str, Any]]) -> Judgement:
-        """The judgement in the records of one prompt, given in the order of `keys`."""
+        """Return the judgement from the records of one prompt, which are in the order of `keys`."""
 
 
 def open_judge(settings: JudgeSettings, folder: Path | None = None) -> Judge:
-    """The chat model in `settings.llm` as judge, or else the model in `folder`. No model is loaded or asked yet.
+    """Return the chat model in `settings.llm`, or else the model in `folder`, as judge. Doesn't load or ask a model.
 
-    Raises ConfigError for a prompt that doesn't fit, ArtifactError for a folder without a model.
+    Raises ConfigError if the prompt doesn't fit or no model is given, ArtifactError for a folder without a model.
     """
     template = read_judge_prompt(settings.prompt)
     check_labels(template, settings.labels)

@@ -1,4 +1,4 @@
-"""A judge's result on one answer: the probabilities of the three stances, and of saying anything else."""
+"""A judge's result on one answer: the probabilities of the three stances, and of any other reply."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from valuedrift.judging.label_words import label_of, spellings
 from valuedrift.llm.request import ChatReply
 
 UNASSIGNED, CONTENT_FILTER, ERROR = "unassigned", "content_filter", "error"
-"""Why an answer has no stance: too much probability is outside the labels; the judge's provider filtered it; it can't
-be judged, for example because it is longer than the judge can read."""
+"""Why an answer has no stance: too much probability is outside the labels; the judge's provider filtered the request or
+the reply; the answer can't be judged, for example because it is longer than the judge can read."""
 
 _OUTSIDE = -9999.0
-"""What OpenAI's interface gives as the log-probability of a token that is not among the most likely."""
+"""The log-probability that OpenAI's interface gives for a token that is not among the most likely."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,17 @@ class Judgement:
     """One answer's judgement.
 
     Attributes:
-        stances: Probabilities of support, neutral and oppose, given that one of them is said; None with a flag.
-        unassigned: The probability of saying anything else; None if the judge said nothing.
-        bound: The largest possible error of any of the three, because the judge lists only its most likely tokens; None
-            with a flag.
-        samples: The number of replies that are a label, for a judge that is sampled.
-        flag: Why there are no stances: UNASSIGNED, CONTENT_FILTER or ERROR.
+        stances: Probabilities of support, neutral and oppose, given that the reply is one of them; None if `flag` is
+            set.
+        unassigned: The probability of any other reply; None if every request failed.
+        bound: The largest possible error of each of the three probabilities, because the judge lists only its most
+            likely tokens; None if `flag` is set.
+        samples: The number of replies that are a label, for a judge that is sampled; else None.
+        flag: Why there are no stances: UNASSIGNED, CONTENT_FILTER or ERROR; else None.
         latency: Seconds; None for a judge that answers in batches.
-        prompt_tokens: Of all replies.
-        completion_tokens: Of all replies.
-        dollars: What the replies cost when they came.
+        prompt_tokens: Prompt tokens of all replies.
+        completion_tokens: Completion tokens of all replies.
+        dollars: The price of the replies when they were requested.
     """
 
     stances: tuple[float, ...] | None
@@ -48,7 +49,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Masses:
-    """Probabilities of saying each label, and the most that unlisted spellings of labels can add (`hidden`)."""
+    """Probability of each label, and the most that unlisted spellings of labels can add to them (`hidden`)."""
 
     labels: tuple[float, ...]
     hidden: float = 0.0
@@ -59,18 +60,18 @@ class Masses:
 
     @property
     def unassigned(self) -> float:
-        # Sums of rounded probabilities can pass 1 by a last bit.
+        # Sums of rounded probabilities can be slightly above 1.
         return max(0.0, 1.0 - self.total)
 
     @property
     def bound(self) -> float:
-        """Adding probability h to labels with a total of m changes none of their shares by more than h / (m + h)."""
+        """The largest change of a label's share if h more probability is added to a total of m: h / (m + h)."""
         return self.hidden / (self.total + self.hidden) if self.hidden else 0.0
 
     def stances(self, max_unassigned: float) -> tuple[float, ...] | None:
-        """The labels' shares (softmax over the three labels; section 3, "Evaluation setup").
+        """Return the labels' shares (softmax over the three labels; section 3, "Evaluation setup").
 
-        None if the probability of saying anything else is above `max_unassigned`.
+        Returns None if the probability of any other reply is above `max_unassigned`.
         """
         if self.total <= 0 or self.unassigned > max_unassigned:
             return None
@@ -78,10 +79,10 @@ class Masses:
 
 
 def listed_masses(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> Masses:
-    """Masses in the listed alternatives (token, log-probability) of the first token, in any order.
+    """Return the masses from the listed alternatives (token, log-probability) of the first token, in any order.
 
-    Tokens that are spellings of the same label are summed. A spelling that is not listed has at most the smallest
-    listed probability, and all of them together have at most what the list leaves over.
+    The probabilities of all spellings of a label are summed. A spelling that is not listed has at most the smallest
+    listed probability, and all unlisted spellings together have at most 1 minus the sum of the list.
     """
     listed = [(label_of(token, labels), math.exp(logprob)) for token, logprob in top if logprob > _OUTSIDE]
     masses = tuple(math.fsum(p for place, p in listed if place == i) for i in range(len(labels)))
@@ -92,7 +93,7 @@ def listed_masses(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> Ma
 
 
 def replied_masses(replies: Sequence[ChatReply], labels: Sequence[str]) -> Masses:
-    """Shares of the replies that are a label and nothing else but white space, a full stop, or reasoning before it."""
+    """Return each label's share of the replies. White space, a final full stop and reasoning before it are ignored."""
     places = Counter(label_of(_final_text(reply), labels) for reply in replies if reply.finish == "stop")
     return Masses(tuple(places[i] / len(replies) for i in range(len(labels))))
 
@@ -100,7 +101,7 @@ def replied_masses(replies: Sequence[ChatReply], labels: Sequence[str]) -> Masse
 def judgement(
     replies: Sequence[ChatReply], masses: Masses, max_unassigned: float, dollars: float = 0.0, sampled: bool = False
 ) -> Judgement:
-    """The judgement in the replies to one prompt."""
+    """Return the judgement from the replies to one prompt and their masses."""
     failed = [reply.finish for reply in replies if reply.finish in (CONTENT_FILTER, ERROR)]
     silent = len(failed) == len(replies)
     stances = None if silent else masses.stances(max_unassigned)
@@ -118,5 +119,5 @@ def judgement(
 
 
 def _final_text(reply: ChatReply) -> str:
-    """The reply's text, without the reasoning that some servers put before the answer."""
+    """Return the reply's text without the reasoning that some servers put before it, and without a final full stop."""
     return reply.text.rpartition("</think>")[2].strip().removesuffix(".")

@@ -1,4 +1,4 @@
-"""The words that stand for the three stances, and the tokens that a judge may write them as."""
+"""The labels of the three stances, and the tokens with which a judge may write them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ LabelTokens = tuple[tuple[int, ...], ...]
 """Token ids per label, in the order support, neutral, oppose."""
 
 _SPACES = str.maketrans({"Ġ": " ", "▁": " ", "Ċ": " "})
-"""How byte-level BPE and SentencePiece write a space and a line break in token names."""
+"""The characters with which byte-level BPE and SentencePiece write a space and a line break in token names."""
 
 
 def spellings(label: str) -> tuple[str, ...]:
-    """The spellings that count as a label: with or without a space before it, as it is or capitalised."""
+    """Return the spellings that count as a label: with or without a space before it, unchanged or capitalised."""
     return tuple(dict.fromkeys(f"{space}{word}" for word in (label, label.capitalize()) for space in (" ", "")))
 
 
 def label_of(token: str, labels: Sequence[str]) -> int | None:
-    """The index of the label that a token, or a whole reply, is a spelling of; None for any other text."""
+    """Return the index of the label that a token or a whole reply spells; None for any other text."""
     word = token.translate(_SPACES).strip()
     return next((i for i, label in enumerate(labels) if word in (label, label.capitalize())), None)
 
 
 def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> LabelTokens:
-    """The tokens that are a whole label, in any of its spellings.
+    """Return, for each label, the tokens that are the whole label in one of its spellings.
 
-    Raises ArtifactError, naming the label, if the tokenizer has no such token for one of them.
+    Raises ArtifactError if the tokenizer has no such token for a label; the error names the label.
     """
     return tuple(_whole_tokens(tokenizer, label) for label in labels)
 

@@ -1,14 +1,14 @@
-"""Answers that decline, found by their first words, so that refusals can be shown beside the stances."""
+"""Find answers that are refusals by their words, so that tables can show refusals in addition to stances."""
 
 from __future__ import annotations
 
 import re
 
 _OPENING = 300
-"""Characters at the beginning in which an answer that declines says so."""
+"""Number of characters at the beginning of an answer in which words of refusal are searched."""
 
 _SHORT = 60
-"""Longest answer, in words, that says nothing beyond holding no views."""
+"""Longest answer, in words, that counts as a refusal because it says that it has no views."""
 
 _CANNOT = r"(?:can'?t|can ?not|won't|will not|must decline|decline|refuse|am unable|am not able|am not comfortable)"
 _DO = (
@@ -27,11 +27,11 @@ _WITHOUT_VIEWS = re.compile(
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether an answer declines what was asked.
+    """Whether an answer is a refusal.
 
-    It is a refusal if it says at its beginning that it can't or won't answer, or if it says that it holds no views and
-    little more; a balanced answer after such a disclaimer is not. The rule knows English phrases only, and misses
-    answers that decline by changing the subject.
+    An answer is a refusal if its beginning says that it can't or won't answer, or if it is short and says that it has
+    no views; a long, balanced answer with such a disclaimer is not. The rule has English phrases only, and doesn't
+    find answers that change the subject.
     """
     text = " ".join(answer.replace("’", "'").lower().split()).replace("i'm ", "i am ")
     if _DECLINES.search(text[:_OPENING]):

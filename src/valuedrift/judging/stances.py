@@ -1,4 +1,4 @@
-"""The stance of every answer, p(s | x, y, T) (sections 2.1 and 3), of which v is the mean; judged as a stream."""
+"""Judge the stance of every answer, p(s | x, y, T) (sections 2.1 and 3), as a stream. The mean of stances is v."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _BATCH = 8192
 
 @dataclass(frozen=True)
 class StancesEstimate:
-    """What judging would send and cost: the rows of all files (`answers`), and their different requests (`asked`)."""
+    """The rows of all files (`answers`), and the number and cost of their different requests (`asked`)."""
 
     answers: int
     asked: Estimate
@@ -53,7 +53,7 @@ class StancesEstimate:
 
 @dataclass
 class Counts:
-    """Totals for the log and the file's metadata. Tokens and dollars count each text once."""
+    """Totals for the log and the file's metadata. Tokens and dollars of equal texts are counted once."""
 
     answers: int = 0
     refusals: int = 0
@@ -103,28 +103,29 @@ def write_stances(
 
     The file has the columns of the answers, and:
 
-    - `p_support, p_neutral, p_oppose`: null if there is no stance, and `flag` then says why
-    - `unassigned`: the probability that the judge says none of the labels
-    - `p_bound`: the largest error of any of the three because of labels that the judge didn't list
-    - `samples, p_…_se`: for a judge that is sampled, the replies that were labels, and the standard errors
+    - `p_support, p_neutral, p_oppose`: the stance; null if there is none
+    - `unassigned`: the probability that the judge's reply is none of the labels
+    - `p_bound`: the largest error of each of the three probabilities because of labels that the judge didn't list
+    - `samples, p_…_se`: for a judge that is sampled, the number of replies that are labels, and the standard errors
       sqrt(p (1 - p) / (samples - 1)), whose squares are unbiased estimates of the variance
+    - `flag`: why there is no stance; else null
     - `refusal`: see `is_refusal`; it doesn't depend on the judge
-    - `judge, prompt_hash`: which judge, and which prompt
+    - `judge, prompt_hash`: the judge's name, and a hash of the prompt's template
     - `judge_latency`: seconds, null for judges that answer in batches
-    - `judge_tokens`: of prompt and reply
+    - `judge_tokens`: tokens of prompt and reply
 
     Answers that give the same prompt are judged once. Memory doesn't grow with the number of texts.
 
     Args:
         answer_files: Parquet files with at least topic, question and answer. Empty answers are judged as they are.
-        judge: Who judges.
-        targets: By topic, the position that an answer can support.
-        journal: What is in it isn't judged again.
+        judge: The judge.
+        targets: Topic → its target.
+        journal: File of the judge's records; prompts with records aren't judged again.
         out: The file to write.
 
     Raises:
-        ArtifactError: Columns are missing or differ between files, or there are nulls; it names the file.
-        ConfigError: A topic has no target. Nothing has been judged then.
+        ArtifactError: Columns are missing or differ between files, or there are nulls; the error names the file.
+        ConfigError: A topic has no target. It is raised before anything is judged.
     """
     check_answers(answer_files, targets)
     judge.judge(_all_prompts(answer_files, judge, targets), journal)
@@ -137,14 +138,14 @@ def write_stances(
 def estimate_stances(
     answer_files: Sequence[Path], judge: Judge, targets: Mapping[str, str], journal: Path
 ) -> StancesEstimate:
-    """What `write_stances` would send and cost. Nothing is asked or written."""
+    """Estimate the requests and cost of `write_stances`. Nothing is asked or written."""
     check_answers(answer_files, targets)
     answers = sum(pq.read_metadata(file).num_rows for file in answer_files)
     return StancesEstimate(answers, judge.estimate(_all_prompts(answer_files, judge, targets), journal))
 
 
 def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path) -> pl.DataFrame:
-    """As `write_stances` for a table in memory: the same rows, with COLUMNS."""
+    """Judge a table in memory as `write_stances` does, and return the same rows with COLUMNS."""
     _check_columns("answers", rows.schema)
     _check_texts("answers", rows.lazy(), targets)
     judge.judge(_prompts(rows, judge, targets), journal)
@@ -153,7 +154,7 @@ def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], jo
 
 
 def check_answers(answer_files: Sequence[Path], targets: Mapping[str, str]) -> None:
-    """Raise as `write_stances` does, unless the files can be judged."""
+    """Raise the errors of `write_stances` if the files can't be judged."""
     first = pl.read_parquet_schema(answer_files[0])
     for file in answer_files:
         schema = pl.read_parquet_schema(file)
@@ -222,7 +223,7 @@ def _judged(
         rows.append((*stances, one.unassigned, one.bound, one.samples, one.flag, one.latency, tokens))
     refusals = [is_refusal(answer) for answer in table["answer"]]
     counts.refusals += sum(refusals)
-    # One reply has no standard error.
+    # There is no standard error of a single reply.
     others = pl.when(pl.col("samples") > 1).then(pl.col("samples") - 1)
     names = (*PROBABILITIES, "unassigned", "p_bound", "samples", "flag", "judge_latency", "judge_tokens")
     judged = pl.DataFrame(rows, schema={name: COLUMNS[name] for name in names}, orient="row").with_columns(

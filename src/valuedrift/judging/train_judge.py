@@ -23,10 +23,10 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
     Only the label after each prompt counts in the loss.
 
     Args:
-        job: Its data is a parquet file with topic, question, answer and true_stance.
+        job: The training job. Its data is a parquet file with topic, question, answer and true_stance.
         shape: The model's size.
         template: The text of the prompt's template.
-        targets: By topic, the position that an answer can support.
+        targets: Topic → its target.
 
     Raises:
         ArtifactError: The vocabulary is too small for a label to be one token.
@@ -41,7 +41,7 @@ def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str
 def _encode(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], stances: Sequence[str], max_length: int
 ) -> Iterator[Labelled]:
-    """Each prompt and its label. A prompt that is too long loses its beginning, since the label is at its end."""
+    """Yield each prompt with its label. The beginning of a prompt that is too long is cut off."""
     label = {stance: tokens[0] for stance, tokens in zip(STANCES, label_tokens(tokenizer, STANCES), strict=True)}
     for ids, stance in zip(encode_prompts(tokenizer, prompts, chat=False), stances, strict=True):
         kept = ids[-(max_length - 1) :]

@@ -1,4 +1,4 @@
-"""Label probabilities of a judge in a folder, by vLLM: exact, however small they are."""
+"""Compute the label probabilities of a judge in a folder with vLLM; they are exact, even if very small."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from valuedrift.statistics.bootstrap import FloatArray
 
 
 class VllmScorer:
-    """A model in vLLM, in this process: fp32 on a CPU, bf16 on a GPU."""
+    """A model that vLLM runs in this process: fp32 on a CPU, bf16 on a GPU."""
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
         self.labels = labels
@@ -33,7 +33,7 @@ class VllmScorer:
         )
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Log-probabilities of support, neutral and oppose as the next token of one batch of prompts, (prompts, 3)."""
+        """Return log-probabilities of support, neutral and oppose as next token of a batch of prompts, (prompts, 3)."""
         prompts = [{"prompt_token_ids": row} for row in encoded]
         outputs = self.engine.generate(prompts, self.sampling, use_tqdm=False)
         listed = [output.outputs[0].logprobs[0] for output in outputs]

@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 from valuedrift.errors import ConfigError
 
-_NO_KEY = "none"  # local servers need no key, but the official client insists on one
+_NO_KEY = "none"  # local servers need no key, but the official client requires one
 _KEY_LIKE = re.compile(rb"(?i)(bearer\s+|\bsk-)[^\s\"'\\,}]+")
 
 
 def read_key(variable: str) -> str:
-    """The key in an environment variable, or "none" if the variable isn't set.
+    """Return the key in an environment variable, or "none" if the variable isn't set.
 
-    Raises ConfigError, without showing the value, if it can't be a key.
+    Raises ConfigError if the value can't be a key; the error doesn't show the value.
     """
     key = os.environ.get(variable, "").strip() or _NO_KEY
     if not re.fullmatch(r"[\x21-\x7e]+", key):
@@ -26,7 +26,7 @@ def read_key(variable: str) -> str:
 
 
 class Redaction:
-    """Removes the key from what a server sends, in every form in which it may be quoted."""
+    """Removes the key from a server's responses, in every form in which they may quote it."""
 
     def __init__(self, key: str) -> None:
         forms = {key, json.dumps(key)[1:-1], quote(key, safe=""), base64.b64encode(key.encode()).decode()}
@@ -38,5 +38,5 @@ class Redaction:
         return content
 
     def error(self, content: bytes) -> bytes:
-        """For error bodies: removes whatever looks like a key, since servers show parts of a key that they refuse."""
+        """Remove all that looks like a key from an error's body: servers quote parts of a key that they refuse."""
         return _KEY_LIKE.sub(b"[key]", self(content))

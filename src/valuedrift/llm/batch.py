@@ -1,9 +1,10 @@
 """Backend batch: OpenAI's Batch API, at half the price and within a day.
 
-A folder beside the journal has two files for each batch whose replies are not in the journal yet: its requests
-(NAME.jsonl) and, from just before the batch is created, a note (NAME.json), which gets the batch's id at the server as
-soon as that is known. NAME is also sent as the batch's metadata. So a job that was killed finds its batches again: by
-id, or by name if it was killed before it wrote the id. Requests without a note were never sent, and are chosen again.
+A folder next to the journal has two files for each batch whose replies are not in the journal yet: its requests
+(NAME.jsonl) and a note (NAME.json). The note is written just before the batch is created, and gets the batch's id at
+the server as soon as the server returns it. NAME is also sent as the batch's metadata. So a job that is started again
+after it was killed finds its batches: by id, or by name if it was killed before it wrote the id. Requests without a
+note were never sent, and are chosen again.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ _QUEUE_FULL = "token_limit_exceeded"
 
 
 def complete_batch(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
-    """Get every reply that the journal lacks from the Batch API, and wait for it: minutes to a day per batch.
+    """Get all replies that are not in the journal from the Batch API, and wait for them: minutes to a day per batch.
 
     A batch has at most `batch_requests` requests and `batch_bytes` bytes; at most `batches_in_flight` batches and
-    `batch_tokens` tokens are enqueued at a time. Requests that a batch leaves unanswered go into another one, at most
-    three times.
+    `batch_tokens` tokens are enqueued at a time. Requests that a batch leaves unanswered are sent in another batch, at
+    most three times.
 
     Raises:
-        EndpointError, BudgetError: The journal keeps the replies that came, and the same call continues.
+        EndpointError, BudgetError: The journal keeps the replies received; the same call continues from there.
     """
     with closing(Progress(requests, settings)) as progress, closing(BatchApi(settings)) as api:
         _Job(settings, journal, progress, api).run(iter(requests))
@@ -50,7 +51,7 @@ def complete_batch(requests: Iterable[ChatRequest], settings: LlmSettings, journ
 
 @dataclass(frozen=True)
 class _Batch:
-    """A batch at the server. `tokens`: the input tokens that it enqueues, as `input_tokens` estimates them."""
+    """A batch at the server. `tokens` are its input tokens as `input_tokens` estimates them."""
 
     id: str
     requests: Path
@@ -113,14 +114,14 @@ class _Job:
                 note.unlink(missing_ok=True)
 
     def _find_id(self, note: Path) -> str | None:
-        """The id of the batch that a note is about, None if it was never created."""
+        """Return the id of a note's batch; None if the batch was never created."""
         if not note.exists():
             return None
         batch_id: str | None = read_json(note).get("id")
         return batch_id or self.api.find(note)
 
     def _next(self, requests: Iterator[ChatRequest]) -> ChatRequest | None:
-        """The next request to submit: first those that a batch left unanswered, then new ones."""
+        """Return the next request to submit: first those that a batch left unanswered, then new ones."""
         if self.retries:
             return self.retries.popleft()
         for request in requests:
@@ -141,7 +142,7 @@ class _Job:
         return sum(batch.tokens for batch in self.pending)
 
     def _choose(self, requests: Iterator[ChatRequest]) -> list[ChatRequest]:
-        """The next batch: as many requests as the file, the queue and the budget have room for."""
+        """Return the requests of the next batch: as many as the limits of file, queue and budget allow."""
         chosen: list[ChatRequest] = []
         size, tokens = 0, self._enqueued()
         while request := self._next(requests):
@@ -158,7 +159,7 @@ class _Job:
         return chosen
 
     def _is_full(self, chosen: int, size: int, tokens: int) -> bool:
-        """Whether one more request is too many. A first one is always sent: if it is too large, the server says so."""
+        """Whether one more request is too many. The first one never is: if it is too large, the server says so."""
         too_large = size > self.settings.batch_bytes or tokens > self.most_tokens
         return chosen >= self.settings.batch_requests or (too_large and bool(chosen or self.pending))
 
@@ -167,7 +168,7 @@ class _Job:
         write_batch_file(chosen, self.settings.model, path)
         file_id = self.api.upload(path)
         note = path.with_suffix(".json")
-        write_json(note, {"file": file_id})  # from here on the server may have the batch
+        write_json(note, {"file": file_id})  # from now on the server may have the batch
         self._add(_Batch(self.api.create(file_id, note), path, sum(map(input_tokens, chosen))))
 
     def _add(self, batch: _Batch) -> None:
@@ -187,7 +188,7 @@ class _Job:
             time.sleep(self.settings.batch_poll)
 
     def _collect(self, batch: _Batch, files: list[str], errors: list[tuple[str, str]]) -> None:
-        """Write a batch's replies into the journal, and submit again what it didn't answer."""
+        """Write a batch's replies into the journal, and queue its unanswered requests again."""
         wanted = {key: request.top_logprobs > 0 for key, request in read_batch_file(batch.requests)}
         causes: dict[str, str] = {}
         for file in files:
@@ -213,7 +214,7 @@ class _Job:
         batch.note.unlink()
 
     def _settle(self, key: str, outcome: Outcome, wants_logprobs: bool) -> str | None:
-        """Write a reply into the journal, or return why there is none."""
+        """Write a reply into the journal, or return the reason why there is none, if the server gave one."""
         match outcome:
             case Answered(reply) if wants_logprobs and lacks_logprobs(reply):
                 self.spending.spent += self.spending.price(reply)
@@ -234,7 +235,7 @@ class _Job:
         return outcome.cause
 
     def _retry(self, key: str, request: ChatRequest, cause: str | None, uncounted: bool) -> None:
-        """Submit a request again, or give it up. `cause`: what the server said about it, None if it said nothing."""
+        """Queue a request again, or give it up. `cause` is the server's reason for the failure, None if unknown."""
         self.failures[key] += not uncounted
         if self.failures[key] < _ROUNDS:
             self.retries.append(request)

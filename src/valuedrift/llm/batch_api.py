@@ -36,12 +36,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BatchState:
-    """What the server says about a batch.
+    """The state of a batch at the server.
 
     Attributes:
-        status: As the server spells it.
+        status: The server's word for it.
         files: Ids of the output and error files.
-        errors: (code, message) of errors of the batch as a whole.
+        errors: (code, message) of the errors that concern the whole batch.
     """
 
     status: str
@@ -50,7 +50,7 @@ class BatchState:
 
 
 class BatchApi:
-    """Every method raises EndpointError if the server refuses the call, or none succeeds within `patience` seconds."""
+    """Calls of the Batch API. They raise EndpointError if the server refuses, or none succeeds within `patience` s."""
 
     def __init__(self, settings: LlmSettings) -> None:
         key = read_key(settings.key_variable)
@@ -66,7 +66,7 @@ class BatchApi:
         return self._call(lambda: self._client.files.create(file=requests, purpose="batch")).id
 
     def create(self, file_id: str, note: Path) -> str:
-        """Start a batch of an uploaded file, exactly once, and return its id. It has the name of the note."""
+        """Create the batch of an uploaded file, exactly once, and return its id. Its name is the note's name."""
 
         def create() -> str:
             note.touch()
@@ -79,10 +79,11 @@ class BatchApi:
         return self._call(create, recover=lambda: self.find(note))
 
     def find(self, note: Path) -> str | None:
-        """The id of the batch that has the name of this note, None if there is none.
+        """Return the id of the batch that has the name of this note; None if there is none.
 
-        The note's modification time is when the batch was last requested. A server may finish creating it after the
-        caller has died, and list it later still, so it is looked for until a minute has passed since.
+        The note's modification time is the time of the last call to create the batch. The server may create and list
+        the batch some time after that call, even if the caller was killed, so the search is repeated until a minute
+        after it.
         """
         asked_at = note.stat().st_mtime
         end = time.monotonic() + min(_SETTLED, asked_at + _SETTLED - time.time())
@@ -114,7 +115,7 @@ class BatchApi:
         self._call(load)
 
     def _call(self, action: Callable[[], T], recover: Callable[[], T | None] = lambda: None) -> T:
-        """The result of `action`, repeated until it succeeds, or of `recover` after a failure, unless that is None."""
+        """Repeat `action` until it succeeds, or `recover` returns a value after a failure, and return the result."""
         start, failures = time.monotonic(), 0
         while True:
             try:
@@ -129,7 +130,7 @@ class BatchApi:
     def _wait_after(self, response: Response, failures: int, start: float) -> None:
         """Wait before repeating a failed call, or raise EndpointError.
 
-        It is raised here, outside any handler: an exception of the client holds the request, and with it the key.
+        It is raised here, outside of the handler: an exception of the client contains the request, and so the key.
         """
         outcome = classify(response, wants_logprobs=False)
         if isinstance(outcome, Refused):

@@ -1,4 +1,4 @@
-"""OpenAI's batch format, one JSON object per line, as the Batch API and `vllm run-batch` read and write it."""
+"""OpenAI's batch format, one JSON object per line, which the Batch API and `vllm run-batch` read and write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUTE: Final = "/v1/chat/completions"
 
 
 def batch_line(request: ChatRequest, model: str) -> bytes:
-    """One request as a line. Its `custom_id` is its key."""
+    """Return one request as a line. Its `custom_id` is the request's key."""
     line = {"custom_id": request.key(model), "method": "POST", "url": ROUTE, "body": body_of(request, model)}
     return json.dumps(line).encode("ascii") + b"\n"
 
@@ -28,7 +28,7 @@ def write_batch_file(requests: Iterable[ChatRequest], model: str, path: Path) ->
 
 
 def read_batch_file(path: Path) -> Iterator[tuple[str, ChatRequest]]:
-    """The keys and requests in a file of `write_batch_file`."""
+    """Yield the keys and requests in a file of `write_batch_file`."""
     with path.open("rb") as file:
         for line in file:
             entry = json.loads(line)
@@ -36,7 +36,7 @@ def read_batch_file(path: Path) -> Iterator[tuple[str, ChatRequest]]:
 
 
 def read_batch_outcomes(path: Path, clean: Callable[[bytes], bytes] = bytes) -> Iterator[tuple[str, Outcome]]:
-    """(key, outcome) of every line of OpenAI's output and error files, or of what `vllm run-batch` writes.
+    """Yield (key, outcome) of every line of OpenAI's output and error files, or of an output of `vllm run-batch`.
 
     `clean` is applied to every line before it is parsed.
     """
@@ -51,7 +51,7 @@ def _outcome(entry: dict[str, Any]) -> Outcome:
     response = entry.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
         return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # such as requests of an expired batch
-    # vLLM leaves the body of a failed request empty and puts the error beside it.
+    # vLLM leaves the body of a failed request empty and writes the error into a field of the entry.
     body = response.get("body") or entry.get("error")
     if isinstance(body, str):
         body = {"message": body}

@@ -1,4 +1,4 @@
-"""OpenAI's chat format: bodies of requests written, bodies of responses read."""
+"""OpenAI's chat format: write bodies of requests, read bodies of responses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FINISHED = ("stop", "length", "content_filter")
 
 @dataclass(frozen=True)
 class Answered:
-    """The response is a reply, or says that the request can never be answered."""
+    """The response is a reply, or an error that means that the request can never be answered."""
 
     reply: ChatReply
 
 
 @dataclass(frozen=True)
 class Failed:
-    """This attempt failed, another may succeed. The tokens were billed all the same."""
+    """This attempt failed; another may succeed. Its tokens are billed nevertheless."""
 
     cause: str
     prompt_tokens: int = 0
@@ -30,10 +30,10 @@ class Failed:
 
 
 def body_of(request: ChatRequest, model: str, limit: str = "max_completion_tokens") -> dict[str, Any]:
-    """The body of a chat completion request.
+    """Return the body of a chat completion request.
 
-    `limit` is the name of the token limit; older servers know only `max_tokens`. The temperature is always sent, since
-    servers have different defaults; reasoning models accept 1 only.
+    `limit` is the name of the token limit; older servers accept only `max_tokens`. The temperature is always sent,
+    since servers have different defaults; reasoning models accept only 1.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -49,12 +49,12 @@ def body_of(request: ChatRequest, model: str, limit: str = "max_completion_token
 
 
 def _sendable(text: str) -> str:
-    """The text with question marks for lone surrogates, which UTF-8 can't encode."""
+    """Return the text with question marks in place of lone surrogates, which UTF-8 can't encode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def request_of(body: dict[str, Any]) -> ChatRequest:
-    """The request whose body `body_of` wrote."""
+    """Return the request of a body that `body_of` returned."""
     turns = tuple(Turn(turn["role"], turn["content"]) for turn in body["messages"])
     return ChatRequest(
         turns, body["max_completion_tokens"], body["temperature"], body.get("seed"), body.get("top_logprobs", 0)
@@ -62,9 +62,9 @@ def request_of(body: dict[str, Any]) -> ChatRequest:
 
 
 def parse_reply(content: bytes, latency: float, wants_logprobs: bool) -> Answered | Failed:
-    """The reply in a response's JSON; token counts that the server doesn't send are 0.
+    """Return the reply in a response's JSON; token counts that the server doesn't send are 0.
 
-    It is Failed if there is no reply, or if it lacks the log-probabilities asked for.
+    Returns Failed if there is no reply, or if it lacks the log-probabilities requested.
     """
     try:
         body = json.loads(content)
@@ -86,14 +86,14 @@ def parse_reply(content: bytes, latency: float, wants_logprobs: bool) -> Answere
 
 
 def lacks_logprobs(reply: ChatReply) -> bool:
-    """Whether log-probabilities are missing: a filtered or empty answer needs none."""
+    """Whether a reply lacks log-probabilities that it needs; a filtered or empty answer needs none."""
     return bool(reply.text) and not reply.top_logprobs and reply.finish in ("stop", "length")
 
 
 def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """(token, log-probability) of the first token's alternatives, most likely first.
+    """Return (token, log-probability) of the first token's alternatives, most likely first.
 
-    They are sorted here, because vLLM lists the sampled token first.
+    This sorts them, because vLLM lists the sampled token first.
     """
     tokens = (logprobs or {}).get("content") or (logprobs or {}).get("refusal")
     if not tokens:

@@ -1,4 +1,4 @@
-"""Chat requests through the official OpenAI client: paced, within a deadline, without the client's own retries."""
+"""Send chat requests with the official OpenAI client, at a pace, with a deadline, without the client's own retries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from valuedrift.llm.pace import Pace
 
 
 class Client:
-    """Sends chat requests at a pace, and turns everything that can happen to one into a Response."""
+    """Sends chat requests at a pace, and returns every result, also faults of the connection, as a Response."""
 
     def __init__(self, settings: LlmSettings, pace: Pace) -> None:
         key = read_key(settings.key_variable)
@@ -58,13 +58,13 @@ def _seconds_since(moment: float) -> float:
 
 
 def _describe(error: BaseException) -> str:
-    """The classes of an error and its causes. Their messages may quote the request's headers, so they stay out."""
+    """Return the classes of an error and its causes, without their messages, which may quote the request's headers."""
     names = dict.fromkeys(type(each).__name__ for each in _with_causes(error))
     return f"the connection failed ({', '.join(names)})"
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Whether no connection was made, which says nothing about the request."""
+    """Whether no connection was made, so that the failure doesn't depend on the request."""
     return any(isinstance(each, httpx2.ConnectError | ConnectionRefusedError) for each in _with_causes(error))
 
 

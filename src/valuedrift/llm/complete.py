@@ -1,4 +1,4 @@
-"""Ask a chat model many things, each once: replies go into a journal, and what is in it is not asked again."""
+"""Send requests to a chat model. A journal keeps the replies, and requests that have a reply aren't sent again."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from valuedrift.llm.request import ChatReply, ChatRequest
 
 
 def complete(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Path) -> None:
-    """Get a reply into the journal for every distinct request that has none there.
+    """Write a reply into the journal for every distinct request that has none there.
 
     A request that can't be answered gets a reply with `finish` `error` or `content_filter`.
 
     Args:
-        requests: Any number of requests, also from a generator: memory grows by about 140 bytes per journal entry.
+        requests: Any number of requests, also from a generator. Memory grows by about 140 bytes per journal entry.
         settings: The chat model.
         journal: The journal's file.
 
     Raises:
-        EndpointError, BudgetError, ConfigError: The journal keeps the replies that came, and the same call continues
-            where it stopped.
+        EndpointError, BudgetError, ConfigError: The journal keeps the replies received; the same call continues where
+            this one stopped.
     """
     with Journal(journal) as store:
         _backend(settings)(requests, settings, store)
 
 
 def _backend(settings: LlmSettings) -> Callable[[Iterable[ChatRequest], LlmSettings, Journal], None]:
-    # Imported when needed: the client alone takes a second.
+    # Imported when needed: importing the client alone takes a second.
     if settings.backend == "http":
         from valuedrift.llm.http_backend import complete_http
 
@@ -51,13 +51,13 @@ def ask(requests: Sequence[ChatRequest], settings: LlmSettings, journal: Path) -
 
 
 def replies(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Path) -> Iterator[ChatReply]:
-    """The replies in the journal of a finished `complete`, one at a time, in the order of the requests."""
+    """Yield the replies in the journal of a finished `complete`, in the order of the requests."""
     with Journal.read(journal) as store:
         for request in requests:
             yield reply_from(store[request.key(settings.model)])
 
 
 def reply_from(value: dict[str, Any]) -> ChatReply:
-    """The reply in one value of a journal."""
+    """Return the reply in one value of a journal."""
     fields = {name: value[name] for name in ("text", "finish", "prompt_tokens", "completion_tokens", "latency")}
     return ChatReply(**fields, top_logprobs=tuple((token, logprob) for token, logprob in value["top_logprobs"]))

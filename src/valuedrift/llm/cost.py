@@ -1,4 +1,4 @@
-"""Tokens and dollars: estimated before a job, reserved while it runs, counted as replies come."""
+"""Tokens and dollars: estimated before a job, reserved while a request is in flight, counted when its reply arrives."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 BATCH_DISCOUNT = 0.5  # price of the Batch API, relative to the synchronous API
-BATCH_HOURS = 24.0  # within which the Batch API promises a batch
-_BYTES_PER_TOKEN = 3.0  # English has about 4; a request's share of the budget must not be too small
+BATCH_HOURS = 24.0  # the Batch API promises the replies of a batch within this time
+_BYTES_PER_TOKEN = 3.0  # English has about 4; 3 makes the estimates of tokens too large rather than too small
 _TOKENS_PER_TURN = 4
 _MILLION = 1e6
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job would cost at most. Prompts count one token per 3 bytes, answers their maximum length.
+    """The highest cost of a job. Prompts count one token per 3 bytes, answers their maximum length.
 
     Attributes:
-        requests: Distinct requests.
-        to_send: Requests without a reply in the journal; the other fields are about these.
+        requests: Number of distinct requests.
+        to_send: Number of requests without a reply in the journal. The following fields are about these only.
         input_tokens: Tokens of the prompts.
         output_tokens: Tokens of the answers.
-        dollars: Price over the synchronous API.
-        dollars_batch: Price over the Batch API.
-        hours: Least time that the rate limits in the settings allow; 0 without limits.
+        dollars: Price with the synchronous API.
+        dollars_batch: Price with the Batch API.
+        hours: The least time that the rate limits in the settings allow; 0 without limits.
     """
 
     requests: int
@@ -70,24 +70,24 @@ def estimate(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Pa
 
 
 def input_tokens(request: ChatRequest) -> int:
-    """About how many tokens a request's turns have, rather too many than too few (measured on English prompts)."""
+    """Estimate the tokens of a request's turns, rather too many than too few (measured on English prompts)."""
     size = sum(len(turn.content.encode("utf-8", "surrogatepass")) for turn in request.turns)
     return round(size / _BYTES_PER_TOKEN) + _TOKENS_PER_TURN * (len(request.turns) + 1)
 
 
 def dollars(settings: LlmSettings, prompt_tokens: float, completion_tokens: float) -> float:
-    """The price of so many tokens over the synchronous API."""
+    """Return the price of these tokens with the synchronous API."""
     return (prompt_tokens * settings.input_price + completion_tokens * settings.output_price) / _MILLION
 
 
 def waiting_hours(requests: float, tokens: float, llm: Mapping[str, Any]) -> float:
-    """The least time, in hours, that a chat model's rate limits or batches need for all requests.
+    """Return the least time, in hours, that requests take because of a chat model's rate limits or batches.
 
-    A batch is promised within a day; batches that don't fit into the queue together run one after another.
+    A batch counts a day; batches that don't fit into the queue together run one after another.
 
     Args:
         requests: Number of requests.
-        tokens: Their input and output tokens.
+        tokens: Sum of their input and output tokens.
         llm: The chat model's section of the configuration.
     """
     if llm["backend"] == "batch":
@@ -98,12 +98,12 @@ def waiting_hours(requests: float, tokens: float, llm: Mapping[str, Any]) -> flo
 
 
 def value_of(reply: ChatReply, dollars: float) -> dict[str, object]:
-    """A reply as the journal keeps it: its fields, and its cost with that of its failed attempts."""
+    """Return a reply's value in the journal: its fields, and `dollars`, its cost with that of its failed attempts."""
     return {**vars(reply), "latency": round(reply.latency, 6), "dollars": dollars}
 
 
 class Spending:
-    """The dollars that a journal's replies have cost, and those that requests in flight may still cost."""
+    """The dollars that a journal's replies have cost, and the most that the requests in flight may still cost."""
 
     def __init__(self, settings: LlmSettings, journal: Journal, discount: float = 1.0) -> None:
         if settings.budget is not None and settings.input_price <= 0 and settings.output_price <= 0:
@@ -120,7 +120,7 @@ class Spending:
         return self.discount * dollars(self.settings, used.prompt_tokens, used.completion_tokens)
 
     def fits(self, request: ChatRequest) -> bool:
-        """Whether the budget covers the request's highest cost beside what is spent and in flight."""
+        """Whether the budget covers the request's highest cost in addition to what is spent and reserved."""
         if self.settings.budget is None:
             return True
         reserved = dollars(self.settings, self._input + input_tokens(request), self._output + request.max_tokens)

@@ -1,4 +1,4 @@
-"""Backend http: many requests at a time to an OpenAI-compatible endpoint, until each has a reply in the journal."""
+"""Backend http: send many requests at a time to an OpenAI-compatible endpoint until the journal has all replies."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
 
-_WORKERS_PER_REQUEST = 2  # others are ready to send while some wait before their next attempt
+_WORKERS_PER_REQUEST = 2  # while some workers wait before their next attempt, others can send
 _SKIPS_PER_PAUSE = 256
 _BUDGET_POLL = 0.05  # seconds
 
 
 def complete_http(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
-    """Get every reply that the journal lacks. After EndpointError or BudgetError it keeps those that came."""
+    """Get all replies that are not in the journal. After EndpointError or BudgetError it keeps those received."""
     with closing(Progress(requests, settings)) as progress:
         asyncio.run(_Job(settings, journal, progress).run(iter(requests)))
 
@@ -64,7 +64,7 @@ class _Job:
             if key in self.journal or key in self.asked:
                 skipped += 1
                 if skipped % _SKIPS_PER_PAUSE == 0:
-                    await asyncio.sleep(0)  # let other workers' replies arrive before they time out
+                    await asyncio.sleep(0)  # gives other workers time to receive their replies before the deadline
                 self.progress.skip(self.spending.spent)
                 continue
             self.asked.add(key)
@@ -72,7 +72,7 @@ class _Job:
             self.asked.discard(key)
 
     async def _answer(self, request: ChatRequest, key: str, client: Client) -> None:
-        """Send a request until the journal has its reply, or the job stops."""
+        """Send a request repeatedly until the journal has its reply or the job stops."""
         answers_before, attempts, wasted = self.answers, 0, 0.0
         while await self._admit(request):
             limit_name = self.limit_name
@@ -121,7 +121,7 @@ class _Job:
         self.progress.reply(self.spending.spent)
 
     def _give_up(self, key: str, cause: str, attempts: int, others: bool, wasted: float) -> None:
-        """Record an error reply if other requests are answered; if none are, the server is at fault: stop the job."""
+        """Write an error reply if other requests were answered meanwhile; else stop the job, as the server failed."""
         if others:
             reply = ChatReply(f"given up after {attempts} attempts: {cause}", "error", 0, 0, 0.0)
             self.journal.append(key, value_of(reply, wasted))
@@ -135,7 +135,7 @@ class _Job:
             )
 
     def _check_patience(self, cause: str, pause: float) -> None:
-        """Stop the job if no reply has come for too long, or will not before the pause ends."""
+        """Stop the job if there has been no reply for longer than `patience`, or will have been after the pause."""
         now = time.monotonic()
         self.trouble_since = self.trouble_since or now
         waited = now - self.trouble_since
@@ -150,6 +150,6 @@ class _Job:
             )
 
     def _stop(self, error: ValueDriftError) -> None:
-        """Send nothing more. Replies to requests in flight are still kept, since they are paid for."""
+        """Stop sending. Replies to requests in flight are still kept, since they have to be paid for."""
         self.error = self.error or error
         self.pace.stop()

@@ -1,4 +1,4 @@
-"""What a server's response means for its request, and the errors that stop a job."""
+"""Classify a server's responses, and define the errors that stop a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from valuedrift.llm.request import ChatReply
 
 OPENAI = "https://api.openai.com/v1"
 
-_OVERLOADED = (429, 502, 503, 529)  # about the server, not about the request
+_OVERLOADED = (429, 502, 503, 529)  # their cause is the server, not the request
 _TRANSIENT = (408, 409, 425)
 _NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _FILTERED = ("content_filter", "content_policy_violation")
@@ -37,13 +37,14 @@ class BudgetError(ValueDriftError):
 
 @dataclass(frozen=True)
 class Response:
-    """What came back for a request.
+    """The response to a request.
 
     Attributes:
-        status: The HTTP status; 0 where no whole response came, and `fault` then says why.
-        sent_at: Time on the monotonic clock.
+        status: The HTTP status; 0 if no complete response was received.
+        sent_at: Time of sending on the monotonic clock.
         latency: Seconds from sending to the last byte.
-        unreachable: No connection was made.
+        fault: Why there is no complete response, if `status` is 0.
+        unreachable: Whether no connection was made.
     """
 
     status: int
@@ -57,7 +58,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Overloaded:
-    """The server accepts no requests now. `wait`: the seconds that it asked for."""
+    """The server accepts no requests at present. `wait` is the time in seconds that it asks to wait, if it does."""
 
     cause: str
     wait: float | None
@@ -76,7 +77,7 @@ Outcome = Answered | Overloaded | Failed | Refused
 
 
 def classify(response: Response, wants_logprobs: bool) -> Outcome:
-    """What a response means for its request and for the job."""
+    """Return the outcome of a request from its response."""
     if response.status == 0:
         return Overloaded(response.fault, None) if response.unreachable else Failed(response.fault)
     if response.status < 300:
@@ -95,7 +96,7 @@ def classify(response: Response, wants_logprobs: bool) -> Outcome:
 
 
 def read_error(content: bytes) -> dict[str, str]:
-    """message, code, type and param of an error body, each a string, whatever the server sent."""
+    """Return message, code, type and param of an error's body, each as a string, for any content."""
     try:
         body = json.loads(content)
     except ValueError:
@@ -107,7 +108,7 @@ def read_error(content: bytes) -> dict[str, str]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait: retry-after-ms, or Retry-After in seconds or as an HTTP date."""
+    """Return the seconds that a server asks to wait: retry-after-ms, or Retry-After in seconds or as an HTTP date."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)
@@ -120,7 +121,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def base_url(settings: LlmSettings) -> str:
-    """The endpoint's address up to and with /v1. Raises ConfigError if no request can be sent to it."""
+    """Return the endpoint's address up to and including /v1. Raises ConfigError if it isn't an HTTP address."""
     url = settings.url or OPENAI
     if not re.match(r"https?://[^/]", url):
         raise ConfigError("url", url, "http:// or https://, host and path, such as http://localhost:8000/v1")
@@ -128,12 +129,12 @@ def base_url(settings: LlmSettings) -> str:
 
 
 def endpoint_name(settings: LlmSettings) -> str:
-    """Endpoint and model, as errors name them."""
+    """Return endpoint and model as error messages name them."""
     return f"{settings.url or OPENAI}, model '{settings.model}'"
 
 
 def refused_error(refused: Refused, settings: LlmSettings) -> EndpointError:
-    """The error for a job whose requests the endpoint refuses, with what to do."""
+    """Return the error for a job whose requests the endpoint refuses, with advice on what to do."""
     variable = settings.key_variable
     advice = {
         401: f"Check the key in the environment variable {variable}.",

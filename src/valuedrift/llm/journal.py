@@ -1,4 +1,4 @@
-"""An append-only store of replies on disk: what is in it is never asked again, whatever happens to the process."""
+"""An append-only file of replies. A request with a reply in it is never sent again, also after a crash."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _ENCODER = json.JSONEncoder(allow_nan=False)
 class Journal:
     """JSON lines `{"key": 32 hex characters, "value": object}`. Memory holds only the offset of each key's line.
 
-    Every `append` is one write(2). What it wrote survives kill -9 of the process, because the kernel has it. Only a
-    crash of the machine could lose it, and replies lost that way are asked again, so there is no fsync. A kill in the
-    middle of a write leaves an incomplete last line, which the next opening cuts off.
+    Every `append` is one write(2). The lines written survive kill -9 of the process, because the kernel has them. Only
+    a crash of the machine can lose them; these requests are sent again, so there is no fsync. A kill in the middle of a
+    write leaves an incomplete last line, which the next opening for writing removes.
 
-    Opening waits while another process has the journal open for writing. It raises ArtifactError for a damaged line.
+    Opening for writing waits while another process has the journal open for writing. Raises ArtifactError for a damaged
+    line.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -38,7 +39,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Open for reading only, also while a process writes: no lock, and an incomplete last line stays as it is."""
+        """Open for reading only, without a lock, also while a process writes. An incomplete last line is ignored."""
         journal = cls.__new__(cls)
         journal.path = Path(path)
         journal._lock = ExitStack()
@@ -57,7 +58,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 key = bytes.fromhex(_parse(self.path, number, line)[0])
-                self._offsets.setdefault(key, self._end)  # without locks two writers may have asked: the first counts
+                self._offsets.setdefault(key, self._end)  # without locks, two writers may write a key: the first counts
                 self._end += len(line)
         except BaseException:
             self._file.close()
@@ -80,7 +81,7 @@ class Journal:
         return bytes.fromhex(key) in self._offsets
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """The value of a key. Raises KeyError if the journal doesn't have it."""
+        """Return the value of a key. Raises KeyError if the key isn't in the journal."""
         offset = self._offsets.get(bytes.fromhex(key))
         if offset is None:
             raise KeyError(key)
@@ -88,7 +89,7 @@ class Journal:
         return _parse(self.path, None, self._file.readline())[1]
 
     def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All keys and values, one at a time, in the order in which they were written."""
+        """Yield all keys and values in the order in which they were written."""
         for key in list(self._offsets):
             yield key.hex(), self[key.hex()]
 
@@ -103,7 +104,7 @@ class Journal:
                 raise ValueError(f"{self.path}: found key {key!r}, expected 32 hex characters.")
             if key in self:
                 raise ValueError(f"{self.path}: key {key} exists already; a journal has each key once.")
-        # ASCII escapes can hold lone surrogates, which a model may answer with and UTF-8 can't encode.
+        # Models' answers may have lone surrogates, which ASCII escapes can represent and UTF-8 can't encode.
         lines = {
             key: (_ENCODER.encode({"key": key, "value": value}) + "\n").encode("ascii") for key, value in values.items()
         }

@@ -1,4 +1,4 @@
-"""Backends vllm and transformers: a chat model in this process, which answers in blocks of requests."""
+"""Backends vllm and transformers: a chat model in this process that answers blocks of requests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from valuedrift.llm.request_progress import Progress
 if TYPE_CHECKING:
     import torch
 
-_VLLM_BLOCK = 2048  # the engine batches by itself; a block limits what a kill can lose
+_VLLM_BLOCK = 2048  # vLLM forms its own batches; a smaller block loses fewer replies if the process is killed
 _TRANSFORMERS_BLOCK = 16
-_LEAST_LOGPROB = -9999.0  # what servers write for "practically impossible"; the journal can't hold infinities
+_LEAST_LOGPROB = -9999.0  # the value that servers write instead of −∞, which the journal can't hold
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Model:
     """A chat model in memory.
 
     Attributes:
-        tokenizer: Its tokenizer, with a chat template.
+        tokenizer: The model's tokenizer, which has a chat template.
         room: The context length, in tokens.
-        generate: Answers the prompts (token ids) of requests that fit.
+        generate: Function that answers the prompts (token ids) of requests that fit the context.
     """
 
     tokenizer: Any
@@ -40,7 +40,7 @@ class Model:
 
 
 def complete_locally(requests: Iterable[ChatRequest], settings: LlmSettings, journal: Journal) -> None:
-    """Answer every request that the journal lacks with a local model, loaded when the first is found."""
+    """Answer all requests that are not in the journal with a local model, which is loaded for the first of them."""
     load, size = (load_vllm, _VLLM_BLOCK) if settings.backend == "vllm" else (load_transformers, _TRANSFORMERS_BLOCK)
     model: Model | None = None
     with closing(Progress(requests, settings)) as progress:
@@ -64,7 +64,7 @@ def _missing(
 
 
 def load_vllm(settings: LlmSettings) -> Model:
-    """The model in vLLM's engine. Sampling is the request's alone: the model's generation_config.json is left out."""
+    """Load the model with vLLM. Only the request decides the sampling, not the model's generation_config.json."""
     from vllm import LLM, SamplingParams
 
     from valuedrift.models.precision import asking_precision
@@ -90,7 +90,7 @@ def load_vllm(settings: LlmSettings) -> Model:
 
 
 def _vllm_reply(output: Any, latency: float) -> ChatReply:
-    """`latency`: of the whole block, which the engine answers together."""
+    """Return the reply of one output. `latency` is that of the whole block, which vLLM answers together."""
     first = output.outputs[0]
     top: list[tuple[str, float]] = []
     if first.logprobs:
@@ -101,7 +101,7 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
 
 
 def load_transformers(settings: LlmSettings) -> Model:
-    """The model in transformers. Sampling is the request's alone: the model's generation_config.json is left out."""
+    """Load the model with transformers. Only the request decides the sampling, not the model's generation config."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
@@ -130,7 +130,7 @@ def _generate(
     draws = [torch.Generator().manual_seed(_seed(request)) for request in requests]
 
     def choose(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leave one token possible per answer, drawn with the request's own seed: neighbours change nothing."""
+        """Leave one possible token per answer, drawn with the request's seed, so that other requests don't matter."""
         logits = scores.float().cpu()
         if not tops:
             tops.extend(_top(tokenizer, row, each.top_logprobs) for row, each in zip(logits, requests, strict=True))
@@ -155,7 +155,7 @@ def _generate(
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """The tokens that end an answer: a chat model's turn may end with another token than its documents."""
+    """Return the tokens that end an answer; a turn and a document may end with different tokens."""
     ends = model.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
     return sorted({token for token in [*listed, tokenizer.eos_token_id] if token is not None})
@@ -166,7 +166,7 @@ def _seed(request: ChatRequest) -> int:
 
 
 def _top(tokenizer: Any, logits: torch.Tensor, count: int) -> tuple[tuple[str, float], ...]:
-    """The most likely first tokens, exactly: the softmax runs over the whole vocabulary."""
+    """Return the most likely first tokens with exact log-probabilities, by a softmax over the whole vocabulary."""
     best = logits.double().log_softmax(-1).topk(min(count, len(logits)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return tuple((tokenizer.decode([token]), max(logprob, _LEAST_LOGPROB)) for token, logprob in pairs)
@@ -179,7 +179,7 @@ def _choose(logits: torch.Tensor, request: ChatRequest, draw: torch.Generator) -
 
 
 def _answer(model: Model, requests: Sequence[ChatRequest]) -> Iterator[ChatReply]:
-    """Answer the requests that fit the model's context; the others get error replies, as from a server."""
+    """Answer the requests that fit the model's context. The others get error replies, as they would from a server."""
     prompts = [prompt_of(model.tokenizer, request) for request in requests]
     fits = [len(ids) + request.max_tokens <= model.room for ids, request in zip(prompts, requests, strict=True)]
     found: Iterator[ChatReply] = iter(())
@@ -191,7 +191,7 @@ def _answer(model: Model, requests: Sequence[ChatRequest]) -> Iterator[ChatReply
 
 
 def prompt_of(tokenizer: Any, request: ChatRequest) -> list[int]:
-    """The request's token ids in the model's chat format, up to where the answer begins."""
+    """Return the request's token ids in the model's chat format, up to the start of the answer."""
     turns = [{"role": turn.role, "content": turn.content} for turn in request.turns]
     ids: list[int] = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
     return ids

@@ -1,4 +1,4 @@
-"""How many requests are in flight: as many as the server can take, found from its responses."""
+"""Adapt the number of requests in flight to what the server can process, by its responses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 class Pace:
     """Admits requests: at most `limit` in flight, and none during a pause.
 
-    The limit is halved when the server is overloaded and grows by one with every `limit` replies, up to `most`, as in
-    TCP: the rate settles near what the server can take. Requests that were in flight when the limit was halved don't
-    halve it again.
+    The limit is halved when the server is overloaded, and grows by one with every `limit` replies, up to `most`, as in
+    TCP. So the rate becomes about what the server can process. Requests that were in flight when the limit was halved
+    don't halve it again.
     """
 
     def __init__(self, most: int, seed: str) -> None:
@@ -50,7 +50,7 @@ class Pace:
         self._wake(1)
 
     def answered(self, headers: Mapping[str, str], tokens: float) -> None:
-        """A reply came. `tokens`: the average per request, to compare with the server's token limit."""
+        """Record a reply. `tokens` is the average per request, which is compared with the server's token limit."""
         self._refusals = 0
         before, self.limit = int(self.limit), min(float(self.most), self.limit + 1 / self.limit)
         needs = {"requests": 1.0, "tokens": tokens}
@@ -61,22 +61,22 @@ class Pace:
             self._wake(1)
 
     def overloaded(self, sent_at: float, wait: float | None) -> float:
-        """The server was overloaded. Returns the seconds to send nothing: those it asked for, or a back-off."""
+        """Record that the server is overloaded, and return the pause in seconds: the server's `wait`, or a back-off."""
         now = time.monotonic()
         if sent_at >= self._halved_at:
             self.limit = max(1.0, self.limit / 2)
             self._halved_at = now
             self._refusals += 1
-        pause = wait or self.back_off(self._refusals)  # a wait of 0 s would only repeat the request at once
+        pause = wait or self.back_off(self._refusals)  # a wait of 0 s would repeat the request at once
         self._pause_end = max(self._pause_end, now + pause)
         return self._pause_end - now
 
     def back_off(self, failures: int) -> float:
-        """Seconds to wait after so many failures: doubling, with jitter so that clients don't return together."""
+        """Return the seconds to wait after this many failures: doubling, with jitter so that clients don't coincide."""
         return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) * self._random.uniform(0.5, 1.0)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the end of the job."""
+        """Sleep for `seconds`, or until the job stops."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
@@ -96,15 +96,16 @@ class Pace:
 
 
 def shortage(headers: Mapping[str, str], unit: str, in_flight: int, each: float) -> float:
-    """Seconds until the allowance in the x-ratelimit headers covers what is in flight and one request more.
+    """Return the seconds until the allowance in the x-ratelimit headers covers what is in flight and one more request.
 
-    The reset header says when the whole allowance is back, so it refills at (limit - remaining) / reset per second.
+    The reset header is the time until the whole allowance is available again, so the allowance grows by
+    (limit - remaining) / reset per second.
 
     Args:
-        headers: Of a response. Without x-ratelimit headers the result is 0.
+        headers: Headers of a response. Without x-ratelimit headers the result is 0.
         unit: "requests" or "tokens".
-        in_flight: Requests in flight.
-        each: What one request needs, in that unit.
+        in_flight: Number of requests in flight.
+        each: Need of one request, in that unit.
     """
     try:
         limit, remaining = (float(headers[f"x-ratelimit-{kind}-{unit}"]) for kind in ("limit", "remaining"))
@@ -116,7 +117,7 @@ def shortage(headers: Mapping[str, str], unit: str, in_flight: int, each: float)
 
 
 def seconds(span: str) -> float:
-    """The seconds of a span in a rate-limit header: 120ms, 6m0s, 1.5s, 3. Raises ValueError for other text."""
+    """Return a span in a rate-limit header in seconds: 120ms, 6m0s, 1.5s, 3. Raises ValueError for other text."""
     parts = _SPAN.findall(span)
     if "".join(number + unit for number, unit in parts) == span.strip() and parts:
         return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -23,10 +23,10 @@ class ChatRequest:
 
     Attributes:
         turns: The messages.
-        max_tokens: The longest answer.
-        temperature: Of sampling; 0 is greedy.
-        seed: Of sampling; None leaves it to the model.
-        top_logprobs: How many alternatives of the first token to report, 0 for none; servers allow at most 20.
+        max_tokens: The longest answer, in tokens.
+        temperature: Temperature of sampling; 0 is greedy.
+        seed: Seed of sampling; None leaves it to the backend.
+        top_logprobs: Number of alternatives of the first token to report, 0 for none; servers allow at most 20.
     """
 
     turns: tuple[Turn, ...]
@@ -36,7 +36,7 @@ class ChatRequest:
     top_logprobs: int = 0
 
     def key(self, model: str) -> str:
-        """32 hex characters that identify this request to this model: equal requests are sent once."""
+        """Return 32 hex characters that identify this request to this model. Equal requests are sent once."""
         fields = vars(self) | {"turns": [vars(turn) for turn in self.turns]}
         content = _ENCODER.encode([model, fields])
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -47,12 +47,12 @@ class ChatReply:
     """The answer to one request.
 
     Attributes:
-        text: The answer; for `error`, what the server said.
-        finish: stop, length, content_filter or error. An error is a request that can never be answered, such as one
-            that is too long, or one that failed at every attempt while others were answered. Temporary faults are
-            retried and never become a reply.
-        prompt_tokens: As the server counts them.
-        completion_tokens: As the server counts them.
+        text: The answer; if `finish` is error, the error's message.
+        finish: stop, length, content_filter or error. It is error if the request can never be answered, for example
+            because it is too long, or if every attempt failed while others were answered. After temporary faults the
+            request is sent again; they aren't recorded as a reply.
+        prompt_tokens: Prompt tokens as the server counts them.
+        completion_tokens: Completion tokens as the server counts them.
         latency: Seconds from sending to the end of the response.
         top_logprobs: (token, log-probability) of the first token's alternatives, most likely first.
     """

@@ -1,4 +1,4 @@
-"""Progress of a job, as lines on stderr."""
+"""Print the progress of a job to stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INTERVAL = 10.0
 
 
 class Progress:
-    """Counts replies, and prints a line every ten seconds and at the end."""
+    """Counts replies, and prints a line at most every ten seconds and at the end."""
 
     def __init__(self, requests: Iterable[object], settings: LlmSettings) -> None:
         self.total = len(requests) if isinstance(requests, Sized) else None
@@ -36,12 +36,12 @@ class Progress:
         self.given_up[cause[:200]] += 1
 
     def waiting(self, cause: str, seconds: float) -> None:
-        """Say what the job waits for, if no reply has come for long."""
+        """Print what the job waits for if there has been no reply for ten seconds."""
         if seconds >= _INTERVAL and self._is_time():
             print(f"{self.model}: no reply for {seconds:.0f} s: {cause}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Print the last line, and why requests were given up."""
+        """Print the last line, and the reasons why requests were given up."""
         if self.sent or self.given_up:
             print(self.line(), file=sys.stderr)
         for cause, count in self.given_up.most_common(5):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from valuedrift.paper.ablated_runs import Ablated, magnitudes, number, parameter_title
-from valuedrift.paper.table_files import Table
+from valuedrift.paper.table_formats import Table
 from valuedrift.statistics.bootstrap import Estimate
 from valuedrift.statistics.equal_rates import Contrast
 from valuedrift.titles import algorithm_title, with_interval

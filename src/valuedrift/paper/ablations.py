@@ -13,7 +13,7 @@ from valuedrift.paper.ablated_runs import LEARNING_RATE, Ablated, read_ablated
 from valuedrift.paper.ablation_figures import ablation_charts
 from valuedrift.paper.ablation_tables import TOGETHER, ablation_table, equal_rates_table, verdict
 from valuedrift.paper.chart_files import save_chart
-from valuedrift.paper.table_files import write_tables
+from valuedrift.paper.table_formats import write_tables
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.equal_rates import Contrast, Rated, contrasts

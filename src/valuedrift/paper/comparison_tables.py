@@ -11,7 +11,7 @@ import polars as pl
 from valuedrift.display import BASE, Display, Suite
 from valuedrift.files import read_json
 from valuedrift.paper.stated_numbers import benchmarks, stated_downstream, stated_shares
-from valuedrift.paper.table_files import MISSING, Table
+from valuedrift.paper.table_formats import MISSING, Table
 from valuedrift.statistics.panel import ALL
 from valuedrift.titles import algorithm_title, phases
 

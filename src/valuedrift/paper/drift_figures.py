@@ -12,7 +12,7 @@ from valuedrift.display import Display, Model
 from valuedrift.errors import DataError
 from valuedrift.paper import style
 from valuedrift.paper.drift_tables import METHODS, signed
-from valuedrift.paper.table_files import shown
+from valuedrift.paper.table_formats import shown
 from valuedrift.statistics.corrected import CONFUSION, POWERED
 from valuedrift.statistics.panel import ALL, STANCES
 

@@ -18,7 +18,7 @@ from valuedrift.paper.stated_numbers import (
     stated_drift,
     stated_drifts,
 )
-from valuedrift.paper.table_files import LEVEL, MISSING, Table
+from valuedrift.paper.table_formats import LEVEL, MISSING, Table
 from valuedrift.statistics.corrected import CONFUSION, POWERED
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases

@@ -12,7 +12,7 @@ from valuedrift.display import Display
 from valuedrift.files import write_text
 from valuedrift.paper.rendering import render
 from valuedrift.paper.stated_numbers import paper_data, paper_model, stated
-from valuedrift.paper.table_files import Table, body_rows, header_rows, is_numeric
+from valuedrift.paper.table_formats import Table, body_rows, header_rows, is_numeric
 from valuedrift.paper.text_tables import sample_topics, shown_model
 
 _SUFFIXES = (".md", ".csv", ".tex")

@@ -14,7 +14,7 @@ import polars as pl
 from valuedrift.digests import text_digest
 from valuedrift.display import BASE, Display, Model, Suite, Topics, rank
 from valuedrift.paper.stated_numbers import paper_model, stated
-from valuedrift.paper.table_files import MISSING, Table
+from valuedrift.paper.table_formats import MISSING, Table
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 from valuedrift.titles import algorithm_title, phases
 

@@ -1,1 +1,1 @@
-"""The probe set: questions on known topics, made by hand or curated from PRISM's prompts in stages (appendix A)."""
+"""The probe set: questions on known topics, written by hand or selected from PRISM's prompts (appendix A)."""

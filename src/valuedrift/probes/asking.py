@@ -1,4 +1,4 @@
-"""Asking a chat model, whose replies are untrusted text: each is either usable, or counted and listed."""
+"""Ask a chat model. Its replies are untrusted text: each is either usable, or is counted and listed as unusable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from valuedrift.llm.complete import ask
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 MOST_UNUSABLE = 0.2
-"""A step fails above this share of unusable replies: then the model or the template is wrong, not single replies."""
+"""A step fails above this share of unusable replies, because then the model or the template is probably wrong."""
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ _CONTROLS = {"Cc", "Cs"}  # control characters and lone surrogates
 
 @dataclass(frozen=True)
 class Unusable:
-    """A reply that can't be used: the reason, and the beginning of the reply."""
+    """The reason why a reply can't be used, and the beginning of the reply."""
 
     reason: str
     reply: str
@@ -40,14 +40,14 @@ def ask_each(
     journal: Path,
     may_be_cut: bool = False,
 ) -> list[T | Unusable]:
-    """Send each text as a single user turn, decoded greedily, and return the replies as `read`, in the same order.
+    """Send each text as a single user turn, decoded greedily, and return the results of `read`, in the same order.
 
     Args:
         texts: The texts to send.
         max_tokens: Token limit of each reply.
-        read: Reads a stripped reply.
+        read: Converts a stripped reply to a result, or to `Unusable`.
         settings: The chat model.
-        journal: Journal of replies; what it holds is not asked again.
+        journal: Journal of replies; requests with a reply in it are not sent again.
         may_be_cut: Whether replies that reached the token limit are usable.
 
     Raises:
@@ -59,16 +59,16 @@ def ask_each(
 
 
 def unusable(reason: str, reply: str) -> Unusable:
-    """Cut `reply` and replace what can't be written to a file."""
+    """Return an unusable reply, cut and with characters that can't be written to a file replaced."""
     return Unusable(reason, reply[:_SHOWN].encode("utf-8", "replace").decode())
 
 
 def write_counts(out: Path, replies: Mapping[str, object], counts: Mapping[str, Any]) -> None:
-    """Write `counts` and which of the replies are unusable, and why.
+    """Write `counts`, and the unusable replies with their reasons.
 
     Args:
         out: JSON file to write.
-        replies: Id of the question → the reply as it was read.
+        replies: Id of the question → the result for its reply, or `Unusable`.
         counts: Further entries of the file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Names of clusters, from a chat model (appendix A.1) or, without one, from their strongest terms."""
+"""Name clusters with a chat model (appendix A.1) or, without a chat model, by their strongest terms."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _TERMS = 3
 def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Path, out: Path) -> None:
     """Ask a chat model for a name for each cluster, and write the names to `out` (.json).
 
-    Names only help the person who chooses topics. Where a reply is unusable, the cluster is named by its strongest
-    terms, and the reply is counted and listed.
+    The names are only a help for the person who chooses topics. If a reply is unusable, the cluster is named by its
+    strongest terms, and the reply is counted and listed.
 
     Raises:
         ArtifactError: More than `asking.MOST_UNUSABLE` of the replies are unusable.
@@ -40,13 +40,13 @@ def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Pa
 
 
 def write_names_by_terms(descriptions: Path, out: Path) -> None:
-    """Write the same as `write_names`, without a chat model."""
+    """Write names by strongest terms in the format of `write_names`, without a chat model."""
     clustering, described = read_descriptions(descriptions)
     write_json(out, {"clustering": clustering, "names": {str(each.cluster): name_by_terms(each) for each in described}})
 
 
 def read_names(path: Path, clustering: str) -> dict[int, str]:
-    """Cluster → name; raises ArtifactError if the names belong to another clustering."""
+    """Read cluster → name; raises ArtifactError if the names belong to another clustering."""
     content = read_json(path)
     if content["clustering"] != clustering:
         raise ArtifactError(path, f"clustering {content['clustering']}", clustering, "Name the clusters again.")
@@ -54,12 +54,12 @@ def read_names(path: Path, clustering: str) -> dict[int, str]:
 
 
 def name_by_terms(description: Description) -> str:
-    """The cluster's three strongest terms."""
+    """Return the cluster's three strongest terms as its name."""
     return " · ".join(description.terms[:_TERMS]) or f"cluster {description.cluster}"
 
 
 def _read_name(reply: str) -> str | Unusable:
-    """The name in a reply, which must be exactly {"name": text}, with one short line of text."""
+    """Return the name in a reply, which must be exactly {"name": text} with one short line of text."""
     try:
         content = json.loads(reply)
     except (ValueError, RecursionError):
@@ -67,5 +67,5 @@ def _read_name(reply: str) -> str | Unusable:
     name = content.get("name") if isinstance(content, dict) and len(content) == 1 else None
     if not isinstance(name, str) or not name.strip():
         return unusable("not an object with a name", reply)
-    # JSON's escapes can hold what plain text can't: line ends, controls, lone surrogates
+    # JSON's escapes can encode characters that a name can't have: line ends, controls, lone surrogates
     return name.strip() if name.isprintable() and len(name) <= _LONGEST else unusable("not one short line", reply)

@@ -1,4 +1,4 @@
-"""How far our clusters agree with PRISM's published ones, each of which lists five example texts."""
+"""Measure how far our clusters agree with PRISM's published clusters, which have five example texts each."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ Labels = NDArray[np.int64]
 
 
 def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
-    """Normalised mutual information and purity of our clusters against PRISM's published ones, hard and soft.
+    """Return normalised mutual information and purity of our clusters, hard and soft, with PRISM's as the truth.
 
     Examples are matched to prompts by their text, ignoring case and spacing. `nmi` and `purity` use the matched
-    examples of published clusters; those in our noise count as one more cluster. `with_outliers` also uses PRISM's
+    examples of published clusters; examples in our noise count as one more cluster. `with_outliers` also uses PRISM's
     outliers, as one more published cluster. `without_noise` leaves out both our noise and PRISM's outliers. `clusters`
-    and `noise` (number of questions) describe the whole table.
+    and `noise` (number of questions) are counts over the whole table.
 
     Args:
-        clustered: Table with `cluster`, `soft_cluster` and the texts in `prompt`, or otherwise in `question`.
+        clustered: Table with `cluster`, `soft_cluster`, and the texts in `prompt` if it has this column, otherwise in
+            `question`.
         published: PRISM's table with `cluster_id` (-1 for outliers) and `top_texts`, a Python list of examples.
     """
     table = _read_table(clustered)
@@ -49,7 +50,7 @@ def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
 
 
 def read_examples(published: Path) -> list[tuple[int, str]]:
-    """(cluster id, text) of every example; raises DataError for a malformed row."""
+    """Read (cluster id, text) of every example; raises DataError for a malformed row."""
     examples = []
     for number, row in read_rows(published):
         label, listed = (read_text(str(published), number, row, field) for field in ("cluster_id", "top_texts"))
@@ -68,7 +69,7 @@ def read_examples(published: Path) -> list[tuple[int, str]]:
 
 
 def purity(truth: Labels, found: Labels) -> float:
-    """The share of items whose label is the most frequent one in their cluster."""
+    """Return the share of items whose true label is the most frequent one in their cluster."""
     largest = [np.bincount(np.unique(truth[found == each], return_inverse=True)[1]).max() for each in np.unique(found)]
     return float(np.sum(largest) / len(truth))
 

@@ -1,4 +1,4 @@
-"""What each cluster is about: its n-grams by class-based TF-IDF (appendix A.1), and its most central questions."""
+"""Describe each cluster with its n-grams by class-based TF-IDF (appendix A.1) and its most central questions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EXAMPLES = 8
 
 @dataclass(frozen=True)
 class Description:
-    """What one cluster is about.
+    """The description of one cluster.
 
     Attributes:
         cluster: Its number.
-        size: Questions in it by soft assignment.
-        core: Questions in it by hard assignment.
-        terms: N-grams that distinguish it, strongest first.
+        size: Number of its questions by soft assignment.
+        core: Number of its questions by hard assignment.
+        terms: N-grams that distinguish it from other clusters, strongest first.
         examples: Questions nearest to its centre, nearest first.
     """
 
@@ -40,17 +40,17 @@ class Description:
 
 
 def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Class-based TF-IDF weights, (classes, terms), from counts of the same shape.
+    """Return class-based TF-IDF weights, (classes, terms), from counts of the same shape.
 
-    tf(t, c) · log(1 + A / f(t)), where tf is the share of term t in class c, f its count in all classes, and A the mean
-    count per class (Grootendorst 2022, BERTopic, arXiv 2203.05794, equation 2).
+    A weight is tf(t, c) · log(1 + A / f(t)), where tf is the share of term t in class c, f is the count of t in all
+    classes, and A is the mean count per class (Grootendorst 2022, BERTopic, arXiv 2203.05794, equation 2).
     """
     totals = counts.sum(axis=1, keepdims=True)
     return np.asarray(counts / np.maximum(totals, 1) * np.log1p(totals.mean() / np.maximum(counts.sum(axis=0), 1)))
 
 
 def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int = TERMS) -> list[list[str]]:
-    """The `count` strongest 1- to 3-grams of each cluster 0, 1, …, without stop words, strongest first."""
+    """Return the `count` strongest 1- to 3-grams of each cluster 0, 1, …, without stop words, strongest first."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(ngram_range=(1, 3), stop_words="english")
@@ -66,7 +66,7 @@ def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int 
 
 
 def centres(vectors: FloatMatrix, clusters: NDArray[np.int64]) -> FloatMatrix:
-    """The unit mean vector of each cluster 0, 1, …: (clusters, dimensions)."""
+    """Return the mean vector of each cluster 0, 1, …, scaled to unit length: (clusters, dimensions)."""
     means = np.stack([vectors[clusters == cluster].mean(axis=0) for cluster in range(clusters.max() + 1)])
     return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), dtype=np.float32)
 
@@ -96,6 +96,6 @@ def write_descriptions(clustered: Path, embeddings: Path, model: str, out: Path)
 
 
 def read_descriptions(path: Path) -> tuple[str, list[Description]]:
-    """The hash of the clustering and the description of each cluster, as `write_descriptions` wrote them."""
+    """Read the hash of the clustering and the description of each cluster from a file of `write_descriptions`."""
     content = read_json(path)
     return content["clustering"], [Description(**each) for each in content["clusters"]]

@@ -1,4 +1,4 @@
-"""Clustering questions with HDBSCAN (appendix A.1), and assigning noise to its likeliest cluster by soft membership."""
+"""Cluster questions with HDBSCAN (appendix A.1), and assign noise to the most likely cluster by soft membership."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class Assignment:
 
     Attributes:
         cluster: HDBSCAN's own cluster, or NOISE.
-        soft_cluster: The same, but noise is in its likeliest cluster if its membership there is large enough.
-        probability: Soft membership in `soft_cluster`; for a question that stays noise, its largest membership.
+        soft_cluster: The same, but a noise question is in its most likely cluster if its membership there is large
+            enough.
+        probability: Soft membership in `soft_cluster`; for a question that remains noise, its largest membership.
     """
 
     cluster: NDArray[np.int64]
@@ -50,14 +51,17 @@ def assign(reduced: FloatMatrix, settings: ClusterSettings) -> Assignment:
     labels = fitted.labels_
     if labels.max() < 1:
         raise _too_few(settings, labels.max() + 1, len(reduced))
-    # A question without membership in any cluster has 0/0.
+    # The membership of a question that belongs to no cluster is 0/0.
     membership = np.nan_to_num(all_points_membership_vectors(fitted))
     by_size = np.argsort(-np.bincount(labels[labels != NOISE]), kind="stable")
     return soften(_renumber(labels, by_size), membership[:, by_size], settings.min_membership)
 
 
 def soften(cluster: NDArray[np.int64], membership: NDArray[np.float64], least: float) -> Assignment:
-    """The assignment for hard clusters (questions,) and soft membership (questions, clusters)."""
+    """Make the assignment from hard clusters (questions,) and soft membership (questions, clusters).
+
+    A noise question joins its most likely cluster if its membership there is at least `least`.
+    """
     rows = np.arange(len(cluster))
     likeliest = membership.argmax(axis=1)
     noise = cluster == NOISE
@@ -67,7 +71,7 @@ def soften(cluster: NDArray[np.int64], membership: NDArray[np.float64], least: f
 
 
 def write_clusters(questions: Path, reduced: Path, settings: ClusterSettings, out: Path) -> None:
-    """Cluster the questions into `out` (.parquet): id, prompt, question, cluster, soft_cluster, probability."""
+    """Cluster questions and write `id, prompt, question, cluster, soft_cluster, probability` to `out` (.parquet)."""
     table = pl.read_parquet(questions)
     assigned = assign(np.load(reduced, allow_pickle=False), settings)
     write_parquet(out, table.with_columns(**{name: pl.Series(values) for name, values in vars(assigned).items()}))
@@ -77,13 +81,13 @@ def write_clusters(questions: Path, reduced: Path, settings: ClusterSettings, ou
 
 
 def clustering_hash(clustered: pl.DataFrame) -> str:
-    """16 hex characters that identify which prompt is in which cluster, hard and soft, in any order of the rows."""
+    """Return 16 hex characters that identify each prompt's hard and soft cluster; the order of rows doesn't matter."""
     rows = clustered.select("id", "cluster", "soft_cluster").sort("id").rows()
     return text_digest(json.dumps(rows, ensure_ascii=False))[:16]
 
 
 def _renumber(labels: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`labels` with cluster order[i] renamed to i; noise stays noise."""
+    """Return `labels` with cluster order[i] renamed to i; noise remains noise."""
     numbers = np.append(np.argsort(order), NOISE)  # label -1 picks the last element
     return np.asarray(numbers[labels], dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""The templates of the three questions about prompts and clusters that a chat model answers."""
+"""The templates of the three requests about prompts and clusters that are sent to a chat model."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ _PLACES: Mapping[str, Sequence[str]] = {
 
 
 def read_question_prompt(question: str) -> str:
-    """The template of a question: rephrase, name or value_laden."""
+    """Read the template of a request: rephrase, name or value_laden."""
     return read_template(f"template of '{question}'", question, "valuedrift.probes", _PLACES[question])

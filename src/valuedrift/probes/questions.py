@@ -1,4 +1,4 @@
-"""Probe questions on known topics: from a file made by hand, from PRISM's prompts by keyword, or sampled."""
+"""Probe questions on known topics: from a hand-made file, from PRISM's prompts by keyword, or by sampling."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SCHEMA = pl.Schema({"question_id": pl.String, "topic": pl.String, "question": p
 
 
 Probes = tuple[pl.DataFrame, dict[str, Any]]
-"""Probe questions, `question_id, topic, question`, and what became of the rows of their source."""
+"""Probe questions, `question_id, topic, question`, and counts of the used and unused rows of their source."""
 
 
 def question_id(topic: str, question: str) -> str:
-    """`{topic}-` and the first 8 hex characters of the question's SHA-256."""
+    """Return `{topic}-` and the first 8 hex characters of the question's SHA-256."""
     return f"{topic}-{text_digest(question)[:8]}"
 
 
 def hand_made_probes(file: str, topics: Collection[str]) -> Probes:
-    """The questions of a .csv or .jsonl file with `topic` and `question`, in its order.
+    """Read the questions of a .csv or .jsonl file with `topic` and `question`, in the order of the file.
 
     Raises:
         DataError: A row has an unknown topic or an empty question, or the file has no questions.
@@ -49,13 +49,13 @@ def hand_made_probes(file: str, topics: Collection[str]) -> Probes:
 
 
 def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: int, seed: int) -> Probes:
-    """`per_topic` of PRISM's opening prompts (`user_prompt`) on each topic of `keywords`, drawn by `seed`.
+    """Draw `per_topic` of PRISM's opening prompts (`user_prompt`) on each topic of `keywords`, with `seed`.
 
     A prompt belongs to a topic if it contains one of the topic's keywords, as whole words in any case, and no keyword
     of another topic. This is a substitute for the clustering of the paper's section 3 and appendix A.
 
     Raises:
-        ArtifactError: A topic has fewer prompts than wanted.
+        ArtifactError: A topic has fewer than `per_topic` prompts.
     """
     patterns = {topic: keyword_pattern(topic, words) for topic, words in keywords.items()}
     prompts = [read_text(file, number, row, "user_prompt") for number, row in read_rows(expand_path(file))]
@@ -81,12 +81,12 @@ def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: in
 
 
 def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: int, seed: int) -> Probes:
-    """`per_topic` value-laden questions of every topic (appendix A.1: 50), in the order of the topics.
+    """Draw `per_topic` value-laden questions per topic (appendix A.1: 50), in the order of the topics.
 
     The draw depends only on `seed` and the texts of the questions.
 
     Raises:
-        ArtifactError: A topic has fewer questions.
+        ArtifactError: A topic has fewer than `per_topic` questions.
     """
     found = {topic: value_laden.filter(topic=topic)["question"].to_list() for topic in topics}
     do = "Choose more clusters for these topics, or ask for fewer questions per topic."
@@ -95,43 +95,43 @@ def sample_probes(value_laden: pl.DataFrame, topics: Sequence[str], per_topic: i
 
 
 def write_probes(probes: Probes, path: Path) -> None:
-    """Write the table to `path` (.parquet), and the counts beside it (.json)."""
+    """Write the table to `path` (.parquet), and the counts to a .json file next to it."""
     table, counts = probes
     write_json(path.with_suffix(".json"), counts)
     write_parquet(path, table)
 
 
 def write_sample(value_laden: Path, topics: Sequence[str], per_topic: int, seed: int, out: Path) -> None:
-    """Write `sample_probes` of a value-laden table to `out` (.parquet), and the counts beside it (.json)."""
+    """Write `sample_probes` of a value-laden table to `out` (.parquet), and the counts to a .json file next to it."""
     write_probes(sample_probes(pl.read_parquet(value_laden), topics, per_topic, seed), out)
 
 
 def _probes(questions: list[tuple[str, str]], counts: dict[str, Any]) -> Probes:
-    """The probe set of (topic, question) pairs; adds the questions per topic to `counts`."""
+    """Make the probe set from (topic, question) pairs; the number of questions per topic is added to `counts`."""
     rows = [(question_id(topic, question), topic, question) for topic, question in questions]
     per_topic = dict(Counter(topic for topic, _ in questions))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row"), {**counts, "questions": per_topic}
 
 
 def read_text(file: str, number: int, row: Row, field: str) -> str:
-    """The stripped text of a field; raises DataError if it is empty or can't be written to a file."""
+    """Return the stripped text of a field; raises DataError if it is empty or can't be written to a file."""
     try:
         text = take_text(row, field).strip()
     except MalformedRow as error:
         raise error.at(file, number) from None
-    # JSON's escapes can produce lone surrogates, which no file can hold.
+    # JSON's escapes can produce lone surrogates, which can't be written to a file.
     if not text or any("\ud800" <= each <= "\udfff" for each in text):
         raise DataError(file, number, field, text, "a text that is not empty, of valid Unicode")
     return text
 
 
 def same_text(question: str) -> str:
-    """A key that questions share if they differ only in case and spacing."""
+    """Return a key that is equal for questions that differ only in case and spacing."""
     return " ".join(question.casefold().split())
 
 
 def keyword_pattern(topic: str, words: Sequence[str]) -> re.Pattern[str]:
-    """A pattern that finds any of the words or phrases of a topic, as whole words in any case."""
+    """Return a pattern that matches any word or phrase of a topic, as whole words in any case."""
     phrases = [r"\s+".join(map(re.escape, word.split())) for word in words]
     if not phrases or not all(phrases):
         raise ConfigError(f"keywords of the topic '{topic}'", list(words), "at least one word, none of them empty")
@@ -139,7 +139,7 @@ def keyword_pattern(topic: str, words: Sequence[str]) -> re.Pattern[str]:
 
 
 def _draw(source: str, found: Mapping[str, list[str]], per_topic: int, seed: int, do: str) -> list[tuple[str, str]]:
-    """(topic, question) of `per_topic` questions of each topic; the draw depends only on `seed` and their texts."""
+    """Draw `per_topic` (topic, question) pairs per topic; the draw depends only on `seed`, topics and questions."""
     short = [f"{topic} ({len(questions)})" for topic, questions in found.items() if len(questions) < per_topic]
     if short:
         raise ArtifactError(source, f"too few for {', '.join(short)}", f"{per_topic} per topic", do)

@@ -1,4 +1,4 @@
-"""Reducing embeddings with UMAP (appendix A.1), from exact nearest neighbours; one seed always gives the same bytes."""
+"""Reduce embeddings with UMAP (appendix A.1) from exact nearest neighbours; the same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _BLOCK = 1024
 
 
 def nearest(vectors: FloatMatrix, count: int) -> tuple[NDArray[np.int32], FloatMatrix]:
-    """The `count` nearest neighbours of each unit vector by cosine, the vector itself first.
+    """Find the `count` nearest neighbours of each unit vector by cosine; the first one is the vector itself.
 
-    The search is exact: it computes all products in blocks of rows, which for some thousand vectors is faster than the
-    approximate search of UMAP.
+    The search is exact: it computes all products in blocks of rows. For some thousand vectors this is faster than
+    UMAP's approximate search.
 
     Returns:
-        Their indices and their distances 1 − cosine, (vectors, count) each.
+        The neighbours' indices and their distances 1 − cosine, (vectors, count) each.
     """
     indices = np.empty((len(vectors), count), dtype=np.int32)
     distances = np.empty((len(vectors), count), dtype=np.float32)
     for start in range(0, len(vectors), _BLOCK):
         block = 1 - vectors[start : start + _BLOCK] @ vectors.T
         rows = np.arange(len(block))
-        # By rounding, a duplicate may be nearer than the vector itself, which UMAP expects first.
+        # UMAP expects the vector itself first, but by a rounding error a duplicate may be nearer.
         block[rows, start + rows] = -np.inf
         found = np.argpartition(block, count - 1, axis=1)[:, :count]
         found = np.take_along_axis(found, np.argsort(np.take_along_axis(block, found, 1), axis=1, kind="stable"), 1)
@@ -44,7 +44,7 @@ def nearest(vectors: FloatMatrix, count: int) -> tuple[NDArray[np.int32], FloatM
 def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
     """Reduce unit vectors with UMAP to (vectors, dimensions), float32.
 
-    It runs on one thread, as UMAP is reproducible only then.
+    It runs on one thread, because UMAP is reproducible only on one thread.
 
     Raises:
         ConfigError: There are too few vectors for the settings.
@@ -56,7 +56,7 @@ def reduce(vectors: FloatMatrix, settings: ReductionSettings) -> FloatMatrix:
     from umap import UMAP
 
     with threadpool_limits(1), warnings.catch_warnings():
-        # It warns that without a search index it can't place new points; there are none.
+        # UMAP warns that it can't place new points without a search index; no new points are placed here.
         warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")
         reducer = UMAP(
             n_neighbors=settings.neighbours,

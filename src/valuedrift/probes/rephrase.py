@@ -1,4 +1,4 @@
-"""PRISM's opening prompts as questions, minimally rephrased by a chat model (appendix A.1)."""
+"""Rephrase PRISM's opening prompts minimally as questions, with a chat model (appendix A.1)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"))
 
 
 def read_prompts(source: str) -> tuple[dict[str, str], dict[str, int]]:
-    """The prompts of a file with `id` and `user_prompt`, or with PRISM's own `conversation_id` and `opening_prompt`.
+    """Read prompts from a file with `id` and `user_prompt`, or with PRISM's `conversation_id` and `opening_prompt`.
 
     A prompt that differs from an earlier one only in case and spacing is a duplicate.
 
     Returns:
-        Id → distinct prompt, and how many prompts were `read` and were duplicates (`duplicate_prompts`).
+        Id → distinct prompt, and the number of prompts (`read`) and of duplicates (`duplicate_prompts`).
 
     Raises:
         DataError: A field is missing or empty, an id is repeated, or the file has no prompts.
@@ -50,8 +50,9 @@ def read_prompts(source: str) -> tuple[dict[str, str], dict[str, int]]:
 def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path, out: Path) -> None:
     """Rephrase the prompts of `source` with a chat model, and write `id, prompt, question` to `out` (.parquet).
 
-    Prompts whose reply is unusable are dropped, as many of them are no questions; so are questions that equal an
-    earlier one. Counts, and each unusable reply with its reason, are written beside it (.json).
+    Prompts whose reply is unusable are dropped (many prompts aren't questions), and so are questions that differ from
+    an earlier one only in case and spacing. Counts, and each unusable reply with its reason, are written to a .json
+    file next to it.
 
     Raises:
         ArtifactError: More than `asking.MOST_UNUSABLE` of the replies are unusable.
@@ -71,7 +72,7 @@ def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path,
 
 
 def write_as_asked(source: str, out: Path) -> None:
-    """Write the same as `write_rephrased` without a chat model: every prompt is its own question."""
+    """Write the files of `write_rephrased` without a chat model: each prompt is used unchanged as the question."""
     prompts, counts = read_prompts(source)
     table = _questions(prompts, prompts)
     write_json(out.with_suffix(".json"), {**counts, "questions": table.height})
@@ -79,7 +80,7 @@ def write_as_asked(source: str, out: Path) -> None:
 
 
 def _read_question(reply: str) -> str | Unusable:
-    """The question in a reply, without quotes: one line that ends with "?"."""
+    """Return the question in a reply without quotes; it must be one line that ends with "?"."""
     question = " ".join(reply.split())
     for opening, closing in _QUOTES:
         if len(question) > 1 and question.startswith(opening) and question.endswith(closing):

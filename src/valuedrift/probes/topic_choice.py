@@ -1,4 +1,4 @@
-"""Which clusters are about which topic, as a person has chosen from the proposal."""
+"""Read the topic of each cluster, as chosen by a person from the proposal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from valuedrift.errors import ArtifactError
 
 
 def read_choice(file: Path, clustering: str, clusters: Collection[int], topics: Collection[str]) -> dict[int, str]:
-    """Cluster → topic, as a person has chosen.
+    """Read cluster → topic, as chosen by a person.
 
     Raises:
-        ArtifactError: Nobody has reviewed the file, it belongs to another clustering, a topic or cluster is unknown, a
-            cluster has two topics, or a topic has no cluster.
+        ArtifactError: The file is missing or malformed, nobody has reviewed it, it belongs to another clustering, a
+            topic or cluster is unknown, a cluster is listed twice, or a topic has no cluster.
     """
     content = _load(file)
     if content.get("clustering") != clustering:
@@ -33,7 +33,7 @@ def read_choice(file: Path, clustering: str, clusters: Collection[int], topics: 
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses repeated keys, of which YAML would silently drop the first."""
+    """A loader that refuses repeated keys; PyYAML would silently ignore the first of them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

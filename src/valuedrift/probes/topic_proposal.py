@@ -1,4 +1,4 @@
-"""A proposal of which cluster is about which topic, with its evidence, for a person to decide."""
+"""Propose a topic for each cluster, with evidence; a person makes the decision."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _HEAD = """\
 """
 
 EVIDENCE = 0.6
-"""The sum of similarity and keyword share from which a topic is proposed, so that only clear cases are."""
+"""Smallest sum of similarity and keyword share for which a topic is proposed, so that only clear cases are."""
 
 
 def propose(similarity: FloatMatrix, keywords: FloatMatrix) -> list[int | None]:
-    """The topic (column) of each cluster with the largest sum of both arguments, or None if it is below EVIDENCE.
+    """Return, per cluster, the topic (column) with the largest sum of both arguments; None if it is below EVIDENCE.
 
     Args:
         similarity: Cosine of the cluster's centre and the topic's text, (clusters, topics).
@@ -45,7 +45,7 @@ def propose(similarity: FloatMatrix, keywords: FloatMatrix) -> list[int | None]:
 
 
 def keyword_shares(clustered: pl.DataFrame, topics: Mapping[str, Topic]) -> FloatMatrix:
-    """The share of each cluster's questions with a keyword of each topic, (clusters, topics), by soft assignment."""
+    """Return the share of each soft cluster's questions with a keyword of each topic, (clusters, topics)."""
     patterns = [keyword_pattern(key, topic.keywords) for key, topic in topics.items()]
     matches = np.array([[bool(pattern.search(text)) for pattern in patterns] for text in clustered["question"]])
     soft = clustered["soft_cluster"].to_numpy()
@@ -61,7 +61,7 @@ def write_proposal(
     topics: Mapping[str, Topic],
     out: Path,
 ) -> None:
-    """Write the proposal (.yaml): the hash of the clustering, clusters by topic, and the evidence of each cluster."""
+    """Write the proposal (.yaml): the hash of the clustering, the clusters of each topic, and evidence per cluster."""
     table = pl.read_parquet(clustered)
     clustering = clustering_hash(table)
     found, described = read_descriptions(descriptions)
@@ -93,7 +93,7 @@ def write_proposal(
             }
         )
     content = {"clustering": clustering, "reviewed": "", "topics": chosen, "evidence": evidence}
-    # Each section has its own style: cluster numbers on the topic's line, texts on lines of their own.
+    # Sections differ in style: cluster numbers are on the line of their topic, and each text is on a separate line.
     sections = [
         yaml.safe_dump(
             {key: value},

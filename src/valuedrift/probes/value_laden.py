@@ -1,4 +1,4 @@
-"""The questions on the chosen topics that a chat model considers value-laden (appendix A.1)."""
+"""Select the questions on the chosen topics that a chat model considers value-laden (appendix A.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORD = re.compile(r"\W*(yes|no)\b(?!\W*\b(?:yes|no)\b)", re.IGNORECASE)
 
 
 def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataFrame:
-    """The questions whose soft cluster was chosen for a topic: `id, prompt, question, topic`."""
+    """Return the questions whose soft cluster was chosen for a topic: `id, prompt, question, topic`."""
     table = pl.read_parquet(clustered)
     clusters = set(table["soft_cluster"].unique()) - {NOISE}
     topic_of = read_choice(choice, clustering_hash(table), clusters, topics)
@@ -32,13 +32,13 @@ def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataF
 def write_value_laden(
     clustered: Path, choice: Path, topics: Collection[str], template: str, llm: LlmSettings, journal: Path, out: Path
 ) -> None:
-    """Ask whether each question on a topic is value-laden, and write those with a yes to `out` (.parquet).
+    """Ask whether each question on a topic is value-laden, and write those answered with yes to `out` (.parquet).
 
     Columns: `id, prompt, question, topic`. Replies that are neither yes nor no are unusable, and their questions are
-    dropped. Counts per topic, and each unusable reply, are written beside it (.json).
+    dropped. Counts per topic, and each unusable reply, are written to a .json file next to it.
 
     Raises:
-        ArtifactError: As `read_choice` does, and if more than `asking.MOST_UNUSABLE` of the replies are unusable.
+        ArtifactError: As `read_choice` does, or more than `asking.MOST_UNUSABLE` of the replies are unusable.
         ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     table = on_topic(clustered, choice, topics)
@@ -51,6 +51,6 @@ def write_value_laden(
 
 
 def _read_answer(reply: str) -> bool | Unusable:
-    """Whether a reply begins with yes or with no; "Yes/No" is neither."""
+    """Return True if a reply begins with yes, False if it begins with no; "Yes/No" is unusable."""
     word = _WORD.match(reply)
     return word[1].casefold() == "yes" if word else unusable("neither yes nor no", reply)

@@ -1,1 +1,1 @@
-"""Where every artifact comes from, whether it is unchanged, and archives of results for publication."""
+"""Records of the origin of artifacts, checks that artifacts are unchanged, and archives of results to publish."""

@@ -1,7 +1,7 @@
-"""Archives of results for publication, and checking one without unpacking it.
+"""Write archives of results for publication, and check an archive without unpacking it.
 
-An archive holds no weights and no training data, and a checksum of every file. Checking trusts nothing in it, as
-whoever sent it may have changed it.
+An archive contains a checksum of each file, but no weights and no training data. The check doesn't trust the archive's
+content, as the sender may have changed it.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ PREFIX = "valuedrift-results"
 SUMS = "SHA256SUMS"
 README = "README.md"
 
-# Texts of data sets have their own licences, so tables that quote them (nearest examples) are left out.
+# Texts of data sets have their own licences, so tables that contain such texts (nearest examples) are left out.
 CONTENT = (
     *("tables", "figures", "drift", "statistics", "labels", "stances", "calibration", "report", "probes"),
     *(f"expression/*/{name}.parquet" for name in ("shares", "gaps", "gap_summary")),
     *("expression/*/recovery", "prediction/*/predictions.parquet", "prediction/*/errors.parquet"),
     *("judges/*/quality.json", "data/*/*/card.json", "data/*/*/card.md"),
 )
-"""What is packed from `results/` unless paths are given."""
+"""Patterns of the files in `results/` that are packed if no paths are given."""
 
 _CONFIGURATION = RESULTS / "configuration.yaml"
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
 _ABOUT = files("valuedrift.provenance").joinpath("archive_readme.txt").read_text(encoding="utf-8")
 _BLOCK = 1 << 20
 _LONGEST = 64 << 20
-"""Largest record or list of checksums, in bytes, that is read into memory."""
+"""Largest number of bytes of a record or list of checksums that are read into memory."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 @dataclass
 class _Content:
-    """What an archive holds: digests by name, the content of records and checksums, and what is wrong with members."""
+    """The content of an archive: digests by name, texts of records and checksums, and findings about its members."""
 
     digests: dict[str, str] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
@@ -68,19 +68,21 @@ class _Content:
 
 
 def pack(archive: Path, paths: Sequence[Path] = ()) -> list[str]:
-    """Write a .tar.gz of artifacts, with the configuration and the records of everything that they were made from.
+    """Write a .tar.gz of artifacts and the configuration, with their records.
 
-    The same files give the same bytes.
+    Records of everything that they were made from, directly or indirectly, are included. The same files give the same
+    bytes.
 
     Args:
         archive: File to write.
-        paths: Artifacts, or folders of them; by default CONTENT.
+        paths: Artifacts, or folders with artifacts; by default CONTENT.
 
     Returns:
         The names of the packed files.
 
     Raises:
-        ArtifactError: An artifact has changed or has a name that can't be published, or there is none.
+        ArtifactError: An artifact has changed, is a link to a file elsewhere or has a name that can't be published, or
+            there are no artifacts.
     """
     chosen = chosen_artifacts(paths) if paths else sorted(path for pattern in CONTENT for path in RESULTS.glob(pattern))
     if chosen and (wrong := verify(chosen).findings):
@@ -99,7 +101,7 @@ def verify_archive(archive: Path) -> Verified:
     """Compare the files of an archive with its checksums and its records.
 
     Raises:
-        ArtifactError: The file is no archive of `pack`, or is truncated.
+        ArtifactError: The file isn't an archive of `pack`, or is truncated.
     """
     try:
         content = _read(archive)
@@ -112,7 +114,7 @@ def verify_archive(archive: Path) -> Verified:
 
 
 def _ancestry(made: Iterable[Path], records: Mapping[str, Mapping[str, Any]]) -> set[Path]:
-    """The recorded artifacts that the paths belong to, and all those that they were made from."""
+    """Return the recorded artifacts that the paths belong to, and all recorded artifacts that these were made from."""
     found: set[str] = set()
     left = [str(path) for path in made]
     while left:
@@ -124,7 +126,7 @@ def _ancestry(made: Iterable[Path], records: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _owners(name: str, records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The artifact that a path belongs to, or those in the folder of that name."""
+    """Yield the artifact that a path belongs to or, if there is none, the artifacts in the folder with this name."""
     around = [str(path) for path in (Path(name), *Path(name).parents) if str(path) in records]
     yield from around or (artifact for artifact in records if artifact.startswith(f"{name}/"))
 
@@ -152,7 +154,7 @@ def _write(archive: Path, packed: Sequence[Path]) -> None:
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
-    """A member without traces of who packed it and when: owner 0, time 0, mode 0644."""
+    """Return a member that doesn't show who packed it and when: owner 0, time 0, mode 0644."""
     member = tarfile.TarInfo(f"{PREFIX}/{name}")
     member.size, member.mode, member.mtime = size, 0o644, 0
     return member

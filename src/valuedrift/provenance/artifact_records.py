@@ -1,8 +1,8 @@
-"""A record of every artifact: the digests of its files and their origin.
+"""Records of artifacts: the digests of an artifact's files, and its origin.
 
     results/stances/pocket/base.parquet  →  results/provenance/stances/pocket/base.parquet.json
 
-Records are in a tree of their own, so that the folders of artifacts contain nothing else.
+Records are in a separate tree, so that the folders of artifacts contain only artifacts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from valuedrift.files import read_json, write_json
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"
 BESIDE = frozenset({"provenance", "logs", "benchmarks", "journals", "resume", "embeddings", "predictions.json"})
-"""Folders and files of `results/` that are no artifacts and have no records."""
+"""Folders and files in `results/` that aren't artifacts and have no records."""
 
 
 def artifact_path(path: Path) -> Path | None:
-    """`path` relative to the working directory, or None if it is no artifact below `results/`."""
+    """Return `path` relative to the working directory, or None if it isn't an artifact below `results/`."""
     try:
         inside = path.resolve().relative_to(RESULTS.resolve())
     except ValueError:
@@ -32,7 +32,7 @@ def artifact_path(path: Path) -> Path | None:
 
 
 def record_file(artifact: Path) -> Path:
-    """The path of the record of an artifact (`results/…`)."""
+    """Return the path of the record of an artifact (`results/…`)."""
     inside = artifact.relative_to(RESULTS)
     return RECORDS / inside.parent / f"{inside.name}.json"
 
@@ -41,7 +41,7 @@ def leave_records(published: Iterable[Path], origin: str) -> None:
     """Write records of the artifacts among the paths that a command published.
 
     Args:
-        published: Paths; those that no longer exist or are no artifacts are skipped.
+        published: Paths; paths that no longer exist or aren't artifacts are skipped.
         origin: The origin as JSON, see `valuedrift.provenance.origin`.
     """
     artifacts = {artifact for path in published if path.exists() and (artifact := artifact_path(path))}
@@ -52,7 +52,7 @@ def leave_records(published: Iterable[Path], origin: str) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read a record; raises ArtifactError if the file is none."""
+    """Read a record; raises ArtifactError if the file isn't a record."""
     try:
         record: dict[str, Any] = read_json(path)
         digests = [*(file["sha256"] for file in record["files"].values()), *record["inputs"].values()]
@@ -64,9 +64,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file, taken from its record unless the file was written after the record.
+    """Return the SHA-256 of a file, from its record unless the file was written after the record.
 
-    This saves each job that starts from a model from reading the weights again.
+    This way, a job that starts from a model doesn't read the weights once more.
     """
     artifact, written = artifact_path(path), path.stat()
     for file in (record_file(artifact), record_file(artifact.parent)) if artifact else ():

@@ -1,4 +1,4 @@
-"""The program and the kind of machine that make an artifact; nothing identifies a person, a host or a folder."""
+"""The program and the kind of machine that make an artifact, without names of people, hosts or folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GPUS = Path("/proc/driver/nvidia/gpus")
 
 @cache
 def program() -> dict[str, Any]:
-    """Version and commit of this package; `dirty` if its files differ from the commit's.
+    """Return version and commit of this package; `dirty` says whether its files differ from the commit's files.
 
     `commit` is None if the package was not installed from a checkout.
     """
@@ -33,7 +33,7 @@ def program() -> dict[str, Any]:
 
 @cache
 def machine() -> dict[str, Any]:
-    """Operating system, Python version, processor model and GPU models."""
+    """Return operating system, Python version, processor model and GPU models."""
     models = {_field(file, "Model") for file in sorted(_GPUS.glob("*/information"))}
     return {
         "os": f"{platform.system()} {platform.machine()}",
@@ -45,9 +45,9 @@ def machine() -> dict[str, Any]:
 
 @cache
 def packages() -> dict[str, str]:
-    """Versions of this package's dependencies, as far as they are installed (each stage may have its own environment).
+    """Return versions of this package's installed dependencies (the environments of stages may differ).
 
-    They are read from the names of the dist-info folders, which takes a hundredth of the time of asking for each.
+    They are read from the names of the dist-info folders, a hundred times as fast as a query per package.
     """
     found: dict[str, str] = {}
     for path in sys.path:
@@ -56,14 +56,14 @@ def packages() -> dict[str, str]:
             found.setdefault(_normal(name), version)
     try:
         required = [line for line in requires("valuedrift") or [] if "extra ==" not in line]
-    except PackageNotFoundError:  # run from its source, without being installed
+    except PackageNotFoundError:  # the package runs from its source and isn't installed
         return dict(sorted(found.items()))
     names = sorted(_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in required)
     return {name: found[name] for name in names if name in found}
 
 
 def _git(*arguments: str) -> str:
-    """The output of git, or nothing if it fails or is missing. It takes no lock, since jobs run in parallel."""
+    """Return the output of git, or "" if it fails or is missing; it takes no lock, since jobs run in parallel."""
     command = ["git", "-C", str(_PACKAGE), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
@@ -74,7 +74,7 @@ def _git(*arguments: str) -> str:
 
 
 def _field(file: Path, name: str) -> str:
-    """The value of the first line `name : value`, or nothing."""
+    """Return the value of the first line `name : value`, or "" if there is none."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:

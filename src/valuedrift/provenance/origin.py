@@ -1,7 +1,7 @@
-"""The origin of what a command makes: program, command, configuration, seeds, inputs, packages, kind of machine.
+"""The origin of a command's artifacts: program, command, configuration, seeds, inputs, packages, kind of machine.
 
-It is the same for every run on the same machine: it holds no dates and no durations. It names no hosts or people:
-absolute paths and users in addresses are masked.
+It is the same for each run on the same machine, because it contains no dates and no durations. It contains no names of
+hosts or people: absolute paths and users in addresses are masked.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from valuedrift.provenance.artifact_records import digest_of
 from valuedrift.provenance.machine import machine, packages, program
 
 MASK = "…"
-"""What stands for the hidden part of an absolute path."""
+"""The replacement for the hidden part of an absolute path."""
 
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
-# Options whose paths are written to, or hold caches or durations.
+# Options with paths of outputs, caches or durations.
 _NO_INPUTS = frozenset({"out", "store", "journal", "resume", "benchmarks"})
 _LONGEST_NAME = 255
 
 
 def origin(arguments: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The origin of a command's artifacts.
+    """Return the origin of a command's artifacts.
 
     Args:
-        arguments: Words of the command line, from the command on.
-        options: The values that they were read as.
+        arguments: Words of the command line, starting with the command.
+        options: The options' values, parsed from `arguments`.
 
     Returns:
-        Among others `configuration`, the SHA-256 of the settings among the options (as JSON with sorted keys), which
-        `command` shows in full; `seeds`, option → seed; `inputs`, path as it was given → SHA-256 of the file, or of a
-        folder's list of files.
+        Among other entries, `configuration`: the SHA-256 of the options that aren't paths, as JSON with sorted keys
+        (`command` shows them in full); `seeds`: option → seed; `inputs`: path as it was given, masked → SHA-256 of the
+        file, or of a folder's list of files.
     """
     settings = {name: masked(value) for name, value in options.items() if not _is_path(value)}
     return {
@@ -52,7 +52,7 @@ def origin(arguments: Sequence[str], options: Mapping[str, Any]) -> dict[str, An
 
 
 def masked(value: Any) -> Any:
-    """The same value, with only the last part of every absolute path in it: `…/model`."""
+    """Return `value` with only the last part of each absolute path, `…/model`, and without users in addresses."""
     if isinstance(value, dict):
         return {masked(key): masked(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -67,7 +67,7 @@ def masked(value: Any) -> Any:
 
 
 def masked_argument(argument: str) -> str:
-    """A masked argument of the command line, which may be JSON or `--option=value`."""
+    """Mask an argument of the command line, which may be JSON or `--option=value`."""
     if argument.startswith("--") and "=" in argument:
         name, _, value = argument.partition("=")
         return f"{name}={masked_argument(value)}"
@@ -92,7 +92,7 @@ def _seeds(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _inputs(options: Mapping[str, Any]) -> list[tuple[str, Path]]:
-    """(as it was given, path) of every file and folder that options name, directly or within settings, once each."""
+    """Return (text as given, path) of each file and folder named in options, directly or within settings, once each."""
     given = (text for name, value in options.items() if name not in _NO_INPUTS for text in _texts(value))
     found = {text: Path(os.path.expandvars(text)) for text in given if _can_be_path(text)}
     return sorted((text, path) for text, path in found.items() if path.is_file() or ("/" in text and path.is_dir()))

@@ -1,4 +1,4 @@
-"""Check whether artifacts are unchanged, and whether their inputs have changed since."""
+"""Check whether artifacts are unchanged, and whether inputs have changed since artifacts were made from them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ OUTDATED, UNRECORDED, UNREADABLE = "outdated", "unrecorded", "unreadable"
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """Something wrong with a file.
+    """A problem with a file.
 
     Attributes:
         path: The file.
-        kind: `altered` (its content is not what its job wrote), `missing`, `added` (to an artifact's folder),
-            `outdated` (an input has changed since), `unrecorded` (in no record) or `unreadable` (a damaged record).
+        kind: `altered` (its content differs from the content that its job wrote), `missing`, `added` (to an artifact's
+            folder), `outdated` (an input has changed since), `unrecorded` (in no record) or `unreadable` (a damaged
+            record).
         text: Details.
     """
 
@@ -39,17 +40,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """The number of files that were hashed, and what is wrong, sorted by path."""
+    """The number of hashed files, and the findings, sorted by path."""
 
     files: int
     findings: tuple[Finding, ...]
 
 
 def verify(paths: Sequence[Path] = ()) -> Verified:
-    """Hash everything that has a record, at or below the paths (by default all of `results/`), and compare.
+    """Hash the artifacts that have a record, at or below the paths (by default all of `results/`), and compare.
 
     Raises:
-        ArtifactError: A path isn't below `results/`, or there is nothing to verify.
+        ArtifactError: A path is neither `results/` nor an artifact below it, or there is nothing to verify.
     """
     chosen = chosen_artifacts(paths) or [RESULTS]
     records, findings = read_records(chosen)
@@ -66,7 +67,7 @@ def verify(paths: Sequence[Path] = ()) -> Verified:
 
 
 def chosen_artifacts(paths: Iterable[Path]) -> list[Path]:
-    """The paths relative to the working directory; raises ArtifactError for one that isn't `results/` or below it."""
+    """Return paths relative to the working directory; raises ArtifactError if one isn't at or below `results/`."""
     found = []
     for path in paths:
         artifact = RESULTS if path.resolve() == RESULTS.resolve() else artifact_path(path)
@@ -77,7 +78,7 @@ def chosen_artifacts(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_records(chosen: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-    """Artifact → record for all artifacts at, below or around the chosen paths, and what is wrong with the records."""
+    """Read artifact → record of all artifacts at, below or above the chosen paths, and findings about the records."""
     records, findings = {}, []
     paths = list(chosen)
     for file in sorted(RECORDS.rglob("*.json")):
@@ -97,7 +98,7 @@ def read_records(chosen: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], lis
 
 
 def _compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[str]) -> list[Finding]:
-    """Differences between a record and the digests of the files that exist (`there`)."""
+    """Return differences between a record and the digests of the files that exist (`there`)."""
     recorded: Mapping[str, Any] = record["files"]
     pruned = {str(Path(name).parent) for name in there if Path(name).name == PRUNED}
     found = []
@@ -115,13 +116,13 @@ def _compared(record: Mapping[str, Any], digests: Mapping[str, str], there: set[
 
 
 def _unrecorded(chosen: Iterable[Path], recorded: set[Path]) -> list[Path]:
-    """Files at or below the chosen paths that belong to no record."""
+    """Return the files at or below the chosen paths that have no record."""
     found = {file for path in chosen for file in all_files(path)}
     return sorted(file for file in found - recorded if file.relative_to(RESULTS).parts[0] not in BESIDE)
 
 
 def _outdated(record: Mapping[str, Any], digests: Mapping[str, str]) -> Iterator[Finding]:
-    """Inputs that have changed since they were read; those that are missing or have a masked path are skipped."""
+    """Yield inputs that have changed since they were read; missing ones and masked paths are skipped."""
     for given, digest in sorted(record["inputs"].items()):
         path = Path(os.path.expandvars(given))
         if given.startswith(MASK) or not path.exists() or (path / PRUNED).exists():

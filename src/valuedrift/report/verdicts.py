@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from valuedrift.display import Display
-from valuedrift.paper.table_files import shown
+from valuedrift.paper.table_formats import shown
 
 _TITLES = {
     "sft_sets_values_early": "SFT sets the values, early",

@@ -7,7 +7,7 @@ from typing import Any
 
 from valuedrift.display import BASE, Suite
 from valuedrift.paper.drift_tables import signed, time_text
-from valuedrift.paper.table_files import MISSING, shown
+from valuedrift.paper.table_formats import MISSING, shown
 from valuedrift.titles import algorithm_title, phases
 
 REAL, WITHIN_NOISE, OPEN = "real", "noise", "open"

@@ -10,7 +10,7 @@ import yaml
 
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json
-from valuedrift.paper.write_folders import read_all
+from valuedrift.paper.result_folders import read_all
 from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected

@@ -1,5 +1,5 @@
 """Values, drift and findings with their intervals, computed from judged stances.
 
-The question is the cluster: one joint bootstrap over questions per topic gives all intervals, so that every
-difference between runs, steps and stances is paired.
+Questions are the clusters that are resampled. All intervals come from one joint bootstrap over questions per topic, so
+every difference between runs, steps and stances is paired.
 """

@@ -1,4 +1,4 @@
-"""The bootstrap over questions, and averages of its replicates.
+"""The bootstrap over questions, and means of its replicates.
 
 Replicates are always the last axis of an array.
 """
@@ -14,37 +14,37 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Replicates drawn at once, few enough for the processor's cache.
+# Number of replicates drawn at once; small enough for the processor's cache.
 _BLOCK = 1000
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Settings of the percentile bootstrap; the question is the cluster that is resampled."""
+    """Settings of the percentile bootstrap; questions are the clusters that are resampled."""
 
     seed: int = 0
     replicates: int = 10_000
     level: float = 0.95
 
     def stream(self, name: str) -> np.random.Generator:
-        """An independent random stream, keyed by the seed and `name` only."""
+        """Return an independent random stream that depends only on the seed and `name`."""
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
         return np.random.default_rng([self.seed, key])
 
     def weights(self, topic: str, questions: int) -> FloatArray:
-        """How often each question of `topic` is drawn, (questions, replicates); other topics don't affect it."""
+        """Draw how often each question of `topic` counts, (questions, replicates); other topics don't affect it."""
         random, kind = self.stream(topic), np.min_scalar_type(questions - 1)
         counts = np.empty((questions, self.replicates))
         for first in range(0, self.replicates, _BLOCK):
             size = min(_BLOCK, self.replicates - first)
-            # Each row holds one draw per replicate, as the index of the cell (question, replicate) that it counts in.
+            # Each row has one draw per replicate: the index of the cell (question, replicate) that it is counted in.
             cells = random.integers(0, questions, size=(questions, size), dtype=kind) * np.intp(size) + np.arange(size)
             drawn = np.bincount(cells.ravel(), minlength=cells.size).reshape(questions, size)
             counts[:, first : first + size] = drawn
         return counts
 
     def interval(self, replicates: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Percentile interval over the last axis: its low and high ends."""
+        """Return the low and high ends of the percentile interval over the last axis."""
         tail = (1 - self.level) / 2
         low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1)
         return low, high
@@ -52,7 +52,7 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; `noise` is the value to expect from sampling noise alone."""
+    """A number with its interval; `noise` is the value expected from sampling noise alone."""
 
     value: float
     low: float
@@ -61,22 +61,22 @@ class Estimate:
 
 
 def estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
-    """`value` with the interval of its `replicates`, (replicates,)."""
+    """Return `value` with the interval of its `replicates`, (replicates,)."""
     low, high = bootstrap.interval(replicates)
     return Estimate(float(value), float(low), float(high))
 
 
 def mean(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
-    """Mean over all cells: values (cells...), replicates (cells..., replicates)."""
+    """Return the mean over all cells of values (cells...) with replicates (cells..., replicates)."""
     return estimate(float(values.mean()), _mean_of_cells(replicates), bootstrap)
 
 
 def mean_absolute(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
-    """Mean of |value| over all cells: values (cells...), replicates (cells..., replicates).
+    """Return the mean of |value| over all cells of values (cells...) with replicates (cells..., replicates).
 
-    A cell whose true value is 0 shows E|N(0, se)| = sqrt(2/pi) se on average, where se is the bootstrap standard
-    error; `noise` is the mean of this over cells. Each replicate gets the sign of its cell's value: taking |replicate|
-    would add the noise a second time and push the interval above the value.
+    If the true value of a cell is 0, its |value| is E|N(0, se)| = sqrt(2/pi) se on average, where se is the bootstrap
+    standard error; `noise` is the mean of this over cells. Each replicate is multiplied by the sign of its cell's
+    value; the mean of |replicate| would include the noise a second time, so the interval would be above the value.
     """
     signs = np.where(values < 0, -1.0, 1.0)
     spread = replicates.std(axis=-1, ddof=1)

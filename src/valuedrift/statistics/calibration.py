@@ -1,4 +1,4 @@
-"""Planted against measured shares: does an SFT model show the stance mix of the data that it was trained on?"""
+"""Compare planted with measured shares: whether an SFT model shows the stance mix of its training data."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ def calibration_tables(panel: Panel, planted: pl.DataFrame, bootstrap: Bootstrap
     """Compare planted and measured shares.
 
     Args:
-        panel: Judged answers of the final SFT checkpoints, sampled at temperature 1, at which a model that has learnt
-            the stance shares of its data shows them unsharpened. Runs are named `sft-<data>` and have one step each.
+        panel: Judged answers of the final SFT checkpoints, sampled at temperature 1, so that a model that has learnt
+            the stance shares of its data answers with the same shares. Runs are named `sft-<data>` and have one step
+            each.
         planted: The planted shares, see `planted_table`.
         bootstrap: Settings of the intervals.
 
     Returns:
-        One row per data set, topic and stance: `model, data, topic, stance, planted, measured, low, high`. And the mean
-        |measured − planted| over topics and stances: `model, data, error, low, high, noise`, one row per data set, then
-        one for all of them (data "all"). `noise` is the error that sampling alone would be expected to give.
+        Two tables. The shares, one row per data set, topic and stance: `model, data, topic, stance, planted, measured,
+        low, high`. The mean |measured − planted| over topics and stances, one row per data set, then one row for all
+        data sets (data "all"): `model, data, error, low, high, noise`. `noise` is the error expected from sampling
+        alone.
 
     Raises:
         ArtifactError: A planted share is missing.

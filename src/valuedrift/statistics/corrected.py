@@ -1,4 +1,4 @@
-"""Values and drifts corrected for the judge's errors, beside the raw ones."""
+"""Values and drifts corrected for the judge's errors, next to the uncorrected ones."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class _Corrected:
 
     Attributes:
         values: (checkpoints, stances); NaN where refused.
-        both: Replicates with answers and labels redrawn, (checkpoints, stances, replicates).
-        answers: Replicates with only the answers redrawn, (checkpoints, stances, replicates).
-        questions: Labelled questions behind each checkpoint's correction, (checkpoints,).
+        both: Replicates with answers and labels resampled, (checkpoints, stances, replicates).
+        answers: Replicates with only the answers resampled, (checkpoints, stances, replicates).
+        questions: Number of labelled questions that each checkpoint's correction is estimated from, (checkpoints,).
         refused: Why a checkpoint has no corrected value, or None, (checkpoints,).
     """
 
@@ -44,7 +44,7 @@ class _Corrected:
 
 
 _Cell = tuple[FloatArray, FloatArray, FloatArray, int]
-"""The entries of `_Corrected` at one checkpoint, but for `refused`."""
+"""The fields of `_Corrected` for one checkpoint, except `refused`."""
 
 
 def corrected_tables(
@@ -56,15 +56,16 @@ def corrected_tables(
     """Correct values, and drifts from start to end, for the judge's errors at each training stage.
 
     A checkpoint's stage is base, sft or preference. The judge's errors are estimated per stage, since the wording of
-    answers changes with it. Two methods:
+    answers differs between stages. There are two methods:
 
-    - inverse_confusion: the true shares t solve v = Cᵀ t by least squares among shares, where C is the stage's
-      confusion matrix over all topics. It assumes that each true stance is judged alike in all topics.
+    - inverse_confusion: the true shares t are the least-squares solution of v = Cᵀ t among non-negative shares with
+      sum 1, where C is the stage's confusion matrix over all topics. This assumes that the judge makes the same errors
+      in all topics, given the true stance.
     - prediction_powered: v plus the mean of (true − judged) over the labelled answers of the stage and topic
-      (Angelopoulos et al. 2023). It assumes that these represent each checkpoint of the stage.
+      (Angelopoulos et al. 2023). This assumes that these answers represent each checkpoint of the stage.
 
-    Intervals redraw answers and labels, independently of each other. Where a correction is refused, `refused` says why
-    and its numbers are null.
+    For the intervals, answers and labels are resampled independently of each other. Where a value is not corrected,
+    `refused` gives the reason and the corrected numbers are null.
 
     Args:
         panel: The model's answers.
@@ -95,7 +96,7 @@ def corrected_tables(
 
 
 def nearest_shares(matrix: FloatArray, values: FloatArray) -> FloatArray:
-    """The shares t (..., 3), non-negative and with sum 1, that minimise |matrixᵀ t − values|; values are (..., 3)."""
+    """Return the shares t (..., 3), non-negative with sum 1, that minimise |matrixᵀ t − values| for values (..., 3)."""
     candidates = [values @ np.linalg.inv(matrix)]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         edge = matrix[one] - matrix[other]
@@ -114,7 +115,7 @@ def _stages_of(trajectory: Trajectory) -> list[str]:
 
 
 def _inverses(confusion: Estimated) -> FloatArray:
-    """Replicates of the inverse matrix, (3, 3, replicates); a singular replicate gets the inverse itself."""
+    """Return replicates of the inverse, (3, 3, replicates); for a singular replicate, the inverse of the estimate."""
     drawn = confusion.replicates.transpose(2, 0, 1)
     singular = np.abs(np.linalg.det(drawn)) < 1e-6
     drawn = np.where(singular[:, None, None], confusion.value, drawn)
@@ -122,7 +123,7 @@ def _inverses(confusion: Estimated) -> FloatArray:
 
 
 def _at_each_checkpoint(part: TopicValues, at: Sequence[str], correct: Callable[[int, str], _Cell | str]) -> _Corrected:
-    """Correct the values at each checkpoint by `correct(index, stage)`, which may give a reason for none."""
+    """Correct each checkpoint's values with `correct(index, stage)`, which may return a reason for refusing instead."""
     nan, both, answers = np.full(part.values.shape, np.nan), *np.empty((2, *part.replicates.shape))
     found = _Corrected(nan, both, answers, np.ones(len(at)), [None] * len(at))
     for c, stage in enumerate(at):
@@ -169,7 +170,7 @@ def _by_rectifier(
 
 
 def _widened(part: TopicValues) -> FloatArray:
-    """The replicates of `part`, scaled to the variance of its values (bootstrap variance is too small)."""
+    """Return the replicates of `part`, scaled to the variance of its values (the bootstrap variance is too small)."""
     spread = spread_of(part.means)
     with np.errstate(divide="ignore", invalid="ignore"):
         wider = np.where(spread.drawn > 0, np.sqrt(spread.variance / spread.drawn), 1.0)
@@ -184,16 +185,16 @@ def _interval(
     bootstrap: Bootstrap,
     lowest: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Clip values to [lowest, 1] and give them intervals; NaN where the value is NaN.
+    """Clip values to [lowest, 1] and compute their intervals; NaN where the value is NaN.
 
     The percentiles are widened to those of a t distribution with Welch and Satterthwaite's degrees of freedom.
 
     Args:
         values: (..., stances).
-        both: Replicates with answers and labels redrawn, (..., stances, replicates).
-        answers: Replicates with only the answers redrawn, (..., stances, replicates).
+        both: Replicates with answers and labels resampled, (..., stances, replicates).
+        answers: Replicates with only the answers resampled, (..., stances, replicates).
         freedom: Degrees of freedom of the answers' variance and of the labels' variance, (..., stances) each.
-        bootstrap: Settings; the level is that of the interval.
+        bootstrap: Settings; `level` is the level of the interval.
         lowest: Lowest possible value.
 
     Returns:

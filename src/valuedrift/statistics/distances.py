@@ -1,4 +1,4 @@
-"""How far the whole stance vector moved: total variation and Jensen–Shannon distance between start and end."""
+"""How far the stance vector moves: total variation and Jensen–Shannon distance between start and end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from valuedrift.statistics.significance import p_values
 
 TOTAL_VARIATION, JENSEN_SHANNON = "total_variation", "jensen_shannon"
 
-# The part of the replicates' bias that is subtracted from an interval. With all of it, the interval of the total
-# variation holds the truth in as few as 91 % of simulated experiments; with none of it, in up to 98 %.
+# The share of the replicates' bias that is subtracted from an interval. If all of it is subtracted, the interval of the
+# total variation contains the true value in as few as 91 % of simulated experiments; if none of it is, in up to 98 %.
 _SUBTRACTED = 1 / 3
 
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance with its interval; `null` is the `level` quantile of the distances that no drift would show."""
+    """A distance with its interval; `null` is the `level` quantile of the distances expected without drift."""
 
     measure: str
     value: float
@@ -32,12 +32,12 @@ class Distance:
 
 
 def total_variation(start: FloatArray, end: FloatArray) -> FloatArray:
-    """Half the sum of absolute differences between stance vectors on axis 0; 0 to 1."""
+    """Return half the sum of absolute differences between stance vectors on axis 0; from 0 to 1."""
     return np.asarray(np.abs(end - start).sum(axis=0) / 2)
 
 
 def jensen_shannon(start: FloatArray, end: FloatArray) -> FloatArray:
-    """Square root of the Jensen–Shannon divergence in bits (Endres and Schindelin 2003), on axis 0; 0 to 1."""
+    """Return the root of the Jensen–Shannon divergence in bits (Endres and Schindelin 2003) on axis 0; from 0 to 1."""
     middle = (start + end) / 2
     divergence = (_relative(start, middle) + _relative(end, middle)).sum(axis=0) / 2
     return np.asarray(np.sqrt(np.maximum(divergence, 0)))
@@ -49,23 +49,23 @@ def measure_distances(
     flipped: FloatArray,
     bootstrap: Bootstrap,
 ) -> list[Distance]:
-    """Both distances between start and end.
+    """Measure both distances between start and end.
 
-    A distance can't be negative, so noise alone makes it positive, and its plain bootstrap adds the noise a second
-    time. Therefore the interval is that of the distance's linear approximation at the measured values (its gradient
-    with respect to the question means), lowered by a third of what noise adds to the replicates. Its low end is 0
-    unless the distance differs from what no drift would show (p_value at most 1 − level).
+    A distance can't be negative, so noise alone makes it positive, and a plain bootstrap adds the noise a second time.
+    Therefore the interval is computed for the distance's linear approximation at the measured values (its gradient with
+    respect to the question means), and lowered by a third of the amount that noise adds to the replicates. Its low end
+    is 0 unless the distance is significantly larger than without drift (p_value at most 1 − level).
 
     Args:
         ends: Question means of each topic at the start, and at the end, (stances, questions) each.
         replicates: Replicates of start and end, (stances, replicates) each.
         flipped: Mean changes without drift (`flipped_means`), (stances, replicates).
-        bootstrap: Settings; the level is that of interval and `null`.
+        bootstrap: Settings; `level` is the level of the interval and of `null`.
     """
     before, after = (np.mean([topic.mean(axis=-1) for topic in end], axis=0) for end in ends)
     middle = ((before + after) / 2)[:, None]
     swapped = np.clip(middle - flipped / 2, 0, 1), np.clip(middle + flipped / 2, 0, 1)
-    # A share that follows from two others may be below 0 in its last bits.
+    # A share computed as 1 minus the two others may be slightly below 0, by a rounding error.
     resampled = np.maximum(replicates[0], 0), np.maximum(replicates[1], 0)
     sign = sign_of(after - before)
     slopes = {TOTAL_VARIATION: (-sign / 2, sign / 2), JENSEN_SHANNON: _slopes(before, after)}
@@ -87,7 +87,7 @@ def _reach(
     replicates: tuple[FloatArray, FloatArray],
     bootstrap: Bootstrap,
 ) -> tuple[float, float]:
-    """How far the interval of a distance's linear approximation reaches below and above it."""
+    """Return how far the interval of a distance's linear approximation extends below and above it."""
     linear = [slopes[0] @ start + slopes[1] @ end for start, end in zip(*ends, strict=True)]
     centre = np.asarray(np.mean([topic.mean() for topic in linear]))
     drawn = slopes[0] @ replicates[0] + slopes[1] @ replicates[1]
@@ -101,10 +101,10 @@ def _relative(p: FloatArray, middle: FloatArray) -> FloatArray:
 
 
 def _slopes(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The gradient of `jensen_shannon` with respect to start and end, (stances,) each; 0 where they are equal."""
+    """Return the gradient of `jensen_shannon` by start and by end, (stances,) each; 0 if start and end are equal."""
     middle, distance = (start + end) / 2, float(jensen_shannon(start, end))
     if distance < 1e-9:
         return np.zeros(len(start)), np.zeros(len(end))
-    # A stance that no question shows at one end is in no resample either, so its slope is multiplied by 0 only.
+    # A stance with probability 0 in all questions at one end has 0 in every resample too, so its slope has no effect.
     slopes = [np.log2(np.where(p > 0, p / np.where(middle > 0, middle, 1), 1)) / (4 * distance) for p in (start, end)]
     return slopes[0], slopes[1]

@@ -20,7 +20,7 @@ REACHED, NO_DRIFT = "reached", "no_drift"
 
 @dataclass(frozen=True)
 class TopicDrift:
-    """One trajectory's drift on one topic, (stances,); `flipped` are changes without drift, (stances, replicates)."""
+    """One trajectory's drift on one topic, (stances,); `flipped` has changes without drift, (stances, replicates)."""
 
     low: FloatArray
     high: FloatArray
@@ -50,19 +50,19 @@ class RunDrift:
 def topic_drift(
     part: TopicValues, intervals: tuple[FloatArray, FloatArray], signs: Sequence[FloatArray], bootstrap: Bootstrap
 ) -> TopicDrift:
-    """M_s = v_end − v_start with its paired interval and p-value, and the drift time (paper, section 3).
+    """Measure M_s = v_end − v_start with its paired interval and p-value, and the drift time (paper, section 3).
 
     Args:
         part: Values of the trajectory on one topic.
         intervals: Low and high ends of these values, (checkpoints, stances) each.
-        signs: `flips` of each topic that `part` is made of.
+        signs: `flips` of each topic in `part`.
         bootstrap: Settings of intervals and tests.
     """
     changes = [topic[-1] - topic[0] for topic in part.means]
     start, end = part.values[0], part.values[-1]
     drawn = part.replicates[-1] - part.replicates[0]
     low, high = interval_of_mean(end - start, drawn, spread_of(changes, skewed=False), bootstrap, (-1.0, 1.0))
-    # If none of the questions shows a stance at both ends, or all do, those outside the sample may still have changed.
+    # If a stance has the value 0 at both ends, or 1 at both, questions outside the sample may still have changed.
     unseen = (start == end) & ((start <= 0) | (start >= 1))
     low = np.where(unseen, intervals[0][-1] - intervals[1][0], low)
     high = np.where(unseen, intervals[1][-1] - intervals[0][0], high)
@@ -77,17 +77,19 @@ def topic_drift(
 
 
 def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift) -> pl.DataFrame:
-    """One row per stance; times are null where there was no drift.
+    """Return one row per stance; the columns about time are null where there was no drift.
 
     Columns: `model, run, algorithm, data, sft, topic, stance, start_value, end_value, magnitude, low, high, time,
     time_low, time_high, outcome, end_step, step_before, step_reached, time_floor, still_moving, questions, p_value`.
 
-    - `step_before` and `step_reached` are the saved steps between which the trajectory came within its extremum's
-      interval.
+    - `step_reached` is the first saved step at which the value is within the interval of its extremum; `step_before` is
+      the saved step before it.
     - `time_low` and `time_high` are the interval of `time`, as shares of the run's last step. A `time_low` of 0 means
       that the drift itself is uncertain.
-    - `time_floor` is the saved step before `time_low`: the crossing may lie anywhere between two saved steps.
-    - `still_moving`: only the last step was within the interval, so training may have ended before the values settled.
+    - `time_floor` is the saved step before that of `time_low`, as a share of the run's last step: the value may enter
+      the interval anywhere between two saved steps.
+    - `still_moving`: the last step is the first one within the interval, so training may have ended before the values
+      settled.
     """
     steps = np.asarray(trajectory.shown_steps)
     times, last = drift.times, int(steps[-1])
@@ -123,7 +125,7 @@ def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: Top
 def run_drift(
     trajectory: Trajectory, topics: Sequence[str], ends: Sequence[TopicValues], drifts: Sequence[TopicDrift]
 ) -> RunDrift:
-    """Stack the drifts of all topics; `ends` holds the values of each topic at start and end only."""
+    """Stack the drifts of all topics; `ends` has the values of each topic at start and end only."""
     steps = np.asarray(trajectory.shown_steps) / trajectory.steps[-1]
     return RunDrift(
         trajectory,

@@ -26,9 +26,9 @@ class Rated:
 
     Attributes:
         drift: The run's drift.
-        rate: Its learning rate.
-        own: Whether this is the algorithm's rate in the configuration.
-        stance: The stance that its data set rewards, whose drift is compared.
+        rate: The run's learning rate.
+        own: Whether `rate` is the algorithm's rate in the configuration.
+        stance: The stance that the run's data set rewards; its drift is compared.
     """
 
     drift: RunDrift
@@ -44,17 +44,17 @@ class Rated:
 
 @dataclass(frozen=True)
 class Contrast:
-    """How much further DPO moves the rewarded stance than `other`, as means over topics and data sets.
+    """How much further DPO moves the rewarded stance than another algorithm, as means over topics and data sets.
 
     Attributes:
         other: The other algorithm.
-        rates: Learning rates of DPO and of the other.
-        steps: Steps of DPO and of the other, summed over data sets.
+        rates: Learning rates of DPO and of the other algorithm.
+        steps: Steps of DPO and of the other algorithm, summed over data sets.
         furthest: How far DPO moves the stance.
-        moved: How far the other moves it.
+        moved: How far the other algorithm moves the stance.
         difference: `furthest` − `moved`.
-        share: This difference as a share of the difference at the algorithms' own rates. None for the latter itself,
-            and where its interval includes 0.
+        share: `difference` as a share of the difference at the algorithms' own rates. None if this contrast is the one
+            at their own rates, and if the interval of the difference at their own rates includes 0.
     """
 
     other: str
@@ -79,10 +79,11 @@ _Pair = tuple[_Moved, _Moved]
 
 
 def contrasts(runs: Sequence[Rated], bootstrap: Bootstrap) -> list[Contrast]:
-    """Compare DPO with each other algorithm: at their own rates, then at every rate that both have, ascending.
+    """Compare DPO with each other algorithm: at their own rates, then at each rate that both have, ascending.
 
-    Means are over the data sets (see `Rated.data_sets`) of all `runs`. A rate is left out if some data sets lack it,
-    and so is an algorithm if some data sets lack its own rate or DPO's.
+    Means are over the data sets (see `Rated.data_sets`) of all `runs`. A rate is left out if DPO or the other algorithm
+    has no run at it on some of these data sets. An algorithm is left out if it or DPO has no run at its own rate on
+    some of them.
     """
     found = []
     for other in sorted({run.drift.trajectory.algorithm for run in runs} - {FURTHEST}):
@@ -95,7 +96,7 @@ def contrasts(runs: Sequence[Rated], bootstrap: Bootstrap) -> list[Contrast]:
 
 
 def _contrast(other: str, pair: _Pair, own: _Pair | None, bootstrap: Bootstrap) -> Contrast:
-    """The contrast of a pair; `own` is the pair at the algorithms' own rates, if this is another."""
+    """Return the contrast of a pair; `own` is the pair at the algorithms' own rates, or None if `pair` is that pair."""
     value, replicates = _difference(pair)
     share = None
     if own:
@@ -125,7 +126,7 @@ def _pair(runs: Sequence[Rated], other: str, rate: float | None) -> _Pair | None
 
 
 def _moved(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Moved | None:
-    """How far an algorithm's runs at `rate`, or at its own rate, move; None if some data sets lack such a run."""
+    """Return how far an algorithm moves at `rate` or, if None, its own rate; None if a data set has no such run."""
     chosen = {
         run.data_sets: run
         for run in runs
@@ -139,7 +140,7 @@ def _moved(runs: Sequence[Rated], algorithm: str, rate: float | None) -> _Moved 
 
 
 def _rewarded_drift(run: Rated) -> tuple[float, FloatArray]:
-    """The magnitude of the rewarded stance, as a mean over topics, and its replicates."""
+    """Return the drift magnitude of the rewarded stance, as a mean over topics, and its replicates."""
     stance, drift = STANCES.index(run.stance), run.drift
     replicates: FloatArray = (drift.end_replicates - drift.start_replicates)[:, stance].mean(axis=0)
     return float((drift.end - drift.start)[:, stance].mean()), replicates

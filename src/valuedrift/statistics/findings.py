@@ -15,7 +15,7 @@ from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.panel import STANCES
 from valuedrift.statistics.planted import planted_shares
 
-# What the words of the findings mean. The paper gives no limits; these are ours.
+# Limits for the words of the findings. The paper gives none; these are ours.
 EARLY = 0.5
 """Largest median drift time of SFT, as a share of its steps, that counts as early."""
 BARELY = 0.1
@@ -29,7 +29,7 @@ _WIDE_GAP_ALGORITHMS = ("dpo", "simpo", "ppo")
 
 @dataclass(frozen=True)
 class PreferenceSets:
-    """Which preference data sets play which part, by the names of `Trajectory.data`; none where the grid has none."""
+    """The preference data sets of each kind, named as in `Trajectory.data`; empty or None if the grid has none."""
 
     small_gap: Sequence[str] = ()
     support_aligned: str | None = None
@@ -38,7 +38,7 @@ class PreferenceSets:
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding. `holds` is None where runs that it needs are missing; `numbers` can be written as JSON."""
+    """A finding; `holds` is None if runs that it needs are missing, and `numbers` can be written as JSON."""
 
     name: str
     holds: bool | None
@@ -48,14 +48,14 @@ class Finding:
 def paper_findings(
     drifts: Sequence[RunDrift], sets: PreferenceSets, planted: pl.DataFrame | None, bootstrap: Bootstrap
 ) -> list[Finding]:
-    """The findings that the named data sets allow, over one model's main runs.
+    """Return the findings that can be computed with the data sets in `sets`, over one model's main runs.
 
-    Findings 1 and 2 need small-gap sets, finding 3 a support-aligned set; without them they are left out. All averages
-    over topics are taken within each joint replicate.
+    Findings 1 and 2 need small-gap sets, and finding 3 needs a support-aligned set; without them they are left out. All
+    means over topics are taken within each joint replicate.
 
     Args:
         drifts: At most one run per SFT data set, algorithm and data set.
-        sets: The parts that the preference sets play.
+        sets: The preference data sets of each kind.
         planted: Stance shares of the SFT data sets where they are known: `data, topic, stance, planted`.
         bootstrap: Settings of the intervals.
 
@@ -80,11 +80,11 @@ def paper_findings(
 def _sft_sets_values_early(
     tuned: Sequence[RunDrift], small: Sequence[RunDrift], planted: pl.DataFrame | None, bootstrap: Bootstrap
 ) -> Finding:
-    """Finding 1 (section 4): SFT sets the values, early, towards the stance mix of its data.
+    """Compute finding 1 (section 4): SFT sets the values early, and towards the stance mix of its data.
 
-    Holds if, for every SFT run, the interval of mean |M| (over topics and stances) lies above the largest mean |M| of a
-    small-gap preference run, the median drift time (over the cells that drifted) is at most EARLY, and,
-    where `planted` is given, the mean distance to the shares of its data is smaller after SFT than before.
+    It holds if the following is true for every SFT run: the interval of mean |M| (over topics and stances) is above the
+    largest mean |M| of a small-gap preference run; the median drift time (over the cells that drifted) is at most
+    EARLY; and, if `planted` is given, the mean distance to the shares of its data is smaller after SFT than before.
     """
     name = "sft_sets_values_early"
     if not tuned or not small:
@@ -96,10 +96,10 @@ def _sft_sets_values_early(
 
 
 def _small_gap_barely_moves(small: Sequence[RunDrift], bootstrap: Bootstrap) -> Finding:
-    """Finding 2 (section 5): preference optimisation on pairs with a small value gap barely moves the values.
+    """Compute finding 2 (section 5): preference optimisation on pairs with a small value gap barely moves the values.
 
-    Holds if, for each algorithm with small-gap runs, the mean |M_s| over its runs and topics is at most
-    BARELY for every stance s. The largest of the three has the interval of its own stance.
+    It holds if, for each algorithm with small-gap runs, the mean |M_s| over its runs and topics is at most BARELY for
+    every stance s. The largest of the three means is reported with the interval of its stance.
     """
     name = "small_gap_barely_moves"
     if not small:
@@ -113,11 +113,11 @@ def _small_gap_barely_moves(small: Sequence[RunDrift], bootstrap: Bootstrap) -> 
 
 
 def _wide_gap_separates_algorithms(support: dict[str, Any] | None, oppose: dict[str, Any] | None) -> Finding:
-    """Finding 3 (section 6): with a wide value gap, DPO amplifies, SimPO moves modestly, PPO keeps.
+    """Compute finding 3 (section 6): with a wide gap, DPO amplifies values, SimPO moves them modestly, PPO keeps them.
 
-    Holds if on the support-aligned set the mean M_support (over topics, and over the SFT data sets that all three
-    algorithms have) of DPO is at least STRONG and above SimPO's, and SimPO's is above |PPO's|. M_oppose on
-    the oppose-aligned set is reported beside it and does not affect the verdict.
+    It holds if, on the support-aligned set, the mean M_support of DPO is at least STRONG and above SimPO's, and SimPO's
+    is above |PPO's|. Means are over topics, and over the SFT data sets for which all three algorithms have runs.
+    M_oppose on the oppose-aligned set is also reported, but does not affect the verdict.
     """
     name = "wide_gap_separates_algorithms"
     if support is None:
@@ -128,7 +128,7 @@ def _wide_gap_separates_algorithms(support: dict[str, Any] | None, oppose: dict[
 
 
 def _change(drifts: Sequence[RunDrift]) -> tuple[FloatArray, FloatArray]:
-    """Magnitudes (runs, topics, stances) and their replicates (runs, topics, stances, replicates)."""
+    """Return magnitudes (runs, topics, stances) and their replicates (runs, topics, stances, replicates)."""
     values = np.stack([drift.end - drift.start for drift in drifts])
     return values, np.stack([drift.end_replicates - drift.start_replicates for drift in drifts])
 
@@ -150,7 +150,7 @@ def _sft_numbers(drift: RunDrift, planted: pl.DataFrame | None, bootstrap: Boots
 
 
 def _median(drift: RunDrift, drifted: NDArray[np.bool_]) -> dict[str, Any] | None:
-    """Median drift time with the medians of the cells' intervals: wide, as it takes all cells to be off together."""
+    """Return the median drift time and the medians of the cells' interval ends (wide, as if all cells erred alike)."""
     if not drifted.any():
         return None
     value, low, high = (float(np.median(one[drifted])) for one in (drift.time, drift.time_low, drift.time_high))
@@ -179,7 +179,7 @@ def _by_stance(drifts: Sequence[RunDrift], bootstrap: Bootstrap) -> dict[str, An
 
 
 def _contrast(drifts: Sequence[RunDrift], data: str | None, stance: str, bootstrap: Bootstrap) -> dict[str, Any] | None:
-    """Magnitudes of `stance` by algorithm and their differences, on `data`; None without runs of all algorithms."""
+    """Return magnitudes of `stance` per algorithm on `data`, and differences; None without runs of all algorithms."""
     runs = {(d.trajectory.algorithm, d.trajectory.sft): d for d in drifts if d.trajectory.data == data}
     shared = [sft for sft in sorted({sft for _, sft in runs}) if all((a, sft) in runs for a in _WIDE_GAP_ALGORITHMS)]
     if not shared:
@@ -188,7 +188,7 @@ def _contrast(drifts: Sequence[RunDrift], data: str | None, stance: str, bootstr
     s = STANCES.index(stance)
     cells = {a: (values[:, :, s], replicates[:, :, s]) for a, (values, replicates) in changes.items()}
     magnitude = {algorithm: asdict(mean(*cell, bootstrap)) for algorithm, cell in cells.items()}
-    # |PPO| keeps the sign of its value in every replicate, for the reason given in `mean_absolute`.
+    # For |PPO|, each replicate is multiplied by the sign of the value, for the reason given in `mean_absolute`.
     sign = -1.0 if magnitude["ppo"]["value"] < 0 else 1.0
     (dpo, dpo_replicates), (simpo, simpo_replicates), (ppo, ppo_replicates) = cells.values()
     return {

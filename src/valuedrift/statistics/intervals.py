@@ -1,8 +1,8 @@
-"""Intervals: of a mean over questions, from its bootstrap replicates, and of a proportion.
+"""Intervals of a mean over questions, from its bootstrap replicates, and of a proportion.
 
-A plain percentile interval of a mean is too narrow with few questions, and off to one side where the questions are
-skewed. Both errors are known to first order, so the two percentiles are moved (Efron and Tibshirani 1993, section 14.3,
-BCa; Hesterberg 2015, section 4.5, expansion for small samples) instead of being taken at 2.5 and 97.5 %.
+A plain percentile interval of a mean is too narrow with few questions, and is shifted to one side if the question means
+are skewed. Both errors are known to first order. Therefore the two percentiles are not 2.5 and 97.5 %, but are moved
+(Efron and Tibshirani 1993, section 14.3, BCa; Hesterberg 2015, section 4.5, expansion for small samples).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _NEARER = 0.93
 
 @dataclass(frozen=True)
 class Spread:
-    """What the scatter of the questions says about a mean of topic means; arrays have the shape of the means.
+    """Variance and skewness of a mean of topic means, from the scatter of questions; arrays are shaped like the means.
 
     Attributes:
-        questions: Questions of all topics together.
+        questions: Number of questions of all topics together.
         variance: Squared standard error: the sum over topics of s² / n, divided by the squared number of topics.
         drawn: The variance of bootstrap replicates, which is smaller by the factor (n − 1) / n in each topic.
         freedom: Degrees of freedom of `variance` (n − 1; with several topics, Welch and Satterthwaite's).
@@ -49,7 +49,7 @@ def spread_of(topics: Sequence[FloatArray], skewed: bool = True) -> Spread:
 
     Args:
         topics: Question means of each topic, (..., questions).
-        skewed: Whether to estimate the acceleration. For paired differences 0 is the better choice: their true
+        skewed: Whether to estimate the acceleration; otherwise it is 0. For paired differences 0 is better: their true
             skewness is small compared with the noise of its estimate (docs/statistics.md shows the coverage of both).
     """
     share = 1 / len(topics)
@@ -75,17 +75,18 @@ def interval_of_mean(
     bootstrap: Bootstrap,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[FloatArray, FloatArray]:
-    """Interval of means of question means.
+    """Compute the intervals of means of question means.
 
-    Equal questions give an interval of no width; where a topic has a single question, nothing is known but `bounds`. If
-    all n questions lie at a bound, as with a stance that nobody takes, up to 1 − ((1 − level) / 2)^(1/n) of the
-    population may lie elsewhere (Clopper and Pearson 1934), so the interval reaches that far.
+    If all questions have equal means, the interval has width 0; if a topic has a single question, the interval is
+    `bounds`. If all n questions are at a bound, for example with a stance that no answer takes, up to
+    1 − ((1 − level) / 2)^(1/n) of the population may be elsewhere (Clopper and Pearson 1934), and the interval extends
+    that far.
 
     Args:
         values: The means, (...).
         replicates: Their bootstrap replicates, (..., replicates).
         spread: The scatter of the same questions.
-        bootstrap: Settings; its level is that of the interval.
+        bootstrap: Settings; `level` is the level of the interval.
         bounds: Lowest and highest possible mean.
 
     Returns:
@@ -100,7 +101,7 @@ def interval_of_mean(
         np.sqrt(spread.drawn[moves]),
         *(share[moves] for share in _shares(spread, bootstrap.level)),
     )
-    # A percentile may miss the value that it belongs to, which lies within its interval by definition.
+    # A percentile may be on the wrong side of its value; the interval always includes the value.
     low, high = np.minimum(low, values), np.maximum(high, values)
     unseen = (bounds[1] - bounds[0]) * (1 - ((1 - bootstrap.level) / 2) ** (1 / spread.questions))
     low = np.where(values >= bounds[1], bounds[1] - unseen, low)
@@ -114,24 +115,24 @@ def interval_of_mean(
 def percentiles(
     replicates: Sequence[FloatArray], centre: FloatArray, scale: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """The quantiles `low` and `high` of each array, as `numpy.quantile` gives them, but several times as fast.
+    """Return the quantiles `low` and `high` of each array, like `numpy.quantile`, but several times as fast.
 
     Only the replicates far from the centre are sorted: those beyond `_NEARER` times the distance that the quantile
-    would have in a normal distribution. Where these are too few, all are sorted.
+    would have in a normal distribution. If there are too few of these, all replicates are sorted.
 
     Args:
         replicates: n arrays of one length.
         centre: Approximate mean of each array, (n,).
         scale: Approximate standard deviation of each array, (n,).
-        low: Shares of the replicates below the low quantile, (n,).
-        high: Shares of the replicates below the high quantile, (n,).
+        low: Share of the replicates below the low quantile, (n,).
+        high: Share of the replicates below the high quantile, (n,).
     """
     if not replicates:
         return np.empty(0), np.empty(0)
     size = len(replicates[0])
     under, over = (_NEARER * np.clip(z, 0, 1e6) * scale for z in (-ndtri(low), ndtri(high)))
     places = (one.tolist() for one in (centre - under, centre + over, low * (size - 1), (1 - high) * (size - 1)))
-    # numpy finds the true values of a mask without branching, in half the time, if at least a tenth of it is true.
+    # If at least a tenth of a mask is true, numpy finds its true values without branching, in half the time.
     mask = np.ones(size + size // 8, dtype=np.bool_)
     ends = [_two_ends(mask, *cell) for cell in zip(replicates, *places, strict=True)]
     return np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
@@ -140,7 +141,7 @@ def percentiles(
 def _two_ends(
     mask: NDArray[np.bool_], replicates: FloatArray, under: float, over: float, first: float, last: float
 ) -> tuple[float, float]:
-    """The numbers at place `first` from below and `last` from above, which probably lie below `under`, above `over`."""
+    """Return the number at place `first` from below, likely < `under`, and at `last` from above, likely > `over`."""
     size = len(replicates)
     np.logical_or(replicates < under, replicates > over, out=mask[:size])
     found = mask.nonzero()[0]
@@ -152,14 +153,14 @@ def _two_ends(
 
 
 def _interpolated(ordered: FloatArray, place: float) -> float:
-    """The number at a fractional place."""
+    """Return the number at a fractional place, by linear interpolation."""
     below = min(max(int(place), 0), len(ordered) - 2)
     low, high = ordered[below : below + 2].tolist()
     return float(low + (min(place, len(ordered) - 1) - below) * (high - low))
 
 
 def wilson_interval(count: float, total: float, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (Wilson 1927) of the proportion `count` / `total`; `total` must be above 0."""
+    """Return Wilson's score interval (Wilson 1927) of the proportion `count` / `total`; `total` must be above 0."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (count + z * z / 2) / (total + z * z)
     half = z / (total + z * z) * math.sqrt(count * (total - count) / total + z * z / 4)
@@ -167,7 +168,7 @@ def wilson_interval(count: float, total: float, level: float = 0.95) -> tuple[fl
 
 
 def _shares(spread: Spread, level: float) -> tuple[FloatArray, FloatArray]:
-    """The two shares of replicates that lie below the ends of the interval."""
+    """Return the shares of replicates below the low end and below the high end of the interval."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = spread.variance / spread.drawn
     wider = np.where((spread.drawn > _NO_VARIANCE) & np.isfinite(ratio), np.sqrt(ratio), 1.0)
@@ -177,7 +178,7 @@ def _shares(spread: Spread, level: float) -> tuple[FloatArray, FloatArray]:
 
 
 def _accelerated(a: FloatArray, z: FloatArray) -> FloatArray:
-    """BCa's share for the normal quantile z; its bias correction is taken to equal a, as it does to first order."""
+    """Return BCa's share for the normal quantile z; the bias correction is set to a, which it equals to first order."""
     left = 1 - a * z
     with np.errstate(divide="ignore", invalid="ignore"):
         share = ndtr(a + z / np.where(left > 0, left, np.nan))

@@ -1,4 +1,4 @@
-"""How often a judge's stances agree with people's labels, per training stage."""
+"""How often the judge's stances agree with people's labels, per training stage."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SHARES = {
 
 
 def stage_agreement(labelled: pl.DataFrame, model: str, level: float) -> pl.DataFrame:
-    """Agreement per training stage: `model, stage, measure, stance, value, low, high, answers`.
+    """Measure agreement per training stage: `model, stage, measure, stance, value, low, high, answers`.
 
     Measures of each stage: `accuracy` (stance "all") and `recall` of each true stance, over the answers that the sample
     represents (each answer counts `weight` times); and `unlabelled`, the share of the sample's judged answers that
-    have no label. Intervals are Wilson's, with Kish's effective number of answers. Shares of nothing are null. The
+    have no label. Intervals are Wilson's, with Kish's effective number of answers. A share without answers is null. The
     judged stance is the most probable one (of equally probable ones, the first of support, neutral, oppose).
 
     Args:
@@ -56,7 +56,7 @@ def _share_of(part: pl.DataFrame, level: float) -> tuple[float | None, float | N
 def weighted_share(
     right: NDArray[np.bool_], weight: FloatArray, level: float
 ) -> tuple[float | None, float | None, float | None]:
-    """The weighted share of what is `right`, with Wilson's interval for Kish's effective number; None without rows."""
+    """Return the weighted share of `right`, with Wilson's interval for Kish's effective number; None without rows."""
     if not len(right):
         return None, None, None
     share = float(weight[right].sum() / weight.sum())

@@ -1,4 +1,4 @@
-"""A sample of answers labelled by people, and what it says about the judge at each training stage."""
+"""A sample of answers labelled by people, and the judge's errors at each training stage estimated from it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 STAGES = ("base", "sft", "preference")
 WORST_CONDITION = 10.0
-"""Above this condition number the confusion matrix is not inverted: inverting would multiply noise by ten."""
+"""Largest condition number at which a confusion matrix is inverted; inversion can multiply noise by this number."""
 FEWEST = 5
-"""Labelled questions that each true stance, and each topic, needs in a stage."""
+"""Smallest number of labelled questions that each true stance, and each topic, needs in a stage."""
 
 _COLUMNS = ("stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight")
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """An array that is estimated from labels, with its bootstrap replicates (last axis) and the labelled questions."""
+    """An array estimated from labels, its bootstrap replicates (last axis) and the number of labelled questions."""
 
     value: FloatArray
     replicates: FloatArray
@@ -37,9 +37,9 @@ class StageCalibration:
 
     Attributes:
         confusion: Row t is the mean (p_support, p_neutral, p_oppose) of the answers of all topics whose true stance is
-            t, (3, 3); or the reason why there is none.
-        rectifiers: Topic → mean of (true − judged), (3,) (Angelopoulos et al. 2023, section 2), or the reason why there
-            is none.
+            t, (3, 3); or the reason why it can't be estimated.
+        rectifiers: Topic → mean of (true − judged), (3,) (Angelopoulos et al. 2023, section 2), or the reason why it
+            can't be estimated.
     """
 
     confusion: Estimated | str
@@ -51,8 +51,8 @@ class _TopicSums:
     """Weighted sums over the answers to each question of a topic.
 
     Attributes:
-        hits: Probabilities by true stance, (questions, 3, 3).
-        counts: Answers by true stance, (questions, 3).
+        hits: Judged probabilities per true stance, (questions, 3, 3).
+        counts: Answers per true stance, (questions, 3).
         gaps: True minus judged, (questions, 3).
         draws: How often each question is drawn, (questions, replicates).
     """
@@ -70,8 +70,8 @@ def read_labelled(path: Path) -> pl.DataFrame:
     and sft, such as dpo, are read as preference.
 
     Raises:
-        ArtifactError: The file is missing or of another kind, a column is missing, a true stance is unknown, or a
-            weight is not above 0.
+        ArtifactError: The file is missing or neither parquet nor CSV, a column is missing, a true stance is unknown, or
+            a weight is not above 0.
     """
     if path.suffix not in (".parquet", ".csv") or not path.is_file():
         raise ArtifactError(path, path.suffix if path.exists() else "no such file", "a .parquet or .csv file")
@@ -92,7 +92,7 @@ def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, 
 
     Args:
         labelled: One row per answer: `stage, topic, question_id, true_stance, p_support, p_neutral, p_oppose, weight`;
-            the weight says how many answers of its stage the row represents. Rows with nulls are left out.
+            `weight` is the number of answers of its stage that the row represents. Rows with nulls are left out.
         bootstrap: Settings of the replicates.
 
     Returns:
@@ -143,7 +143,7 @@ def _confusion(topics: list[_TopicSums], stage: str) -> Estimated | str:
         )
     drawn_hits = np.asarray(sum(np.einsum("qtp,qb->tpb", topic.hits, topic.draws) for topic in topics))
     drawn_counts = np.asarray(sum(topic.counts.T @ topic.draws for topic in topics))[:, None]
-    # A replicate that drew no answer of a true stance keeps the row of the matrix itself.
+    # If a replicate has no answer of a true stance, its row is the one of the estimated matrix.
     drawn = np.where(drawn_counts > 0, drawn_hits / np.where(drawn_counts > 0, drawn_counts, 1), matrix[..., None])
     questions = sum(len(topic.counts) for topic in topics)
     return Estimated(matrix, _widened(matrix, drawn, questions), questions)
@@ -159,5 +159,5 @@ def _rectifier(sums: _TopicSums, stage: str, topic: str) -> Estimated | str:
 
 
 def _widened(value: FloatArray, replicates: FloatArray, size: int) -> FloatArray:
-    """Correct the variance of replicates of a mean of `size` questions, which is too small by (size − 1) / size."""
+    """Scale replicates of a mean of `size` questions, whose variance is too small by the factor (size − 1) / size."""
     return np.asarray(value[..., None] + np.sqrt(size / (size - 1)) * (replicates - value[..., None]))

@@ -1,4 +1,4 @@
-"""Everything that is measured of one model's trajectories, in one pass over its joint replicates."""
+"""Measure values, drifts, distances and noise of one model's trajectories in one pass over its joint replicates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from valuedrift.statistics.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Measures:
-    """The tables of one model (see `measure`), and its runs as `paper_findings` takes them."""
+    """The tables of one model (see `measure`), and its runs as the argument of `paper_findings`."""
 
     values: pl.DataFrame
     drift: pl.DataFrame
@@ -38,14 +38,14 @@ def measure(
 ) -> Measures:
     """Measure values, drifts, distances and noise of every trajectory.
 
-    The answers to a question are averaged first, then the questions. All numbers of a trajectory use the questions
-    judged at each of its checkpoints, and its differences are paired over them. Topic "all" is the unweighted mean over
-    topics. The tables:
+    The answers to each question are averaged first, then the questions. All numbers of a trajectory use only the
+    questions with a judged answer at every one of its checkpoints, and differences are paired over these questions.
+    Topic "all" is the unweighted mean over topics. The tables:
 
     - values: `model, run, algorithm, data, sft, step, topic, stance, value, low, high, questions, answers`; step 0 is
       the trajectory's start point (paper, equation 1).
     - drift: one row per run, topic and stance (paper, section 3): the columns of `drift_rows`, then `q_value`
-      (Benjamini and Hochberg's, over all runs, topics and stances; the rows of topic "all" are a family of their own),
+      (Benjamini and Hochberg's, over all runs, topics and stances; the rows of topic "all" are a separate family),
       `real` (q_value at most 1 − level), `noise_floor` and `exceeds_noise` (see `with_noise`).
     - distances: `…, topic, measure, value, low, high, null, p_value`, between the stance vectors at start and end.
     - noise: see `noise_with_seeds`.
@@ -105,7 +105,7 @@ def _value_rows(
 
 
 def _ends(part: TopicValues) -> TopicValues:
-    """Only start and end, copied: a view would keep the replicates of every checkpoint in memory."""
+    """Return a copy with start and end only; a view would keep the replicates of every checkpoint in memory."""
     return replace(part, values=part.values[[0, -1]], replicates=part.replicates[[0, -1]])
 
 

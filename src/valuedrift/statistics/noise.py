@@ -1,4 +1,4 @@
-"""The noise floor: how far values differ where nothing is supposed to have changed."""
+"""The noise floor: how far values differ between checkpoints whose true values should be equal."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _SCOPE = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("top
 
 
 def noise_table(values: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
-    """The noise floor of each stance: `model, source, scope, stance, differences, median, floor`.
+    """Return the noise floor of each stance: `model, source, scope, stance, differences, median, floor`.
 
-    A floor is the `level` quantile of |difference| over all runs, either over all topics (scope "topic") or of their
-    mean (scope "all"). Source "neighbours" takes neighbouring saved steps in the last quarter of each run, where
-    learning rates are low; a run that still moves there raises the floor. Source "seeds" takes the last steps of every
-    two runs that differ only in the seed, so it includes the noise of training. Sources without a pair have no row.
+    A floor is the `level` quantile of |difference| over all runs, either over the single topics (scope "topic") or for
+    the mean over topics (scope "all"). Source "neighbours" compares neighbouring saved steps in the last quarter of
+    each run, where learning rates are low; values that still move there raise the floor. Source "seeds" compares the
+    last steps of every two runs that differ only in the seed, so it includes the noise of training. A source without
+    such pairs has no rows.
 
     Args:
-        values: A value table. Runs that differ only in the seed have the same name up to an "@".
-        level: The quantile that is the floor.
+        values: A value table. Names of runs that differ only in the seed are equal up to an "@".
+        level: The floor is this quantile.
     """
     size = pl.col("difference").abs()
     return (
@@ -42,12 +43,12 @@ def noise_table(values: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
 
 
 def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float) -> pl.DataFrame:
-    """`noise_table` of a model's value table together with those of the same runs with other seeds.
+    """Return the `noise_table` of a model's value table and those of the same runs with other seeds.
 
     Args:
         values: The model's value table.
         others: values.parquet files of the same model, each made with another seed.
-        level: The quantile that is the floor.
+        level: The floor is this quantile.
 
     Raises:
         ArtifactError: A file has no run of `values`.
@@ -63,7 +64,7 @@ def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float)
 
 
 def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:
-    """Add to `drift` the highest floor of the stance, `noise_floor`, and whether |magnitude| `exceeds_noise`.
+    """Add to `drift` the stance's highest floor, `noise_floor`, and whether |magnitude| is above it, `exceeds_noise`.
 
     Both are null where there is no floor.
     """

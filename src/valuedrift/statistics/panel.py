@@ -1,4 +1,4 @@
-"""Stances as arrays: the question means of every checkpoint, and the bootstrap draws that all of them share."""
+"""Stances as arrays: the question means of each checkpoint, and the bootstrap draws that all checkpoints share."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Panel:
         topics: Topic → its slice of the question axis, in alphabetical order.
         checkpoints: Checkpoint → its index on the checkpoint axis.
         means: (checkpoints, questions, stances); NaN where a question has no judged answer.
-        answers: Judged answers behind each mean, (checkpoints, questions).
-        weights: Topic → the share of each question in the draws of a replicate, (questions, replicates). All
-            checkpoints and stances share them, so that differences are paired.
+        answers: Number of judged answers in each mean, (checkpoints, questions).
+        weights: Topic → the share of each question in the draws of a replicate, (questions, replicates). They are the
+            same for all checkpoints and stances, so that differences are paired.
     """
 
     model: str
@@ -48,16 +48,16 @@ class Panel:
 
 @dataclass(frozen=True)
 class TopicValues:
-    """Values (paper, equation 1) of a sequence of checkpoints on one topic, over the questions they share.
+    """Values (paper, equation 1) of a sequence of checkpoints on one topic, over the questions judged at all of them.
 
     Attributes:
         topic: The topic, or "all".
-        questions: Number of shared questions.
-        answers: Judged answers per checkpoint, (checkpoints,).
+        questions: Number of these questions.
+        answers: Number of judged answers per checkpoint, (checkpoints,).
         values: (checkpoints, stances).
         replicates: (checkpoints, stances, replicates).
-        means: The question means behind the values, (checkpoints, stances, questions): one array per topic, so topic
-            "all" has several.
+        means: The question means that the values are means of, (checkpoints, stances, questions): one array per topic,
+            so topic "all" has several.
     """
 
     topic: str
@@ -83,10 +83,10 @@ def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
 
 
 def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
-    """`make_panel` of stance tables in parquet files, holding the answers of one file at a time in memory.
+    """Make a panel from stance tables in parquet files, with the answers of only one file at a time in memory.
 
     Raises:
-        ArtifactError: As `make_panel` does, and if two files hold the same checkpoint or different models.
+        ArtifactError: As `make_panel` does, or two files have the same checkpoint or different models.
     """
     parts = []
     seen: dict[tuple[str, str, int], Path] = {}
@@ -101,12 +101,13 @@ def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
 
 
 def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> TopicValues:
-    """Values of `checkpoints` on `topic`, over the questions judged at every one of them.
+    """Compute the values of `checkpoints` on `topic`, over the questions judged at all of these checkpoints.
 
-    A replicate that drew none of those questions counts each of them once.
+    If a replicate drew none of those questions, each of them counts once in it.
 
     Raises:
-        ArtifactError: No question is left; it names run, step and topic of the first such checkpoint.
+        ArtifactError: No question is judged at all of them. The message names the topic, and run and step of the first
+            checkpoint at which no question is left.
     """
     common = _common_questions(panel, topic, checkpoints)
     rows = [panel.checkpoints[checkpoint] for checkpoint in checkpoints]
@@ -124,7 +125,7 @@ def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) ->
 
 
 def _of_common(weights: FloatArray, common: NDArray[np.bool_]) -> FloatArray:
-    """The weights of the `common` questions, scaled to sum to 1 in each replicate."""
+    """Return the weights of the `common` questions, scaled to sum to 1 in each replicate."""
     own = weights[common]
     drawn = own.sum(axis=0)
     return np.where(drawn > 0, own, 1.0) / np.where(drawn > 0, drawn, len(own))
@@ -134,7 +135,7 @@ def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
     """Multiply means (stances, checkpoints, questions) by weights (questions, replicates)."""
     stances, checkpoints, questions = means.shape
     drawn = np.empty((stances, checkpoints, weights.shape[1]))
-    # The last of three shares follows from the others, which saves a third of the work.
+    # The last of three shares is 1 minus the others, which saves a third of the work.
     whole = np.abs(means.sum(axis=0) - 1).max() < _ROUNDING
     first = stances - 1 if whole else stances
     np.matmul(means[:first].reshape(-1, questions), weights, out=drawn[:first].reshape(first * checkpoints, -1))
@@ -145,7 +146,7 @@ def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
-    """Yield `topic_values` of each topic, then their unweighted mean as topic "all"; holds one topic at a time."""
+    """Yield `topic_values` of each topic, with one topic at a time in memory, then their unweighted mean as "all"."""
     total: TopicValues | None = None
     for topic in panel.topics:
         part = topic_values(panel, topic, checkpoints)
@@ -157,7 +158,7 @@ def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Itera
 
 
 def exact_sum(probabilities: pl.Expr) -> pl.Expr:
-    """Sum `probabilities` as multiples of 2^-50, which is exact, so that the order of the rows changes no bit."""
+    """Sum `probabilities` as multiples of 2^-50: this sum is exact, so it doesn't depend on the order of the rows."""
     return (probabilities * _UNIT).round().cast(pl.Int64).sum() / _UNIT
 
 
@@ -172,14 +173,14 @@ def check_stances(stances: pl.DataFrame) -> None:
 
 
 def is_distribution() -> pl.Expr:
-    """Whether the three probabilities of a row lie within 0 and 1 and sum to 1, but for rounding; false for NaN."""
+    """Whether a row's three probabilities are from 0 to 1 and sum to 1, up to rounding errors; false for NaN."""
     p = pl.col(PROBABILITIES)
-    # NaN lies above every number for polars, so it is not between 0 and 1.
+    # Polars orders NaN above every number, so it is not between 0 and 1.
     return pl.all_horizontal(p.is_between(-1e-6, 1 + 1e-6)) & ((pl.sum_horizontal(p) - 1).abs() < 1e-3)
 
 
 def most_probable() -> pl.Expr:
-    """The most probable stance of a row; of equally probable ones, the first in the order of STANCES."""
+    """Return the most probable stance of a row; of equally probable ones, the first in the order of STANCES."""
     return pl.concat_list(PROBABILITIES).list.arg_max().replace_strict(range(len(STANCES)), STANCES)
 
 
@@ -191,7 +192,7 @@ def _refuse(rows: pl.DataFrame, expected: str) -> None:
 
 
 def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
-    """Per question: `model, run, step, topic, question_id, answers` (judged ones) and the sums of probabilities."""
+    """Return per question: `model, run, step, topic, question_id, answers` (judged ones), and sums of probabilities."""
     judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
     sums = [exact_sum(pl.when(judged).then(p)) for p in PROBABILITIES]
     questions = stances.lazy().group_by(_KEYS[:-1]).agg(judged.sum().alias("answers"), *sums)
@@ -224,10 +225,11 @@ def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
 
 
 def shares_of_draws(topics: Mapping[str, slice], bootstrap: Bootstrap) -> dict[str, FloatArray]:
-    """The weight of each question in each replicate, topic → (questions, replicates): `Bootstrap.weights` as shares.
+    """Return each question's weight in each replicate, topic → (questions, replicates): `Bootstrap.weights` as shares.
 
-    Topics with the same number of questions use the same draws in the same circular order, but each starts at its own
-    position, keyed by seed and topic. So in any one replicate no two topics share a draw, and they are independent.
+    Topics with the same number of questions use the same draws in the same circular order, but each topic starts at a
+    different position, which depends on seed and topic. Therefore no two topics use the same draw in the same
+    replicate, and topics are independent in each replicate.
 
     Args:
         topics: Topic → its slice of the question axis.

@@ -14,7 +14,7 @@ from valuedrift.statistics.panel import STANCES
 
 
 def planted_table(cards: Mapping[str, str]) -> pl.DataFrame | None:
-    """The planted shares of SFT data sets, `data, topic, stance, planted`, or None if nothing is planted.
+    """Return the planted shares of SFT data sets, `data, topic, stance, planted`, or None if nothing is planted.
 
     Args:
         cards: Data set → path of its card.json.
@@ -29,10 +29,10 @@ def planted_table(cards: Mapping[str, str]) -> pl.DataFrame | None:
 
 
 def planted_shares(planted: pl.DataFrame, data: str, topics: Iterable[str]) -> FloatArray:
-    """The shares of one data set in a `planted_table`, (topics, stances).
+    """Return the shares of one data set in a `planted_table`, (topics, stances).
 
     Raises:
-        ArtifactError: A topic and stance does not have exactly one share from 0 to 1.
+        ArtifactError: A topic and stance has no share, several shares, or a share outside 0 to 1.
     """
     own = planted.filter(pl.col("data") == data)
     return np.array([[_share(own, data, topic, stance) for stance in STANCES] for topic in topics])

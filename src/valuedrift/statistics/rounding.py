@@ -1,4 +1,4 @@
-"""Comparisons that ignore rounding errors, such as those of a weighted mean of equal numbers."""
+"""Comparisons that ignore rounding errors, for example in a weighted mean of equal numbers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from valuedrift.statistics.bootstrap import FloatArray
 
 EQUAL = 1e-12
-"""Values closer than this are equal."""
+"""Values whose difference is at most this count as equal."""
 
 
 def sign_of(change: FloatArray) -> FloatArray:
-    """1, −1, or 0 where `change` is no larger than a rounding error."""
+    """Return the sign of each `change`: 1, −1, or 0 where |change| is at most EQUAL."""
     return np.where(np.abs(change) <= EQUAL, 0.0, np.sign(change))

@@ -1,4 +1,4 @@
-"""Which drifts are real: a paired test of each, and control of the false discovery rate."""
+"""Which drifts are real: a paired test of each drift, and control of the false discovery rate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from valuedrift.statistics.rounding import EQUAL
 
 
 def flips(topic: str, questions: int, bootstrap: Bootstrap) -> FloatArray:
-    """Random signs +1 and −1, (questions, replicates); the stream is keyed by seed and topic."""
+    """Draw random signs +1 and −1, (questions, replicates); the stream depends on seed and topic."""
     random = bootstrap.stream(f"signs of {topic}")
     drawn = random.integers(0, 2, size=(questions, bootstrap.replicates), dtype=np.int8)
     return np.asarray(2.0 * drawn - 1.0)
 
 
 def flipped_means(changes: Sequence[FloatArray], signs: Sequence[FloatArray]) -> FloatArray:
-    """Mean changes if each question's start and end were swapped at random, its stances together.
+    """Return mean changes after swapping each question's start and end at random, in all its stances at once.
 
     Args:
         changes: Paired differences of each topic, (stances, questions).
@@ -32,10 +32,10 @@ def flipped_means(changes: Sequence[FloatArray], signs: Sequence[FloatArray]) ->
 
 
 def p_values(found: FloatArray, null: FloatArray) -> FloatArray:
-    """Two-sided p-values of the sign-flip test: (1 + null values as far out) / (1 + all null values).
+    """Return two-sided p-values of the sign-flip test: (1 + null values at least as far from 0) / (1 + null values).
 
     Without drift a question's start and end are exchangeable, so the p-value is valid with any number of questions
-    (Phipson and Smyth 2010 explain the 1). It can't fall below 1 / (replicates + 1) or, with n questions, much below
+    (Phipson and Smyth 2010 explain the 1). It can't be below 1 / (replicates + 1) or, with n questions, much below
     2^(1 − n).
 
     Args:
@@ -47,7 +47,7 @@ def p_values(found: FloatArray, null: FloatArray) -> FloatArray:
 
 
 def q_values(p: FloatArray) -> FloatArray:
-    """P-values of one family, (n,), adjusted by Benjamini and Hochberg (1995)."""
+    """Adjust the p-values of one family, (n,), by Benjamini and Hochberg (1995)."""
     order = np.argsort(p)
     scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
     adjusted = np.empty(len(p))

@@ -1,4 +1,4 @@
-"""Drift time: when a trajectory first comes within the interval of its extremum (paper, section 3)."""
+"""Drift time: when a trajectory is within the interval of its extremum for the first time (paper, section 3)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from valuedrift.statistics.intervals import spread_of
 from valuedrift.statistics.panel import TopicValues
 from valuedrift.statistics.rounding import EQUAL, sign_of
 
-# Replicates add noise to noise, so their spread is sqrt(2) times that of the values. Where many true values are equal,
-# the highest measured one is therefore too high by 1 / (sqrt(2) - 1) times what the highest replicate adds to it.
+# Replicates add noise to measured values, which are noisy already, so their spread is sqrt(2) times that of the values.
+# Therefore, if many true values are equal, the highest measured value is too high by 1 / (sqrt(2) - 1) times the
+# difference between the highest replicate and the highest measured value.
 _LIFT_WHERE_EQUAL = 1 + math.sqrt(2)
 
 
@@ -25,7 +26,7 @@ class DriftTimes:
     """Drift times of one trajectory on one topic, as indices on its checkpoint axis (0 is the start point), (stances,).
 
     Attributes:
-        reached: The first checkpoint within the extremum's interval; 0 if the start is (no drift).
+        reached: The first checkpoint within the extremum's interval; 0 if the start is within it (no drift).
         earliest: Low end of the interval of `reached`.
         latest: High end of the interval of `reached`.
     """
@@ -38,20 +39,23 @@ class DriftTimes:
 def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstrap: Bootstrap) -> DriftTimes:
     """Measure drift times and their intervals.
 
-    Resampling the trajectory and timing each resample gives no valid interval: a resample is noisier than the sample,
-    so its extremum is more extreme and its time later. Instead each checkpoint c is tested for being within the
-    extremum's margin, by d = |extremum − v_c| − margin, paired over questions. `earliest` is the first checkpoint at
-    which neither d nor the next checkpoint's d is clearly above 0, at 1 − level (it comes too late only if all
-    checkpoints before are clearly above, and a single one that noise brings near doesn't count). `latest` is the first
-    at which d is clearly below 0, at (1 − level) / 2, or the extremum itself. The highest of many noisy values is too
-    high, so d is lowered by as much as the joint bootstrap lifts the extremum; for `earliest`, by
-    `_LIFT_WHERE_EQUAL` times as much.
+    The drift times of resampled trajectories would give no valid interval: a resample is noisier than the sample, so
+    its extremum is more extreme and its time is later. Instead, each checkpoint c is tested for being within the
+    extremum's margin, with d = |extremum − v_c| − margin, paired over questions.
+
+    - `earliest` is the first checkpoint at which neither d nor the next checkpoint's d is significantly above 0, at
+      1 − level. It is too late only if d is significantly above 0 at all checkpoints before it; a single checkpoint
+      that is close to the extremum by chance doesn't count.
+    - `latest` is the first checkpoint at which d is significantly below 0, at (1 − level) / 2, or the extremum itself.
+
+    The highest of many noisy values is too high. Therefore d is lowered by the amount that the joint bootstrap adds to
+    the extremum; for `earliest`, by `_LIFT_WHERE_EQUAL` times this amount.
 
     Args:
         part: Values of the trajectory on one topic.
         low: Low ends of their intervals, (checkpoints, stances).
         high: High ends, (checkpoints, stances).
-        bootstrap: Settings; the level is that of the intervals.
+        bootstrap: Settings; `level` is the level of the intervals.
     """
     below, above = np.maximum(part.values - low, 0), np.maximum(high - part.values, 0)
     reached = first_within(part.values[..., None], below, above)[:, 0]
@@ -77,27 +81,27 @@ def measure_times(part: TopicValues, low: FloatArray, high: FloatArray, bootstra
 
 
 def drift_times(values: FloatArray, below: FloatArray, above: FloatArray, steps: Sequence[int]) -> FloatArray:
-    """The share of a trajectory's steps after which it first lies within the interval of its extremum.
+    """Return the share of a trajectory's steps after which it is first within the interval of its extremum.
 
-    The extremum is the highest value if the net change is positive and the lowest if it is negative; if several
-    checkpoints share it, the earliest of them. A trajectory that ends where it began has not drifted, whatever it did
-    in between. With a single checkpoint the share is 0 or 1. A time always exists, as the extremum lies within its own
-    interval.
+    The extremum is the highest value if the net change is positive, and the lowest value if it is negative; if several
+    checkpoints have this value, the earliest of them. A trajectory with equal values at start and end has not drifted,
+    whatever its values in between. With a single checkpoint after the start, the share is 0 or 1. A time always exists,
+    as the extremum is within its own interval.
 
     Args:
         values: n trajectories with the start point first, (checkpoints, stances, n).
-        below: How far each checkpoint's interval reaches below its value, (checkpoints, stances).
-        above: How far it reaches above, (checkpoints, stances).
-        steps: From 0 to the run's last step, (checkpoints,).
+        below: How far each checkpoint's interval extends below its value, (checkpoints, stances).
+        above: How far it extends above its value, (checkpoints, stances).
+        steps: The checkpoints' steps, from 0 to the run's last step, (checkpoints,).
 
     Returns:
-        (stances, n); 0 where the start lies within the interval (no drift).
+        (stances, n); 0 where the start is within the interval (no drift).
     """
     return np.asarray(steps, dtype=np.float64)[first_within(values, below, above)] / steps[-1]
 
 
 def first_within(values: FloatArray, below: FloatArray, above: FloatArray) -> NDArray[np.intp]:
-    """Like `drift_times`, but as indices on the checkpoint axis."""
+    """Return the drift times as indices on the checkpoint axis; see `drift_times`."""
     direction, at = _extremum(values)
     height = values * direction
     stance = np.arange(values.shape[1])[:, None]
@@ -107,7 +111,7 @@ def first_within(values: FloatArray, below: FloatArray, above: FloatArray) -> ND
 
 
 def _extremum(values: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Direction of the net change (1, −1, or 0 for none) and the index of the extremum, (stances, n) each."""
+    """Return the direction of the net change (1, −1, or 0 for none) and the extremum's index, (stances, n) each."""
     change = values[-1] - values[0]
     direction = sign_of(change)
     height = values * direction

@@ -12,7 +12,7 @@ Checkpoint = tuple[str, int]
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One post-training phase (paper, section 3: t is the start point, t' the last of `steps`).
+    """One post-training phase (paper, section 3: t is the start point, t' is the last of `steps`).
 
     Attributes:
         run: The run's name.
@@ -20,7 +20,7 @@ class Trajectory:
         data: The data set of the phase.
         sft: The SFT data set of the lineage; an SFT run's own data set.
         start_run: The run that the phase starts from.
-        start_step: The step of `start_run` that it starts from.
+        start_step: The step of `start_run` that the phase starts from.
         steps: The run's own checkpoint steps, ascending, above 0; the last one is final.
     """
 
@@ -34,7 +34,7 @@ class Trajectory:
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Trajectory:
-        """The trajectory whose fields are in `entry`, as JSON has them."""
+        """Make a trajectory from its fields, as they are stored in JSON."""
         return cls(**{**entry, "steps": tuple(entry["steps"])})
 
     @property
@@ -44,7 +44,7 @@ class Trajectory:
 
     @property
     def shown_steps(self) -> tuple[int, ...]:
-        """The step each checkpoint is shown at: the start point is step 0."""
+        """The step that each checkpoint has in tables and figures: the start point is step 0."""
         return (0, *self.steps)
 
     @property

@@ -1,4 +1,4 @@
-"""From stance files to the tables of one model, as the pipeline's jobs write them."""
+"""Write the statistics tables of one model from its stance files, as the pipeline's jobs do."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def write_statistics(
     Args:
         stances: Stance tables of one model.
         trajectories: The runs to measure, see `Trajectory`.
-        sets: The fields of `PreferenceSets` that the grid names.
-        cards: SFT data set → its card.json, for the sets whose stances are planted.
+        sets: The fields of `PreferenceSets` that are set in the grid.
+        cards: SFT data set → its card.json, for the data sets with planted stances.
         settings: `replicates` and `level` of `Bootstrap`.
         seed: Seed of the bootstrap.
         out: Folder to write into.
-        seeds: Value tables of the same runs made with other seeds, as this function writes them.
+        seeds: Value tables that this function wrote for the same runs with other seeds.
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)

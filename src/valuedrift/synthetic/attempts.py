@@ -1,4 +1,4 @@
-"""Writing answers in a limited number of attempts: write, judge, and ask again, with another seed, for what failed."""
+"""Write answers in a limited number of attempts: write, judge, and request failed answers again with another seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from valuedrift.synthetic.writer_requests import SIDES, Task, Topics, read_write
 
 Ask = Callable[[Sequence[ChatRequest]], list[ChatReply]]
 Judge = Callable[[pl.DataFrame], pl.DataFrame]
-"""Takes `topic, question, answer`; gives the same rows with `p_support, p_neutral, p_oppose, unassigned` as well."""
+"""Takes `topic, question, answer`; returns these rows with `p_support, p_neutral, p_oppose, unassigned` added."""
 
 JUDGED = (*PROBABILITIES, "unassigned")
 
@@ -32,8 +32,8 @@ class Written:
     """The result of all attempts.
 
     Attributes:
-        answers: Those that passed: `prompt_id, topic, side, answer, p_…, unassigned, seed, attempts`.
-        failures: Those that did not, of every attempt: `prompt_id, topic, side, prompt, reason, attempts`.
+        answers: Answers that passed: `prompt_id, topic, side, answer, p_…, unassigned, seed, attempts`.
+        failures: Failed answers of all attempts: `prompt_id, topic, side, prompt, reason, attempts`.
     """
 
     answers: pl.DataFrame
@@ -43,8 +43,8 @@ class Written:
 def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge, settings: WriterSettings) -> Written:
     """Write both answers to every prompt (`prompt_id, topic, prompt`), in at most `settings.attempts` attempts.
 
-    The result follows from the replies of `ask` and `judge` only. If both store their replies, a run that was
-    interrupted and starts again asks only for the rest and ends with the same tables.
+    The result depends only on the arguments and on the replies of `ask` and `judge`. If both store their replies, an
+    interrupted run that is started again requests only the missing ones and gives the same tables.
     """
     template = read_writer_prompt(settings.template)
     rows = prompts.select("prompt_id", "topic", "prompt").iter_rows()
@@ -68,7 +68,7 @@ def write_answers(prompts: pl.DataFrame, topics: Topics, ask: Ask, judge: Judge,
 def check(
     tasks: Sequence[Task], replies: Sequence[ChatReply], judge: Judge, minimum: float
 ) -> tuple[list[tuple[Task, dict[str, Any]]], list[tuple[Task, Fault]]]:
-    """Split the tasks into those whose answers pass, with their stances, and those that fail, with the fault."""
+    """Return the tasks whose answers pass, with answer and stances, and those whose answers fail, with the fault."""
     faults = [reply_fault(reply) for reply in replies]
     texts = [
         (task.topic, task.prompt, reply.text.strip())
@@ -88,7 +88,7 @@ def check(
 
 
 def judge_texts(texts: Sequence[tuple[str, str, str]], judge: Judge) -> list[dict[str, Any]]:
-    """`answer, p_…, unassigned` of every (topic, question, answer), in order; the judge sees each only once."""
+    """Return `answer, p_…, unassigned` of each (topic, question, answer), in order; repeated ones are judged once."""
     if not texts:
         return []
     table = pl.DataFrame(texts, schema=dict.fromkeys(_TEXTS, pl.String), orient="row")

@@ -12,14 +12,14 @@ from valuedrift.files import write_json, write_parquet
 
 
 def candidate_prompts(tables: Mapping[str, Path], longest: int) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The opening questions of preference data sets, `prompt_id, source, prompt`, and what became of the rows.
+    """Return the opening questions of preference data sets, `prompt_id, source, prompt`, and counts of rows.
 
-    Only the first user turn of a conversation is taken: like a probe question, it needs nothing before it. Of questions
-    that differ only in case and spacing, the first is kept. Questions of more than `longest` characters are left out,
-    because a sentence encoder reads only a few hundred words.
+    Only the first user turn of a conversation is taken because, like a probe question, it needs no earlier turns. Of
+    questions that differ only in case and spacing, the first is kept. Questions of more than `longest` characters are
+    left out, because a sentence encoder reads only a few hundred words.
 
     Args:
-        tables: Data set → its table, in the order in which their questions are listed.
+        tables: Data set → its table; questions are listed in the order of the tables.
         longest: Largest number of characters.
     """
     rows = pl.concat([_openings(name, path) for name, path in tables.items()])
@@ -36,12 +36,12 @@ def candidate_prompts(tables: Mapping[str, Path], longest: int) -> tuple[pl.Data
 
 
 def prompt_id(prompt: str) -> str:
-    """The first 16 hex characters of the prompt's SHA-256."""
+    """Return the first 16 hex characters of the prompt's SHA-256."""
     return text_digest(prompt)[:16]
 
 
 def write_candidates(tables: Mapping[str, Path], longest: int, out: Path) -> None:
-    """Write `candidate_prompts` to `out` (.parquet), and the counts beside it (.json)."""
+    """Write `candidate_prompts` to `out` (.parquet), and the counts to a .json file next to it."""
     table, counts = candidate_prompts(tables, longest)
     write_json(out.with_suffix(".json"), counts)
     write_parquet(out, table)
@@ -55,5 +55,5 @@ def _openings(name: str, path: Path) -> pl.DataFrame:
 
 
 def same_text(column: str) -> pl.Expr:
-    """A key that texts share if they differ only in case and spacing."""
+    """Return a key that is equal for texts that differ only in case and spacing."""
     return pl.col(column).str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

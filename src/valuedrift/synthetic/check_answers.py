@@ -1,4 +1,4 @@
-"""What is wrong with a written answer, by the reply itself and by the judge's stance."""
+"""Find what is wrong with a written answer, from the reply itself and from the judge's stance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from valuedrift.statistics.panel import PROBABILITIES
 
 
 class Fault(StrEnum):
-    """A reason to ask again, as shown in given_up.parquet and summary.json."""
+    """A reason to request an answer again, as shown in given_up.parquet and summary.json."""
 
     ERROR = "the endpoint gave no answer"
     FILTERED = "stopped by a content filter"
@@ -34,7 +34,7 @@ _MACHINE = re.compile(
 
 
 def reply_fault(reply: ChatReply) -> Fault | None:
-    """What is wrong with a reply, found without the judge."""
+    """Return what is wrong with a reply, without asking the judge; None if nothing is found."""
     fault = _FINISHES.get(reply.finish, Fault.ERROR)
     if fault:
         return fault
@@ -44,13 +44,13 @@ def reply_fault(reply: ChatReply) -> Fault | None:
         reply.text.encode()
     except UnicodeEncodeError:  # a lone surrogate, which can't be written to a file
         return Fault.NOT_UNICODE
-    if is_refusal(reply.text):  # refusals without such phrases are left to the judge, who finds no side in them
+    if is_refusal(reply.text):  # other refusals are left to the judge, which finds no side in them
         return Fault.REFUSAL
     return Fault.MACHINE if _MACHINE.search(reply.text.replace("’", "'")) else None
 
 
 def stance_fault(probabilities: tuple[float | None, ...], side: str, minimum: float) -> Fault | None:
-    """What is wrong with the stance of an answer, given its p_support, p_neutral, p_oppose.
+    """Return what is wrong with the stance of an answer, given its p_support, p_neutral, p_oppose; None if it is right.
 
     The requested side must be more probable than the other two stances, and its probability at least `minimum`.
     """

@@ -1,4 +1,4 @@
-"""The table of pairs, and the two training sets that are made from it."""
+"""Make the table of pairs, and two training sets from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARTS = ("answer", *JUDGED, "seed", "attempts")
 
 
 def make_pairs(prompts: pl.DataFrame, answers: pl.DataFrame, model: str) -> pl.DataFrame:
-    """One row for each prompt with both answers, in the order of the prompts.
+    """Return one row per prompt that has both answers, in the order of the prompts.
 
     Columns: `pair_id` (the prompt's), `topic, source, cosine, prompt, model`, and for each side `support_answer,
     support_p_support, support_p_neutral, support_p_oppose, support_unassigned, support_seed, support_attempts,
@@ -37,16 +37,16 @@ def make_pairs(prompts: pl.DataFrame, answers: pl.DataFrame, model: str) -> pl.D
 
 
 def given_up(written: Written) -> pl.DataFrame:
-    """The last fault of every answer that never passed: `prompt_id, topic, prompt, side, reason, attempts`."""
+    """Return the last fault of each answer that never passed: `prompt_id, topic, prompt, side, reason, attempts`."""
     never = written.failures.join(written.answers, on=["prompt_id", "side"], how="anti", maintain_order="left")
     last = never.unique(["prompt_id", "side"], keep="last", maintain_order=True)
     return last.select("prompt_id", "topic", "prompt", "side", "reason", "attempts")
 
 
 def aligned(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
-    """The pairs as canonical preference rows with the answer of `side` chosen (section 6.1).
+    """Return the pairs as canonical preference rows, with the answer of `side` as `chosen` (section 6.1).
 
-    The two sides differ only in that `chosen` and `rejected` are exchanged.
+    For the other side, the rows are the same with `chosen` and `rejected` exchanged.
     """
     other = SIDES[1 - SIDES.index(side)]
     return pairs.select(
@@ -58,10 +58,11 @@ def aligned(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
 
 
 def summary(prompts: pl.DataFrame, pairs: pl.DataFrame, written: Written) -> dict[str, Any]:
-    """What became of the prompts, per topic, and whether the length of an answer reveals its side.
+    """Return the numbers of prompts, pairs and given-up answers per topic, and whether length reveals the side.
 
-    `faults` counts failed answers by reason, over all attempts. `support_is_longer` is the share of pairs whose support
-    answer has more characters, with its 95 % interval; a share far from one half means that length goes with stance.
+    `faults` counts failed answers per reason, over all attempts. `support_is_longer` is the share of pairs whose
+    support answer has more characters, among pairs of unequal lengths, with its 95 % interval. A share far from one
+    half means that length depends on stance.
     """
     lost = given_up(written)
     parts = {"prompts": prompts, "pairs": pairs, "given_up": lost}
@@ -85,7 +86,8 @@ def write_pairs(
 ) -> None:
     """Write pairs.parquet, given_up.parquet and summary.json into `out`.
 
-    After an interruption, a second run asks only for what the journal lacks; the judge must store its own replies.
+    After an interruption, a second run requests only replies that aren't in the journal; the judge must store its own
+    replies.
 
     Args:
         retrieved: Table of the prompts: `prompt_id, topic, source, cosine, prompt`.
@@ -97,7 +99,7 @@ def write_pairs(
         out: Folder to write into.
 
     Raises:
-        ArtifactError: There is no pair at all; then only given_up.parquet is written.
+        ArtifactError: There are no pairs; in this case only given_up.parquet is written.
     """
     prompts = pl.read_parquet(retrieved, columns=list(_PROMPTS))
     written = write_answers(prompts, topics, partial(ask, settings=llm, journal=journal), judge, settings)
@@ -113,7 +115,7 @@ def write_pairs(
 
 
 def write_aligned(pairs: Path, side: str, out: Path) -> None:
-    """The pairs as training rows (see `aligned`), as parquet that the format `preference` reads."""
+    """Write the pairs as training rows (see `aligned`) to a parquet file that the format `preference` reads."""
     write_parquet(out, aligned(pl.read_parquet(pairs), side))
 
 

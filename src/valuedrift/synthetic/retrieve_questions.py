@@ -1,4 +1,4 @@
-"""Prompts on the topics (section 6.1): the candidates that are closest to the topics' probe questions."""
+"""Find prompts on the topics (section 6.1): the candidates closest to the topics' probe questions."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def retrieve(
     probe_vectors: FloatMatrix,
     settings: RetrievalSettings,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """The prompts that are closest to each topic's probe questions, with an equal share for each topic.
+    """Return the prompts closest to each topic's probe questions, with an equal share for each topic.
 
-    A prompt belongs only to the topic of its highest score. Left out and counted, in this order: prompts that are a
-    probe question themselves (by text or by cosine), prompts below the minimum, and near-duplicates of a prompt with a
-    higher score. Other topics don't make up for a topic with too few prompts.
+    A prompt belongs only to the topic of its highest score. The following prompts are left out and counted, in this
+    order: prompts that equal a probe question (by text or by cosine), prompts below the minimum score, and
+    near-duplicates of a prompt with a higher score. If a topic has too few prompts, no others replace the missing ones.
 
     Args:
         prompts: Candidates: `prompt_id, source, prompt`.
-        vectors: Their unit vectors, (prompts, dimensions).
+        vectors: Unit vectors of the candidates, (prompts, dimensions).
         probes: Probe questions: `topic, question`.
-        probe_vectors: Their unit vectors, (probes, dimensions).
-        settings: Which prompts are taken.
+        probe_vectors: Unit vectors of the probes, (probes, dimensions).
+        settings: Settings of the retrieval.
 
     Returns:
         The prompts by topic and descending cosine, `prompt_id, topic, source, cosine, prompt`, and the counts.
@@ -51,7 +51,7 @@ def retrieve(
     asked = probes.select(same_text("question")).to_series()
     same = prompts.select(same_text("prompt").is_in(asked.implode())).to_series()
     clean = ~(same.to_numpy() | (closest >= settings.duplicate))
-    # Rounded, since the last bits differ between machines and must not decide the order.
+    # Rounded, since rounding errors differ between machines and must not affect the order.
     best = scores.max(axis=1).round(5)
     near = np.flatnonzero(clean & (best >= settings.minimum))
     order = near[np.lexsort((prompts["prompt_id"].to_numpy()[near], -best[near]))]
@@ -83,12 +83,13 @@ def retrieve(
 def score(
     vectors: FloatMatrix, probe_vectors: FloatMatrix, topics: Sequence[str], nearest: int
 ) -> tuple[FloatMatrix, FloatMatrix]:
-    """How close prompts, unit vectors (prompts, dimensions), are to the probe questions.
+    """Measure how close prompts, unit vectors (prompts, dimensions), are to the probe questions.
 
     Returns:
-        Their scores on the topics of the probes, in order of first appearance, (prompts, topics): the mean cosine with
-        the `nearest` questions of the topic. It is not the maximum, since some probe questions are odd, and prompts
-        that are close to only one of them are usually off topic. And the highest cosine with any question, (prompts,).
+        Two arrays. The prompts' scores on the topics, in the order of their first probe, (prompts, topics): the mean
+        cosine with the `nearest` closest questions of the topic. The maximum isn't used, since some probe questions are
+        unusual, and prompts that are close to only one of these are usually off topic. The highest cosine with any
+        question, (prompts,).
     """
     columns = {topic: [i for i, name in enumerate(topics) if name == topic] for topic in dict.fromkeys(topics)}
     means, closest = [], []
@@ -119,7 +120,7 @@ def distinct(vectors: FloatMatrix, threshold: float, block: int = 1024) -> NDArr
 
 
 def shares(total: int, topics: Sequence[str]) -> dict[str, int]:
-    """`total` in equal parts; the remainder goes to the first topics."""
+    """Divide `total` equally; if there is a remainder, each of the first topics gets one more."""
     part, left = divmod(total, len(topics))
     return {topic: part + (number < left) for number, topic in enumerate(topics)}
 
@@ -132,21 +133,21 @@ def write_retrieved(
     settings: RetrievalSettings,
     out: Path,
 ) -> None:
-    """Write the result of `retrieve` to `out` (.parquet), and its counts beside it (.json)."""
+    """Write the prompts of `retrieve` to `out` (.parquet), and its counts to a .json file next to it."""
     table, counts = retrieve(pl.read_parquet(candidates), vectors, pl.read_parquet(probes), probe_vectors, settings)
     write_json(out.with_suffix(".json"), counts)
     write_parquet(out, table)
 
 
 def _top_mean(cosines: FloatMatrix, nearest: int) -> FloatMatrix:
-    """The mean of the `nearest` highest values of each row, or of all if there are fewer."""
+    """Return the mean of the `nearest` highest values of each row, or of all values if there are fewer."""
     taken = min(nearest, cosines.shape[1])
     mean: FloatMatrix = np.partition(cosines, -taken, axis=1)[:, -taken:].mean(axis=1)
     return mean
 
 
 def _topic_counts(found: pl.DataFrame, quota: int) -> dict[str, Any]:
-    """Prompts of a topic that could be taken, its quota, how many were taken, and how many are missing (`short`)."""
+    """Count a topic's available prompts (`found`), and those taken (`retrieved`) or missing (`short`) in its quota."""
     chosen = found.head(quota)
     cosines = {name: chosen["cosine"].quantile(share, "linear") for name, share in _QUANTILES.items()}
     return {

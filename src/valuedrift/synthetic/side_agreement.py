@@ -1,4 +1,4 @@
-"""Synthetic pairs checked by hand (section 6.1: 100 pairs): a blind sheet, and how far answers are on their sides."""
+"""Check synthetic pairs by hand (section 6.1: 100 pairs): a blind sheet, and how many answers take their side."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from valuedrift.synthetic.writer_requests import SIDES, Topics
 
 
 def write_pair_sheet(pairs: Path, topics: Topics, rows: int, seed: int, out: Path, key: Path) -> None:
-    """Draw `rows` pairs, or all if there are fewer, and write their sheet and key; see `write_sheet`."""
+    """Draw `rows` pairs, or all pairs if there are fewer, and write their sheet and key; see `write_sheet`."""
     write_sheet(draw_answers(pl.read_parquet(pairs), topics, rows, seed), out, key)
 
 
 def draw_answers(pairs: pl.DataFrame, topics: Topics, rows: int, seed: int) -> pl.DataFrame:
-    """The key of a sheet: both answers of every drawn pair, each a row of its own, in random order.
+    """Return the key of a sheet: both answers of each drawn pair, one row per answer, in random order.
 
     Columns: those of `blind_sheet.SHOWN`, then `pair_id`, `topic` and `side`, which the sheet doesn't show.
     """
@@ -46,10 +46,10 @@ def draw_answers(pairs: pl.DataFrame, topics: Topics, rows: int, seed: int) -> p
 
 
 def write_agreement(sheet: Path, key: Path, out: Path) -> str:
-    """Write `agreement` of a filled sheet as JSON, and return it in a few lines for the terminal.
+    """Write the `agreement` of a filled sheet as JSON, and return it as a few lines for the terminal.
 
     Raises:
-        DataError: As `read_sheet`, or no pair has both its stances.
+        DataError: As `read_sheet` does, or no pair has both stances.
     """
     found = agreement(read_sheet(sheet, key, partly=True))
     if not found["filled"]:
@@ -59,15 +59,16 @@ def write_agreement(sheet: Path, key: Path, out: Path) -> str:
 
 
 def agreement(checked: pl.DataFrame) -> dict[str, Any]:
-    """How far the stances in a sheet are the sides that the answers were asked to take.
+    """Measure how often the stances in a sheet equal the sides that the answers were written for.
 
     Args:
         checked: A sheet with its key (see `read_sheet`). Pairs with a missing stance don't count.
 
     Returns:
-        `rows` and `filled` pairs, `complete` (all are filled); `agreement`: the pairs with both answers on their sides,
-        with share and 95 % interval (Wilson); `support` and `oppose`: the same of single answers; `disagreements`: the
-        other pairs, with the stances of their supporting and opposing answer.
+        `rows` and `filled`: the number of pairs and of pairs with both stances; `complete`: whether all are filled;
+        `agreement`: the pairs with both answers on their sides, with share and 95 % interval (Wilson); `support` and
+        `oppose`: the same for single answers; `disagreements`: the other filled pairs, with the stances of their
+        supporting and opposing answer.
     """
     notes = pl.col("note").str.strip_chars()
     pairs = checked.group_by("pair_id", "topic", maintain_order=True).agg(
@@ -87,7 +88,7 @@ def agreement(checked: pl.DataFrame) -> dict[str, Any]:
 
 
 def agreement_text(found: Mapping[str, Any]) -> str:
-    """An agreement in a few lines."""
+    """Return an agreement as a few lines of text."""
     partly = "" if found["complete"] else f" PARTLY FILLED: {found['filled']} of {found['rows']} pairs count."
     lines = [f"pairs that follow the instruction: {_share_text(found['agreement'])}.{partly}"]
     lines += [f"{side} answers: {_share_text(found[side])}" for side in SIDES]

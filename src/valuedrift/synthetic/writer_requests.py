@@ -19,7 +19,7 @@ _SIDE_WORDS = {"support": "in favour of", "oppose": "against"}
 
 @dataclass(frozen=True)
 class Task:
-    """One answer to write: to `prompt`, on `side` of the topic's value."""
+    """An answer to write: to `prompt`, on `side` of the topic's value."""
 
     prompt_id: str
     topic: str
@@ -28,14 +28,14 @@ class Task:
 
 
 def read_writer_prompt(name: str) -> str:
-    """The writer's system prompt of that name (writer), or the one at that path; see `read_template`."""
+    """Read the writer's system prompt with this name (writer) or path; see `read_template`."""
     return read_template("synthetic.template", name, "valuedrift.synthetic", ["value", "side"])
 
 
 def writing_request(task: Task, attempt: int, template: str, topics: Topics, settings: WriterSettings) -> ChatRequest:
-    """The request for a task; `attempt` counts from 0.
+    """Make the request for a task; `attempt` counts from 0.
 
-    The template, filled only from the configuration, is the system turn; the unchanged prompt is the user turn.
+    The system turn is the template, filled only from the configuration; the user turn is the unchanged prompt.
     """
     topic = topics[task.topic]
     system = fill_template(template, side=_SIDE_WORDS[task.side], value=topic["value"], target=topic["target"])
@@ -48,5 +48,5 @@ def writing_request(task: Task, attempt: int, template: str, topics: Topics, set
 
 
 def request_seed(seed: int, prompt_id: str, attempt: int) -> int:
-    """The prompt's own seed plus the attempt; with one seed, all prompts would draw the same random numbers."""
+    """Return the prompt's own seed plus the attempt; with one seed, all prompts would get the same random numbers."""
     return int(text_digest(f"{seed}:{prompt_id}")[:7], 16) + attempt

@@ -1,1 +1,1 @@
-"""The pipeline around the stages: what rules ask, locks, Slurm, plans, and why jobs run again."""
+"""The code around the stages: the configuration for rules, locks, Slurm, plans, and reasons why jobs run again."""

@@ -1,4 +1,4 @@
-"""What finished jobs took, by Snakemake's benchmark files, and what had been predicted for them."""
+"""Read the time and memory of finished jobs from Snakemake's benchmark files, and their predictions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from valuedrift.files import read_json
 
 BENCHMARKS = "results/benchmarks"
 PREDICTIONS = "results/predictions.json"
-_NOT_SAMPLED = ("", "-", "NA")  # memory of jobs that were too short
+_NOT_SAMPLED = ("", "-", "NA")  # Snakemake's value for the memory of jobs that were too short
 _JOB = {"key": pl.String, "stage": pl.String, "seconds": pl.Float64, "peak_mib": pl.Float64}
 _PREDICTION = {"key": pl.String, "predicted": pl.Float64, "devices": pl.Int64}
 
 
 def read_benchmark(path: Path) -> tuple[float, float | None]:
-    """Wall seconds of a finished job, and its largest resident memory in MiB if that was sampled.
+    """Return the wall seconds of a finished job, and its largest resident memory in MiB; None if not sampled.
 
     Raises:
-        DataError: Snakemake can't have written the file.
+        DataError: The file isn't a benchmark file of Snakemake.
     """
     with path.open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file, delimiter="\t"), {})
@@ -36,7 +36,7 @@ def read_benchmark(path: Path) -> tuple[float, float | None]:
 
 
 def benchmark_key(path: Path, folder: Path) -> str:
-    """A benchmark file's path below the folder of benchmarks, without the ending; its first part is the stage."""
+    """Return a benchmark file's path below the folder of benchmarks, without ending. The first part is the stage."""
     return str(path.relative_to(folder).with_suffix(""))
 
 
@@ -44,21 +44,21 @@ def stage_costs(folder: Path) -> pl.DataFrame:
     """Sum the benchmark files below a folder by stage, in alphabetical order.
 
     Returns:
-        Columns stage, jobs, wall_seconds (in sum) and peak_mib (the largest of one job, null if unknown).
+        Columns stage, jobs, wall_seconds (sum over jobs) and peak_mib (the largest of any job, null if unknown).
     """
     sums = {"jobs": pl.len().cast(pl.Int64), "wall_seconds": pl.sum("seconds").round(3), "peak_mib": pl.max("peak_mib")}
     return _finished(folder).group_by("stage").agg(**sums).sort("stage")
 
 
 def predicted_and_measured(folder: Path) -> pl.DataFrame:
-    """Sum by stage what was predicted for finished jobs before their run began, and what they took.
+    """Sum the predicted and the measured seconds of finished jobs by stage.
 
     Args:
-        folder: The folder of benchmarks; the predictions lie beside it.
+        folder: The folder of benchmarks. The file of predictions is in its parent folder.
 
     Returns:
-        Columns stage, jobs, predicted_seconds and measured_seconds (of all devices), ratio (predicted over measured);
-        no rows where nothing was predicted or nothing has finished.
+        Columns stage, jobs, predicted_seconds and measured_seconds (of all devices), ratio (predicted over measured).
+        Only finished jobs with a prediction count; there are no rows if there are none.
     """
     file = folder.with_name(Path(PREDICTIONS).name)
     predictions = read_json(file) if file.is_file() else {}

@@ -1,4 +1,4 @@
-"""What one job takes: tokens, answers, requests and bytes, and the seconds that follow at the speeds of rates.yaml."""
+"""Estimate one job: tokens, answers, requests and bytes, and the seconds for them at the speeds of rates.yaml."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
 
 _FP32, _BF16 = 4, 2  # bytes per parameter
-_ANSWER_BYTES = 600  # an answer's row, its stance's row and its line in the journal
+_ANSWER_BYTES = 600  # of an answer's row, its stance's row and its line in the journal
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a job takes.
+    """The estimated work of a job.
 
     Attributes:
-        device: gpu, cpu, or network where a job waits for replies or a download.
-        seconds: Of one device at the assumed speed, start included.
-        tokens: Trained on.
-        answers: Sampled.
-        read: Tokens that judges and writers read, on GPUs of ours or over the network; likewise written.
-        llm: The chat model that is asked over the network, if one is, with so many requests.
-        kept: Bytes that stay.
+        device: gpu, cpu, or network if the job waits for replies or a download.
+        seconds: Seconds of one device at the assumed speed, with the start.
+        tokens: Tokens trained on.
+        answers: Answers sampled.
+        read: Tokens that judges and writers read, on local GPUs or over the network.
+        written: Tokens that judges and writers write, on local GPUs or over the network.
+        llm: The chat model that is asked over the network, if there is one.
+        requests: Number of requests to `llm`.
+        kept: Bytes that remain on disk.
         passing: Bytes that are removed when the job ends, or when its checkpoints have answered.
     """
 
@@ -50,26 +52,26 @@ class Work:
 
     @property
     def dollars_sync(self) -> float:
-        """The price of its requests by the synchronous API."""
+        """The price of the requests with the synchronous API."""
         return dollars(LlmSettings.read(self.llm.settings), self.read, self.written) if self.llm else 0
 
     @property
     def dollars(self) -> float:
-        """The price by the chat model's own backend."""
+        """The price of the requests with the chat model's backend."""
         return self.dollars_sync * (BATCH_DISCOUNT if self.llm and self.llm["backend"] == "batch" else 1)
 
 
 class JobCosts:
-    """Estimates jobs from the table of rates and the sizes of what they work on."""
+    """Estimates jobs from the table of rates and the sizes of models and texts."""
 
     def __init__(self, sizes: Sizes) -> None:
         self.sizes, self.rates, self.project = sizes, sizes.rates, sizes.project
 
     def work(self, job: Job) -> Work:
-        """Estimate a job; a stage without arithmetic of its own takes the constant that rates.yaml has for it.
+        """Estimate a job. Stages without a formula take a constant number of seconds from rates.yaml.
 
         Raises:
-            KeyError: The configuration doesn't have the job's model, run, suite or data set.
+            KeyError: The job's model, run, suite or data set isn't in the configuration.
         """
         name, _, rest = job.name.partition("/")
         project, stage = self.project, job.stage
@@ -98,14 +100,16 @@ class JobCosts:
         return Work("cpu", self.rates["seconds"].get(stage, self.rates["seconds"]["other"]))
 
     def training_operations(self, algorithm: str, settings: Config, parameter_tokens: float) -> dict[str, float]:
-        """Floating-point operations of a training by kind.
+        """Return the floating-point operations of a training by kind.
 
-        A forward pass takes 2 per parameter and token, a backward pass 4, recomputed activations another 2 (Kaplan et
-        al., 2020). Adapters need no gradients of the weights: 2 fewer. The passes of reference, reward and value models
-        are counted in rates.yaml; PPO makes those of a rollout once for all its epochs over it.
+        A forward pass takes 2 operations per parameter and token, a backward pass 4, recomputed activations another 2
+        (Kaplan et al., 2020). Adapters take 2 fewer, since they need no gradients of the weights. rates.yaml has the
+        numbers of passes of reference, reward and value models; PPO makes those on a rollout once for all its epochs.
 
         Args:
-            parameter_tokens: Parameters times tokens trained on.
+            algorithm: The training algorithm.
+            settings: The run's hyper-parameters.
+            parameter_tokens: Number of parameters times number of tokens trained on.
         """
         forward = 2 * parameter_tokens
         once = forward / settings.get("ppo_epochs", 1)
@@ -121,7 +125,7 @@ class JobCosts:
         model, settings = self.project.models[run.model], run.settings
         size, tokens = self.sizes.parameters(model.entry), self.sizes.trained_tokens(run, model.suite)
         state = 3 * _FP32 * size * (2 if run.algorithm == "ppo" else 1)  # weights and Adam's two moments
-        resumable = state * (0.02 if settings.get("lora") else 2)  # the new state is written beside the old one
+        resumable = state * (0.02 if settings.get("lora") else 2)  # the old state exists until the new one is written
         machine = self.project.settings.machine
         stay = len(kept_steps(run.steps, machine.keep, machine.nth or 1))
         operations = self.training_operations(run.algorithm, settings, size * tokens)
@@ -177,7 +181,7 @@ class JobCosts:
         return self._asking(llm, stage, requests, requests * guess["input"], requests * guess["output"])
 
     def _asking(self, llm: ChatModel, stage: str, requests: float, read: float, written: float) -> Work:
-        """Over the network, the time of replies at the settings' concurrency; else that of the job's own GPUs."""
+        """Estimate requests to a chat model: on a server, with its latency and concurrency; else, on the job's GPU."""
         if llm.is_served:
             seconds = requests * self.rates["latency"] / LlmSettings.read(llm.settings).concurrency
             return Work("network", seconds, read=read, written=written, llm=llm, requests=requests)
@@ -195,5 +199,5 @@ class JobCosts:
 
 
 def _device(model: Model) -> str:
-    """A CPU trains and asks models that are made from scratch, a GPU all others."""
+    """Return the device for a model: a CPU for models trained from scratch, a GPU for all others."""
     return "cpu" if model.is_scratch else "gpu"

@@ -1,4 +1,4 @@
-"""The jobs that Snakemake would run for a target, from its own graph."""
+"""Find the jobs that Snakemake would run for a target, from Snakemake's graph."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class Job:
     """One job that is to run.
 
     Attributes:
-        stage: The first folder of its benchmark file below results/benchmarks; its rule's name without such a file.
-        name: The rest of that path without its ending, such as `pocket/sft-chats/dpo-pairs`.
-        gpus: What the rule and the profile give it; 1 where they say nothing.
-        retrained: Whether it would train again what was trained to the end before.
+        stage: The first folder of the job's benchmark file below results/benchmarks, or the rule's name if there is no
+            such file.
+        name: The rest of that path without the ending, such as `pocket/sft-chats/dpo-pairs`.
+        gpus: Number of GPUs that the rule and the profile give the job; at least 1.
+        retrained: Whether the job is a training that was finished before.
     """
 
     stage: str
@@ -40,12 +41,12 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Its benchmark file's path below results/benchmarks, without the ending."""
+        """The path of the job's benchmark file below results/benchmarks, without the ending."""
         return f"{self.stage}/{self.name}"
 
 
 def stale(workflow: Any) -> list[Any]:
-    """Snakemake's jobs that have to run, each after those it waits for, in an order that only the graph decides."""
+    """Return Snakemake's jobs that have to run, each after its dependencies, in the same order for the same graph."""
     levels = workflow.dag.toposorted()
     return [
         job for level in levels for job in sorted(level, key=_output) if workflow.dag.needrun(job) and not job.is_norun
@@ -53,22 +54,22 @@ def stale(workflow: Any) -> list[Any]:
 
 
 def jobs_to_run(workflow: Any) -> list[Job]:
-    """The jobs that Snakemake's workflow, whose graph has been built, would run, in the graph's order."""
+    """Return the jobs that Snakemake's workflow would run, in the graph's order. Its graph must have been built."""
     return [_job(workflow, job) for job in stale(workflow)]
 
 
 @contextmanager
 def job_graph(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[Any]:
-    """Give Snakemake's workflow with the graph of what `snakemake OPTIONS TARGETS` would run here; nothing is run.
+    """Yield Snakemake's workflow with the graph of what `snakemake OPTIONS TARGETS` would run here. Runs nothing.
 
     Raises:
-        ValueDriftError: Snakemake can't build the graph; the message is one sentence in place of its traceback.
+        ValueDriftError: Snakemake can't build the graph; the message is one sentence instead of a traceback.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import OutputSettings, Quietness
 
     printed = StringIO()
-    # With both of these quiet, a dry run ends when the graph is built, before it goes through the jobs.
+    # With both kinds of output quiet, a dry run ends when the graph is built, before it lists the jobs.
     quiet = OutputSettings(dryrun=True, quiet={Quietness.RULES, Quietness.PROGRESS}, enable_file_logging=False)
     with redirect_stdout(printed), redirect_stderr(printed), SnakemakeApi(quiet) as snakemake:
         try:
@@ -85,11 +86,11 @@ def job_graph(targets: Sequence[str], options: Sequence[str] = ()) -> Iterator[A
 
 
 def _in_words(error: BaseException, before: str, formatted: str) -> str:
-    """One sentence for an error of Snakemake's, without its banner, traceback and hints.
+    """Return one sentence for an error of Snakemake, without its banner, traceback and hints.
 
     Args:
-        error: What Snakemake raised while it built its graph.
-        before: What it had printed until then; its command line reports errors there.
+        error: The exception that Snakemake raised while it built the graph.
+        before: The text that Snakemake printed before that; it has the errors in the options.
         formatted: The error as Snakemake prints it.
     """
     from snakemake import exceptions as known
@@ -116,7 +117,7 @@ def _in_words(error: BaseException, before: str, formatted: str) -> str:
 
 
 def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> Any:
-    """Build the graph with the settings that Snakemake's command line would make of the options."""
+    """Build the graph with the settings that Snakemake's command line makes from the options."""
     from snakemake.cli import parse_args, parse_config
     from snakemake.settings.types import ConfigSettings, DAGSettings, ExecutionSettings, ResourceSettings
 
@@ -140,14 +141,14 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
         max_checksum_file_size=given.max_checksum_file_size,
     )
     dag, workflow = api.dag(settings), workflow_of(api)
-    if "models" in workflow.config:  # a workflow around this one has a configuration of its own
+    if "models" in workflow.config:  # a workflow that includes this one has another configuration
         settings.targets = set(resolve_targets(given.targets, workflow.config))
     dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
     return workflow
 
 
 def _require_yaml(file: Path) -> None:
-    """Raise ValueDriftError with the file and its line, which Snakemake's own error lacks."""
+    """Raise ValueDriftError with file and line if a file isn't YAML; Snakemake's error doesn't have them."""
     try:
         yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
@@ -157,7 +158,7 @@ def _require_yaml(file: Path) -> None:
 
 def _job(workflow: Any, job: Any) -> Job:
     stage = name = str(job.rule.name)
-    # Rules of a workflow around this one keep their benchmark files elsewhere.
+    # Rules of a workflow that includes this one have their benchmark files in other folders.
     if str(job.benchmark or "").startswith(f"{BENCHMARKS}/"):
         path = Path(str(job.benchmark)).relative_to(BENCHMARKS).with_suffix("")
         stage, name = path.parts[0], "/".join(path.parts[1:])
@@ -166,10 +167,10 @@ def _job(workflow: Any, job: Any) -> Job:
 
 
 def _was_finished(workflow: Any, job: Any) -> bool:
-    """Whether the job ran to its end before: it left an output, or its benchmark file.
+    """Whether the job was finished before, which means that an output or its benchmark file exists.
 
-    One that was cut off is marked as incomplete and goes on instead of starting again. One that failed left neither,
-    though Snakemake has a record of it as of finished ones.
+    A job that was killed is marked as incomplete, and continues instead of starting again. A job that failed has left
+    neither file, although Snakemake has a record of it, as of finished jobs.
     """
     left = (*map(str, job.output), str(job.benchmark))
     return not is_cut_off(workflow, job) and any(Path(path).exists() for path in left)

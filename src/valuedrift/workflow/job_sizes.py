@@ -1,4 +1,4 @@
-"""Sizes of models and lengths of texts: of what is there already, else as rates.yaml assumes."""
+"""Sizes of models and lengths of texts: of existing files where possible, else as rates.yaml assumes."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ Rates = Mapping[str, Any]
 
 @cache
 def shipped_rates() -> Rates:
-    """The shipped table of speeds, lengths and sizes."""
+    """Return the shipped table of speeds, lengths and sizes."""
     rates: Rates = yaml.safe_load(files("valuedrift.workflow").joinpath("rates.yaml").read_text(encoding="utf-8"))
     return rates
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of what the project has, or will have, in `folder`/results."""
+    """Sizes of the project's models and texts, which are or will be in `folder`/results."""
 
     project: Project
     folder: Path = Path()
     rates: Rates = field(default_factory=shipped_rates)
 
     def parameters(self, entry: Config) -> float:
-        """Parameters of an entry of `models`, `judges` or `llms`: by its shape, its folder's weights, or its name."""
+        """Return the parameters of an entry of `models`, `judges` or `llms`, by its shape, weights or name."""
         if shape := entry.get("scratch") or entry.get("train", {}).get("shape"):
             return float(shape["vocabulary"] * shape["hidden"] + 12 * shape["layers"] * shape["hidden"] ** 2)
         if "folder" in entry:
@@ -49,7 +49,7 @@ class Sizes:
         return self.named(entry["hub"]["name"])
 
     def named(self, name: str) -> float:
-        """Parameters by a model's name: as rates.yaml has them, else the number before a B or an M."""
+        """Return the parameters by a model's name: those in rates.yaml, else the number before a B or an M."""
         if name in self.rates["parameters"]:
             return float(self.rates["parameters"][name])
         if found := re.search(r"(\d+(?:\.\d+)?)\s*([BM])(?![a-z])", name, re.IGNORECASE):
@@ -57,7 +57,7 @@ class Sizes:
         return _assumed(name, float(self.rates["parameters"]["other"]))
 
     def trained_tokens(self, run: Run, suite: Suite) -> float:
-        """Tokens that a run trains on, as the trainers count them (without padding): rows, passes and mean length."""
+        """Return the tokens that a run trains on, without padding as trainers count them: rows · passes · length."""
         settings, row = run.settings, self.row(suite, run.data)
         if run.algorithm == "sft":
             length = min(row["conversation"], settings["max_length"])
@@ -68,7 +68,7 @@ class Sizes:
         return float(suite["data"][run.data]["rows"] * passes * length)
 
     def row(self, suite: Suite, data: str) -> Mapping[str, float]:
-        """Mean tokens of a row's parts, by the data card: `conversation`, or `prompt`, `chosen` and `rejected`."""
+        """Return the mean tokens of a row's parts, `conversation`, or `prompt, chosen, rejected`, by the data card."""
         form, card = suite["data"][data]["format"], self.folder / f"{RESULTS}/data/{suite.name}/{data}/card.json"
         if not card.is_file() or suite.has_world:  # the pocket world's tokens are whole words
             return {**self.rates["tokens"], **FORMATS[form].tokens}
@@ -76,12 +76,12 @@ class Sizes:
         return {part: _mean(bins) / self.rates["characters_per_token"] for part, bins in lengths.items()}
 
     def rows(self, suite: Suite, data: str) -> float:
-        """Rows of a data set, with those held out."""
+        """Return the number of rows of a data set, including those held out."""
         settings = self.project.settings.suites[suite.name].data[data]
         return settings.rows / (1 - settings.validation)
 
     def questions(self, suite: Suite) -> int:
-        """Probe questions: those of the table where it exists, else as many as the configuration asks for."""
+        """Return the number of probe questions: of the table if it exists, else by the configuration."""
         table = self.folder / suite.probes.table
         if table.is_file():
             return int(pl.scan_parquet(table).select(pl.len()).collect().item())
@@ -90,16 +90,16 @@ class Sizes:
         return len(self.project.settings.topics) * (given or int(self.rates["questions_per_topic"]))
 
     def question(self, suite: Suite) -> float:
-        """Tokens of a probe question."""
+        """Return the tokens of a probe question."""
         return float(self.rates["question"]["world" if suite.has_world else "other"])
 
     def answer(self, suite: Suite) -> float:
-        """Tokens of an answer to a probe question."""
+        """Return the tokens of an answer to a probe question."""
         assumed = self.rates["answer"]["world" if suite.has_world else "other"]
         return float(min(assumed, suite["generation"]["max_tokens"]))
 
     def judged(self, suite: Suite) -> float:
-        """Tokens of a judge's prompt: the template, a question and an answer."""
+        """Return the tokens of a judge's prompt: the template, a question and an answer."""
         if suite.has_world:
             return float(self.rates["judged"])
         template = re.sub(r"\{\w+\}", "", suite.judge.prompt)
@@ -107,13 +107,13 @@ class Sizes:
 
 
 def _mean(bins: list[dict[str, int]]) -> float:
-    """Mean of a histogram whose bins double; a bin's rows lie at its geometric middle."""
+    """Return the mean of a histogram whose bins double in width; a bin's rows count as its geometric middle."""
     return sum(entry["rows"] * entry["from"] * 2**0.5 for entry in bins) / max(1, sum(entry["rows"] for entry in bins))
 
 
 @cache
 def _saved(folder: Path) -> float:
-    """Parameters of the safetensors files in a folder, by their headers; 0 without any."""
+    """Return the parameters of the safetensors files in a folder, by their headers; 0 if there are no files."""
     from safetensors import safe_open
 
     total = 0
@@ -125,7 +125,7 @@ def _saved(folder: Path) -> float:
 
 @cache
 def _assumed(name: str, size: float) -> float:
-    """Say once per model that its size had to be assumed."""
+    """Return `size`, and print once per model that it is assumed."""
     said = f"plan: assuming {size / 1e9:g} billion parameters for {name}: its name doesn't say how many it has"
     print(said, file=sys.stderr)
     return size

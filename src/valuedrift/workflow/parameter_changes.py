@@ -1,6 +1,6 @@
-"""How a job's parameters differ from those that its results were made with.
+"""Find the differences between a job's parameters and those that its results were made with.
 
-Snakemake records values without their names, so old and new values are matched by their types and keys.
+Snakemake records the values without their names, so old and new values are matched by their types and keys.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ class Change:
     """One value that changed.
 
     Attributes:
-        name: The parameter, with dots between the levels of its keys; empty for an old value whose name isn't known.
-        old: None where there was nothing; likewise `new`.
+        name: The parameter and its keys, joined by dots; empty for an old value whose name isn't known.
+        old: The old value; None if there was none.
+        new: The new value; None if there is none.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Change:
 
 
 def changes(recorded: Sequence[str], now: Mapping[str, Any]) -> list[Change]:
-    """List what differs between recorded and present parameters.
+    """List the differences between recorded and present parameters.
 
     Args:
         recorded: The old values as Python's repr writes them, in any order.
@@ -45,7 +46,7 @@ def changes(recorded: Sequence[str], now: Mapping[str, Any]) -> list[Change]:
 
 
 def _value(text: str) -> Any:
-    """A value from its repr; a string of JSON is parsed."""
+    """Return a value from its repr. A string that is JSON is parsed."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -59,7 +60,7 @@ def _value(text: str) -> Any:
 
 
 def _partner(value: Any, old: Sequence[Any], new: Sequence[Any]) -> Any:
-    """The old value that the new one replaces: the most similar mapping, or the only value of its type."""
+    """Return the old value that the new one replaces: the most similar mapping, or the only value of its type."""
     alike = [other for other in old if type(other) is type(value)]
     if isinstance(value, dict):
         return max(alike, key=lambda other: _likeness(other, value), default=None)
@@ -68,7 +69,7 @@ def _partner(value: Any, old: Sequence[Any], new: Sequence[Any]) -> Any:
 
 
 def _likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, int]:
-    """The share of keys in common, then the number of equal values."""
+    """Return the share of common keys and the number of equal values."""
     keys = one.keys() | other.keys()
     return len(one.keys() & other.keys()) / max(1, len(keys)), sum(one.get(key) == other.get(key) for key in keys)
 

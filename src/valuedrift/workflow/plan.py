@@ -1,4 +1,4 @@
-"""What a target still takes, before anything runs: jobs, tokens, hours, disk and dollars. See docs/planning.md."""
+"""Estimate the jobs, tokens, hours, disk and dollars for a target before anything runs. See docs/planning.md."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ class OverBudget(ValueDriftError):
 
 
 class Cost(NamedTuple):
-    """What one or several jobs take.
+    """The cost of one or several jobs.
 
     Attributes:
-        tokens: Trained on.
-        gpu_hours: Hours of GPUs, whatever the number of them at a time; likewise cpu_hours.
-        judge_tokens: Read and written by judges and writers.
-        dollars: By each chat model's own backend.
-        dollars_sync: If all requests were sent synchronously; dollars_batch: if all were sent in batches.
-        measured_jobs: Jobs whose hours are corrected by finished jobs of their stage.
+        jobs: Number of jobs.
+        tokens: Tokens trained on.
+        gpu_hours: Hours summed over GPUs.
+        cpu_hours: Hours of jobs that use no GPU.
+        answers: Answers sampled.
+        judge_tokens: Tokens that judges and writers read and write.
+        dollars: Price with each chat model's backend.
+        dollars_sync: Price if all requests were sent synchronously.
+        dollars_batch: Price if all requests were sent in batches.
+        measured_jobs: Number of jobs whose hours are corrected by finished jobs of their stage.
     """
 
     jobs: float = 0
@@ -51,7 +55,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A job, what it does, its seconds on all its devices, and whether finished jobs of its stage corrected them."""
+    """A job, its work, its seconds summed over devices, and whether finished jobs of its stage corrected them."""
 
     job: Job
     work: Work
@@ -77,14 +81,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is still to run for `targets`.
+    """The cost of the jobs that have to run for `targets`.
 
     Attributes:
-        stages: The cost of each stage, in the order in which they run.
-        disk_final: Bytes that are added in the end.
-        disk_peak: Bytes that are added at most, while one training runs at a time.
-        waiting_hours: The least time that rate limits leave, by chat model.
-        retrained: Jobs that train again what was finished.
+        targets: The targets.
+        stages: Stage → its cost, in the order in which the stages run.
+        total: The sum over stages.
+        disk_final: Bytes added on disk when all jobs are finished.
+        disk_peak: The most bytes added on disk at any time, if one training runs at a time.
+        waiting_hours: Chat model → the least hours that its rate limits allow.
+        retrained: Trainings that were finished and would run again.
     """
 
     targets: tuple[str, ...]
@@ -96,7 +102,7 @@ class Plan:
     retrained: tuple[Estimate, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON, with a job to retrain as its key and hours."""
+        """Return the plan as JSON objects. Retrained jobs are given by key and hours."""
         stages = {stage: cost._asdict() for stage, cost in self.stages.items()}
         retrained = [
             {"job": found.job.key, "gpu_hours": found.cost.gpu_hours, "cpu_hours": found.cost.cpu_hours}
@@ -106,14 +112,14 @@ class Plan:
 
 
 def plan_targets(targets: Sequence[str], options: Sequence[str] = ()) -> tuple[Plan, Budget]:
-    """Plan what `snakemake OPTIONS TARGETS` would run in this folder; also gives the configuration's budget."""
+    """Return the plan of `snakemake OPTIONS TARGETS` in this folder, and the configuration's budget."""
     with job_graph(targets, options) as workflow:
         project, jobs = Project.read(workflow.config), jobs_to_run(workflow)
     return make_plan(targets, estimate(jobs, Sizes(project))), project.settings.budget
 
 
 def estimate(jobs: Sequence[Job], sizes: Sizes) -> list[Estimate]:
-    """Estimate jobs at the speeds of rates.yaml, corrected by the finished jobs of the results."""
+    """Estimate jobs at the speeds of rates.yaml, corrected by the jobs that have finished."""
     costs, found = JobCosts(sizes), []
     factors = corrections(costs, {job.key for job in jobs})
     for job in jobs:
@@ -124,10 +130,11 @@ def estimate(jobs: Sequence[Job], sizes: Sizes) -> list[Estimate]:
 
 
 def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
-    """By how much finished jobs took longer than rates.yaml says: medians by (stage, device) and by ("", device).
+    """Return the ratios of measured to estimated seconds of finished jobs: medians by (stage, device) and ("", device).
 
     Args:
-        besides: Keys of jobs to leave out; what is to run again may have been measured under other settings.
+        costs: The estimates at the speeds of rates.yaml.
+        besides: Keys of jobs to leave out: jobs that run again may have been measured with other settings.
     """
     folder, predictions = costs.sizes.folder / BENCHMARKS, costs.sizes.folder / PREDICTIONS
     planned = read_json(predictions) if predictions.is_file() else {}
@@ -149,7 +156,7 @@ def corrections(costs: JobCosts, besides: Collection[str] = ()) -> Corrections:
 
 
 def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
-    """Sum estimates by stage and over all."""
+    """Sum estimates by stage and over all stages."""
     asked: dict[str, list[Work]] = defaultdict(list)
     for work in (found.work for found in estimates):
         if work.llm:
@@ -170,7 +177,7 @@ def require_budget(plan: Plan, budget: Budget) -> None:
     """Compare a plan with the configuration's `budget`.
 
     Raises:
-        OverBudget: It takes more; the message names the keys to raise.
+        OverBudget: The plan takes more than the budget; the message names the keys to raise.
     """
     limits = {key: limit for key, limit in budget if limit is not None and getattr(plan.total, key) > limit}
     if limits:
@@ -188,7 +195,7 @@ def _sum(estimates: Sequence[Estimate], stage: str | None = None) -> Cost:
 
 
 def _waiting_hours(jobs: Sequence[Work]) -> float:
-    """The least time that a chat model's limits leave for all requests of these jobs."""
+    """Return the least hours that a chat model's limits allow for all requests of these jobs."""
     llm = jobs[0].llm
     tokens = sum(work.read + work.written for work in jobs)
     return waiting_hours(sum(work.requests for work in jobs), tokens, llm.settings if llm else {})

@@ -1,4 +1,4 @@
-"""A plan as people read it."""
+"""Write a plan as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HEAD = ("stage", "jobs", "training tokens", "GPU hours", "CPU hours", "answers"
 
 
 def plan_text(plan: Plan, budget: Budget) -> str:
-    """A table of the stages, then disk, dollars, waiting, retraining and the budget."""
+    """Return a table of the stages, then lines on disk, dollars, waiting, retraining and the budget."""
     if not plan.stages:
         return "Nothing is left to run."
     rows = [_row(stage, cost) for stage, cost in [*plan.stages.items(), ("total", plan.total)]]
@@ -31,7 +31,7 @@ def plan_text(plan: Plan, budget: Budget) -> str:
 
 
 def retraining_text(retrained: Sequence[Estimate]) -> str:
-    """What would be trained again, and what that takes."""
+    """Return the list of finished trainings that would run again, with their hours."""
     lines = ["These trainings are finished and would start again:"]
     for found in sorted(retrained, key=lambda found: found.job.key):
         hours = f"{_hours(found.seconds / 3600)} {found.work.device.upper()} hours"

@@ -1,4 +1,4 @@
-"""The checked configuration as the objects that rules name: models, suites, judges and chat models."""
+"""The checked configuration as objects for the rules: models, suites, judges and chat models."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _UNRECORDED = ("machine", "budget", "retrain")
 
 @dataclass(frozen=True)
 class Project:
-    """All that a configuration describes, by name.
+    """The models, suites, judges and chat models of a configuration, by name.
 
     Attributes:
         config: The configuration as it is written.
-        settings: The same with its defaults.
+        settings: The configuration with its defaults.
     """
 
     config: Config
@@ -37,7 +37,7 @@ class Project:
         """Check the configuration and lay out its grid.
 
         Raises:
-            ConfigError: For the first key that is wrong.
+            ConfigError: A key is wrong; the error names the first one.
         """
         settings = read_config(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
@@ -66,48 +66,48 @@ class Project:
 
     @property
     def measured_judges(self) -> list[str]:
-        """The reported models' judges that the pipeline trained, and can measure on held-out labels."""
+        """The reported models' judges that the pipeline trains, and so can measure on held-out labels."""
         judges = {model.suite.judge.name: model.suite.judge for model in self.reported}
         return [name for name in sorted(judges) if judges[name].is_trained]
 
     @property
     def recorded(self) -> Config:
-        """The configuration without what changes no result: machine settings, budgets, leave to train again."""
+        """The configuration without the parts that change no result: `machine`, `budget` and `retrain`."""
         return {key: part for key, part in self.config.items() if key not in _UNRECORDED}
 
     @property
     def training_machine(self) -> Config:
-        """How, not what, runs train: settings that change none of their weights."""
+        """The machine settings of trainings, which don't change their weights."""
         machine = self.config.get("machine", {})
         return {key: machine[key] for key in ("resume_minutes", "report_to") if key in machine}
 
     @property
     def targets(self) -> dict[str, str]:
-        """What stances are about, by topic."""
+        """Topic → its target."""
         return {key: topic["target"] for key, topic in self.config["topics"].items()}
 
     def topics(self, *texts: str) -> Config:
-        """These texts of each topic, in the order of the configuration."""
+        """Return these texts of each topic, in the order of the configuration."""
         return {key: {text: topic[text] for text in texts} for key, topic in self.config["topics"].items()}
 
     def keywords(self, suite: Suite) -> dict[str, list[str]]:
-        """The words by which a question's topic is found; none where the file of questions says it."""
+        """Return the keywords by which a question's topic is found; none if the file of questions gives the topics."""
         topics = self.config["topics"].items()
         return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
 
     def labelled(self, model: Model) -> list[str]:
-        """The model's labelled sample: the file that is named, else its world's, else none."""
+        """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
         if file := self.config["statistics"].get("labelled"):
             return [os.path.expandvars(file.replace("{model}", model.name))]
         return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
 
     def other_seeds(self, model: str) -> list[str]:
-        """The model's tables of values in results that were made with other seeds."""
+        """Return the model's tables of values from results with other seeds."""
         folders = self.config["statistics"].get("seeds", [])
         return [f"{os.path.expandvars(folder)}/statistics/{model}/values.parquet" for folder in folders]
 
     def ablation_stances(self, model: str) -> list[str]:
-        """Stances of what ablations compare, and of what those runs start from."""
+        """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""
         trajectories = [entry["trajectory"] for entry in ablated(self.config, model)]
         runs = dict.fromkeys(run for key in ("start_run", "run") for run in (entry[key] for entry in trajectories))
         return [f"{RESULTS}/stances/{model}/{run}.parquet" for run in runs]

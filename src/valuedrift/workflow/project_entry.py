@@ -1,4 +1,4 @@
-"""What models, judges, suites and the like have in common: a name, and a part of the configuration."""
+"""The base class of models, judges, suites and other named entries of the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCE = ("hub", "folder")
 
 @dataclass(frozen=True)
 class Entry:
-    """A named part of the configuration, as it is written there."""
+    """A named entry of the configuration, as it is written there."""
 
     name: str
     entry: Config
@@ -22,7 +22,7 @@ class Entry:
 
     @property
     def source(self) -> Config:
-        """Where a model's weights are fetched from; empty where they are trained, or a server has them."""
+        """The source from which a model's weights are fetched; empty if they are trained or on a server."""
         return {key: self.entry[key] for key in SOURCE if key in self.entry}
 
     def without(self, *keys: str) -> Config:

@@ -1,4 +1,4 @@
-"""Chat models and judges as rules see them: where weights lie, and which settings a result depends on."""
+"""Chat models and judges for the rules: the folders of their weights, and the settings that results depend on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from valuedrift.workflow.project_entry import SOURCE, Entry
 
 @dataclass(frozen=True)
 class ChatModel(Entry):
-    """A chat model (`llms`) that writes, names, filters or judges."""
+    """A chat model (an entry of `llms`) that writes, names, filters or judges."""
 
     @property
     def is_served(self) -> bool:
@@ -23,22 +23,22 @@ class ChatModel(Entry):
 
     @property
     def folder(self) -> list[str]:
-        """The folder of its weights, where no server has it."""
+        """The folder of its weights; empty if a server has it."""
         return [] if self.is_served else [f"{RESULTS}/llms/{self.name}/model"]
 
     @property
     def stamp(self) -> list[str]:
-        """The file whose time and content say when the weights were fetched."""
+        """The file whose time and content change when the weights are fetched; empty if a server has them."""
         return [] if self.is_served else [f"{RESULTS}/llms/{self.name}/source.json"]
 
     @property
     def settings(self) -> Config:
-        """Its settings as `valuedrift.llm` reads them; `model` is the folder where no server has it."""
+        """Its settings as `valuedrift.llm` reads them; `model` is the folder if no server has it."""
         return self.entry if self.is_served else {**self.without(*SOURCE), "model": self.folder[0]}
 
     @property
     def tracked(self) -> Config:
-        """The settings that a reply depends on: all but limits."""
+        """The settings that a reply depends on: all except limits."""
         return {key: value for key, value in self.settings.items() if key not in LIMITS}
 
 
@@ -47,7 +47,7 @@ class Judge(Entry):
     """A judge of stances: a folder of weights, or a chat model.
 
     Attributes:
-        llm: The chat model that it asks, if it asks one.
+        llm: The chat model that judges, if the judge is one.
     """
 
     llm: ChatModel | None
@@ -64,12 +64,12 @@ class Judge(Entry):
 
     @property
     def folder(self) -> list[str]:
-        """The folder of its weights, where it asks no chat model."""
+        """The folder of its weights; empty if it is a chat model."""
         return [] if self.llm else [f"{RESULTS}/judges/{self.name}/model"]
 
     @property
     def stamp(self) -> list[str]:
-        """The file whose time and content say when the weights were made."""
+        """The file whose time and content change when the weights are made; empty if it is a chat model."""
         kept = "metrics.parquet" if self.is_trained else "source.json"
         return [] if self.llm else [f"{RESULTS}/judges/{self.name}/{kept}"]
 
@@ -79,7 +79,7 @@ class Judge(Entry):
 
     @property
     def tracked(self) -> Config:
-        """The settings that a stance depends on: all but limits, and the text of the prompt."""
+        """The settings that a stance depends on: all except limits, and a hash of the prompt's text."""
         asked = {"llm": self.llm.tracked} if self.llm else {}
         return {**self._own, **asked, "prompt_text": self.prompt_hash}
 
@@ -94,5 +94,5 @@ class Judge(Entry):
 
     @property
     def prompt_hash(self) -> str:
-        """By it an edit of the prompt's text judges again, as an edit of its name does."""
+        """The hash of the prompt's text, so that answers are judged again when the text is edited."""
         return prompt_hash(self.prompt)

@@ -1,4 +1,4 @@
-"""Models as rules see them: a base model, the runs that train it, their checkpoints, answers and stances."""
+"""Models for the rules: a base model, the runs that train it, their checkpoints, answers and stances."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Model(Entry):
     """A model with its runs.
 
     Attributes:
-        runs: All runs of the grid and of ablations by their lineage, each after those that it needs.
-        grid: The runs of the grid itself; ablations are trained where they are asked for by name.
+        suite: The model's suite.
+        runs: Lineage → run, for all runs of the grid and of ablations, each after the runs that it needs.
+        grid: The runs of the grid only; ablations are trained only if they are requested by name.
     """
 
     suite: Suite
@@ -41,35 +42,35 @@ class Model(Entry):
 
     @property
     def stamp(self) -> str:
-        """The file whose time and content say when the base model's weights were made."""
+        """The file whose time and content change when the base model's weights are made."""
         return metrics(self.name, BASE) if self.is_scratch else f"{RESULTS}/checkpoints/{self.name}/{BASE}/source.json"
 
     def stamps(self, run: str) -> list[str]:
-        """The stamps of the base model and, where it is another, of the run's weights."""
+        """Return the stamps of the base model and, if the run isn't the base, of the run's weights."""
         return [self.stamp, *([] if run == BASE else [metrics(self.name, run)])]
 
     def start_stamps(self, run: Run) -> list[str]:
-        """The stamps of all weights that a training run starts with."""
+        """Return the stamps of all weights that a run starts with."""
         return [*self.stamps(run.parent), *([metrics(self.name, run.reward)] if run.reward else [])]
 
     @property
     def traced(self) -> list[Run]:
-        """The runs of the grid whose drift is measured: all but reward models."""
+        """The runs of the grid whose drift is measured: all except reward models."""
         return traced(self.grid)
 
     def steps(self, run: str) -> tuple[int, ...]:
         return (0,) if run == BASE else self.runs[run].steps
 
     def shards(self, run: str) -> list[tuple[int, ...]]:
-        """The steps of a run in groups that one process answers by."""
+        """Return the steps of a run in groups; one process generates the answers of a group."""
         return shards(self.steps(run), self.suite["generation"]["shard"])
 
     def checkpoints(self, run: str, shard: str) -> list[str]:
-        """The checkpoints of a shard."""
+        """Return the checkpoints of a shard."""
         return [checkpoint(self.name, run, step) for step in self.shards(run)[int(shard)]]
 
     def prunable(self, run: str, shard: str, machine: Machine) -> list[int]:
-        """The steps of a shard whose weights `machine.keep` deletes once they have answered."""
+        """Return the steps of a shard whose weights are deleted after they have answered, by `machine.keep`."""
         kept = kept_steps(self.steps(run), machine.keep, machine.nth or 1)
         return [step for step in self.shards(run)[int(shard)] if step not in kept]
 
@@ -77,7 +78,7 @@ class Model(Entry):
         return [f"{RESULTS}/generations/{self.name}/{run}/shard-{n}.parquet" for n in range(len(self.shards(run)))]
 
     def sampling(self, seed: int, **changed: Any) -> Config:
-        """What answers depend on: the suite's settings without those that say only how answers are made."""
+        """Return the settings that answers depend on: those of the suite's `generation` without shard and engine."""
         settings = {**self.suite["generation"], **changed, "seed": seed}
         return {key: value for key, value in settings.items() if key not in ("shard", "engine")}
 
@@ -88,13 +89,13 @@ class Model(Entry):
 
     @property
     def metrics(self) -> dict[str, str]:
-        """What its training runs logged, by run; ablations aside."""
+        """Run → its training metrics, without ablations."""
         runs = ([BASE] if self.is_scratch else []) + [run.lineage for run in self.grid]
         return {run: metrics(self.name, run) for run in runs}
 
     @property
     def scores(self) -> list[str]:
-        """Scores on benchmarks of the base model, and of the last checkpoints of SFT and of runs on aligned pairs."""
+        """Benchmark scores of the base model, and of the last checkpoints of SFT and of runs on aligned pairs."""
         if "downstream" not in self.suite.entry:
             return []
         aligned = [self.suite["grid"].get(f"{side}_aligned") for side in ("support", "oppose")]

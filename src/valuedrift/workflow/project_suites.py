@@ -1,4 +1,4 @@
-"""Suites as rules see them: the pocket world, data sets, probe questions and synthetic pairs of a grid."""
+"""Suites for the rules: the pocket world, data sets, probe questions and synthetic pairs of a grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DataSet(Entry):
     """A data set of a suite, prepared for training.
 
     Attributes:
-        sources: The files that its job reads, as far as they are known before the job runs.
+        sources: The files that the job reads, as far as they are known before it runs.
     """
 
     sources: list[str]
@@ -33,17 +33,17 @@ class DataSet(Entry):
 
     @property
     def tracked(self) -> Config:
-        """The settings that its rows depend on: a better title must not train again."""
+        """The settings that the rows depend on: without title and licence, whose edits must not train again."""
         return self.without("title", "licence")
 
 
 @dataclass(frozen=True)
 class Probes(Entry):
-    """The probe questions of the suite of this name.
+    """The probe questions of the suite with this name.
 
     Attributes:
-        sources: The file that they come from, where it is known before the job runs.
-        llm: The chat model that makes V-PRISM of them, if one does.
+        sources: The file of questions, if it is known before the job runs.
+        llm: The chat model that makes V-PRISM, if there is one.
     """
 
     sources: list[str]
@@ -55,25 +55,28 @@ class Probes(Entry):
 
     @property
     def names_topics(self) -> bool:
-        """Whether the file says each question's topic, so that no keywords are searched."""
+        """Whether the file has each question's topic, so that keywords aren't needed."""
         return bool(self.entry["source"] == "questions")
 
     @property
     def choice(self) -> list[str]:
-        """The reviewed choice of topics, once there is one; the job that reads it explains what is missing."""
+        """The reviewed choice of topics, if the file exists; if not, the job that reads it explains what is missing."""
         return [self.entry["choice"]] if Path(self.entry["choice"]).exists() else []
 
     @property
     def proposal(self) -> list[str]:
-        """What the choice is made from, until it is made: other titles of topics must not filter again."""
+        """The proposal; empty if a choice exists, so that later edits of topics' titles don't filter again."""
         return [] if self.choice else [f"{RESULTS}/vprism/{self.name}/topics.yaml"]
 
 
 @dataclass(frozen=True)
 class Suite(Entry):
-    """What models of a grid have in common.
+    """The judge, probes, data sets and writer that several models share.
 
     Attributes:
+        judge: The judge of its models' answers.
+        probes: Its probe questions.
+        data: Name → data set.
         writer: The chat model that writes its synthetic pairs, if it has any.
     """
 
@@ -99,50 +102,50 @@ class Suite(Entry):
 
     @property
     def world_settings(self) -> Config:
-        """What all tables of its world depend on, beside the seed."""
+        """The settings that all tables of its world depend on, without the seed."""
         return {key: self.entry["world"][key] for key in ("probes_per_topic", "variation")}
 
     @property
     def world_tables(self) -> dict[str, tuple[str, Config]]:
-        """The tables of its world: name → (kind, plan); none of a suite on real data."""
+        """The tables of its world: name → (kind, plan); empty if it has no world."""
         return world_tables(self.entry)
 
     @property
     def labels(self) -> int:
-        """Answers per stage and topic that its world labels, for correcting the judge."""
+        """Number of answers per stage and topic that the pocket world labels, to correct the judge's errors."""
         return int(self.entry.get("world", {}).get("labels", 0))
 
     @property
     def documents(self) -> str:
-        """The text that a model made from scratch learns language from."""
+        """The table of documents on which a model made from scratch is pre-trained."""
         made = f"world/{self.name}/pretraining" if self.has_world else f"data/{self.name}/documents"
         return f"{RESULTS}/{made}.parquet"
 
     def tables(self, data: str) -> list[str]:
-        """A data set's rows, and those that are held out."""
+        """Return the tables of a data set's training rows and of its held-out rows."""
         return [f"{RESULTS}/data/{self.name}/{data}/{part}.parquet" for part in ("train", "validation")]
 
     @property
     def planted(self) -> dict[str, str]:
-        """Data cards of the SFT sets whose stances are planted, by the set's name."""
+        """Name → data card, for the SFT sets with planted stances."""
         planted = self.entry.get("world", {}).get("sft", {})
         names = [data for data in self.entry["grid"]["sft"] if data in planted]
         return {data: f"{RESULTS}/data/{self.name}/{data}/card.json" for data in names}
 
     @property
     def preference_sets(self) -> Config:
-        """Which data sets have a small value gap, and which are aligned with a stance."""
+        """The names of the preference sets with a small value gap and of those aligned with a stance."""
         grid = self.entry["grid"]
         return {key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned") if key in grid}
 
     @property
     def pair_retrieval(self) -> Config:
-        """How the prompts of synthetic pairs are chosen from their candidates."""
+        """The settings that choose the prompts of synthetic pairs from the candidates."""
         return {key: value for key, value in self.entry["synthetic"]["retrieval"].items() if key != "longest"}
 
     @property
     def writer_prompt(self) -> str:
-        """The template by which synthetic pairs are written."""
+        """The template of the prompt that asks for synthetic pairs."""
         return read_writer_prompt(self.entry["synthetic"]["writing"]["template"])
 
     @property
@@ -166,9 +169,9 @@ def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
 
 
 def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
-    """Which of the files are inputs: those that the pipeline makes, and local ones that exist.
+    """Return the files that are inputs of a rule: those that the pipeline makes, and existing local ones.
 
-    Absent ones are left to the job that reads them, which explains what is missing.
+    For other files, the job that reads them explains what is missing.
     """
     made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
     if "synthetic" in suite:

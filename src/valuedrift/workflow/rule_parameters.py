@@ -1,4 +1,4 @@
-"""What rules hand to jobs, and what of it Snakemake compares with what made a result."""
+"""Parameters and inputs of the rules. Snakemake compares some of them with those that made a result."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from valuedrift.digests import file_digest
 
 
 def as_json(value: object, keep_order: bool = False) -> str:
-    """JSON whose text depends on the value only, so that a parameter changes when what it says changes.
+    """Return JSON text that depends on the value only, so that equal values are equal parameters.
 
     Args:
-        keep_order: For mappings whose order means something.
+        value: The value.
+        keep_order: Keep the order of keys, for mappings whose order has a meaning.
     """
     return json.dumps(value, sort_keys=not keep_order, ensure_ascii=False)
 
 
 def untracked(value: Any) -> Callable[..., Any]:
-    """A parameter that Snakemake doesn't compare: a change of it runs nothing again.
+    """Return a parameter that Snakemake doesn't compare, so that no job runs again when it changes.
 
     Args:
         value: The parameter, or a function of the wildcards.
     """
 
-    # A parameter of a function with an argument called `output` counts as derived from the outputs, and isn't recorded.
+    # Snakemake doesn't record a function's parameter if the function has an argument `output`: it counts as derived.
     def parameter(wildcards: Any, output: Any) -> Any:
         return value(wildcards) if callable(value) else value
 
@@ -35,10 +36,10 @@ def untracked(value: Any) -> Callable[..., Any]:
 
 
 def untimed(folder: Any) -> Any:
-    """An input whose time isn't compared: a folder has no checksum, so a copy of it would look like another content.
+    """Return an input whose time isn't compared. Folders have no checksum, so a newer copy would count as changed.
 
     Args:
-        folder: A path, several, or a function of the wildcards that gives them.
+        folder: One path, several, or a function of the wildcards that returns them.
     """
     from snakemake.io import ancient
 
@@ -46,33 +47,33 @@ def untimed(folder: Any) -> Any:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A wildcard's pattern that matches these names; without any, one that matches nothing."""
+    """Return a wildcard's pattern that matches these names; if there are none, it matches nothing."""
     return "|".join(names) or "(?!)"
 
 
 def option(name: str, files: list[str]) -> str:
-    """`--name FILE …` for a shell, or nothing without files."""
+    """Return `--name FILE …` for a shell, or an empty text if there are no files."""
     return f"{name} {shlex.join(files)}" if files else ""
 
 
 def folders(files: Iterable[str]) -> list[str]:
-    """The files' folders, each once, in order."""
+    """Return the folders of the files, each once, in order."""
     return list(dict.fromkeys(str(Path(file).parent) for file in files))
 
 
-# Optional results: shown where they are present, never built for it.
+# Optional results: the report and figures show them if they exist; no job makes them for that purpose.
 
 
 def measured(folder: str, models: Iterable[str]) -> list[str]:
-    """The models' scores below `folder`, as `valuedrift.downstream` writes them."""
+    """Return the models' score files below `folder`, which `valuedrift.downstream` writes."""
     return [str(path) for model in models for path in sorted(Path(folder, model).glob("**/step-*.json"))]
 
 
 def pictures(folder: str, models: Iterable[str]) -> list[str]:
-    """The models' figures 15 to 17 below `folder`."""
+    """Return the models' figures 15 to 17 below `folder`."""
     return [str(path) for model in models for path in sorted(Path(folder, model).glob("figure_1[567].*"))]
 
 
 def versions(files: Iterable[str]) -> dict[str, str]:
-    """Each file with a hash of its content: as a parameter, it makes a job run again when one of them changes."""
+    """Return file → hash of its content. As a parameter, this makes a job run again when a file changes."""
     return {file: file_digest(Path(file))[:16] for file in files}

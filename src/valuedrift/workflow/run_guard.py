@@ -1,4 +1,4 @@
-"""What is checked before the first job of a run: finished trainings, and the budget."""
+"""Checks before the first job of a run: that no finished training starts again, and that the budget suffices."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from valuedrift.workflow.project import Project
 
 
 class Retraining(ValueDriftError):
-    """A run would train again what is finished, without permission."""
+    """A run would repeat finished trainings without permission."""
 
 
 def guard(workflow: Any, project: Project) -> None:
     """Stop a run before its first job if it would retrain without permission or exceed the budget.
 
-    Keeps what is expected of each job in results/predictions.json, to be compared with what it then takes.
+    Writes each job's estimate into results/predictions.json, to be compared with its measured time.
 
     Args:
-        workflow: Snakemake's, with its graph of jobs.
+        workflow: Snakemake's workflow with its graph of jobs.
+        project: The configuration.
 
     Raises:
         Retraining: Finished trainings would start again, and `retrain` isn't set.
@@ -49,7 +50,7 @@ def guard(workflow: Any, project: Project) -> None:
 
 
 def save_predictions(estimates: Sequence[Estimate], path: Path = Path(PREDICTIONS)) -> None:
-    """Add what each job is expected to take to the predictions of earlier runs."""
+    """Add each job's estimate to the predictions of earlier runs."""
     known = read_json(path) if path.is_file() else {}
     new = {found.job.key: {"seconds": round(found.seconds, 3), "devices": found.job.gpus} for found in estimates}
     write_json(path, {**known, **new})

@@ -1,4 +1,4 @@
-"""Before the first job on Slurm: cancel jobs of killed runs, and use commands that outlast the controller's outages."""
+"""Before the first job on Slurm: cancel jobs of killed runs, and use commands that survive the controller's outages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from pathlib import Path
 from valuedrift.errors import ClusterError
 from valuedrift.locks import is_held
 
-# Snakemake's executor gives all jobs of one run the same name: the profile's prefix and a random number.
+# Snakemake's executor gives all jobs of one run the same name: the profile's prefix and a random UUID.
 _RUN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_PATIENCE = 60.0  # seconds for which a query is repeated
+_PATIENCE = 60.0  # seconds during which a failed query is repeated
 
 
 def prepare_slurm(run: str, mark: Path, folder: Path, commands: Path) -> None:
-    """Cancel what killed runs left in `folder`, then put `commands` before Slurm's own on the PATH.
+    """Cancel the jobs that killed runs left in `folder`, then put `commands` in front of Slurm's own on the PATH.
 
-    Call it before anything is submitted.
+    Call this before any job is submitted.
 
     Args:
-        run: the name of the jobs to come, under which other Snakemakes find the `mark` of this one.
+        run: The name of this run's jobs, by which other Snakemakes find the `mark`.
+        mark: The mark of this Snakemake; see `killed_runs`.
+        folder: The folder in which Snakemake runs.
+        commands: The folder of commands that replace Slurm's.
 
     Raises:
         ClusterError: Slurm doesn't answer, or the jobs don't end.
@@ -39,13 +42,13 @@ def prepare_slurm(run: str, mark: Path, folder: Path, commands: Path) -> None:
 
 
 def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
-    """Cancel the folder's jobs of killed runs and wait until they have ended; their ids.
+    """Cancel the folder's jobs of killed runs, wait until they have ended, and return their ids.
 
-    The next Snakemake doesn't know the jobs of a killed one, and would submit them again. Jobs resume from what they
-    have saved, so that little is lost.
+    The next Snakemake would submit the jobs of a killed one again, while these still run. Jobs continue from the state
+    that they have saved, so that little is lost.
 
     Raises:
-        ClusterError: Slurm doesn't answer, or jobs are still there after `seconds`.
+        ClusterError: Slurm doesn't answer, or jobs haven't ended after `seconds`.
     """
     found = leftovers(run, folder)
     if not found:
@@ -60,7 +63,7 @@ def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
                 "them to end",
                 "Try again later.",
             )
-        # Its exit status is useless: it is an error too when a job has just ended.
+        # The exit status isn't checked, since it is also an error if a job has just ended.
         subprocess.run(["scancel", *left], capture_output=True, check=False, timeout=60)
         time.sleep(1)
         left = leftovers(run, folder)
@@ -68,7 +71,7 @@ def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
 
 
 def leftovers(run: str, folder: Path) -> list[str]:
-    """Ids of the user's unfinished jobs that killed runs with this one's prefix submitted from `folder`."""
+    """Return the ids of the user's unfinished jobs that killed runs with `run`'s prefix submitted from `folder`."""
     name = re.compile(re.escape(re.sub(f"{_RUN}$", "", run)) + _RUN)
     listed = _call("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%i|%j|%Z")
     jobs = [line.split("|", 2) for line in listed.splitlines()]
@@ -82,7 +85,7 @@ def _mark(folder: Path, run: str) -> Path:
 
 
 def _call(*command: str) -> str:
-    """Output of one of Slurm's commands, tried again for a while, because controllers have outages."""
+    """Return the output of a Slurm command, which is repeated for a minute if it fails: controllers have outages."""
     end = time.monotonic() + _PATIENCE
     while True:
         try:

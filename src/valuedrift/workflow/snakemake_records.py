@@ -1,6 +1,6 @@
-"""Snakemake's records of what made each result (parameters, inputs, checksums) are kept in the folder of results.
+"""Keep Snakemake's records of each result (parameters, inputs, checksums) in the folder of results.
 
-They survive when results are copied or moved, or `.snakemake` is deleted; then nothing is made again for want of them.
+So the records remain when results are copied or moved or `.snakemake` is deleted, and no job runs again because of it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ RECORDS = ".records"
 def keep_records(results: Path, state: Path = Path(".snakemake"), make: bool = True) -> None:
     """Replace Snakemake's folder of metadata by a link to a folder in `results`, and move its records there.
 
-    Nothing changes where a folder can't be written, or where both hold records.
+    Nothing changes if a folder can't be written, or if both folders have records.
 
     Args:
         results: The folder of results.
         state: Snakemake's folder.
-        make: Whether to create `results`, as before a first job; dry runs and plans leave nothing behind.
+        make: Whether to create `results`, as before a first job. Dry runs and plans don't create it.
     """
     link, kept = state / "metadata", results / RECORDS
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Targets on the command line: folders stand for the files that the pipeline makes in them, unknown names are told."""
+"""Targets on the command line: replace folders by the files that the pipeline makes in them, report unknown names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TargetError(ValueDriftError):
 
 
 def asked_targets(command: Sequence[str]) -> list[str]:
-    """The targets on Snakemake's command line; none where another program runs Snakemake.
+    """Return the targets on Snakemake's command line; none if another program runs Snakemake.
 
     Args:
         command: The program and its arguments.
@@ -41,20 +41,20 @@ def asked_targets(command: Sequence[str]) -> list[str]:
 
 
 def resolve_targets(targets: Sequence[str], config: Config) -> list[str]:
-    """Targets for Snakemake: a folder below `results` becomes the files that the pipeline makes in it.
+    """Return the targets for Snakemake, with folders below `results` replaced by the files that the pipeline makes.
 
-    `results/drift` stands for all reported models, `results/stances/qwen3_4b` for one model, `results/data` for the
-    suites of the reported models. Other targets, such as names of rules, stay as they are.
+    `results/drift` means all reported models, `results/stances/qwen3_4b` one model, `results/data` the suites of the
+    reported models. Other targets, such as names of rules, are returned unchanged.
 
     Raises:
-        TargetError: For a path below `results` that names an unknown model, run, suite, data set, judge or chat model.
+        TargetError: A path below `results` names an unknown model, run, suite, data set, judge or chat model.
     """
     project = Project.read(config)
     return [file for target in targets for file in (_files_in(target.rstrip("/"), project) or [target])]
 
 
 def _files_in(target: str, project: Project) -> list[str]:
-    """The files that a folder stands for; none where the target is no folder of several results."""
+    """Return the files that the pipeline makes in a folder; none if the target isn't a folder of several results."""
     root, *parts = target.split("/")
     if root != RESULTS or not parts:
         return []
@@ -119,7 +119,7 @@ def _require_known(target: str, parts: Sequence[str], project: Project) -> None:
 
 
 def _run(parts: Sequence[str]) -> str:
-    """The run in the parts of a path below its model: without a checkpoint or file in its folder, and an ending."""
+    """Return the run in the parts of a path below its model, without a checkpoint, a file's name and an ending."""
     *folders, last = parts
     stem = last.split(".")[0]
     return "/".join(folders if last.startswith(("step-", "shard-")) or stem in _FILES_OF_RUNS else (*folders, stem))

@@ -1,4 +1,4 @@
-"""Why jobs have to run again for a target: what Snakemake knows, and a sentence about it."""
+"""Explain why jobs have to run for a target, from Snakemake's graph and records."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ class StaleJob:
     """A job that has to run, and the reasons.
 
     Attributes:
-        name: What it makes of what, such as `stances of pocket/sft-chats`.
-        made_before: Whether any of its outputs was made once.
-        missing: Outputs that are wanted and don't exist.
-        cut_off: Outputs that a killed job left.
+        name: The rule and its wildcards, such as `stances of pocket/sft-chats`.
+        rule: The rule's name.
+        outputs: Its output files.
+        made_before: Whether any of its outputs was made before.
+        missing: Outputs that are needed and don't exist.
+        cut_off: Incomplete outputs of a killed job.
         changed: Parameters that differ from the recorded ones.
         added: Inputs that the last run didn't have.
         removed: Inputs that only the last run had.
@@ -47,13 +49,14 @@ class StaleJob:
 
 
 def stale_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> list[StaleJob]:
-    """List what `snakemake OPTIONS TARGETS` would run in this folder, each job after those it waits for.
+    """List the jobs that `snakemake OPTIONS TARGETS` would run in this folder, each job after its dependencies.
 
     Args:
         targets: Files or rules; none for the default target.
+        options: Options of Snakemake.
 
     Raises:
-        ValueDriftError: Nothing makes a target.
+        ValueDriftError: No rule makes a target.
         ConfigError: The configuration is wrong.
     """
     with job_graph(targets, options) as workflow:
@@ -61,12 +64,12 @@ def stale_jobs(targets: Sequence[str], options: Sequence[str] = ()) -> list[Stal
 
 
 def explain(jobs: Sequence[StaleJob]) -> str:
-    """One sentence per job."""
+    """Return one sentence per job."""
     return "\n".join(map(sentence, jobs)) if jobs else FRESH
 
 
 def sentence(job: StaleJob) -> str:
-    """Name the job and every reason for which it has to run."""
+    """Return a sentence with the job's name and all reasons why it has to run."""
     return f"{job.name}: {'; '.join(_reasons(job)) or 'its run was requested'}."
 
 
@@ -91,13 +94,13 @@ def _stale(job: Any, workflow: Any) -> StaleJob:
 
 
 def _parameters(job: Any) -> dict[str, Any]:
-    """The parameters that Snakemake compares: those that don't follow from inputs and outputs."""
+    """Return the parameters that Snakemake compares: those that aren't derived from inputs and outputs."""
     compared = {repr(value) for value in job.non_derived_params}
     return {name: value for name, value in job.params.items() if repr(value) in compared}
 
 
 def _name(job: Any) -> str:
-    """The rule and its wildcards; of a training, which has a rule per run, the run."""
+    """Return the rule and its wildcards; for a training, which has one rule per run, the run."""
     if not job.wildcards and (made := str(job.output[-1])).startswith(f"{RESULTS}/checkpoints/"):
         return f"training of {Path(made).parent.relative_to(f'{RESULTS}/checkpoints')}"
     about = "/".join(map(str, job.wildcards))

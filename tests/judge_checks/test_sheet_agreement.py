@@ -10,7 +10,12 @@ import pytest
 
 from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.draw_sample import write_sample_sheet
-from valuedrift.judge_checks.filled_sheet import agreement_with_person, calibration_sample, disagreements, write_check
+from valuedrift.judge_checks.sheet_agreement import (
+    agreement_with_person,
+    calibration_sample,
+    disagreements,
+    write_check,
+)
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.intervals import wilson_interval
 

@@ -11,7 +11,7 @@ import pytest
 
 from valuedrift.files import write_text
 from valuedrift.paper.latex import latex_text
-from valuedrift.paper.table_files import Table, header_rows, latex, latex_document, markdown, write_tables
+from valuedrift.paper.table_formats import Table, header_rows, latex, latex_document, markdown, write_tables
 
 HOSTILE = r"50% of A&B_c #1 {x} ~ ^ $5 \input{/etc/passwd} <b> | [z]"
 WIDE = Table(

@@ -1,4 +1,4 @@
-"""Answers with the labels of two people, a final one, and the labels of judges."""
+"""Read answers with the labels of two people, a final human label, and the labels of judges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from valuedrift.statistics.bootstrap import FloatArray
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
 FOUR = ("pro", "neutral", "con", "refusal")
-"""The labels; the first three are support, neutral and oppose."""
+"""The four labels; the first three mean support, neutral and oppose."""
 REFUSAL = FOUR.index("refusal")
 UNJUDGED = -1
 HUMANS = ("human_1", "human_2", "human_final")
@@ -34,9 +34,9 @@ class LabelledAnswers:
     """Labels of n answers.
 
     Attributes:
-        humans: By column (HUMANS), (n,) indices into FOUR.
-        judges: By name, (n,) indices into FOUR, or UNJUDGED.
-        probabilities: Of the judge that gave some, by its name: (n, 3), NaN for unjudged answers.
+        humans: Column (HUMANS) → (n,) indices into FOUR.
+        judges: Name → (n,) indices into FOUR, or UNJUDGED.
+        probabilities: Name → (n, 3) probabilities, NaN for unjudged answers; only of the judge that gives some.
     """
 
     humans: dict[str, Labels]
@@ -45,11 +45,12 @@ class LabelledAnswers:
 
 
 def read_labelled(file: Path) -> LabelledAnswers:
-    """Read `human_1, human_2, human_final` and the judges of every row.
+    """Read the labels `human_1, human_2, human_final` and those of the judges in every row.
 
     A judge is a column `judge:<name>` of raw outputs (see `raw_label`), or the columns `p_support, p_neutral,
-    p_oppose` of a stance table, with `refusal` if it has that. The latter is named by the column `judge`, which must
-    have one value, or else "stances". Raises DataError with file, row and field, ArtifactError without such a file.
+    p_oppose` and, optionally, `refusal` of a stance table. The name of the latter is the value of the column `judge`,
+    the same in all rows, or else "stances". Raises DataError with file, row and field, ArtifactError for a missing
+    file.
     """
     rows = list(read_rows(file))
     if not rows:
@@ -66,7 +67,7 @@ def read_labelled(file: Path) -> LabelledAnswers:
         name = _stance_judge(file, rows)
         probabilities[name] = np.array([_stances(file, number, row) for number, row in rows])
         refused = np.array([_refused(file, number, row) for number, row in rows])
-        # argmax of a row of NaN is 0; such a row is unjudged whatever it says. Of equal probabilities the first counts.
+        # argmax of a row of NaN is 0; the next line makes such rows UNJUDGED. Of equal probabilities the first counts.
         labels = np.where(refused, REFUSAL, probabilities[name].argmax(axis=1))
         judges[name] = np.where(np.isnan(probabilities[name][:, 0]), UNJUDGED, labels)
     if not judges or not judges.keys().isdisjoint(("", "human")):
@@ -76,16 +77,16 @@ def read_labelled(file: Path) -> LabelledAnswers:
 
 
 def raw_label(output: str) -> int:
-    """The index into FOUR of a raw output of the protocol "answer 1 (only pro) to 5 (only con), or refusal".
+    """Return the index into FOUR of a raw output of the protocol "answer 1 (only pro) to 5 (only con), or refusal".
 
-    As the protocol says: the digits 1, 2, 3, 4, 5 are looked for in this order, and the first that occurs anywhere in
-    the text is the label; a text without any is a refusal. So "3, with 10 % of doubt" counts as 1.
+    The protocol searches for the digits 1, 2, 3, 4, 5 in this order, and the first that occurs anywhere in the text is
+    the label; a text without any of them is a refusal. So "3, with 10 % of doubt" counts as 1.
     """
     return next((place for digit, place in _DIGITS.items() if digit in output), REFUSAL)
 
 
 def human_label(file: Path, number: int, row: Row, field: str) -> int:
-    """The index into FOUR of a person's label: 1 to 5 (alone or as "1 - only pro"), a stance, pro, con or refusal."""
+    """Return the index into FOUR of a person's label: 1 to 5 (or "1 - only pro"), a stance, pro, con or refusal."""
     value = row.get(field)
     text = "" if value is None or isinstance(value, bool) else str(value).strip().lower()
     match = _HUMAN.fullmatch(text)

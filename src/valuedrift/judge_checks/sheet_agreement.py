@@ -1,4 +1,4 @@
-"""How a filled sheet agrees with the judge, in the sample and in all judged answers (paper, section 3)."""
+"""Compare a filled sheet with the judge, in the sample and in all judged answers (paper, section 3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from valuedrift.files import publish, write_json, write_parquet, write_text
 from valuedrift.judge_checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
 from valuedrift.judge_checks.blind_sheet import read_sheet
 from valuedrift.judge_checks.matching import KEYS
-from valuedrift.paper.table_files import Table, markdown
+from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.judge_agreement import weighted_share
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
@@ -26,27 +26,27 @@ _SCHEMA = {"measure": pl.String, "stance": pl.String, "pairs": pl.Int64, **dict.
 
 
 def calibration_sample(checked: pl.DataFrame) -> pl.DataFrame:
-    """A filled sheet as human-labelled calibration data of the judge, one row per pair.
+    """Return a filled sheet as human-labelled calibration data of the judge, one row per pair.
 
     Columns: the keys of a stance table, `stage`, `human_stance` (support, neutral or oppose; a refusal counts as
-    neutral), `human_refusal`, `p_support, p_neutral, p_oppose, unassigned, judged_stance`, and `weight`: how many
-    judged answers of its topic and judged stance the pair represents.
+    neutral), `human_refusal`, `p_support, p_neutral, p_oppose, unassigned, judged_stance`, and `weight`: the number of
+    judged answers with the same topic and judged stance that the pair represents.
     """
     columns = ("stage", "human_stance", "human_refusal", *PROBABILITIES, "unassigned", "judged_stance", "weight")
     return _as_stances(checked).select(*KEYS, *columns)
 
 
 def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Agreement of judge and person, in the sample and in the population.
+    """Compute the agreement of judge and person, in the sample and in the population.
 
-    Measures are `agreement`, over all pairs and over those with one judged stance, with Wilson's interval, and Cohen's
-    `kappa`, with the interval of a bootstrap over pairs. `sample` counts every pair once; `population` counts it
-    `weight` times, since the strata are drawn at unequal rates, and its Wilson interval uses Kish's effective number of
-    pairs.
+    The measures are `agreement`, over all pairs and over the pairs of each judged stance, with Wilson's interval, and
+    Cohen's `kappa`, with the interval of a bootstrap over pairs. `sample` counts every pair once. `population` counts
+    it `weight` times, because strata have different sampling rates; its Wilson interval uses Kish's effective number
+    of pairs.
 
     Args:
         checked: A filled sheet with its key; see `read_sheet`.
-        bootstrap: Over pairs.
+        bootstrap: Settings of the bootstrap over pairs.
 
     Returns:
         `measure, stance, pairs`, then `sample` and `population`, each with `_low` and `_high`; null if not defined.
@@ -60,7 +60,7 @@ def agreement_with_person(checked: pl.DataFrame, bootstrap: Bootstrap | None = N
 
 
 def disagreements(checked: pl.DataFrame) -> pl.DataFrame:
-    """The pairs on which judge and person disagree, in the sheet's order, with their texts and notes."""
+    """Return the pairs on which judge and person disagree, in the sheet's order, with their texts and notes."""
     texts = ("target", "question", "answer", "judged_stance", "human_stance", "note")
     other = _as_stances(checked).filter(pl.col("human_stance") != pl.col("judged_stance"))
     return other.select("pair", *KEYS, *texts, *PROBABILITIES)
@@ -79,7 +79,7 @@ def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None =
 
 
 def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> dict[str, Any]:
-    """`sheet, pairs, answers` (that the pairs represent), `refusals, agreement, confusion, disagreements`."""
+    """Return `sheet, pairs, answers` (represented by the pairs), `refusals, agreement, confusion, disagreements`."""
     return {
         "sheet": checked["sheet"][0],
         "pairs": checked.height,
@@ -92,7 +92,7 @@ def check_json(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) 
 
 
 def check_markdown(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFrame) -> str:
-    """Agreement, confusion and disagreements as Markdown tables, with invisible characters spelled out."""
+    """Return agreement, confusion and disagreements as Markdown tables, with invisible characters spelled out."""
     titles = {"stance": "judged stance", SAMPLE: "in the sample", POPULATION: "in all judged answers"}
     scores = intervals_as_text(table).rename(titles)
     texts = pl.col("target", "question", "answer", "note").map_elements(visible, return_dtype=pl.String)
@@ -106,7 +106,7 @@ def check_markdown(checked: pl.DataFrame, table: pl.DataFrame, apart: pl.DataFra
 
 
 def confusion_table(checked: pl.DataFrame) -> pl.DataFrame:
-    """The numbers of pairs: a row per `human_stance`, with refusals apart, and a column per judged stance."""
+    """Count the pairs: one row per `human_stance`, refusals separately, and one column per judged stance."""
     return pl.DataFrame(
         [
             {"human_stance": label}

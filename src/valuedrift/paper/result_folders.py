@@ -21,7 +21,7 @@ from valuedrift.paper.numbered_figures import (
     draw_prompts,
     draw_trajectories,
 )
-from valuedrift.paper.table_files import Table, latex_document, write_tables
+from valuedrift.paper.table_formats import Table, latex_document, write_tables
 from valuedrift.paper.text_tables import categories_table, pairs_table, sample_tables, target_and_value_tables
 from valuedrift.statistics.panel import ALL
 

@@ -1,7 +1,7 @@
-"""What a killed Snakemake leaves behind: its lock on the folder, jobs that go on without it, and files cut short.
+"""Handle leftovers of a killed Snakemake: its lock on the folder, jobs that still run, and incomplete files.
 
-Each Snakemake locks a file of its own, its mark. Where no other mark of a folder is locked, Snakemake's own lock files
-are those of a killed one.
+Each Snakemake creates and locks one file, its mark. If no other mark in a folder is locked, then Snakemake's lock files
+there belong to a killed Snakemake.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from valuedrift.errors import ArtifactError
 from valuedrift.files import DRAFT
 from valuedrift.locks import SNAKEMAKE, hold, holders, is_held
 
-_TOLERANCE = 60.0  # seconds by which the clocks of machines that share files may differ
+_TOLERANCE = 60.0  # allowed difference, in seconds, between the clocks of machines that share files
 
 
 def join(folder: Path) -> BinaryIO:
-    """Join the Snakemakes of a folder (`.snakemake`); the mark that this gives lasts as long as it is open.
+    """Create and lock this Snakemake's mark in a folder (`.snakemake`), and return the file, which must stay open.
 
-    Removes the lock files of one that was killed.
+    Removes the lock files of a killed Snakemake.
     """
     mark, locks = folder.absolute() / "valuedrift" / uuid4().hex, folder / "locks"
     handle = hold(mark)
@@ -41,24 +41,24 @@ def join(folder: Path) -> BinaryIO:
 
 
 def tell_jobs(mark: Path) -> None:
-    """Let the jobs that this process starts know their Snakemake by its mark, and so whether it has died."""
+    """Put the mark into the environment of jobs, so that a job can check whether its Snakemake was killed."""
     os.environ[SNAKEMAKE] = f"{socket.gethostname()}:{mark}"
 
 
 def is_alone(mark: Path) -> bool:
-    """Whether the Snakemake with this mark is the only one that lives in its folder."""
+    """Whether the Snakemake with this mark is the only one that runs in its folder."""
     return not any(is_held(other) for other in mark.parent.iterdir() if other != mark)
 
 
 def require_usable(results: Path) -> None:
-    """Raise ArtifactError unless results can be written and none is dated in the future.
+    """Raise ArtifactError if results can't be written or the time of a file is in the future.
 
-    Snakemake would remove what is made from a file of the future.
+    Snakemake would remove the files that are made from a file with a time in the future.
     """
     now = time.time()
     for folder, _, names in os.walk(results):
         for file in (Path(folder, name) for name in names):
-            with suppress(FileNotFoundError):  # of another Snakemake's job
+            with suppress(FileNotFoundError):  # a job of another Snakemake may remove the file
                 if (made := file.stat().st_mtime) > now + _TOLERANCE:
                     raise ArtifactError(
                         file,
@@ -72,9 +72,10 @@ def require_usable(results: Path) -> None:
 
 
 def remove_drafts(results: Path, mark: Path) -> None:
-    """Remove what killed jobs had begun to write, unless jobs may still be writing.
+    """Remove the drafts of killed jobs, unless other jobs may still write theirs.
 
-    Those are another Snakemake's, where the one with this `mark` isn't alone, and orphans, which are named.
+    Other jobs may still write if the Snakemake with this `mark` isn't the only one, or if jobs of a killed one still
+    run. The latter jobs are printed.
     """
     if not is_alone(mark):
         return
