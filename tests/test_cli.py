@@ -232,3 +232,10 @@ def test_how_a_run_is_trained_reaches_its_job(
     assert run("train", algorithm="sft", **job) == 0
     assert run("train", algorithm="sft", **job, machine={"resume_minutes": 0.5, "report_to": ["tensorboard"]}) == 0
     assert [(job.resume_minutes, job.report_to) for job in made] == [(30, ()), (0.5, ("tensorboard",))]
+
+
+def test_a_path_that_cannot_be_used_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["configuration", "--settings", "{}", "--out", "/proc/none/configuration.yaml"]) == 1
+    assert capsys.readouterr().err.endswith(
+        "error: /proc/none: No such file or directory. Check the path and the permissions.\n"
+    )

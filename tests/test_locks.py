@@ -112,6 +112,12 @@ def test_where_locks_cannot_be_had_this_is_said_once_and_work_goes_on(
     assert capsys.readouterr().err.count("Warning: no locks in ") == 1
 
 
+def test_where_no_folder_can_be_made_work_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with exclusive("/proc/none/out"):
+        pass
+    assert "Warning: no locks in /proc/none/.locks" in capsys.readouterr().err
+
+
 def test_a_snakemake_on_another_host_cannot_be_seen_to_have_died(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SNAKEMAKE, f"another-host:{folder}/no-such-mark")
     with job_lock(OUT):

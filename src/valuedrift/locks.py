@@ -120,6 +120,10 @@ def _acquire(file: Path, path: Path | str) -> BinaryIO | None:
     while True:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _warn(file.parent, str(error))
+            return None
+        try:
             handle = file.open("a+b")
         except FileNotFoundError:  # another process has just removed the empty folder
             continue

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0; 1 for a ValueDriftError or a full disk, after one sentence on stderr; 2 for bad usage.
+        The exit status: 0; 2 for bad usage; 1, after one sentence on stderr, for a ValueDriftError, a path that can't
+        be used, or a full disk.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -52,10 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         from valuedrift.files import is_full
 
-        if not is_full(error):
-            raise
-        said = str(error).splitlines()[0]
-        return _fail(f"{said}. A disk or a quota is full. Free space and run again; finished files are complete.")
+        said = str(error).splitlines()[0] if str(error) else ""
+        if is_full(error):
+            return _fail(f"{said}. A disk or a quota is full. Free space and run again; finished files are complete.")
+        if isinstance(error, OSError) and error.filename:
+            return _fail(f"{error.filename}: {error.strerror}. Check the path and the permissions.")
+        raise
     return 0
 
 

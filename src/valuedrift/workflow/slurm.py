@@ -26,7 +26,7 @@ def prepare_slurm(run: str, mark: Path, folder: Path, commands: Path) -> None:
 
     Args:
         run: The name of this run's jobs, by which other Snakemakes find the `mark`.
-        mark: The mark of this Snakemake; see `killed_runs`.
+        mark: The mark of this Snakemake; see `killed_snakemake`.
         folder: The folder in which Snakemake runs.
         commands: The folder of commands that replace Slurm's.
 
