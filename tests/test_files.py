@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from valuedrift.errors import ArtifactError
 from valuedrift.files import DRAFT, publish, read_json, write_json, write_parquet, write_text
 
 KINDS = pytest.mark.parametrize("kind", ["file", "folder"])
@@ -49,9 +50,8 @@ def test_a_failure_raises_itself_and_leaves_what_was_there(tmp_path: Path, kind:
     assert older is None or content(result) == older
 
 
-@pytest.mark.parametrize("before", ["file", "folder"])
-@KINDS
-def test_a_result_replaces_an_older_one_of_either_kind(tmp_path: Path, before: str, kind: str) -> None:
+@pytest.mark.parametrize(("before", "kind"), [("file", "file"), ("file", "folder"), ("folder", "folder")])
+def test_a_result_replaces_an_older_one(tmp_path: Path, before: str, kind: str) -> None:
     target = tmp_path / "result"
     put(target, before, "old")
     if before == "folder":
@@ -60,6 +60,15 @@ def test_a_result_replaces_an_older_one_of_either_kind(tmp_path: Path, before: s
         put(draft, kind, "new")
     assert [path.name for path in tmp_path.rglob("*")] == ["result", *(["part"] if kind == "folder" else [])]
     assert content(target) == "new"
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "result"
+    put(target, "folder", "old")
+    refused = pytest.raises(ArtifactError, match="found 'a folder', expected a path for a file")
+    with refused, publish(target) as draft:
+        put(draft, "file", "new")
+    assert content(target) == "old"
 
 
 def test_a_body_that_makes_nothing_is_an_error_and_the_older_result_stays(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.errors import ArtifactError
+
 PROVENANCE = "provenance"
 """The key of a parquet file's metadata that holds its origin, as JSON."""
 
@@ -69,6 +71,9 @@ def publish(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it replaces `path`, on failure it is removed.
 
     The body of the context may create a file or a folder at the temporary path.
+
+    Raises:
+        ArtifactError: `path` is a folder, and the body has created a file.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +81,9 @@ def publish(path: Path | str) -> Iterator[Path]:
     _remove(draft)
     try:
         yield draft
-        if draft.exists() and (draft.is_dir() or target.is_dir()):
+        if draft.is_file() and target.is_dir():
+            raise ArtifactError(target, "a folder", "a path for a file", "Name another path, or remove the folder.")
+        if draft.is_dir():
             _remove(target)  # only a file can replace a file in one step
         draft.replace(target)
         if command := _command.get():

@@ -8,13 +8,15 @@ from typing import Literal
 from valuedrift.cli.options import Json, JsonList, JsonText, Paths
 from valuedrift.errors import ConfigError
 
+Kind = Literal["sft", "preference", "pretraining", "judge", "probes"]
 
-def world(*, settings: Json, kind: str, name: str, plan: Json, out: Path) -> None:
+
+def world(*, settings: Json, kind: Kind, name: str, plan: Json, out: Path) -> None:
     """Generate one table of the pocket world.
 
     Args:
         settings: The world's seed and sizes.
-        kind: The table's use: sft, preference, pretraining, judge or probes.
+        kind: The use of the table.
         name: The table's name, on which its random numbers depend.
         plan: The table's numbers of rows and stances.
         out: Table to write, parquet or CSV by its ending.
