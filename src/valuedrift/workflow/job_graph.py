@@ -113,6 +113,8 @@ def _in_words(error: BaseException, before: str, formatted: str) -> str:
     if isinstance(error, SystemExit):
         lines = [line for line in before.splitlines() if "error: " in line.lower()]
         return lines[-1].partition("rror: ")[2] if lines else before.strip()
+    if formatted.strip().startswith("Traceback"):  # an error that Snakemake has no words for
+        return f"{type(error).__name__}: {text}."
     return " ".join(takewhile(lambda line: not line.startswith("  File "), formatted.strip().splitlines()))
 
 
