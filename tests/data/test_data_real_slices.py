@@ -80,7 +80,7 @@ def test_repeated_pairs_keep_the_exact_count_where_asked(tmp_path):
 
 def test_prism():
     keywords = {"abortion": ["abortion", "abortions"], "immigration": ["immigration", "immigrants", "migrants"]}
-    probes = prism_probes("$VALUEDRIFT_DATA/prism/prism_prompts.csv", keywords, 50, seed=1)
-    assert probes.counts["read"] == 7_393
-    assert probes.counts["duplicates"] == 0
-    assert probes.counts["questions"] == {"abortion": 50, "immigration": 50}
+    _, counts = prism_probes("$VALUEDRIFT_DATA/prism/prism_prompts.csv", keywords, 50, seed=1)
+    assert counts["read"] == 7_393
+    assert counts["duplicates"] == 0
+    assert counts["questions"] == {"abortion": 50, "immigration": 50}
