@@ -115,14 +115,14 @@ def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path) -> None:
 
 
 def test_a_jobs_gpus_are_its_processes_and_rerun_nothing(finished: Path) -> None:
-    def plan(rule: str, gpus: int, target: str, *options: str) -> str:
+    def plan(rule: str, gpus: int, target: str, *options: str, fails: bool = False) -> str:
         given = ("-n", "-p", *options, "--set-resources", f"{rule}:gpu={gpus}")
-        return snakemake(finished, f"results/checkpoints/{target}/metrics.parquet", options=given)
+        return snakemake(finished, f"results/checkpoints/{target}/metrics.parquet", options=given, fails=fails)
 
     sft, simpo = "train_pocket_sft_wildchat", "train_pocket_sft_wildchat_simpo_ultrafeedback"
     assert "Nothing to be done" in plan(simpo, 2, "pocket/sft-wildchat/simpo-ultrafeedback")
     assert " valuedrift train --algorithm sft" in plan(sft, 1, "pocket/sft-wildchat", "--forcerun", sft)
-    assert "16 × 2 device(s) = 32 rows" in plan(sft, 2, "pocket/sft-wildchat", "--forcerun", sft)
+    assert "16 × 2 device(s) = 32 rows" in plan(sft, 2, "pocket/sft-wildchat", "--forcerun", sft, fails=True)
     eight = plan("train_qwen3_4b_sft_wildchat", 8, "qwen3_4b/sft-wildchat")
     assert "envs/accelerate/8-gpus.yaml --num_processes 8 --mixed_precision bf16" in eight
     assert "-m valuedrift train --algorithm sft" in eight
