@@ -45,13 +45,14 @@ rule statistics:
         sets=lambda w: as_json(suite(w).preference_sets),
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
-        seeds=lambda w, input: f"--seeds {shlex.join(input.seeds)}" if input.seeds else "",
+        thresholds=as_json({key: config["statistics"][key] for key in ("early", "barely", "strong")}),
+        seeds=lambda w, input: f"--seeds {shlex.join(folders(input.seeds))}" if input.seeds else "",
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
-        " --cards {params.cards:q} --statistics-settings {params.statistics:q} --seed {params.seed}"
-        " {params.seeds} --out {params.folder} 2> {log}"
+        " --cards {params.cards:q} --thresholds {params.thresholds:q} --statistics-settings {params.statistics:q}"
+        " --seed {params.seed} {params.seeds} --out {params.folder} 2> {log}"
 
 
 rule labels:
