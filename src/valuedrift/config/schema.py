@@ -75,6 +75,9 @@ class Report(Section):
     """Files written for each figure."""
     figure_columns: Count
     """Panels side by side in a figure of trajectories."""
+    bands: Literal["pointwise", "simultaneous"] = "pointwise"
+    """Bands of trajectories: at the level of the intervals, `pointwise` bands hold each checkpoint's value, and
+    `simultaneous` bands hold all values of a trajectory together."""
 
 
 class Statistics(Section):
