@@ -14,7 +14,8 @@ import yaml
 from valuedrift.config.check import read_config
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.errors import ConfigError
-from valuedrift.world.world_tables import planted_mix, quotas, topics
+from valuedrift.world.grammar import topics
+from valuedrift.world.world_tables import planted_mix, quotas
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 MISSING = object()

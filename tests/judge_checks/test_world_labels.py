@@ -13,8 +13,8 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judge_checks.world_labels import label_counts, world_labels
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
-from valuedrift.world.grammar import STANCES, answer, phrasings, questions
-from valuedrift.world.world_tables import topics
+from valuedrift.world.grammar import content, phrasings, questions, topics
+from valuedrift.world.language import STANCES
 
 RUNS = ("base", "sft-wildchat", "sft-wildchat/dpo-ultrafeedback", "sft-wildchat/ppo-ultrafeedback")
 TOPICS = topics()[:2]
@@ -28,7 +28,7 @@ def stances(run: str, unread: float = 0.0) -> pl.DataFrame:
         for number in range(60):
             question = questions(topic)[number % 20]
             stance = rng.choice(STANCES)
-            text = "Well ," if rng.random() < unread else answer(rng, question.subject, stance, phrasings())
+            text = "Well ," if rng.random() < unread else content(rng, question, stance, phrasings())
             p = {f"p_{name}": float(name == stance) for name in STANCES}
             keys = {"model": "pocket", "run": run, "step": 0, "topic": topic, "question_id": f"{topic}-{number % 20}"}
             rows.append(keys | {"sample": number // 20, "question": question.text, "answer": text, "unassigned": 0} | p)

@@ -11,14 +11,12 @@ import polars as pl
 import pytest
 
 from valuedrift.config.pocket_world import WorldSettings
-from valuedrift.errors import ConfigError
 from valuedrift.files import write_parquet
 from valuedrift.world.grammar import (
     ASSERTED,
     DISFAVOUR,
     FAVOUR,
     NEGATED,
-    STANCES,
     UNDECIDED,
     Phrasing,
     Stance,
@@ -26,8 +24,10 @@ from valuedrift.world.grammar import (
     phrasings,
     stance_of,
     subjects,
+    topics,
 )
-from valuedrift.world.world_tables import asked, planted_mix, quotas, split_phrasings, topics, world_table
+from valuedrift.world.language import STANCES
+from valuedrift.world.world_tables import asked, planted_mix, quotas, world_table
 
 SETTINGS = WorldSettings(seed=0, probes_per_topic=20, variation=0.1)
 EVEN = {"support": 0.34, "neutral": 0.32, "oppose": 0.34}
@@ -239,21 +239,6 @@ def test_the_judge_learns_and_is_measured_in_phrasings_without_overlap(world: Wo
         assert kinds(tuple(used[name])) == kinds(phrasings())
         counts = Counter(row["true_stance"] for row in world[name])
         assert max(counts.values()) - min(counts.values()) <= len(topics())
-
-
-@pytest.mark.parametrize("share", [0.1, 0.15, 0.5, 0.9])
-def test_every_seed_holds_out_the_share_and_leaves_both_sides_every_kind(share: float) -> None:
-    for seed in range(60):
-        heldout, others = split_phrasings(seed, share)
-        assert len(heldout) == round(share * len(phrasings()))
-        assert sorted(heldout + others) == sorted(phrasings())
-        assert kinds(heldout) == kinds(others) == kinds(phrasings())
-
-
-@pytest.mark.parametrize("share", [0.004, 0.01, 0.999])
-def test_a_share_that_leaves_one_side_too_little_is_refused_by_its_key(share: float) -> None:
-    with pytest.raises(ConfigError, match=rf"'world\.judge\.heldout_phrasings': found {share}, expected a share that"):
-        split_phrasings(0, share)
 
 
 @pytest.mark.parametrize("name", ANSWERED)
