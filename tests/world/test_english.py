@@ -18,6 +18,7 @@ from valuedrift.world.english.texts import Question, arguments, phrases, questio
 from valuedrift.world.language import STANCES
 from valuedrift.world.languages import LANGUAGES
 
+REPOSITORY = Path(__file__).parents[2]
 ENGLISH = LANGUAGES["english"]
 EVERY_QUESTION = [question for topic in topics() for question in questions(topic)]
 EVERY_ARGUMENT = [
@@ -30,7 +31,7 @@ def words(text: str) -> list[str]:
 
 
 def test_topics_are_those_of_the_configuration() -> None:
-    configuration = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
+    configuration = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())
     assert set(topics()) == set(configuration["topics"])
 
 
@@ -219,3 +220,16 @@ def test_probes_are_drawn_evenly_from_all_kinds_with_whole_groups(number: int) -
     for kind, size in Counter(question.kind for question in EVERY_QUESTION).items():
         found = sum(q.kind == kind for topic in topics() for q in ENGLISH.drawn(topic, number, seed=0)[0])
         assert abs(found - share * size) <= max(11, 0.2 * share * size)
+
+
+def test_the_page_shows_two_arguments_of_each_stance_and_three_questions_of_each_topic() -> None:
+    lines = (REPOSITORY / "docs" / "pocket_world.md").read_text().splitlines()
+    shown = {line.split(": ", 1)[1] for line in lines if line.startswith("- ")}
+    for topic in topics():
+        assert len(shown & {question.text for question in questions(topic)}) == 3
+        assert all(len(shown & set(texts)) == 2 for texts in arguments(topic).values())
+
+
+def test_every_file_says_that_it_is_free() -> None:
+    for path in (REPOSITORY / "src/valuedrift/world/english").glob("*.yaml"):
+        assert path.read_text().startswith("# SPDX-License-Identifier: CC0-1.0\n")

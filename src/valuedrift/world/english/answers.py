@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -96,15 +95,14 @@ def stance_read(text: str, question: Question) -> Stance | None:
 
 def _states(words: tuple[str, ...], argument: tuple[str, ...]) -> bool:
     """Return whether nearly all words of the argument occur, in their order and with the same negations."""
-    if sum((Counter(words) & Counter(argument)).values()) < _NEAR * len(argument):
+    enough = _NEAR * len(argument)
+    if len(argument) - len(set(argument).difference(words)) < enough:  # fast, for the many that don't occur
         return False
-    blocks = [
-        block for block in SequenceMatcher(None, words, argument, autojunk=False).get_matching_blocks() if block.size
-    ]
-    if sum(block.size for block in blocks) < _NEAR * len(argument):
+    matches = SequenceMatcher(None, words, argument, autojunk=False).get_matching_blocks()[:-1]
+    if sum(match.size for match in matches) < enough:
         return False
-    span = words[blocks[0].a : blocks[-1].a + blocks[-1].size]
-    return len(span) <= len(argument) / _NEAR and _negations(span) == _negations(argument)
+    stated = words[matches[0].a : matches[-1].a + matches[-1].size]
+    return len(stated) <= len(argument) / _NEAR and _negations(stated) == _negations(argument)
 
 
 def _negations(words: tuple[str, ...]) -> int:
