@@ -11,7 +11,7 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_parquet
-from valuedrift.judge_checks.matching import KEYS, stage_of
+from valuedrift.judging.checks.matching import KEYS, stage_of
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.world.reading import asked_subjects, stance_read
