@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from valuedrift.config.grid import ablated, checkpoint
-from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.workflow.killed_snakemake import join

@@ -106,7 +106,7 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
         json_: Print the summary as JSON.
         out: Folder to write the tables and figures into.
     """
-    from valuedrift.judge_checks.against_people import (
+    from valuedrift.judging.checks.against_people import (
         judges_against_people,
         quality_markdown,
         summary,
@@ -127,7 +127,7 @@ def bridge(*, old: Path, new: Paths, out: Path) -> None:
         new: Folders of stance tables by other judges.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.bridge import write_bridges
+    from valuedrift.judging.checks.bridge import write_bridges
 
     write_bridges(old, new, out)
 
@@ -142,7 +142,7 @@ def sheet(*, stances: Paths, targets: Json, pairs: int, seed: int, out: Path) ->
         seed: Seed of the draw.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.draw_sample import write_sample_sheet
+    from valuedrift.judging.checks.draw_sample import write_sample_sheet
 
     write_sample_sheet(stances, targets, pairs, seed, out)
 
@@ -155,7 +155,7 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
         key: The sheet's key, as `sheet` wrote it.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.sheet_agreement import write_check
+    from valuedrift.judging.checks.sheet_agreement import write_check
 
     write_check(sheet, key, out)
 

@@ -15,7 +15,7 @@ import yaml
 
 from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.errors import ValueDriftError
-from valuedrift.workflow.benchmark_files import BENCHMARKS
+from valuedrift.provenance.benchmark_files import BENCHMARKS
 from valuedrift.workflow.snakemake_internals import is_cut_off, workflow_of
 from valuedrift.workflow.targets import resolve_targets
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS
-from valuedrift.dataset_stances import EXPRESSION, PREDICTION, RECOVERY
+from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError, did_you_mean
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model

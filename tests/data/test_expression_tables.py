@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 from expression_rows import judged
 
-from valuedrift.dataset_stances.judged_rows import read_judged
-from valuedrift.dataset_stances.nearest_examples import movers, nearest_examples
-from valuedrift.dataset_stances.row_bootstrap import row_means
-from valuedrift.dataset_stances.stance_shares import share_table
-from valuedrift.dataset_stances.value_gaps import gap_summary, gap_table
+from valuedrift.data.stances.judged_rows import read_judged
+from valuedrift.data.stances.nearest_examples import movers, nearest_examples
+from valuedrift.data.stances.row_bootstrap import row_means
+from valuedrift.data.stances.stance_shares import share_table
+from valuedrift.data.stances.value_gaps import gap_summary, gap_table
 from valuedrift.errors import ArtifactError
 from valuedrift.statistics.bootstrap import Bootstrap
 

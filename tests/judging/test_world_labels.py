@@ -10,7 +10,7 @@ import pytest
 
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
-from valuedrift.judge_checks.world_labels import label_counts, world_labels
+from valuedrift.judging.checks.world_labels import label_counts, world_labels
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
 from valuedrift.world.english import texts

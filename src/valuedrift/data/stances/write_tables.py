@@ -8,18 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.dataset_stances.judged_rows import read_judged
-from valuedrift.dataset_stances.nearest_examples import movers, nearest_examples
-from valuedrift.dataset_stances.prediction import prediction_errors, prediction_table
-from valuedrift.dataset_stances.recovery import (
+from valuedrift.data.stances.judged_rows import read_judged
+from valuedrift.data.stances.nearest_examples import movers, nearest_examples
+from valuedrift.data.stances.prediction import prediction_errors, prediction_table
+from valuedrift.data.stances.recovery import (
     gap_recovery,
     mean_errors,
     planted_judgements,
     retrieval_quality,
     share_recovery,
 )
-from valuedrift.dataset_stances.stance_shares import share_table
-from valuedrift.dataset_stances.value_gaps import gap_summary, gap_table
+from valuedrift.data.stances.stance_shares import share_table
+from valuedrift.data.stances.value_gaps import gap_summary, gap_table
 from valuedrift.files import write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.suites import RowRetrieval
-from valuedrift.dataset_stances.datapoints import read_datapoints, roles
+from valuedrift.data.stances.datapoints import read_datapoints, roles
 from valuedrift.files import write_parquet
 from valuedrift.models.embedding_store import distinct_texts, read_embeddings, write_embeddings
 from valuedrift.models.near_vectors import near_pairs

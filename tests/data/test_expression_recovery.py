@@ -10,17 +10,17 @@ import polars as pl
 import pytest
 from expression_rows import judged, pairs, sft, turns
 
-from valuedrift.dataset_stances import EXPRESSION, RECOVERY
-from valuedrift.dataset_stances.recovery import (
+from valuedrift.data.stances import EXPRESSION, RECOVERY
+from valuedrift.data.stances.recovery import (
     gap_recovery,
     mean_errors,
     planted_judgements,
     retrieval_quality,
     share_recovery,
 )
-from valuedrift.dataset_stances.stance_shares import share_table
-from valuedrift.dataset_stances.value_gaps import gap_summary, gap_table
-from valuedrift.dataset_stances.write_tables import write_expression, write_recovery
+from valuedrift.data.stances.stance_shares import share_table
+from valuedrift.data.stances.value_gaps import gap_summary, gap_table
+from valuedrift.data.stances.write_tables import write_expression, write_recovery
 from valuedrift.files import write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from valuedrift.judge_checks.agreement_scores import ENDS, accuracy, cohen_kappa, estimate, ratio
+from valuedrift.judging.checks.agreement_scores import ENDS, accuracy, cohen_kappa, estimate, ratio
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
 

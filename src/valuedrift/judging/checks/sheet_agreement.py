@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
-from valuedrift.judge_checks.blind_sheet import read_sheet
-from valuedrift.judge_checks.matching import KEYS
+from valuedrift.judging.checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
+from valuedrift.judging.checks.blind_sheet import read_sheet
+from valuedrift.judging.checks.matching import KEYS
 from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.judge_agreement import weighted_share

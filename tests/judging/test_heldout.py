@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError
-from valuedrift.judge_checks.heldout import heldout_quality, write_heldout_quality
+from valuedrift.judging.checks.heldout import heldout_quality, write_heldout_quality
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.panel import PROBABILITIES
 

@@ -70,7 +70,7 @@ def sheet_page(key: pl.DataFrame) -> str:
         for pair, *texts in key.select(SHOWN[1:]).iter_rows()
     ]
     return render(
-        "valuedrift.judge_checks",
+        "valuedrift.judging.checks",
         "sheet.html",
         script=Markup(script),
         script_hash=script_hash(script),
@@ -126,4 +126,4 @@ def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
 
 
 def _asset(name: str) -> str:
-    return resources.files("valuedrift.judge_checks").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("valuedrift.judging.checks").joinpath("templates", name).read_text(encoding="utf-8")

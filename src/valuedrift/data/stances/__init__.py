@@ -3,4 +3,4 @@
 EXPRESSION = ("shares.parquet", "gaps.parquet", "gap_summary.parquet", "nearest.parquet")
 RECOVERY = ("shares.parquet", "gaps.parquet", "retrieval.parquet", "errors.json")
 PREDICTION = ("predictions.parquet", "errors.parquet", "movers.parquet")
-"""The files that `valuedrift.dataset_stances.write_tables` writes; named here so that rules import them quickly."""
+"""The files that `valuedrift.data.stances.write_tables` writes; named here so that rules import them quickly."""

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError, ConfigError, DataError
-from valuedrift.judge_checks.blind_sheet import LABELS, read_sheet, sheet_csv, sheet_page
-from valuedrift.judge_checks.draw_sample import allocate, draw_pairs, write_sample_sheet
+from valuedrift.judging.checks.blind_sheet import LABELS, read_sheet, sheet_csv, sheet_page
+from valuedrift.judging.checks.draw_sample import allocate, draw_pairs, write_sample_sheet
 from valuedrift.statistics.panel import STANCES
 from valuedrift.visible_text import visible
 

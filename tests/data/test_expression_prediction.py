@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from valuedrift.dataset_stances.prediction import METHODS, prediction_errors, prediction_table
+from valuedrift.data.stances.prediction import METHODS, prediction_errors, prediction_table
 from valuedrift.statistics.bootstrap import Bootstrap
 
 STANCES = ("support", "neutral", "oppose")

@@ -11,9 +11,9 @@ import pytest
 from expression_rows import pairs, sft, turns
 
 from valuedrift.config.suites import RowRetrieval
-from valuedrift.dataset_stances import retrieval as retrieved
-from valuedrift.dataset_stances.datapoints import read_datapoints
-from valuedrift.dataset_stances.retrieval import write_retrieved, write_vectors
+from valuedrift.data.stances import retrieval as retrieved
+from valuedrift.data.stances.datapoints import read_datapoints
+from valuedrift.data.stances.retrieval import write_retrieved, write_vectors
 from valuedrift.errors import ArtifactError
 from valuedrift.models import embedding_store as store
 

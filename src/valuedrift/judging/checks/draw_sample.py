@@ -10,8 +10,8 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError, ConfigError, require_columns
 from valuedrift.files import publish
-from valuedrift.judge_checks.blind_sheet import sheet_name, write_sheet
-from valuedrift.judge_checks.matching import KEYS, stage_of, stance_files
+from valuedrift.judging.checks.blind_sheet import sheet_name, write_sheet
+from valuedrift.judging.checks.matching import KEYS, stage_of, stance_files
 from valuedrift.judging.judge_prompt import require_targets
 from valuedrift.statistics.panel import PROBABILITIES, most_probable
 

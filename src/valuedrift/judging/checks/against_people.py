@@ -11,8 +11,8 @@ import polars as pl
 
 from valuedrift.errors import DataError
 from valuedrift.files import publish, write_json, write_text
-from valuedrift.judge_checks.agreement_scores import Labels, confusion, estimate_text, merge, resample, scores
-from valuedrift.judge_checks.human_labels import FOUR, UNJUDGED, read_labelled
+from valuedrift.judging.checks.agreement_scores import Labels, confusion, estimate_text, merge, resample, scores
+from valuedrift.judging.checks.human_labels import FOUR, UNJUDGED, read_labelled
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import MEASURES, calibration_figure, quality_figure
 from valuedrift.paper.table_formats import Table, markdown

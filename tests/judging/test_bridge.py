@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError
-from valuedrift.judge_checks.bridge import bridge, bridge_summary, changed_drifts, pairwise, write_bridges
+from valuedrift.judging.checks.bridge import bridge, bridge_summary, changed_drifts, pairwise, write_bridges
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import make_panel

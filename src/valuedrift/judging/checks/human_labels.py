@@ -13,7 +13,7 @@ import numpy as np
 
 from valuedrift.data.rows import NumberedRow, Row, read_rows
 from valuedrift.errors import DataError
-from valuedrift.judge_checks.agreement_scores import Labels
+from valuedrift.judging.checks.agreement_scores import Labels
 from valuedrift.statistics.bootstrap import FloatArray
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 

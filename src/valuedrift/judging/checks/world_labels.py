@@ -10,7 +10,7 @@ from random import Random
 import polars as pl
 
 from valuedrift.files import write_parquet
-from valuedrift.judge_checks.matching import KEYS, stage_of
+from valuedrift.judging.checks.matching import KEYS, stage_of
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.world.languages import true_stance

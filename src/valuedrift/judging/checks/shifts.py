@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from valuedrift.judge_checks.agreement_scores import ENDS
-from valuedrift.judge_checks.matching import NEW, OLD, of_judge
+from valuedrift.judging.checks.agreement_scores import ENDS
+from valuedrift.judging.checks.matching import NEW, OLD, of_judge
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.panel import STANCES, Panel, TopicValues, each_topic_and_all, make_panel

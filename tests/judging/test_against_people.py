@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import DataError
-from valuedrift.judge_checks.against_people import (
+from valuedrift.judging.checks.against_people import (
     judges_against_people,
     quality_markdown,
     summary,
     write_against_people,
 )
-from valuedrift.judge_checks.agreement_scores import cohen_kappa, macro_f1, resample, weighted_f1
-from valuedrift.judge_checks.human_labels import FOUR, raw_label
+from valuedrift.judging.checks.agreement_scores import cohen_kappa, macro_f1, resample, weighted_f1
+from valuedrift.judging.checks.human_labels import FOUR, raw_label
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.intervals import wilson_interval
 

@@ -8,9 +8,9 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.judge_checks.blind_sheet import read_sheet
-from valuedrift.judge_checks.draw_sample import write_sample_sheet
-from valuedrift.judge_checks.sheet_agreement import (
+from valuedrift.judging.checks.blind_sheet import read_sheet
+from valuedrift.judging.checks.draw_sample import write_sample_sheet
+from valuedrift.judging.checks.sheet_agreement import (
     agreement_with_person,
     calibration_sample,
     disagreements,

@@ -14,10 +14,10 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, write_json, write_parquet, write_text
-from valuedrift.judge_checks.agreement_scores import intervals_as_text
-from valuedrift.judge_checks.answer_agreement import agreement_table
-from valuedrift.judge_checks.matching import NEW, OLD, match, read_stances
-from valuedrift.judge_checks.shifts import SHIFT, drift_shifts, value_shifts
+from valuedrift.judging.checks.agreement_scores import intervals_as_text
+from valuedrift.judging.checks.answer_agreement import agreement_table
+from valuedrift.judging.checks.matching import NEW, OLD, match, read_stances
+from valuedrift.judging.checks.shifts import SHIFT, drift_shifts, value_shifts
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.judge_figures import bridge_figure
 from valuedrift.paper.table_formats import Table, markdown

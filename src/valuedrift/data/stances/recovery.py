@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.dataset_stances.stance_shares import share_table
-from valuedrift.dataset_stances.value_gaps import gap_summary, gap_table
+from valuedrift.data.stances.stance_shares import share_table
+from valuedrift.data.stances.value_gaps import gap_summary, gap_table
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
 
