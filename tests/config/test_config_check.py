@@ -15,7 +15,8 @@ from valuedrift.config.check import read_config
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.config.yaml_files import read_yaml
 from valuedrift.errors import ConfigError, ValueDriftError
-from valuedrift.world.world_tables import planted_mix, quotas, topics
+from valuedrift.world.grammar import topics
+from valuedrift.world.world_tables import planted_mix, quotas
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 MISSING = object()
@@ -117,6 +118,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("judges.pocket.train.shape.heads", 5, "1 or an even divisor of half of hidden ("),
         (f"{POCKET}.probes.per_topic", 5, "no such key with source questions"),
         ("suites.real.probes.per_topic", MISSING, "a value with source prism"),
+        (f"{POCKET}.probes.file", MISSING, "a value with source questions"),
         # Missing keys, and what they mean.
         ("seed", MISSING, "a value: The seed of all random"),
         ("topics.climate.target", MISSING, "a value: What an answer can support"),

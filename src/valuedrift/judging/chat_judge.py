@@ -109,7 +109,7 @@ class ChatJudge:
             )
 
     def _check_alternatives(self, word: str, reply: ChatReply) -> None:
-        if not reply.top_logprobs:
+        if not reply.top_logprobs or not listed_masses(reply.top_logprobs, [word]).readable:
             raise self._no_log_probabilities()
         if not is_one_token(word, reply.top_logprobs):
             raise ConfigError(

@@ -55,8 +55,8 @@ class Probes(Entry):
 
     @property
     def names_topics(self) -> bool:
-        """Whether the file has each question's topic, so that keywords aren't needed."""
-        return bool(self.entry["source"] == "questions")
+        """Whether the source has each question's topic, so that keywords aren't needed."""
+        return self.entry["source"] in ("questions", "builtin")
 
     @property
     def choice(self) -> list[str]:
@@ -91,7 +91,7 @@ class Suite(Entry):
             return _sources(name, entry, files)
 
         asked = entry["probes"]
-        probes = Probes(name, asked, sources([asked["file"]]), llms.get(asked.get("llm")))
+        probes = Probes(name, asked, sources([asked["file"]] if "file" in asked else []), llms.get(asked.get("llm")))
         data = {key: DataSet(key, own, sources(own.get("files", []))) for key, own in entry["data"].items()}
         writer = llms.get(entry.get("synthetic", {}).get("writer"))
         return cls(name, entry, judges[entry["judge"]], probes, data, writer)
@@ -109,7 +109,8 @@ class Suite(Entry):
     @property
     def world_settings(self) -> Config:
         """The settings that all tables of its world depend on, without the seed."""
-        return {key: self.entry["world"][key] for key in ("probes_per_topic", "variation")}
+        world = self.entry["world"]
+        return {key: world[key] for key in ("language", "probes_per_topic", "variation") if key in world}
 
     @property
     def world_tables(self) -> dict[str, tuple[str, Config]]:
