@@ -94,7 +94,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("topics.climate.keywords", 3, "a list"),  # no secret, though it has "key" in its name
         (f"{POCKET}.probes", "questions.csv", "a mapping. The value-laden questions"),
         # Names that nothing has.
-        ("models.pocket.suite", "tiny", "a key of suites: pocket, real, paper"),
+        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, real, paper"),
         (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, qwen25_7b"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),
