@@ -97,6 +97,12 @@ class Suite(Entry):
         return cls(name, entry, judges[entry["judge"]], probes, data, writer)
 
     @property
+    def asked(self) -> list[Judge | ChatModel]:
+        """Its judge, and the chat models that it asks."""
+        llms = (self.judge.llm, self.probes.llm, self.writer)
+        return [self.judge, *(llm for llm in llms if llm)]
+
+    @property
     def has_world(self) -> bool:
         return "world" in self.entry
 
@@ -170,12 +176,16 @@ def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
 
 
 def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
-    """Return the files that are inputs of a rule: those that the pipeline makes, and existing local ones.
+    """Return the files that are inputs of a rule: those that the pipeline makes, and local ones.
 
-    For other files, the job that reads them explains what is missing.
+    If a path contains a variable that isn't set, the job that reads the file explains what is missing.
     """
     made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
     if "synthetic" in suite:
         made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
     paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
-    return [path for is_made, path in paths if is_made or ("$" not in path and Path(path).exists())]
+    return [_at_home(path) for is_made, path in paths if is_made or "$" not in path]
+
+
+def _at_home(path: str) -> str:
+    return str(Path(path).expanduser()) if path.startswith("~") else path
