@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.left_padding import left_padded
 from valuedrift.models.precision import asking_precision
+from valuedrift.models.weights import load_model
 from valuedrift.statistics.bootstrap import FloatArray
 
 
@@ -19,7 +19,7 @@ class CausalScorer:
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=asking_precision()).to(self.device).eval()
+        self.model = load_model(folder, asking_precision()).to(self.device).eval()
         self.labels = labels
 
     @torch.inference_mode()

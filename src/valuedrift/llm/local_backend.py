@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valuedrift.config.chat_models import LlmSettings
@@ -68,7 +69,9 @@ def load_vllm(settings: LlmSettings) -> Model:
     from vllm import LLM, SamplingParams
 
     from valuedrift.models.precision import asking_precision
+    from valuedrift.models.weights import read_model
 
+    read_model(Path(settings.model), asking_precision())  # vLLM doesn't always notice what is missing
     llm = LLM(model=settings.model, dtype=asking_precision(), generation_config="vllm", seed=0)
 
     def generate(prompts: list[list[int]], requests: list[ChatRequest]) -> list[ChatReply]:
@@ -103,12 +106,13 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
 def load_transformers(settings: LlmSettings) -> Model:
     """Load the model with transformers. Only the request decides the sampling, not the model's generation config."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoTokenizer, GenerationConfig
 
     from valuedrift.models.precision import asking_precision
+    from valuedrift.models.weights import load_model
 
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=asking_precision()).eval()
+    model = load_model(Path(settings.model), asking_precision()).eval()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     ends = _end_tokens(model, tokenizer)
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=0, do_sample=False)
