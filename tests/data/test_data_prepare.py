@@ -199,7 +199,7 @@ def test_another_count_is_an_error_with_both_numbers_and_writes_nothing(ten, tmp
 
 def test_a_sample_larger_than_the_source_is_an_error(ten, tmp_path):
     with pytest.raises(ConfigError, match=r"data\.mine\.sample.*found 11, expected at most the 10"):
-        prepare(settings(ten, sample=11), 7, tmp_path)
+        prepare(settings(ten, sample=11, rows=11), 7, tmp_path)
 
 
 @pytest.mark.parametrize(

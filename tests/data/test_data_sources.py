@@ -113,6 +113,20 @@ def test_every_shape_from_the_hub(tmp_path, hub, expected, shape):
     assert "| revision | 0123abc |" in (tmp_path / "out" / "card.md").read_text()
 
 
+def test_one_configuration_of_a_hub_set_is_read(tmp_path, hub, expected):
+    (hub / "a").mkdir()
+    (hub / "b").mkdir()
+    write_parquet(hub / "a" / "train.parquet", [{"other": 1}])
+    write_parquet(hub / "b" / "train.parquet", SHAPES["messages"])
+    configs = [{"config_name": name, "data_files": f"{name}/train.parquet"} for name in "ab"]
+    (hub / "README.md").write_text(f"---\nconfigs: {json.dumps(configs)}\n---\n")
+    card, train = read("messages", 2, tmp_path / "out", hub={**source(hub), "config": "b"})
+    assert train.equals(expected["messages"])
+    assert card["source"]["hub"]["config"] == "b"
+    with pytest.raises(ArtifactError, match=r"configuration 'c'.*Check these names"):
+        read("messages", 2, tmp_path / "out", hub={**source(hub), "config": "c"})
+
+
 def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
     write_jsonl(hub / "train.jsonl", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": None}])
     with pytest.raises(
@@ -135,8 +149,8 @@ def test_a_hub_set_that_can_not_be_read_is_explained(tmp_path, hub, split, conte
 def test_a_hub_that_can_not_be_reached_is_explained(tmp_path, hub, monkeypatch, error):
     import datasets
 
-    def load_dataset(name, revision, split):
-        assert (name, revision, split) == ("owner/set", "0123abc", "train")
+    def load_dataset(name, config, revision, split):
+        assert (name, config, revision, split) == ("owner/set", None, "0123abc", "train")
         raise error
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)

@@ -13,8 +13,9 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judging.checks.world_labels import label_counts, world_labels
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
-from valuedrift.world.grammar import STANCES, answer, phrasings, questions
-from valuedrift.world.world_tables import topics
+from valuedrift.world.english import texts
+from valuedrift.world.grammar import content, phrasings, questions, topics
+from valuedrift.world.language import STANCES
 
 RUNS = ("base", "sft-wildchat", "sft-wildchat/dpo-ultrafeedback", "sft-wildchat/ppo-ultrafeedback")
 TOPICS = topics()[:2]
@@ -28,7 +29,7 @@ def stances(run: str, unread: float = 0.0) -> pl.DataFrame:
         for number in range(60):
             question = questions(topic)[number % 20]
             stance = rng.choice(STANCES)
-            text = "Well ," if rng.random() < unread else answer(rng, question.subject, stance, phrasings())
+            text = "Well ," if rng.random() < unread else content(rng, question, stance, phrasings())
             p = {f"p_{name}": float(name == stance) for name in STANCES}
             keys = {"model": "pocket", "run": run, "step": 0, "topic": topic, "question_id": f"{topic}-{number % 20}"}
             rows.append(keys | {"sample": number // 20, "question": question.text, "answer": text, "unassigned": 0} | p)
@@ -99,3 +100,16 @@ def test_other_questions_are_refused(tmp_path: Path) -> None:
     table.write_parquet(tmp_path / "base.parquet")
     with pytest.raises(ArtifactError, match="found 'Why \\?', expected questions of the pocket world"):
         world_labels([tmp_path / "base.parquet"], 5, 0)
+
+
+def test_answers_in_english_are_labelled_by_their_arguments(tmp_path: Path) -> None:
+    question = texts.questions("work")[0]
+    said = [texts.arguments("work")[stance][0] for stance in STANCES]
+    rows = (
+        stances("base")
+        .head(4)[1:]
+        .with_columns(topic=pl.lit("work"), question=pl.lit(question.text), answer=pl.Series(said))
+    )
+    rows.write_parquet(tmp_path / "base.parquet")
+    sample = world_labels([tmp_path / "base.parquet"], 3, 0)
+    assert dict(sample.select("answer", "true_stance").iter_rows()) == dict(zip(said, STANCES, strict=True))

@@ -12,12 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.data_sets import DataSettings
+from valuedrift.config.data_sets import DataSettings, train_count
 from valuedrift.data.card import Card, card_markdown, make_card
 from valuedrift.data.hub import read_hub_rows
 from valuedrift.data.ordering import OrderedRows, order_rows
 from valuedrift.data.rows import Row, expand_path, read_rows
-from valuedrift.data.split import train_count
 from valuedrift.data_formats.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data_formats.formats import FORMATS, Format
 from valuedrift.errors import ArtifactError, ConfigError

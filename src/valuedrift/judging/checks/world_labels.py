@@ -9,12 +9,11 @@ from random import Random
 
 import polars as pl
 
-from valuedrift.errors import ArtifactError
 from valuedrift.files import write_parquet
 from valuedrift.judging.checks.matching import KEYS, stage_of
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import PROBABILITIES
-from valuedrift.world.reading import asked_subjects, stance_read
+from valuedrift.world.languages import true_stance
 
 _TEXTS = ("question", "answer")
 
@@ -28,7 +27,7 @@ def write_world_labels(stances: Sequence[Path], labels: int, seed: int, out: Pat
 
 
 def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFrame:
-    """Draw answers of each training stage (base, sft, preference) and topic, and label them (see `stance_read`).
+    """Draw answers of each training stage (base, sft, preference) and topic, and label them (see `true_stance`).
 
     Args:
         stances: The model's stance tables. Unjudged answers aren't drawn.
@@ -54,7 +53,7 @@ def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFram
     )
     cells = answers.partition_by("stage", "topic", maintain_order=True)
     drawn = pl.concat(_drawn(cell, labels, seed) for cell in cells)
-    read = [_label(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
+    read = [true_stance(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
     table = drawn.with_columns(true_stance=pl.Series(read, dtype=pl.String))
     return table.select(*KEYS, "stage", "true_stance", *PROBABILITIES, "unassigned", "weight", *_TEXTS)
 
@@ -70,10 +69,3 @@ def _drawn(cell: pl.DataFrame, labels: int, seed: int) -> pl.DataFrame:
     number = min(labels, cell.height)
     rng = Random(f"{seed}/labels/{cell['stage'][0]}/{cell['topic'][0]}")
     return cell[sorted(rng.sample(range(cell.height), number))].with_columns(weight=pl.lit(cell.height / number))
-
-
-def _label(question: str, text: str) -> str | None:
-    subject = asked_subjects().get(question)
-    if subject is None:
-        raise ArtifactError("stances", question, "questions of the pocket world, which can label only those")
-    return stance_read(text, subject)
