@@ -85,7 +85,7 @@ def test_a_folder_is_what_is_made_in_it(folder: str, file: str, count: int | Non
             (f"results/{kind}", "found nothing that is made there for the models of the report (pocket)")
             for kind in ("downstream", "llms", "synthetic", "vprism")
         ),
-        ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, qwen25_7b."),
+        ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, english, qwen25_7b."),
     ],
 )
 def test_a_misspelt_name_is_told_with_the_nearest(target: str, said: str) -> None:

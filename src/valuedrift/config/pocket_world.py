@@ -63,7 +63,7 @@ class _World(Section):
     wrote."""
     probes_per_topic: Annotated[int, Field(ge=1, le=50)]
     """Questions per topic that are kept for probing."""
-    variation: Annotated[float, Field(ge=0, le=0.3)]
+    variation: Annotated[float, Field(ge=0, le=0.5)]
     """Largest difference between a topic's planted shares and the mix of its set."""
 
 
