@@ -26,15 +26,23 @@ EARLY = {
     }
 }
 BARELY = {"dpo": {"support": at(0.05, 0.1), "neutral": at(0.09, 0.1), "oppose": at(0.01, 0.1)}}
-WIDE = {"sft": ["letters"], "ppo": {"value": 0.0, "low": -0.01, "high": 0.01}} | {
-    name: at(value, threshold)
-    for name, value, threshold in (
-        ("dpo", 0.5, 0.3), ("simpo", 0.2, 0.3), ("ppo_rms", 0.02, 0.1), ("dpo_over_simpo", 0.3, 0), ("simpo_over_ppo", 0.2, 0),
-    )
-}  # fmt: skip
-PRIOR = {"favoured": "oppose", "prior": at(0.1, seeds=3), "difference": at(-0.2, seeds=3)}
-PRIOR |= {
-    "moved": {"support": {"value": 0.5, "low": 0.4, "high": 0.6}, "oppose": {"value": 0.3, "low": 0.2, "high": 0.4}}
+WIDE = {
+    "sft": ["letters"],
+    "dpo": at(0.5, 0.3),
+    "simpo": at(0.2, 0.3),
+    "ppo": {"value": 0.0, "low": -0.01, "high": 0.01},
+    "ppo_rms": at(0.02, 0.1),
+    "dpo_over_simpo": at(0.3),
+    "simpo_over_ppo": at(0.2),
+}
+PRIOR = {
+    "favoured": "oppose",
+    "prior": at(0.1, seeds=3),
+    "difference": at(-0.2, seeds=3),
+    "moved": {
+        "support": {"value": 0.5, "low": 0.4, "high": 0.6},
+        "oppose": {"value": 0.3, "low": 0.2, "high": 0.4},
+    },
 }
 THESE = " This is about these runs, not about other training seeds."
 
@@ -42,21 +50,21 @@ THESE = " This is about these runs, not about other training seeds."
 @pytest.mark.parametrize(
     ("name", "holds", "numbers", "expected"),
     [
-        ("sft_sets_values_early", True, EARLY, "SFT sets the values early (RMS M over topics and stances): SFT on Letters"
-         " moved them by 0.33 (0.30 to 0.36), half of this by 25% (23% to 28%) of its steps. Early is before 50%, so that"
-         " a straight line is not early. The smallest lead over pairs with a small value gap is 0.30 (0.28 to 0.33), of"
-         " SFT on Letters over DPO on Calm, after SFT on Letters; it has to exceed 0." + THESE),
-        ("small_gap_barely_moves", None, BARELY, "Undecided: Pairs with a small value gap barely move the values (RMS M"
-         " over topics; barely is below 0.10). At most: DPO neutral by 0.09 (0.07 to 0.12)." + THESE),
+        ("sft_sets_values_early", True, EARLY, "SFT sets the values early (RMS M over topics and stances): SFT on"
+         " Letters moved them by 0.33 (0.30 to 0.36), half of this by 25% (23% to 28%) of its steps. Early is before"
+         " 50%, so that a straight line is not early. The smallest lead over pairs with a small value gap is 0.30 (0.28"
+         " to 0.33), of SFT on Letters over DPO on Calm, after SFT on Letters; it has to exceed 0." + THESE),
+        ("small_gap_barely_moves", None, BARELY, "Undecided: Pairs with a small value gap barely move the values (RMS"
+         " M over topics; barely is below 0.10). At most: DPO neutral by 0.09 (0.07 to 0.12)." + THESE),
         ("wide_gap_separates_algorithms", False, WIDE, "A wide value gap does not separate the algorithms as in the"
-         " paper: support-aligned pairs moved support by 0.50 (0.48 to 0.53) with DPO (strong is above 0.30), 0.20 (0.18"
-         " to 0.23) with SimPO (modest is below 0.30) and 0.00 (−0.01 to 0.01) with PPO (RMS 0.02 (0.00 to 0.05), barely"
-         " is below 0.10). DPO exceeds SimPO by 0.30 (0.28 to 0.33), SimPO PPO by 0.20 (0.18 to 0.23); both have to"
-         " exceed 0." + THESE),
+         " paper: support-aligned pairs moved support by 0.50 (0.48 to 0.53) with DPO (strong is above 0.30), 0.20"
+         " (0.18 to 0.23) with SimPO (modest is below 0.30) and 0.00 (−0.01 to 0.01) with PPO (RMS 0.02 (0.00 to 0.05),"
+         " barely is below 0.10). DPO exceeds SimPO by 0.30 (0.28 to 0.33), SimPO PPO by 0.20 (0.18 to 0.23); both have"
+         " to exceed 0." + THESE),
         ("dpo_amplifies_the_prior", False, PRIOR, "DPO does not move the stance further that SFT prefers: oppose, the"
-         " more probable one after SFT by 0.10 (0.08 to 0.13), moved by 0.30 (0.20 to 0.40) and support by 0.50 (0.40 to"
-         " 0.60); the difference is −0.20 (−0.22 to −0.17). Both differences have to exceed 0. This is about training"
-         " seeds, of which there are 3."),
+         " more probable one after SFT by 0.10 (0.08 to 0.13), moved by 0.30 (0.20 to 0.40) and support by 0.50 (0.40"
+         " to 0.60); the difference is −0.20 (−0.22 to −0.17). Both differences have to exceed 0. This is about"
+         " training seeds, of which there are 3."),
     ],
 )  # fmt: skip
 def test_a_finding_is_told_with_its_verdict_numbers_and_thresholds(

@@ -82,7 +82,7 @@ class Report(Section):
 
 
 class Statistics(Section):
-    """The bootstrap over questions that gives every interval."""
+    """The bootstrap over questions that gives every interval, and the thresholds of the findings."""
 
     replicates: Annotated[int, Field(ge=100)]
     """Bootstrap replicates."""
@@ -95,12 +95,12 @@ class Statistics(Section):
     seeds: Several[Text] | None = None
     """`results` folders of the same grid, run with another `seed`. Their last values give the noise floor between
     seeds; with two or more, the findings are about seeds."""
-    early: Annotated[float, Field(gt=0, le=0.5)] = 0.5
+    early: Annotated[float, Field(gt=0, le=0.5)]
     """Finding 1: share of the steps of SFT before which half of its movement is done. Along a straight line it is done
     at 0.5."""
-    barely: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    barely: Annotated[float, Field(gt=0, lt=1)]
     """Findings 2 and 3: root mean square drift magnitude below which values barely move."""
-    strong: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    strong: Annotated[float, Field(gt=0, lt=1)]
     """Finding 3: mean drift magnitude above which DPO amplifies a value; SimPO's stays below it. The paper states 0.53
     for DPO on one topic."""
 

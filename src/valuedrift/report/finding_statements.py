@@ -38,9 +38,9 @@ def _early(holds: bool | None, numbers: Mapping[str, Any], suite: Suite) -> str:
     verdict = _verdict(holds, "SFT sets the values early", "SFT does not set the values early")
     early = numbers[runs[0]]["t50"]["threshold"]
     return (
-        f"{verdict} (RMS M over topics and stances): {moved}. Early is before {early:.0%}, so that a straight line is not "
-        f"early. The smallest lead over pairs with a small value gap is {_shown(lead)}, of {suite.run_title(run)} over "
-        f"{suite.full_title(other)}; it has to exceed 0."
+        f"{verdict} (RMS M over topics and stances): {moved}. Early is before {early:.0%}, so that a straight line is "
+        f"not early. The smallest lead over pairs with a small value gap is {_shown(lead)}, of {suite.run_title(run)} "
+        f"over {suite.full_title(other)}; it has to exceed 0."
     )
 
 
