@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from valuedrift import __version__
-from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
+from valuedrift.cli import data_jobs, main, model_jobs, people, result_jobs
+from valuedrift.cli.application import application, functions
 
 REPOSITORY = Path(__file__).parents[1]
 
