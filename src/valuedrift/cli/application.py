@@ -25,6 +25,9 @@ from valuedrift.errors import ValueDriftError
 JOBS = (data_jobs, model_jobs, result_jobs)
 _GROUPS = {"Commands for people": (people,), "Commands that the rules call": JOBS}
 
+_EXTRAS = {"hdbscan": "probes", "umap": "probes"}
+"""Package → the extra of pyproject.toml with it; other optional packages have checks of their own."""
+
 NO_TELEMETRY = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
@@ -53,6 +56,8 @@ def run(words: Sequence[str]) -> int:
         said = str(error).splitlines()[0] if str(error) else ""
         if is_full(error):
             return _fail(f"{said}. A disk or a quota is full. Free space and run again; finished files are complete.")
+        if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(error.name or "")):
+            return _fail(f"the package {error.name} isn't installed. Install it: `scripts/setup {extra}`.")
         if isinstance(error, OSError) and error.filename:
             return _fail(f"{error.filename}: {error.strerror}. Check the path and the permissions.")
         raise
