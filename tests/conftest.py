@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Models this small are slower on more threads, and machines that run tests are shared. Torch reads it when it starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples in every run. With `--hypothesis-profile fuzz` other ones are drawn, and many more.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("fuzz", max_examples=20_000, database=None, deadline=None)
+settings.load_profile("same")
 
 SENTENCES = [
     "What do you think about legal abortion ?\nResponse: I support legal abortion .",

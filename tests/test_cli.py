@@ -140,8 +140,8 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
     [
         (["results/drift/qwen3"], "found 'qwen3', expected a model. Did you mean"),
         (["results/stances/pocket/sft-wildcat.parquet"], "found 'sft-wildcat', expected a run of pocket. Did you mean"),
-        (["all", "--configfile", "absent.yaml"], "There is no file absent.yaml."),
-        (["all", "--configfile", "rules"], "Is a directory: 'rules'"),
+        (["all", "--configfile", "absent.yaml"], "absent.yaml: found 'no such file', expected a configuration file."),
+        (["all", "--configfile", "rules"], "rules: found 'Is a directory', expected a configuration file."),
     ],
 )
 def test_a_wrong_target_is_one_sentence(

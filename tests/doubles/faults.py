@@ -157,7 +157,7 @@ def answer(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         reply["finish"] = "content_filter"
     if body.get("logprobs"):
         reply["top_logprobs"] = [("B", -2.5), ("A", -0.1), (asked[:8], -9999.0)]
-    return 200, completion(reply)
+    return 200, completion(reply, body["model"])
 
 
 def broken(kind: str, body: dict[str, Any], good: str) -> str:

@@ -9,7 +9,7 @@ from valuedrift.config.judges import JudgeSettings
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError
-from valuedrift.judge_checks.heldout import heldout_quality
+from valuedrift.judging.checks.heldout import heldout_quality
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import read_judge_prompt
 from valuedrift.judging.stances import judge_table

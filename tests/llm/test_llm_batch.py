@@ -12,11 +12,11 @@ from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_outcomes, write_batch_file
-from valuedrift.llm.chat_format import Answered
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.outcomes import Fault
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 
@@ -161,11 +161,13 @@ def test_outputs_of_every_kind_are_read(tmp_path: Path) -> None:
     ]
     path = tmp_path / "output.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + 'null\n{"custom_id": "h", "resp')
-    found = {key: one.reply for key, one in read_batch_outcomes(path) if isinstance(one, Answered)}
-    assert found["a"] == ChatReply("Yes", "stop", 3, 1, 0.0)
-    assert {key: reply.finish for key, reply in found.items()} == {
-        "a": "stop",
-        "c": "error",
-        "d": "error",
-        "e": "error",
+    found = dict(read_batch_outcomes(path))
+    assert found.pop("a") == ChatReply("Yes", "stop", 3, 1, 0.0)
+    faults = {key: (fault.case.repeat, fault.cause) for key, fault in found.items() if isinstance(fault, Fault)}
+    refused = ("never", "HTTP 400: the model's context length is only 10")
+    assert faults == {
+        "b": ("attempts", "HTTP 500: oh"),
+        **dict.fromkeys("cde", refused),
+        "f": ("attempts", 'no response: {"code": "batch_expired", "message": "late"}'),
+        "g": ("attempts", "the body is not a chat completion: null"),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from valuedrift.errors import DataError
-from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
+from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
 
 Finish = Callable[..., None]
 

@@ -34,7 +34,7 @@ def imports() -> dict[str, set[str]]:
     """The rooms that each room imports, be it at its modules' top or where a function runs."""
     found: dict[str, set[str]] = {}
     for room in rooms():
-        trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (PACKAGE / room).glob("*.py")]
+        trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (PACKAGE / room).rglob("*.py")]
         nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
         named = [
             name for node in nodes for name in [node.module, *(f"{node.module}.{each.name}" for each in node.names)]

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from doubles.display import configuration
 
-from valuedrift.dataset_stances.prediction import METHODS
+from valuedrift.data.stances.prediction import METHODS
 from valuedrift.display import display_settings
 from valuedrift.files import write_json, write_parquet
 

@@ -123,18 +123,18 @@ def test_sampling_leaves_out_how_answers_are_made(pocket: Model) -> None:
     assert pocket.sampling(0, temperature=1.0, answers=20) == {**plain, "temperature": 1.0, "answers": 20}
 
 
-def test_inputs_are_files_that_exist_and_those_that_the_pipeline_makes(
+def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
     project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.suites["pocket"].data["alpaca"].sources == ["results/world/pocket/alpaca.parquet"]
     assert project.suites["pocket"].probes.sources == ["results/world/pocket/probes.csv"]
     monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
     assert Project.read(config).suites["real"].data["alpaca"].sources == []
-    present = tmp_path / "alpaca" / "alpaca_9k.json"
-    present.parent.mkdir()
-    present.write_text("[]")
     monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
-    assert Project.read(config).suites["real"].data["alpaca"].sources == [str(present)]
+    assert Project.read(config).suites["real"].data["alpaca"].sources == [f"{tmp_path}/alpaca/alpaca_9k.json"]
+    monkeypatch.setenv("HOME", "/home/me")
+    config["suites"]["real"]["data"]["alpaca"]["files"] = ["mine.jsonl", "~/mine.jsonl"]
+    assert Project.read(config).suites["real"].data["alpaca"].sources == ["mine.jsonl", "/home/me/mine.jsonl"]
 
 
 def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(project: Project) -> None:

@@ -195,7 +195,7 @@ def judge_heldout(
         out: File to write (JSON).
     """
     from valuedrift.config.judges import JudgeSettings
-    from valuedrift.judge_checks.heldout import write_heldout_quality
+    from valuedrift.judging.checks.heldout import write_heldout_quality
     from valuedrift.judging.judge import open_judge
 
     write_heldout_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
@@ -210,7 +210,7 @@ def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:
         seed: Seed of the draw.
         out: Table to write.
     """
-    from valuedrift.judge_checks.world_labels import write_world_labels
+    from valuedrift.judging.checks.world_labels import write_world_labels
 
     write_world_labels(stances, labels, seed, out)
 

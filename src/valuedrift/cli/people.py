@@ -33,11 +33,13 @@ class SnakemakeOptions:
         return [word for name, values in vars(self).items() if values for word in (f"--{name}", *values)]
 
 
-def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:
+def plan(
+    targets: Sequence[str] = (), /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()
+) -> None:
     """Estimate what targets still take: jobs, tokens, hours, disk, dollars. Fails if that exceeds the budget.
 
     Args:
-        targets: Files, folders or rules to make.
+        targets: Files, folders or rules to make; if none are given, the default target of `snakemake`.
         json_: Print JSON.
     """
     from valuedrift.workflow.plan import plan_targets, require_budget
@@ -106,7 +108,7 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
         json_: Print the summary as JSON.
         out: Folder to write the tables and figures into.
     """
-    from valuedrift.judge_checks.against_people import (
+    from valuedrift.judging.checks.against_people import (
         judges_against_people,
         quality_markdown,
         summary,
@@ -127,7 +129,7 @@ def bridge(*, old: Path, new: Paths, out: Path) -> None:
         new: Folders of stance tables by other judges.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.bridge import write_bridges
+    from valuedrift.judging.checks.bridge import write_bridges
 
     write_bridges(old, new, out)
 
@@ -142,7 +144,7 @@ def sheet(*, stances: Paths, targets: Json, pairs: int, seed: int, out: Path) ->
         seed: Seed of the draw.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.draw_sample import write_sample_sheet
+    from valuedrift.judging.checks.draw_sample import write_sample_sheet
 
     write_sample_sheet(stances, targets, pairs, seed, out)
 
@@ -155,7 +157,7 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
         key: The sheet's key, as `sheet` wrote it.
         out: Folder to write.
     """
-    from valuedrift.judge_checks.sheet_agreement import write_check
+    from valuedrift.judging.checks.sheet_agreement import write_check
 
     write_check(sheet, key, out)
 

@@ -39,7 +39,7 @@ def retrieve(*, name: str, data: Paths, store: Path, probes: Path, settings: Jso
         out: Table to write.
     """
     from valuedrift.config.suites import RowRetrieval
-    from valuedrift.dataset_stances.retrieval import write_retrieved, write_vectors
+    from valuedrift.data.stances.retrieval import write_retrieved, write_vectors
 
     retrieval = RowRetrieval.read(settings)
     write_vectors(data, retrieval.model, store)
@@ -56,7 +56,7 @@ def express(*, stances: Paths, statistics_settings: Json, seed: int, examples: i
         examples: Number of nearest rows to keep per stance.
         out: Folder to write.
     """
-    from valuedrift.dataset_stances.write_tables import write_expression
+    from valuedrift.data.stances.write_tables import write_expression
 
     write_expression(stances, statistics_settings, seed, examples, out)
 
@@ -70,7 +70,7 @@ def recover(*, stances: Paths, expression: Path, tables: Json, out: Path) -> Non
         tables: Tables of every data set, with the planted stances.
         out: Folder to write.
     """
-    from valuedrift.dataset_stances.write_tables import write_recovery
+    from valuedrift.data.stances.write_tables import write_recovery
 
     write_recovery(stances, expression, tables, out)
 
@@ -85,7 +85,7 @@ def predict(*, expression: Path, statistics: Path, statistics_settings: Json, se
         seed: Seed of the bootstrap.
         out: Folder to write.
     """
-    from valuedrift.dataset_stances.write_tables import write_prediction
+    from valuedrift.data.stances.write_tables import write_prediction
 
     write_prediction(expression, statistics, statistics_settings, seed, out)
 

@@ -94,7 +94,7 @@ def card_markdown(card: Card) -> str:
 def _source(settings: DataSettings) -> dict[str, Any]:
     """Return the data set's name on the hub, or each file's path in the configuration and the SHA-256 of its bytes."""
     if settings.hub:
-        return {"hub": settings.hub.model_dump()}
+        return {"hub": settings.hub.model_dump(exclude_none=True)}
     return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}
 
 

@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from valuedrift.judging.label_words import label_of, spellings
+from valuedrift.judging.label_words import label_of, spellings, written
+from valuedrift.llm.alternatives import probability, read_alternatives
 from valuedrift.llm.request import ChatReply
 
 UNASSIGNED, CONTENT_FILTER, ERROR = "unassigned", "content_filter", "error"
 """Why an answer has no stance: too much probability is outside the labels; the judge's provider filtered the request or
-the reply; the answer can't be judged, for example because it is longer than the judge can read."""
+the reply; the answer can't be judged, for example because it is longer than the judge can read, or because the
+log-probabilities of the reply are not the model's."""
 
-_OUTSIDE = -9999.0
-"""The log-probability that OpenAI's interface gives for a token that is not among the most likely."""
+_CERTAIN = 0.999
+"""A list of one token with at least this probability shows the sampler's choice, and not the model's distribution."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Judgement:
     Attributes:
         stances: Probabilities of support, neutral and oppose, given that the reply is one of them; None if `flag` is
             set.
-        unassigned: The probability of any other reply; None if every request failed.
+        unassigned: The probability of any other reply; None if every request failed or the reply can't be read.
         bound: The largest possible error of each of the three probabilities, because the judge lists only its most
             likely tokens; None if `flag` is set.
         samples: The number of replies that are a label, for a judge that is sampled; else None.
@@ -49,10 +51,17 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Masses:
-    """Probability of each label, and the most that unlisted spellings of labels can add to them (`hidden`)."""
+    """Probability of each label.
+
+    Attributes:
+        labels: The probabilities.
+        hidden: The most that unlisted spellings of labels can add to them.
+        readable: Whether the log-probabilities are those of a distribution.
+    """
 
     labels: tuple[float, ...]
     hidden: float = 0.0
+    readable: bool = True
 
     @property
     def total(self) -> float:
@@ -71,9 +80,9 @@ class Masses:
     def stances(self, max_unassigned: float) -> tuple[float, ...] | None:
         """Return the labels' shares (softmax over the three labels; section 3, "Evaluation setup").
 
-        Returns None if the probability of any other reply is above `max_unassigned`.
+        Returns None if the probability of any other reply is above `max_unassigned`, or nothing can be read.
         """
-        if self.total <= 0 or self.unassigned > max_unassigned:
+        if not self.readable or self.total <= 0 or self.unassigned > max_unassigned:
             return None
         return tuple(mass / self.total for mass in self.labels)
 
@@ -84,12 +93,18 @@ def listed_masses(top: Sequence[tuple[str, float]], labels: Sequence[str]) -> Ma
     The probabilities of all spellings of a label are summed. A spelling that is not listed has at most the smallest
     listed probability, and all unlisted spellings together have at most 1 minus the sum of the list.
     """
-    listed = [(label_of(token, labels), math.exp(logprob)) for token, logprob in top if logprob > _OUTSIDE]
-    masses = tuple(math.fsum(p for place, p in listed if place == i) for i in range(len(labels)))
-    unlisted = sum(len(spellings(label)) for label in labels) - sum(place is not None for place, _ in listed)
-    left_over = max(0.0, 1.0 - math.fsum(p for _, p in listed))
+    try:
+        listed = [(token, p) for token, logprob in read_alternatives(top) if (p := probability(logprob)) > 0]
+    except ValueError:
+        return Masses((0.0,) * len(labels), readable=False)
+    total = math.fsum(p for _, p in listed)
+    scale = max(1.0, total)  # rounded probabilities can sum to more than 1
+    places = [(label_of(token, labels), p / scale) for token, p in listed]
+    masses = tuple(math.fsum(p for place, p in places if place == i) for i in range(len(labels)))
+    unlisted = {spelling for label in labels for spelling in spellings(label)} - {written(token) for token, _ in listed}
     smallest = min((p for _, p in listed), default=1.0)
-    return Masses(masses, min(left_over, max(0, unlisted) * smallest))
+    readable = len(listed) != 1 or total < _CERTAIN or not any(masses)
+    return Masses(masses, min(max(0.0, 1.0 - total), len(unlisted) * smallest), readable)
 
 
 def replied_masses(replies: Sequence[ChatReply], labels: Sequence[str]) -> Masses:
@@ -105,12 +120,13 @@ def judgement(
     failed = [reply.finish for reply in replies if reply.finish in (CONTENT_FILTER, ERROR)]
     silent = len(failed) == len(replies)
     stances = None if silent else masses.stances(max_unassigned)
+    flag = None if stances else failed[0] if silent else UNASSIGNED if masses.readable else ERROR
     return Judgement(
         stances=stances,
-        unassigned=None if silent else masses.unassigned,
+        unassigned=None if silent or not masses.readable else masses.unassigned,
         bound=masses.bound if stances else None,
         samples=round(masses.total * len(replies)) if sampled else None,
-        flag=None if stances else (failed[0] if silent else UNASSIGNED),
+        flag=flag,
         latency=math.fsum(reply.latency for reply in replies),
         prompt_tokens=sum(reply.prompt_tokens for reply in replies),
         completion_tokens=sum(reply.completion_tokens for reply in replies),

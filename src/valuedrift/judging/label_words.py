@@ -22,9 +22,14 @@ def spellings(label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{space}{word}" for word in (label, label.capitalize()) for space in (" ", "")))
 
 
+def written(token: str) -> str:
+    """Return a token's name as text."""
+    return token.translate(_SPACES)
+
+
 def label_of(token: str, labels: Sequence[str]) -> int | None:
     """Return the index of the label that a token or a whole reply spells; None for any other text."""
-    word = token.translate(_SPACES).strip()
+    word = written(token).strip()
     return next((i for i, label in enumerate(labels) if word in (label, label.capitalize())), None)
 
 

@@ -23,7 +23,7 @@ def stated_shares_table(shares: pl.DataFrame, suite: Suite, display: Display) ->
     """Return the stance shares of SFT data that the paper's text states (appendix K.2), next to ours.
 
     Args:
-        shares: The table `shares` that `valuedrift.dataset_stances` writes.
+        shares: The table `shares` that `valuedrift.data.stances` writes.
         suite: The suite of the data sets.
         display: Names and orders.
 

@@ -138,7 +138,7 @@ def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folde
     """Draw figures 19 and 20 of a suite, if it has SFT rows or pairs on the topics.
 
     Args:
-        expression: The folder that `valuedrift.dataset_stances.write_tables.write_expression` wrote.
+        expression: The folder that `valuedrift.data.stances.write_tables.write_expression` wrote.
         suite: The suite of the data sets.
         display: Names and orders.
         folder: The folder that the figures are written to.

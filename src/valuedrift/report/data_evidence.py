@@ -25,12 +25,12 @@ METHODS = {
     "share": "its share on the topic",
     "fitted": "the fitted line",
 }
-"""Method of prediction → its title (see `valuedrift.dataset_stances.prediction`)."""
+"""Method of prediction → its title (see `valuedrift.data.stances.prediction`)."""
 
 
 @dataclass(frozen=True)
 class Expressed:
-    """The tables in `valuedrift.dataset_stances.EXPRESSION`, of one suite."""
+    """The tables in `valuedrift.data.stances.EXPRESSION`, of one suite."""
 
     shares: pl.DataFrame
     gaps: pl.DataFrame
@@ -40,7 +40,7 @@ class Expressed:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The tables in `valuedrift.dataset_stances.PREDICTION`, of all models."""
+    """The tables in `valuedrift.data.stances.PREDICTION`, of all models."""
 
     predictions: pl.DataFrame
     errors: pl.DataFrame

@@ -11,12 +11,12 @@ import yaml
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json
 from valuedrift.paper.result_folders import read_all
+from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
 from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
 from valuedrift.report.sources import Sources, read_findings, read_training
-from valuedrift.workflow.benchmark_files import predicted_and_measured, stage_costs
 
 
 def write_report_folder(sources: Sources, configuration: Path, display: Display, out: Path) -> None:

@@ -12,7 +12,7 @@ from valuedrift.config.schema import Budget
 from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
 from valuedrift.llm.cost import BATCH_DISCOUNT, waiting_hours
-from valuedrift.workflow.benchmark_files import BENCHMARKS, PREDICTIONS, benchmark_key, read_benchmark
+from valuedrift.provenance.benchmark_files import BENCHMARKS, PREDICTIONS, benchmark_key, read_benchmark
 from valuedrift.workflow.job_costs import JobCosts, Work
 from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
 from valuedrift.workflow.job_sizes import Sizes

@@ -9,7 +9,7 @@ from typing import Any
 
 from valuedrift.errors import ValueDriftError
 from valuedrift.files import read_json, write_json
-from valuedrift.workflow.benchmark_files import PREDICTIONS
+from valuedrift.provenance.benchmark_files import PREDICTIONS
 from valuedrift.workflow.job_graph import jobs_to_run
 from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.plan import Estimate, estimate, make_plan, require_budget

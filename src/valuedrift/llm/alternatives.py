@@ -1,0 +1,44 @@
+"""The most likely first tokens that a chat model's server lists, read as part of a probability distribution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+Alternatives = tuple[tuple[str, float], ...]
+"""(token, log-probability), most likely first."""
+
+IMPOSSIBLE = -9999.0
+"""The log-probability of a token that can't occur. OpenAI's servers write it, and journals can't hold −∞."""
+
+_ROUNDING = 1e-3
+"""Servers round log-probabilities, so that their probabilities may sum to slightly more than 1."""
+
+
+def read_alternatives(listed: Iterable[tuple[str, float | None]], most: int | None = None) -> Alternatives:
+    """Return the `most` likely of the listed tokens.
+
+    vLLM lists the sampled token first, and again among the most likely ones: equal entries are one token. Different
+    entries of one text are different tokens, such as parts of characters. A log-probability of None or −∞ means that
+    the token is impossible. If a server lists more tokens than asked, the sampled one may be less likely than others
+    that it doesn't list, so that it says nothing about them: it isn't among the `most` likely.
+
+    Raises ValueError if the list can't be part of a distribution.
+    """
+    read = [(token, IMPOSSIBLE if logprob is None else max(float(logprob), IMPOSSIBLE)) for token, logprob in listed]
+    alternatives = sorted(dict.fromkeys(read), key=lambda each: -each[1])[:most]
+    if not total(alternatives) <= 1 + _ROUNDING:
+        raise ValueError(f"the probabilities of its tokens sum to {total(alternatives):.4g}")
+    return tuple(alternatives)
+
+
+def total(alternatives: Iterable[tuple[str, float]]) -> float:
+    """Return the sum of the probabilities; NaN if one is not a number, infinite if one is far above 1."""
+    return math.fsum(probability(logprob) for _, logprob in alternatives)
+
+
+def probability(logprob: float) -> float:
+    """Return the probability; 0 for an impossible token."""
+    if logprob > 0:
+        return math.exp(logprob) if logprob < 1 else math.inf
+    return 0.0 if logprob <= IMPOSSIBLE else math.exp(logprob)
