@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, read_json, write_json
-from valuedrift.models.chat_template import set_chat
+from valuedrift.models.chat_template import require_chat, set_chat
 from valuedrift.models.weights import COPIED, in_one_line, load_model
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
@@ -50,6 +50,8 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
+        if chat:
+            require_chat(_tokenizer(draft), folder)
     size = byte_size(model.num_parameters() * model.dtype.itemsize)
     kind = str(model.dtype).removeprefix("torch.")
     print(f"fetched {model.num_parameters():,} weights, {size} in {kind}, as in the source", file=sys.stderr)
