@@ -15,7 +15,7 @@ from valuedrift.llm.client import Client
 from valuedrift.llm.cost import Spending, input_tokens, value_of
 from valuedrift.llm.http_errors import EndpointError, endpoint_name, stop_error
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.outcomes import Fault, classify, flagged
+from valuedrift.llm.outcomes import REFUSED, Fault, classify, flagged
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest, short_request
 from valuedrift.llm.request_progress import Progress
@@ -121,12 +121,11 @@ class _Job:
             if outcome.case.repeat == "patience":
                 self._check_patience(outcome.cause, self.pace.overloaded(response.sent_at, outcome.wait))
                 continue
-            if other := dialect.without(outcome.cause, request):
-                if dialect == self.dialect and outcome.case.repeat == "never":
+            if outcome.case is REFUSED and (other := dialect.without(outcome.cause, request)):
+                if dialect == self.dialect:
                     self.dialect = other
-                    self.progress.tell(f"{outcome.cause} From now on asked with {other}.")
-                if dialect != self.dialect:
-                    continue
+                    self.progress.tell(f"{outcome.cause} From now on, requests have {other}.")
+                continue
             attempts += 1
             wasted += self.spending.price(outcome)
             self.spending.spent += self.spending.price(outcome)
