@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doubles.bodies import bodies
 from doubles.endpoint import raw_endpoint
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -237,6 +238,23 @@ def test_what_a_server_objects_to_is_left_out(refusal: Any, asked: dict[str, Any
     assert len(bodies) <= 12 + 3 * 8  # what was sent before the first refusals came
 
 
+def test_one_request_whose_refusal_names_a_field_changes_no_other(journal: Path) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(body: dict[str, Any]) -> tuple[int, str]:
+        bodies.append(body)
+        if body["messages"][0]["content"] == "question 2":
+            return 400, json.dumps(
+                {"error": "'max_tokens' or 'max_completion_tokens' is too large: the prompt is long"}
+            )
+        return 200, json.dumps(GOOD)
+
+    with raw_endpoint(answer) as url:
+        found = ask(questions(20), settings(url), journal)
+    assert [i for i, reply in enumerate(found) if reply.finish == "error"] == [2]
+    assert sum("max_tokens" in body for body in bodies) == 1
+
+
 def test_a_version_in_the_address_stays_a_parameter_and_a_whole_route_is_shortened(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,40 +318,6 @@ def test_an_endpoint_that_does_as_asked_is_not_blamed(capsys: pytest.CaptureFixt
     names = ["judge", "owner/judge", "judge:latest", "judge-2024-08-06", "Judge"]
     shown = told([{"model": name} | usage(20 + i) for i, name in enumerate(names)], capsys, journal)
     assert [line for line in shown.splitlines() if "replies, " not in line] == []
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@st.composite
-def bodies(draw: st.DrawFn) -> bytes:
-    """A completion in which any part may be anything, or missing, or cut."""
-
-    def part(usual: st.SearchStrategy[Any]) -> Any:
-        return draw(st.one_of(usual, usual, usual, JSON))
-
-    def fields(**usual: st.SearchStrategy[Any]) -> dict[str, Any]:
-        return {name: part(value) for name, value in usual.items() if draw(st.integers(0, 9))}
-
-    entry = st.fixed_dictionaries({"token": st.text(max_size=5), "logprob": st.floats() | st.none() | JSON})
-    token = st.builds(lambda top: {"token": "A", "logprob": -0.1, "top_logprobs": top}, st.lists(entry, max_size=4))
-    choice = fields(
-        message=st.just({"content": "A"}),
-        finish_reason=st.sampled_from(["stop", "length", None, "error", "content_filter"]),
-        logprobs=st.builds(lambda content: {"content": content}, st.lists(token, max_size=2)),
-        error=st.none(),
-    )
-    body = fields(choices=st.just([choice]), usage=st.just({"prompt_tokens": 3}), model=st.just("m"), error=st.none())
-    text = json.dumps(part(st.just(body)))
-    written = draw(st.sampled_from(["{}", "data: {}\n\n", "data: {}\n\ndata: [DONE]", "<html>{}</html>"])).replace(
-        "{}", text
-    )
-    content = written.encode("utf-8", "surrogatepass")
-    return content[: draw(st.integers(0, len(content)))] if draw(st.integers(0, 9)) == 0 else content
 
 
 @given(st.one_of(bodies(), st.binary(max_size=60)), st.sampled_from([200, 200, 200, 204, 301, 400, 429, 500, 999, 100]))

@@ -37,6 +37,9 @@ class Machine(Section):
     """Checkpoints whose weights are kept after their answers are saved; the run's last checkpoint is always kept."""
     nth: Count | None = None
     """With `keep: every_nth`: keep every n-th checkpoint."""
+    preload: bool = True
+    """Whether jobs on this machine fork from one process that has imported torch and transformers, which saves small
+    jobs seconds each; only on Linux without a GPU, and for jobs with one thread."""
 
     @model_validator(mode="after")
     def _nth_goes_with_every_nth(self) -> Self:

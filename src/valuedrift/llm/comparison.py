@@ -8,7 +8,7 @@ from collections import Counter
 from valuedrift.llm.request import ChatReply
 
 _EQUAL = 3
-_DIFFERENT = 1.2
+_DIFFERENT = 1.1
 _VERSION = re.compile(r"(-latest|-preview|:[\w.-]+|[-@]?v?\d{3,}[\d-]*)?")
 
 

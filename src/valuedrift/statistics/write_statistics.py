@@ -80,7 +80,8 @@ def write_corrected(
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
-    panel, sample = read_panel(stances, bootstrap), read_labelled(labelled)
+    panel = read_panel(stances, bootstrap)
+    sample = read_labelled(labelled, panel.model)
     values, drift = corrected_tables(panel, runs, calibrate_stages(sample, bootstrap), bootstrap)
     write_parquet(out / "corrected_values.parquet", values)
     write_parquet(out / "corrected_drift.parquet", drift)

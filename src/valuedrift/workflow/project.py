@@ -42,6 +42,8 @@ class Project:
         settings = read_config(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
         judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
+        for judge in judges.values():
+            judge.check()
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
         models = {
             name: Model(
