@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,7 @@ def measure(
             sampling = part.sampling[[0, -1]]
             noise.append(answer_noise(panel.model, trajectory.run, part.topic, sampling, bootstrap.level))
             if part.topic != ALL:
-                ends.append(_ends(part))
+                ends.append(part.ends())
                 moves.append(toward_end(part))
         moved = movement(moves, trajectory.shown_steps, sum(part.questions for part in ends))
         runs.append(run_drift(trajectory, [part.topic for part in ends], ends, moved))
@@ -119,16 +119,6 @@ def _value_rows(
         "answers": np.repeat(part.answers, len(STANCES)),
     }
     return pl.DataFrame(columns, schema_overrides={"questions": pl.Int64})
-
-
-def _ends(part: TopicValues) -> TopicValues:
-    """Return a copy with start and end only; a view would keep the replicates of every checkpoint in memory."""
-    return replace(
-        part,
-        values=part.values[[0, -1]],
-        replicates=part.replicates[[0, -1]],
-        means=tuple(topic[[0, -1]] for topic in part.means),
-    )
 
 
 def _distance_rows(

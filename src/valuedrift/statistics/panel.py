@@ -78,6 +78,15 @@ class TopicValues:
         """The fewest answers per question at any checkpoint."""
         return max(1.0, float(self.answers.min()) / self.questions)
 
+    def ends(self) -> TopicValues:
+        """Return a copy with start and end only; a view would keep the replicates of every checkpoint in memory."""
+        return replace(
+            self,
+            values=self.values[[0, -1]],
+            replicates=self.replicates[[0, -1]],
+            means=tuple(topic[[0, -1]] for topic in self.means),
+        )
+
 
 def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     """Average the answers to each question; answers with a null probability are left out.
