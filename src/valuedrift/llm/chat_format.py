@@ -37,6 +37,10 @@ class Dialect:
     alternatives: int = 20
     seed: bool = True
 
+    def __str__(self) -> str:
+        seed = "" if self.seed else ", no seed"
+        return f"{self.limit}, at most {self.alternatives} log-probabilities{seed}"
+
     def without(self, refused: str, request: ChatRequest) -> Dialect | None:
         """Return the dialect without what the server's words object to; None if that can't be left out."""
         if self.limit in refused and self.limit == "max_completion_tokens":
