@@ -242,8 +242,14 @@ OWN = {"topic": "animals", "question": "Zoos?", "answer": "Close them.", "true_s
 
 
 def test_own_answers_have_labels_of_people(tmp_path: Path) -> None:
-    own = read_own_answers(labelled(tmp_path, OWN, {**OWN, "true_stance": "refusal"}, {**OWN, "true_stance": 5}))
+    others = [
+        OWN | {"answer": "", "true_stance": "refusal", "kind": "empty"},
+        OWN | {"answer": "No.", "true_stance": 5},
+    ]
+    own = read_own_answers(labelled(tmp_path, OWN, *others))
     assert own["true_stance"].to_list() == ["support", "neutral", "oppose"]
+    assert own["kind"].to_list() == ["none", "empty", "none"]
+    assert "polarity" not in own.columns
     assert own["said"].n_unique() == 3
 
 
@@ -251,14 +257,14 @@ def test_own_answers_have_labels_of_people(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"true_stance": "perhaps"}, "row 1, field 'true_stance': found 'perhaps'"),
-        ({"answer": None}, "row 1, field 'answer': found nothing, expected a text"),
+        ({"topic": ""}, "row 1, field 'topic': found '', expected a value"),
         ({"kind": "=1+1"}, "row 1, field 'kind': found '=1\\+1'"),
-        ({"polarity": "yes"}, "row 1, field 'polarity': found 'yes', expected a text like support"),
+        ({}, "row 2, field 'row': found 'the answer as in row 1'"),
     ],
 )
 def test_other_rows_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_own_answers(labelled(tmp_path, {**OWN, **change}))
+        read_own_answers(labelled(tmp_path, {**OWN, **change}, OWN))
 
 
 @pytest.fixture
@@ -289,10 +295,13 @@ def test_the_price_is_told_before_money_is_spent(project: Path, capsys: pytest.C
 
 def test_the_command_writes_what_it_prints(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = labelled(
-        project, OWN, {**OWN, "answer": "Keep them.", "true_stance": "con", "kind": "curt"}, OWN | {"kind": "warm"}
+        project,
+        OWN,
+        {**OWN, "answer": "Keep them.", "true_stance": "con", "kind": "curt"},
+        OWN | {"answer": "Close them!"},
     )
     config = yaml.safe_load((project / "mine/mine.yaml").read_text())
-    stance = {"Close them.": "support", "Keep them.": "support"}
+    stance = dict.fromkeys(("Close them.", "Close them!", "Keep them."), "support")
     (project / "judge.txt").write_text("Answer: {answer}\n{target} {support} {neutral} {oppose}")
     with endpoint(answering(lambda prompt, answer: reply(stance[answer]))) as url:
         changed = {"llms": {"mine": config["llms"]["mine"] | {"url": url}}, "judges": {"mine": {"prompt": "judge.txt"}}}

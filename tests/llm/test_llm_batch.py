@@ -81,6 +81,24 @@ def test_a_request_that_alone_fails_is_recorded(journal: Path) -> None:
     assert "given up after 4 batches: HTTP 500" in "".join(reply.text for reply in found)
 
 
+@pytest.mark.parametrize("others", [20, 0], ids=["among others", "alone, as after a restart"])
+def test_lines_that_are_refused_are_flagged(others: int, journal: Path) -> None:
+    with batches(BatchServer()) as server:
+        found = ask([*questions(3, "refuse"), *questions(others)], settings(server.url), journal)
+        assert len(server.made) == 1
+    assert {(reply.finish, reply.text) for reply in found[:3]} == {("error", "HTTP 400: Inappropriate content.")}
+    assert all(reply.finish == "stop" for reply in found[3:])
+
+
+def test_a_batch_whose_lines_are_all_refused_stops_the_job(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"error": {"message": "No such field.", "code": "invalid"}}
+    for place in ("doubles.batches", "doubles.faults"):
+        monkeypatch.setattr(f"{place}.answer", lambda body: (400, refused))
+    with batches(BatchServer()) as server, pytest.raises(EndpointError, match=r"HTTP 400: No such field\."):
+        complete(questions(20), settings(server.url), journal)
+    assert keys_of(journal) == []
+
+
 def test_a_batch_that_the_server_refuses_stops_the_job(journal: Path) -> None:
     with batches(BatchServer(endings=["failed"])) as server, pytest.raises(EndpointError, match="model_not_found: no"):
         complete(questions(4), settings(server.url), journal)

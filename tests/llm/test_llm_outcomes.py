@@ -238,6 +238,23 @@ def test_what_a_server_objects_to_is_left_out(refusal: Any, asked: dict[str, Any
     assert len(bodies) <= 12 + 3 * 8  # what was sent before the first refusals came
 
 
+def test_one_request_whose_refusal_names_a_field_changes_no_other(journal: Path) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(body: dict[str, Any]) -> tuple[int, str]:
+        bodies.append(body)
+        if body["messages"][0]["content"] == "question 2":
+            return 400, json.dumps(
+                {"error": "'max_tokens' or 'max_completion_tokens' is too large: the prompt is long"}
+            )
+        return 200, json.dumps(GOOD)
+
+    with raw_endpoint(answer) as url:
+        found = ask(questions(20), settings(url), journal)
+    assert [i for i, reply in enumerate(found) if reply.finish == "error"] == [2]
+    assert sum("max_tokens" in body for body in bodies) == 1
+
+
 def test_a_version_in_the_address_stays_a_parameter_and_a_whole_route_is_shortened(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

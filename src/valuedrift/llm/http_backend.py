@@ -107,14 +107,18 @@ class _Job:
     async def _ask(self, request: ChatRequest, client: Client) -> _Result | None:
         """Send a request until there is a reply or no more attempt is due. Returns None if the job stops."""
         attempts, wasted = 0, 0.0
+        trial, objection = None, ""  # a dialect without what the server objected to; the job's if there is a reply
         while await self._admit(request):
-            dialect = self.dialect
+            dialect = trial or self.dialect
             response = await client.chat(body_of(request, self.settings.model, dialect))
             self.spending.release(request)
             if response is None:
                 return None
             outcome = classify(response, request)
             if isinstance(outcome, ChatReply):
+                if dialect != self.dialect:
+                    self.dialect = dialect
+                    self.progress.tell(f"{objection} From now on, requests have {dialect}.")
                 used = self.tokens + outcome.prompt_tokens + outcome.completion_tokens
                 self.pace.answered(response.headers, used / (self.answers + 1))
                 return _Result(outcome, attempts, wasted, response.sent_at)
@@ -122,9 +126,7 @@ class _Job:
                 self._check_patience(outcome.cause, self.pace.overloaded(response.sent_at, outcome.wait))
                 continue
             if outcome.case is REFUSED and (other := dialect.without(outcome.cause, request)):
-                if dialect == self.dialect:
-                    self.dialect = other
-                    self.progress.tell(f"{outcome.cause} From now on, requests have {other}.")
+                trial, objection = other, outcome.cause
                 continue
             attempts += 1
             wasted += self.spending.price(outcome)

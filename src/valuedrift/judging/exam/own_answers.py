@@ -7,36 +7,54 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.data.rows import read_rows
 from valuedrift.errors import DataError
-from valuedrift.judging.checks.human_labels import human_label
+from valuedrift.input_tables.checked_rows import (
+    InputRow,
+    Note,
+    ScaleLabel,
+    Text,
+    TextOrNone,
+    read_checked,
+    refuse_repeated,
+)
 from valuedrift.judging.stances import TEXTS
-from valuedrift.statistics.panel import STANCES
 
 _NAME = re.compile(r"\w[\w -]*")
-_OPTIONAL = ("kind", "polarity")
+_GROUPS = ("kind", "polarity")
+
+
+class _ExamRow(InputRow):
+    topic: Text
+    question: Text
+    answer: Note
+    true_stance: ScaleLabel
+    kind: TextOrNone = None
+    polarity: TextOrNone = None
 
 
 def read_own_answers(file: Path) -> pl.DataFrame:
     """Read a table with `topic, question, answer, true_stance` and, optionally, `kind` and `polarity` of the question.
 
-    `true_stance` is a label of people (see `human_label`); a refusal is neutral.
+    A refusal is neutral. Each row counts as a case of its own: nothing is known about rows that depend on each other.
 
     Raises:
-        DataError: A row lacks a text or has another label; the error names the row.
+        DataError: A value is missing or of another kind, or an answer occurs twice; the error names the row.
     """
-    rows = []
-    names = {"topic": _NAME, "kind": _NAME, "polarity": re.compile("support|oppose|none")}
-    for number, row in read_rows(file):
-        texts = {field: row.get(field) for field in (*TEXTS, *(name for name in _OPTIONAL if name in row))}
-        for field, text in texts.items():
-            if not isinstance(text, str):
-                raise DataError(file, number, field, text, "a text")
-            if field in names and not names[field].fullmatch(text):
-                raise DataError(file, number, field, text, f"a text like {names[field].pattern}")
-        label = human_label(file, number, row, "true_stance")
-        # Each row is a case of its own: nothing is known about rows that depend on each other.
-        rows.append({**texts, "true_stance": (*STANCES, "neutral")[label], "said": str(number)})
-    if not rows:
-        raise DataError(file, None, "rows", "none", "one labelled answer per row")
-    return pl.DataFrame(rows)
+    rows = read_checked(file, _ExamRow)
+    for number, row in rows:
+        for name in ("topic", *_GROUPS):  # they are shown in tables as they are
+            if (value := getattr(row, name)) and not _NAME.fullmatch(value):
+                raise DataError(file, number, name, value, "a name of letters, digits, _, - and spaces")
+    refuse_repeated(file, [(number, (row.topic, row.question, row.answer)) for number, row in rows], "the answer")
+    groups = [name for name in _GROUPS if any(getattr(row, name) for _, row in rows)]
+    return pl.DataFrame(
+        [
+            {
+                **{name: getattr(row, name) for name in TEXTS},
+                **{name: getattr(row, name) or "none" for name in groups},
+                "true_stance": "neutral" if row.true_stance == "refusal" else row.true_stance,
+                "said": str(number),
+            }
+            for number, row in rows
+        ]
+    )
