@@ -21,7 +21,7 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance or pocket), or the path of your own template."""
+    """A prompt template of the package (stance, stance_reworded or pocket), or the path of your own template."""
     labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = (
         "support",
         "neutral",
