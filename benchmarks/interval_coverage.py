@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from simulation import RARE, REGIMES, Regime, judged_panel, labelled_answers, panels
+from simulation import RARE, REGIMES, Regime, answered, judged_panel, labelled_answers, panels
 
 from valuedrift.files import write_text
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
@@ -51,7 +52,7 @@ def coverage_table(regime: Regime, experiments: int, bootstrap: Bootstrap) -> pl
     and t90 (of real drifts, for stances that truly drift) and both distances. With several topics, those of their mean.
     """
     value, magnitude, distance = _truth(regime)
-    parts = []
+    parts = [_held_rms(regime, experiments, bootstrap.seed)]
     for panel in panels(regime, experiments, bootstrap):
         found = measure(panel, [regime.trajectory], bootstrap)
         own = (pl.col("topic") == ALL) == (regime.topics > 1)
@@ -59,7 +60,6 @@ def coverage_table(regime: Regime, experiments: int, bootstrap: Bootstrap) -> pl
             _held(found.values.filter(own).join(value, on=["step", "stance"]), "value"),
             _held_bands(found.values.filter(own).join(value, on=["step", "stance"])),
             _held(found.drift.filter(own).join(magnitude, on="stance"), "magnitude"),
-            _held_rms(found.runs[0].questions, regime),
             *(
                 _held(found.drift.filter(own).drop_nulls(name).join(_crossings(regime, share), on="stance"), name, name)
                 for name, share in SHARES.items()
@@ -125,18 +125,18 @@ def _held_bands(rows: pl.DataFrame) -> pl.DataFrame:
     return _counts("band", each["inside"].sum(), each.height, each["width"].sum())
 
 
-def _held_rms(questions: Sequence[FloatArray], regime: Regime) -> pl.DataFrame:
-    change = regime.values[-1] - regime.values[0]
-    truth = float(np.sqrt(np.mean(np.square(change))))
+def _held_rms(regime: Regime, experiments: int, seed: int) -> pl.DataFrame:
+    ends, random = replace(regime, checkpoints=1), np.random.default_rng([seed, 3])
     size = TOGETHER if regime.topics == 1 else regime.topics
-    groups = [questions[first : first + size] for first in range(0, len(questions), size)]
-    ends = [
-        root_mean_square([topic[1] - topic[0] for topic in group], answers=regime.answers).bounds(0.025)
-        for group in groups
-        if len(group) == size
-    ]
-    covered = sum(low <= truth + _EQUAL and high >= truth - _EQUAL for low, high in ends)
-    return _counts("rms", covered, len(ends), sum(high - low for low, high in ends))
+    truth = float(np.sqrt(np.mean(np.square(ends.values[1] - ends.values[0]))))
+    covered, width = 0, 0.0
+    for _ in range(experiments):
+        drawn = answered(ends, ends.shares(size * regime.questions, random), random) / regime.answers
+        topics = np.split((drawn[1] - drawn[0]).T, size, axis=1)
+        low, high = root_mean_square(topics, answers=regime.answers).bounds(0.025)
+        covered += low <= truth + _EQUAL and high >= truth - _EQUAL
+        width += high - low
+    return _counts("rms", covered, experiments, width)
 
 
 def _counts(measure: str, covered: int, intervals: int, width: float) -> pl.DataFrame:

@@ -124,10 +124,10 @@ def panels(regime: Regime, experiments: int, bootstrap: Bootstrap, together: int
     for first in range(0, experiments * regime.topics, at_once):
         topics = range(first, min(first + at_once, experiments * regime.topics))
         shares = regime.shares(len(topics) * regime.questions, random)
-        yield _panel(regime, topics, _answered(regime, shares, random) / regime.answers, bootstrap)
+        yield _panel(regime, topics, answered(regime, shares, random) / regime.answers, bootstrap)
 
 
-def _answered(regime: Regime, shares: FloatArray, random: np.random.Generator) -> NDArray[np.int64]:
+def answered(regime: Regime, shares: FloatArray, random: np.random.Generator) -> NDArray[np.int64]:
     """How many answers of each question take each stance, shaped like the shares."""
     if not regime.shared:
         return random.multinomial(regime.answers, shares)

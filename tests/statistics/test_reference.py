@@ -196,9 +196,9 @@ def test_the_band_of_a_trajectory_agrees_with_plain_loops(world):
     ]
     factor = t.ppf(norm.cdf(np.quantile(furthest, 0.95)), 6) / t.ppf(0.975, 6)
     for row in found.values.filter(topic="topic-00000").iter_rows(named=True):
-        low = max(row["value"] - factor * (row["value"] - row["low"]), 0)
-        high = min(row["value"] + factor * (row["high"] - row["value"]), 1)
-        assert (row["band_low"], row["band_high"]) == pytest.approx((low, high), abs=1e-9)
+        half = factor * max(row["value"] - row["low"], row["high"] - row["value"])
+        band = max(row["value"] - half, 0), min(row["value"] + half, 1)
+        assert (row["band_low"], row["band_high"]) == pytest.approx(band, abs=1e-9)
 
 
 @pytest.mark.parametrize("which", ["topic-00000", "all"])

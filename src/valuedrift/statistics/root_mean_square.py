@@ -17,6 +17,7 @@ from scipy.special import fdtr, ncfdtrinc
 from valuedrift.statistics.bootstrap import FloatArray
 from valuedrift.statistics.intervals import pseudo_variance
 
+_NO_VARIANCE = 1e-24  # rounding errors of equal numbers
 # SciPy's inverse of the noncentral F distribution is capped at a noncentrality of 10,000; beyond this we approximate.
 _LARGE = 5000.0
 
@@ -47,8 +48,9 @@ class RootMeanSquare:
         The mean square that fits F = square / noise is λ · noise / cells, for the noncentralities λ at which F is the
         1 − tail and the tail quantile. If F is below 1, its value without any change, the upper bound is that of F = 1:
         cells that happen to agree are no evidence of more precision than there is.
+        For movements far above the noise the bounds are too wide, by up to 1.4 / √freedom of the value.
         """
-        if self.noise == 0:
+        if self.noise <= _NO_VARIANCE:
             return self.value, self.value
         if not math.isfinite(self.noise):
             return 0.0, math.inf
