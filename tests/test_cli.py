@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
@@ -17,7 +18,8 @@ import pytest
 import yaml
 
 from valuedrift import __version__
-from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
+from valuedrift.cli import data_jobs, main, model_jobs, people, result_jobs
+from valuedrift.cli.application import application, functions
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -241,3 +243,13 @@ def test_a_path_that_cannot_be_used_is_told_in_a_sentence(capsys: pytest.Capture
     assert capsys.readouterr().err.endswith(
         "error: /proc/none: No such file or directory. Check the path and the permissions.\n"
     )
+
+
+def test_a_missing_optional_package_is_told_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    monkeypatch.setattr("valuedrift.world.world_tables.world_table", lambda *_: importlib.import_module("umap"))
+    settings = {"seed": 0, "probes_per_topic": 1, "variation": 0.0}
+    assert run("world", settings=settings, kind="sft", name="sft", plan={}, out=tmp_path / "sft.parquet") == 1
+    assert capsys.readouterr().err == "error: the package umap isn't installed. Install it: `scripts/setup probes`.\n"

@@ -17,13 +17,13 @@ from valuedrift.models import fetch
 from valuedrift.models.chat_template import END, PAD
 from valuedrift.models.fetch import fetch_model
 
-CHAT = {"template": "pocket", "eos": "<|user|>", "pad": END}
+CHAT = {"template": "pocket", "eos": END, "pad": "<|system|>"}
 
 
 def test_a_folder_is_copied_with_its_chat_format(base: Path, tmp_path: Path) -> None:
     fetch_model({"folder": str(base)}, CHAT, tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
-    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|user|>", END)
+    assert (tokenizer.eos_token, tokenizer.pad_token) == (END, "<|system|>")
     assert tokenizer.apply_chat_template([{"role": "user", "content": "Why ?"}], tokenize=False) == "<|user|>Why ?"
     fetched, source = (load_file(folder / "model.safetensors") for folder in (tmp_path / "out", base))
     assert fetched.keys() == source.keys()

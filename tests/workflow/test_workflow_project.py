@@ -11,6 +11,7 @@ import yaml
 
 from valuedrift.config.chat_models import LIMITS, LlmSettings
 from valuedrift.config.schema import Machine
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import Model
 
@@ -69,6 +70,17 @@ def test_machine_settings_budgets_and_permissions_are_not_recorded(config: dict[
     project = Project.read({**config, "retrain": "true", "budget": {"gpu_hours": 3, "dollars": 1}})
     assert project.training_machine == {"resume_minutes": 5, "report_to": ["wandb"]}
     assert project.recorded == {key: part for key, part in config.items() if key != "machine"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"), [({"prompt": "pokcet"}, "prompt"), ({"labels": ["A", "B", "C"]}, "labels")]
+)
+def test_a_judge_whose_prompt_is_missing_or_lacks_its_labels_is_named(
+    config: dict[str, Any], changes: dict[str, Any], key: str
+) -> None:
+    config["judges"]["pocket"] |= changes
+    with pytest.raises(ConfigError, match=rf"'judges\.pocket\.{key}'"):
+        Project.read(config)
 
 
 def test_limits_of_a_chat_model_are_handed_over_and_not_tracked(config: dict[str, Any]) -> None:

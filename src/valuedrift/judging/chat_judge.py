@@ -14,10 +14,9 @@ from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
 from valuedrift.judging.judgement import CONTENT_FILTER, ERROR, Judgement, judgement, listed_masses, replied_masses
 from valuedrift.judging.label_words import spellings
-from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
-from valuedrift.llm.http_errors import EndpointError
+from valuedrift.llm.http_errors import EndpointError, mentions_logprobs
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20
@@ -79,27 +78,36 @@ class ChatJudge:
         """Ask the judge to repeat each label, and raise ConfigError if a reply can't be read as that label.
 
         These replies are kept in a separate journal, so that each label is asked once and the main journal, which may
-        be long, isn't read for them.
+        be long, isn't read for them. If they can't be read, they are asked again in the next run, when the server may
+        be set otherwise.
         """
+        kept = journal.with_name(f"{journal.name}.check")
         words = self.settings.labels
         asked = [self.requests(f"Repeat this word exactly, and say nothing else: {word}")[0] for word in words]
         backend = "http" if self.llm.backend == "batch" else self.llm.backend
         try:
             settings = self.llm.replace(backend=backend, attempts=min(3, self.llm.attempts))
-            replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
+            replies = ask(asked, settings, kept)
         except EndpointError as error:
-            if NO_LOGPROBS not in str(error):
+            if self.settings.samples or not mentions_logprobs(str(error)):
                 raise
-            raise self._no_log_probabilities() from None
-        for word, reply in zip(words, replies, strict=True):
-            if reply.finish in (CONTENT_FILTER, ERROR):
-                raise ConfigError("judge.llm", reply.text, f"'{word}', which the judge was asked to repeat")
-            if self.settings.samples:
+            raise self._no_log_probabilities(f" The endpoint's response: {error}") from None
+        try:
+            for word, reply in zip(words, replies, strict=True):
                 self._check_reply(word, reply)
-            else:
-                self._check_alternatives(word, reply)
+        except ConfigError:
+            kept.unlink()
+            raise
 
     def _check_reply(self, word: str, reply: ChatReply) -> None:
+        if reply.finish in (CONTENT_FILTER, ERROR):
+            raise ConfigError("judge.llm", reply.text, f"'{word}', which the judge was asked to repeat")
+        if self.settings.samples:
+            self._check_text(word, reply)
+        else:
+            self._check_alternatives(word, reply)
+
+    def _check_text(self, word: str, reply: ChatReply) -> None:
         if not replied_masses([reply], [word]).total:
             raise ConfigError(
                 "judge.llm.model",
@@ -116,15 +124,16 @@ class ChatJudge:
                 "judge.labels",
                 [token for token, _ in reply.top_logprobs],
                 f"'{word}' as one token when the judge repeats it",
-                "Choose other labels, such as [A, B, C].",
+                "Choose other labels, such as [A, B, C]. If the model reasons before it answers, set `samples` to read "
+                "the answer after its reasoning.",
             )
 
-    def _no_log_probabilities(self) -> ConfigError:
+    def _no_log_probabilities(self, told: str = "") -> ConfigError:
         return ConfigError(
             "judge.llm",
             f"replies of {self.llm.model} without log-probabilities",
             f"the {_LISTED} most likely first tokens with their log-probabilities",
-            "Choose an endpoint that gives them, or set `samples` to judge by sampled replies.",
+            f"Choose an endpoint that gives them, or set `samples` to judge by sampled replies.{told}",
         )
 
 

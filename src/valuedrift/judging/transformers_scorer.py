@@ -24,13 +24,13 @@ class CausalScorer:
 
     @torch.inference_mode()
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Return log-probabilities of support, neutral and oppose as next token of a batch of prompts, (prompts, 3)."""
+        """Return log-probabilities of the labels as next token of a batch of prompts, (prompts, labels)."""
         ids, mask, positions = left_padded(encoded, self.device)
         out = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, use_cache=False)
         return np.asarray(label_log_probabilities(out.logits[:, -1], self.labels).cpu())
 
 
 def label_log_probabilities(logits: torch.Tensor, labels: LabelTokens) -> torch.Tensor:
-    """Return each label's log-probability, summed over its tokens: (prompts, vocabulary) → (prompts, 3), in float64."""
+    """Return each label's log-probability, summed over its tokens: (prompts, tokens) → (prompts, labels), float64."""
     full = torch.log_softmax(logits.double(), dim=-1)
     return torch.stack([full[:, list(tokens)].logsumexp(dim=-1) for tokens in labels], dim=-1)

@@ -35,7 +35,7 @@ class VllmScorer:
         )
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Return log-probabilities of support, neutral and oppose as next token of a batch of prompts, (prompts, 3)."""
+        """Return log-probabilities of the labels as next token of a batch of prompts, (prompts, labels)."""
         prompts = [{"prompt_token_ids": row} for row in encoded]
         outputs = self.engine.generate(prompts, self.sampling, use_tqdm=False)
         listed = [output.outputs[0].logprobs[0] for output in outputs]

@@ -16,6 +16,7 @@ from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
+from valuedrift.models.chat_template import prompt_frame, render
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +48,9 @@ def complete_locally(requests: Iterable[ChatRequest], settings: LlmSettings, jou
     with closing(Progress(requests, settings)) as progress:
         missing = _missing(requests, settings, journal, progress)
         while block := dict(islice(missing, size)):
-            model = model or load(settings)
+            if model is None:
+                model = load(settings)
+                prompt_frame(model.tokenizer)
             for key, reply in zip(block, _answer(model, list(block.values())), strict=True):
                 journal.append(key, value_of(reply, 0.0))
                 progress.reply(0.0)
@@ -197,5 +200,5 @@ def _answer(model: Model, requests: Sequence[ChatRequest]) -> Iterator[ChatReply
 def prompt_of(tokenizer: Any, request: ChatRequest) -> list[int]:
     """Return the request's token ids in the model's chat format, up to the start of the answer."""
     turns = [{"role": turn.role, "content": turn.content} for turn in request.turns]
-    ids: list[int] = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+    ids: list[int] = render(tokenizer, turns, add_generation_prompt=True, return_dict=False)
     return ids

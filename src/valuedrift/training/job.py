@@ -16,10 +16,11 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.hyperparameters import Settings
 from valuedrift.errors import ConfigError
+from valuedrift.models.chat_template import require_chat
 from valuedrift.models.model_folder import require_model
 from valuedrift.models.weights import load_model
 from valuedrift.training.devices import processes, shared_dataset
-from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
+from valuedrift.training.inputs import read_columns, require_same_model
 from valuedrift.training.launch import accumulation
 
 
@@ -60,7 +61,7 @@ class Job:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         require_model(self.base)
         tokenizer = AutoTokenizer.from_pretrained(self.base)
-        require_tokenizer(tokenizer, self.base)
+        require_chat(tokenizer, self.base)
         return tokenizer
 
     def model(self) -> PreTrainedModel:
