@@ -10,6 +10,7 @@ from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.errors import require_no_braces
+from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
@@ -57,6 +58,11 @@ class Project:
             for name, entry in config["models"].items()
         }
         return cls(config, settings, llms, judges, suites, models)
+
+    @property
+    def encoders(self) -> dict[str, Config]:
+        """Key → package, for the sentence encoders that packages carry."""
+        return encoders_of(self.config["suites"].values())
 
     @property
     def reported(self) -> list[Model]:
