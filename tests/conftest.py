@@ -28,7 +28,7 @@ SENTENCES = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that run the pipeline come first: begun last, one of them would keep one of two processes busy at the end."""
+    """Files that run the pipeline come first: if they began last, one process would be idle while another runs one."""
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
