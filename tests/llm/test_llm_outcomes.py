@@ -203,6 +203,13 @@ def test_a_stream_of_events_is_put_together() -> None:
     assert found == ChatReply("AB", "stop", 3, 2, 0.0, (("A", -0.1),), "m")
 
 
+def test_an_error_within_a_completion_keeps_its_tokens() -> None:
+    body = json.loads(chat(error={"message": "upstream died", "code": 502}))
+    found = classify(Response(200, {}, json.dumps(body).encode("utf-8-sig"), 0.0, 0.0), REQUEST)
+    assert isinstance(found, Fault)
+    assert (found.cause, found.case.repeat, found.prompt_tokens) == ("HTTP 200: upstream died", "patience", 9)
+
+
 def test_text_in_parts_and_log_probabilities_in_the_older_format_are_read() -> None:
     parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "A"}, "B"]
     older = {"tokens": ["A"], "token_logprobs": [-0.1], "top_logprobs": [{"A": -0.1, "B": -3.0}]}
