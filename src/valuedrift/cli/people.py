@@ -145,7 +145,7 @@ def judge_exam(
         out: Folder to write; results/exams/JUDGE if omitted.
     """
     from valuedrift.judging.exam.exam import estimate_text, require_consent, take_exam
-    from valuedrift.judging.exam.exam_tables import exam_markdown, write_exam
+    from valuedrift.judging.exam.exam_tables import exam_json, exam_markdown, write_exam
     from valuedrift.judging.exam.own_answers import read_own_answers
     from valuedrift.workflow.exam_settings import read_exam
 
@@ -157,7 +157,7 @@ def judge_exam(
     require_consent(exam, pay)
     numbers, judged = take_exam(exam)
     write_exam(numbers, judged, out or Path("results/exams") / judge)
-    print(json.dumps(numbers, indent=2) if json_ else exam_markdown(numbers, judged))
+    print(json.dumps(exam_json(numbers), indent=2) if json_ else exam_markdown(numbers, judged))
 
 
 def bridge(*, old: Path, new: Paths, out: Path) -> None:
