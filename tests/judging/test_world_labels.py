@@ -87,7 +87,7 @@ def test_the_command_writes_what_the_correction_reads(
     arguments = ["--stances", *map(str, files), "--labels", "30", "--seed", "0", "--out", str(out)]
     assert main(["world-labels", *arguments]) == 0
     assert "base: 60 of 60 answers are labelled" in capsys.readouterr().err
-    stages = calibrate_stages(read_labelled(out), Bootstrap(replicates=100, seed=0))
+    stages = calibrate_stages(read_labelled(out, "pocket"), Bootstrap(replicates=100, seed=0))
     assert list(stages) == ["base", "sft", "preference"]
     for stage in stages.values():
         assert not isinstance(stage.confusion, str)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from doubles.bodies import bodies
 from doubles.endpoint import raw_endpoint
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ GOOD = {
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    given = {"timeout": 5.0, "patience": 1.0, "attempts": 2, "concurrency": 4}
+    given = {"timeout": 5.0, "patience": 0.5, "attempts": 2, "concurrency": 4}
     return LlmSettings(backend="http", model="judge", url=url, **(given | changes))
 
 
@@ -112,6 +114,20 @@ def test_a_refused_request_that_is_left_alone_is_flagged_if_a_short_one_is_answe
     assert (found.finish, found.text) == ("error", "HTTP 400: inappropriate content")
 
 
+def test_a_request_that_comes_twice_is_decided_once(journal: Path) -> None:
+    turn = iter(range(100))
+
+    def answer(body: dict[str, Any]) -> tuple[int, str]:
+        refused = body["messages"][0]["content"] == "question 0" and next(turn) == 0
+        return (400, '{"error": "no"}') if refused else (200, json.dumps(GOOD))
+
+    first, *rest = questions(9)
+    with raw_endpoint(answer) as url:
+        found = ask([first, first, first, *rest, first], settings(url, concurrency=1), journal)
+    assert {reply.finish for reply in found[4:-1]} == {"stop"}
+    assert len({(reply.finish, reply.text) for reply in [*found[:3], found[-1]]}) == 1
+
+
 def test_many_refused_requests_do_not_wait_for_the_end(journal: Path) -> None:
     asked = []
 
@@ -187,6 +203,13 @@ def test_a_stream_of_events_is_put_together() -> None:
     assert found == ChatReply("AB", "stop", 3, 2, 0.0, (("A", -0.1),), "m")
 
 
+def test_an_error_within_a_completion_keeps_its_tokens() -> None:
+    body = json.loads(chat(error={"message": "upstream died", "code": 502}))
+    found = classify(Response(200, {}, json.dumps(body).encode("utf-8-sig"), 0.0, 0.0), REQUEST)
+    assert isinstance(found, Fault)
+    assert (found.cause, found.case.repeat, found.prompt_tokens) == ("HTTP 200: upstream died", "patience", 9)
+
+
 def test_text_in_parts_and_log_probabilities_in_the_older_format_are_read() -> None:
     parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "A"}, "B"]
     older = {"tokens": ["A"], "token_logprobs": [-0.1], "top_logprobs": [{"A": -0.1, "B": -3.0}]}
@@ -237,6 +260,23 @@ def test_what_a_server_objects_to_is_left_out(refusal: Any, asked: dict[str, Any
     assert len(bodies) <= 12 + 3 * 8  # what was sent before the first refusals came
 
 
+def test_one_request_whose_refusal_names_a_field_changes_no_other(journal: Path) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(body: dict[str, Any]) -> tuple[int, str]:
+        bodies.append(body)
+        if body["messages"][0]["content"] == "question 2":
+            return 400, json.dumps(
+                {"error": "'max_tokens' or 'max_completion_tokens' is too large: the prompt is long"}
+            )
+        return 200, json.dumps(GOOD)
+
+    with raw_endpoint(answer) as url:
+        found = ask(questions(20), settings(url), journal)
+    assert [i for i, reply in enumerate(found) if reply.finish == "error"] == [2]
+    assert sum("max_tokens" in body for body in bodies) == 1
+
+
 def test_a_version_in_the_address_stays_a_parameter_and_a_whole_route_is_shortened(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,14 +325,13 @@ def usage(prompt: int, completion: int = 1) -> dict[str, Any]:
         ([{"model": "other-7b"}, {"model": "judge"}], "1 replies say that the model 'other-7b' wrote them"),
         ([{"model": "judge-mini"}], "1 replies say that the model 'judge-mini' wrote them"),
         ([usage(9), usage(9, 300)], r"1 replies are longer than asked \(up to 300 tokens instead of 4\)"),
+        ([usage(64)] * 12, "12 prompts of different length have 64 tokens"),
         ([usage(20), usage(64), usage(64), usage(64)], "3 prompts of different length have 64 tokens.*num_ctx"),
     ],
 )
 def test_what_the_endpoint_does_otherwise_than_asked_is_told(
     replies: list[dict[str, Any]], line: str, capsys: pytest.CaptureFixture[str], journal: Path
 ) -> None:
-    import re
-
     assert re.search(line, told(replies, capsys, journal))
 
 
@@ -300,40 +339,6 @@ def test_an_endpoint_that_does_as_asked_is_not_blamed(capsys: pytest.CaptureFixt
     names = ["judge", "owner/judge", "judge:latest", "judge-2024-08-06", "Judge"]
     shown = told([{"model": name} | usage(20 + i) for i, name in enumerate(names)], capsys, journal)
     assert [line for line in shown.splitlines() if "replies, " not in line] == []
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@st.composite
-def bodies(draw: st.DrawFn) -> bytes:
-    """A completion in which any part may be anything, or missing, or cut."""
-
-    def part(usual: st.SearchStrategy[Any]) -> Any:
-        return draw(st.one_of(usual, usual, usual, JSON))
-
-    def fields(**usual: st.SearchStrategy[Any]) -> dict[str, Any]:
-        return {name: part(value) for name, value in usual.items() if draw(st.integers(0, 9))}
-
-    entry = st.fixed_dictionaries({"token": st.text(max_size=5), "logprob": st.floats() | st.none() | JSON})
-    token = st.builds(lambda top: {"token": "A", "logprob": -0.1, "top_logprobs": top}, st.lists(entry, max_size=4))
-    choice = fields(
-        message=st.just({"content": "A"}),
-        finish_reason=st.sampled_from(["stop", "length", None, "error", "content_filter"]),
-        logprobs=st.builds(lambda content: {"content": content}, st.lists(token, max_size=2)),
-        error=st.none(),
-    )
-    body = fields(choices=st.just([choice]), usage=st.just({"prompt_tokens": 3}), model=st.just("m"), error=st.none())
-    text = json.dumps(part(st.just(body)))
-    written = draw(st.sampled_from(["{}", "data: {}\n\n", "data: {}\n\ndata: [DONE]", "<html>{}</html>"])).replace(
-        "{}", text
-    )
-    content = written.encode("utf-8", "surrogatepass")
-    return content[: draw(st.integers(0, len(content)))] if draw(st.integers(0, 9)) == 0 else content
 
 
 @given(st.one_of(bodies(), st.binary(max_size=60)), st.sampled_from([200, 200, 200, 204, 301, 400, 429, 500, 999, 100]))

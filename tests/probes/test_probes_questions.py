@@ -83,8 +83,10 @@ def test_duplicates_are_dropped_and_counted_in_json_lines_too(tmp_path):
     ("row", "field", "says"),
     [
         (("weather", "Is it warm?"), "topic", "weather.*one of abortion, climate"),
-        (("climate", "  "), "question", "not empty"),
-        (("", "Is it warm?"), "topic", "not empty"),
+        (("Climate", "Is it warm?"), "topic", "Climate.*Did you mean 'climate'"),
+        (("abortion", "is it  HOT?"), "topic", "the question of row 1, which has the topic climate"),
+        (("climate", "  "), "question", "expected a value"),
+        (("", "Is it warm?"), "topic", "expected a value"),
     ],
 )
 def test_a_wrong_row_is_named_by_file_row_and_field(tmp_path, row, field, says):
@@ -95,9 +97,11 @@ def test_a_wrong_row_is_named_by_file_row_and_field(tmp_path, row, field, says):
 
 def test_a_missing_column_file_or_question_is_named(tmp_path):
     file = write_csv(tmp_path / "probes.csv", ["topic", "text"], [("climate", "Is it warm?")])
-    with pytest.raises(DataError, match=r"probes\.csv, row 1, field 'question'"):
+    with pytest.raises(
+        DataError, match=r"probes\.csv, field 'question': found .*columns topic, text, separated by ','"
+    ):
         hand_made_probes(file, TOPICS)
-    with pytest.raises(DataError, match="at least one question"):
+    with pytest.raises(DataError, match="no rows"):
         hand_made_probes(hand_made(tmp_path, []), TOPICS)
     with pytest.raises(ArtifactError, match="nowhere"):
         hand_made_probes(str(tmp_path / "nowhere.csv"), TOPICS)

@@ -1,3 +1,5 @@
+import csv
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,7 +7,7 @@ from interval_coverage import corrected_coverage
 from ppi_py import ppi_mean_ci
 from simulation import Regime, judged_panel, labelled_answers
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, DataError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.corrected import corrected_tables, nearest_shares
 from valuedrift.statistics.intervals import wilson_interval
@@ -118,15 +120,18 @@ def test_what_labels_are_missing_is_said():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop("weight"), "the columns weight as well"),
-        (lambda t: t.with_columns(true_stance=pl.lit("pro")), "column true_stance: found .*pro"),
-        (lambda t: t.with_columns(weight=pl.lit(0.0)), "column weight"),
+        (lambda t: t.drop("weight"), "field 'weight': found"),
+        (
+            lambda t: t.with_columns(true_stance=pl.lit("pros")),
+            "row 1, field 'true_stance': found 'pros'",
+        ),
+        (lambda t: t.with_columns(weight=pl.lit(0.0)), "row 1, field 'weight': found 0.0, expected more than 0"),
     ],
 )
 def test_tables_that_are_no_calibration_sample_are_refused(tmp_path, change, message):
     change(labels(6)).write_parquet(tmp_path / "sheet.parquet")
-    with pytest.raises(ArtifactError, match=message):
-        read_labelled(tmp_path / "sheet.parquet")
+    with pytest.raises(DataError, match=message):
+        read_labelled(tmp_path / "sheet.parquet", "m")
 
 
 def test_a_filled_sheet_is_read_as_a_calibration_sample(tmp_path):
@@ -134,9 +139,88 @@ def test_a_filled_sheet_is_read_as_a_calibration_sample(tmp_path):
     sample.write_parquet(tmp_path / "sheet.parquet")
     sample.write_csv(tmp_path / "sheet.csv")
     for name in ("sheet.parquet", "sheet.csv"):
-        assert set(read_labelled(tmp_path / name)["stage"]) == {"preference"}
+        assert set(read_labelled(tmp_path / name, "m")["stage"]) == {"preference"}
     with pytest.raises(ArtifactError, match="no such file"):
-        read_labelled(tmp_path / "other.parquet")
+        read_labelled(tmp_path / "other.parquet", "m")
+
+
+ROW = {
+    "model": "m",
+    "run": "sft-a",
+    "step": 4,
+    "topic": "a",
+    "question_id": "a-1",
+    "sample": 0,
+    "stage": "sft",
+    "human_stance": "support",
+    "p_support": 0.5,
+    "p_neutral": 0.25,
+    "p_oppose": 0.25,
+    "weight": 2.5,
+}
+
+
+def handed_in(file, *rows, between=","):
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, ROW, delimiter=between)
+        writer.writeheader()
+        writer.writerows({**ROW, "sample": number, **row} for number, row in enumerate(rows))
+    return file
+
+
+def test_what_people_write_is_read_right(tmp_path):
+    rows = [
+        {"stage": "SFT ", "human_stance": " Oppose", "step": "4.0"},
+        {"stage": "DPO", "human_stance": "con", "p_support": "0,5", "p_neutral": "0,25", "p_oppose": "0,25"},
+        {"stage": "base", "human_stance": "refusal", "weight": "2,125"},
+        {"human_stance": "n/a", "weight": "3.0"},
+        dict.fromkeys(("p_support", "p_neutral", "p_oppose"), ""),
+        {"model": "another", "weight": 9},
+        dict.fromkeys(ROW, ""),
+    ]
+    found = read_labelled(handed_in(tmp_path / "a.csv", *rows, between=";"), "m")
+    assert found["stage"].to_list() == ["sft", "preference", "base", "sft", "sft"]
+    assert found["true_stance"].to_list() == ["oppose", "oppose", "neutral", None, "support"]
+    assert found["weight"].to_list() == [2.5, 2.5, 2.125, 3.0, 2.5]
+    assert found["p_support"].to_list() == [0.5, 0.5, 0.5, 0.5, None]
+    assert found["step"].to_list() == [4] * 5
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "says"),
+    [
+        ({"stage": ""}, "stage", "expected a value"),
+        ({"stage": "sfd"}, "stage", "one of base, preference, ppo.*Did you mean 'sft'"),
+        ({"stage": "reward"}, "stage", "one of base"),
+        ({"weight": "nan"}, "weight", "expected a value"),
+        ({"weight": -1}, "weight", "more than 0"),
+        ({"weight": "inf"}, "weight", "a number"),
+        ({"weight": "2,125"}, "weight", "found '2,125', expected a number"),  # perhaps two thousand
+        ({"p_support": "50 %"}, "p_support", "a number"),
+        ({"p_support": 0.7}, "p_support, p_neutral, p_oppose", "sum to 1"),
+        ({"p_support": ""}, "p_support", "or nothing in all three"),
+        ({"topic": ""}, "topic", "expected a value"),
+        ({"sample": 0}, "row", "found 'the answer as in row 1', expected each once. Remove one"),
+        ({"sample": 0.5}, "sample", "a whole number"),
+    ],
+)
+def test_what_is_wrong_in_a_labelled_sample_is_named(tmp_path, row, field, says):
+    file = handed_in(tmp_path / "a.csv", {}, row)
+    with pytest.raises(DataError, match=says) as error:
+        read_labelled(file, "m")
+    assert (error.value.file, error.value.row, error.value.field) == (str(file), 2, field)
+
+
+def test_labels_of_another_model_are_refused(tmp_path):
+    with pytest.raises(DataError, match="field 'model': found 'm'"):
+        read_labelled(handed_in(tmp_path / "a.csv", {}, {}), "other")
+
+
+def test_rows_that_may_be_pasted_twice_are_told(tmp_path, capsys):
+    columns = [name for name in ROW if name not in ("model", "run", "step", "sample")]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(columns), *[",".join(str(ROW[name]) for name in columns)] * 2]))
+    assert read_labelled(tmp_path / "a.csv", "m").height == 2
+    assert "a.csv: 1 rows repeat another one in every column" in capsys.readouterr().err
 
 
 def test_corrected_intervals_hold_the_truth_where_the_raw_ones_do_not():

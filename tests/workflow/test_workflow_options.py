@@ -23,13 +23,14 @@ def test_a_labelled_sample_and_other_seeds_reach_the_command(tmp_path: Path) -> 
     other = tmp_path / "seed-1" / "statistics" / "pocket"
     other.mkdir(parents=True)
     (other / "values.parquet").touch()
+    (other / "findings.json").touch()
     named = {"statistics": {"labelled": "labels-{model}.csv", "seeds": ["seed-1"]}}
     said = plan(tmp_path, "results/corrected/pocket/corrected_drift.parquet", config=named)
     assert (counts(said)["corrected"], counts(said).get("labels")) == (1, None)
     assert "--labelled labels-pocket.csv --statistics-settings" in said
     said = plan(tmp_path, "results/statistics/pocket/drift.parquet", config=named)
     assert counts(said)["statistics"] == 1
-    assert "--seeds seed-1/statistics/pocket/values.parquet --out" in said
+    assert "--seeds seed-1/statistics/pocket --out" in said
 
 
 def test_they_reach_no_other_command(tmp_path: Path) -> None:

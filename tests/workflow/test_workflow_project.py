@@ -11,6 +11,7 @@ import yaml
 
 from valuedrift.config.chat_models import LIMITS, LlmSettings
 from valuedrift.config.schema import Machine
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import Model
 
@@ -48,17 +49,17 @@ def test_long_runs_are_cut_into_shards_that_hold_every_checkpoint_once(config: d
 @pytest.mark.parametrize(
     ("machine", "stays"),
     [
-        ({}, {80, 160, 240, 320, 400, 480, 560, 640, 660}),
-        ({"keep": "final"}, {660}),
-        ({"keep": "every_nth", "nth": 4}, {320, 640, 660}),
+        ({}, {110, 220, 330, 440, 550, 660, 770, 880}),
+        ({"keep": "final"}, {880}),
+        ({"keep": "every_nth", "nth": 4}, {440, 880}),
     ],
 )
 def test_weights_that_answered_are_deleted_but_for_those_that_the_run_keeps(
     config: dict[str, Any], machine: dict[str, Any], stays: set[int]
 ) -> None:
     model = sharded(config, 4)
-    pruned = [set(model.prunable(SFT, str(shard), Machine(**machine))) for shard in range(3)]
     shards = model.shards(SFT)
+    pruned = [set(model.prunable(SFT, str(shard), Machine(**machine))) for shard in range(len(shards))]
     assert all(own <= set(shard) for own, shard in zip(pruned, shards, strict=True))
     assert set(model.steps(SFT)) - set.union(*pruned) == stays
     assert model.prunable("base", "0", Machine(**machine)) == []
@@ -69,6 +70,17 @@ def test_machine_settings_budgets_and_permissions_are_not_recorded(config: dict[
     project = Project.read({**config, "retrain": "true", "budget": {"gpu_hours": 3, "dollars": 1}})
     assert project.training_machine == {"resume_minutes": 5, "report_to": ["wandb"]}
     assert project.recorded == {key: part for key, part in config.items() if key != "machine"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"), [({"prompt": "pokcet"}, "prompt"), ({"labels": ["A", "B", "C"]}, "labels")]
+)
+def test_a_judge_whose_prompt_is_missing_or_lacks_its_labels_is_named(
+    config: dict[str, Any], changes: dict[str, Any], key: str
+) -> None:
+    config["judges"]["pocket"] |= changes
+    with pytest.raises(ConfigError, match=rf"'judges\.pocket\.{key}'"):
+        Project.read(config)
 
 
 def test_limits_of_a_chat_model_are_handed_over_and_not_tracked(config: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import is_dataclass
 from functools import cache
 from inspect import BoundArguments, isfunction
+from pathlib import Path
 from types import ModuleType
 
 from cyclopts import App, CycloptsError, Parameter
@@ -58,6 +59,9 @@ def run(words: Sequence[str]) -> int:
             return _fail(f"{said}. A disk or a quota is full. Free space and run again; finished files are complete.")
         if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(error.name or "")):
             return _fail(f"the package {error.name} isn't installed. Install it: `scripts/setup {extra}`.")
+        if type(error).__module__.startswith(("polars.", "pyarrow.")):
+            files = ", ".join(_files(bound)) or "the inputs"
+            return _fail(f"{said or type(error).__name__}. Read from {files}. Check that these are the right files.")
         if isinstance(error, OSError) and error.filename:
             return _fail(f"{error.filename}: {error.strerror}. Check the path and the permissions.")
         raise
@@ -93,6 +97,12 @@ def functions(module: ModuleType) -> list[Callable[..., object]]:
 def _fail(message: str, status: int = 1) -> int:
     print(f"error: {message}", file=sys.stderr)
     return status
+
+
+def _files(bound: BoundArguments) -> list[str]:
+    """Return the existing files among the arguments of a command."""
+    given = [value if isinstance(value, tuple | list) else (value,) for value in bound.arguments.values()]
+    return [str(value) for values in given for value in values if isinstance(value, Path) and value.exists()]
 
 
 def _run(command: Callable[..., object], bound: BoundArguments, words: Sequence[str]) -> None:

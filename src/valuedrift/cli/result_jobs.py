@@ -38,10 +38,10 @@ def retrieve(*, name: str, data: Paths, store: Path, probes: Path, settings: Jso
         settings: Sentence encoder, threshold and topics.
         out: Table to write.
     """
-    from valuedrift.config.suites import RowRetrieval
+    from valuedrift.config.suites import RowRetrievalSettings
     from valuedrift.data.stances.retrieval import write_retrieved, write_vectors
 
-    retrieval = RowRetrieval.read(settings)
+    retrieval = RowRetrievalSettings.read(settings)
     write_vectors(data, retrieval.model, store)
     write_retrieved(name, data, store, probes, retrieval, out)
 
@@ -96,6 +96,7 @@ def statistics(
     trajectories: JsonList,
     sets: Json,
     cards: Json,
+    thresholds: Json,
     statistics_settings: Json,
     seed: int,
     seeds: Paths = (),
@@ -108,14 +109,15 @@ def statistics(
         trajectories: The model's runs and their steps.
         sets: Which preference sets are small-gap, support-aligned and oppose-aligned.
         cards: Data cards of SFT sets with planted stances.
+        thresholds: The limits for the words of the findings.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
-        seeds: Value tables of the same runs with other seeds.
+        seeds: Folders of statistics of the same runs with other seeds.
         out: Folder to write.
     """
     from valuedrift.statistics.write_statistics import write_statistics
 
-    write_statistics(stances, trajectories, sets, cards, statistics_settings, seed, out, seeds)
+    write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, out, seeds)
 
 
 def correct(

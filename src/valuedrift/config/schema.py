@@ -20,7 +20,7 @@ from valuedrift.config.section import (
     Text,
     check_names,
 )
-from valuedrift.config.sources import LAYERS, HubModel, Shape
+from valuedrift.config.sources import LAYERS, HubModel, PackageModel, Shape
 from valuedrift.config.suites import Suite
 
 
@@ -79,10 +79,13 @@ class Report(Section):
     """Files written for each figure."""
     figure_columns: Count
     """Panels side by side in a figure of trajectories."""
+    bands: Literal["pointwise", "simultaneous"] = "pointwise"
+    """Bands of trajectories: at the level of the intervals, `pointwise` bands hold each checkpoint's value, and
+    `simultaneous` bands hold all values of a trajectory together."""
 
 
 class Statistics(Section):
-    """The bootstrap over questions that gives every interval."""
+    """The bootstrap over questions that gives every interval, and the thresholds of the findings."""
 
     replicates: Annotated[int, Field(ge=100)]
     """Bootstrap replicates."""
@@ -93,8 +96,16 @@ class Statistics(Section):
     for the judge's errors; {model} in the path stands for the model. Without it, models of a suite with a world use the
     world's sample (`labels`)."""
     seeds: Several[Text] | None = None
-    """`results` folders of the same grid, run with another `seed`; their last values give the noise floor between
-    seeds."""
+    """`results` folders of the same grid, run with another `seed`. Their last values give the noise floor between
+    seeds; with two or more, the findings are about seeds."""
+    early: Annotated[float, Field(gt=0, le=0.5)]
+    """Finding 1: share of the steps of SFT before which half of its movement is done. Along a straight line it is done
+    at 0.5."""
+    barely: Annotated[float, Field(gt=0, lt=1)]
+    """Findings 2 and 3: root mean square drift magnitude below which values barely move."""
+    strong: Annotated[float, Field(gt=0, lt=1)]
+    """Finding 3: mean drift magnitude above which DPO amplifies a value; SimPO's stays below it. The paper states 0.53
+    for DPO on one topic."""
 
     @model_validator(mode="after")
     def _seeds_are_other_results(self) -> Self:
@@ -140,13 +151,14 @@ class Chat(Section):
 class Model(Section):
     """One base model."""
 
-    one_of: ClassVar = ("hub", "folder", "scratch")
+    one_of: ClassVar = ("hub", "package", "folder", "scratch")
 
     title: Text | None = None
     """The model's name in tables and figures (default its key)."""
     suite: str
     """The suite (data, training, judge) of this model; a key of `suites`."""
     hub: HubModel | None = None
+    package: PackageModel | None = None
     folder: Text | None = None
     """A local folder with a model in Hugging Face format."""
     scratch: Shape | None = None

@@ -10,10 +10,10 @@ import polars as pl
 
 from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import examples_markdown, take_examples
-from valuedrift.data.rows import expand_path
 from valuedrift.data_formats.canonical import Kind
 from valuedrift.data_formats.world_format import STANCE_COLUMNS, STANCES
 from valuedrift.digests import file_digest
+from valuedrift.input_tables.rows import expand_path
 
 Card = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from valuedrift.config.data_sets import HubSource
-from valuedrift.data.rows import NumberedRow
 from valuedrift.errors import ArtifactError
+from valuedrift.input_tables.rows import NumberedRow
 
 
 def read_hub_rows(source: HubSource, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:

@@ -17,11 +17,11 @@ from valuedrift.config.data_sets import DataSettings, train_count
 from valuedrift.data.card import Card, card_markdown, make_card
 from valuedrift.data.hub import read_hub_rows
 from valuedrift.data.ordering import OrderedRows, order_rows
-from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data_formats.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data_formats.formats import FORMATS, Format
 from valuedrift.errors import ArtifactError, ConfigError, DataError
 from valuedrift.files import parquet_metadata, publish, write_json, write_text
+from valuedrift.input_tables.rows import Row, expand_path, read_rows
 
 PlacedRow = tuple[str, int, Row]
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import aiohttp
 import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
@@ -44,7 +45,7 @@ class Client:
             return self._response(error.response, sent_at)
         except TimeoutError:
             fault, unreachable = f"no whole response within {self._deadline:g} s", False
-        except APIError as error:
+        except (APIError, aiohttp.ClientError, OSError, ValueError) as error:  # the last three for what is not HTTP
             fault, unreachable = _describe(error), _is_unreachable(error)
         finally:
             self._pace.leave()

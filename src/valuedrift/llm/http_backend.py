@@ -15,7 +15,7 @@ from valuedrift.llm.client import Client
 from valuedrift.llm.cost import Spending, input_tokens, value_of
 from valuedrift.llm.http_errors import EndpointError, endpoint_name, stop_error
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.outcomes import Fault, classify, flagged
+from valuedrift.llm.outcomes import REFUSED, Fault, classify, flagged
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest, short_request
 from valuedrift.llm.request_progress import Progress
@@ -76,7 +76,7 @@ class _Job:
             if self.error:
                 return
             key = request.key(self.settings.model)
-            if key in self.journal or key in self.asked:
+            if key in self.journal or key in self.asked or key in self.aside:
                 skipped += 1
                 if skipped % _SKIPS_PER_PAUSE == 0:
                     await asyncio.sleep(0)  # gives other workers time to receive their replies before the deadline
@@ -107,26 +107,27 @@ class _Job:
     async def _ask(self, request: ChatRequest, client: Client) -> _Result | None:
         """Send a request until there is a reply or no more attempt is due. Returns None if the job stops."""
         attempts, wasted = 0, 0.0
+        trial, objection = None, ""  # a dialect without what the server objected to; the job's if there is a reply
         while await self._admit(request):
-            dialect = self.dialect
+            dialect = trial or self.dialect
             response = await client.chat(body_of(request, self.settings.model, dialect))
             self.spending.release(request)
             if response is None:
                 return None
             outcome = classify(response, request)
             if isinstance(outcome, ChatReply):
+                if trial and trial != self.dialect:
+                    self.dialect = trial
+                    self.progress.tell(f"{objection} From now on, requests have {trial}.")
                 used = self.tokens + outcome.prompt_tokens + outcome.completion_tokens
                 self.pace.answered(response.headers, used / (self.answers + 1))
                 return _Result(outcome, attempts, wasted, response.sent_at)
             if outcome.case.repeat == "patience":
                 self._check_patience(outcome.cause, self.pace.overloaded(response.sent_at, outcome.wait))
                 continue
-            if other := dialect.without(outcome.cause, request):
-                if dialect == self.dialect and outcome.case.repeat == "never":
-                    self.dialect = other
-                    self.progress.tell(f"{outcome.cause} From now on asked with {other}.")
-                if dialect != self.dialect:
-                    continue
+            if outcome.case is REFUSED and (other := dialect.without(outcome.cause, request)):
+                trial, objection = other, outcome.cause
+                continue
             attempts += 1
             wasted += self.spending.price(outcome)
             self.spending.spent += self.spending.price(outcome)

@@ -10,15 +10,26 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data.split import order_key
 from valuedrift.data_formats.canonical import MalformedRow, take_text
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError, ConfigError, DataError
+from valuedrift.errors import ArtifactError, ConfigError, DataError, did_you_mean
 from valuedrift.files import write_json, write_parquet
+from valuedrift.input_tables.checked_rows import InputRow, Text, TextOrNone, read_checked
+from valuedrift.input_tables.rows import Row, expand_path, read_rows
 from valuedrift.world.languages import LANGUAGES
 
 _OPTIONAL = ("kind", "polarity", "group")
+
+
+class _QuestionRow(InputRow):
+    topic: Text
+    question: Text
+    kind: TextOrNone = None
+    polarity: TextOrNone = None
+    group: TextOrNone = None
+
+
 _Question = Mapping[str, str | None]
 
 Probes = tuple[pl.DataFrame, dict[str, Any]]
@@ -37,20 +48,21 @@ def hand_made_probes(file: str, topics: Collection[str]) -> Probes:
     The optional columns `kind`, `polarity` and `group` are kept.
 
     Raises:
-        DataError: A row has an unknown topic or an empty question, or the file has no questions.
+        DataError: A row has an unknown topic or an empty question, a question has two topics, or there are no
+            questions.
     """
-    questions: dict[str, _Question] = {}
-    read = 0
-    for number, row in read_rows(expand_path(file)):
-        read += 1
-        topic, question = read_text(file, number, row, "topic"), read_text(file, number, row, "question")
-        if topic not in topics:
-            raise DataError(file, number, "topic", topic, f"one of {', '.join(topics)}", "Correct it or add the topic.")
-        optional = {key: read_text(file, number, row, key) for key in _OPTIONAL if row.get(key) not in (None, "")}
-        questions.setdefault(same_text(question), {"topic": topic, "question": question, **optional})
-    if not questions:
-        raise DataError(file, None, "question", "no rows", "at least one question")
-    return _probes(list(questions.values()), {"read": read, "duplicates": read - len(questions)})
+    questions: dict[str, tuple[int, _QuestionRow]] = {}
+    rows = read_checked(file, _QuestionRow)
+    for number, row in rows:
+        if row.topic not in topics:
+            do = did_you_mean(row.topic, topics) or "Correct it or add the topic."
+            raise DataError(file, number, "topic", row.topic, f"one of {', '.join(topics)}", do)
+        first, same = questions.setdefault(same_text(row.question), (number, row))
+        if same.topic != row.topic:
+            found = f"the question of row {first}, which has the topic {same.topic}"
+            raise DataError(file, number, "topic", found, "one topic for each question", "Remove one of the two rows.")
+    found_rows = [row.model_dump(exclude_none=True) for _, row in questions.values()]
+    return _probes(found_rows, {"read": len(rows), "duplicates": len(rows) - len(questions)})
 
 
 def builtin_probes(topics: Collection[str], per_topic: int, seed: int) -> Probes:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import polars as pl
+from pydantic import BeforeValidator, Field
 
-from valuedrift.errors import ArtifactError, require_columns
+from valuedrift.config.section import Invalid
+from valuedrift.config.suites import PREFERENCE_ALGORITHMS
+from valuedrift.errors import DataError, did_you_mean
+from valuedrift.input_tables.checked_rows import (
+    JudgedRow,
+    LabelOrNone,
+    Number,
+    Text,
+    TextOrNone,
+    WholeNumberOrNone,
+    read_checked,
+    refuse_repeated,
+)
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 
@@ -20,6 +35,36 @@ FEWEST = 5
 """Smallest number of labelled questions that each true stance, and each topic, needs in a stage."""
 
 _COLUMNS = ("stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight")
+_ANSWER = ("model", "run", "step", "topic", "question_id", "sample")
+_NAMES = {"base": "base", **dict.fromkeys(("preference", *PREFERENCE_ALGORITHMS), STAGES[-1]), "sft": "sft"}
+
+
+def _stage(value: object) -> object:
+    name = "" if value is None else str(value).strip().casefold()
+    if name and name not in _NAMES:
+        raise Invalid("", value, f"one of {', '.join(_NAMES)}", did_you_mean(name, _NAMES))
+    return _NAMES.get(name)
+
+
+class _LabelledRow(JudgedRow):
+    renamed: ClassVar = {"human_stance": "true_stance"}
+
+    stage: Annotated[str, BeforeValidator(_stage)]
+    topic: Text
+    question_id: Text
+    true_stance: LabelOrNone
+    weight: Annotated[Number, Field(gt=0)]
+    model: TextOrNone = None
+    run: TextOrNone = None
+    step: WholeNumberOrNone = None
+    sample: WholeNumberOrNone = None
+
+
+_SCHEMA = {
+    **dict.fromkeys((*PROBABILITIES, "weight"), pl.Float64),
+    **dict.fromkeys(("stage", "topic", "question_id", "true_stance", "model", "run"), pl.String),
+    **dict.fromkeys(("step", "sample"), pl.Int64),
+}
 
 
 @dataclass(frozen=True)
@@ -63,28 +108,31 @@ class _TopicSums:
     draws: FloatArray
 
 
-def read_labelled(path: Path) -> pl.DataFrame:
-    """Read a parquet or CSV file for `calibrate_stages`.
+def read_labelled(path: Path, model: str) -> pl.DataFrame:
+    """Read a model's rows of a parquet, CSV or JSON lines file for `calibrate_stages`.
 
-    A column `human_stance`, as in a filled sheet of the judge check, is read as `true_stance`. Stages other than base
-    and sft, such as dpo, are read as preference.
+    A column `human_stance`, as in a filled sheet of the judge check, is read as `true_stance`; a refusal is neutral.
+    Stages other than base and sft, which are preference algorithms such as dpo, are read as preference. Without a
+    column `model`, all rows are the model's.
 
     Raises:
-        ArtifactError: The file is missing or neither parquet nor CSV, a column is missing, a true stance is unknown, or
-            a weight is not above 0.
+        DataError: A column is missing, a value is wrong, a row is repeated, or all rows are of other models.
+        ArtifactError: The file is missing or of another kind.
     """
-    if path.suffix not in (".parquet", ".csv") or not path.is_file():
-        raise ArtifactError(path, path.suffix if path.exists() else "no such file", "a .parquet or .csv file")
-    rows = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-    if "true_stance" not in rows.columns and "human_stance" in rows.columns:
-        rows = rows.rename({"human_stance": "true_stance"})
-    require_columns(path, rows.columns, _COLUMNS)
-    if unknown := sorted(set(rows["true_stance"].drop_nulls()) - set(STANCES)):
-        raise ArtifactError(f"{path}, column true_stance", unknown, f"one of {', '.join(STANCES)}")
-    if (rows["weight"] <= 0).any():
-        raise ArtifactError(f"{path}, column weight", rows["weight"].min(), "numbers above 0")
-    known = pl.col("stage").is_in(STAGES)
-    return rows.with_columns(stage=pl.when(known).then("stage").otherwise(pl.lit(STAGES[-1])))
+    rows = read_checked(path, _LabelledRow)
+    answers = [(number, row.model_dump(include=set(_ANSWER))) for number, row in rows]
+    whole = [(number, tuple(key.values())) for number, key in answers if None not in key.values()]
+    refuse_repeated(path, whole, "the answer")
+    if repeated := len(rows) - len(whole) and len(rows) - len({tuple(row) for _, row in rows}):
+        told = f"{path}: {repeated} rows repeat another one in every column and count as other answers."
+        print(f"{told} With the columns {', '.join(_ANSWER)}, answers that are there twice are found.", file=sys.stderr)
+    own = [row for _, row in rows if row.model in (None, model)]
+    if not own:
+        names = ", ".join(sorted({str(row.model) for _, row in rows}))
+        raise DataError(path, None, "model", names, model, "Label answers of this model.")
+    table = pl.DataFrame([row.model_dump() for row in own], schema=_SCHEMA)
+    refused = pl.col("true_stance") == "refusal"
+    return table.with_columns(true_stance=pl.when(refused).then(pl.lit("neutral")).otherwise("true_stance"))
 
 
 def calibrate_stages(labelled: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, StageCalibration]:

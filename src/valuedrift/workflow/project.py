@@ -9,6 +9,8 @@ from typing import Self
 from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
+from valuedrift.errors import require_no_braces
+from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
@@ -42,6 +44,8 @@ class Project:
         settings = read_config(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
         judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
+        for judge in judges.values():
+            judge.check()
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
         models = {
             name: Model(
@@ -54,6 +58,11 @@ class Project:
             for name, entry in config["models"].items()
         }
         return cls(config, settings, llms, judges, suites, models)
+
+    @property
+    def encoders(self) -> dict[str, Config]:
+        """Key → package, for the sentence encoders that packages carry."""
+        return encoders_of(self.config["suites"].values())
 
     @property
     def reported(self) -> list[Model]:
@@ -98,13 +107,14 @@ class Project:
     def labelled(self, model: Model) -> list[str]:
         """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
         if file := self.config["statistics"].get("labelled"):
-            return [os.path.expandvars(file.replace("{model}", model.name))]
+            return [require_no_braces(os.path.expandvars(file.replace("{model}", model.name)))]
         return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
 
     def other_seeds(self, model: str) -> list[str]:
-        """Return the model's tables of values from results with other seeds."""
+        """Return the model's values and findings from results with other seeds."""
         folders = self.config["statistics"].get("seeds", [])
-        return [f"{os.path.expandvars(folder)}/statistics/{model}/values.parquet" for folder in folders]
+        names = ("values.parquet", "findings.json")
+        return [f"{os.path.expandvars(folder)}/statistics/{model}/{name}" for folder in folders for name in names]
 
     def ablation_stances(self, model: str) -> list[str]:
         """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""

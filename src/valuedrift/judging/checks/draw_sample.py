@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.errors import ArtifactError, ConfigError, require_columns
+from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import publish
 from valuedrift.judging.checks.blind_sheet import sheet_name, write_sheet
-from valuedrift.judging.checks.matching import KEYS, stage_of, stance_files
+from valuedrift.judging.checks.matching import KEYS, scanned, stage_of
 from valuedrift.judging.judge_prompt import require_targets
 from valuedrift.statistics.panel import PROBABILITIES, most_probable
 
@@ -52,16 +52,14 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
         ConfigError: There are fewer pairs than strata or more than answers, or a topic has no target.
         ArtifactError: A column is missing, or two rows have the same key.
     """
-    files = [file for source in sources for file in stance_files(source)]
-    for file in files:
-        require_columns(file, pl.read_parquet_schema(file), (*KEYS, *_TEXTS, *PROBABILITIES, "unassigned"))
-    judged = pl.concat([pl.scan_parquet(file).select(*KEYS, *PROBABILITIES).drop_nulls() for file in files])
+    tables = [table for source in sources for table in scanned(source, (*_TEXTS, "unassigned"))]
+    judged = pl.concat([table.select(*KEYS, *PROBABILITIES).drop_nulls() for _, table in tables])
     strata = judged.select(*KEYS, judged_stance=most_probable()).collect().sort(KEYS)
     if strata.select(KEYS).is_duplicated().any():
-        raise ArtifactError(files[0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
+        raise ArtifactError(tables[0][0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
     chosen = _choose(strata, pairs, np.random.default_rng(seed))
     require_targets(chosen["topic"], targets)
-    rows = pl.concat([pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") for file in files])
+    rows = pl.concat([table.select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") for _, table in tables])
     texts = rows.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect(engine="streaming")
     drawn = chosen.join(texts, on=KEYS, how="left", maintain_order="left")
     return drawn.select(

@@ -11,14 +11,15 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valuedrift.data.json_list import read_items
 from valuedrift.errors import ArtifactError, DataError
+from valuedrift.input_tables.json_list import read_items
 
 Row = dict[str, Any]
 NumberedRow = tuple[int, Row]
@@ -98,19 +99,40 @@ def _read_json(path: Path) -> Iterator[NumberedRow]:
 
 
 def _read_csv(path: Path) -> Iterator[NumberedRow]:
-    number = 0
+    number, between = 0, separator(path)
     try:
         # strict: otherwise an unclosed quote would include the rest of the file in its value without an error
-        records = csv.reader((line for _, line in _read_lines(path)), strict=True)
-        header = next(records, [])
-        if len(set(header)) != len(header):
+        records = csv.reader((line for _, line in _read_lines(path)), delimiter=between, strict=True)
+        header = [name.strip() for name in next(records, [])]
+        if "".join(header).lower().startswith("sep="):
+            header = [name.strip() for name in next(records, [])]
+        if len(names := [name for name in header if name]) != len(set(names)):
             raise DataError(path, None, "header", header, "each column name once")
         for number, record in enumerate(filter(None, records), start=1):
-            if len(record) != len(header):
-                raise DataError(path, number, "record", f"{len(record)} values", f"{len(header)}, as in the header")
-            yield number, dict(zip(header, record, strict=True))
+            if any(cell.strip() for cell in record):
+                yield number, _named_cells(path, number, header, record, between)
     except csv.Error as error:
         raise DataError(path, number + 1, "record", str(error), "a well-formed CSV record") from None
+
+
+def separator(path: Path) -> str:
+    """Return the character between the columns of a CSV file: the one that a line `sep=…` names, or else of
+    comma, semicolon, tab and bar the one that splits the header into the most columns."""
+    _, first = next(_read_lines(path), (1, ""))
+    if named := re.match(r'"?sep=([^"\r\n])', first, re.IGNORECASE):
+        return named[1]
+    return max(",;\t|", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+
+
+def _named_cells(path: Path, number: int, header: Sequence[str], record: Sequence[str], between: str) -> Row:
+    """Return a record's cells by column. Columns without a name, such as a spreadsheet leaves at the end, are empty."""
+    cells = dict(zip(header, record, strict=False))
+    nameless = [cell for name, cell in zip_longest(header, record, fillvalue="") if not name]
+    if len(record) < len(header) or any(cell.strip() for cell in nameless):
+        found = f"{len(record)} values, separated by {between!r}"
+        do = "Name each column, and put quotes around a text that contains the separator."
+        raise DataError(path, number, "record", found, f"{len(header)}, as in the header", do)
+    return {name: cell for name, cell in cells.items() if name}
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
@@ -124,7 +146,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
                     number += 1
                     yield number, row
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(path, None, "file", str(error), "a whole parquet file", "Fetch or make it again.") from None
+        raise DataError(path, None, "file", str(error), "a whole parquet file", _advice(path)) from None
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -135,9 +157,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(stream, start=1):
                 yield number, _decode(path, number, line)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            path, number + 1, "line", str(error), "an undamaged gzip file", "Fetch the file again."
-        ) from None
+        raise DataError(path, number + 1, "line", str(error), "an undamaged gzip file", _advice(path)) from None
 
 
 def _read_pieces(path: Path) -> Iterator[str]:
@@ -147,7 +167,7 @@ def _read_pieces(path: Path) -> Iterator[str]:
             while piece := text.read(_PIECE):
                 yield piece
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(path, None, "file", str(error), "an undamaged gzip file", "Fetch the file again.") from None
+        raise DataError(path, None, "file", str(error), "an undamaged gzip file", _advice(path)) from None
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -161,14 +181,28 @@ def _decode(path: Path, number: int, line: bytes) -> str:
         raise DataError(path, number, "line", str(error), "UTF-8 text", "Convert the file to UTF-8.") from None
 
 
+def _advice(path: Path) -> str:
+    """Return what to do about a file that isn't what its name says, from its first bytes."""
+    with path.open("rb") as stream:
+        start = stream.read(64).lstrip()
+    if start.startswith(b"version https://git-lfs"):
+        return "It is a pointer of Git LFS. Run `git lfs pull` where it was cloned."
+    if start.startswith(b"<"):
+        return "It is a web page. Download the file itself."
+    if start.startswith((b"PAR1", b"\x1f\x8b")):
+        return "It is cut off or damaged. Compare its size with its source's, and copy or download it again."
+    return "It has another format than its name says. Rename it."
+
+
 def _parse_json(path: Path, number: int, text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
-        found = f"{error.msg} at line {number} column {error.colno}"
-        raise DataError(path, number, "line", found, "valid JSON", "Correct or remove the line.") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(path, number, "line", str(error), "valid JSON", "Correct or remove the line.") from None
+        found = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            found = f"{error.msg} at line {number} column {error.colno}"
+        do = _advice(path) if text.startswith(("version https://git-lfs", "<")) else "Correct or remove the line."
+        raise DataError(path, number, "line", found, "valid JSON", do) from None
 
 
 def _as_object(path: Path, number: int, value: object) -> Row:
