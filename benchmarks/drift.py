@@ -137,7 +137,8 @@ def against_scipy(cells: int) -> None:
 
     def panel() -> Panel:
         answers = np.full(means.shape[:2], ANSWERS)
-        return Panel("model", places, checkpoints, means, answers, shares_of_draws(places, bootstrap))
+        questions = tuple(str(q) for q in range(means.shape[1]))
+        return Panel("model", places, questions, checkpoints, means, answers, shares_of_draws(places, bootstrap))
 
     def joint(drawn: Panel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         ends = {}

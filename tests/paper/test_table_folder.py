@@ -231,13 +231,13 @@ def test_every_table_says_what_was_measured_and_what_the_paper_states(folder: Pa
     assert "paper_numbers_data" in (folder / "index.md").read_text()
     assert "corrected_drift_qwen3_4b" in (folder / "index.md").read_text()
     lines = (folder / "corrected_drift_qwen3_4b.md").read_text().splitlines()
-    assert "| Run | Topic | Stance | As judged | Prediction-powered | Inverse confusion |" in lines
-    judged, powered = "+0.53 [+0.43, +0.63]", "+0.40 [+0.20, +0.60]"
+    assert "| Run | Topic | Stance | As judged | Corrected | Preferred |" in lines
+    judged, found = "+0.53 [+0.43, +0.63]", "+0.40 [+0.20, +0.60]"
     line = next(
         line for line in lines if line.startswith("| SFT on WildChat, from the base model | All topics | support")
     )
-    assert line.replace("\\", "").endswith(f"| {judged} | {powered} | — |")
-    assert "Refused: stage sft: too few labels." in lines
+    assert line.replace("\\", "").endswith(f"| {judged} | {found} | corrected |")
+    assert any(line.startswith("Preferred: raw, if the labels") for line in lines)
     assert "| +0.20\\* | 0.25 | — | — |" in (folder / "table_11_sft_drift_qwen3_4b.md").read_text()
     assert "(paper 0.7302)" in (folder / "table_17_downstream.md").read_text()
 

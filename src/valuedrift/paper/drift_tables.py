@@ -19,12 +19,9 @@ from valuedrift.paper.stated_numbers import (
     stated_drifts,
 )
 from valuedrift.paper.table_formats import LEVEL, MISSING, Table
-from valuedrift.statistics.corrected import CONFUSION, POWERED
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
 
-METHODS = {POWERED: "prediction-powered", CONFUSION: "inverse confusion"}
-"""Method of correction → its title."""
 REAL = "*"
 """The mark of a magnitude whose drift is real: its q-value is at most 1 minus the level of the intervals."""
 
@@ -252,20 +249,23 @@ def _algorithms(drifts: Drifts, models: Iterable[Model]) -> list[str]:
 
 
 def _corrected_table(model: Model, drift: pl.DataFrame, display: Display) -> Table:
-    by_method = {method: drift.filter(method=method).iter_rows(named=True) for method in METHODS}
     rows = [
         {
-            "Run": model.suite.full_title(one["run"]),
-            "Topic": display.topic_name(one["topic"]),
-            "Stance": one["stance"],
-            "As judged": _estimate(one, "raw", "raw_low", "raw_high"),
-            **{METHODS[row["method"]].capitalize(): _estimate(row, "value", "low", "high") for row in (one, *others)},
+            "Run": model.suite.full_title(row["run"]),
+            "Topic": display.topic_name(row["topic"]),
+            "Stance": row["stance"],
+            "As judged": _estimate(row, "raw", "raw_low", "raw_high"),
+            "Corrected": _estimate(row, "value", "low", "high"),
+            "Preferred": row["preferred"] or MISSING,
         }
-        for one, *others in zip(*by_method.values(), strict=True)
+        for row in drift.iter_rows(named=True)
     ]
     caption = f"Drift magnitudes of {model.title}, as judged and corrected for the judge's errors, with intervals."
     refused = drift["refused"].drop_nulls().unique(maintain_order=True)
-    notes = tuple(f"Refused: {reason}." for reason in refused)
+    notes = (
+        "Preferred: raw, if the labels are too few to tell the correction from 0.",
+        *(f"Refused: {reason}." for reason in refused),
+    )
     return Table(f"corrected_drift_{model.name}", caption, pl.DataFrame(rows), notes)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from valuedrift.files import write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_tables
-from valuedrift.statistics.corrected import corrected_tables
+from valuedrift.statistics.corrected import corrected_tables, ends_of
 from valuedrift.statistics.findings import PreferenceSets, paper_findings
 from valuedrift.statistics.judge_agreement import stage_agreement
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
+from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import read_panel
 from valuedrift.statistics.planted import planted_table
@@ -72,7 +72,8 @@ def write_corrected(
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
     panel, sample = read_panel(stances, bootstrap), read_labelled(labelled)
-    values, drift = corrected_tables(panel, runs, calibrate_stages(sample, bootstrap), bootstrap)
+    answers = answers_with_labels(stances, sample, ends_of(runs))
+    values, drift = corrected_tables(panel, runs, answers, bootstrap)
     write_parquet(out / "corrected_values.parquet", values)
     write_parquet(out / "corrected_drift.parquet", drift)
     write_parquet(out / "judge_agreement.parquet", stage_agreement(sample, panel.model, bootstrap.level))
