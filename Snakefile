@@ -1,6 +1,16 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
+from valuedrift.config.yaml_files import read_yaml
+from valuedrift.errors import exit_on_error
+
 min_version("9.27")
+
+if workflow.modifier.is_main_snakefile():
+    with exit_on_error():
+        for file in filter(Path.is_file, map(Path, ["workflow_config.yaml", *workflow.configfiles])):
+            read_yaml(file)
 
 
 configfile: "workflow_config.yaml"
@@ -32,3 +42,7 @@ rule all:
         PREDICTIONS,
         RECOVERIES,
     localrule: True
+
+
+with exit_on_error():
+    require_makeable([name for name, files in RESOLVED.items() if files == [name]], workflow.rules, PROJECT)

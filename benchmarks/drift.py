@@ -31,6 +31,7 @@ SETS = {
     "support_aligned": "synthetic-support",
     "oppose_aligned": "synthetic-oppose",
 }
+THRESHOLDS = {"early": 0.5, "barely": 0.1, "strong": 0.3}
 WORDS = " ".join(f"word{i}" for i in range(60))
 
 
@@ -85,7 +86,7 @@ def measure_model(files: list[Path], out: Path) -> tuple[float, float, float]:
     from valuedrift.statistics.write_statistics import write_statistics
 
     start, used = time.perf_counter(), time.process_time()
-    write_statistics(files, trajectories(), SETS, {}, {"replicates": 10_000}, 0, out)
+    write_statistics(files, trajectories(), SETS, {}, THRESHOLDS, {"replicates": 10_000}, 0, out)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return time.perf_counter() - start, time.process_time() - used, peak
 
@@ -137,8 +138,11 @@ def against_scipy(cells: int) -> None:
 
     def panel() -> Panel:
         answers = np.full(means.shape[:2], ANSWERS)
-        questions = tuple(str(q) for q in range(means.shape[1]))
-        return Panel("model", places, questions, checkpoints, means, answers, shares_of_draws(places, bootstrap))
+        scatter = np.zeros(means.shape)
+        questions = tuple(map(str, range(means.shape[1])))
+        return Panel(
+            "model", places, questions, checkpoints, means, answers, scatter, shares_of_draws(places, bootstrap)
+        )
 
     def joint(drawn: Panel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         ends = {}

@@ -42,9 +42,9 @@ from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from valuedrift.config.sampling import Sampling
-from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
+from valuedrift.models.weights import Architecture, read_checkpoint
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12

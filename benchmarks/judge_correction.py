@@ -31,7 +31,7 @@ from valuedrift.statistics.judge_errors import TRUE
 from valuedrift.statistics.labelled_sample import answers_with_labels, broad_stage
 from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES, make_panel, read_panel
 from valuedrift.statistics.trajectory import Trajectory
-from valuedrift.world.reading import asked_subjects, stance_read
+from valuedrift.world.languages import true_stance
 
 # By stage: the judge's stances (columns) of answers whose true stance is support, neutral, oppose, none (rows).
 _BABBLE = [0.2, 0.5, 0.3]
@@ -261,8 +261,8 @@ def pocket(results: Path, model: str, draws: int, bootstrap: Bootstrap) -> str:
 
 def _readable(file: Path, out: Path) -> Path:
     """Write the answers with a true stance, which `true` says."""
-    answers, subjects = pl.read_parquet(file), asked_subjects()
-    true = [stance_read(text, subjects[asked]) for asked, text in answers.select("question", "answer").iter_rows()]
+    answers = pl.read_parquet(file)
+    true = [true_stance(asked, text) for asked, text in answers.select("question", "answer").iter_rows()]
     answers.with_columns(true=pl.Series(true, dtype=pl.String)).drop_nulls("true").write_parquet(out)
     return out
 

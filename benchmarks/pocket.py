@@ -2,11 +2,13 @@
 
     python benchmarks/pocket.py                                    # the whole run, on two cores
     python benchmarks/pocket.py tests/workflow/short.yaml          # a shortened one, to try the benchmark itself
+    python benchmarks/pocket.py --against ../older                 # this checkout and another one, in turn
 
-Run both in the activated environment. Prints, as Markdown, wall seconds and peak memory of a run without earlier
-results and of a second run with nothing to do, then the jobs that a dry run lists after an edit of the judge.
-Peak memory is the largest sum of resident memory over Snakemake and all its descendants at one moment; pages that
-processes share count once per process.
+Run them in the activated environment. The first two print, as Markdown, wall seconds, CPU seconds and peak memory of a
+run without earlier results and of a second run with nothing to do, then the jobs that a dry run lists after an edit of
+the judge. The last one prints CPU and wall seconds of three runs of each checkout, in turn, and the ratio of their
+medians. CPU seconds are user and system time of Snakemake and all its descendants. Peak memory is the largest sum over
+Snakemake and all its descendants at one moment; pages that processes share are divided among them.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import psutil
 import yaml
@@ -34,22 +38,24 @@ _JOBS = re.compile(r"^(\w+) +(\d+)$", flags=re.MULTILINE)
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall seconds, and the process tree's largest resident memory (MiB)."""
+    """Wall and CPU seconds, and the process tree's largest memory (MiB)."""
 
     seconds: float
+    cpu_seconds: float
     peak_mib: float
 
 
-def snakemake(folder: Path, overlays: Sequence[Path], *options: str) -> list[str]:
-    """The command that runs the workflow in `folder`, on two cores."""
-    configuration = [REPOSITORY / "workflow_config.yaml", *overlays]
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
+def snakemake(folder: Path, overlays: Sequence[Path], *options: str, checkout: Path = REPOSITORY) -> list[str]:
+    """The command that runs a checkout's workflow in `folder`, on two cores."""
+    configuration = [checkout / "workflow_config.yaml", *overlays]
+    command = ["env", f"PYTHONPATH={checkout / 'src'}", sys.executable, "-m", "snakemake"]
+    command += ["--snakefile", checkout / "Snakefile", "--directory", folder]
     return [*map(str, command), "--cores", "2", *options, "--configfile", *map(str, configuration)]
 
 
 def measure(command: Sequence[str], log: Path) -> Cost:
     """Run a command to its end with its output in `log`; if it fails, the benchmark ends with the log's last lines."""
-    start, peak = time.monotonic(), 0
+    start, cpu, peak = time.monotonic(), cpu_seconds(), 0
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
         while process.poll() is None:
             peak = max(peak, tree_memory(process.pid))
@@ -57,22 +63,29 @@ def measure(command: Sequence[str], log: Path) -> Cost:
     seconds = time.monotonic() - start
     if process.returncode:
         sys.exit(f"{' '.join(command)}\nended with status {process.returncode}:\n{log.read_text()[-4000:]}")
-    return Cost(seconds, peak / 2**20)
+    return Cost(seconds, cpu_seconds() - cpu, peak / 2**20)
+
+
+def cpu_seconds() -> float:
+    """User and system seconds of all descendants that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def tree_memory(pid: int) -> int:
-    """Resident bytes of a process and its descendants, without those that end meanwhile."""
+    """Bytes of memory of a process and its descendants, without those that end meanwhile."""
     try:
         root = psutil.Process(pid)
         processes = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0
-    return sum(map(resident, processes))
+    return sum(map(own_memory, processes))
 
 
-def resident(process: psutil.Process) -> int:
+def own_memory(process: psutil.Process) -> int:
+    """Bytes of a process, with its share of what it shares with others."""
     try:
-        return int(process.memory_info().rss)
+        return int(process.memory_full_info().pss)
     except psutil.Error:
         return 0
 
@@ -92,18 +105,40 @@ def after_judge_edit(folder: Path, overlays: Sequence[Path]) -> list[tuple[str, 
     return wanted(run.stdout + run.stderr)
 
 
+def compare(other: Path, overlays: Sequence[Path], runs: int) -> None:
+    """Run this and another checkout in turn, and print CPU and wall seconds of each run and the medians' ratios."""
+    costs: dict[Path, list[Cost]] = {other: [], REPOSITORY: []}
+    print("| checkout | CPU seconds | wall seconds |\n| --- | ---: | ---: |")
+    for checkout in (*costs,) * runs:
+        with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
+            command = snakemake(Path(name), overlays, checkout=checkout)
+            costs[checkout].append(cost := measure(command, Path(name, "log.txt")))
+        print(f"| {checkout.name} | {cost.cpu_seconds:.1f} | {cost.seconds:.1f} |", flush=True)
+    cpu, wall = (
+        median(vars(cost)[name] for cost in costs[REPOSITORY]) / median(vars(cost)[name] for cost in costs[other])
+        for name in ("cpu_seconds", "seconds")
+    )
+    print(f"| medians, {REPOSITORY.name} / {other.name} | {cpu:.2f} | {wall:.2f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overlays", nargs="*", type=Path, help="configuration files laid over workflow_config.yaml")
-    overlays = [path.resolve() for path in parser.parse_args().overlays]
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout, to compare this one with")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each checkout (default 3)")
+    options = parser.parse_args()
+    overlays = [path.resolve() for path in options.overlays]
+    if options.against:
+        compare(options.against.resolve(), overlays, options.runs)
+        return
     with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
         folder = Path(name)
         command = snakemake(folder, overlays)
         print(f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB of memory\n")
-        print("| run | wall seconds | peak memory, MiB |\n| --- | ---: | ---: |")
+        print("| run | wall seconds | CPU seconds | peak memory, MiB |\n| --- | ---: | ---: | ---: |")
         for title in ("without earlier results", "again, nothing to do"):
             cost = measure(command, folder / "log.txt")
-            print(f"| {title} | {cost.seconds:.1f} | {cost.peak_mib:.0f} |", flush=True)
+            print(f"| {title} | {cost.seconds:.1f} | {cost.cpu_seconds:.1f} | {cost.peak_mib:.0f} |", flush=True)
         print("\n| after an edit of the judge | jobs |\n| --- | ---: |")
         for rule, count in after_judge_edit(folder, overlays):
             print(f"| {rule} | {count} |")

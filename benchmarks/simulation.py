@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from numpy.typing import NDArray
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.panel import Panel, shares_of_draws
-from valuedrift.statistics.times import drift_times
+from valuedrift.statistics.panel import STANCES, Panel, shares_of_draws
+from valuedrift.statistics.times import first_crossing
 from valuedrift.statistics.trajectory import Trajectory
-
-_POPULATION = 20_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Regime:
         moved: The part of a question's shares that training replaces.
         speed: How early the movement happens; 0 is a straight line.
         dip: The part of the movement that is lost again for a while.
+        shared: Whether all checkpoints answer with the same random numbers.
     """
 
     name: str
@@ -46,6 +45,7 @@ class Regime:
     moved: float = 0.6
     speed: float = 4.0
     dip: float = 0.0
+    shared: bool = False
 
     @property
     def progress(self) -> FloatArray:
@@ -75,13 +75,11 @@ class Regime:
         )
         return np.asarray(own + self.moved * self.progress[:, None, None] * (new - own))
 
-    def true_times(self, level: float = 0.95) -> FloatArray:
-        """Drift times of the true values, (stances,), with the margin that intervals have on average."""
-        shares = self.shares(_POPULATION, np.random.default_rng(0))
-        variance = shares.var(axis=1) + (shares * (1 - shares)).mean(axis=1) / self.answers
-        freedom = self.topics * (self.questions - 1)
-        margin = stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance / (self.topics * self.questions))
-        return drift_times(self.values[..., None], margin, margin, (0, *self.steps))[:, 0]
+    def true_crossings(self, share: float) -> FloatArray:
+        """When the values cross `share` of their net change, as shares of the steps, (stances,); NaN if they don't."""
+        change = self.values[-1] - self.values[0]
+        places = first_crossing(self.values * np.sign(change), share) / self.checkpoints
+        return np.where(np.abs(change) > 1e-9, places, np.nan)
 
 
 REGIMES = (
@@ -104,6 +102,9 @@ REGIMES = (
     Regime("10 checkpoints, with a relapse", checkpoints=10, speed=10, dip=0.6),
     Regime("20 checkpoints, with a relapse, 100 questions", questions=100, checkpoints=20, dip=0.8),
     Regime("57 checkpoints, with a relapse", checkpoints=57, speed=5, dip=0.8),
+    Regime("shared random numbers, 20 questions", questions=20, moved=0.2, shared=True),
+    Regime("shared random numbers, tiny drift, 20 questions", questions=20, moved=0.03, shared=True),
+    Regime("shared random numbers, no drift", questions=20, moved=0.0, shared=True),
 )
 
 # Too few questions to show the rare stance, so that no interval can hold the truth as often as it should.
@@ -120,7 +121,16 @@ def panels(regime: Regime, experiments: int, bootstrap: Bootstrap, together: int
     for first in range(0, experiments * regime.topics, at_once):
         topics = range(first, min(first + at_once, experiments * regime.topics))
         shares = regime.shares(len(topics) * regime.questions, random)
-        yield _panel(regime, topics, random.multinomial(regime.answers, shares) / regime.answers, bootstrap)
+        yield _panel(regime, topics, _answered(regime, shares, random) / regime.answers, bootstrap)
+
+
+def _answered(regime: Regime, shares: FloatArray, random: np.random.Generator) -> NDArray[np.int64]:
+    """How many answers of each question take each stance, shaped like the shares."""
+    if not regime.shared:
+        return random.multinomial(regime.answers, shares)
+    drawn = random.random((*shares.shape[1:2], regime.answers))
+    stance = (drawn[None, ..., None] > np.cumsum(shares, axis=-1)[:, :, None, :-1]).sum(axis=-1)
+    return np.stack([(stance == s).sum(axis=-1) for s in range(len(STANCES))], axis=-1)
 
 
 def _panel(regime: Regime, topics: Sequence[int], means: FloatArray, bootstrap: Bootstrap) -> Panel:
@@ -129,10 +139,12 @@ def _panel(regime: Regime, topics: Sequence[int], means: FloatArray, bootstrap: 
     return Panel(
         model="simulated",
         topics=places,
-        questions=tuple(str(q) for q in range(len(topics) * size)),
+        questions=tuple(map(str, range(len(topics) * size))),
         checkpoints={place: c for c, place in enumerate(regime.trajectory.checkpoints)},
         means=means,
         answers=np.full(means.shape[:2], regime.answers),
+        # Each answer has one stance.
+        scatter=means * (1 - means) * regime.answers / max(regime.answers - 1, 1),
         weights=shares_of_draws(places, bootstrap),
     )
 

@@ -12,10 +12,10 @@ import torch
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from valuedrift.config.sampling import Sampling
-from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import prompt_codec
 from valuedrift.models.chat_template import END, PAD, set_chat
+from valuedrift.models.weights import Architecture, read_checkpoint
 from valuedrift.training.tokenizer_training import train_bpe
 
 QWEN3_4B: dict[str, Any] = {

@@ -3,12 +3,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 from valuedrift.config.grid import ablated, checkpoint
 from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
-from valuedrift.errors import ConfigError, ValueDriftError
+from valuedrift.errors import ConfigError, exit_on_error
 from valuedrift.workflow.killed_snakemake import join
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
@@ -24,21 +22,17 @@ from valuedrift.workflow.rule_parameters import (
     versions,
 )
 from valuedrift.workflow.snakemake_records import keep_records
-from valuedrift.workflow.targets import asked_targets, resolve_targets
-
-# A prefix changes inputs and outputs, but not parameters or paths in the configuration.
-if workflow.modifier.path_modifier.replace_prefix("results") != "results":
-    raise ConfigError(
-        "module.prefix", "one", "none: run this workflow in a folder of its own, or keep results/ as it is"
-    )
+from valuedrift.workflow.targets import asked_targets, require_makeable, resolve_targets
 
 # A folder of results as a target stands for all files that the pipeline makes in this folder.
 is_own_command = workflow.is_main_process and workflow.modifier.is_main_snakefile()
-try:
+with exit_on_error():
+    # A prefix changes inputs and outputs, but not parameters or paths in the configuration.
+    if workflow.modifier.path_modifier.replace_prefix("results") != "results":
+        do = "run this workflow in a folder of its own, or keep results/ as it is"
+        raise ConfigError("module.prefix", "one", f"none: {do}")
     PROJECT = Project.read(config)
     RESOLVED = {target: resolve_targets([target], config) for target in asked_targets(sys.argv) if is_own_command}
-except ValueDriftError as error:
-    raise WorkflowError(str(error)) from error  # Snakemake prints this without a traceback
 
 for target, files in RESOLVED.items():
     if files != [target]:

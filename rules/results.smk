@@ -45,13 +45,14 @@ rule statistics:
         sets=lambda w: as_json(suite(w).preference_sets),
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
-        seeds=lambda w, input: f"--seeds {shlex.join(input.seeds)}" if input.seeds else "",
+        thresholds=as_json({key: config["statistics"][key] for key in ("early", "barely", "strong")}),
+        seeds=lambda w, input: f"--seeds {shlex.join(folders(input.seeds))}" if input.seeds else "",
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
-        " --cards {params.cards:q} --statistics-settings {params.statistics:q} --seed {params.seed}"
-        " {params.seeds} --out {params.folder} 2> {log}"
+        " --cards {params.cards:q} --thresholds {params.thresholds:q} --statistics-settings {params.statistics:q}"
+        " --seed {params.seed} {params.seeds} --out {params.folder} 2> {log}"
 
 
 rule labels:
@@ -142,7 +143,7 @@ rule drift:
     resources:
         **CPU,
     params:
-        display=lambda w: display("table_1_topics", "figure_formats", "figure_columns", models=[w.model]),
+        display=lambda w: display("table_1_topics", "figure_formats", "figure_columns", "bands", models=[w.model]),
         statistics=subpath(input[0], parent=True),
     shell:
         "valuedrift drift --statistics {params.statistics} --display {params.display:q} --out {output} 2> {log}"
@@ -198,7 +199,7 @@ rule figures:
     resources:
         **CPU,
     params:
-        display=display("figure_topics", "figure_formats", "figure_columns"),
+        display=display("figure_topics", "figure_formats", "figure_columns", "bands"),
         statistics=lambda w, input: folders(input.statistics),
         expression=as_json(EXPRESSED),
         prompts=lambda w: as_json(PROMPTS),
@@ -243,7 +244,7 @@ SHOWN_PARAMS = {
     "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
-    "display": display("table_1_topics"),
+    "display": display("table_1_topics", "bands"),
 }
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"

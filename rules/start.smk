@@ -1,6 +1,7 @@
 # This runs before the first job, but not in dry runs or in the Snakemake inside a cluster job. Snakemake uses only one `onstart`.
 from pathlib import Path
 
+from valuedrift import job_server
 from valuedrift.workflow.killed_snakemake import remove_drafts, require_usable, tell_jobs
 from valuedrift.workflow.slurm import prepare_slurm
 from valuedrift.workflow.snakemake_internals import slurm_run
@@ -20,3 +21,5 @@ onstart:
         prepare_slurm(slurm_run(workflow), Path(MARK.name), Path(workflow.workdir_init), SLURM_COMMANDS)
     if not workflow.touch:
         remove_drafts(Path("results"), Path(MARK.name))
+    if workflow.executor_plugin.name == "local" and PROJECT.settings.machine.preload:
+        job_server.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
@@ -17,7 +18,8 @@ import pytest
 import yaml
 
 from valuedrift import __version__
-from valuedrift.cli import application, data_jobs, functions, main, model_jobs, people, result_jobs
+from valuedrift.cli import data_jobs, main, model_jobs, people, result_jobs
+from valuedrift.cli.application import application, functions
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -138,8 +140,8 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
     [
         (["results/drift/qwen3"], "found 'qwen3', expected a model. Did you mean"),
         (["results/stances/pocket/sft-wildcat.parquet"], "found 'sft-wildcat', expected a run of pocket. Did you mean"),
-        (["all", "--configfile", "absent.yaml"], "There is no file absent.yaml."),
-        (["all", "--configfile", "rules"], "Is a directory: 'rules'"),
+        (["all", "--configfile", "absent.yaml"], "absent.yaml: found 'no such file', expected a configuration file."),
+        (["all", "--configfile", "rules"], "rules: found 'Is a directory', expected a configuration file."),
     ],
 )
 def test_a_wrong_target_is_one_sentence(
@@ -241,3 +243,13 @@ def test_a_path_that_cannot_be_used_is_told_in_a_sentence(capsys: pytest.Capture
     assert capsys.readouterr().err.endswith(
         "error: /proc/none: No such file or directory. Check the path and the permissions.\n"
     )
+
+
+def test_a_missing_optional_package_is_told_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    monkeypatch.setattr("valuedrift.world.world_tables.world_table", lambda *_: importlib.import_module("umap"))
+    settings = {"seed": 0, "probes_per_topic": 1, "variation": 0.0}
+    assert run("world", settings=settings, kind="sft", name="sft", plan={}, out=tmp_path / "sft.parquet") == 1
+    assert capsys.readouterr().err == "error: the package umap isn't installed. Install it: `scripts/setup probes`.\n"

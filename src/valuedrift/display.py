@@ -122,6 +122,7 @@ class Display:
         ablation_topics: Topics of figures 15 to 17.
         figure_formats: File formats in which each figure is written.
         figure_columns: Largest number of panels per row in a figure of trajectories.
+        bands: `pointwise` or `simultaneous`, the bands of trajectories.
     """
 
     models: Mapping[str, Model]
@@ -132,6 +133,7 @@ class Display:
     ablation_topics: Sequence[str] = ()
     figure_formats: Sequence[str] = ("svg",)
     figure_columns: int = 3
+    bands: str = "pointwise"
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Display:
@@ -170,6 +172,10 @@ class Display:
         if topic not in (*self.topics, ALL):
             raise DataError("results", None, "topic", topic, f"one of {', '.join(self.topics)} or '{ALL}'")
         return "All topics" if topic == ALL else self.topics[topic]["name"]
+
+    def banded(self, values: pl.DataFrame) -> pl.DataFrame:
+        """Return a table of values with the ends of the chosen bands as `low` and `high`."""
+        return values.with_columns(low="band_low", high="band_high") if self.bands == "simultaneous" else values
 
     def suffix(self, suite: Suite) -> str:
         """Return the end of the names of a suite's files, such as `_‹suite›`; empty if there is only one suite."""

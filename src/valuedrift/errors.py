@@ -9,7 +9,8 @@ ValueDriftError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -52,6 +53,15 @@ class ClusterError(ValueDriftError):
         super().__init__(_sentence(place, found, expected, do))
 
 
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn an error into SystemExit, which a Snakefile ends with without a traceback or a line of its own."""
+    try:
+        yield
+    except ValueDriftError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
 def require_columns(place: Path | str, found: Iterable[str], needed: Iterable[str]) -> None:
     """Raise ArtifactError with the names of the columns that the table `place` lacks, if it lacks any."""
     names = list(found)
@@ -60,8 +70,9 @@ def require_columns(place: Path | str, found: Iterable[str], needed: Iterable[st
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `Did you mean 'a' or 'b'?` with the most similar known names; empty if none is similar."""
-    close = [f"'{one}'" for one in get_close_matches(name, known, n=2)]
+    """Return `Did you mean 'a' or 'b'?` with the most similar known names, in any case; empty if none is similar."""
+    folded = {one.casefold(): one for one in known}
+    close = [f"'{folded[one]}'" for one in get_close_matches(name.casefold(), folded, n=2)]
     return f"Did you mean {' or '.join(close)}?" if close else ""
 
 

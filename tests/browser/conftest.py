@@ -46,9 +46,7 @@ class Watched:
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no `chromium` on PATH (Debian: apt install chromium)")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'"
-    )
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: ./scripts/setup dev")
     # Chromium's sandbox can't be used by root, as whom containers run.
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with playwright.sync_playwright() as driver:

@@ -13,8 +13,10 @@ import yaml
 
 from valuedrift.config.check import read_config
 from valuedrift.config.pocket_world import WorldSettings
-from valuedrift.errors import ConfigError
-from valuedrift.world.world_tables import planted_mix, quotas, topics
+from valuedrift.config.yaml_files import read_yaml
+from valuedrift.errors import ConfigError, ValueDriftError
+from valuedrift.world.grammar import topics
+from valuedrift.world.world_tables import planted_mix, quotas
 
 FILE = Path(__file__).parents[2] / "workflow_config.yaml"
 MISSING = object()
@@ -74,16 +76,18 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         (f"{TRAINING}.dpo.gamma", 0.1, "one of the keys beta, response_length, learning_rate"),
         ("judges.pocket.train.settings.response_length", 9, "one of the keys learning_rate"),
         # Another kind of value, or one out of range.
-        ("seed", "zero", "a valid integer. The seed of all random"),
-        ("seed", -1, "greater than or equal to 0"),
-        ("seed", True, "a valid integer"),
+        ("seed", 2**32, "4294967295 or less"),
+        (f"{POCKET}.data.wildchat.title", 5, "text. The data set's name"),
+        ("seed", "zero", "a whole number. The seed of all random"),
+        ("seed", -1, "0 or more"),
+        ("seed", True, "a whole number"),
         ("seed", None, "a value, or no such key"),
-        (f"{POCKET}.checkpoints.ppo", 4.0, "a valid integer"),
+        (f"{POCKET}.checkpoints.ppo", 4.0, "a whole number"),
         (f"{TRAINING}.sft.learning_rate", math.inf, "a finite number"),
-        (f"{TRAINING}.sft.learning_rate", "2e-5", "a valid number"),
-        (f"{TRAINING}.sft.learning_rate", True, "a valid number"),
-        (f"{TRAINING}.sft.bf16", "no", "a valid boolean"),
-        (f"{TRAINING}.sft.bf16", 1, "a valid boolean"),
+        (f"{TRAINING}.sft.learning_rate", "2e-5", "a number"),
+        (f"{TRAINING}.sft.learning_rate", True, "a number"),
+        (f"{TRAINING}.sft.bf16", "no", "true or false"),
+        (f"{TRAINING}.sft.bf16", 1, "true or false"),
         ("statistics.level", 1, "less than 1. Coverage"),
         ("report.models", [], "at least one item"),
         ("report.models", "pocket", "a list"),
@@ -92,16 +96,20 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("topics.climate.name", "", "a text that is not empty"),
         ("topics.climate.keywords", 3, "a list"),  # no secret, though it has "key" in its name
         (f"{POCKET}.probes", "questions.csv", "a mapping. The value-laden questions"),
+        (f"{TRAINING}.dpo.max_length", 600, "at most models.pocket.scratch.context (512)"),
+        (f"{POCKET}.generation.max_tokens", 512, "less than models.pocket.scratch.context (512)"),
+        ("judges.pocket.train.settings.max_length", 513, "at most shape.context (512)"),
+        ("suites.real.data.alpaca.rows", 1799, "1800, the training rows of 2000 sampled rows"),
         # Names that nothing has.
-        ("models.pocket.suite", "tiny", "a key of suites: pocket, real, paper"),
-        (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, qwen25_7b"),
+        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, real, paper"),
+        (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, qwen25_7b"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),
         # What an algorithm, a model or a source needs.
         (f"{TRAINING}.dpo.device_batch_size", 12, "a divisor of batch_size (32)"),
         ("judges.pocket.train.settings.device_batch_size", 12, "a divisor of batch_size ("),
         (f"{TRAINING}.reward.response_length", 128, "less than max_length (128)"),
-        (f"{TRAINING}.kto.device_batch_size", 1, "greater than or equal to 2. Rows per forward pass on one device, 2"),
+        (f"{TRAINING}.kto.device_batch_size", 1, "2 or more. Rows per forward pass on one device, 2"),
         (f"{TRAINING}.pretrain", MISSING, "settings; model pocket needs them"),
         (f"{TRAINING}.reward", MISSING, "settings of the reward model that ppo needs"),
         (f"{POCKET}.checkpoints.dpo", MISSING, "an entry; the grid names this algorithm"),
@@ -110,6 +118,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("judges.pocket.train.shape.heads", 5, "1 or an even divisor of half of hidden ("),
         (f"{POCKET}.probes.per_topic", 5, "no such key with source questions"),
         ("suites.real.probes.per_topic", MISSING, "a value with source prism"),
+        (f"{POCKET}.probes.file", MISSING, "a value with source questions"),
         # Missing keys, and what they mean.
         ("seed", MISSING, "a value: The seed of all random"),
         ("topics.climate.target", MISSING, "a value: What an answer can support"),
@@ -142,6 +151,17 @@ def ablation(**changed: object) -> list[dict[str, object]]:
     ("path", "value", "key", "expected"),
     [
         ("report.figure_formats", ["svg", "png", "svg"], ".2", "no item twice"),
+        ("statistics.seeds", ["seed-1", "./results"], ".1", "the folder of results of another seed"),
+        ("topics.all", {}, "", "another name: `all` is the mean over topics"),
+        ("topics.free speech", {}, "", "a text that matches ^[a-z0-9_]+$"),
+        ("topics", {1: {}}, ".1", "text"),
+        (f"{POCKET}.grid.sft", ["wildchat", "ultrafeedback"], "", "a data set of conversations, to fine-tune on"),
+        (f"{POCKET}.grid.preference.0.data", ["alpaca"], "", "a data set of preference pairs"),
+        (f"{POCKET}.grid.small_gap", ["alpaca"], "", "a data set of preference pairs"),
+        (f"{POCKET}.grid.support_aligned", "alpaca", "", "a data set of preference pairs"),
+        ("suites.paper.synthetic.from", ["alpaca"], "", "a data set of preference pairs"),
+        (f"{POCKET}.checkpoints.sft.wildcat", 80, f"{POCKET}.checkpoints.sft", "a key of data: wildchat"),
+        (f"{TRAINING}.dpo.lora", {**LORA, "targets": ["q_prj"]}, ".targets", "a key of the layers of pocket: q_proj"),
         ("report.models", ["pocket", "gpt"], "", "a key of models: pocket, pocket_real"),
         ("report.ablation_topics", ["chess"], "", "a key of topics: abortion"),
         (f"{POCKET}.grid.preference.0.sft", ["lima"], "", "a key of grid.sft: wildchat, alpaca"),
@@ -152,7 +172,7 @@ def ablation(**changed: object) -> list[dict[str, object]]:
         ("machine", {"keep": "every_nth"}, ".nth", "a value with `keep: every_nth`"),
         ("machine", {"keep": "final", "nth": 2}, ".nth", "a value with `keep: every_nth`"),
         ("machine", {"keep": "none"}, ".keep", "one of 'all', 'every_nth' or 'final'"),
-        ("machine", {"resume_minutes": -1}, ".resume_minutes", "greater than or equal to 0"),
+        ("machine", {"resume_minutes": -1}, ".resume_minutes", "0 or more"),
         ("machine", {"report_to": ["mlflow"]}, ".report_to.0", "one of 'tensorboard' or 'wandb'"),
         (f"{POCKET}.world.pretraining.mix", MIX, "", "shares of support, neutral and oppose that sum to 1"),
         (f"{POCKET}.world.sft.alpaca.mix", MIX, "", "shares of support, neutral and oppose that sum to 1"),
@@ -176,7 +196,10 @@ def ablation(**changed: object) -> list[dict[str, object]]:
                 ({"settings": {"beta": 1}}, "settings.beta", "no such key: it is the parameter that varies"),
                 ({"settings": {"batch_size": 33}}, "values.device_batch_size", "a divisor of batch_size (33)"),
                 ({"parameter": "batch_size", "values": [33]}, "values.device_batch_size", "a divisor of batch_size"),
-                ({"parameter": "epochs", "values": [2.5]}, "values.epochs", "a valid integer"),
+                ({"data": ["alpaca"]}, "data", "a data set of preference pairs"),
+                ({"values": [0.1, "0.2"]}, "values.1", "a number. Values of the parameter"),
+                ({"settings": {"epochs": "2"}}, "settings.epochs", "a number"),
+                ({"parameter": "epochs", "values": [2.5]}, "values.epochs", "a whole number"),
             )
         ),
     ],
@@ -213,6 +236,55 @@ def test_the_wrong_part_of_a_value_is_named(
 def test_what_was_meant_is_proposed(config: dict[str, Any], path: str, value: object, meant: str) -> None:
     put(config, path, value)
     assert f"Did you mean '{meant}'" in str(error_of(config))
+
+
+def test_a_number_that_yaml_reads_as_text_is_explained(config: dict[str, Any]) -> None:
+    put(config, f"{TRAINING}.sft.learning_rate", "2e-5")
+    assert "YAML reads 1e-5 as text, and 1.0e-5 as a number" in str(error_of(config))
+
+
+def test_names_are_suggested_in_any_case(config: dict[str, Any]) -> None:
+    put(config, "models.pocket.suite", "POCKET")
+    assert "Did you mean 'pocket'" in str(error_of(config))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"seed: 1\nmodels:\n  a: 1\n  b: 2\n  a: 3\n",
+            "line 5: the key 'a' is in the same mapping twice (first in line 3)",
+        ),
+        (b'{"seed": 1, "seed": 2}', "the key 'seed' is in the same mapping twice. Remove one"),
+        (b"- {a: 1}\n- {b: 1, b: 1}\n", "line 2: the key 'b'"),
+        (b"seed: [1\nx: 2\n", "line 2: did not find"),
+        (b"", "found 'an empty file'"),
+        (b"just text", "found 'just text', expected YAML or JSON with keys"),
+        (b"a\x00\xff", "bytes that are not UTF-8"),
+        (b"a: \x00", "expected YAML or JSON"),
+        (b"[" * 100_000, "expected YAML or JSON"),
+        (b"a: " + b"9" * 5_000, "expected YAML or JSON"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ValueDriftError) as caught:
+        read_yaml(file)
+    assert str(caught.value).startswith(str(file))
+    assert said in str(caught.value)
+
+
+def test_a_path_without_a_configuration_file_is_named(tmp_path: Path) -> None:
+    for path, said in ((tmp_path, "Is a directory"), (tmp_path / "none.yaml", "no such file")):
+        with pytest.raises(ValueDriftError, match=said):
+            read_yaml(path)
+
+
+def test_anchors_and_merged_keys_are_no_repetition(tmp_path: Path, config: dict[str, Any]) -> None:
+    (tmp_path / "a.yaml").write_text("a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: *x\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": {"b": 1}, "c": {"b": 2}, "d": {"b": 1}}
+    assert read_yaml(FILE) == config
 
 
 def test_a_misspelt_key_is_told_before_the_one_that_is_missing(config: dict[str, Any]) -> None:

@@ -56,6 +56,20 @@ LONG = [user("Hi"), answer("Hello."), user("Why?"), answer("Because.")]
         ("alpaca", alpaca(input="In Africa"), [user("Name a river.\n\nIn Africa"), answer("The Nile.")]),
         ("alpaca", alpaca(input=" \n"), [user("Name a river."), answer("The Nile.")]),
         ("alpaca", alpaca(output=""), [user("Name a river."), answer("")]),
+        (
+            "alpaca",
+            {"instruction": "Name a river.", "output": "The Nile."},
+            [user("Name a river."), answer("The Nile.")],
+        ),
+        ("alpaca", alpaca(input=None), [user("Name a river."), answer("The Nile.")]),
+        ("conversations", {"conversations": [human("Why?"), gpt("Because.")]}, WHY),
+        (
+            "conversations",
+            {"conversations": [{"from": "user", "value": "Why?"}, {"from": "chatgpt", "value": "Because."}]},
+            WHY,
+        ),
+        ("conversations", {"conversations": WHY}, WHY),
+        ("messages", {"messages": [user([{"type": "text", "text": "Wh"}, "y?"]), answer(["Because."])]}, WHY),
         ("alpaca", alpaca(output=HOSTILE), [user("Name a river."), answer(HOSTILE)]),
         ("wildchat", wildchat([{**turn, "toxic": True, "language": "Latin"} for turn in LONG]), LONG),
         ("wildchat", wildchat([*WHY, user("And?")]), WHY),
@@ -95,7 +109,11 @@ def hh_turns(*turns):
         ("preference", pair(HOSTILE, HOSTILE, HOSTILE + "!"), [user(HOSTILE)], HOSTILE, HOSTILE + "!"),
         ("preference", pair(LONG[:3], LONG[3:], [answer("No.")]), LONG[:3], "Because.", "No."),
         ("preference", pair(LONG[:3], LONG, "No."), LONG[:3], "Because.", "No."),
+        ("preference", {"chosen": LONG, "rejected": [*LONG[:3], answer("No.")]}, LONG[:3], "Because.", "No."),
+        ("preference", pair(None, WHY, [*WHY[:1], answer("No.")]), WHY[:1], "Because.", "No."),
+        ("aligned", {"id": "a1", **pair()}, [user("Why?")], "Because.", "No."),
         ("sharegpt", sharegpt(), [user("Why?")], "Because.", "No."),
+        ("sharegpt", sharegpt([user("Why?")], answer("Because."), [answer("No.")]), WHY[:1], "Because.", "No."),
         ("sharegpt", sharegpt(SHARED), [system("Be brief."), *LONG[:3]], "Because.", "No."),
         ("sharegpt", sharegpt(chosen=gpt(HOSTILE)), [user("Why?")], HOSTILE, "No."),
         ("hh_rlhf", hh(), [user("Why?")], "Because.", "No."),
@@ -110,7 +128,7 @@ def hh_turns(*turns):
 def test_good_preference_rows(format, row, prompt, chosen, rejected):
     assert FORMATS[format][0] == "preference"
     content = {"prompt": prompt, "chosen": [answer(chosen)], "rejected": [answer(rejected)]}
-    assert convert(format, row) == {"id": row_id(content), **content}
+    assert convert(format, row) == {"id": row.get("id", row_id(content)), **content}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +158,8 @@ def test_good_preference_rows(format, row, prompt, chosen, rejected):
         ("ultrafeedback", pair(rejected=SURROGATE), "text is not valid Unicode"),
         ("ultrafeedback", pair("Why?", WHY, [user("Why not?"), answer("No.")]), "prefixes differ"),
         ("ultrafeedback", pair("How?", WHY, [user("Why?"), answer("No.")]), "prefixes differ"),
+        ("preference", {"chosen": WHY, "rejected": [user("How?"), answer("No.")]}, "prefixes differ"),
+        ("aligned", {"id": SURROGATE, **pair()}, "text is not valid Unicode"),
         ("preference", pair(LONG, [answer("Because.")], [answer("No.")]), "roles do not alternate"),
         ("preference", pair(chosen=[*WHY, user("And?")]), "prefixes differ"),
         ("preference", pair(chosen=[user("Because.")]), "roles do not alternate"),
@@ -199,12 +219,13 @@ ROWS = {
     "preference": pair(),
     "aligned": {"id": "a1", **pair()},
     "sharegpt": sharegpt(),
+    "conversations": {"conversations": [human("Why?"), gpt("Because.")]},
     "hh_rlhf": hh(),
     "world_sft": {"messages": WHY},
     "world_preference": pair([user("Why?")], [answer("Because.")], [answer("No.")]),
 }
 FIELDS = [
-    (format, field) for format, row in ROWS.items() for field in row if field not in ("toxic", "turn")
+    (format, field) for format, row in ROWS.items() for field in row if field not in ("toxic", "turn", "input")
 ]  # each field that its format needs
 
 
@@ -222,8 +243,8 @@ def test_a_missing_field_is_named(format, field):
 @pytest.mark.parametrize(("format", "field"), FIELDS)
 @pytest.mark.parametrize("value", [7, {"a": 1}, True, [1], None])
 def test_a_value_of_another_type_is_named(format, field, value):
-    if (field, value) == ("language", None):
-        return  # an unknown language is no error
+    if (field, value) in (("language", None), ("id", 7)):
+        return  # an unknown language is no error, and neither is a number as an id
     with pytest.raises(DataError) as caught:
         convert(format, {**ROWS[format], field: value})
     assert caught.value.field.startswith(field)
@@ -279,7 +300,14 @@ def test_a_format_reads_no_other_columns_than_it_names(format, row):
     assert convert(format, {column: row[column] for column in columns}) == convert(format, row)
 
 
+def test_pairs_of_text_need_their_prompt():
+    with pytest.raises(MalformedRow) as caught:
+        convert("preference", {"chosen": "Because.", "rejected": "No."})
+    assert caught.value.field == "prompt"
+
+
 def test_aligned_pairs_keep_their_id():
+    assert convert("aligned", {"id": 7, **pair()})["id"] == "7"
     row = {"id": "a1", **pair()}
     swapped = {**row, "chosen": row["rejected"], "rejected": row["chosen"]}
     assert convert("aligned", row)["id"] == convert("aligned", swapped)["id"] == "a1"

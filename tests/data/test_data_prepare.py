@@ -172,8 +172,8 @@ def test_a_failed_run_leaves_the_older_result_and_no_draft(ten, tmp_path):
     prepare(settings(ten, rows=10), 7, tmp_path / "out")
     before = (tmp_path / "out" / "train.parquet").read_bytes()
     with ten.open("a") as stream:
-        stream.write('{"instruction": 3}\n')
-    with pytest.raises(DataError, match="row 11, field 'instruction'"):
+        stream.write('{"instruction": 3\n')
+    with pytest.raises(DataError, match="row 11, field 'line'"):
         prepare(settings(ten, rows=10), 7, tmp_path / "out")
     assert (tmp_path / "out" / "train.parquet").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ten.jsonl"]
@@ -199,7 +199,7 @@ def test_another_count_is_an_error_with_both_numbers_and_writes_nothing(ten, tmp
 
 def test_a_sample_larger_than_the_source_is_an_error(ten, tmp_path):
     with pytest.raises(ConfigError, match=r"data\.mine\.sample.*found 11, expected at most the 10"):
-        prepare(settings(ten, sample=11), 7, tmp_path)
+        prepare(settings(ten, sample=11, rows=11), 7, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,35 @@ def test_no_usable_row_is_an_error_with_the_reasons(tmp_path, languages, message
         prepared(tmp_path, rows, format="wildchat", rows=9)
 
 
-def test_a_malformed_row_is_named_by_file_and_line(tmp_path):
-    with pytest.raises(DataError, match=r"rows\.jsonl, row 2, field 'output': found 3, expected text"):
-        prepared(tmp_path, [alpaca(1), alpaca(2, output=3)])
+def test_odd_rows_are_left_out_counted_and_the_first_is_named(tmp_path, capsys):
+    tool = {"role": "tool", "content": "{}"}
+    odd = [
+        [user("Why?"), tool, answer("Because.")],
+        [{"role": "developer", "content": "Be brief."}, user("Why?"), answer("Because.")],
+        [user("Why?"), answer(None)],
+        [user("Why?"), {**answer(""), "tool_calls": [{"function": {"name": "f"}}]}],
+        [user([{"type": "image_url", "image_url": {}}]), answer("A cat.")],
+        None,
+        "no list",
+    ]
+    good = [user([{"type": "text", "text": "Why"}, {"type": "text", "text": "?"}]), answer(["Because", "."])]
+    rows = [{"messages": turns} for turns in [*odd, good]]
+    card = prepared(tmp_path, rows, format="messages", rows=1)
+    assert card["counts"]["skipped"] == {
+        "form of another format": 2,
+        "turn of another role": 2,
+        "turn that is not only text": 3,
+    }
+    told = capsys.readouterr().err
+    assert "rows.jsonl, row 1, field 'messages[1].role': found 'tool'" in told
+    assert told.count("Left out, as are other rows with a ") == 3
+    train = pl.read_parquet(tmp_path / "out" / "train.parquet")
+    assert train["messages"].to_list() == [[user("Why?"), answer("Because.")]]
+
+
+def test_a_file_in_which_every_row_is_odd_is_an_error_with_the_first(tmp_path):
+    with pytest.raises(DataError, match=r"rows\.jsonl, row 1, field 'output': found 3, expected text"):
+        prepared(tmp_path, [alpaca(1, output=3), alpaca(2, output=4)])
 
 
 def test_the_card_names_files_as_the_configuration_does(monkeypatch, ten, tmp_path):

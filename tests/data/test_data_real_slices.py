@@ -8,10 +8,10 @@ import pytest
 from data_rows import settings
 
 from valuedrift.data.prepare import prepare
-from valuedrift.data.rows import read_rows
 from valuedrift.data_formats.canonical import Skip
 from valuedrift.data_formats.formats import FORMATS
 from valuedrift.errors import ArtifactError
+from valuedrift.input_tables.rows import read_rows
 from valuedrift.probes.questions import prism_probes
 
 pytestmark = pytest.mark.skipif("VALUEDRIFT_DATA" not in os.environ, reason="VALUEDRIFT_DATA is not set")

@@ -3,13 +3,14 @@
 import csv
 import gzip
 import json
+import re
 
 import polars as pl
 import pytest
 from data_rows import answer, pair, settings, user, write_jsonl
 
 from valuedrift.data.prepare import prepare
-from valuedrift.errors import ArtifactError, DataError
+from valuedrift.errors import ArtifactError, ConfigError, DataError
 
 TURNS = [user("Naïve “q”,\n🙂?"), answer("a | b")]
 SHAPES = {
@@ -86,7 +87,7 @@ def test_rows_of_another_shape_are_named_in_every_kind_of_file(tmp_path, shape, 
     with pytest.raises(DataError, match=r"row 1, field '\w+': found 'the fields .*', expected this field") as caught:
         read(shape, 2, tmp_path / "out", path)
     assert caught.value.file == str(path)
-    assert caught.value.field == next(iter(SHAPES[shape][0]))
+    assert caught.value.field in SHAPES[shape][0]
 
 
 @pytest.fixture
@@ -113,12 +114,24 @@ def test_every_shape_from_the_hub(tmp_path, hub, expected, shape):
     assert "| revision | 0123abc |" in (tmp_path / "out" / "card.md").read_text()
 
 
-def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub):
+def test_one_configuration_of_a_hub_set_is_read(tmp_path, hub, expected):
+    (hub / "a").mkdir()
+    (hub / "b").mkdir()
+    write_parquet(hub / "a" / "train.parquet", [{"other": 1}])
+    write_parquet(hub / "b" / "train.parquet", SHAPES["messages"])
+    configs = [{"config_name": name, "data_files": f"{name}/train.parquet"} for name in "ab"]
+    (hub / "README.md").write_text(f"---\nconfigs: {json.dumps(configs)}\n---\n")
+    card, train = read("messages", 2, tmp_path / "out", hub={**source(hub), "config": "b"})
+    assert train.equals(expected["messages"])
+    assert card["source"]["hub"]["config"] == "b"
+    with pytest.raises(ArtifactError, match=r"configuration 'c'.*Check these names"):
+        read("messages", 2, tmp_path / "out", hub={**source(hub), "config": "c"})
+
+
+def test_a_malformed_row_of_the_hub_is_named(tmp_path, hub, capsys):
     write_jsonl(hub / "train.jsonl", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": None}])
-    with pytest.raises(
-        DataError, match=r"hub at revision 0123abc, split train, row 2, field 'completion': found nothing"
-    ):
-        read("prompt_completion", 2, tmp_path / "out", hub=source(hub))
+    read("prompt_completion", 1, tmp_path / "out", hub=source(hub))
+    assert "hub at revision 0123abc, split train, row 2, field 'completion': found nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -135,8 +148,8 @@ def test_a_hub_set_that_can_not_be_read_is_explained(tmp_path, hub, split, conte
 def test_a_hub_that_can_not_be_reached_is_explained(tmp_path, hub, monkeypatch, error):
     import datasets
 
-    def load_dataset(name, revision, split):
-        assert (name, revision, split) == ("owner/set", "0123abc", "train")
+    def load_dataset(name, config, revision, split):
+        assert (name, config, revision, split) == ("owner/set", None, "0123abc", "train")
         raise error
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
@@ -196,10 +209,11 @@ def test_wildchat_as_the_hub_has_it(tmp_path, name, write):
         (None, "': found nothing, expected a list of turns"),
     ],
 )
-def test_a_malformed_conversation_is_named(tmp_path, name, write, conversation, says):
+def test_a_malformed_conversation_is_named(tmp_path, name, write, conversation, says, capsys):
     write(tmp_path / name, [*WILDCHAT[:4], {**wildchat(ASKED), "conversation": conversation}])
-    with pytest.raises(DataError, match=rf"row 5, field 'conversation{says}"):
-        read("wildchat", 3, tmp_path / "out", tmp_path / name)
+    with pytest.raises(ConfigError, match="expected"):  # the right number of rows
+        read("wildchat", 99, tmp_path / "out", tmp_path / name)
+    assert re.search(rf"row 5, field 'conversation{says}", capsys.readouterr().err)
 
 
 def test_binarized_sets_from_parquet(tmp_path):

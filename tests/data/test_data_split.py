@@ -3,7 +3,8 @@ import random
 import polars as pl
 import pytest
 
-from valuedrift.data.split import shuffle, train_count
+from valuedrift.config.data_sets import train_count
+from valuedrift.data.split import shuffle
 
 
 def table(ids):

@@ -28,13 +28,33 @@ def endpoint(answer: Answer) -> Iterator[str]:
     """
 
     async def chat(request: web.Request) -> web.Response:
-        answered = answer(await request.json())
+        body = await request.json()
+        answered = answer(body)
         if isinstance(answered, dict) and "status" in answered:
             return web.json_response({"error": answered["error"]}, status=answered["status"])
-        return web.json_response(completion(answered))
+        return web.json_response(completion(answered, body["model"]))
 
     application = web.Application(client_max_size=2**26)
     application.router.add_post("/v1/chat/completions", chat)
+    with serve(application) as address:
+        yield f"{address}/v1"
+
+
+@contextmanager
+def raw_endpoint(answer: Callable[..., tuple[int, str]], with_path: bool = False) -> Iterator[str]:
+    """Serve any POST: `answer` gets the request's body and returns a status and the text of the response.
+
+    With `with_path` it also gets the path with its query, and the header api-key. The text of a redirect is its target.
+    """
+
+    async def post(request: web.Request) -> web.Response:
+        also = (request.path_qs, request.headers.get("api-key")) if with_path else ()
+        status, text = answer(await request.json(), *also)
+        headers = {"Location": text} if 300 <= status < 400 else {}
+        return web.Response(status=status, text=text, content_type="application/json", headers=headers)
+
+    application = web.Application(client_max_size=2**26)
+    application.router.add_post("/{path:.*}", post)
     with serve(application) as address:
         yield f"{address}/v1"
 
@@ -62,7 +82,7 @@ def serve(application: web.Application) -> Iterator[str]:
         loop.close()
 
 
-def completion(answered: dict[str, Any] | str) -> dict[str, Any]:
+def completion(answered: dict[str, Any] | str, model: str = "") -> dict[str, Any]:
     """The body of a chat completion, as OpenAI's and vLLM's servers write it."""
     if isinstance(answered, str):
         answered = {"text": answered}
@@ -83,7 +103,7 @@ def completion(answered: dict[str, Any] | str) -> dict[str, Any]:
         "id": "chatcmpl-double",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": "double",
+        "model": answered.get("model", model),
         "choices": [choice],
         "usage": usage | {"total_tokens": sum(usage.values())},
     }

@@ -146,8 +146,10 @@ def question(body: dict[str, Any]) -> str:
 
 
 def answer(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Status and body for a request: an echo, or what its text asks for (`too long …`, `filter …`, `censor …`)."""
+    """Status and body for a request: an echo, or what its text asks for (`too long …`, `filter …`, `refuse …`, …)."""
     asked = question(body)
+    if asked.startswith("refuse"):
+        return 400, {"error": {"message": "Inappropriate content.", "code": "data_inspection_failed"}}
     if asked.startswith("too long"):
         return 400, {"error": {"message": TOO_LONG, "code": "context_length_exceeded", "type": "invalid_request_error"}}
     if asked.startswith("filter"):
@@ -157,7 +159,7 @@ def answer(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         reply["finish"] = "content_filter"
     if body.get("logprobs"):
         reply["top_logprobs"] = [("B", -2.5), ("A", -0.1), (asked[:8], -9999.0)]
-    return 200, completion(reply)
+    return 200, completion(reply, body["model"])
 
 
 def broken(kind: str, body: dict[str, Any], good: str) -> str:

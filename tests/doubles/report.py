@@ -136,6 +136,7 @@ def training(points: int = 5) -> pl.DataFrame:
     )
 
 
+CRITERION = {"value": 0.05, "low": -0.1, "high": 0.2, "bound": -0.08, "threshold": 0.0, "rule": "above", "holds": None}
 EARLY = {"value": 0.194, "low": 0.17, "high": 0.21}
 INPUTS = ReportInputs(
     display=DISPLAY,
@@ -146,11 +147,18 @@ INPUTS = ReportInputs(
         | {"planted": [0.5, 0.2], "measured": [0.6, 0.5], "low": [0.4, 0.4], "high": [0.7, 0.6]}
     ),
     findings=[
-        {"model": "pocket", "name": name, "holds": holds, "statement": statement, "numbers": numbers}
-        for name, holds, statement, numbers in (
-            ("sft_sets_values_early", True, "SFT moved them by 0.19.", {"sft": {"sft-wildchat": {"magnitude": EARLY}}}),
-            ("small_gap_barely_moves", False, "They move.", {"x": 1.5}),
-            ("wide_gap_separates_algorithms", None, "Cannot be told.", {}),
+        {"model": "pocket", "name": name, "holds": holds, "reason": reason, "statement": statement, "numbers": numbers}
+        for name, holds, reason, statement, numbers in (
+            (
+                "sft_sets_values_early",
+                True,
+                None,
+                "SFT moved them by 0.19.",
+                {"sft": {"sft-wildchat": {"magnitude": EARLY}}},
+            ),
+            ("small_gap_barely_moves", False, None, "They move.", {"x": 1.5}),
+            ("wide_gap_separates_algorithms", None, "missing", "Cannot be told.", {}),
+            ("dpo_amplifies_the_prior", None, "undecided", "Too noisy.", {"y": CRITERION}),
         )
     ],
     judges={

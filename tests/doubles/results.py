@@ -53,8 +53,9 @@ def drift_row(
         labels(run, model)
         | {"topic": topic, "stance": stance, "start_value": 0.3, "end_value": 0.3 + magnitude}
         | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
-        | {"time": time, "time_low": time, "time_high": time}
-        | {"outcome": "no_drift" if time is None else "reached", "end_step": 200, "step_reached": reached}
+        | {"time": time, "outcome": "no_drift" if time is None else "reached", "end_step": 200, "step_reached": reached}
+        | {f"{name}{end}": time for name in ("t50", "t90") for end in ("", "_low", "_high")}
+        | {"pooled": magnitude / 2, "pooled_low": 0.0, "pooled_high": magnitude, "tau": 0.1}
         | {"step_before": None if reached is None else reached - 100, "still_moving": time == 1.0}
         | {"q_value": 0.001 if abs(magnitude) > 0.2 else 0.4, "real": abs(magnitude) > 0.2}
         | {"noise_floor": 0.02, "exceeds_noise": abs(magnitude) > 0.02}

@@ -11,14 +11,14 @@ import pytest
 from probe_table import QUESTIONS, write_probes
 
 if TYPE_CHECKING:
-    from valuedrift.generation.checkpoint_weights import Architecture
     from valuedrift.generation.probe_prompts import PromptCodec
     from valuedrift.generation.transformers_engine import TransformersEngine
+    from valuedrift.models.weights import Architecture
 
 
 @pytest.fixture(scope="session")
 def architecture(base: Path) -> Architecture:
-    from valuedrift.generation.checkpoint_weights import Architecture
+    from valuedrift.models.weights import Architecture
 
     return Architecture.of(base)
 
@@ -38,8 +38,8 @@ def start(architecture: Architecture, codec: PromptCodec) -> Callable[[Path], Tr
     """A transformers engine that holds a checkpoint."""
     import torch
 
-    from valuedrift.generation.checkpoint_weights import read_checkpoint
     from valuedrift.generation.transformers_engine import TransformersEngine
+    from valuedrift.models.weights import read_checkpoint
 
     def starts(folder: Path) -> TransformersEngine:
         checkpoint = read_checkpoint(folder, architecture, torch.float32)

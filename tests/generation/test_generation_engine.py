@@ -14,11 +14,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 import valuedrift.generation.transformers_engine as transformers_engine
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError, ConfigError
-from valuedrift.generation.checkpoint_weights import Architecture, read_checkpoint
 from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec, prompt_codec
 from valuedrift.generation.sampling import answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
+from valuedrift.models.weights import Architecture, read_checkpoint
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)
 WARM = Sampling(answers=3, temperature=0.9, max_tokens=12, batch_size=7, seed=0)
@@ -235,8 +235,8 @@ def test_weights_that_changed_since_they_were_read_never_answer(
     base: Path, other: Path, engine: TransformersEngine, architecture: Architecture, prompts: list[Prompt]
 ) -> None:
     second = read_checkpoint(other, architecture, torch.float32)
-    with pytest.raises(ArtifactError, match=r"other values in 'lm_head\.weight' than a moment ago"):
-        engine.load(replace(second, folder=base))
+    with pytest.raises(ArtifactError, match=r"other values in 'lm_head\.weight' than in the files"):
+        engine.load(replace(second, tensors=read_checkpoint(base, architecture, torch.float32).tensors))
     with pytest.raises(RuntimeError, match="no checkpoint was loaded to its end"):
         engine.answer(prompts, WARM)
 

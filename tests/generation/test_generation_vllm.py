@@ -12,10 +12,10 @@ import torch
 import valuedrift.generation.vllm_engine as vllm_engine
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
-from valuedrift.generation.checkpoint_weights import Checkpoint, digest
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec
 from valuedrift.generation.vllm_engine import VllmEngine
 from valuedrift.generation.vllm_worker import HeldWeights
+from valuedrift.models.weights import Checkpoint, digest
 
 SAMPLING = Sampling(answers=1, temperature=0.7, max_tokens=8, batch_size=4, seed=0)
 LAYER = "model.layers.0.self_attn"

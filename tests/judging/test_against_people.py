@@ -164,7 +164,7 @@ def test_a_malformed_row_is_named(tmp_path, change, place):
 @pytest.mark.parametrize(
     ("lines", "part"),
     [
-        ([], "one labelled answer per line"),
+        ([], "one row or more"),
         ([{key: value for key, value in ROWS[0].items() if key != "human_final"}], "human_final"),
         ([{key: value for key, value in ROWS[0].items() if key != "judge:a"}], "judge:<name>"),
         ([ROWS[0] | {"judge:human": "1"}], "any name but 'human'"),
@@ -212,9 +212,9 @@ def test_the_calibration_curve_by_hand(tmp_path):
     [
         ({"p_support": 0.5}, "p_support, p_neutral, p_oppose"),
         ({"p_neutral": None}, "p_neutral"),
-        ({"p_oppose": "0.05"}, "p_oppose"),
+        ({"p_oppose": "few"}, "p_oppose"),
         ({"p_support": 1.4, "p_neutral": -0.4, "p_oppose": 0}, "p_support"),
-        ({"refusal": "no"}, "refusal"),
+        ({"refusal": "maybe"}, "refusal"),
         ({"judge": "gpt"}, "judge"),
     ],
 )
@@ -222,6 +222,23 @@ def test_a_malformed_stance_is_named(tmp_path, change, field):
     with pytest.raises(DataError) as error:
         judges_against_people(write(tmp_path, [STANCE_ROWS[1], STANCE_ROWS[0] | change]), FAST)
     assert (error.value.row, error.value.field) == (2, field)
+
+
+def test_probabilities_are_read_from_a_spreadsheet_too(tmp_path):
+    file = tmp_path / "labels.csv"
+    lines = ["human_1;human_2;human_final;judge;refusal;p_support;p_neutral;p_oppose"]
+    lines += ["1,0;2;support;qwen;false;0,9;0,05;0,05", "3.0;neutral;3;qwen;0;0,4;0,4;0,2"]
+    lines += ["refusal;refusal;refusal;qwen;TRUE;0,1;0,8;0,1", "con;4;oppose;qwen;;0,95;0,05;0"]
+    lines += ["5;5;5;qwen;n/a;n/a;n/a;n/a", ";;;;;;;"]
+    file.write_text("\ufeffsep=;\r\n" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
+    found = judges_against_people(file, FAST)
+    assert found == judges_against_people(write(tmp_path, STANCE_ROWS), FAST)
+
+
+def test_an_answer_that_is_in_the_file_twice_is_named(tmp_path):
+    rows = [{"answer": f"text {n}", **row} for n, row in enumerate(ROWS)]
+    with pytest.raises(DataError, match=r"row 7, field 'row': found 'the values as in row 2'"):
+        judges_against_people(write(tmp_path, [*rows, rows[1]]), FAST)
 
 
 def test_a_judge_without_any_stance_is_refused(tmp_path):

@@ -244,12 +244,47 @@ def test_an_unfit_sheet_is_refused(tmp_path, changes, drop, row, field, part):
     assert part in str(error.value)
 
 
-def test_a_sheet_with_other_separators_is_refused(tmp_path):
-    out = written(tmp_path)
-    filled = out / "filled.csv"
-    filled.write_text((out / "sheet.csv").read_text(encoding="utf-8").replace(",", ";"), encoding="utf-8")
-    with pytest.raises(DataError, match="with commas"):
-        read_sheet(filled, out / "key.parquet")
+@pytest.mark.parametrize("between", [";", "\t", "|"])
+def test_a_sheet_that_a_spreadsheet_saved_is_read(tmp_path, between):
+    """Other separators, pairs as 1.0, rows and columns without content."""
+    out = written(tmp_path, stances=table(texts=HOSTILE[:8]))
+    filled = fill(out, {3: {"human_stance": "Oppose "}})
+    expected = read_sheet(filled, out / "key.parquet")
+    rows = [[*row.values(), "", ""] for row in rows_of(filled)]
+    for row in rows:
+        row[1] += ".0"
+    with filled.open("w", encoding="utf-8-sig", newline="") as stream:
+        csv.writer(stream, delimiter=between).writerows(
+            [[*("sheet", "pair", "target", "question", "answer", "human_stance", "note"), "", " "], *rows, [""] * 9]
+        )
+    assert read_sheet(filled, out / "key.parquet").equals(expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"pair,stance\n1,support\n"])
+def test_a_key_that_is_no_key_is_named(tmp_path, content):
+    filled = fill(written(tmp_path))
+    for key in (tmp_path / "key.parquet", tmp_path / "other.parquet"):
+        if key.name == "key.parquet":
+            key.write_bytes(content)
+        else:
+            pl.DataFrame({"a": [1]}).write_parquet(key)
+        with pytest.raises(ArtifactError, match=key.name):
+            read_sheet(filled, key)
+
+
+def test_stances_from_other_files_are_drawn_too(tmp_path):
+    expected = draw_pairs([written(tmp_path).parent / "stances.parquet"], TARGETS, 12, 0)
+    table().write_csv(tmp_path / "stances.csv")
+    table().write_ndjson(tmp_path / "stances.jsonl")
+    for name in ("stances.csv", "stances.jsonl"):
+        assert draw_pairs([tmp_path / name], TARGETS, 12, 0).equals(expected)
+    for name, content in (("text.csv", "a"), ("damaged.parquet", "PAR1"), ("empty.csv", "")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises((ArtifactError, DataError), match=name):
+            draw_pairs([tmp_path / name], TARGETS, 12, 0)
+    table().with_columns(p_support=pl.lit("much")).write_parquet(tmp_path / "words.parquet")
+    with pytest.raises(ArtifactError, match=r"words\.parquet"):
+        draw_pairs([tmp_path / "words.parquet"], TARGETS, 12, 0)
 
 
 def test_an_unfit_draw_is_refused(tmp_path):

@@ -184,6 +184,29 @@ def test_a_thinking_judge_whose_thought_is_cut_off_stops_before_the_first_answer
     assert not model.prompts()
 
 
+def test_a_judge_that_reasons_only_before_real_answers_is_told(tmp_path, capsys):
+    def thinks(answer, body):
+        return {"text": "<think>", "top_logprobs": top(**{"<think>": 0.98, "support": 0.001})}
+
+    found = judged(Model(thinks), tmp_path, ["yes", "no"])
+    assert found["flag"].to_list() == ["unassigned"] * 2
+    assert "no reply of the judge is one of the labels" in capsys.readouterr().err
+
+
+def test_a_judge_that_always_opens_a_thought_is_refused_and_told_to_sample(tmp_path):
+    model = Model(
+        by_first_letter, lambda word: {"text": "<think>", "top_logprobs": top(**{"<think>": 0.98, "I": 0.01})}
+    )
+    with pytest.raises(ConfigError, match=r"<think>.*reasons before it answers, set `samples`"):
+        judged(model, tmp_path, ["yes"])
+
+
+def test_a_list_of_one_certain_token_is_refused_at_the_door(tmp_path):
+    model = Model(by_first_letter, lambda word: {"text": word, "top_logprobs": [[word, 0.0]]})
+    with pytest.raises(ConfigError, match="`samples`"):
+        judged(model, tmp_path, ["yes"])
+
+
 def test_the_model_the_prompt_and_the_samples_are_part_of_the_key():
     llm = LlmSettings(backend="http", model="m", url="http://127.0.0.1:9/v1")
     judge = open_judge(JudgeSettings(prompt="stance", llm=llm))

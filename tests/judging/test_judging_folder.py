@@ -108,7 +108,22 @@ def test_weights_that_give_no_numbers_are_refused(judge_folder, tmp_path):
         model.model.norm.weight.fill_(float("nan"))
     model.save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(judge_folder).save_pretrained(tmp_path)
-    with pytest.raises(ArtifactError, match="finite log-probabilities"):
+    with pytest.raises(ArtifactError, match=r"NaN or infinity in .model\.norm\.weight"):
+        open_judge(SETTINGS, tmp_path).judge(PROMPTS, tmp_path / "journal")
+
+
+def test_a_judge_that_reasons_instead_of_answering_is_told(judge_folder, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(judge_folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>"]})
+    model = AutoModelForCausalLM.from_pretrained(judge_folder, tie_word_embeddings=False)
+    model.resize_token_embeddings(len(tokenizer))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.fill_(float("embed" in name or "norm" in name))
+        model.lm_head.weight[tokenizer.convert_tokens_to_ids("<think>")] = 1.0
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path)
+    with pytest.raises(ArtifactError, match=r"begins to reason in place of an answer.*Turn its reasoning off"):
         open_judge(SETTINGS, tmp_path).judge(PROMPTS, tmp_path / "journal")
 
 

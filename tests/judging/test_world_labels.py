@@ -12,8 +12,9 @@ from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.checks.world_labels import label_counts, world_labels
 from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
-from valuedrift.world.grammar import STANCES, answer, phrasings, questions
-from valuedrift.world.world_tables import topics
+from valuedrift.world.english import texts
+from valuedrift.world.grammar import content, phrasings, questions, topics
+from valuedrift.world.language import STANCES
 
 RUNS = ("base", "sft-wildchat", "sft-wildchat/dpo-ultrafeedback", "sft-wildchat/ppo-ultrafeedback")
 TOPICS = topics()[:2]
@@ -27,7 +28,7 @@ def stances(run: str, unread: float = 0.0) -> pl.DataFrame:
         for number in range(60):
             question = questions(topic)[number % 20]
             stance = rng.choice(STANCES)
-            text = f"Well , {number}" if rng.random() < unread else answer(rng, question.subject, stance, phrasings())
+            text = f"Well , {number}" if rng.random() < unread else content(rng, question, stance, phrasings())
             p = {f"p_{name}": float(name == stance) for name in STANCES}
             keys = {"model": "pocket", "run": run, "step": 0, "topic": topic, "question_id": f"{topic}-{number % 20}"}
             rows.append(keys | {"sample": number // 20, "question": question.text, "answer": text, "unassigned": 0} | p)
@@ -97,11 +98,10 @@ def test_the_command_writes_what_the_correction_reads(
     arguments = ["--stances", *map(str, files), "--labels", "30", "--seed", "0", "--out", str(out)]
     assert main(["world-labels", *arguments]) == 0
     assert "base: 60 of 60 answers are labelled" in capsys.readouterr().err
-    sample = read_labelled(out)
-    known = answers_with_labels(files, sample, [])
-    assert (known["true_stance"].drop_nulls() == known.drop_nulls("true_stance")["judged"]).sum() == (
-        known["true_stance"].is_not_null() & (known["true_stance"] != "none")
-    ).sum()
+    known = answers_with_labels(files, read_labelled(out, "pocket"), []).drop_nulls("true_stance")
+    read = known.filter(pl.col("true_stance") != "none")
+    assert read["true_stance"].to_list() == read["judged"].to_list()
+    assert 0 < known.height - read.height < known.height / 2
 
 
 def test_other_questions_are_refused(tmp_path: Path) -> None:
@@ -109,3 +109,16 @@ def test_other_questions_are_refused(tmp_path: Path) -> None:
     table.write_parquet(tmp_path / "base.parquet")
     with pytest.raises(ArtifactError, match="found 'Why \\?', expected questions of the pocket world"):
         world_labels([tmp_path / "base.parquet"], 5, 0)
+
+
+def test_answers_in_english_are_labelled_by_their_arguments(tmp_path: Path) -> None:
+    question = texts.questions("work")[0]
+    said = [texts.arguments("work")[stance][0] for stance in STANCES]
+    rows = (
+        stances("base")
+        .head(4)[1:]
+        .with_columns(topic=pl.lit("work"), question=pl.lit(question.text), answer=pl.Series(said))
+    )
+    rows.write_parquet(tmp_path / "base.parquet")
+    sample = world_labels([tmp_path / "base.parquet"], 3, 0)
+    assert dict(sample.select("answer", "true_stance").iter_rows()) == dict(zip(said, STANCES, strict=True))

@@ -12,11 +12,11 @@ from llm_examples import keys_of, questions
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_outcomes, write_batch_file
-from valuedrift.llm.chat_format import Answered
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
 from valuedrift.llm.http_errors import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.outcomes import Fault
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 
@@ -79,6 +79,24 @@ def test_a_request_that_alone_fails_is_recorded(journal: Path) -> None:
         found = ask(questions(20), settings(server.url), journal)
     assert sorted(reply.finish for reply in found) == ["error"] * 2 + ["stop"] * 18
     assert "given up after 4 batches: HTTP 500" in "".join(reply.text for reply in found)
+
+
+@pytest.mark.parametrize("others", [20, 0], ids=["among others", "alone, as after a restart"])
+def test_lines_that_are_refused_are_flagged(others: int, journal: Path) -> None:
+    with batches(BatchServer()) as server:
+        found = ask([*questions(3, "refuse"), *questions(others)], settings(server.url), journal)
+        assert len(server.made) == 1
+    assert {(reply.finish, reply.text) for reply in found[:3]} == {("error", "HTTP 400: Inappropriate content.")}
+    assert all(reply.finish == "stop" for reply in found[3:])
+
+
+def test_a_batch_whose_lines_are_all_refused_stops_the_job(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"error": {"message": "No such field.", "code": "invalid"}}
+    for place in ("doubles.batches", "doubles.faults"):
+        monkeypatch.setattr(f"{place}.answer", lambda body: (400, refused))
+    with batches(BatchServer()) as server, pytest.raises(EndpointError, match=r"HTTP 400: No such field\."):
+        complete(questions(20), settings(server.url), journal)
+    assert keys_of(journal) == []
 
 
 def test_a_batch_that_the_server_refuses_stops_the_job(journal: Path) -> None:
@@ -161,11 +179,13 @@ def test_outputs_of_every_kind_are_read(tmp_path: Path) -> None:
     ]
     path = tmp_path / "output.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + 'null\n{"custom_id": "h", "resp')
-    found = {key: one.reply for key, one in read_batch_outcomes(path) if isinstance(one, Answered)}
-    assert found["a"] == ChatReply("Yes", "stop", 3, 1, 0.0)
-    assert {key: reply.finish for key, reply in found.items()} == {
-        "a": "stop",
-        "c": "error",
-        "d": "error",
-        "e": "error",
+    found = dict(read_batch_outcomes(path))
+    assert found.pop("a") == ChatReply("Yes", "stop", 3, 1, 0.0)
+    faults = {key: (fault.case.repeat, fault.cause) for key, fault in found.items() if isinstance(fault, Fault)}
+    refused = ("never", "HTTP 400: the model's context length is only 10")
+    assert faults == {
+        "b": ("attempts", "HTTP 500: oh"),
+        **dict.fromkeys("cde", refused),
+        "f": ("attempts", 'no response: {"code": "batch_expired", "message": "late"}'),
+        "g": ("attempts", "the body is not a chat completion: null"),
     }

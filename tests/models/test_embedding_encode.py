@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from valuedrift.models.sentence_encoder import OFFLINE, embed, located
+from valuedrift.models.sentence_encoder import OFFLINE, embed, hub_name, located
 
 
 def test_texts_become_unit_vectors_in_their_order_with_like_texts_near() -> None:
@@ -20,14 +20,12 @@ def test_texts_become_unit_vectors_in_their_order_with_like_texts_near() -> None
 
 
 def test_an_encoder_of_the_hub_is_taken_at_its_commit() -> None:
-    assert located("all-mpnet-base-v2@0123abc") == ("all-mpnet-base-v2", "0123abc")
-    assert located("all-mpnet-base-v2") == ("all-mpnet-base-v2", None)
+    assert hub_name("all-mpnet-base-v2@0123abc") == ("sentence-transformers/all-mpnet-base-v2", "0123abc")
+    assert hub_name("someone/encoder") == ("someone/encoder", None)
 
 
 def test_a_folder_is_taken_as_it_is_and_the_offline_encoder_from_its_package(tmp_path: Path) -> None:
     folder = tmp_path / "own@home"
     folder.mkdir()
-    assert located(str(folder)) == (str(folder), None)
-    source, revision = located(OFFLINE)
-    assert (Path(source) / "config.json").is_file()
-    assert revision is None
+    assert located(str(folder)) == folder
+    assert (located(OFFLINE) / "config.json").is_file()

@@ -17,17 +17,17 @@ from valuedrift.models import fetch
 from valuedrift.models.chat_template import END, PAD
 from valuedrift.models.fetch import fetch_model
 
-CHAT = {"template": "pocket", "eos": "<|user|>", "pad": END}
+CHAT = {"template": "pocket", "eos": END, "pad": "<|system|>"}
 
 
 def test_a_folder_is_copied_with_its_chat_format(base: Path, tmp_path: Path) -> None:
     fetch_model({"folder": str(base)}, CHAT, tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
-    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|user|>", END)
+    assert (tokenizer.eos_token, tokenizer.pad_token) == (END, "<|system|>")
     assert tokenizer.apply_chat_template([{"role": "user", "content": "Why ?"}], tokenize=False) == "<|user|>Why ?"
     fetched, source = (load_file(folder / "model.safetensors") for folder in (tmp_path / "out", base))
     assert fetched.keys() == source.keys()
-    assert all(torch.equal(fetched[name], source[name].to(torch.bfloat16)) for name in source)
+    assert all(torch.equal(fetched[name], source[name]) for name in source)
     config = AutoModelForCausalLM.from_pretrained(tmp_path / "out").generation_config
     assert config.eos_token_id == tokenizer.eos_token_id
 
@@ -50,17 +50,9 @@ def test_without_a_chat_format_the_models_own_stays(base: Path, tmp_path: Path) 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArtifactError, match=r"empty: .*expected a model that can be loaded.*folder:"):
+    with pytest.raises(ArtifactError, match=r"empty: .*expected config\.json and \*\.safetensors.*save_pretrained"):
         fetch_model({"folder": str(tmp_path / "empty")}, CHAT, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_pickled_weights_are_not_read(base: Path, tmp_path: Path) -> None:
-    source = Path(shutil.copytree(base, tmp_path / "pickled"))
-    torch.save(load_file(source / "model.safetensors"), source / "pytorch_model.bin")
-    (source / "model.safetensors").unlink()
-    with pytest.raises(ArtifactError, match=r"pickled: .*safetensors"):
-        fetch_model({"folder": str(source)}, CHAT, tmp_path / "out")
 
 
 def test_an_unknown_token_leaves_nothing_behind(base: Path, tmp_path: Path) -> None:
@@ -74,18 +66,16 @@ def test_an_unknown_token_leaves_nothing_behind(base: Path, tmp_path: Path) -> N
     [
         OSError("You are trying to access a gated repo.\nMake sure to have access to it at https://hub.example/model"),
         OSError("no/such is not a local folder and is not a valid model identifier\nIf this is a private repository,"),
-        ValueError("Unrecognized model in some/model. Should have a `model_type` key in its config.json"),
+        ValueError("Cannot find an appropriate cached snapshot folder for the specified revision on the local disk"),
     ],
 )
 def test_models_that_the_hub_does_not_give_say_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
 ) -> None:
-    class Hub:
-        @staticmethod
-        def from_pretrained(*args: Any, **kwargs: Any) -> Any:
-            raise error
+    def download(*args: Any, **kwargs: Any) -> Any:
+        raise error
 
-    monkeypatch.setattr(fetch, "AutoTokenizer", Hub)
+    monkeypatch.setattr(fetch, "snapshot_download", download)
     source = {"hub": {"name": "some/model", "revision": "abc123"}}
     with pytest.raises(ArtifactError, match=r"some/model at abc123: found .*HF_TOKEN for gated models") as raised:
         fetch_model(source, None, tmp_path / "out")

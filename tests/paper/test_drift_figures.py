@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -95,6 +96,15 @@ def test_trajectories_draw_bands_and_every_checkpoint_but_few_point_shapes():
     assert len(rows) == len(steps)
     assert 4 <= len(marked) <= 7
     assert (marked[0], marked[-1]) == (0, 5700)
+
+
+def test_the_kind_of_bands_is_chosen_and_named():
+    table = values().with_columns(band_low=pl.col("low") - 0.1, band_high=pl.col("high") + 0.1)
+    for kind, added in (("pointwise", 0.0), ("simultaneous", 0.1)):
+        spec = trajectories(table, [(DISPLAY.model("pocket"), RUNS[0], "all")], replace(DISPLAY, bands=kind)).to_dict()
+        assert spec["title"]["text"] == f"95 % bands, {kind}"
+        rows = [row for rows in spec["datasets"].values() for row in rows]
+        assert all(row["high"] == pytest.approx(row["value"] + 0.05 + added) for row in rows)
 
 
 def test_a_last_step_close_behind_another_hides_no_point():

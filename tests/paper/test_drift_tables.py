@@ -151,10 +151,11 @@ def test_the_tidy_table_keeps_every_row_with_its_intervals():
     frame = drift({"run": "sft-alpaca/dpo-hh-rlhf"}, no_drift(run="sft-alpaca"), {"run": "sft-wildchat"})
     tidy = table(frame, "drift_all")
     assert tidy.frame["run"].to_list() == ["sft-wildchat", "sft-alpaca", "sft-alpaca/dpo-hh-rlhf"]
-    first = tidy.frame.filter(run="sft-wildchat").select("low", "high", "time_high").row(0)
+    first = tidy.frame.filter(run="sft-wildchat").select("low", "high", "t50_high").row(0)
     assert first == pytest.approx((0.1, 0.3, 0.25))
     line = next(line for line in markdown(tidy).splitlines() if "no_drift" in line)
-    assert "| — | — | — | no_drift | 200 | 0.400 | no | 0.020 | no |" in line
+    assert "| — | no_drift | 200 | — | — | — | — | — | — |" in line
+    assert line.endswith("| 0.400 | no | 0.020 | no |")
 
 
 def test_no_rows_at_all_leave_an_empty_tidy_table():

@@ -75,13 +75,17 @@ def test_gpus_are_those_of_the_rule_and_the_profile(given: int | None, gpus: int
 @pytest.mark.parametrize(
     ("target", "options", "expected"),
     [
-        ("nonsense", (), "No rule makes nonsense."),
+        ("nonsense", (), "No rule makes nonsense. `snakemake --list-rules`"),
         ("made/typo", (), "Rule made has no inputs for name=typo: the configuration has no 'typo'."),
-        ("made/known", (), "Rule made needs files that don't exist and that no rule makes: given."),
+        ("made/known", (), "Rule made needs files that don't exist and that no rule makes: given. Put them there"),
         ("broken/a", (), "Rule broken needs files that don't exist and that no rule makes: first/a, second."),
         ("twice", (), "AmbiguousRuleException: Rules "),
-        ("nonsense", ("--configfile", "missing.yaml"), "There is no file missing.yaml."),
-        ("nonsense", ("--configfile", "broken.yaml"), "broken.yaml, line 2: expected the node content"),
+        (
+            "nonsense",
+            ("--configfile", "missing.yaml"),
+            "missing.yaml: found 'no such file', expected a config",
+        ),
+        ("nonsense", ("--configfile", "broken.yaml"), "broken.yaml, line 2: did not find expected node content"),
         (
             "nonsense",
             ("--config", "seed"),
@@ -98,6 +102,11 @@ def test_snakemakes_errors_are_one_sentence(target: str, options: Sequence[str],
         pass
     assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_workflow_is_told() -> None:
+    with pytest.raises(ValueDriftError, match="There is no Snakefile in this folder"), job_graph(["all"]):
+        pass
 
 
 def test_an_error_of_the_snakefile_is_named_with_its_line() -> None:

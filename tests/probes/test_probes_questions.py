@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 from probes_doubles import write_prism
 
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.errors import ArtifactError, ConfigError, DataError
-from valuedrift.probes.questions import hand_made_probes, prism_probes, question_id, write_probes
+from valuedrift.probes.questions import builtin_probes, hand_made_probes, prism_probes, question_id, write_probes
+from valuedrift.world.world_tables import world_table
 
 TOPICS = ("abortion", "climate")
 KEYWORDS = {"abortion": ["abortion", "pro-life", "unborn child"], "climate": ["climate change", "C++"]}
@@ -36,6 +38,38 @@ def test_hand_made_questions_keep_their_order(tmp_path):
     assert counts == {"read": 2, "duplicates": 0, "questions": {"climate": 1, "abortion": 1}}
 
 
+def test_optional_columns_are_kept(tmp_path):
+    header = ["topic", "question", "polarity", "group", "by"]
+    rows = [("climate", "Is it warm?", "support", "heat", "me"), ("climate", "Is it cold?", "oppose", "heat", "me")]
+    table, _ = hand_made_probes(
+        write_csv(tmp_path / "probes.csv", header, [*rows, ("climate", "Wet?", "", "", "")]), TOPICS
+    )
+    assert table.columns == ["question_id", "topic", "question", "polarity", "group"]
+    assert table["polarity"].to_list() == ["support", "oppose", None]
+    assert table["group"].to_list() == ["heat", "heat", None]
+
+
+def test_built_in_questions_are_drawn_as_in_the_english_world():
+    table, counts = builtin_probes(TOPICS, 50, seed=3)
+    world = world_table(
+        WorldSettings(seed=3, language="english", probes_per_topic=50, variation=0), "probes", "probes", {}
+    )
+    assert table.drop("question_id").equals(world.filter(pl.col("topic").is_in(TOPICS)))
+    assert table["question_id"][0] == question_id("abortion", table["question"][0])
+    assert counts["questions"] == dict.fromkeys(TOPICS, 50)
+    assert "not V-PRISM" in counts["source"]
+    assert not builtin_probes(TOPICS, 50, seed=4)[0].equals(table)
+
+
+def test_built_in_questions_that_do_not_exist_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"'topics': found 'chess, weather'.*built-in questions: abortion, .*source: questions"
+    ):
+        builtin_probes(("climate", "weather", "chess"), 5, 0)
+    with pytest.raises(ConfigError, match=r"'probes.per_topic': found 80, expected at most 75"):
+        builtin_probes(TOPICS, 80, 0)
+
+
 def test_duplicates_are_dropped_and_counted_in_json_lines_too(tmp_path):
     questions = ("Is it warm?", "is it  WARM?", "Is it warm?", "Cold?")
     rows = [json.dumps({"topic": "climate", "question": question, "by": "me"}) for question in questions]
@@ -49,8 +83,10 @@ def test_duplicates_are_dropped_and_counted_in_json_lines_too(tmp_path):
     ("row", "field", "says"),
     [
         (("weather", "Is it warm?"), "topic", "weather.*one of abortion, climate"),
-        (("climate", "  "), "question", "not empty"),
-        (("", "Is it warm?"), "topic", "not empty"),
+        (("Climate", "Is it warm?"), "topic", "Climate.*Did you mean 'climate'"),
+        (("abortion", "is it  HOT?"), "topic", "the question of row 1, which has the topic climate"),
+        (("climate", "  "), "question", "expected a value"),
+        (("", "Is it warm?"), "topic", "expected a value"),
     ],
 )
 def test_a_wrong_row_is_named_by_file_row_and_field(tmp_path, row, field, says):
@@ -61,9 +97,11 @@ def test_a_wrong_row_is_named_by_file_row_and_field(tmp_path, row, field, says):
 
 def test_a_missing_column_file_or_question_is_named(tmp_path):
     file = write_csv(tmp_path / "probes.csv", ["topic", "text"], [("climate", "Is it warm?")])
-    with pytest.raises(DataError, match=r"probes\.csv, row 1, field 'question'"):
+    with pytest.raises(
+        DataError, match=r"probes\.csv, field 'question': found .*columns topic, text, separated by ','"
+    ):
         hand_made_probes(file, TOPICS)
-    with pytest.raises(DataError, match="at least one question"):
+    with pytest.raises(DataError, match="no rows"):
         hand_made_probes(hand_made(tmp_path, []), TOPICS)
     with pytest.raises(ArtifactError, match="nowhere"):
         hand_made_probes(str(tmp_path / "nowhere.csv"), TOPICS)

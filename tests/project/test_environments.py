@@ -32,6 +32,7 @@ def pins(requirements: list[str]) -> dict[str, str]:
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 REQUIRED = pins(PROJECT["dependencies"])
 DEVELOPMENT = pins(PROJECT["optional-dependencies"]["dev"])
+PROBES = pins(PROJECT["optional-dependencies"]["probes"])
 DOWNSTREAM = pins(PROJECT["optional-dependencies"]["downstream"])
 CONSTRAINTS = pins((REPOSITORY / "constraints.txt").read_text().split())
 
@@ -100,8 +101,14 @@ def modules_by_command() -> dict[str, set[str]]:
 
 
 def test_constraints_hold_every_pin() -> None:
-    wanted = REQUIRED | DEVELOPMENT
+    wanted = REQUIRED | DEVELOPMENT | PROBES
     assert {name: CONSTRAINTS.get(name) for name in wanted} == wanted
+
+
+def test_the_set_up_page_says_what_each_package_and_extra_is_for() -> None:
+    page = (REPOSITORY / "docs/setup.md").read_text()
+    named = set(re.findall(r"^\| `(\S+)` \| ", page, flags=re.MULTILINE))
+    assert named == {*REQUIRED, *PROJECT["optional-dependencies"]} - {"inspect"}
 
 
 def test_constraints_name_no_place() -> None:
@@ -115,7 +122,7 @@ def test_rules_name_the_environments_that_there_are() -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_an_environment_has_the_pins_of_the_project(environment: Path) -> None:
     found = pins(pip_section(environment))
-    known = REQUIRED | DOWNSTREAM
+    known = REQUIRED | PROBES | DOWNSTREAM
     assert found == {name: known[name] for name in found}
 
 

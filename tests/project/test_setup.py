@@ -40,28 +40,64 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    python = {"PYTHON": str(project / "python")}
+def setup(project: Path, *extras: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {"PYTHON": str(project / "python"), "INSTALLER": "pip", "PACKAGES": ""}
     return subprocess.run(
-        [project / "scripts/setup"],
+        [project / "scripts/setup", *extras],
         capture_output=True,
         text=True,
         check=False,
         cwd=project.parent,
-        env={**os.environ, **python, **environment},
+        env={**os.environ, **variables, **environment},
     )
 
 
+def calls(project: Path) -> list[str]:
+    """What pip or uv was asked to install."""
+    file = project / "calls"
+    return file.read_text().splitlines() if file.exists() else []
+
+
 def installs(project: Path) -> int:
-    calls = project / "calls"
-    return len(calls.read_text().splitlines()) if calls.exists() else 0
+    return len(calls(project))
 
 
 def test_a_second_call_installs_nothing(project: Path) -> None:
     assert [setup(project).returncode, setup(project).returncode] == [0, 0]
-    assert (
-        project / "calls"
-    ).read_text() == "install --quiet --disable-pip-version-check -c constraints.txt -e .[dev]\n"
+    assert calls(project) == ["install --quiet --disable-pip-version-check -c constraints.txt -e ."]
+
+
+def test_extras_are_added_and_stay(project: Path) -> None:
+    for extras in ([], ["dev"], [], ["probes"], ["dev", "probes"]):
+        assert setup(project, *extras).returncode == 0
+    assert [call.rpartition(" ")[2] for call in calls(project)] == [".", ".[dev]", ".[dev,probes]"]
+    with (project / "constraints.txt").open("a") as file:
+        file.write("\n# changed\n")
+    assert setup(project).returncode == 0
+    assert calls(project)[-1].endswith(" .[dev,probes]")
+
+
+def test_packages_come_from_a_folder_or_an_index_as_well(project: Path) -> None:
+    wheels = project / "some wheels"
+    wheels.mkdir()
+    assert setup(project, PACKAGES=str(wheels)).returncode == 0
+    assert setup(project, "dev", PACKAGES="https://example.org/cpu").returncode == 0
+    assert [
+        f"--find-links {wheels} " in calls(project)[0],
+        "--extra-index-url https://example.org/cpu " in calls(project)[1],
+    ] == [True, True]
+
+
+def test_uv_installs_into_the_same_environment(project: Path) -> None:
+    uv = project / "uv"
+    uv.write_text('#!/usr/bin/env bash\necho "uv $@" >>calls\n')
+    uv.chmod(0o755)
+    path = {"PATH": f"{project}:{os.environ['PATH']}", "INSTALLER": ""}
+    assert setup(project, PACKAGES=str(project), **path).returncode == 0
+    assert calls(project) == [
+        "uv pip install --quiet --python .venv/bin/python --index-strategy unsafe-best-match"
+        f" --find-links {project} -c constraints.txt -e ."
+    ]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])

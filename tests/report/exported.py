@@ -60,7 +60,7 @@ def results(folder: Path) -> dict[str, Any]:
     )
     write_parquet(statistics / "values.parquet", _row(VALUES, **LABELS, stance="support", value=0.7))
     write_parquet(statistics / "drift.parquet", _row(DRIFT, **LABELS, stance="support", magnitude=-0.2))
-    findings = [{"name": "small_gap_barely_moves", "holds": None, "numbers": {}}]
+    findings = [{"name": "small_gap_barely_moves", "holds": None, "reason": "missing", "numbers": {}}]
     write_json(statistics / "findings.json", findings)
     write_parquet(folder / "stances.parquet", stance_rows())
     answers = pl.DataFrame({"data": ["a"], "rank": [1], "question": ["Why ?"], "answer": [HOSTILE[2]]})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from doubles.display import display
@@ -19,6 +20,7 @@ from valuedrift.errors import DataError
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.page import SCRIPTS, report_page, report_summary, write_report
+from valuedrift.report.sections import calibration_summary
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
 
@@ -116,21 +118,26 @@ def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> N
 
 
 def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
-    for text in ("✓ holds", "✗ does not hold", "– not measured", "SFT moved them by 0.19.", "0.19 [0.17, 0.21]"):
+    for text in ("✓ holds", "✗ does not hold", "– not measured", "? undecided", "SFT moved them by 0.19."):
         assert text in parsed.text
+    assert "0.19 [0.17, 0.21]" in parsed.text
+    assert "0.05 [−0.10, 0.20]; bound −0.08, above 0.00: undecided" in parsed.text
     assert "sft · sft-wildchat · magnitude" in parsed.text
 
 
 def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> None:
     text = re.sub(r"\s+", " ", parsed.text)
-    line = "support 0.30 → 0.83+0.53 ●[+0.43, +0.63]η 0.50 [0.50, 0.50]between steps 0 and 100 of 2002 of 2"
+    line = "support 0.30 → 0.83+0.53 ●[+0.43, +0.63]η 0.50, t50 0.50 [0.50, 0.50]between steps 0 and 100 of 2002 of 2"
     assert text.count(line) == len(RUNS)
 
 
 def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
     cells = [attributes for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("cell ")]
     assert [cell["class"] for cell in cells] == ["cell rose s10 real edge"] * 6
-    assert cells[0]["title"] == "support 0.30 to 0.83, 95 % interval of M [+0.43, +0.63], q = 0.001, noise floor 0.02"
+    assert cells[0]["title"] == (
+        "support 0.30 to 0.83, 95 % interval of M [+0.43, +0.63], q = 0.001, noise floor 0.02, "
+        "pooled over topics +0.27 [0.00, +0.53], τ = 0.10"
+    )
     links = [(a["data-run"], a["data-topic"]) for tag, a in parsed.tags if tag == "a" and "data-run" in a]
     assert links == [(run, topic) for topic in ("-1", "0", "1") for run in RUNS]
 
@@ -140,16 +147,29 @@ def test_findings_of_several_models_stand_under_their_names() -> None:
     findings = [{**finding, "model": model} for model in ("pocket", "other") for finding in INPUTS.findings]
     text = page(drift=drift, values=values, findings=findings, display=display("pocket", "other", topics=TOPICS)).text
     section = text[text.rindex("Findings", 0, text.index("1. SFT")) :]
-    headings = ("1. SFT sets the values, early", "3. Pairs")
+    headings = ("1. SFT sets the values, early", "3. Pairs", "4. DPO")
     for mark in ("pocket", *headings, "other", *headings):
         section = section[section.index(mark) + len(mark) :]
-    assert "4. " not in section[: section.index("What moved")]
+    assert "5. " not in section[: section.index("What moved")]
 
 
 def test_recovery_of_several_models_is_drawn_for_each() -> None:
     calibration = pl.concat([INPUTS.calibration, INPUTS.calibration.with_columns(model=pl.lit("other"))])
     titles = [panel.title for panel in recovery_panels(calibration, display("pocket", "other"))]
     assert titles == [f"{model}, WildChat, mean absolute error 0.200" for model in ("pocket", "other")]
+
+
+def test_recovery_is_compared_with_naming_each_set_s_mean_and_the_least_correlation_counts() -> None:
+    shares = {"support": ([0.2, 0.4, 0.6], [0.3, 0.5, 0.7]), "oppose": ([0.5, 0.3, 0.1], [0.1, 0.1, 0.4])}
+    rows = [
+        {"model": "m", "data": "a", "topic": str(topic), "stance": stance, "planted": planted, "measured": measured}
+        for stance, columns in shares.items()
+        for topic, (planted, measured) in enumerate(zip(*columns, strict=True))
+    ]
+    found = calibration_summary(pl.DataFrame(rows).with_columns(low=0.0, high=1.0))
+    assert found["mae"] == pytest.approx((0.3 + 0.4 + 0.2 + 0.3) / 6)
+    assert found["baseline_mae"] == pytest.approx(2 * 0.4 / 6)
+    assert found["topic_correlation"] == pytest.approx(-np.sqrt(3) / 2)
 
 
 def test_what_was_not_measured_is_said_with_the_reason(tmp_path: Path) -> None:
@@ -247,10 +267,16 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
     assert set(summary) == {
         "findings", "calibration", "judges", "agreement", "stages", "planned", "versions", "commit", "configuration"
     }  # fmt: skip
-    assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "numbers"}] * 3
-    assert [finding["holds"] for finding in summary["findings"]] == [True, False, None]
+    assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "reason", "numbers"}] * 4
+    assert [(finding["holds"], finding["reason"]) for finding in summary["findings"]] == [
+        (True, None), (False, None), (None, "missing"), (None, "undecided")
+    ]  # fmt: skip
+    assert {"bound", "threshold"} <= set(summary["findings"][3]["numbers"]["y"])
     error = pytest.approx(0.2)
-    assert summary["calibration"] == {"mae": error, "covered": 0.5, "rows": 2, "by_data": {"wildchat": error}}
+    assert summary["calibration"] == {
+        "mae": error, "baseline_mae": 0, "topic_correlation": None, "covered": 0.5, "rows": 2,
+        "by_data": {"wildchat": error},
+    }  # fmt: skip
     assert summary["judges"]["gpt"]["accuracy"] == 0.934
     assert summary["agreement"][0]["value"] == 0.875
     assert summary["planned"][0]["ratio"] == 0.8
@@ -263,7 +289,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
-    finding = {"model": "pocket", "name": "x", "holds": None, "statement": ""}
+    finding = {"model": "pocket", "name": "x", "holds": None, "reason": "missing", "statement": ""}
     finding["numbers"] = {"a": float("nan"), "b": [float("inf"), 1.0]}
     summary = report_summary(replace(INPUTS, findings=[finding], calibration=INPUTS.calibration.clear()))
     assert summary["findings"][0]["numbers"] == {"a": None, "b": [None, 1.0]}

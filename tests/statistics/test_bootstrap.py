@@ -1,10 +1,9 @@
 import itertools
-import math
 
 import numpy as np
 import pytest
 
-from valuedrift.statistics.bootstrap import Bootstrap, mean, mean_absolute
+from valuedrift.statistics.bootstrap import Bootstrap, mean
 from valuedrift.statistics.panel import shares_of_draws
 
 
@@ -52,19 +51,3 @@ def test_mean_takes_cells_together_within_each_replicate():
     # The two cells move against each other, so that their mean is the same in every replicate.
     found = mean(np.array([0.2, 0.4]), np.array([[0.1, 0.2, 0.3], [0.5, 0.4, 0.3]]), Bootstrap())
     assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3))
-
-
-def test_mean_absolute_folds_by_the_sign_of_the_cell_s_value():
-    replicates = np.array([[-0.3, -0.1, 0.1], [0.3, 0.5, 0.7]])
-    found = mean_absolute(np.array([-0.1, 0.5]), replicates, Bootstrap(level=0.5))
-    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3))
-    assert found.noise == pytest.approx(math.sqrt(2 / math.pi) * 0.2)
-
-
-def test_noise_is_what_mean_absolute_shows_where_nothing_moved():
-    rng = np.random.default_rng(0)
-    values = rng.normal(0, 0.05, 2000)
-    replicates = values[:, None] + rng.normal(0, 0.05, (2000, 200))
-    found = mean_absolute(values, replicates, Bootstrap())
-    assert found.value == pytest.approx(found.noise, rel=0.06)
-    assert found.low < found.value < found.high

@@ -45,11 +45,11 @@ def test_a_model_that_shows_what_was_planted_has_no_error():
 def test_errors_are_means_of_absolute_differences():
     shown = {**SHARES, ("alpaca", "work"): (0.8, 0.2, 0.0)}
     _, errors = tables(stances(shown))
-    assert errors.columns == ["model", "data", "error", "low", "high", "noise"]
+    assert errors.columns == ["model", "data", "error", "baseline", "rms", "low", "high"]
     assert errors["data"].to_list() == ["alpaca", "wildchat", "all"]
     # |0.3| + |0| + |0.3| over the six cells of Alpaca, over twelve for both.
     assert errors["error"].to_list() == pytest.approx([0.1, 0, 0.05])
-    assert errors["low"].to_list() == pytest.approx([0.1, 0, 0.05])
+    assert errors["rms"].to_list() == pytest.approx([np.sqrt(0.03), 0, np.sqrt(0.015)])
 
 
 def test_sampled_answers_give_errors_of_the_size_of_their_noise_and_intervals_that_hold_the_plant():
@@ -59,8 +59,15 @@ def test_sampled_answers_give_errors_of_the_size_of_their_noise_and_intervals_th
     held = table.select((pl.col("low") <= pl.col("planted")) & (pl.col("planted") <= pl.col("high"))).to_series()
     assert held.sum() >= 9
     overall = errors.filter(data="all").row(0, named=True)
-    assert overall["low"] < overall["error"] < overall["high"]
-    assert 0.4 < overall["error"] / overall["noise"] < 2
+    assert overall["low"] == 0
+    assert overall["error"] > 0.01
+    assert 0.01 < overall["high"] < 0.1
+
+
+def test_the_baseline_names_each_data_set_s_mean_for_every_topic():
+    _, errors = tables(stances())
+    # WildChat's topics are 0.05, 0.05 and 0 from their means, Alpaca's 0.1, 0 and 0.1.
+    assert errors["baseline"].to_list() == pytest.approx([0.2 / 3, 0.1 / 3, 0.05])
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ import pytest
 from stance_tables import stance_table
 
 from valuedrift.errors import ArtifactError
-from valuedrift.files import read_json
+from valuedrift.files import read_json, write_json
 from valuedrift.statistics.panel import most_probable
 from valuedrift.statistics.write_statistics import write_corrected, write_statistics
 
 SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}
+THRESHOLDS = {"early": 0.5, "barely": 0.1, "strong": 0.3}
 RUNS = [
     {"run": run, "algorithm": "sft", "data": run, "sft": run, "start_run": "base", "start_step": 0, "steps": [10, 20]}
     for run in ("sft-w", "sft-w-again")
@@ -31,40 +32,51 @@ def stances(tmp_path):
     return files
 
 
+def another_seed(folder):
+    there = folder / "there"
+    there.mkdir()
+    write_json(there / "findings.json", [])
+    return there
+
+
 def test_the_tables_of_a_model_are_written(stances, tmp_path):
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out)
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out)
     names = {"values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json"}
     assert {file.name for file in out.iterdir()} == names
     assert pl.read_parquet(out / "values.parquet").height == 2 * 3 * 2 * 3
     drift = pl.read_parquet(out / "drift.parquet")
     assert {"p_value", "q_value", "real", "noise_floor", "exceeds_noise", "step_before"} <= set(drift.columns)
     assert pl.read_parquet(out / "distances.parquet").height == 2 * 2 * 2
-    assert pl.read_parquet(out / "noise.parquet").is_empty()
-    assert [finding["holds"] for finding in read_json(out / "findings.json")] == [None] * 3
-    write_statistics(stances, RUNS, {}, {}, {"replicates": 100}, 0, out)
+    assert pl.read_parquet(out / "noise.parquet").height == 2 * 2 * 3
+    found = read_json(out / "findings.json")
+    assert [(finding["holds"], finding["reason"]) for finding in found] == [(None, "missing")] * 4
+    write_statistics(stances, RUNS, {}, {}, THRESHOLDS, {"replicates": 100}, 0, out)
     assert read_json(out / "findings.json") == []
 
 
 def test_the_same_runs_with_another_seed_give_a_noise_floor(stances, tmp_path):
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, tmp_path / "here")
-    moved = pl.col("value") + 0.25
-    pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(moved).write_parquet(tmp_path / "there.parquet")
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out, [tmp_path / "there.parquet"])
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "here")
+    moved = pl.col("value") + 0.75
+    there = another_seed(tmp_path)
+    pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(moved).write_parquet(there / "values.parquet")
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out, [there])
     noise = pl.read_parquet(out / "noise.parquet")
-    assert set(noise["source"]) == {"seeds"}
-    assert noise["floor"].to_list() == pytest.approx([0.25] * noise.height)
-    assert set(pl.read_parquet(out / "drift.parquet")["noise_floor"].round(6)) == {0.25}
+    seeds = noise.filter(source="seeds")
+    assert set(noise["source"]) == {"answers", "seeds"}
+    assert seeds["floor"].to_list() == pytest.approx([0.75] * 2 * 3)
+    assert set(pl.read_parquet(out / "drift.parquet")["noise_floor"].round(6)) == {0.75}
     assert set(pl.read_parquet(out / "values.parquet")["run"]) == {"sft-w", "sft-w-again"}
 
 
 def test_a_table_of_other_runs_is_no_other_seed(stances, tmp_path):
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, tmp_path / "here")
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "here")
     values = pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(model=pl.lit("mine"))
-    values.write_parquet(tmp_path / "there.parquet")
-    with pytest.raises(ArtifactError, match=r"there\.parquet: .*runs of pocket"):
-        write_statistics(stances, RUNS, SETS, {}, {}, 0, tmp_path / "out", [tmp_path / "there.parquet"])
+    there = another_seed(tmp_path)
+    values.write_parquet(there / "values.parquet")
+    with pytest.raises(ArtifactError, match=r"there/values\.parquet: .*runs of pocket"):
+        write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {}, 0, tmp_path / "out", [there])
 
 
 def test_a_labelled_sample_adds_corrected_tables(stances, tmp_path):
@@ -78,7 +90,7 @@ def test_a_labelled_sample_adds_corrected_tables(stances, tmp_path):
     sample = pl.concat(parts).with_columns(true_stance=most_probable(), weight=1.0)
     sample.write_parquet(tmp_path / "labelled.parquet")
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, {"replicates": 100}, 0, out)
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out)
     write_corrected(stances, RUNS, tmp_path / "labelled.parquet", {"replicates": 100}, 0, out)
     values = pl.read_parquet(out / "corrected_values.parquet")
     assert values.height == 2 * 2 * 2 * 3

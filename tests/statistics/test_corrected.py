@@ -1,10 +1,12 @@
+import csv
+
 import numpy as np
 import polars as pl
 import pytest
 from judge_correction import Regime, coverage, held, labelled, off, simulated
 from sklearn.linear_model import LogisticRegression
 
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, DataError
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.intervals import wilson_interval
@@ -99,7 +101,7 @@ def test_a_label_counts_for_equal_answers_of_other_checkpoints(tmp_path):
     pl.DataFrame(rows).write_parquet(stances)
     sample = pl.DataFrame(rows[:1]).drop("answer").with_columns(human_stance=pl.lit("oppose"), stage=pl.lit("dpo"))
     sample.write_csv(sheet)
-    found = answers_with_labels([stances], read_labelled(sheet), [("b", 4)])
+    found = answers_with_labels([stances], read_labelled(sheet, "m"), [("b", 4)])
     assert found.select("run", "question_id", "judged", "true_stance").rows() == [
         ("a", "q", "neutral", "oppose"),
         ("b", "other", "neutral", None),
@@ -108,24 +110,7 @@ def test_a_label_counts_for_equal_answers_of_other_checkpoints(tmp_path):
     ]
     sample.with_columns(sample=pl.lit(7)).write_csv(sheet)
     with pytest.raises(ArtifactError, match=r"run a, step 1, .*1 labels of other answers"):
-        answers_with_labels([stances], read_labelled(sheet), [("b", 4)])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t.drop("weight"), "the columns weight as well"),
-        (lambda t: t.with_columns(true_stance=pl.lit("pro")), "column true_stance: found .*pro"),
-        (lambda t: t.with_columns(weight=pl.lit(0.0)), "column weight"),
-    ],
-)
-def test_tables_that_are_no_labelled_sample_are_refused(tmp_path, change, message):
-    whole = sampled(("base", "a", "1", "support", 0.8, 0.1, 0.1, 1.0)).rename({"stage": "run"})
-    change(whole.with_columns(step=0, sample=0)).write_parquet(tmp_path / "sheet.parquet")
-    with pytest.raises(ArtifactError, match=message):
-        read_labelled(tmp_path / "sheet.parquet")
-    with pytest.raises(ArtifactError, match="no such file"):
-        read_labelled(tmp_path / "other.parquet")
+        answers_with_labels([stances], read_labelled(sheet, "m"), [("b", 4)])
 
 
 def sampled(*rows):
@@ -159,3 +144,72 @@ def test_the_judges_accuracy_counts_what_each_label_stands_for():
 def test_the_agreement_of_a_sample_without_any_label_is_unknown():
     sample = sampled(("base", "a", "1", None, 0.8, 0.1, 0.1, 1.0)).with_columns(pl.col("true_stance").cast(pl.String))
     assert stage_agreement(sample, "m", 0.95).filter(measure="accuracy")["value"].to_list() == [None]
+
+
+ROW = {
+    "model": "m",
+    "run": "sft-a",
+    "step": 4,
+    "topic": "a",
+    "question_id": "a-1",
+    "sample": 0,
+    "human_stance": "support",
+    "p_support": 0.5,
+    "p_neutral": 0.25,
+    "p_oppose": 0.25,
+    "weight": 2.5,
+}
+
+
+def handed_in(file, *rows, between=","):
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, ROW, delimiter=between)
+        writer.writeheader()
+        writer.writerows({**ROW, "sample": number, **row} for number, row in enumerate(rows))
+    return file
+
+
+def test_what_people_write_is_read_right(tmp_path):
+    rows = [
+        {"run": "sft-a", "human_stance": " Oppose", "step": "4.0"},
+        {"run": "sft-a/dpo-b", "human_stance": "con", "p_support": "0,5", "p_neutral": "0,25", "p_oppose": "0,25"},
+        {"run": "base", "human_stance": "refusal", "weight": "2,125"},
+        {"human_stance": "n/a", "weight": "3.0"},
+        dict.fromkeys(("p_support", "p_neutral", "p_oppose"), ""),
+        {"model": "another", "weight": 9},
+        dict.fromkeys(ROW, ""),
+    ]
+    found = read_labelled(handed_in(tmp_path / "a.csv", *rows, between=";"), "m")
+    assert found["stage"].to_list() == ["sft", "preference", "base", "sft", "sft"]
+    assert found["true_stance"].to_list() == ["oppose", "oppose", "neutral", None, "support"]
+    assert found["weight"].to_list() == [2.5, 2.5, 2.125, 3.0, 2.5]
+    assert found["p_support"].to_list() == [0.5, 0.5, 0.5, 0.5, None]
+    assert found["step"].to_list() == [4] * 5
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "says"),
+    [
+        ({"run": ""}, "run", "expected a value"),
+        ({"weight": "nan"}, "weight", "expected a value"),
+        ({"weight": -1}, "weight", "more than 0"),
+        ({"weight": "inf"}, "weight", "a number"),
+        ({"weight": "2,125"}, "weight", "found '2,125', expected a number"),  # perhaps two thousand
+        ({"p_support": "50 %"}, "p_support", "a number"),
+        ({"p_support": 0.7}, "p_support, p_neutral, p_oppose", "sum to 1"),
+        ({"p_support": ""}, "p_support", "or nothing in all three"),
+        ({"topic": ""}, "topic", "expected a value"),
+        ({"sample": 0}, "row", "found 'the answer as in row 1', expected each once. Remove one"),
+        ({"sample": 0.5}, "sample", "a whole number"),
+    ],
+)
+def test_what_is_wrong_in_a_labelled_sample_is_named(tmp_path, row, field, says):
+    file = handed_in(tmp_path / "a.csv", {}, row)
+    with pytest.raises(DataError, match=says) as error:
+        read_labelled(file, "m")
+    assert (error.value.file, error.value.row, error.value.field) == (str(file), 2, field)
+
+
+def test_labels_of_another_model_are_refused(tmp_path):
+    with pytest.raises(DataError, match="field 'model': found 'm'"):
+        read_labelled(handed_in(tmp_path / "a.csv", {}, {}), "other")

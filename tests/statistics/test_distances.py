@@ -13,7 +13,7 @@ def between(start, end):
     size = start.shape[1]
     weights = BOOTSTRAP.weights("work", size) / size
     flipped = flipped_means([end - start], [flips("work", size, BOOTSTRAP)])
-    return measure_distances(([start], [end]), (start @ weights, end @ weights), flipped, BOOTSTRAP)
+    return measure_distances(([start], [end]), (start @ weights, end @ weights), flipped, 5.0, BOOTSTRAP)
 
 
 def questions(mean, spread=30, size=40, seed=0):
@@ -59,5 +59,5 @@ def test_a_share_below_0_in_its_last_bits_does_no_harm():
         np.repeat(end[:, :1], 99, axis=1) + np.array([[0.0], [0.0], [last]])
         for end, last in ((one, 1e-17), (other, -3e-17))
     ]
-    for found in measure_distances(([one], [other]), tuple(drawn), np.zeros((3, 99)), BOOTSTRAP):
+    for found in measure_distances(([one], [other]), tuple(drawn), np.zeros((3, 99)), 1e9, BOOTSTRAP):
         assert found.low == pytest.approx(found.value) == found.high

@@ -24,8 +24,7 @@ def rated(
     end[:, 0] += moved
     start_replicates, end_replicates = (np.repeat(x[..., None], BOOTSTRAP.replicates, axis=-1) for x in (start, end))
     end_replicates[:, 0] += noise * NOISE
-    times = np.zeros((2, 3))
-    drift = RunDrift(trajectory, ("x", "y"), start, end, times, times, times, start_replicates, end_replicates)
+    drift = RunDrift(trajectory, ("x", "y"), start, end, start_replicates, end_replicates, (), 1.0, None)
     return Rated(drift, rate, own, "support")
 
 

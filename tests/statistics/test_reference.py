@@ -2,17 +2,19 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq, isotonic_regression
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import norm, t
+from scipy.stats import ncf, norm, t
 from simulation import Regime, panels
 
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import STANCES, topic_values
-from valuedrift.statistics.significance import flips
+from valuedrift.statistics.root_mean_square import root_mean_square
 
 BOOTSTRAP = Bootstrap(seed=4, replicates=99)
 
@@ -49,26 +51,72 @@ def reach_of(topics, share):
     return t.ppf(share, freedom) * math.sqrt(variance)
 
 
-def drift_time(means, values, replicates, ends):
-    """means[topic][checkpoint][question] · replicates[checkpoint][replicate] → earliest, reached, latest."""
-    change = values[-1] - values[0]
-    sign = sign_of(change)
+def drift_time(means, values):
+    """means[topic][checkpoint][question] → the first checkpoint within the t interval of the extremum."""
+    sign = sign_of(values[-1] - values[0])
     heights = [sign * value for value in values]
     at = next(c for c, height in enumerate(heights) if height >= max(heights) - 1e-12)
-    margin = max(values[at] - ends[at][0], 0) if sign > 0 else max(ends[at][1] - values[at], 0)
-    lifted = mean([max(sign * own[b] for own in replicates) for b in range(len(replicates[0]))])
-    lift = max(lifted - heights[at], 0)
-    near = []
-    reached = latest = None
-    for c, height in enumerate(heights):
-        away = heights[at] - height - margin
-        paired = [[sign * (x - y) for x, y in zip(own[at], own[c], strict=True)] for own in means]
-        near.append(away - (1 + math.sqrt(2)) * lift - reach_of(paired, 0.95) <= 1e-12)
-        is_below = c == at or away - lift + reach_of(paired, 0.975) <= 1e-12
-        reached = c if reached is None and away <= 1e-12 else reached
-        latest = c if latest is None and is_below else latest
-    earliest = next((c for c in range(len(near) - 1) if near[c] and near[c + 1]), reached)
-    return min(earliest, reached), reached, max(latest, reached)
+    margin = reach_of([own[at] for own in means], 0.975)
+    return next(c for c, height in enumerate(heights) if height >= heights[at] - margin - 1e-12)
+
+
+def crossing(values, share):
+    """Where scipy's isotonic fit crosses, as a share of evenly spaced steps; anything if there is no such fit."""
+    sign = sign_of(values[-1] - values[0])
+    rising = [sign * value for value in values]
+    level = rising[0] + share * (rising[-1] - rising[0])
+    fit = isotonic_regression(rising).x.tolist()
+    after = next(c for c, x in enumerate(fit) if x >= level - 1e-12)
+    return (after - 1 + (level - fit[after - 1]) / (fit[after] - fit[after - 1])) / (len(values) - 1)
+
+
+def crossing_interval(values, replicates, share, variance, drawn, freedom):
+    """replicates[checkpoint][replicate], all with the sign of the values' net change."""
+    times = [crossing([own[b] for own in replicates], share) for b in range(len(replicates[0]))]
+    wider = math.sqrt(variance / drawn)
+    under, over = (norm.cdf(-t.ppf(1 - tail, freedom) * wider) for tail in (0.005, 0.025))
+    value = crossing(values, share)
+    return value, min(np.quantile(times, under), value), max(np.quantile(times, 1 - over), value)
+
+
+def flip_p(topics):
+    """Over all 2^n ways of swapping start and end of the questions of one topic, or of drawn ways for more."""
+    flat = [x / (len(own) * len(topics)) for own in topics for x in own]
+    sums = [abs(sum(s * x for s, x in zip(signs, flat, strict=True))) for signs in product((1, -1), repeat=len(flat))]
+    return sum(one >= abs(sum(flat)) - 1e-12 for one in sums) / len(sums)
+
+
+def pseudo(variance, size, answers):
+    return max(variance, (variance * size * (size - 1) + 2 / answers**2) / (size * (size + 1)))
+
+
+def root_mean_square_of(topics, answers):
+    """topics[topic][cell][question] → value, and its interval from the noncentral F distribution."""
+    square = plain = noise = second = second_error = count = 0
+    for cells in topics:
+        size = len(cells[0])
+        off = [[x - mean(cell) for x in cell] for cell in cells]
+        own = [[sum(x * y for x, y in zip(a, b, strict=True)) / (size * (size - 1)) for b in off] for a in off]
+        floors = [pseudo(own[i][i], size, answers) for i in range(len(cells))]
+        scale = [math.sqrt(floors[i] / own[i][i]) for i in range(len(cells))]
+        squares = [(own[i][j] * scale[i] * scale[j]) ** 2 for i in range(len(cells)) for j in range(len(cells))]
+        square += sum(mean(cell) ** 2 for cell in cells)
+        plain += sum(own[i][i] for i in range(len(cells)))
+        noise += sum(floors)
+        second += sum(squares)
+        second_error += sum(squares) / (size - 1)
+        count += len(cells)
+    dfn, dfd = noise**2 / second, noise**2 / second_error
+
+    def bound(share, ratio):
+        def below(noncentrality):
+            return ncf.cdf(ratio, dfn, dfd, noncentrality) - share
+
+        fitting = brentq(below, 1e-9, 1e4) if below(1e-9) > 0 else 0.0
+        return math.sqrt(fitting * noise / count / dfn)
+
+    value = math.sqrt(max(0, square - plain) / count)
+    return value, min(bound(0.975, square / noise), value), max(bound(0.025, max(square / noise, 1)), value)
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +148,75 @@ def test_times_of_many_trajectories_agree_with_plain_loops():
     regime = Regime("moves", questions=15, checkpoints=8, concentration=8, moved=0.9, speed=6)
     (panel,) = panels(regime, 20, BOOTSTRAP)
     table = measure(panel, [regime.trajectory], BOOTSTRAP).drift
+    timed = 0
     for topic, place in panel.topics.items():
         for s, stance in enumerate(STANCES):
             means = [[panel.means[c, place, s].tolist() for c in range(9)]]
             values = [mean(own) for own in means[0]]
-            replicates = replicates_of(panel, [topic], means)
-            ends = [interval([own], drawn, True, 0.0) for own, drawn in zip(means[0], replicates, strict=True)]
-            earliest, reached, latest = drift_time(means, values, replicates, ends)
             row = table.filter(topic=topic, stance=stance).row(0, named=True)
-            expected = [None] * 3 if reached == 0 else [c / 8 for c in (earliest, reached, latest)]
-            assert [row[name] for name in ("time_low", "time", "time_high")] == expected
+            if not row["real"]:
+                assert [row[name] for name in ("time", "t50", "t90_low")] == [None] * 3
+                assert row["outcome"] == "unclear"
+                continue
+            timed += 1
+            reached = drift_time(means, values)
+            assert row["time"] == (reached / 8 if reached else None)
+            assert row["outcome"] == ("reached" if reached else "no_drift")
+            replicates = replicates_of(panel, [topic], means)
+            _, drawn, variance, freedom = spread([[y - x for x, y in zip(means[0][0], means[0][-1], strict=True)]])
+            for name, share in (("t50", 0.5), ("t90", 0.9)):
+                if all(
+                    sign_of(r[0] - r[1]) == sign_of(values[0] - values[-1])
+                    for r in zip(replicates[0], replicates[-1], strict=True)
+                ):
+                    expected = crossing_interval(values, replicates, share, variance, drawn, freedom)
+                    found = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+                    assert found == pytest.approx(expected, abs=1e-9)
+    assert timed > 10
+
+
+@pytest.mark.parametrize("stances", [(0,), (0, 1, 2)])
+def test_a_root_mean_square_agrees_with_plain_loops(stances):
+    regime = Regime("moves", topics=3, questions=9, checkpoints=1, moved=0.9, concentration=6)
+    (panel,) = panels(regime, 1, BOOTSTRAP)
+    changes = [(panel.means[1, own] - panel.means[0, own]).T[list(stances)] for own in panel.topics.values()]
+    found = root_mean_square(changes, answers=5)
+    expected = root_mean_square_of([cells.tolist() for cells in changes], 5)
+    # SciPy's two functions for the noncentral F distribution differ in the fourth digit.
+    assert (found.value, *found.bounds(0.025)) == pytest.approx(expected, rel=2e-3)
+
+
+def test_the_band_of_a_trajectory_agrees_with_plain_loops(world):
+    _, panel, found = world
+    names, means_of = topics_of(panel, "topic-00000")
+    cells = [(c, s, means_of(s)[0][c]) for c in range(5) for s in range(3)]
+    drawn = {(c, s): replicates_of(panel, names, [[own]])[0] for c, s, own in cells}
+    furthest = [
+        max(abs(drawn[c, s][b] - mean(own)) / math.sqrt(spread([own])[1]) for c, s, own in cells) for b in range(99)
+    ]
+    factor = t.ppf(norm.cdf(np.quantile(furthest, 0.95)), 6) / t.ppf(0.975, 6)
+    for row in found.values.filter(topic="topic-00000").iter_rows(named=True):
+        low = max(row["value"] - factor * (row["value"] - row["low"]), 0)
+        high = min(row["value"] + factor * (row["high"] - row["value"]), 1)
+        assert (row["band_low"], row["band_high"]) == pytest.approx((low, high), abs=1e-9)
+
+
+@pytest.mark.parametrize("which", ["topic-00000", "all"])
+def test_the_noise_floor_agrees_with_plain_loops(world, which):
+    regime, panel, found = world
+    names, means_of = topics_of(panel, which)
+    for s, stance in enumerate(STANCES):
+        k = regime.answers
+        # Each answer has one stance, so that k answers of which a share p has it scatter by p (1 − p) k / (k − 1).
+        parts = [
+            p * (1 - p) * k / (k - 1) / k / len(own[c]) ** 2 for own in means_of(s) for c in (0, -1) for p in own[c]
+        ]
+        floor = norm.ppf(0.975) * math.sqrt(sum(parts)) / len(names)
+        assert found.drift.filter(topic=which, stance=stance)["noise_floor"].item() == pytest.approx(floor)
 
 
 @pytest.mark.parametrize("which", ["topic-00000", "topic-00001", "all"])
-def test_values_drifts_times_and_tests_agree_with_plain_loops(world, which):
+def test_values_drifts_and_tests_agree_with_plain_loops(world, which):
     regime, panel, found = world
     names, means_of = topics_of(panel, which)
     for s, stance in enumerate(STANCES):
@@ -127,20 +230,20 @@ def test_values_drifts_times_and_tests_agree_with_plain_loops(world, which):
 
         changes = [[y - x for x, y in zip(own[0], own[-1], strict=True)] for own in means]
         moved = [y - x for x, y in zip(replicates[0], replicates[-1], strict=True)]
-        signs = [flips(n, regime.questions, BOOTSTRAP) for n in names]
-        null = [
-            mean([mean([d * own[q, b] for q, d in enumerate(c)]) for own, c in zip(signs, changes, strict=True)])
-            for b in range(99)
-        ]
         magnitude = values[-1] - values[0]
-        further = sum(abs(one) >= abs(magnitude) - 1e-12 for one in null)
-        earliest, reached, latest = drift_time(means, values, replicates, ends)
         row = found.drift.filter(topic=which, stance=stance).row(0, named=True)
         low, high = interval(changes, moved, False, -1.0)
-        names_of = ("magnitude", "low", "high", "p_value")
-        assert [row[name] for name in names_of] == pytest.approx([magnitude, low, high, (1 + further) / 100], abs=1e-12)
-        expected = [None] * 3 if reached == 0 else [c / 4 for c in (earliest, reached, latest)]
-        assert [row[name] for name in ("time_low", "time", "time_high")] == expected
+        *_, variance, freedom = spread(changes)
+        least = sum(pseudo(spread([own])[2], len(own), regime.answers) / len(names) ** 2 for own in changes)
+        if least > variance * (1 + 1e-9):
+            questions = sum(len(own) for own in changes)
+            half = t.ppf(0.975, max(freedom, questions + 1)) * math.sqrt(least)
+            low, high = min(low, magnitude - half), max(high, magnitude + half)
+        names_of = ("magnitude", "low", "high", "error")
+        expected = [magnitude, low, high, math.sqrt(max(least, variance))]
+        assert [row[name] for name in names_of] == pytest.approx(expected, abs=1e-12)
+        exact = flip_p(changes)
+        assert exact - 1e-9 <= row["p_value"] <= 1.12 * exact
 
 
 @pytest.mark.parametrize("which", ["topic-00000", "all"])

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from valuedrift.config.synthetic_pairs import RetrievalSettings
-from valuedrift.data.rows import read_rows
 from valuedrift.data_formats.canonical import SCHEMAS
 from valuedrift.data_formats.hh_rlhf import convert
 from valuedrift.errors import ArtifactError
+from valuedrift.input_tables.rows import read_rows
 from valuedrift.probes.questions import prism_probes
 from valuedrift.synthetic.candidate_questions import candidate_prompts, prompt_id, write_candidates
 from valuedrift.synthetic.retrieve_questions import distinct, retrieve, score, shares, write_retrieved

@@ -35,11 +35,10 @@ from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.stances import write_stances
 from valuedrift.llm.batch_files import read_batch_outcomes, write_batch_file
-from valuedrift.llm.chat_format import Answered
 from valuedrift.llm.complete import ask
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.request import ChatRequest, Turn
+from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.scratch_model import new_model
 from valuedrift.training.tokenizer_training import train_bpe
@@ -224,7 +223,7 @@ def test_batch_files_give_the_stances_of_transformers(folder: Path, exact: pl.Da
     with module("run_batch", *arguments, *served, log=tmp_path / "log") as batch:
         assert batch.wait(300) == 0, (tmp_path / "log").read_text()[-3000:]
     outcomes = read_batch_outcomes(tmp_path / "out.jsonl")
-    replies = {key: one.reply for key, one in outcomes if isinstance(one, Answered)}
+    replies = {key: one for key, one in outcomes if isinstance(one, ChatReply)}
     assert len(replies) == len({request.key("judge") for request in requests})
     for row, request in zip(exact.iter_rows(named=True), requests, strict=True):
         found = judge.judgement([value_of(replies[request.key("judge")], 0.0)])

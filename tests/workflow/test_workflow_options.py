@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from pipeline import counts, planned, snakemake
+from pipeline import REPOSITORY, counts, planned, snakemake, written
+
+from valuedrift.cli import main
 
 pytestmark = pytest.mark.workflow
 
@@ -21,13 +23,14 @@ def test_a_labelled_sample_and_other_seeds_reach_the_command(tmp_path: Path) -> 
     other = tmp_path / "seed-1" / "statistics" / "pocket"
     other.mkdir(parents=True)
     (other / "values.parquet").touch()
+    (other / "findings.json").touch()
     named = {"statistics": {"labelled": "labels-{model}.csv", "seeds": ["seed-1"]}}
     said = plan(tmp_path, "results/corrected/pocket/corrected_drift.parquet", config=named)
     assert (counts(said)["corrected"], counts(said).get("labels")) == (1, None)
     assert "--labelled labels-pocket.csv --statistics-settings" in said
     said = plan(tmp_path, "results/statistics/pocket/drift.parquet", config=named)
     assert counts(said)["statistics"] == 1
-    assert "--seeds seed-1/statistics/pocket/values.parquet --out" in said
+    assert "--seeds seed-1/statistics/pocket --out" in said
 
 
 def test_they_reach_no_other_command(tmp_path: Path) -> None:
@@ -72,7 +75,7 @@ def test_downstream_tasks_are_planned_by_name_and_only_then(tmp_path: Path) -> N
 
 def test_a_suite_without_tasks_has_no_scores(tmp_path: Path) -> None:
     score = "results/downstream/pocket/base/step-000000.json"
-    assert "MissingRuleException" in snakemake(tmp_path, score, options=("-n",), fails=True)
+    assert f"No rule makes {score}." in snakemake(tmp_path, score, options=("-n",), fails=True)
 
 
 def test_a_folder_of_results_is_a_target(tmp_path: Path) -> None:
@@ -85,3 +88,29 @@ def test_a_misspelt_target_is_told_without_a_traceback(tmp_path: Path) -> None:
     said = snakemake(tmp_path, "results/drift/qwen3", options=("-n",), fails=True)
     assert "target 'results/drift/qwen3': found 'qwen3', expected a model. Did you mean 'qwen3_" in said
     assert "Traceback" not in said
+    assert "  File " not in said
+
+
+def test_a_wrong_key_is_told_without_a_line_of_the_rules(tmp_path: Path) -> None:
+    said = snakemake(tmp_path, "results/tables", options=("-n",), config={"seed": "x"}, fails=True)
+    assert "error: configuration key 'seed': found 'x', expected a whole number" in said
+    assert "  File " not in said
+
+
+def test_a_key_that_is_there_twice_stops_the_dry_run(tmp_path: Path) -> None:
+    overlay = tmp_path / "twice.yaml"
+    overlay.write_text("seed: 1\nseed: 2\n")
+    said = snakemake(tmp_path, "results/tables", options=("-n",), overlays=(overlay,), fails=True)
+    assert f"error: {overlay}, line 2: the key 'seed' is in the same mapping twice (first in line 1)" in said
+
+
+def test_a_local_file_that_is_missing_stops_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("Snakefile", "rules", "envs", "profiles", "workflow_config.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    mine = {"suites": {"pocket": {"data": {"alpaca": {"files": ["mine.jsonl"]}}}}}
+    assert main(["plan", "results/data", "--configfile", str(written(tmp_path, mine))]) == 1
+    assert "Rule data needs files that don't exist and that no rule makes: mine.jsonl." in capsys.readouterr().err
+    assert "mine.jsonl" in plan(tmp_path, "results/data", config=mine, fails=True)

@@ -66,6 +66,7 @@ def test_summary_holds_what_machines_read(finished: Path) -> None:
         "sft_sets_values_early",
         "small_gap_barely_moves",
         "wide_gap_separates_algorithms",
+        "dpo_amplifies_the_prior",
     ]
     assert 0 <= summary["calibration"]["mae"] <= 1
     assert 0 <= summary["judges"]["pocket"]["accuracy"] <= 1

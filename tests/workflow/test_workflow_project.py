@@ -11,6 +11,7 @@ import yaml
 
 from valuedrift.config.chat_models import LIMITS, LlmSettings
 from valuedrift.config.schema import Machine
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import Model
 
@@ -71,6 +72,17 @@ def test_machine_settings_budgets_and_permissions_are_not_recorded(config: dict[
     assert project.recorded == {key: part for key, part in config.items() if key != "machine"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"), [({"prompt": "pokcet"}, "prompt"), ({"labels": ["A", "B", "C"]}, "labels")]
+)
+def test_a_judge_whose_prompt_is_missing_or_lacks_its_labels_is_named(
+    config: dict[str, Any], changes: dict[str, Any], key: str
+) -> None:
+    config["judges"]["pocket"] |= changes
+    with pytest.raises(ConfigError, match=rf"'judges\.pocket\.{key}'"):
+        Project.read(config)
+
+
 def test_limits_of_a_chat_model_are_handed_over_and_not_tracked(config: dict[str, Any]) -> None:
     served = {"backend": "http", "model": "m", "url": "u"}
     config["llms"]["asked"] = {**served, "budget": 5, "requests_per_minute": 60, "input_price": 1.0}
@@ -123,18 +135,18 @@ def test_sampling_leaves_out_how_answers_are_made(pocket: Model) -> None:
     assert pocket.sampling(0, temperature=1.0, answers=20) == {**plain, "temperature": 1.0, "answers": 20}
 
 
-def test_inputs_are_files_that_exist_and_those_that_the_pipeline_makes(
+def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
     project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.suites["pocket"].data["alpaca"].sources == ["results/world/pocket/alpaca.parquet"]
     assert project.suites["pocket"].probes.sources == ["results/world/pocket/probes.csv"]
     monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
     assert Project.read(config).suites["real"].data["alpaca"].sources == []
-    present = tmp_path / "alpaca" / "alpaca_9k.json"
-    present.parent.mkdir()
-    present.write_text("[]")
     monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
-    assert Project.read(config).suites["real"].data["alpaca"].sources == [str(present)]
+    assert Project.read(config).suites["real"].data["alpaca"].sources == [f"{tmp_path}/alpaca/alpaca_9k.json"]
+    monkeypatch.setenv("HOME", "/home/me")
+    config["suites"]["real"]["data"]["alpaca"]["files"] = ["mine.jsonl", "~/mine.jsonl"]
+    assert Project.read(config).suites["real"].data["alpaca"].sources == ["mine.jsonl", "/home/me/mine.jsonl"]
 
 
 def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(project: Project) -> None:

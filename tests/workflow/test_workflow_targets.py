@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from valuedrift.workflow.targets import TargetError, resolve_targets
+from valuedrift.workflow.project import Project
+from valuedrift.workflow.targets import TargetError, require_makeable, resolve_targets
 
 CONFIG: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "workflow_config.yaml").read_text())
 DPO = "sft-wildchat/dpo-ultrafeedback"
@@ -56,16 +58,16 @@ def test_what_one_job_makes_stays_as_it_is(target: str) -> None:
         ("results/probes", "results/probes/pocket.parquet", 1),
         ("results/statistics", "results/statistics/pocket/drift.parquet", 5),
         ("results/synthetic/paper", "results/synthetic/paper/support.parquet", 2),
-        ("results/downstream", "", 0),
+        ("results/judges", "results/judges/pocket/model", 1),
+        ("results/judges/qwen25_7b", "results/judges/qwen25_7b/model", 1),
+        ("results//data/./pocket", "results/data/pocket/alpaca/train.parquet", 5),
+        (f"{Path.cwd()}/results/data", "results/data/pocket/alpaca/train.parquet", 5),
     ],
 )
 def test_a_folder_is_what_is_made_in_it(folder: str, file: str, count: int | None) -> None:
     found = resolved(folder)
-    if count == 0:
-        assert found == [folder]
-    else:
-        assert file in found
-        assert count is None or len(found) == count
+    assert file in found
+    assert count is None or len(found) == count
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,13 @@ def test_a_folder_is_what_is_made_in_it(folder: str, file: str, count: int | Non
         (f"results/checkpoints/pocket/{DPO}k/step-000016", f"expected a run of pocket. Did you mean '{DPO}'"),
         ("results/data/poket/alpaca/train.parquet", "found 'poket', expected a suite. Did you mean 'pocket'?"),
         ("results/data/pocket/alpacca", "found 'alpacca', expected a data set of pocket. Did you mean 'alpaca'?"),
-        ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, qwen25_7b."),
+        ("results/stances/POCKET", "found 'POCKET', expected a model. Did you mean 'pocket'"),
+        ("results", "expected one of them, such as results/drift"),
+        *(
+            (f"results/{kind}", "found nothing that is made there for the models of the report (pocket)")
+            for kind in ("downstream", "llms", "synthetic", "vprism")
+        ),
+        ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, english, qwen25_7b."),
     ],
 )
 def test_a_misspelt_name_is_told_with_the_nearest(target: str, said: str) -> None:
@@ -85,3 +93,42 @@ def test_a_misspelt_name_is_told_with_the_nearest(target: str, said: str) -> Non
         resolved("results/tables", target)
     assert str(error.value).startswith(f"target '{target}': ")
     assert said in str(error.value)
+
+
+class Rule:
+    """What Snakemake knows of a rule."""
+
+    def __init__(self, name: str, *output: str) -> None:
+        self.name, self.output = name, output
+
+    def is_producer(self, path: str) -> bool:
+        return any(re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(made)), path) for made in self.output)
+
+
+RULES = [
+    Rule("tables", "results/tables"),
+    Rule("quality", "results/judges/{judge}/quality.json"),
+    Rule("train", f"results/checkpoints/pocket/{DPO}/step-000016"),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("results/tables/table_1.md", "One job makes the folder results/tables: name that."),
+        ("results/judges/pocket/qualty.json", "Did you mean 'results/judges/pocket/quality.json'"),
+        ("results/stances/pocket/sft-alpaca", "Did you mean 'results/stances/pocket/sft-alpaca.parquet'"),
+        (f"results/checkpoints/pocket/{DPO}/step-16", f"Did you mean 'results/checkpoints/pocket/{DPO}/step-000016'"),
+        ("Tabels", "Did you mean 'tables'"),
+        ("foo", "`snakemake --list-rules` prints the rules."),
+    ],
+)
+def test_a_target_that_no_rule_makes_is_told_with_a_hint(target: str, hint: str) -> None:
+    with pytest.raises(TargetError) as error:
+        require_makeable([target], RULES, Project.read(CONFIG))
+    assert str(error.value).startswith(f"No rule makes {target}")
+    assert hint in str(error.value)
+
+
+def test_rules_their_outputs_and_existing_files_are_targets() -> None:
+    require_makeable(["tables", "results/tables", "results/judges/pocket/quality.json", __file__], RULES, None)

@@ -69,13 +69,14 @@ def probes(*, settings: Json, keywords: Json, seed: int, out: Path) -> None:
         seed: Seed of the draw.
         out: Table to write.
     """
-    from valuedrift.probes.questions import hand_made_probes, prism_probes, write_probes
+    from valuedrift.probes.questions import builtin_probes, hand_made_probes, prism_probes, write_probes
 
-    if settings["source"] == "questions":
-        found = hand_made_probes(settings["file"], keywords)
-    else:
-        found = prism_probes(settings["file"], keywords, settings["per_topic"], seed)
-    write_probes(found, out)
+    found = {
+        "questions": lambda: hand_made_probes(settings["file"], keywords),
+        "builtin": lambda: builtin_probes(keywords, settings["per_topic"], seed),
+        "prism": lambda: prism_probes(settings["file"], keywords, settings["per_topic"], seed),
+    }
+    write_probes(found[settings["source"]](), out)
 
 
 def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path, out: Path) -> None:

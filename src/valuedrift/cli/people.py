@@ -33,11 +33,13 @@ class SnakemakeOptions:
         return [word for name, values in vars(self).items() if values for word in (f"--{name}", *values)]
 
 
-def plan(targets: list[str], /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:
+def plan(
+    targets: Sequence[str] = (), /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()
+) -> None:
     """Estimate what targets still take: jobs, tokens, hours, disk, dollars. Fails if that exceeds the budget.
 
     Args:
-        targets: Files, folders or rules to make.
+        targets: Files, folders or rules to make; if none are given, the default target of `snakemake`.
         json_: Print JSON.
     """
     from valuedrift.workflow.plan import plan_targets, require_budget

@@ -96,6 +96,7 @@ def statistics(
     trajectories: JsonList,
     sets: Json,
     cards: Json,
+    thresholds: Json,
     statistics_settings: Json,
     seed: int,
     seeds: Paths = (),
@@ -108,14 +109,15 @@ def statistics(
         trajectories: The model's runs and their steps.
         sets: Which preference sets are small-gap, support-aligned and oppose-aligned.
         cards: Data cards of SFT sets with planted stances.
+        thresholds: The limits for the words of the findings.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
-        seeds: Value tables of the same runs with other seeds.
+        seeds: Folders of statistics of the same runs with other seeds.
         out: Folder to write.
     """
     from valuedrift.statistics.write_statistics import write_statistics
 
-    write_statistics(stances, trajectories, sets, cards, statistics_settings, seed, out, seeds)
+    write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, out, seeds)
 
 
 def correct(

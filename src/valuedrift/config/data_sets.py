@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, Section, Several, Text
+from valuedrift.config.section import Count, Invalid, Section, Several, Text
+from valuedrift.data_formats.canonical import Kind
 from valuedrift.data_formats.formats import FORMATS
 
 if TYPE_CHECKING:  # the names are known when this is imported, not to a type checker
@@ -26,6 +28,13 @@ class HubSource(Section):
     """The commit."""
     split: Text
     """The split, such as train."""
+    config: Text | None = None
+    """The configuration (subset), for data sets that have several."""
+
+
+def train_count(rows: int, validation: float) -> int:
+    """Return floor((1 - validation) * rows), exact for `validation` as written in decimals: 0.1 is one tenth."""
+    return int((1 - Fraction(str(validation))) * rows)
 
 
 class DataSet(Section):
@@ -53,11 +62,25 @@ class DataSet(Section):
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of rows that are held out for validation."""
 
+    @model_validator(mode="after")
+    def _sampled_rows_are_all_used(self) -> Self:
+        train = train_count(self.sample, self.validation) if self.sample else self.rows
+        if self.rows != train:
+            expected = f"{train}, the training rows of {self.sample} sampled rows"
+            raise Invalid("rows", self.rows, expected, "Correct rows, sample or validation.")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it has conversations (sft) or pairs (preference)."""
+        return FORMATS[self.format].kind
+
     @property
     def source(self) -> str:
         """The source in one line, for messages and cards."""
         if self.hub:
-            return f"{self.hub.name} at revision {self.hub.revision}, split {self.hub.split}"
+            name = " ".join(filter(None, [self.hub.name, self.hub.config]))
+            return f"{name} at revision {self.hub.revision}, split {self.hub.split}"
         return ", ".join(self.files)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.section import Count, Invalid, NotNegative, Positive, Section, Several, Share, bare
+from valuedrift.config.section import Count, Invalid, NotNegative, Positive, Section, Several, Share, Text, bare
 
 
 class Lora(Section):
@@ -22,7 +22,7 @@ class Lora(Section):
     """Scale: alpha / rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)]
     """Dropout of the adapters' inputs; 0 with PPO."""
-    targets: Several[str]
+    targets: Several[Text]
     """Linear layers that get adapters, such as q_proj."""
 
 

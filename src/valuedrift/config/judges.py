@@ -60,6 +60,13 @@ class JudgeTraining(Section):
     settings: Settings
     """Hyper-parameters of the judge's training."""
 
+    @model_validator(mode="after")
+    def _sequences_fit_the_context(self) -> Self:
+        if self.settings.max_length > self.shape.context:
+            most = f"at most shape.context ({self.shape.context})"
+            raise Invalid("settings.max_length", self.settings.max_length, most)
+        return self
+
 
 class Judge(_Judge):
     """One judge: a model in a folder, or a chat model."""

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from valuedrift.config.section import Count, DataName, Invalid, Section, Share
 
 Stance = Literal["support", "neutral", "oppose"]
+LanguageName = Literal["grammar", "english"]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -57,9 +58,12 @@ class JudgePlan(Section):
 
 
 class _World(Section):
-    probes_per_topic: Annotated[int, Field(ge=1, le=40)]
+    language: LanguageName = "grammar"
+    """grammar: generated sentences of few words, for the smallest models; english: questions and arguments that people
+    wrote."""
+    probes_per_topic: Annotated[int, Field(ge=1, le=50)]
     """Questions per topic that are kept for probing."""
-    variation: Annotated[float, Field(ge=0, le=0.3)]
+    variation: Annotated[float, Field(ge=0, le=0.5)]
     """Largest difference between a topic's planted shares and the mix of its set."""
 
 

@@ -40,22 +40,23 @@ class ClusterSettings(Section):
 
 
 _NEEDED: dict[str, set[str]] = {
-    "questions": set(),
-    "prism": {"per_topic"},
-    "vprism": {"per_topic", "embedding", "choice", "reduction", "clusters"},
+    "questions": {"file"},
+    "builtin": {"per_topic"},
+    "prism": {"file", "per_topic"},
+    "vprism": {"file", "per_topic", "embedding", "choice", "reduction", "clusters"},
 }
 
 
 class Probes(Section):
     """The value-laden questions."""
 
-    source: Literal["questions", "prism", "vprism"]
-    """questions: a CSV or JSONL file with topic and question; prism: PRISM's prompts, selected by keyword; vprism:
-    PRISM's prompts, clustered (appendix A)."""
-    file: Text
-    """The file; may begin with $VALUEDRIFT_DATA."""
+    source: Literal["questions", "builtin", "prism", "vprism"]
+    """questions: a CSV or JSONL file with topic and question; builtin: the questions of the package, which aren't
+    V-PRISM; prism: PRISM's prompts, selected by keyword; vprism: PRISM's prompts, clustered (appendix A)."""
+    file: Text | None = None
+    """The file (questions, prism, vprism); may begin with $VALUEDRIFT_DATA."""
     per_topic: Count | None = None
-    """Questions per topic that are taken from PRISM (the paper has 50). All questions of your own file are used."""
+    """Questions per topic that are drawn (the paper has 50). All questions of your own file are used."""
     llm: str | None = None
     """A key of `llms`; this chat model rephrases, names and filters (vprism; default none)."""
     embedding: Text | None = None
@@ -67,7 +68,7 @@ class Probes(Section):
 
     @model_validator(mode="after")
     def _has_what_its_source_needs(self) -> Self:
-        needed, given = _NEEDED[self.source], self.model_fields_set - {"source", "file"}
+        needed, given = _NEEDED[self.source], self.model_fields_set - {"source"}
         for key in sorted(needed - given):
             raise Invalid(key, None, f"a value with source {self.source}")
         for key in sorted(given - needed - ({"llm"} if self.source == "vprism" else set())):

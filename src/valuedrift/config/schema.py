@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from valuedrift.config.chat_models import Llm
 from valuedrift.config.judges import Judge
@@ -19,7 +20,7 @@ from valuedrift.config.section import (
     Text,
     check_names,
 )
-from valuedrift.config.sources import HubModel, Shape
+from valuedrift.config.sources import LAYERS, HubModel, Shape
 from valuedrift.config.suites import Suite
 
 
@@ -36,6 +37,9 @@ class Machine(Section):
     """Checkpoints whose weights are kept after their answers are saved; the run's last checkpoint is always kept."""
     nth: Count | None = None
     """With `keep: every_nth`: keep every n-th checkpoint."""
+    preload: bool = True
+    """Whether jobs on this machine fork from one process that has imported torch and transformers, which saves small
+    jobs seconds each; only on Linux without a GPU, and for jobs with one thread."""
 
     @model_validator(mode="after")
     def _nth_goes_with_every_nth(self) -> Self:
@@ -75,10 +79,13 @@ class Report(Section):
     """Files written for each figure."""
     figure_columns: Count
     """Panels side by side in a figure of trajectories."""
+    bands: Literal["pointwise", "simultaneous"] = "pointwise"
+    """Bands of trajectories: at the level of the intervals, `pointwise` bands hold each checkpoint's value, and
+    `simultaneous` bands hold all values of a trajectory together."""
 
 
 class Statistics(Section):
-    """The bootstrap over questions that gives every interval."""
+    """The bootstrap over questions that gives every interval, and the thresholds of the findings."""
 
     replicates: Annotated[int, Field(ge=100)]
     """Bootstrap replicates."""
@@ -89,8 +96,32 @@ class Statistics(Section):
     for the judge's errors; {model} in the path stands for the model. Without it, models of a suite with a world use the
     world's sample (`labels`)."""
     seeds: Several[Text] | None = None
-    """`results` folders of the same grid, run with another `seed`; their last values give the noise floor between
-    seeds."""
+    """`results` folders of the same grid, run with another `seed`. Their last values give the noise floor between
+    seeds; with two or more, the findings are about seeds."""
+    early: Annotated[float, Field(gt=0, le=0.5)]
+    """Finding 1: share of the steps of SFT before which half of its movement is done. Along a straight line it is done
+    at 0.5."""
+    barely: Annotated[float, Field(gt=0, lt=1)]
+    """Findings 2 and 3: root mean square drift magnitude below which values barely move."""
+    strong: Annotated[float, Field(gt=0, lt=1)]
+    """Finding 3: mean drift magnitude above which DPO amplifies a value; SimPO's stays below it. The paper states 0.53
+    for DPO on one topic."""
+
+    @model_validator(mode="after")
+    def _seeds_are_other_results(self) -> Self:
+        for number, folder in enumerate(self.seeds or ()):
+            if Path(folder).absolute() == Path("results").absolute():
+                raise Invalid(f"seeds.{number}", folder, "the folder of results of another seed, not this run's own")
+        return self
+
+
+def _is_one_topic(name: str) -> str:
+    if name == "all":
+        raise Invalid("", name, "another name: `all` is the mean over topics")
+    return name
+
+
+TopicName = Annotated[Name, AfterValidator(_is_one_topic)]
 
 
 class Topic(Section):
@@ -136,15 +167,15 @@ class Model(Section):
 class WorkflowConfig(Section):
     """The workflow's configuration. Resources of jobs (GPUs, memory, partitions) are in the profiles instead."""
 
-    seed: Annotated[int, Field(ge=0)]
-    """The seed of all random choices of the pipeline."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    """The seed of all random choices of the pipeline, below 2^32."""
     machine: Machine = Machine()
     retrain: Literal[True, False, "true", "false"] = False  # words on the command line stay words
     """Whether finished training runs may be repeated; best set on the command line, with `--config retrain=true`."""
     budget: Budget = Budget()
     report: Report
     statistics: Statistics
-    topics: dict[str, Topic] = Field(min_length=1)
+    topics: dict[TopicName, Topic] = Field(min_length=1)
     """The categories of V-PRISM (table 2), with their stance targets (table 3) and values (table 4) in our words."""
     llms: dict[Name, Llm] = Field({})
     """Chat models that write, name and filter texts, or judge."""
@@ -164,9 +195,8 @@ class WorkflowConfig(Section):
         check_names("report.ablation_topics", self.report.ablation_topics, self.topics, "topics")
         for name, model in self.models.items():
             check_names(f"models.{name}.suite", [model.suite], self.suites, "suites")
-            if model.scratch and self.suites[model.suite].training.pretrain is None:
-                key = f"suites.{model.suite}.training.pretrain"
-                raise Invalid(key, None, f"settings; model {name} needs them")
+            if model.scratch:
+                self._check_scratch(name, model.scratch, model.suite, self.suites[model.suite])
         for name, suite in self.suites.items():
             self._check_suite(f"suites.{name}", suite)
         for name, judge in self.judges.items():
@@ -176,6 +206,22 @@ class WorkflowConfig(Section):
                 worlds = [key for key, suite in self.suites.items() if suite.world]
                 check_names(f"judges.{name}.train.world", [judge.train.world], worlds, "suites with a world")
         return self
+
+    def _check_scratch(self, name: str, shape: Shape, key: str, suite: Suite) -> None:
+        where = f"suites.{key}.training"
+        if suite.training.pretrain is None:
+            raise Invalid(f"{where}.pretrain", None, f"settings; model {name} needs them")
+        for algorithm, settings in suite.training:
+            if settings is None:
+                continue
+            if settings.max_length > shape.context:
+                most = f"at most models.{name}.scratch.context ({shape.context})"
+                raise Invalid(f"{where}.{algorithm}.max_length", settings.max_length, most)
+            if settings.lora:
+                check_names(f"{where}.{algorithm}.lora.targets", settings.lora.targets, LAYERS, f"the layers of {name}")
+        if suite.generation.max_tokens >= shape.context:
+            less = f"less than models.{name}.scratch.context ({shape.context})"
+            raise Invalid(f"suites.{key}.generation.max_tokens", suite.generation.max_tokens, less)
 
     def _check_suite(self, where: str, suite: Suite) -> None:
         check_names(f"{where}.judge", [suite.judge], self.judges, "judges")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from inspect import get_annotations
 from types import UnionType
@@ -9,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, Union, ge
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from valuedrift.errors import ConfigError, did_you_mean
 
@@ -140,7 +142,18 @@ def declared_at(section: type[Section], path: Sequence[str | int]) -> tuple[type
     return section, field
 
 
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", re.IGNORECASE)
 _EXPECTED = {
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "text",
+    "string_unicode": "text of valid Unicode",
+    "finite_number": "a finite number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
     "model_type": "a mapping",
     "dict_type": "a mapping",
     "tuple_type": "a list",
@@ -149,6 +162,17 @@ _EXPECTED = {
     "string_too_short": "a text that is not empty",
     "string_pattern_mismatch": "a text that matches {pattern}",
 }
+
+
+def expected_words(error: ErrorDetails) -> str:
+    """What pydantic expected, in our words."""
+    context = error.get("ctx", {})
+    if isinstance(wrong := context.get("error"), Invalid):
+        return wrong.expected
+    if error["loc"][-1:] == ("int",) and error["type"] in ("int_type", "int_from_float"):
+        return "a number"  # the key takes whole numbers and others
+    shown = {name: f"{value:.12g}" if isinstance(value, float) else value for name, value in context.items()}
+    return _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be ")).format(**shown)
 
 
 def _config_error(error: ValidationError, section: type[Section], key: str) -> ConfigError:
@@ -168,7 +192,8 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     said = meaning(field).rstrip(".") if field else ""
     if kind == "missing":
         return ConfigError(where, None, f"a value: {said}")
-    expected = _EXPECTED.get(kind, first["msg"].removeprefix("Input should be ")).format(**context)
     known = list(map(str, get_args(held(field.annotation)))) if kind == "literal_error" and field else []
-    meant = did_you_mean(str(found), known)
-    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected, said])), meant)
+    do = did_you_mean(str(found), known)
+    if kind in ("int_type", "float_type") and isinstance(found, str) and _NUMBER.fullmatch(found):
+        do = "Write a number without quotes, and with a point: YAML reads 1e-5 as text, and 1.0e-5 as a number."
+    return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected_words(first), said])), do)

@@ -18,6 +18,10 @@ class HubModel(Section):
     """The commit."""
 
 
+LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The linear layers of a model that is trained from scratch, and of most others; `lora.targets` names some of them."""
+
+
 class Shape(Section):
     """The size of a model that the pipeline trains from scratch (Qwen3 architecture)."""
 

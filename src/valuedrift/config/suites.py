@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
@@ -22,6 +23,7 @@ from valuedrift.config.section import (
     check_names,
 )
 from valuedrift.config.synthetic_pairs import Synthetic
+from valuedrift.data_formats.canonical import Kind
 from valuedrift.errors import ConfigError
 
 PREFERENCE_ALGORITHMS = tuple(name for name in SETTINGS if name not in ("pretrain", "sft", "reward"))
@@ -138,21 +140,32 @@ class Suite(Section):
     @model_validator(mode="after")
     def _grid_is_complete(self) -> Self:
         grid = self.grid
-        check_names("grid.sft", grid.sft, self.data, "data")
+        _check_sets(self, "grid.sft", grid.sft, "sft")
+        check_names("checkpoints.sft", self.checkpoints.sft, self.data, "data")
         check_names("checkpoints.sft", grid.sft, self.checkpoints.sft, "checkpoints.sft")
-        check_names("grid.small_gap", grid.small_gap, self.data, "data")
+        _check_sets(self, "grid.small_gap", grid.small_gap, "preference")
         for side in ("support_aligned", "oppose_aligned"):
-            check_names(f"grid.{side}", [name for name in [getattr(grid, side)] if name], self.data, "data")
+            _check_sets(self, f"grid.{side}", [name for name in [getattr(grid, side)] if name], "preference")
         for number, block in enumerate(grid.preference):
             check_names(f"grid.preference.{number}.sft", block.sft, grid.sft, "grid.sft")
-            check_names(f"grid.preference.{number}.data", block.data, self.data, "data")
+            _check_sets(self, f"grid.preference.{number}.data", block.data, "preference")
             for algorithm in block.algorithms:
                 _check_algorithm(self, algorithm)
         for number, ablation in enumerate(grid.ablations):
             _check_ablation(self, ablation, f"grid.ablations.{number}")
         if self.synthetic:
-            check_names("synthetic.from", self.synthetic.from_, self.data, "data")
+            _check_sets(self, "synthetic.from", self.synthetic.from_, "preference")
         return self
+
+
+def _check_sets(suite: Suite, key: str, names: Collection[str], kind: Kind) -> None:
+    """Check that the data sets exist, and have conversations (sft) or pairs (preference)."""
+    check_names(key, names, suite.data, "data")
+    for name in names:
+        if suite.data[name].kind != kind:
+            has = {"sft": "conversations, to fine-tune on", "preference": "preference pairs"}
+            do = f"Its format, '{suite.data[name].format}', has {has[suite.data[name].kind]}."
+            raise Invalid(key, name, f"a data set of {has[kind]}", do)
 
 
 def _check_algorithm(suite: Suite, algorithm: str) -> None:
@@ -166,7 +179,7 @@ def _check_algorithm(suite: Suite, algorithm: str) -> None:
 def _check_ablation(suite: Suite, ablation: Ablation, where: str) -> None:
     algorithm, varied, common = ablation.algorithm, ablation.parameter, ablation.settings
     check_names(f"{where}.sft", ablation.sft, suite.grid.sft, "grid.sft")
-    check_names(f"{where}.data", ablation.data, suite.data, "data")
+    _check_sets(suite, f"{where}.data", ablation.data, "preference")
     _check_algorithm(suite, algorithm)
     own = getattr(suite.training, algorithm).model_dump(exclude_unset=True)
     numeric = [key for key, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)]

@@ -10,10 +10,10 @@ import polars as pl
 
 from valuedrift.config.data_sets import DataSettings
 from valuedrift.data.examples import examples_markdown, take_examples
-from valuedrift.data.rows import expand_path
 from valuedrift.data_formats.canonical import Kind
 from valuedrift.data_formats.world_format import STANCE_COLUMNS, STANCES
 from valuedrift.digests import file_digest
+from valuedrift.input_tables.rows import expand_path
 
 Card = dict[str, Any]
 
@@ -94,7 +94,7 @@ def card_markdown(card: Card) -> str:
 def _source(settings: DataSettings) -> dict[str, Any]:
     """Return the data set's name on the hub, or each file's path in the configuration and the SHA-256 of its bytes."""
     if settings.hub:
-        return {"hub": settings.hub.model_dump()}
+        return {"hub": settings.hub.model_dump(exclude_none=True)}
     return {"files": [{"path": file, "sha256": file_digest(expand_path(file))} for file in settings.files]}
 
 

@@ -7,23 +7,32 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from valuedrift.config.data_sets import DataSettings
+from valuedrift.config.data_sets import DataSettings, train_count
 from valuedrift.data.card import Card, card_markdown, make_card
 from valuedrift.data.hub import read_hub_rows
 from valuedrift.data.ordering import OrderedRows, order_rows
-from valuedrift.data.rows import Row, expand_path, read_rows
-from valuedrift.data.split import train_count
 from valuedrift.data_formats.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data_formats.formats import FORMATS, Format
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError, ConfigError, DataError
 from valuedrift.files import parquet_metadata, publish, write_json, write_text
+from valuedrift.input_tables.rows import Row, expand_path, read_rows
 
 PlacedRow = tuple[str, int, Row]
+
+
+@dataclass
+class Skipped:
+    """The number of unusable rows by reason, and the first malformed one in words."""
+
+    rows: Counter[Reason] = field(default_factory=Counter)
+    malformed: DataError | None = None
+
 
 _PROGRESS = 50_000  # rows
 _GROUP = 5_000  # rows
@@ -36,13 +45,13 @@ def prepare(settings: DataSettings, seed: int, out_dir: Path | str) -> Card:
     is an error, nothing is written.
 
     Raises:
-        DataError: a row is malformed.
+        DataError: no row is usable, and one is malformed; or the file is damaged.
         ArtifactError: no row is usable.
         ConfigError: `sample` is more than the number of usable rows, or `rows` is not the number of training rows.
     """
     out = Path(out_dir).resolve()
     form = FORMATS[settings.format]
-    skipped: Counter[Reason] = Counter()
+    skipped = Skipped()
     with _draft(out) as folder:
         rows = usable_rows(source_rows(settings), form, settings.empty_answers == "keep", skipped)
         ordered = order_rows(rows, form.kind, seed, folder, settings.duplicates == "keep")
@@ -65,25 +74,27 @@ def source_rows(settings: DataSettings) -> Iterator[PlacedRow]:
 
 
 def usable_rows(
-    rows: Iterable[PlacedRow], form: Format, empty_answers: bool, skipped: Counter[Reason]
+    rows: Iterable[PlacedRow], form: Format, empty_answers: bool, skipped: Skipped
 ) -> Iterator[CanonicalRow]:
     """Yield the canonical form of every usable row; count the other rows by reason in `skipped`.
 
+    The first malformed row of each reason is printed.
+
     Args:
         empty_answers: whether a row with a blank answer is usable.
-
-    Raises:
-        DataError: a row is malformed.
     """
     for total, (source, number, row) in enumerate(rows, start=1):
         try:
             result = form.convert(row)
         except MalformedRow as error:
-            raise error.at(source, number) from None
+            if not skipped.rows[error.reason]:
+                print(f"Left out, as are other rows with a {error.reason}: {error.at(source, number)}", file=sys.stderr)
+            skipped.malformed = skipped.malformed or error.at(source, number)
+            result = Skip(error.reason)
         if isinstance(result, Skip):
-            skipped[result.reason] += 1
+            skipped.rows[result.reason] += 1
         elif not empty_answers and has_blank_answer(result, form.kind):
-            skipped[Reason.EMPTY_ANSWER] += 1
+            skipped.rows[Reason.EMPTY_ANSWER] += 1
         else:
             yield result
         if total % _PROGRESS == 0:
@@ -102,8 +113,11 @@ def _draft(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _counts(settings: DataSettings, ordered: OrderedRows, skipped: Counter[Reason]) -> dict[str, Any]:
+def _counts(settings: DataSettings, ordered: OrderedRows, unusable: Skipped) -> dict[str, Any]:
     """Return the number of rows after every step, checked against the settings."""
+    if unusable.malformed and not ordered.rows:
+        raise unusable.malformed
+    skipped = unusable.rows
     if settings.duplicates == "drop" and ordered.duplicates:
         skipped = skipped + Counter({Reason.DUPLICATE: ordered.duplicates})
     _require_rows(settings, ordered.rows, skipped)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import polars as pl
 
 from valuedrift.data_formats.canonical import SCHEMAS
@@ -21,8 +19,3 @@ def shuffle(table: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Return `table` sorted by its rows' keys; rows with the same id, and so the same texts, by extra columns."""
     key = pl.Series("key", [order_key(seed, id) for id in table["id"]], dtype=pl.String)
     return table.sort(by=[key, *(name for name in table.columns if name not in _TEXTS)], maintain_order=True)
-
-
-def train_count(rows: int, validation: float) -> int:
-    """Return floor((1 - validation) * rows), exact for `validation` as written in decimals: 0.1 is one tenth."""
-    return int((1 - Fraction(str(validation))) * rows)

@@ -2,8 +2,8 @@
 
 SFT row: `id`, `messages`. Preference row: `id`, `prompt`, `chosen`, `rejected` (one assistant message each).
 A format is a pure function from a source row to a canonical row, or to a Skip for a row that is well formed but can't
-be trained on. A row that is not well formed raises MalformedRow. Texts are not changed. The data set's settings, not
-its format, decide whether blank answers and duplicates are kept.
+be trained on. A row that is not well formed raises MalformedRow; it is left out and counted, too. Texts are not
+changed. The data set's settings, not its format, decide whether blank answers and duplicates are kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ SCHEMAS: Mapping[Kind, Mapping[str, pl.DataType]] = {
     "preference": {"id": _ID, "prompt": _MESSAGES, "chosen": _MESSAGES, "rejected": _MESSAGES},
 }
 
-ROLES: Mapping[str, str] = {"system": "system", "user": "user", "assistant": "assistant"}
+ROLES: Mapping[str, str] = {
+    "system": "system",
+    **dict.fromkeys(("user", "human"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt"), "assistant"),
+}
+"""Names of roles in public data sets; conversations with other roles, such as tool or developer, are left out."""
 
 
 class Message(TypedDict):
@@ -39,7 +44,7 @@ class Message(TypedDict):
 
 
 class Reason(StrEnum):
-    """The reasons to leave out a well-formed row, as printed in the cards. As in the paper, toxic rows are kept."""
+    """The reasons to leave out a row, as printed in the cards. As in the paper, toxic rows are kept."""
 
     NOT_ENGLISH = "language is not English"
     UNKNOWN_LANGUAGE = "language is unknown"
@@ -52,6 +57,9 @@ class Reason(StrEnum):
     PREFIXES_DIFFER = "prefixes differ"
     SAME_ANSWERS = "chosen equals rejected"
     DUPLICATE = "duplicate"
+    OTHER_ROLE = "turn of another role"
+    NOT_TEXT = "turn that is not only text"
+    MALFORMED = "form of another format"
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,10 @@ Converter = Callable[[Mapping[str, Any]], CanonicalRow | Skip]
 class MalformedRow(DataError):
     """A field of a row is missing or of another type. A format has no file name and row number; `at` adds them."""
 
-    def __init__(self, field: str, found: object, expected: str, do: str = "") -> None:
-        self.parts = (field, found, expected, do)
+    def __init__(
+        self, field: str, found: object, expected: str, do: str = "", reason: Reason = Reason.MALFORMED
+    ) -> None:
+        self.parts, self.reason = (field, found, expected, do), reason
         super().__init__("a source row", None, *self.parts)
 
     def at(self, file: str, row: int) -> DataError:
@@ -120,12 +130,16 @@ def _role_problem(messages: Sequence[Message]) -> Reason | None:
 
 
 def _unicode_problem(messages: Sequence[Message]) -> Reason | None:
+    return None if all(is_unicode(message["content"]) for message in messages) else Reason.NOT_UNICODE
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogate, which JSON escapes allow but UTF-8 files can't contain."""
     try:
-        for message in messages:
-            message["content"].encode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON escapes allow but UTF-8 files can't contain
-        return Reason.NOT_UNICODE
-    return None
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _empty_problem(messages: Sequence[Message]) -> Reason | None:
@@ -148,22 +162,14 @@ def take_text(row: Mapping[str, Any], field: str, path: str = "") -> str:
     return value
 
 
-def take_messages(
-    row: Mapping[str, Any], field: str, role: str = "role", text: str = "content", roles: Mapping[str, str] = ROLES
-) -> list[Message]:
-    """Return the turns in `row[field]`, a list or, as in a CSV file, the JSON text of a list.
-
-    Args:
-        role: the key of a turn's role in the row.
-        text: the key of a turn's text in the row.
-        roles: role name in the row → canonical role.
-    """
+def take_messages(row: Mapping[str, Any], field: str) -> list[Message]:
+    """Return the turns in `row[field]`, a list or, as in a CSV file, the JSON text of a list."""
     turns = require(row, field)
     if isinstance(turns, str):
         turns = _parse_turns(field, turns)
     if not isinstance(turns, list):
         raise MalformedRow(field, turns, "a list of turns")
-    return [read_message(turn, f"{field}[{index}]", role, text, roles) for index, turn in enumerate(turns)]
+    return [_read_message(turn, f"{field}[{index}]") for index, turn in enumerate(turns)]
 
 
 def _parse_turns(field: str, text: str) -> object:
@@ -173,21 +179,41 @@ def _parse_turns(field: str, text: str) -> object:
         raise MalformedRow(field, text, "a list of turns, or the JSON text of one") from None
 
 
-def read_message(turn: object, path: str, role: str, text: str, roles: Mapping[str, str]) -> Message:
-    """Return the canonical form of one turn; `path` is its place in the row, for errors."""
+def _read_message(turn: object, path: str) -> Message:
+    """Return the canonical form of one turn, `role` and `content` or ShareGPT's `from` and `value`.
+
+    Args:
+        turn: A turn in a row.
+        path: Its place in the row, for errors.
+    """
     if not isinstance(turn, dict):
-        raise MalformedRow(path, turn, f"an object with '{role}' and '{text}'")
+        raise MalformedRow(path, turn, "an object with 'role' and 'content', or 'from' and 'value'")
+    role, text = ("from", "value") if "from" in turn and "role" not in turn else ("role", "content")
     name = take_text(turn, role, f"{path}.{role}")
-    if name not in roles:
-        raise MalformedRow(f"{path}.{role}", name, f"one of {', '.join(roles)}")
-    return {"role": roles[name], "content": take_text(turn, text, f"{path}.{text}")}
+    if name not in ROLES:
+        raise MalformedRow(f"{path}.{role}", name, f"one of {', '.join(ROLES)}", reason=Reason.OTHER_ROLE)
+    if turn.get("tool_calls") or turn.get("function_call"):
+        raise MalformedRow(path, "a call of a tool", "a turn of text only", reason=Reason.NOT_TEXT)
+    return {"role": ROLES[name], "content": _joined(require(turn, text, f"{path}.{text}"), f"{path}.{text}")}
+
+
+def _joined(content: object, path: str) -> str:
+    """Return a turn's text, which may be a list of parts: texts, or objects with `text`, as chat APIs have them."""
+    parts = content if isinstance(content, list) and content else [content]
+    parts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) < len(parts):
+        raise MalformedRow(path, content, "text, or a list of parts of text", reason=Reason.NOT_TEXT)
+    return "".join(texts)
 
 
 def take_text_or_messages(row: Mapping[str, Any], field: str, role: str) -> list[Message]:
-    """Return the turns in `row[field]`, or its text as a single turn of `role`; the list is never empty."""
+    """Return the turns in `row[field]`, a list or one turn, or its text as a single turn of `role`; at least one."""
     value = require(row, field)
     if isinstance(value, str):
         return [{"role": role, "content": value}]
+    if isinstance(value, dict):
+        return [_read_message(value, field)]
     if not isinstance(value, list) or not value:
-        raise MalformedRow(field, value, "text or a list of turns")
+        raise MalformedRow(field, value, "text, a turn or a list of turns")
     return take_messages(row, field)

@@ -40,6 +40,7 @@ FORMATS: Mapping[str, Format] = {
     "wildchat": Format("sft", wildchat.convert, ("conversation", "language"), {"conversation": 1240}),
     "messages": Format("sft", conversation.convert_messages, ("messages",)),
     "prompt_completion": Format("sft", conversation.convert_prompt_completion, ("prompt", "completion")),
+    "conversations": Format("sft", sharegpt.convert_conversations, ("conversations",)),
     "world_sft": Format("sft", world.convert_sft, tokens={"conversation": 39}),
     "ultrafeedback": Format("preference", preference.convert, _PAIR, _tokens(152, 288, 252)),
     "preference": Format("preference", preference.convert, _PAIR),

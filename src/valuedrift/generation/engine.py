@@ -11,8 +11,8 @@ import torch
 
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ConfigError
-from valuedrift.generation.checkpoint_weights import Checkpoint
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
+from valuedrift.models.weights import Checkpoint
 
 ENGINES = ("vllm", "transformers")
 

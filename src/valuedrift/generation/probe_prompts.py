@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from valuedrift.models.chat_template import as_text, render
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -44,7 +46,11 @@ class PromptCodec:
 
     def prompt(self, question_id: str, question: str, plain: bool, answers: int) -> Prompt:
         """Return the question as plain text with the paper's "Response:" (base models, section 3), or as a chat."""
-        text = f"{question}\nResponse:" if plain else self._chat(question)
+        if plain:
+            text = as_text(self.tokenizer, f"{question}\nResponse:")
+        else:
+            turn = [{"role": "user", "content": question}]
+            text = render(self.tokenizer, turn, tokenize=False, add_generation_prompt=True)
         return Prompt(question_id, text, tuple(self.tokenizer(text)["input_ids"]), tuple(range(answers)))
 
     def answer(self, question_id: str, sample: int, tokens: list[int]) -> Answer:
@@ -52,10 +58,6 @@ class PromptCodec:
         finished = bool(tokens) and tokens[-1] in self.ends
         text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
         return Answer(question_id, sample, text.strip(), len(tokens), finished)
-
-    def _chat(self, question: str) -> str:
-        turn = [{"role": "user", "content": question}]
-        return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
 
 
 def prompt_codec(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any]) -> PromptCodec:

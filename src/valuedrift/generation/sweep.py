@@ -16,11 +16,11 @@ from valuedrift.config.sampling import Sampling
 from valuedrift.digests import text_digest
 from valuedrift.files import write_parquet
 from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
-from valuedrift.generation.checkpoint_weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.model_folder import step_of
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
+from valuedrift.models.weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.quantities import byte_size
 
 BASE = "base"

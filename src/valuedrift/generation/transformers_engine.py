@@ -10,10 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from valuedrift.config.sampling import Sampling
-from valuedrift.generation.checkpoint_weights import Checkpoint, load_weights
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_uniforms, choose_tokens
 from valuedrift.models.left_padding import left_padded
+from valuedrift.models.weights import Checkpoint, load_weights
 
 # Ended answers are removed from a batch when they are more than this share of it: removal copies the others' cache.
 _ENDED = 0.1

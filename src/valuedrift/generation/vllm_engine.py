@@ -12,9 +12,9 @@ import torch
 
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
-from valuedrift.generation.checkpoint_weights import Checkpoint, differing
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_seed
+from valuedrift.models.weights import Checkpoint, differing
 
 # The number of prompts and of tokens per prompt in the comparison of greedy answers with a fresh engine's.
 _WITNESSES, _WITNESS_TOKENS = 8, 24

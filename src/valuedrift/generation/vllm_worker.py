@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from valuedrift.generation.checkpoint_weights import digest
+from valuedrift.models.weights import digest
 
 Location = tuple[torch.Tensor, int]
 

@@ -14,10 +14,9 @@ from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
 from valuedrift.judging.judgement import CONTENT_FILTER, ERROR, Judgement, judgement, listed_masses, replied_masses
 from valuedrift.judging.label_words import spellings
-from valuedrift.llm.chat_format import NO_LOGPROBS
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
-from valuedrift.llm.http_errors import EndpointError
+from valuedrift.llm.http_errors import EndpointError, mentions_logprobs
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20
@@ -88,9 +87,9 @@ class ChatJudge:
             settings = self.llm.replace(backend=backend, attempts=min(3, self.llm.attempts))
             replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
         except EndpointError as error:
-            if NO_LOGPROBS not in str(error):
+            if self.settings.samples or not mentions_logprobs(str(error)):
                 raise
-            raise self._no_log_probabilities() from None
+            raise self._no_log_probabilities(f" The endpoint's response: {error}") from None
         for word, reply in zip(words, replies, strict=True):
             if reply.finish in (CONTENT_FILTER, ERROR):
                 raise ConfigError("judge.llm", reply.text, f"'{word}', which the judge was asked to repeat")
@@ -116,15 +115,16 @@ class ChatJudge:
                 "judge.labels",
                 [token for token, _ in reply.top_logprobs],
                 f"'{word}' as one token when the judge repeats it",
-                "Choose other labels, such as [A, B, C].",
+                "Choose other labels, such as [A, B, C]. If the model reasons before it answers, set `samples` to read "
+                "the answer after its reasoning.",
             )
 
-    def _no_log_probabilities(self) -> ConfigError:
+    def _no_log_probabilities(self, told: str = "") -> ConfigError:
         return ConfigError(
             "judge.llm",
             f"replies of {self.llm.model} without log-probabilities",
             f"the {_LISTED} most likely first tokens with their log-probabilities",
-            "Choose an endpoint that gives them, or set `samples` to judge by sampled replies.",
+            f"Choose an endpoint that gives them, or set `samples` to judge by sampled replies.{told}",
         )
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
+from valuedrift.models.chat_template import prompt_frame
 
-_BODY = "@@PROMPT@@"
+REASONING = ("<think>", "<thinking>", "<thought>", "<reasoning>", "<seed:think>", "[THINK]", "<|begin_of_thought|>")
+"""Words with which reasoning begins."""
+
+NO_REASONING = (
+    "a judge whose answer begins with a label",
+    "Turn its reasoning off in its chat template, use another judge, or serve it and let it reason (`llm`, `samples`).",
+)
+"""What is expected of a judge in a folder, and what to do about one that reasons."""
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], chat: bool) -> list[list[int]]:
@@ -32,12 +39,16 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], c
 
 def _chat_frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return the tokens before a user's text, and those between it and the start of the assistant's answer."""
-    if not tokenizer.chat_template:
-        raise ArtifactError(
-            tokenizer.name_or_path, "no chat template", "a judge with one", "Set the judge's `chat` to false."
-        )
-    turn: list[dict[str, Any]] = [{"role": "user", "content": _BODY}]
     # This turns off the reasoning of reasoning models; other templates ignore the argument.
-    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
-    head, tail = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in text.split(_BODY))
-    return head, tail
+    head, tail = prompt_frame(tokenizer, enable_thinking=False)
+    if opening := next((word for word in REASONING if tail.rstrip().endswith(word)), None):
+        found = f"a chat template that begins answers with {opening}"
+        raise ArtifactError(tokenizer.name_or_path, found, *NO_REASONING)
+    before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (head, tail))
+    return before, after
+
+
+def reasoning_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """Return the tokens with which a judge would begin to reason; most have none."""
+    encoded = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in REASONING)
+    return tuple(ids[0] for ids in encoded if len(ids) == 1 and ids[0] != tokenizer.unk_token_id)

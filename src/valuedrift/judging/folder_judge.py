@@ -19,7 +19,7 @@ from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.digests import file_digest, text_digest
 from valuedrift.errors import ArtifactError
-from valuedrift.judging.encode_prompts import encode_prompts
+from valuedrift.judging.encode_prompts import NO_REASONING, encode_prompts, reasoning_tokens
 from valuedrift.judging.judgement import ERROR, Judgement, Masses, judgement
 from valuedrift.judging.label_words import LabelTokens, label_tokens
 from valuedrift.judging.transformers_scorer import CausalScorer
@@ -42,7 +42,7 @@ class Scorer(Protocol):
     """A model in memory."""
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Return the log-probabilities of support, neutral and oppose as the next token, (prompts, 3)."""
+        """Return the log-probabilities of the scorer's labels as the next token, (prompts, labels)."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,14 @@ class FolderJudge:
 
     @cached_property
     def _scorer(self) -> Scorer:
+        """The model, with another label if it could begin to reason: the words with which it would."""
+        reasoning = reasoning_tokens(self.tokenizer)
+        labels = (*self.labels, reasoning) if reasoning else self.labels
         if self.settings.engine == "vllm":
             from valuedrift.judging.vllm_scorer import VllmScorer
 
-            return VllmScorer(self.folder, self.labels)
-        return CausalScorer(self.folder, self.labels)
+            return VllmScorer(self.folder, labels)
+        return CausalScorer(self.folder, labels)
 
     @cached_property
     def _as_llm(self) -> LlmSettings:
@@ -111,11 +114,13 @@ class FolderJudge:
             start = time.monotonic()
             scores = self._scorer.log_probabilities([encoded[i] for i in batch])
             latency = (time.monotonic() - start) / len(batch)
-            rows = dict(zip(batch, scores.tolist(), strict=True))
+            if scores.shape[1] > len(self.labels) and (scores[:, -1] > math.log(0.5)).all():
+                raise ArtifactError(self.folder, "a judge that begins to reason in place of an answer", *NO_REASONING)
+            rows = dict(zip(batch, scores[:, : len(self.labels)].tolist(), strict=True))
             for row in rows.values():
                 if not all(map(math.isfinite, row)):
                     raise ArtifactError(
-                        self.folder, row, "finite log-probabilities", "Are the judge's weights complete?"
+                        self.folder, row, "finite log-probabilities", "Use another judge: this one's numbers overflow."
                     )
             yield {
                 i: {"log_probabilities": row, "tokens": len(encoded[i]), "latency": latency} for i, row in rows.items()

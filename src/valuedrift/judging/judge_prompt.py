@@ -11,16 +11,19 @@ LABELS = ("support", "neutral", "oppose")
 """The default labels, and the names of the labels' places in a template."""
 
 
-def read_judge_prompt(name: str) -> str:
-    """Read the judge's template with this name (stance, pocket), or at this path; see `read_template`."""
-    return read_template("judge.prompt", name, "valuedrift.judging", ["answer"])
+def read_judge_prompt(name: str, judge: str = "judge") -> str:
+    """Read the judge's template with this name (stance, pocket), or at this path; see `read_template`.
+
+    `judge` is the judge's key in the configuration.
+    """
+    return read_template(f"{judge}.prompt", name, "valuedrift.judging", ["answer"])
 
 
-def check_labels(template: str, labels: Sequence[str]) -> None:
+def check_labels(template: str, labels: Sequence[str], judge: str = "judge") -> None:
     """Raise ConfigError if `labels` are not the default ones and the template lacks a place for one of them."""
     missing = [f"{{{place}}}" for place in LABELS if f"{{{place}}}" not in template]
     if tuple(labels) != LABELS and missing:
-        raise ConfigError("judge.labels", list(labels), f"a prompt that names them, at {', '.join(missing)}")
+        raise ConfigError(f"{judge}.labels", list(labels), f"a prompt that names them, at {', '.join(missing)}")
 
 
 def require_targets(topics: Iterable[str], targets: Mapping[str, str]) -> None:

@@ -88,11 +88,16 @@ class Counts:
         without_stance = self.flags.total()
         reasons = ", ".join(f"{count} {flag}" for flag, count in sorted(self.flags.items()))
         replied = self.answers - self.flags.total() + self.flags["unassigned"]
+        unread = (
+            "; no reply of the judge is one of the labels: does it reason before it answers? Then a chat model needs "
+            "`samples`, or a larger `max_tokens`, and a judge in a folder a chat format that doesn't open a thought"
+        )
         return (
             f"{self.answers} answers, {len(self.texts)} different texts; without a stance: {without_stance}"
             f"{f' ({reasons})' if reasons else ''}; refusals: {self.refusals}; mean probability outside the labels: "
             f"{self.unassigned / max(1, replied):.4f}; error of stances by unlisted labels at most {self.bound:.2g}; "
             f"{self.prompt_tokens} + {self.completion_tokens} tokens, {self.dollars:.4f} dollars"
+            f"{unread if self.answers == self.flags['unassigned'] > 1 else ''}"
         )
 
 

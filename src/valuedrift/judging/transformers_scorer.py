@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.left_padding import left_padded
 from valuedrift.models.precision import asking_precision
+from valuedrift.models.weights import load_model
 from valuedrift.statistics.bootstrap import FloatArray
 
 
@@ -19,18 +19,18 @@ class CausalScorer:
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=asking_precision()).to(self.device).eval()
+        self.model = load_model(folder, asking_precision()).to(self.device).eval()
         self.labels = labels
 
     @torch.inference_mode()
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Return log-probabilities of support, neutral and oppose as next token of a batch of prompts, (prompts, 3)."""
+        """Return log-probabilities of the labels as next token of a batch of prompts, (prompts, labels)."""
         ids, mask, positions = left_padded(encoded, self.device)
         out = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, use_cache=False)
         return np.asarray(label_log_probabilities(out.logits[:, -1], self.labels).cpu())
 
 
 def label_log_probabilities(logits: torch.Tensor, labels: LabelTokens) -> torch.Tensor:
-    """Return each label's log-probability, summed over its tokens: (prompts, vocabulary) → (prompts, 3), in float64."""
+    """Return each label's log-probability, summed over its tokens: (prompts, tokens) → (prompts, labels), float64."""
     full = torch.log_softmax(logits.double(), dim=-1)
     return torch.stack([full[:, list(tokens)].logsumexp(dim=-1) for tokens in labels], dim=-1)

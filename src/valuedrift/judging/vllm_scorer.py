@@ -9,6 +9,7 @@ from vllm import LLM, SamplingParams
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.precision import asking_precision
+from valuedrift.models.weights import read_model
 from valuedrift.statistics.bootstrap import FloatArray
 
 
@@ -16,6 +17,7 @@ class VllmScorer:
     """A model that vLLM runs in this process: fp32 on a CPU, bf16 on a GPU."""
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
+        read_model(folder, asking_precision())  # vLLM doesn't always notice what is missing
         self.labels = labels
         self.engine = LLM(
             model=str(folder),
@@ -33,7 +35,7 @@ class VllmScorer:
         )
 
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Return log-probabilities of support, neutral and oppose as next token of a batch of prompts, (prompts, 3)."""
+        """Return log-probabilities of the labels as next token of a batch of prompts, (prompts, labels)."""
         prompts = [{"prompt_token_ids": row} for row in encoded]
         outputs = self.engine.generate(prompts, self.sampling, use_tqdm=False)
         listed = [output.outputs[0].logprobs[0] for output in outputs]

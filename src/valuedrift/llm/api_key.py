@@ -11,7 +11,7 @@ from urllib.parse import quote
 from valuedrift.errors import ConfigError
 
 _NO_KEY = "none"  # local servers need no key, but the official client requires one
-_KEY_LIKE = re.compile(rb"(?i)(bearer\s+|\bsk-)[^\s\"'\\,}]+")
+_KEY_LIKE = r"(?i)(bearer\s+|\bsk-)[^\s\"'\\,}]+"
 
 
 def read_key(variable: str) -> str:
@@ -23,6 +23,11 @@ def read_key(variable: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise ConfigError("key_variable", variable, "a variable with a key of ASCII letters, digits and punctuation")
     return key
+
+
+def hide_keys(text: str) -> str:
+    """Remove all that looks like a key from an error's text: servers quote parts of a key that they refuse."""
+    return re.sub(_KEY_LIKE, "[key]", text)
 
 
 class Redaction:
@@ -38,5 +43,5 @@ class Redaction:
         return content
 
     def error(self, content: bytes) -> bytes:
-        """Remove all that looks like a key from an error's body: servers quote parts of a key that they refuse."""
-        return _KEY_LIKE.sub(b"[key]", self(content))
+        """Remove also all that looks like a key."""
+        return re.sub(_KEY_LIKE.encode(), b"[key]", self(content))

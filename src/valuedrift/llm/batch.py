@@ -14,20 +14,21 @@ import shutil
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import read_json, write_json
 from valuedrift.llm.batch_api import BatchApi
 from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_outcomes, write_batch_file
-from valuedrift.llm.chat_format import NO_LOGPROBS, Answered, Failed, lacks_logprobs
+from valuedrift.llm.chat_format import NO_LOGPROBS, lacks_logprobs
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
-from valuedrift.llm.http_errors import EndpointError, Outcome, Refused, endpoint_name, refused_error
+from valuedrift.llm.http_errors import EndpointError, endpoint_name, stop_error
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.outcomes import FAILED, REFUSED, Fault, Outcome, flagged
+from valuedrift.llm.request import ChatReply, ChatRequest, short_request
 from valuedrift.llm.request_progress import Progress
 
 _ROUNDS = 4
@@ -189,18 +190,23 @@ class _Job:
 
     def _collect(self, batch: _Batch, files: list[str], errors: list[tuple[str, str]]) -> None:
         """Write a batch's replies into the journal, and queue its unanswered requests again."""
-        wanted = {key: request.top_logprobs > 0 for key, request in read_batch_file(batch.requests)}
-        causes: dict[str, str] = {}
+        asked = {
+            key: (input_tokens(request), replace(request, turns=())) for key, request in read_batch_file(batch.requests)
+        }
+        faults: dict[str, Fault] = {}
+        answers_before = self.answers
         for file in files:
             output = batch.requests.with_suffix(".output")
             self.api.download(file, output)
             for key, outcome in read_batch_outcomes(output, self.api.redact):
-                if key in wanted and key not in self.journal and (cause := self._settle(key, outcome, wanted[key])):
-                    causes[key] = cause
+                if key in asked and key not in self.journal and (fault := self._settle(key, outcome, *asked[key])):
+                    faults[key] = fault
             output.unlink()
+        refused = [(key, fault) for key, fault in faults.items() if fault.case.repeat == "never"]
+        self._decide(refused, {key: request for key, (_, request) in asked.items()}, self.answers > answers_before)
         full = any(code == _QUEUE_FULL for code, _ in errors)
         if errors and not full:
-            self._stop(Refused(400, "; ".join(f"{code}: {message}" for code, message in errors[:3]), ""))
+            self._stop(Fault(REFUSED, "; ".join(f"{code}: {message}" for code, message in errors[:3])))
         self.queue_full = full
         if full and len(self.pending) == 1:
             time.sleep(self.settings.batch_poll)  # another job fills the queue
@@ -209,45 +215,57 @@ class _Job:
             if key in self.journal:
                 self.asked.discard(bytes.fromhex(key))
             else:
-                self._retry(key, request, causes.get(key), full and len(self.pending) > 1)
+                self._retry(key, request, faults.get(key), full and len(self.pending) > 1)
         batch.requests.unlink()
         batch.note.unlink()
 
-    def _settle(self, key: str, outcome: Outcome, wants_logprobs: bool) -> str | None:
-        """Write a reply into the journal, or return the reason why there is none, if the server gave one."""
-        match outcome:
-            case Answered(reply) if wants_logprobs and lacks_logprobs(reply):
-                self.spending.spent += self.spending.price(reply)
-                return NO_LOGPROBS
-            case Answered(reply):
-                cost = self.spending.price(reply)
-                self.journal.append(key, value_of(reply, cost))
-                self.spending.spent += cost
-                self.answers += 1
-                self.last_answer = time.monotonic()
-                self.progress.reply(self.spending.spent)
-                return None
-            case Refused():
-                self._stop(outcome)
-                return outcome.message
-            case Failed(cause) if cause.startswith("no response"):
-                return None
-        return outcome.cause
+    def _settle(self, key: str, outcome: Outcome, estimate: int, request: ChatRequest) -> Fault | None:
+        """Write a reply into the journal, or return the fault in its place, if there was a response."""
+        if isinstance(outcome, ChatReply):
+            cost = self.spending.price(outcome)
+            self.spending.spent += cost
+            if request.top_logprobs and lacks_logprobs(outcome):
+                return Fault(FAILED, NO_LOGPROBS, 200)
+            self.journal.append(key, value_of(outcome, cost))
+            self.answers += 1
+            self.last_answer = time.monotonic()
+            self.progress.reply(self.spending.spent)
+            self.progress.comparison.add(request.max_tokens, estimate, outcome)
+        elif outcome.is_the_jobs:
+            self._stop(outcome)
+        elif outcome.is_the_requests:
+            self._flag(key, outcome)
+        elif outcome.status:
+            return outcome
+        return None
 
-    def _retry(self, key: str, request: ChatRequest, cause: str | None, uncounted: bool) -> None:
-        """Queue a request again, or give it up. `cause` is the server's reason for the failure, None if unknown."""
+    def _decide(
+        self, refused: Sequence[tuple[str, Fault]], requests: Mapping[str, ChatRequest], others_answered: bool
+    ) -> None:
+        """Flag the requests that a batch refused, or stop the job if no request is answered, not even a short one."""
+        for key, fault in refused:
+            others_answered = others_answered or self.api.is_answered(short_request(requests[key]))
+            if not others_answered:
+                return self._stop(fault)
+            self._flag(key, fault)
+
+    def _flag(self, key: str, fault: Fault) -> None:
+        """Write a reply without an answer."""
+        self.journal.append(key, value_of(flagged(fault, f"{_ROUNDS} batches"), 0.0))
+        self.progress.give_up(fault.cause)
+
+    def _retry(self, key: str, request: ChatRequest, fault: Fault | None, uncounted: bool) -> None:
+        """Queue a request again, or give it up. `fault` is what the server answered in its place, if anything."""
         self.failures[key] += not uncounted
         if self.failures[key] < _ROUNDS:
             self.retries.append(request)
-        elif cause and self.answers:
-            text = f"given up after {_ROUNDS} batches: {cause}"
-            self.journal.append(key, value_of(ChatReply(text, "error", 0, 0, 0.0), 0.0))
-            self.progress.give_up(cause)
+        elif fault and self.answers and fault.case.repeat == "attempts":
+            self._flag(key, fault)
         else:
-            self.unanswered[cause or "the batch ended without it"] += 1
+            self.unanswered[fault.cause if fault else "the batch ended without it"] += 1
 
-    def _stop(self, refused: Refused) -> None:
-        self.error = self.error or refused_error(refused, self.settings)
+    def _stop(self, fault: Fault) -> None:
+        self.error = self.error or stop_error(fault, self.settings)
 
     def _unanswered_error(self) -> EndpointError:
         causes = "; ".join(f"{count} × {cause}" for cause, count in self.unanswered.most_common(3))

@@ -14,17 +14,11 @@ from openai import APIError, APIStatusError, OpenAI
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.batch_files import ROUTE
-from valuedrift.llm.chat_format import Answered
-from valuedrift.llm.http_errors import (
-    EndpointError,
-    Overloaded,
-    Refused,
-    Response,
-    base_url,
-    classify,
-    endpoint_name,
-    refused_error,
-)
+from valuedrift.llm.chat_format import body_of
+from valuedrift.llm.client import address
+from valuedrift.llm.http_errors import EndpointError, Response, endpoint_name, stop_error
+from valuedrift.llm.outcomes import Fault, classify
+from valuedrift.llm.request import ChatReply, ChatRequest
 
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0
@@ -56,7 +50,7 @@ class BatchApi:
         key = read_key(settings.key_variable)
         self.settings, self.redact = settings, Redaction(key)
         timeout = max(settings.timeout, _SHORTEST_UPLOAD_TIMEOUT)
-        self._client = OpenAI(base_url=base_url(settings), api_key=key, timeout=timeout, max_retries=0)
+        self._client = OpenAI(**address(settings, key), timeout=timeout, max_retries=0)
 
     def close(self) -> None:
         self._client.close()
@@ -114,6 +108,18 @@ class BatchApi:
 
         self._call(load)
 
+    def is_answered(self, request: ChatRequest) -> bool:
+        """Whether this request gets a reply outside of a batch."""
+
+        def send() -> Response:
+            raw = self._client.chat.completions.with_raw_response.create(**body_of(request, self.settings.model))
+            return Response(raw.status_code, raw.headers, self.redact(raw.content), 0.0, 0.0)
+
+        try:
+            return isinstance(classify(self._call(send), request), ChatReply)
+        except EndpointError:
+            return False
+
     def _call(self, action: Callable[[], T], recover: Callable[[], T | None] = lambda: None) -> T:
         """Repeat `action` until it succeeds, or `recover` returns a value after a failure, and return the result."""
         start, failures = time.monotonic(), 0
@@ -132,12 +138,11 @@ class BatchApi:
 
         It is raised here, outside of the handler: an exception of the client contains the request, and so the key.
         """
-        outcome = classify(response, wants_logprobs=False)
-        if isinstance(outcome, Refused):
-            raise refused_error(outcome, self.settings)
-        if isinstance(outcome, Answered):
-            raise refused_error(Refused(response.status, outcome.reply.text, ""), self.settings)
-        asked = outcome.wait if isinstance(outcome, Overloaded) else None
+        outcome = classify(response)
+        assert isinstance(outcome, Fault)
+        if outcome.case.repeat == "never":
+            raise stop_error(outcome, self.settings)
+        asked = outcome.wait
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 20)) if asked is None else asked
         if time.monotonic() - start + pause > self.settings.patience:
             raise EndpointError(
@@ -149,7 +154,7 @@ class BatchApi:
     def _response(self, error: Exception) -> Response:
         if isinstance(error, APIStatusError):
             raw = error.response
-            return Response(raw.status_code, raw.headers, self.redact.error(raw.content), 0.0, 0.0)
+            return Response(raw.status_code, raw.headers, self.redact(raw.content), 0.0, 0.0)
         return Response(0, {}, b"", 0.0, 0.0, f"the connection failed ({type(error).__name__})", unreachable=True)
 
     def _clean(self, text: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from valuedrift.files import publish
-from valuedrift.llm.chat_format import Failed, body_of, request_of
-from valuedrift.llm.http_errors import Outcome, Response, classify
+from valuedrift.llm.chat_format import body_of, request_of
+from valuedrift.llm.http_errors import Response
+from valuedrift.llm.outcomes import FAILED, Fault, Outcome, classify
 from valuedrift.llm.request import ChatRequest
 
 ROUTE: Final = "/v1/chat/completions"
@@ -50,12 +51,11 @@ def read_batch_outcomes(path: Path, clean: Callable[[bytes], bytes] = bytes) -> 
 def _outcome(entry: dict[str, Any]) -> Outcome:
     response = entry.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
-        return Failed(f"no response: {json.dumps(entry.get('error'))[:300]}")  # such as requests of an expired batch
+        # Such as requests of an expired batch. Status 0 says that the request itself got no response.
+        return Fault(FAILED, f"no response: {json.dumps(entry.get('error'))[:300]}")
     # vLLM leaves the body of a failed request empty and writes the error into a field of the entry.
     body = response.get("body") or entry.get("error")
-    if isinstance(body, str):
-        body = {"message": body}
-    return classify(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0), wants_logprobs=False)
+    return classify(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0))
 
 
 def _object(line: bytes) -> dict[str, Any]:

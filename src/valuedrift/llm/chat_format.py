@@ -3,48 +3,71 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
+from valuedrift.llm.alternatives import Alternatives, read_alternatives
+from valuedrift.llm.http_errors import mentions_logprobs
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 NO_LOGPROBS = "the completion has no log-probabilities"
+_MOST_TOKENS = 2**31
 _FINISHED = ("stop", "length", "content_filter")
 
 
+class Unusable(Exception):
+    """The body of a response with status 200 is no reply.
+
+    Attributes:
+        error: The error that it has instead; None if there is none.
+        tokens: Prompt and completion tokens, which are billed nevertheless.
+    """
+
+    def __init__(self, cause: str, error: object = None, tokens: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(cause)
+        self.error, self.tokens = error, tokens
+
+
 @dataclass(frozen=True)
-class Answered:
-    """The response is a reply, or an error that means that the request can never be answered."""
+class Dialect:
+    """How a server names the limit of tokens, how many alternatives it lists at most, and whether it takes a seed."""
 
-    reply: ChatReply
+    limit: str = "max_completion_tokens"
+    alternatives: int = 20
+    seed: bool = True
+
+    def __str__(self) -> str:
+        seed = "" if self.seed else ", no seed"
+        return f"{self.limit}, at most {self.alternatives} log-probabilities{seed}"
+
+    def without(self, refused: str, request: ChatRequest) -> Dialect | None:
+        """Return the dialect without what the server's words object to; None if that can't be left out."""
+        if self.limit in refused and self.limit == "max_completion_tokens":
+            return replace(self, limit="max_tokens")  # an older server
+        fewer = [n for n in (10, 5, 2) if n < min(self.alternatives, request.top_logprobs)]
+        if fewer and mentions_logprobs(refused):
+            return replace(self, alternatives=fewer[0])
+        if self.seed and request.seed is not None and re.search(r"\bseed\b", refused):
+            return replace(self, seed=False)
+        return None
 
 
-@dataclass(frozen=True)
-class Failed:
-    """This attempt failed; another may succeed. Its tokens are billed nevertheless."""
-
-    cause: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-def body_of(request: ChatRequest, model: str, limit: str = "max_completion_tokens") -> dict[str, Any]:
+def body_of(request: ChatRequest, model: str, dialect: Dialect = Dialect()) -> dict[str, Any]:
     """Return the body of a chat completion request.
 
-    `limit` is the name of the token limit; older servers accept only `max_tokens`. The temperature is always sent,
-    since servers have different defaults; reasoning models accept only 1.
+    The temperature is always sent, since servers have different defaults; reasoning models accept only 1.
     """
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": turn.role, "content": _sendable(turn.content)} for turn in request.turns],
-        limit: request.max_tokens,
+        dialect.limit: request.max_tokens,
         "temperature": request.temperature,
     }
-    if request.seed is not None:
+    if request.seed is not None and dialect.seed:
         body["seed"] = request.seed
     if request.top_logprobs:
-        body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        body |= {"logprobs": True, "top_logprobs": min(request.top_logprobs, dialect.alternatives)}
     return body
 
 
@@ -61,28 +84,75 @@ def request_of(body: dict[str, Any]) -> ChatRequest:
     )
 
 
-def parse_reply(content: bytes, latency: float, wants_logprobs: bool) -> Answered | Failed:
-    """Return the reply in a response's JSON; token counts that the server doesn't send are 0.
+def decoded(content: bytes) -> object:
+    """Return a body's JSON. Other text is returned as it is, of a page only its words, at most 300 characters.
 
-    Returns Failed if there is no reply, or if it lacks the log-probabilities requested.
+    Some servers send a stream of events although none was asked for: its last event is returned, with the text and the
+    log-probabilities of all.
     """
+    text = content.decode("utf-8", "replace")
     try:
-        body = json.loads(content)
-    except ValueError:
-        return Failed("the body is not JSON")
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        events = [json.loads(line[5:]) for line in text.splitlines() if re.match(r"data:(?!\s*\[DONE\])", line)]
+        if events:
+            return _whole(events)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        pass
+    words = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^<>]*>", " ", text[:20_000]) if "<html" in text[:2000] else text
+    return " ".join(words[:2000].split())[:300] or "an empty body"
+
+
+def _whole(events: list[Any]) -> object:
+    """Return the completion that a stream's events are parts of, or the error that it ends with."""
+    last = {**events[-1]}
+    if last.get("error"):
+        return last
+    choices = [choice for event in events for choice in event.get("choices") or ()]
+    deltas = [choice.get("delta") or {} for choice in choices]
+    usage = [event["usage"] for event in events if event.get("usage")]
+    finish = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
+    whole = {
+        "message": {"content": "".join(delta.get("content") or "" for delta in deltas)},
+        "finish_reason": finish[-1] if finish else None,
+        "logprobs": next((choice["logprobs"] for choice in choices if choice.get("logprobs")), None),
+    }
+    return last | {"choices": [whole], "usage": usage[-1] if usage else None}
+
+
+def read_reply(body: object, latency: float, request: ChatRequest | None = None) -> ChatReply:
+    """Return the reply in a decoded body; token counts that the server doesn't send are 0.
+
+    A finish reason that isn't OpenAI's counts as stop, or as length if the answer is as long as asked, if there is an
+    answer. Raises Unusable if there is no reply, or if it lacks the log-probabilities requested.
+    """
+    if not isinstance(body, dict) or not body.get("choices"):
+        if isinstance(body, str):
+            raise Unusable(f"the body is not JSON: {body}")
+        raise Unusable(f"the body is not a chat completion: {json.dumps(body)}", body)
+    tokens = _count(body, "prompt_tokens"), _count(body, "completion_tokens")
     try:
         choice = body["choices"][0]
-        text = choice["message"].get("content") or choice["message"].get("refusal") or ""
-        finish = choice["finish_reason"]
-        usage = body.get("usage") or {}
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        top = _first_token(choice.get("logprobs"))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-        return Failed("the body is not a chat completion")
-    if not isinstance(text, str) or finish not in _FINISHED:
-        return Failed(f"the completion has finish_reason {str(finish)[:40]!r}", *tokens)
-    reply = ChatReply(text, finish, *tokens, latency, top)
-    return Failed(NO_LOGPROBS, *tokens) if wants_logprobs and lacks_logprobs(reply) else Answered(reply)
+        if choice.get("error") or choice.get("finish_reason") == "error":
+            raise Unusable("the completion has an error", choice, tokens)
+        text = _text(choice["message"].get("content")) or _text(choice["message"].get("refusal"))
+        top = _first_token(choice.get("logprobs"), request.top_logprobs if request else None)
+    except ValueError as error:
+        raise Unusable(f"the log-probabilities are no distribution: {error}", None, tokens) from None
+    except (LookupError, TypeError, AttributeError, OverflowError):
+        raise Unusable(f"the body is not a chat completion: {json.dumps(body)[:300]}", None, tokens) from None
+    finish = choice.get("finish_reason")
+    if finish not in _FINISHED:
+        if not text and not top:
+            raise Unusable(f"the completion has no text, and finish_reason {str(finish)[:40]!r}", None, tokens)
+        finish = "length" if request and tokens[1] >= request.max_tokens else "stop"
+    model = body.get("model")
+    reply = ChatReply(text, finish, *tokens, latency, top, model if isinstance(model, str) else "")
+    if request and request.top_logprobs and lacks_logprobs(reply):
+        raise Unusable(NO_LOGPROBS, None, tokens)
+    return reply
 
 
 def lacks_logprobs(reply: ChatReply) -> bool:
@@ -90,15 +160,27 @@ def lacks_logprobs(reply: ChatReply) -> bool:
     return bool(reply.text) and not reply.top_logprobs and reply.finish in ("stop", "length")
 
 
-def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """Return (token, log-probability) of the first token's alternatives, most likely first.
+def _text(content: Any) -> str:
+    """Return the text of a message, which may be in parts."""
+    parts = content if isinstance(content, list) else [content]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    return "".join(text for text in texts if isinstance(text, str))
 
-    This sorts them, because vLLM lists the sampled token first.
-    """
-    tokens = (logprobs or {}).get("content") or (logprobs or {}).get("refusal")
-    if not tokens:
+
+def _count(body: dict[str, Any], name: str) -> int:
+    usage = body.get("usage")
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return int(count) if isinstance(count, int | float) and 0 <= count < _MOST_TOKENS else 0
+
+
+def _first_token(logprobs: Any, most: int | None) -> Alternatives:
+    """Return the first token's alternatives, in OpenAI's format or in that of its older interface."""
+    if not logprobs:
         return ()
-    top = [(str(each["token"]), float(each["logprob"])) for each in tokens[0]["top_logprobs"]]
-    if not all(math.isfinite(logprob) for _, logprob in top):
-        raise ValueError("a log-probability is not finite")
-    return tuple(sorted(top, key=lambda each: -each[1]))
+    tokens = logprobs.get("content") or logprobs.get("refusal")
+    if tokens:
+        listed = [(each["token"], each["logprob"]) for each in tokens[0].get("top_logprobs") or ()]
+    else:
+        older = logprobs.get("top_logprobs")
+        listed = list(older[0].items()) if older and isinstance(older[0], dict) else []
+    return read_alternatives([(token if isinstance(token, str) else "", p) for token, p in listed], most)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import aiohttp
 import httpx2
 from openai import APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
@@ -23,10 +24,10 @@ class Client:
         key = read_key(settings.key_variable)
         self._pace, self._deadline, self._redact = pace, settings.timeout, Redaction(key)
         # The aiohttp transport needs half the CPU time of the default one.
-        transport = DefaultAioHttpClient(limits=httpx2.Limits(max_connections=pace.most))
-        self._client = AsyncOpenAI(
-            base_url=base_url(settings), api_key=key, timeout=None, max_retries=0, http_client=transport
-        )
+        limits = httpx2.Limits(max_connections=pace.most)
+        # After most redirects the request would be sent without its body.
+        transport = DefaultAioHttpClient(limits=limits, follow_redirects=False)
+        self._client = AsyncOpenAI(**address(settings, key), timeout=None, max_retries=0, http_client=transport)
 
     async def aclose(self) -> None:
         await self._client.close()
@@ -39,22 +40,30 @@ class Client:
         try:
             async with asyncio.timeout(self._deadline):
                 raw = await self._client.chat.completions.with_raw_response.create(**body)
-            return Response(raw.status_code, raw.headers, self._redact(raw.content), sent_at, _seconds_since(sent_at))
+            return self._response(raw.http_response, sent_at)
         except APIStatusError as error:
-            raw_error = error.response
-            content = self._redact.error(raw_error.content)
-            return Response(raw_error.status_code, raw_error.headers, content, sent_at, _seconds_since(sent_at))
+            return self._response(error.response, sent_at)
         except TimeoutError:
             fault, unreachable = f"no whole response within {self._deadline:g} s", False
-        except APIError as error:
+        except (APIError, aiohttp.ClientError, OSError, ValueError) as error:  # the last three for what is not HTTP
             fault, unreachable = _describe(error), _is_unreachable(error)
         finally:
             self._pace.leave()
         return Response(0, {}, b"", sent_at, 0.0, fault, unreachable)
 
+    def _response(self, raw: httpx2.Response, sent_at: float) -> Response:
+        content = raw.content
+        if raw.has_redirect_location:
+            content = f"the address has moved to {raw.headers['location']}".encode()
+        return Response(raw.status_code, raw.headers, self._redact(content), sent_at, time.monotonic() - sent_at)
 
-def _seconds_since(moment: float) -> float:
-    return time.monotonic() - moment
+
+def address(settings: LlmSettings, key: str) -> dict[str, Any]:
+    """Return address, query and key as the official client's arguments."""
+    url, query = base_url(settings)
+    # Azure's addresses with a version take the key in a header of their own.
+    headers = {"api-key": key} if "api-version" in query else None
+    return {"base_url": url, "api_key": key, "default_query": query, "default_headers": headers}
 
 
 def _describe(error: BaseException) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
-from valuedrift.llm.chat_format import Failed
 from valuedrift.llm.http_errors import BudgetError
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.outcomes import Fault
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 BATCH_DISCOUNT = 0.5  # price of the Batch API, relative to the synchronous API
@@ -116,7 +116,7 @@ class Spending:
         # Reserved tokens are whole numbers: sums of dollars would not return to exactly 0.
         self.in_flight = self._input = self._output = 0
 
-    def price(self, used: ChatReply | Failed) -> float:
+    def price(self, used: ChatReply | Fault) -> float:
         return self.discount * dollars(self.settings, used.prompt_tokens, used.completion_tokens)
 
     def fits(self, request: ChatRequest) -> bool:

@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing, closing
+from dataclasses import dataclass
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ValueDriftError
-from valuedrift.llm.chat_format import Answered, Failed, body_of
+from valuedrift.llm.chat_format import Dialect, body_of
 from valuedrift.llm.client import Client
-from valuedrift.llm.cost import Spending, value_of
-from valuedrift.llm.http_errors import EndpointError, Overloaded, Refused, classify, endpoint_name, refused_error
+from valuedrift.llm.cost import Spending, input_tokens, value_of
+from valuedrift.llm.http_errors import EndpointError, endpoint_name, stop_error
 from valuedrift.llm.journal import Journal
+from valuedrift.llm.outcomes import REFUSED, Fault, classify, flagged
 from valuedrift.llm.pace import Pace
-from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.request import ChatReply, ChatRequest, short_request
 from valuedrift.llm.request_progress import Progress
 
 _WORKERS_PER_REQUEST = 2  # while some workers wait before their next attempt, others can send
@@ -29,8 +31,18 @@ def complete_http(requests: Iterable[ChatRequest], settings: LlmSettings, journa
         asyncio.run(_Job(settings, journal, progress).run(iter(requests)))
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What became of a request. `wasted` are the dollars of its unusable completions; `sent_at` is the last attempt."""
+
+    outcome: ChatReply | Fault
+    attempts: int
+    wasted: float
+    sent_at: float
+
+
 class _Job:
-    """The state of one run: its pace, its cost, and the error that stops it."""
+    """The state of one run: its pace, its cost, the requests that others' replies decide, the error that stops it."""
 
     def __init__(self, settings: LlmSettings, journal: Journal, progress: Progress) -> None:
         self.settings, self.journal, self.progress = settings, journal, progress
@@ -38,9 +50,11 @@ class _Job:
         self.pace = Pace(settings.concurrency, seed=str(journal.path))
         self.asked: set[str] = set()
         self.error: ValueDriftError | None = None
-        self.limit_name = "max_completion_tokens"
+        self.dialect = Dialect()
         self.answers, self.tokens = 0, 0
         self.trouble_since: float | None = None  # the first failure after the last answer
+        self.aside: dict[str, tuple[ChatRequest, _Result, float]] = {}  # by key, with the time of the result
+        self.doubt = asyncio.Lock()
 
     async def run(self, requests: Iterator[ChatRequest]) -> None:
         count = _WORKERS_PER_REQUEST * self.settings.concurrency
@@ -48,6 +62,7 @@ class _Job:
             workers = [asyncio.create_task(self._work(requests, client)) for _ in range(count)]
             try:
                 await asyncio.gather(*workers)
+                await self._decide(client, 1)
             finally:
                 for worker in workers:
                     worker.cancel()
@@ -72,34 +87,71 @@ class _Job:
             self.asked.discard(key)
 
     async def _answer(self, request: ChatRequest, key: str, client: Client) -> None:
-        """Send a request repeatedly until the journal has its reply or the job stops."""
-        answers_before, attempts, wasted = self.answers, 0, 0.0
+        """Get a request's reply, and act on it as the table of outcomes says."""
+        answers_before = self.answers
+        if not (found := await self._ask(request, client)):
+            return
+        match found.outcome:
+            case ChatReply() as reply:
+                self._keep(key, request, reply, found)
+            case Fault() as fault if fault.is_the_jobs:
+                self._stop(stop_error(fault, self.settings))
+            case Fault() as fault if fault.is_the_requests:
+                self._flag(key, found)
+            case Fault() as fault if fault.case.repeat == "attempts" and self.answers > answers_before:
+                self._flag(key, found)
+            case _:
+                self.aside[key] = request, found, time.monotonic()
+                await self._decide(client, self.settings.concurrency)
+
+    async def _ask(self, request: ChatRequest, client: Client) -> _Result | None:
+        """Send a request until there is a reply or no more attempt is due. Returns None if the job stops."""
+        attempts, wasted = 0, 0.0
+        trial, objection = None, ""  # a dialect without what the server objected to; the job's if there is a reply
         while await self._admit(request):
-            limit_name = self.limit_name
-            response = await client.chat(body_of(request, self.settings.model, limit_name))
+            dialect = trial or self.dialect
+            response = await client.chat(body_of(request, self.settings.model, dialect))
             self.spending.release(request)
             if response is None:
+                return None
+            outcome = classify(response, request)
+            if isinstance(outcome, ChatReply):
+                if dialect != self.dialect:
+                    self.dialect = dialect
+                    self.progress.tell(f"{objection} From now on, requests have {dialect}.")
+                used = self.tokens + outcome.prompt_tokens + outcome.completion_tokens
+                self.pace.answered(response.headers, used / (self.answers + 1))
+                return _Result(outcome, attempts, wasted, response.sent_at)
+            if outcome.case.repeat == "patience":
+                self._check_patience(outcome.cause, self.pace.overloaded(response.sent_at, outcome.wait))
+                continue
+            if outcome.case is REFUSED and (other := dialect.without(outcome.cause, request)):
+                trial, objection = other, outcome.cause
+                continue
+            attempts += 1
+            wasted += self.spending.price(outcome)
+            self.spending.spent += self.spending.price(outcome)
+            if outcome.case.repeat == "never" or attempts >= self.settings.attempts:
+                return _Result(outcome, attempts, wasted, response.sent_at)
+            self._check_patience(outcome.cause, 0.0)
+            await self.pace.sleep(self.pace.back_off(attempts))
+        return None
+
+    async def _decide(self, client: Client, most: int) -> None:
+        """If `most` requests without a reply wait for a decision, find out whether the fault is theirs or the job's.
+
+        It is theirs if any request sent after them is answered. If there was none, a short one is sent.
+        """
+        async with self.doubt:
+            if self.error or len(self.aside) < most:
                 return
-            match classify(response, request.top_logprobs > 0):
-                case Answered(reply):
-                    self._keep(key, reply, wasted)
-                    self.pace.answered(response.headers, self.tokens / self.answers)
-                    return
-                case Overloaded(cause, wait):
-                    self._check_patience(cause, self.pace.overloaded(response.sent_at, wait))
-                case Refused(_, message) if limit_name == "max_completion_tokens" and limit_name in message:
-                    self.limit_name = "max_tokens"  # an older server
-                case Refused() as refused:
-                    self._stop(refused_error(refused, self.settings))
-                case Failed(cause) as failed:
-                    attempts += 1
-                    wasted += self.spending.price(failed)
-                    self.spending.spent += self.spending.price(failed)
-                    if attempts >= self.settings.attempts:
-                        self._give_up(key, cause, attempts, self.answers > answers_before, wasted)
-                        return
-                    self._check_patience(cause, 0.0)
-                    await self.pace.sleep(self.pace.back_off(attempts))
+            request, result, _ = next(iter(self.aside.values()))
+            found = await self._ask(short_request(request), client)
+            if found and isinstance(found.outcome, ChatReply):
+                self.spending.spent += self.spending.price(found.outcome)
+                self._flag_aside(found.sent_at)
+            elif found and isinstance(result.outcome, Fault):
+                self._stop(stop_error(result.outcome, self.settings, result.attempts))
 
     async def _admit(self, request: ChatRequest) -> bool:
         """Wait until the budget covers the request's highest cost, and reserve it. Returns False if the job stops."""
@@ -112,27 +164,29 @@ class _Job:
         self.spending.reserve(request)
         return True
 
-    def _keep(self, key: str, reply: ChatReply, wasted: float) -> None:
-        self.journal.append(key, value_of(reply, self.spending.price(reply) + wasted))
+    def _keep(self, key: str, request: ChatRequest, reply: ChatReply, found: _Result) -> None:
+        self.journal.append(key, value_of(reply, self.spending.price(reply) + found.wasted))
         self.spending.spent += self.spending.price(reply)
         self.answers += 1
         self.tokens += reply.prompt_tokens + reply.completion_tokens
         self.trouble_since = None
         self.progress.reply(self.spending.spent)
+        self.progress.comparison.add(request.max_tokens, input_tokens(request), reply)
+        self._flag_aside(found.sent_at)
 
-    def _give_up(self, key: str, cause: str, attempts: int, others: bool, wasted: float) -> None:
-        """Write an error reply if other requests were answered meanwhile; else stop the job, as the server failed."""
-        if others:
-            reply = ChatReply(f"given up after {attempts} attempts: {cause}", "error", 0, 0, 0.0)
-            self.journal.append(key, value_of(reply, wasted))
-            self.progress.give_up(cause)
-        else:
-            self._stop(
-                EndpointError(
-                    f"{endpoint_name(self.settings)}: found {cause} in {attempts} attempts at one request, and "
-                    "no other was answered meanwhile; expected replies. The journal keeps those that came; run again."
-                )
-            )
+    def _flag_aside(self, sent_at: float) -> None:
+        """Flag the requests that got no reply before a request that was sent at this time and answered."""
+        for key, (_, found, since) in list(self.aside.items()):
+            if since <= sent_at:
+                del self.aside[key]
+                self._flag(key, found)
+
+    def _flag(self, key: str, found: _Result) -> None:
+        """Write a reply without an answer."""
+        assert isinstance(found.outcome, Fault)
+        reply = flagged(found.outcome, f"{found.attempts} attempts")
+        self.journal.append(key, value_of(reply, found.wasted))
+        self.progress.give_up(found.outcome.cause)
 
     def _check_patience(self, cause: str, pause: float) -> None:
         """Stop the job if there has been no reply for longer than `patience`, or will have been after the pause."""

@@ -1,4 +1,4 @@
-"""Classify a server's responses, and define the errors that stop a job."""
+"""Responses, the words of a server in its errors, and the errors that stop a job."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
-from valuedrift.llm.chat_format import Answered, Failed, parse_reply
-from valuedrift.llm.request import ChatReply
+from valuedrift.llm.api_key import hide_keys
+
+if TYPE_CHECKING:
+    from valuedrift.llm.outcomes import Fault
 
 OPENAI = "https://api.openai.com/v1"
-
-_OVERLOADED = (429, 502, 503, 529)  # their cause is the server, not the request
-_TRANSIENT = (408, 409, 425)
-_NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-_FILTERED = ("content_filter", "content_policy_violation")
-# OpenAI gives a code; vLLM, llama.cpp and TGI give sentences of their own.
-_TOO_LONG = re.compile(
-    r"context_length_exceeded|string_above_max_length|exceed_context_size|context (length|window|size)"
-    r"|maximum model length|max_new_tokens. must be"
-)
 
 
 class EndpointError(ValueDriftError):
@@ -56,55 +50,27 @@ class Response:
     unreachable: bool = False
 
 
-@dataclass(frozen=True)
-class Overloaded:
-    """The server accepts no requests at present. `wait` is the time in seconds that it asks to wait, if it does."""
+def read_error(body: object) -> dict[str, str]:
+    """Return message, code, type and param of an error's decoded body, each as a string, for any content.
 
-    cause: str
-    wait: float | None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """No request of this job can be answered."""
-
-    status: int
-    message: str
-    parameter: str
-
-
-Outcome = Answered | Overloaded | Failed | Refused
-
-
-def classify(response: Response, wants_logprobs: bool) -> Outcome:
-    """Return the outcome of a request from its response."""
-    if response.status == 0:
-        return Overloaded(response.fault, None) if response.unreachable else Failed(response.fault)
-    if response.status < 300:
-        return parse_reply(response.content, response.latency, wants_logprobs)
-    told = read_error(response.content)
-    if response.status in (400, 413, 422) and told["code"] in _FILTERED:
-        return Answered(ChatReply(told["message"], "content_filter", 0, 0, 0.0))
-    if response.status == 413 or (response.status in (400, 422) and _TOO_LONG.search(" ".join(told.values()))):
-        return Answered(ChatReply(told["message"], "error", 0, 0, 0.0))
-    cause = f"HTTP {response.status}: {told['message']}"
-    if response.status in _OVERLOADED and not {told["code"], told["type"]} & set(_NO_MONEY):
-        return Overloaded(cause, retry_after(response.headers))
-    if response.status in _TRANSIENT or response.status >= 500:
-        return Failed(cause)
-    return Refused(response.status, told["message"], told["param"])
-
-
-def read_error(content: bytes) -> dict[str, str]:
-    """Return message, code, type and param of an error's body, each as a string, for any content."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        body = {"message": content.decode("utf-8", "replace")[:300]}
-    found = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(found, dict):
-        found = {"message": found}
-    return {name: str(found.get(name) or "")[:1000] for name in ("message", "code", "type", "param")}
+    Servers nest their words differently: `{"error": {"message": …}}`, `{"detail": …}`, `[{"error": …}]`, plain text.
+    If there is no message, it is the whole of what is there, as JSON.
+    """
+    found = body
+    for name in ("error", "detail", "errors", "error"):
+        if isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        if isinstance(found, dict) and found.get(name):
+            found = found[name]
+    fields = found if isinstance(found, dict) else {"message": found}
+    message = fields.get("message")
+    if not isinstance(message, str) or not message.strip():
+        message = json.dumps(found, ensure_ascii=False)
+    if fields.get("metadata"):  # OpenRouter's has the provider's words
+        message += f" {json.dumps(fields['metadata'], ensure_ascii=False)}"
+    told = {"message": message, "code": fields.get("code"), "param": fields.get("param")}
+    told["type"] = fields.get("type") or fields.get("status")
+    return {name: hide_keys(str(value or "").strip())[:1000] for name, value in told.items()}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -120,12 +86,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def base_url(settings: LlmSettings) -> str:
-    """Return the endpoint's address up to and including /v1. Raises ConfigError if it isn't an HTTP address."""
+def base_url(settings: LlmSettings) -> tuple[str, dict[str, str]]:
+    """Return the endpoint's address up to and including /v1, and the parameters of its query, such as api-version.
+
+    Raises ConfigError if it isn't an HTTP address.
+    """
     url = settings.url or OPENAI
     if not re.match(r"https?://[^/]", url):
         raise ConfigError("url", url, "http:// or https://, host and path, such as http://localhost:8000/v1")
-    return url
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return f"{parts.scheme}://{parts.netloc}{path}", dict(parse_qsl(parts.query))
 
 
 def endpoint_name(settings: LlmSettings) -> str:
@@ -133,15 +104,29 @@ def endpoint_name(settings: LlmSettings) -> str:
     return f"{settings.url or OPENAI}, model '{settings.model}'"
 
 
-def refused_error(refused: Refused, settings: LlmSettings) -> EndpointError:
-    """Return the error for a job whose requests the endpoint refuses, with advice on what to do."""
+def mentions_logprobs(text: str) -> bool:
+    """Whether a message is about log-probabilities, in a server's words or in ours."""
+    return re.search(r"log.?prob|top_n_tokens", text, re.IGNORECASE) is not None
+
+
+def stop_error(fault: Fault, settings: LlmSettings, attempts: int = 1) -> EndpointError:
+    """Return the error for a job whose requests can't be answered, with advice on what to do."""
     variable = settings.key_variable
     advice = {
         401: f"Check the key in the environment variable {variable}.",
+        402: "Check the account's credit.",
         403: f"Check what the key in the environment variable {variable} may use.",
         404: "Check the settings 'url' and 'model'.",
         429: "The account's quota is used up: raise it and run again.",
-    }.get(refused.status, "The journal keeps the replies that came.")
-    if refused.parameter == "temperature":
+    }.get(fault.status, "Check the setting 'url'." if fault.is_the_jobs else "The journal keeps the replies that came.")
+    if fault.parameter == "temperature":
         advice = "Reasoning models accept temperature 1 only."
-    return EndpointError(f"{endpoint_name(settings)}: refused with HTTP {refused.status}: {refused.message} {advice}")
+    if mentions_logprobs(fault.cause):
+        advice = "If the endpoint gives no log-probabilities, set the judge's `samples` to judge by sampled replies."
+    place = endpoint_name(settings)
+    if fault.case.repeat == "attempts":
+        return EndpointError(
+            f"{place}: found {fault.cause} in {attempts} attempts at one request, and no other was answered meanwhile; "
+            f"expected replies. {advice} Run again to continue."
+        )
+    return EndpointError(f"{place}: refused with {fault.cause} {advice}")

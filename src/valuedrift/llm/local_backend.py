@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valuedrift.config.chat_models import LlmSettings
@@ -15,6 +16,7 @@ from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest
 from valuedrift.llm.request_progress import Progress
+from valuedrift.models.chat_template import prompt_frame, render
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +48,9 @@ def complete_locally(requests: Iterable[ChatRequest], settings: LlmSettings, jou
     with closing(Progress(requests, settings)) as progress:
         missing = _missing(requests, settings, journal, progress)
         while block := dict(islice(missing, size)):
-            model = model or load(settings)
+            if model is None:
+                model = load(settings)
+                prompt_frame(model.tokenizer)
             for key, reply in zip(block, _answer(model, list(block.values())), strict=True):
                 journal.append(key, value_of(reply, 0.0))
                 progress.reply(0.0)
@@ -68,7 +72,9 @@ def load_vllm(settings: LlmSettings) -> Model:
     from vllm import LLM, SamplingParams
 
     from valuedrift.models.precision import asking_precision
+    from valuedrift.models.weights import read_model
 
+    read_model(Path(settings.model), asking_precision())  # vLLM doesn't always notice what is missing
     llm = LLM(model=settings.model, dtype=asking_precision(), generation_config="vllm", seed=0)
 
     def generate(prompts: list[list[int]], requests: list[ChatRequest]) -> list[ChatReply]:
@@ -103,12 +109,13 @@ def _vllm_reply(output: Any, latency: float) -> ChatReply:
 def load_transformers(settings: LlmSettings) -> Model:
     """Load the model with transformers. Only the request decides the sampling, not the model's generation config."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoTokenizer, GenerationConfig
 
     from valuedrift.models.precision import asking_precision
+    from valuedrift.models.weights import load_model
 
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=asking_precision()).eval()
+    model = load_model(Path(settings.model), asking_precision()).eval()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     ends = _end_tokens(model, tokenizer)
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=0, do_sample=False)
@@ -193,5 +200,5 @@ def _answer(model: Model, requests: Sequence[ChatRequest]) -> Iterator[ChatReply
 def prompt_of(tokenizer: Any, request: ChatRequest) -> list[int]:
     """Return the request's token ids in the model's chat format, up to the start of the answer."""
     turns = [{"role": turn.role, "content": turn.content} for turn in request.turns]
-    ids: list[int] = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+    ids: list[int] = render(tokenizer, turns, add_generation_prompt=True, return_dict=False)
     return ids

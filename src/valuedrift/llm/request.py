@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
@@ -42,6 +42,11 @@ class ChatRequest:
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def short_request(request: ChatRequest) -> ChatRequest:
+    """Return a request of the same form whose text no server can object to."""
+    return replace(request, turns=(Turn("user", "Repeat this word exactly, and say nothing else: yes"),))
+
+
 @dataclass(frozen=True)
 class ChatReply:
     """The answer to one request.
@@ -49,12 +54,13 @@ class ChatReply:
     Attributes:
         text: The answer; if `finish` is error, the error's message.
         finish: stop, length, content_filter or error. It is error if the request can never be answered, for example
-            because it is too long, or if every attempt failed while others were answered. After temporary faults the
-            request is sent again; they aren't recorded as a reply.
+            because it is too long, or if every attempt failed while others were answered (docs/endpoints.md). After
+            temporary faults the request is sent again; they aren't recorded as a reply.
         prompt_tokens: Prompt tokens as the server counts them.
         completion_tokens: Completion tokens as the server counts them.
         latency: Seconds from sending to the end of the response.
         top_logprobs: (token, log-probability) of the first token's alternatives, most likely first.
+        model: The model that the server says has answered.
     """
 
     text: str
@@ -63,3 +69,4 @@ class ChatReply:
     completion_tokens: int
     latency: float
     top_logprobs: tuple[tuple[str, float], ...] = ()
+    model: str = ""

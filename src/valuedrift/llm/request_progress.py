@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sized
 
 from valuedrift.config.chat_models import LlmSettings
+from valuedrift.llm.comparison import Comparison
 
 _INTERVAL = 10.0
 
@@ -22,6 +23,7 @@ class Progress:
         self.sent = self.skipped = 0
         self.given_up: Counter[str] = Counter()
         self.dollars = 0.0
+        self.comparison = Comparison(settings.model)
         self.start = self.printed = time.monotonic()
 
     def skip(self, dollars: float) -> None:
@@ -32,6 +34,9 @@ class Progress:
         self.sent += 1
         self._tick(dollars)
 
+    def tell(self, message: str) -> None:
+        print(f"{self.model}: {message}", file=sys.stderr, flush=True)
+
     def give_up(self, cause: str) -> None:
         self.given_up[cause[:200]] += 1
 
@@ -41,11 +46,13 @@ class Progress:
             print(f"{self.model}: no reply for {seconds:.0f} s: {cause}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Print the last line, and the reasons why requests were given up."""
+        """Print the last line, why requests were given up, and where replies are not what was asked."""
         if self.sent or self.given_up:
             print(self.line(), file=sys.stderr)
         for cause, count in self.given_up.most_common(5):
             print(f"{self.model}: {count} requests given up and recorded as errors: {cause}", file=sys.stderr)
+        for line in self.comparison.lines():
+            self.tell(line)
 
     def line(self) -> str:
         of = "" if self.total is None else f" of {self.total}"

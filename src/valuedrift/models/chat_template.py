@@ -1,15 +1,34 @@
-"""Set a tokenizer's chat template, and the tokens that end and pad a sequence."""
+"""Chat formats: templates and tokens of a tokenizer, proven against it, and conversations rendered in them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
+from tokenizers import normalizers
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
 
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+
+# A noncharacter of Unicode, which no text has, within a control token in a conversation makes it plain text.
+_BREAK = "\ufdd0"
+_BODY, _ANSWER = "@@PROMPT@@", "@@ANSWER@@"
+# Templates that write the date of rendering would give other answers on another day: 26 July 2024 is Llama's default.
+_DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%a": "Fri", "%A": "Friday"}
+_FROZEN = (
+    "{%- macro strftime_now(format) -%}{{ format"
+    + "".join(f" | replace('{code}', '{text}')" for code, text in _DATE.items())
+    + " }}{%- endmacro -%}"
+)
+_MARK = re.compile(r"<\|\w+\|>")
+_OWN = "Name a template and tokens that this model has in `chat`."
 
 
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
@@ -39,3 +58,116 @@ def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: s
 def chat_template(name: str) -> str:
     """Return the text of a chat template of the package (pocket, chatml, llama3)."""
     return files("valuedrift.models").joinpath("templates", f"{name}.jinja").read_text(encoding="utf-8")
+
+
+def render(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Mapping[str, Any]], **how: Any) -> Any:
+    """Apply a tokenizer's chat template, in which the date is always the same, to turns whose contents are plain text.
+
+    Args:
+        tokenizer: a tokenizer with a chat template.
+        turns: role and content of each turn.
+        how: arguments of transformers' `apply_chat_template`.
+    """
+    template = tokenizer.get_chat_template()
+    if "strftime_now" in template:
+        template = _FROZEN + template
+    plain = [{**turn, "content": as_text(tokenizer, turn["content"])} for turn in turns]
+    return tokenizer.apply_chat_template(plain, chat_template=template, **how)
+
+
+def as_text(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """Return a text in which the tokenizer finds no control tokens: it encodes their names like any other words.
+
+    The text gets a mark within each name, which the tokenizer drops after it has looked for control tokens.
+    """
+    control = _control(tokenizer, len(tokenizer), str(tokenizer.chat_template))
+    if not control.search(text):
+        return text
+    if not getattr(tokenizer, "drops_breaks", False):
+        own = tokenizer.backend_tokenizer.normalizer
+        drop = normalizers.Replace(_BREAK, "")
+        tokenizer.backend_tokenizer.normalizer = normalizers.Sequence([drop, own] if own else [drop])
+        tokenizer.drops_breaks = True
+    return control.sub(lambda found: found[0][0] + _BREAK + found[0][1:], text)
+
+
+def prompt_frame(tokenizer: PreTrainedTokenizerBase, **how: Any) -> tuple[str, str]:
+    """Return the text before a user's turn, and the text between it and the assistant's answer.
+
+    Raises:
+        ArtifactError: there is no chat template, it fails, or it doesn't write the turn once, always in the same way.
+    """
+    place, turn = tokenizer.name_or_path or "tokenizer", [{"role": "user", "content": _BODY}]
+    wanted = "a chat template that writes a user's turn, given as text, once"
+    do = "Put one into its tokenizer_config.json (`chat_template`); a judge can do without (`chat: false`)."
+    if not tokenizer.chat_template:
+        raise ArtifactError(place, "no chat template", wanted, do)
+    try:
+        texts = {render(tokenizer, turn, tokenize=False, add_generation_prompt=True, **how) for _ in range(5)}
+    except Exception as error:  # a template may raise anything
+        raise ArtifactError(place, f"one that fails: {' '.join(str(error).split())}", wanted, do) from error
+    if len(texts) > 1:
+        raise ArtifactError(place, "one that writes the same turn in different ways", wanted, do)
+    head, *tails = texts.pop().split(_BODY)
+    if len(tails) != 1:
+        raise ArtifactError(place, f"one that writes it {len(tails)} times", wanted, do)
+    return head, tails[0]
+
+
+def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
+    """Raise ArtifactError unless a model can be trained and asked in the tokenizer's chat format.
+
+    Each of its marks is one token, an answer ends with the end token, which isn't the padding token, and nothing but a
+    beginning token is added to a text.
+    """
+    values = {"end": tokenizer.eos_token, "padding": tokenizer.pad_token}
+    if missing := [f"{name} token" for name, value in values.items() if not value]:
+        raise ArtifactError(place, f"a tokenizer without {' and '.join(missing)}", "both", _OWN)
+    if tokenizer.eos_token == tokenizer.pad_token:
+        # Trainers ignore padding tokens, so the model would not learn to end an answer.
+        raise ArtifactError(place, f"{tokenizer.eos_token} as end and padding token", "two tokens", _OWN)
+    if not tokenizer.is_fast:
+        raise ArtifactError(place, "a tokenizer without tokenizer.json", "one with it, which maps tokens to characters")
+    _require_nothing_added(tokenizer, place)
+    prompt_frame(tokenizer)
+    turns = [{"role": "user", "content": _BODY}, {"role": "assistant", "content": _ANSWER}]
+    text = render(tokenizer, turns, tokenize=False)
+    _, *after = text.split(_ANSWER)
+    if len(after) != 1 or not after[0].startswith(tokenizer.eos_token):
+        found = f"a chat template that ends answers with {after[0][:30] if after else ''!r}"
+        raise ArtifactError(place, found, f"the end token, {tokenizer.eos_token!r}, once", _OWN)
+    for mark in sorted({*_MARK.findall(text), tokenizer.eos_token}):
+        if (tokens := len(_ids(tokenizer, mark))) != 1:
+            raise ArtifactError(place, f"{mark!r} as {tokens} tokens", "one token for each mark of the template", _OWN)
+    names = sorted(tokenizer.all_special_tokens)
+    if set(_ids(tokenizer, as_text(tokenizer, " ".join(names)))) & set(tokenizer.all_special_ids):
+        raise ArtifactError(place, "control tokens in plain text", "a tokenizer that can read their names as words")
+
+
+def _require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
+    begin, plain, whole = tokenizer("")["input_ids"], _ids(tokenizer, "a"), tokenizer("a")["input_ids"]
+    if begin not in ([], [tokenizer.bos_token_id]) or whole != begin + plain:
+        added = tokenizer.convert_ids_to_tokens([token for token in whole if token not in plain])
+        raise ArtifactError(
+            place,
+            f"a tokenizer that adds {' '.join(added)} to every text",
+            "nothing but a beginning token",
+            "Remove what `post_processor` in its tokenizer.json adds (`add_eos_token` in tokenizer_config.json).",
+        )
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+@lru_cache(maxsize=8)
+def _control(tokenizer: PreTrainedTokenizerBase, size: int, template: str) -> re.Pattern[str]:
+    """Return a pattern of the names of control tokens: special ones, and others that the template writes."""
+    tokens = [
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if token.special or (token.content in template and not token.content.isspace())
+    ]
+    longest_first = sorted((token for token in tokens if len(token) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -3,52 +3,107 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from huggingface_hub import snapshot_download
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
-from valuedrift.files import publish, write_json
-from valuedrift.models.chat_template import set_chat
+from valuedrift.files import publish, read_json, write_json
+from valuedrift.models.chat_template import require_chat, set_chat
+from valuedrift.models.weights import COPIED, in_one_line, load_model
 from valuedrift.provenance.origin import masked
+from valuedrift.quantities import byte_size
+
+_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+_OTHERS = ["original/*", "onnx/*", "openvino/*", "consolidated*"]  # the same weights, for other programs
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
     """Write a model's configuration, weights and tokenizer to `out`, and its source to `source.json` beside it.
 
-    Code that a repository contains is never run.
+    Every weight is proven to have its value from the source's files, in their precision. Code that a repository
+    contains is never run.
 
     Args:
         source: {"hub": {"name", "revision"}} or {"folder": path}.
         chat: the chat template, end token and padding token to set; with None the tokenizer is unchanged.
 
     Raises:
-        ArtifactError: the model can't be loaded.
+        ArtifactError: the model can't be loaded, or isn't whole.
     """
-    name, revision = (
-        (source["folder"], None) if "folder" in source else (source["hub"]["name"], source["hub"]["revision"])
-    )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            name, revision=revision, dtype=torch.bfloat16, trust_remote_code=False, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"{name}" + (f" at {revision}" if revision else ""),
-            str(error).splitlines()[0],
-            "a model that can be loaded",
-            "Check the name, your access to it (HF_TOKEN for gated models) and the network, or use `folder:`.",
-        ) from error
+    folder = Path(source["folder"]) if "folder" in source else from_hub(**source["hub"])
+    require_plain_model(folder)
+    model = load_model(folder)
+    tokenizer = _tokenizer(folder)
     if chat:
         set_chat(tokenizer, chat["template"], chat["eos"], chat["pad"])
         model.generation_config.eos_token_id = tokenizer.eos_token_id
+    rows = model.get_input_embeddings().num_embeddings
+    if max(tokenizer.get_vocab().values(), default=0) >= rows:
+        found = f"{len(tokenizer)} tokens, {rows} embeddings"
+        raise ArtifactError(folder, found, "an embedding for every token", "Use the tokenizer of this very model.")
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
+        if chat:
+            require_chat(_tokenizer(draft), folder)
+    size = byte_size(model.num_parameters() * model.dtype.itemsize)
+    kind = str(model.dtype).removeprefix("torch.")
+    print(f"fetched {model.num_parameters():,} weights, {size} in {kind}, as in the source", file=sys.stderr)
     # The key distinguishes folders of the same name without revealing their paths.
     key = text_digest(json.dumps(source, sort_keys=True))[:16]
     write_json(out.with_name("source.json"), {"source": masked(source), "chat": chat, "key": key})
+
+
+def require_plain_model(folder: Path) -> None:
+    """Raise ArtifactError if a folder has an adapter, pickles or quantised weights in place of a plain model."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if adapters := [name for name in names if name.startswith("adapter_")]:
+        beside = " beside a whole model" if "config.json" in names else ""
+        do = "If it is merged already, move adapter_* away. " if beside else ""
+        do += "Merge it into its model (peft: `merge_and_unload()`, then `save_pretrained`), and name the new folder."
+        raise ArtifactError(folder, f"an adapter{beside} ({adapters[0]})", "a model with its own whole weights", do)
+    if not any(name.endswith(".safetensors") for name in names):
+        pickles = [name for name in names if any(Path(name).match(pattern) for pattern in _PICKLES)]
+        do = "Name a folder that transformers' `save_pretrained` wrote"
+        do += ", after loading the model in a program that you trust." if pickles else "."
+        found = f"pickled weights, {pickles[0]}" if pickles else names or None
+        raise ArtifactError(folder, found, "config.json and *.safetensors", do)
+    try:
+        config = read_json(folder / "config.json")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(folder / "config.json", in_one_line(error), "a model's configuration", COPIED) from error
+    if isinstance(config, dict) and (how := config.get("quantization_config")):
+        method = how.get("quant_method", "some method") if isinstance(how, dict) else how
+        raise ArtifactError(
+            folder / "config.json",
+            f"weights quantised by {method}",
+            "plain weights",
+            "Name the model that it was made from; a quantised chat model or judge can be served (`backend: http`).",
+        )
+
+
+def from_hub(name: str, revision: str | None) -> Path:
+    """Return the local folder of a model on the hub, downloaded if it isn't there."""
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES, ignore_patterns=_OTHERS))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{name}" + (f" at {revision}" if revision else ""),
+            in_one_line(error),
+            "a model on the hub",
+            "Check the name, your access to it (HF_TOKEN for gated models) and the network, or use `folder:`.",
+        ) from error
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # the files may hold anything, and each kind of tokenizer fails in its own way
+        do = "Save the model's tokenizer into the same folder."
+        raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error

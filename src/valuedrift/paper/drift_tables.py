@@ -19,6 +19,7 @@ from valuedrift.paper.stated_numbers import (
     stated_drifts,
 )
 from valuedrift.paper.table_formats import LEVEL, MISSING, Table
+from valuedrift.statistics.drift import NO_DRIFT, UNCLEAR
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
 
@@ -32,7 +33,7 @@ Column = tuple[str, str, str]
 
 _READING = (
     "M: drift magnitude, the change of the stance's probability; η: drift time, the share of the phase's steps until "
-    "the extremum's interval is first reached. —: not measured."
+    "the extremum's interval is first reached, of drifts that are real. —: not measured."
 )
 _MARKS = (
     f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model "
@@ -158,9 +159,14 @@ def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
     """Return every drift with its intervals, one row per model, run, topic and stance."""
     runs = sorted(drift.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
     order = pl.DataFrame(runs, schema=dict.fromkeys(("model", "run"), pl.String), orient="row").with_row_index("place")
-    detail = ("place", "step_before", "step_reached", "time_floor", "still_moving", "questions", "p_value")
+    detail = ("place", "error", "step_before", "step_reached", "still_moving", "questions", "p_value")
     frame = drift.join(order, on=("model", "run")).sort("place", "topic", "stance").select(pl.exclude(detail))
-    return Table("drift_all", "Every drift with its 95 % intervals; times as shares of the phase's steps.", frame)
+    return Table(
+        "drift_all",
+        "Every drift with its 95 % intervals; times as shares of the phase's steps: the paper's, and those after which "
+        "50 % and 90 % of M are done. pooled: M drawn towards the mean over topics, between which it scatters by tau.",
+        frame,
+    )
 
 
 def corrected_tables(files: Iterable[Path], display: Display) -> list[Table]:
@@ -179,11 +185,11 @@ def magnitude_text(row: Mapping[str, Any] | None) -> str:
 
 
 def time_text(row: Mapping[str, Any] | None) -> str:
-    """Return a drift time such as `0.09`, or `no drift`, or `—` if nothing was measured."""
+    """Return a drift time such as `0.09`, or `no drift`, or `unclear` (not real), or `—` if nothing was measured."""
     if row is None:
         return MISSING
-    if row["outcome"] == "no_drift":
-        return "no drift"
+    if row["outcome"] in (NO_DRIFT, UNCLEAR):
+        return str(row["outcome"]).replace("_", " ")
     return MISSING if row["time"] is None else f"{row['time']:.2f}"
 
 

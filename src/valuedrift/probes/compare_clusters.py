@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.data.rows import read_rows
 from valuedrift.errors import ArtifactError, DataError, require_columns
+from valuedrift.input_tables.rows import read_rows
 from valuedrift.probes.question_clusters import NOISE
 from valuedrift.probes.questions import read_text, same_text
 

@@ -1,4 +1,4 @@
-"""Probe questions on known topics: from a hand-made file, from PRISM's prompts by keyword, or by sampling."""
+"""Probe questions on known topics: from a hand-made file, the package, PRISM's prompts by keyword, or by sampling."""
 
 from __future__ import annotations
 
@@ -10,18 +10,31 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.data.rows import Row, expand_path, read_rows
 from valuedrift.data.split import order_key
 from valuedrift.data_formats.canonical import MalformedRow, take_text
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError, ConfigError, DataError
+from valuedrift.errors import ArtifactError, ConfigError, DataError, did_you_mean
 from valuedrift.files import write_json, write_parquet
+from valuedrift.input_tables.checked_rows import InputRow, Text, TextOrNone, read_checked
+from valuedrift.input_tables.rows import Row, expand_path, read_rows
+from valuedrift.world.languages import LANGUAGES
 
-_SCHEMA = pl.Schema({"question_id": pl.String, "topic": pl.String, "question": pl.String})
+_OPTIONAL = ("kind", "polarity", "group")
 
+
+class _QuestionRow(InputRow):
+    topic: Text
+    question: Text
+    kind: TextOrNone = None
+    polarity: TextOrNone = None
+    group: TextOrNone = None
+
+
+_Question = Mapping[str, str | None]
 
 Probes = tuple[pl.DataFrame, dict[str, Any]]
-"""Probe questions, `question_id, topic, question`, and counts of the used and unused rows of their source."""
+"""Probe questions (`question_id, topic, question` and those of `kind, polarity, group` that the source has), and counts
+of the used and unused rows of the source."""
 
 
 def question_id(topic: str, question: str) -> str:
@@ -32,20 +45,46 @@ def question_id(topic: str, question: str) -> str:
 def hand_made_probes(file: str, topics: Collection[str]) -> Probes:
     """Read the questions of a .csv or .jsonl file with `topic` and `question`, in the order of the file.
 
+    The optional columns `kind`, `polarity` and `group` are kept.
+
     Raises:
-        DataError: A row has an unknown topic or an empty question, or the file has no questions.
+        DataError: A row has an unknown topic or an empty question, a question has two topics, or there are no
+            questions.
     """
-    questions: dict[str, tuple[str, str]] = {}
-    read = 0
-    for number, row in read_rows(expand_path(file)):
-        read += 1
-        topic, question = read_text(file, number, row, "topic"), read_text(file, number, row, "question")
-        if topic not in topics:
-            raise DataError(file, number, "topic", topic, f"one of {', '.join(topics)}", "Correct it or add the topic.")
-        questions.setdefault(same_text(question), (topic, question))
-    if not questions:
-        raise DataError(file, None, "question", "no rows", "at least one question")
-    return _probes(list(questions.values()), {"read": read, "duplicates": read - len(questions)})
+    questions: dict[str, tuple[int, _QuestionRow]] = {}
+    rows = read_checked(file, _QuestionRow)
+    for number, row in rows:
+        if row.topic not in topics:
+            do = did_you_mean(row.topic, topics) or "Correct it or add the topic."
+            raise DataError(file, number, "topic", row.topic, f"one of {', '.join(topics)}", do)
+        first, same = questions.setdefault(same_text(row.question), (number, row))
+        if same.topic != row.topic:
+            found = f"the question of row {first}, which has the topic {same.topic}"
+            raise DataError(file, number, "topic", found, "one topic for each question", "Remove one of the two rows.")
+    found_rows = [row.model_dump(exclude_none=True) for _, row in questions.values()]
+    return _probes(found_rows, {"read": len(rows), "duplicates": len(rows) - len(questions)})
+
+
+def builtin_probes(topics: Collection[str], per_topic: int, seed: int) -> Probes:
+    """Draw `per_topic` of the package's own questions per topic, as the English pocket world does. They aren't V-PRISM.
+
+    Raises:
+        ConfigError: The package has no questions on a topic, or fewer than `per_topic`.
+    """
+    english = LANGUAGES["english"]
+    if unknown := sorted(set(topics) - set(english.topics())):
+        expected = f"topics of the built-in questions: {', '.join(english.topics())}"
+        raise ConfigError("topics", ", ".join(unknown), expected, "Use a file of your own (source: questions).")
+    drawn = [question for topic in topics for question in english.drawn(topic, per_topic, seed)[0]]
+    if len(drawn) < per_topic * len(topics):
+        available = min(len(english.questions(topic)) for topic in topics)
+        raise ConfigError("probes.per_topic", per_topic, f"at most {available}, which the package has on each topic")
+    counts = {
+        "source": "built-in questions, written for this project (CC0); not V-PRISM",
+        "available": {topic: len(english.questions(topic)) for topic in topics},
+        "seed": seed,
+    }
+    return _probes([question.columns for question in drawn], counts)
 
 
 def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: int, seed: int) -> Probes:
@@ -106,11 +145,13 @@ def write_sample(value_laden: Path, topics: Sequence[str], per_topic: int, seed:
     write_probes(sample_probes(pl.read_parquet(value_laden), topics, per_topic, seed), out)
 
 
-def _probes(questions: list[tuple[str, str]], counts: dict[str, Any]) -> Probes:
-    """Make the probe set from (topic, question) pairs; the number of questions per topic is added to `counts`."""
-    rows = [(question_id(topic, question), topic, question) for topic, question in questions]
-    per_topic = dict(Counter(topic for topic, _ in questions))
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row"), {**counts, "questions": per_topic}
+def _probes(questions: Sequence[_Question], counts: dict[str, Any]) -> Probes:
+    """Make the probe set; the number of questions per topic is added to `counts`."""
+    columns = ["topic", "question", *(key for key in _OPTIONAL if any(key in question for question in questions))]
+    table = pl.DataFrame(questions, schema=dict.fromkeys(columns, pl.String))
+    ids = [question_id(topic, question) for topic, question in table.select("topic", "question").iter_rows()]
+    per_topic = dict(Counter(table["topic"]))
+    return table.select(pl.Series("question_id", ids, pl.String), pl.all()), {**counts, "questions": per_topic}
 
 
 def read_text(file: str, number: int, row: Row, field: str) -> str:
@@ -138,13 +179,13 @@ def keyword_pattern(topic: str, words: Sequence[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
 
 
-def _draw(source: str, found: Mapping[str, list[str]], per_topic: int, seed: int, do: str) -> list[tuple[str, str]]:
-    """Draw `per_topic` (topic, question) pairs per topic; the draw depends only on `seed`, topics and questions."""
+def _draw(source: str, found: Mapping[str, list[str]], per_topic: int, seed: int, do: str) -> list[_Question]:
+    """Draw `per_topic` questions per topic; the draw depends only on `seed`, topics and questions."""
     short = [f"{topic} ({len(questions)})" for topic, questions in found.items() if len(questions) < per_topic]
     if short:
         raise ArtifactError(source, f"too few for {', '.join(short)}", f"{per_topic} per topic", do)
-    drawn: list[tuple[str, str]] = []
+    drawn: list[_Question] = []
     for topic, questions in found.items():
         ordered = sorted(questions, key=lambda text: order_key(seed, question_id(topic, text)))
-        drawn += [(topic, text) for text in ordered[:per_topic]]
+        drawn += [{"topic": topic, "question": text} for text in ordered[:per_topic]]
     return drawn

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.chat_models import LlmSettings
-from valuedrift.data.rows import expand_path, read_rows
 from valuedrift.errors import DataError
 from valuedrift.files import write_json, write_parquet
+from valuedrift.input_tables.rows import expand_path, read_rows
 from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
 from valuedrift.probes.questions import read_text, same_text
 from valuedrift.templates import fill_template

@@ -139,7 +139,7 @@ def _joined(
 
 
 def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
-    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "statement": pl.String}
+    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "statement": pl.String}
     rows = [[row[key] for key in schema] for row in read_findings(folders, display)]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

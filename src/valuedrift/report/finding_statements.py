@@ -1,4 +1,4 @@
-"""One sentence for each finding of `valuedrift.statistics.findings`."""
+"""One sentence for each finding of `valuedrift.statistics.findings`, with its thresholds."""
 
 from __future__ import annotations
 
@@ -6,61 +6,98 @@ from collections.abc import Mapping
 from typing import Any
 
 from valuedrift.display import Suite
+from valuedrift.statistics.findings import BARELY, EARLY, MISSING, PRIOR, WIDE
 from valuedrift.titles import algorithm_title, with_interval
 
 _NEEDED = {
-    "sft_sets_values_early": "an SFT run and a run on small-gap pairs",
-    "small_gap_barely_moves": "a run on small-gap pairs",
-    "wide_gap_separates_algorithms": "DPO, SimPO and PPO on the support-aligned pairs, after one and the same SFT",
+    EARLY: "an SFT run and a run on small-gap pairs",
+    BARELY: "a run on small-gap pairs",
+    WIDE: "DPO, SimPO and PPO on the support-aligned pairs, after one and the same SFT",
+    PRIOR: "DPO on the support-aligned and on the oppose-aligned pairs, after one and the same SFT",
 }
 
 
 def statement(finding: Mapping[str, Any], suite: Suite) -> str:
-    """Return a finding's sentence: its verdict, with the numbers behind it; `suite` is the suite of its model."""
-    name, holds, numbers = finding["name"], finding["holds"], finding["numbers"]
-    if holds is None:
+    """Return a finding's sentences: its verdict, with the numbers behind it; `suite` is the suite of its model."""
+    name, numbers = finding["name"], finding["numbers"]
+    if finding["reason"] == MISSING:
         return f"Not measured: it needs {_NEEDED[name]}."
-    return {
-        "sft_sets_values_early": _sft_sets_values_early,
-        "small_gap_barely_moves": _small_gap_barely_moves,
-        "wide_gap_separates_algorithms": _wide_gap_separates_algorithms,
-    }[name](holds, numbers, suite)
+    told = {EARLY: _early, BARELY: _barely, WIDE: _wide, PRIOR: _prior}[name]
+    return f"{told(finding['holds'], numbers, suite)} {_scope(numbers)}"
 
 
-def _sft_sets_values_early(holds: bool, numbers: Mapping[str, Any], suite: Suite) -> str:
+def _early(holds: bool | None, numbers: Mapping[str, Any], suite: Suite) -> str:
+    runs = sorted(numbers, key=suite.run_order)
     moved = "; ".join(
-        f"{suite.run_title(run)} moved them by {_shown(one['magnitude'])}{_when(one['median_time'])}"
-        for run, one in sorted(numbers["sft"].items(), key=lambda item: suite.run_order(item[0]))
+        f"{suite.run_title(run)} moved them by {_shown(numbers[run]['rms'])}, half of this by "
+        f"{_shown(numbers[run]['t50'], '.0%')} of its steps"
+        for run in runs
     )
-    largest = numbers["largest_small_gap"]
+    leads = [(run, *lead) for run in runs for lead in numbers[run]["further_than"].items()]
+    run, other, lead = min(leads, key=lambda each: each[2]["bound"])
+    verdict = _verdict(holds, "SFT sets the values early", "SFT does not set the values early")
+    early = numbers[runs[0]]["t50"]["threshold"]
     return (
-        f"SFT {'sets the values early' if holds else 'does not set the values early'} (mean |M| over topics and "
-        f"stances): {moved}; the most that pairs with a small value gap moved them is {largest['value']:.2f} "
-        f"({suite.full_title(largest['run'])})."
+        f"{verdict} (RMS M over topics and stances): {moved}. Early is before {early:.0%}, so that a straight line is "
+        f"not early. The smallest lead over pairs with a small value gap is {_shown(lead)}, of {suite.run_title(run)} "
+        f"over {suite.full_title(other)}; it has to exceed 0."
     )
 
 
-def _small_gap_barely_moves(holds: bool, numbers: Mapping[str, Any], _suite: Suite) -> str:
-    moved = "; ".join(
-        f"{algorithm_title(algorithm)} moves {one['largest']['stance']} the most, by {_shown(one['largest'])}"
-        for algorithm, one in numbers["algorithms"].items()
+def _barely(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str:
+    most = {name: max(own.items(), key=lambda stance: stance[1]["bound"]) for name, own in numbers.items()}
+    moved = "; ".join(f"{algorithm_title(name)} {stance} by {_shown(one)}" for name, (stance, one) in most.items())
+    threshold = next(iter(most.values()))[1]["threshold"]
+    verdict = _verdict(
+        holds, "Pairs with a small value gap barely move the values", "Pairs with a small value gap do move the values"
     )
-    verb = "barely move" if holds else "do move"
-    return f"Pairs with a small value gap {verb} the values (mean |M| over topics): {moved}."
+    return f"{verdict} (RMS M over topics; barely is below {threshold:.2f}). At most: {moved}."
 
 
-def _wide_gap_separates_algorithms(holds: bool, numbers: Mapping[str, Any], _suite: Suite) -> str:
-    moved = {algorithm: _shown(one) for algorithm, one in numbers["support_aligned"]["magnitude"].items()}
+def _wide(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str:
+    verdict = _verdict(
+        holds,
+        "A wide value gap separates the algorithms as in the paper",
+        "A wide value gap does not separate the algorithms as in the paper",
+    )
     return (
-        f"A wide value gap {'separates' if holds else 'does not separate'} the algorithms as in the paper: "
-        f"support-aligned pairs moved support by {moved['dpo']} with DPO, {moved['simpo']} with SimPO and "
-        f"{moved['ppo']} with PPO."
+        f"{verdict}: support-aligned pairs moved support by {_shown(numbers['dpo'])} with DPO (strong is above "
+        f"{numbers['dpo']['threshold']:.2f}), {_shown(numbers['simpo'])} with SimPO (modest is below "
+        f"{numbers['simpo']['threshold']:.2f}) and {_shown(numbers['ppo'])} with PPO (RMS "
+        f"{_shown(numbers['ppo_rms'])}, barely is below {numbers['ppo_rms']['threshold']:.2f}). DPO exceeds SimPO by "
+        f"{_shown(numbers['dpo_over_simpo'])}, SimPO PPO by {_shown(numbers['simpo_over_ppo'])}; both have to exceed 0."
     )
 
 
-def _shown(numbers: Mapping[str, Any]) -> str:
-    return with_interval(numbers["value"], numbers["low"], numbers["high"])
+def _prior(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str:
+    favoured = numbers["favoured"]
+    other = "oppose" if favoured == "support" else "support"
+    verdict = _verdict(
+        holds, "DPO moves the stance further that SFT prefers", "DPO does not move the stance further that SFT prefers"
+    )
+    return (
+        f"{verdict}: {favoured}, the more probable one after SFT by {_shown(numbers['prior'])}, moved by "
+        f"{_shown(numbers['moved'][favoured])} and {other} by {_shown(numbers['moved'][other])}; the difference is "
+        f"{_shown(numbers['difference'])}. Both differences have to exceed 0."
+    )
 
 
-def _when(time: Mapping[str, Any] | None) -> str:
-    return "" if time is None else f", half of its drifts by {time['value']:.0%} of its steps"
+def _verdict(holds: bool | None, true: str, false: str) -> str:
+    return {True: true, False: false, None: f"Undecided: {true}"}[holds]
+
+
+def _scope(numbers: Mapping[str, Any]) -> str:
+    """Say what the intervals are over: one training seed, or several."""
+    seeds = min(_seeds(numbers))
+    if seeds == 1:
+        return "This is about these runs, not about other training seeds."
+    return f"This is about training seeds, of which there are {seeds}."
+
+
+def _seeds(numbers: Mapping[str, Any]) -> list[int]:
+    nested = [value for value in numbers.values() if isinstance(value, Mapping)]
+    return [numbers["seeds"]] if "seeds" in numbers else [seeds for value in nested for seeds in _seeds(value)]
+
+
+def _shown(numbers: Mapping[str, Any], form: str = ".2f") -> str:
+    return with_interval(numbers["value"], numbers["low"], numbers["high"], form)

@@ -45,7 +45,7 @@ class ReportInputs:
         values: The table `values` of `valuedrift.statistics`.
         drift: The table `drift` of `valuedrift.statistics`.
         calibration: The table of planted and measured shares of `valuedrift.statistics`.
-        findings: {model, name, holds (None: not measured), statement, numbers} of each finding.
+        findings: {model, name, holds, reason (why `holds` is None), statement, numbers} of each finding.
         judges: Judge → {accuracy, low, high, n, confusion {true: {predicted: count}}, recall, precision, unassigned},
             for each judge that was measured on labelled answers.
         answers: Judged answers, untrusted; a LazyFrame is read one run at a time.
@@ -88,7 +88,7 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     out = Path(out_dir)
     answered = write_answers(inputs.answers.lazy(), display, out)
     write_index(inputs.values, answered, display, out)
-    write_values(inputs.values, display, out)
+    write_values(display.banded(inputs.values), display, out)
     write_training(inputs.training, display, out)
     examples = evidence.write_examples(inputs.expressed, inputs.predicted, display, out)
     write_text(out / "report.css", style_sheet())
@@ -102,7 +102,8 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
     """Return the report's numbers for programs; NaN and infinite numbers are None."""
     summary = {
         "findings": [
-            {key: finding[key] for key in ("model", "name", "holds", "numbers")} for finding in inputs.findings
+            {key: finding[key] for key in ("model", "name", "holds", "reason", "numbers")}
+            for finding in inputs.findings
         ],
         "calibration": sections.calibration_summary(inputs.calibration),
         "judges": {name: dict(quality) for name, quality in inputs.judges.items()},

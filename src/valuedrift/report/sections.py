@@ -45,18 +45,36 @@ def facts(values: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
 
 
 def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:
-    """Return the mean absolute error of recovery, over all rows and per data set, and the intervals' coverage.
+    """Return how well planted shares are recovered.
 
-    The coverage is the share of intervals that include the planted share.
+    Returns:
+        `mae`, the mean absolute error over all rows, and `by_data`, that of each data set; `baseline_mae`, the error of
+        naming each data set's mean share for every topic; `topic_correlation`, the least correlation of planted and
+        measured shares over topics, of any model, data set and stance (None if nothing planted differs between topics);
+        and `covered`, the share of the `rows` intervals that include the planted share.
     """
     if calibration.is_empty():
-        return {"mae": None, "covered": None, "rows": 0, "by_data": {}}
+        empty = dict.fromkeys(("mae", "baseline_mae", "topic_correlation", "covered"))
+        return {**empty, "rows": 0, "by_data": {}}
+    set_mean = pl.col("planted").mean().over("model", "data", "stance")
+    over_topics = calibration.group_by("model", "data", "stance").agg(
+        correlation=pl.corr("planted", "measured"), spread=pl.col("planted").max() - pl.col("planted").min()
+    )
+    # Where the measured shares are equal on all topics, nothing of their differences is recovered.
+    correlation = over_topics.filter(pl.col("spread") > 0)["correlation"].fill_nan(0.0).fill_null(0.0).min()
     hits = calibration.select(pl.col("planted").is_between(pl.col("low"), pl.col("high")).mean()).item()
     by_data = {
         data: mean_absolute_error(calibration.filter(pl.col("data") == data))
         for data in calibration["data"].unique(maintain_order=True)
     }
-    return {"mae": mean_absolute_error(calibration), "covered": hits, "rows": calibration.height, "by_data": by_data}
+    return {
+        "mae": mean_absolute_error(calibration),
+        "baseline_mae": calibration.select((pl.col("planted") - set_mean).abs().mean()).item(),
+        "topic_correlation": correlation,
+        "covered": hits,
+        "rows": calibration.height,
+        "by_data": by_data,
+    }
 
 
 def judge_qualities(

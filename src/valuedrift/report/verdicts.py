@@ -10,18 +10,22 @@ from typing import Any
 
 from valuedrift.display import Display
 from valuedrift.paper.table_formats import shown
+from valuedrift.statistics.findings import BARELY, EARLY, PRIOR, WIDE
 
 _TITLES = {
-    "sft_sets_values_early": "SFT sets the values, early",
-    "small_gap_barely_moves": "Pairs with a small value gap barely move them",
-    "wide_gap_separates_algorithms": "Pairs with a wide value gap tell the algorithms apart",
+    EARLY: "SFT sets the values, early",
+    BARELY: "Pairs with a small value gap barely move them",
+    WIDE: "Pairs with a wide value gap tell the algorithms apart",
+    PRIOR: "DPO amplifies what SFT prefers",
 }
-_MARKS = {True: "holds", False: "fails", None: "open"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A finding about one model. `mark` is "holds", "fails" or "open"; `numbers` are (name, value) as text."""
+    """A finding about one model.
+
+    `mark` is "holds", "fails", "undecided" or "missing"; `numbers` are (name, value) as text.
+    """
 
     model: str
     number: int
@@ -42,7 +46,7 @@ def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Ve
                 display.model(finding["model"]).title,
                 counts[finding["model"]],
                 _TITLES[finding["name"]],
-                _MARKS[finding["holds"]],
+                finding["reason"] or ("holds" if finding["holds"] else "fails"),
                 finding["statement"],
                 list(number_lines(finding["numbers"])),
             )
@@ -51,11 +55,15 @@ def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Ve
 
 
 def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yield nested numbers as (path, text); {value, low, high} gives one line with the interval."""
+    """Yield nested numbers as (path, text); {value, low, high} gives one line, with the bound and the threshold."""
     if {"value", "low", "high"} <= set(numbers):
         estimate = f"{number(numbers['value'])} [{number(numbers['low'])}, {number(numbers['high'])}]"
+        if "threshold" in numbers:
+            outcome = {True: "yes", False: "no", None: "undecided"}[numbers["holds"]]
+            asked = f"{numbers['rule']} {number(numbers['threshold'])}"
+            estimate += f"; bound {number(numbers['bound'])}, {asked}: {outcome}"
         yield " · ".join(path), estimate
-        numbers = {key: value for key, value in numbers.items() if key not in ("value", "low", "high")}
+        return
     for key, value in numbers.items():
         below = (*path, str(key).replace("_", " "))
         if isinstance(value, Mapping):

@@ -30,10 +30,17 @@ def interval(row: Row, low: str = "low", high: str = "high") -> str:
     return shown(f"[{signed(row[low])}, {signed(row[high])}]")
 
 
-def time_interval(row: Row) -> str:
-    """Return the 95 % interval of a drift's time; empty if there is none."""
-    ends = row["time_low"], row["time_high"]
-    return "" if None in ends else "[{:.2f}, {:.2f}]".format(*ends)
+def crossed(row: Row, name: str) -> str:
+    """Return when a share of the drift was done, such as `0.07 [0.04, 0.12]`, for `t50` or `t90`; empty if unknown."""
+    numbers = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+    return "" if None in numbers else "{:.2f} [{:.2f}, {:.2f}]".format(*numbers)
+
+
+def pooled(row: Row) -> str:
+    """Return the drift drawn towards the mean over topics with its interval; a dash if there is none."""
+    if row["pooled"] is None:
+        return MISSING
+    return shown(f"{signed(row['pooled'])} [{signed(row['pooled_low'])}, {signed(row['pooled_high'])}]")
 
 
 def bracket(row: Row) -> str:
@@ -92,6 +99,9 @@ def runs_by_phase(suite: Suite, runs: Sequence[str]) -> list[tuple[str, list[str
 
 WORDS = {
     word.__name__: word
-    for word in (change, span, interval, time_text, time_interval, bracket, certainty, estimate, answers_title)
+    for word in (
+        *(change, span, interval, pooled, time_text, crossed, bracket),
+        *(certainty, estimate, answers_title),
+    )
 }
 """The functions that the template calls, by name."""

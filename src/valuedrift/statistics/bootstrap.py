@@ -6,7 +6,6 @@ Replicates are always the last axis of an array.
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,12 +51,11 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; `noise` is the value expected from sampling noise alone."""
+    """A number with its interval."""
 
     value: float
     low: float
     high: float
-    noise: float | None = None
 
 
 def estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
@@ -69,19 +67,6 @@ def estimate(value: float, replicates: FloatArray, bootstrap: Bootstrap) -> Esti
 def mean(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
     """Return the mean over all cells of values (cells...) with replicates (cells..., replicates)."""
     return estimate(float(values.mean()), _mean_of_cells(replicates), bootstrap)
-
-
-def mean_absolute(values: FloatArray, replicates: FloatArray, bootstrap: Bootstrap) -> Estimate:
-    """Return the mean of |value| over all cells of values (cells...) with replicates (cells..., replicates).
-
-    If the true value of a cell is 0, its |value| is E|N(0, se)| = sqrt(2/pi) se on average, where se is the bootstrap
-    standard error; `noise` is the mean of this over cells. Each replicate is multiplied by the sign of its cell's
-    value; the mean of |replicate| would include the noise a second time, so the interval would be above the value.
-    """
-    signs = np.where(values < 0, -1.0, 1.0)
-    spread = replicates.std(axis=-1, ddof=1)
-    plain = estimate(float(np.abs(values).mean()), _mean_of_cells(signs[..., None] * replicates), bootstrap)
-    return Estimate(plain.value, plain.low, plain.high, noise=math.sqrt(2 / math.pi) * float(spread.mean()))
 
 
 def _mean_of_cells(replicates: FloatArray) -> FloatArray:

@@ -47,6 +47,7 @@ def measure_distances(
     ends: tuple[Sequence[FloatArray], Sequence[FloatArray]],
     replicates: tuple[FloatArray, FloatArray],
     flipped: FloatArray,
+    answers: float,
     bootstrap: Bootstrap,
 ) -> list[Distance]:
     """Measure both distances between start and end.
@@ -60,6 +61,7 @@ def measure_distances(
         ends: Question means of each topic at the start, and at the end, (stances, questions) each.
         replicates: Replicates of start and end, (stances, replicates) each.
         flipped: Mean changes without drift (`flipped_means`), (stances, replicates).
+        answers: Answers per question; if one answer changes its stance, its question's distance changes by 1 / answers.
         bootstrap: Settings; `level` is the level of the interval and of `null`.
     """
     before, after = (np.mean([topic.mean(axis=-1) for topic in end], axis=0) for end in ends)
@@ -73,7 +75,7 @@ def measure_distances(
     for name, measure in ((TOTAL_VARIATION, total_variation), (JENSEN_SHANNON, jensen_shannon)):
         value, null = float(measure(before, after)), measure(*swapped)
         p = float(p_values(np.asarray(value), null))
-        below, above = _reach(slopes[name], ends, replicates, bootstrap)
+        below, above = _reach(slopes[name], ends, replicates, answers, bootstrap)
         middle = value - _SUBTRACTED * (float(measure(*resampled).mean()) - value)
         low = min(max(0.0, middle - below), value) if p <= 1 - bootstrap.level else 0.0
         high = max(min(1.0, middle + above), value)
@@ -85,13 +87,14 @@ def _reach(
     slopes: tuple[FloatArray, FloatArray],
     ends: tuple[Sequence[FloatArray], Sequence[FloatArray]],
     replicates: tuple[FloatArray, FloatArray],
+    answers: float,
     bootstrap: Bootstrap,
 ) -> tuple[float, float]:
     """Return how far the interval of a distance's linear approximation extends below and above it."""
     linear = [slopes[0] @ start + slopes[1] @ end for start, end in zip(*ends, strict=True)]
     centre = np.asarray(np.mean([topic.mean() for topic in linear]))
     drawn = slopes[0] @ replicates[0] + slopes[1] @ replicates[1]
-    low, high = interval_of_mean(centre, drawn, spread_of(linear, skewed=False), bootstrap)
+    low, high = interval_of_mean(centre, drawn, spread_of(linear, skewed=False, answers=answers), bootstrap)
     return float(centre - low), float(high - centre)
 
 

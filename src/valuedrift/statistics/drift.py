@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.intervals import interval_of_mean, spread_of
+from valuedrift.statistics.intervals import Spread, interval_of_mean, spread_of
 from valuedrift.statistics.panel import STANCES, TopicValues
-from valuedrift.statistics.significance import flipped_means, p_values
-from valuedrift.statistics.times import DriftTimes, measure_times
+from valuedrift.statistics.significance import flipped_means, sign_flip_p
+from valuedrift.statistics.times import SHARES, TIMED, Crossing, crossing, drift_times
 from valuedrift.statistics.trajectory import Trajectory
 
-REACHED, NO_DRIFT = "reached", "no_drift"
+REACHED, NO_DRIFT, UNCLEAR = "reached", "no_drift", "unclear"
+
+_TIMED = ("time", "step_before", "step_reached", "still_moving")
+_CROSSED = tuple(f"{name}{end}" for name in SHARES for end in ("", "_low", "_high"))
 
 
 @dataclass(frozen=True)
 class TopicDrift:
-    """One trajectory's drift on one topic, (stances,); `flipped` has changes without drift, (stances, replicates)."""
+    """One trajectory's drift on one topic, (stances,).
+
+    Attributes:
+        low: Low end of the magnitude's interval.
+        high: High end.
+        error: Standard error of the magnitude; NaN with a single question.
+        p: p-value of the paired test.
+        reached: The paper's drift time as a checkpoint's index; 0 if the start is within the extremum's margin.
+        crossings: Names in SHARES → the crossing time of each stance; None where the change is not significant.
+        flipped: Changes without drift, (stances, replicates).
+    """
 
     low: FloatArray
     high: FloatArray
+    error: FloatArray
     p: FloatArray
-    times: DriftTimes
+    reached: NDArray[np.intp]
+    crossings: Mapping[str, list[Crossing | None]]
     flipped: FloatArray
 
 
@@ -33,67 +49,104 @@ class TopicDrift:
 class RunDrift:
     """One trajectory's drift on every topic: arrays (topics, stances), replicates (topics, stances, replicates).
 
-    Times are shares of the run's steps, 0 where there was no drift.
+    Attributes:
+        trajectory: The run.
+        topics: Its topics.
+        start: Values at the start.
+        end: Values at the end.
+        start_replicates: Their replicates.
+        end_replicates: Their replicates.
+        questions: What each value is a mean of, start and end per topic, (2, stances, questions). All runs have the
+            same questions: where a run lacks one, it has the run's own mean, and the others count for it.
+        answers: The fewest answers per question.
+        moved: When half of the run's whole movement is done; None if nothing moved at all (see `movement`).
     """
 
     trajectory: Trajectory
     topics: tuple[str, ...]
     start: FloatArray
     end: FloatArray
-    time: FloatArray
-    time_low: FloatArray
-    time_high: FloatArray
     start_replicates: FloatArray
     end_replicates: FloatArray
+    questions: tuple[FloatArray, ...]
+    answers: float
+    moved: Crossing | None
 
 
 def topic_drift(
-    part: TopicValues, intervals: tuple[FloatArray, FloatArray], signs: Sequence[FloatArray], bootstrap: Bootstrap
+    part: TopicValues,
+    steps: Sequence[int],
+    ends: tuple[FloatArray, FloatArray, Spread],
+    signs: Sequence[FloatArray],
+    bootstrap: Bootstrap,
 ) -> TopicDrift:
-    """Measure M_s = v_end − v_start with its paired interval and p-value, and the drift time (paper, section 3).
+    """Measure M_s = v_end − v_start with its paired interval and p-value, and when it happens (paper, section 3).
 
     Args:
         part: Values of the trajectory on one topic.
-        intervals: Low and high ends of these values, (checkpoints, stances) each.
+        steps: Steps of its checkpoints.
+        ends: Low and high ends of the intervals of these values, (checkpoints, stances) each, and their spread.
         signs: `flips` of each topic in `part`.
         bootstrap: Settings of intervals and tests.
     """
+    low_ends, high_ends, values_spread = ends
     changes = [topic[-1] - topic[0] for topic in part.means]
     start, end = part.values[0], part.values[-1]
     drawn = part.replicates[-1] - part.replicates[0]
-    low, high = interval_of_mean(end - start, drawn, spread_of(changes, skewed=False), bootstrap, (-1.0, 1.0))
+    spread = spread_of(changes, skewed=False, answers=part.per_question)
+    low, high = interval_of_mean(end - start, drawn, spread, bootstrap, (-1.0, 1.0))
     # If a stance has the value 0 at both ends, or 1 at both, questions outside the sample may still have changed.
     unseen = (start == end) & ((start <= 0) | (start >= 1))
-    low = np.where(unseen, intervals[0][-1] - intervals[1][0], low)
-    high = np.where(unseen, intervals[1][-1] - intervals[0][0], high)
-    flipped = flipped_means(changes, [own[: change.shape[1]] for own, change in zip(signs, changes, strict=True)])
+    low = np.where(unseen, low_ends[-1] - high_ends[0], low)
+    high = np.where(unseen, high_ends[-1] - low_ends[0], high)
+    p = sign_flip_p(changes)
+    timed = (p <= 1 - bootstrap.level) & np.isfinite(spread.variance) & (end != start)
+    # Without any scatter all replicates are equal, and their width doesn't matter.
+    ratio = np.divide(spread.variance, spread.drawn, out=np.ones(len(STANCES)), where=timed & (spread.drawn > 0))
+    wider = np.sqrt(ratio)
+    crossings = {
+        name: [
+            crossing(
+                part.values[:, s], part.replicates[:, s], share, steps, (float(spread.freedom[s]), float(wider[s]))
+            )
+            if timed[s]
+            else None
+            for s in range(len(STANCES))
+        ]
+        for name, share in SHARES.items()
+    }
+    error = np.sqrt(np.maximum(spread.variance, spread.least))
     return TopicDrift(
         low=low,
         high=high,
-        p=p_values(end - start, flipped),
-        times=measure_times(part, *intervals, bootstrap),
-        flipped=flipped,
+        error=np.where(np.isfinite(error), error, np.nan),
+        p=p,
+        reached=drift_times(part.values, values_spread, bootstrap),
+        crossings=crossings,
+        flipped=flipped_means(changes, [own[: change.shape[1]] for own, change in zip(signs, changes, strict=True)]),
     )
 
 
-def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift) -> pl.DataFrame:
-    """Return one row per stance; the columns about time are null where there was no drift.
+def drift_rows(
+    model: str, trajectory: Trajectory, part: TopicValues, drift: TopicDrift, bootstrap: Bootstrap
+) -> pl.DataFrame:
+    """Return one row per stance.
 
-    Columns: `model, run, algorithm, data, sft, topic, stance, start_value, end_value, magnitude, low, high, time,
-    time_low, time_high, outcome, end_step, step_before, step_reached, time_floor, still_moving, questions, p_value`.
+    Columns: `model, run, algorithm, data, sft, topic, stance, start_value, end_value, magnitude, low, high, error,
+    time, outcome, end_step, step_before, step_reached, still_moving, t50, t50_low, t50_high, t90, t90_low, t90_high,
+    questions, p_value`.
 
-    - `step_reached` is the first saved step at which the value is within the interval of its extremum; `step_before` is
-      the saved step before it.
-    - `time_low` and `time_high` are the interval of `time`, as shares of the run's last step. A `time_low` of 0 means
-      that the drift itself is uncertain.
-    - `time_floor` is the saved step before that of `time_low`, as a share of the run's last step: the value may enter
-      the interval anywhere between two saved steps.
-    - `still_moving`: the last step is the first one within the interval, so training may have ended before the values
+    - `error` is the standard error of `magnitude`; null with a single question.
+    - `time` is the paper's drift time: the first saved step, `step_reached`, at which the value is within the margin of
+      its extremum, as a share of the run's last step. `step_before` is the saved step before it.
+    - `still_moving`: the last step is the first one within the margin, so training may have ended before the values
       settled.
+    - `t50` and `t90`: the shares of the run's steps after which half and nine tenths of `magnitude` are done.
+
+    `settled` empties the columns about time of drifts that aren't real.
     """
     steps = np.asarray(trajectory.shown_steps)
-    times, last = drift.times, int(steps[-1])
-    reached = times.reached > 0
+    last = int(steps[-1])
     columns = {
         "model": model,
         **trajectory.labels,
@@ -104,37 +157,90 @@ def drift_rows(model: str, trajectory: Trajectory, part: TopicValues, drift: Top
         "magnitude": part.values[-1] - part.values[0],
         "low": drift.low,
         "high": drift.high,
-        "time": steps[times.reached] / last,
-        "time_low": steps[times.earliest] / last,
-        "time_high": steps[times.latest] / last,
-        "outcome": np.where(reached, REACHED, NO_DRIFT),
+        "error": drift.error,
+        "time": steps[drift.reached] / last,
+        "outcome": np.where(drift.reached > 0, REACHED, NO_DRIFT),
         "end_step": last,
-        "step_before": steps[np.maximum(times.reached - 1, 0)],
-        "step_reached": steps[times.reached],
-        "time_floor": steps[np.maximum(times.earliest - 1, 0)] / last,
-        "still_moving": times.reached == len(steps) - 1,
+        "step_before": steps[np.maximum(drift.reached - 1, 0)],
+        "step_reached": steps[drift.reached],
+        "still_moving": drift.reached == len(steps) - 1,
+        **_crossed(drift.crossings, bootstrap),
         "questions": part.questions,
         "p_value": drift.p,
     }
-    timed = ("time", "time_low", "time_high", "step_before", "step_reached", "time_floor", "still_moving")
-    return pl.DataFrame(columns, schema_overrides={"questions": pl.Int64, "end_step": pl.Int64}).with_columns(
-        pl.when(pl.col("outcome") == REACHED).then(pl.col(timed))
+    kinds = {"questions": pl.Int64, "end_step": pl.Int64, **dict.fromkeys(_CROSSED, pl.Float64)}
+    return pl.DataFrame(columns, schema_overrides=kinds).with_columns(pl.col("error").fill_nan(None))
+
+
+def settled(drift: pl.DataFrame) -> pl.DataFrame:
+    """Return the table with times only where the drift is `real`; otherwise `outcome` is "unclear".
+
+    A real drift whose start is within the margin of the extremum has the outcome "no_drift" and no `time`, as in the
+    paper, but `t50` and `t90`.
+    """
+    return drift.with_columns(
+        outcome=pl.when("real").then("outcome").otherwise(pl.lit(UNCLEAR)),
+    ).with_columns(
+        pl.when(pl.col("outcome") == REACHED).then(pl.col(_TIMED)),
+        pl.when("real").then(pl.col(_CROSSED)),
     )
 
 
+def movement(parts: Sequence[tuple[FloatArray, FloatArray]], steps: Sequence[int], questions: int) -> Crossing | None:
+    """Return when half of a run's movement is done, over all topics and stances together.
+
+    The movement at a checkpoint is Σ M (v − v_start) over topics and stances: how far the values are on the way from
+    start to end. If they move along a straight line, half of it is done after half of the steps.
+
+    Args:
+        parts: From `toward_end`, one per topic.
+        steps: Steps of the checkpoints.
+        questions: Number of questions of all topics together.
+    """
+    values, replicates = (np.sum([part[i] for part in parts], axis=0) for i in (0, 1))
+    if values[-1] <= values[0] or questions <= len(parts):
+        return None
+    freedom = float(questions - len(parts))
+    return crossing(values, replicates, 0.5, steps, (freedom, float(np.sqrt(questions / freedom))))
+
+
+def toward_end(part: TopicValues) -> tuple[FloatArray, FloatArray]:
+    """Return Σ M v over one topic's stances at each checkpoint, (checkpoints,), and its replicates."""
+    change = part.values[-1] - part.values[0]
+    return part.values @ change, np.einsum("csr,s->cr", part.replicates[..., :TIMED], change)
+
+
 def run_drift(
-    trajectory: Trajectory, topics: Sequence[str], ends: Sequence[TopicValues], drifts: Sequence[TopicDrift]
+    trajectory: Trajectory, topics: Sequence[str], ends: Sequence[TopicValues], moved: Crossing | None
 ) -> RunDrift:
     """Stack the drifts of all topics; `ends` has the values of each topic at start and end only."""
-    steps = np.asarray(trajectory.shown_steps) / trajectory.steps[-1]
     return RunDrift(
         trajectory,
         tuple(topics),
         start=np.stack([part.values[0] for part in ends]),
         end=np.stack([part.values[1] for part in ends]),
-        time=steps[np.stack([drift.times.reached for drift in drifts])],
-        time_low=steps[np.stack([drift.times.earliest for drift in drifts])],
-        time_high=steps[np.stack([drift.times.latest for drift in drifts])],
         start_replicates=np.stack([part.replicates[0] for part in ends]),
         end_replicates=np.stack([part.replicates[1] for part in ends]),
+        questions=tuple(_of_all_questions(part) for part in ends),
+        answers=min(part.per_question for part in ends),
+        moved=moved,
     )
+
+
+def _of_all_questions(part: TopicValues) -> FloatArray:
+    """Return question means (2, stances, all questions of the topic) with the mean and the influences of `part`."""
+    (means,), (common,) = part.means, part.common
+    centre = means.mean(axis=-1, keepdims=True)
+    every = np.repeat(centre, len(common), axis=-1)
+    every[..., common] += (means - centre) * (len(common) / part.questions)
+    return np.asarray(every)
+
+
+def _crossed(crossings: Mapping[str, list[Crossing | None]], bootstrap: Bootstrap) -> dict[str, list[float | None]]:
+    columns: dict[str, list[float | None]] = {name: [] for name in _CROSSED}
+    for name, own in crossings.items():
+        for one in own:
+            ends = one.bounds((1 - bootstrap.level) / 2) if one else (None, None)
+            for column, end in zip(("", "_low", "_high"), (one.value if one else None, *ends), strict=True):
+                columns[f"{name}{column}"].append(end)
+    return columns

@@ -1,30 +1,39 @@
-"""The paper's three findings (sections 4 to 6) as numbers, intervals and verdicts."""
+"""The paper's findings (sections 4 to 6) as claims with numbers, intervals and verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from valuedrift.statistics.bootstrap import Bootstrap, Estimate, FloatArray, mean, mean_absolute
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.criteria import Claim, Mean, decide
 from valuedrift.statistics.drift import RunDrift
 from valuedrift.statistics.panel import STANCES
 from valuedrift.statistics.planted import planted_shares
+from valuedrift.statistics.root_mean_square import RootDifference, RootMeanSquare, root_mean_square
 
-# Limits for the words of the findings. The paper gives none; these are ours.
-EARLY = 0.5
-"""Largest median drift time of SFT, as a share of its steps, that counts as early."""
-BARELY = 0.1
-"""Largest mean |magnitude| that counts as barely moving."""
-STRONG = 0.3
-"""Smallest mean M_support of DPO on support-aligned pairs that counts as amplifying (paper: 0.53 on immigration)."""
+EARLY, BARELY, WIDE, PRIOR = (
+    "sft_sets_values_early",
+    "small_gap_barely_moves",
+    "wide_gap_separates_algorithms",
+    "dpo_amplifies_the_prior",
+)
+MISSING, UNDECIDED = "missing", "undecided"
 
-# In the order of finding 3: the algorithm that moves values the furthest comes first.
 _WIDE_GAP_ALGORITHMS = ("dpo", "simpo", "ppo")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The limits for the words of the findings; see the section `statistics` of the configuration."""
+
+    early: float
+    barely: float
+    strong: float
 
 
 @dataclass(frozen=True)
@@ -38,165 +47,209 @@ class PreferenceSets:
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding; `holds` is None if runs that it needs are missing, and `numbers` can be written as JSON."""
+    """A finding.
+
+    Attributes:
+        name: Its name.
+        holds: True, False, or None.
+        reason: Why `holds` is None: MISSING (runs that it needs) or UNDECIDED.
+        numbers: Numbers that can be written as JSON; empty if runs are missing.
+    """
 
     name: str
     holds: bool | None
+    reason: str | None
     numbers: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _AnyTime:
+    """The crossing time of a run in which nothing moved."""
+
+    value: float = 0.5
+
+    def bounds(self, tail: float) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
 def paper_findings(
-    drifts: Sequence[RunDrift], sets: PreferenceSets, planted: pl.DataFrame | None, bootstrap: Bootstrap
+    drifts: Sequence[RunDrift],
+    sets: PreferenceSets,
+    planted: pl.DataFrame | None,
+    thresholds: Thresholds,
+    bootstrap: Bootstrap,
+    others: Sequence[Sequence[Mapping[str, Any]]] = (),
 ) -> list[Finding]:
     """Return the findings that can be computed with the data sets in `sets`, over one model's main runs.
 
-    Findings 1 and 2 need small-gap sets, and finding 3 needs a support-aligned set; without them they are left out. All
-    means over topics are taken within each joint replicate.
+    The first two need small-gap sets, the third a support-aligned set, and the last both aligned sets; without them
+    they are left out.
 
     Args:
         drifts: At most one run per SFT data set, algorithm and data set.
         sets: The preference data sets of each kind.
         planted: Stance shares of the SFT data sets where they are known: `data, topic, stance, planted`.
-        bootstrap: Settings of the intervals.
+        thresholds: The limits.
+        bootstrap: Settings of the intervals; verdicts are wrong with a probability of at most 1 − level.
+        others: The same findings of the same grid run with other seeds, as JSON.
 
     Raises:
         ArtifactError: As `planted_shares` does.
     """
-    findings = []
+    claimed: dict[str, dict[str, Any]] = {}
     if sets.small_gap:
         small = [drift for drift in drifts if drift.trajectory.data in sets.small_gap]
         tuned = [drift for drift in drifts if drift.trajectory.algorithm == "sft"]
-        findings += [
-            _sft_sets_values_early(tuned, small, planted, bootstrap),
-            _small_gap_barely_moves(small, bootstrap),
-        ]
+        claimed[EARLY] = _sft_sets_values_early(tuned, small, planted, thresholds)
+        claimed[BARELY] = _small_gap_barely_moves(small, thresholds)
     if sets.support_aligned:
-        support = _contrast(drifts, sets.support_aligned, "support", bootstrap)
-        oppose = _contrast(drifts, sets.oppose_aligned, "oppose", bootstrap)
-        findings.append(_wide_gap_separates_algorithms(support, oppose))
-    return findings
+        claimed[WIDE] = _wide_gap_separates_algorithms(drifts, sets.support_aligned, thresholds, bootstrap)
+    if sets.support_aligned and sets.oppose_aligned:
+        claimed[PRIOR] = _dpo_amplifies_the_prior(drifts, sets.support_aligned, sets.oppose_aligned, bootstrap)
+    found = []
+    for name, claims in claimed.items():
+        if not claims:
+            found.append(Finding(name, None, MISSING, {}))
+            continue
+        same = [finding["numbers"] for other in others for finding in other if finding["name"] == name]
+        holds, numbers = decide(claims, bootstrap.level, same)
+        found.append(Finding(name, holds, UNDECIDED if holds is None else None, numbers))
+    return found
 
 
 def _sft_sets_values_early(
-    tuned: Sequence[RunDrift], small: Sequence[RunDrift], planted: pl.DataFrame | None, bootstrap: Bootstrap
-) -> Finding:
-    """Compute finding 1 (section 4): SFT sets the values early, and towards the stance mix of its data.
+    tuned: Sequence[RunDrift], small: Sequence[RunDrift], planted: pl.DataFrame | None, thresholds: Thresholds
+) -> dict[str, Any]:
+    """Claim finding 1 (section 4): SFT sets the values early, and towards the stance mix of its data.
 
-    It holds if the following is true for every SFT run: the interval of mean |M| (over topics and stances) is above the
-    largest mean |M| of a small-gap preference run; the median drift time (over the cells that drifted) is at most
-    EARLY; and, if `planted` is given, the mean distance to the shares of its data is smaller after SFT than before.
+    For every SFT run: its RMS M (over topics and stances) is above that of each small-gap preference run; half of its
+    movement is done before the share `early` of its steps, earlier than along a straight line; and, if `planted` is
+    given, the RMS distance to the shares of its data is smaller after SFT than before.
     """
-    name = "sft_sets_values_early"
     if not tuned or not small:
-        return Finding(name, None, {})
-    largest, run = max((mean_absolute(*_change([drift]), bootstrap).value, drift.trajectory.run) for drift in small)
-    numbers = {drift.trajectory.run: _sft_numbers(drift, planted, bootstrap) for drift in tuned}
-    holds = all(_sets_early(one, largest) for one in numbers.values())
-    return Finding(name, holds, {"sft": numbers, "largest_small_gap": {"run": run, "value": largest}})
-
-
-def _small_gap_barely_moves(small: Sequence[RunDrift], bootstrap: Bootstrap) -> Finding:
-    """Compute finding 2 (section 5): preference optimisation on pairs with a small value gap barely moves the values.
-
-    It holds if, for each algorithm with small-gap runs, the mean |M_s| over its runs and topics is at most BARELY for
-    every stance s. The largest of the three means is reported with the interval of its stance.
-    """
-    name = "small_gap_barely_moves"
-    if not small:
-        return Finding(name, None, {})
-    numbers = {
-        algorithm: _by_stance([drift for drift in small if drift.trajectory.algorithm == algorithm], bootstrap)
-        for algorithm in sorted({drift.trajectory.algorithm for drift in small})
-    }
-    holds = all(one["largest"]["value"] <= BARELY for one in numbers.values())
-    return Finding(name, holds, {"algorithms": numbers})
-
-
-def _wide_gap_separates_algorithms(support: dict[str, Any] | None, oppose: dict[str, Any] | None) -> Finding:
-    """Compute finding 3 (section 6): with a wide gap, DPO amplifies values, SimPO moves them modestly, PPO keeps them.
-
-    It holds if, on the support-aligned set, the mean M_support of DPO is at least STRONG and above SimPO's, and SimPO's
-    is above |PPO's|. Means are over topics, and over the SFT data sets for which all three algorithms have runs.
-    M_oppose on the oppose-aligned set is also reported, but does not affect the verdict.
-    """
-    name = "wide_gap_separates_algorithms"
-    if support is None:
-        return Finding(name, None, {})
-    dpo, simpo, ppo = (support["magnitude"][algorithm]["value"] for algorithm in _WIDE_GAP_ALGORITHMS)
-    holds = dpo >= STRONG and dpo > simpo > abs(ppo)
-    return Finding(name, holds, {"support_aligned": support, "oppose_aligned": oppose})
-
-
-def _change(drifts: Sequence[RunDrift]) -> tuple[FloatArray, FloatArray]:
-    """Return magnitudes (runs, topics, stances) and their replicates (runs, topics, stances, replicates)."""
-    values = np.stack([drift.end - drift.start for drift in drifts])
-    return values, np.stack([drift.end_replicates - drift.start_replicates for drift in drifts])
-
-
-def _sft_numbers(drift: RunDrift, planted: pl.DataFrame | None, bootstrap: Bootstrap) -> dict[str, Any]:
-    drifted = drift.time > 0
-    numbers = {
-        "magnitude": asdict(mean_absolute(*_change([drift]), bootstrap)),
-        "drifted": int(drifted.sum()),
-        "cells": drifted.size,
-        "median_time": _median(drift, drifted),
-    }
-    if planted is None:
-        return numbers
-    shares = planted_shares(planted, drift.trajectory.data, drift.topics)
-    before = mean_absolute(drift.start - shares, drift.start_replicates - shares[..., None], bootstrap)
-    after = mean_absolute(drift.end - shares, drift.end_replicates - shares[..., None], bootstrap)
-    return {**numbers, "distance_before": asdict(before), "distance_after": asdict(after)}
-
-
-def _median(drift: RunDrift, drifted: NDArray[np.bool_]) -> dict[str, Any] | None:
-    """Return the median drift time and the medians of the cells' interval ends (wide, as if all cells erred alike)."""
-    if not drifted.any():
-        return None
-    value, low, high = (float(np.median(one[drifted])) for one in (drift.time, drift.time_low, drift.time_high))
-    return asdict(Estimate(value, low, high))
-
-
-def _sets_early(numbers: dict[str, Any], largest_small_gap: float) -> bool:
-    time = numbers["median_time"]
-    nearer = "distance_after" not in numbers or numbers["distance_after"]["value"] < numbers["distance_before"]["value"]
-    early = time is not None and time["value"] <= EARLY
-    return bool(numbers["magnitude"]["low"] > largest_small_gap and early and nearer)
-
-
-def _by_stance(drifts: Sequence[RunDrift], bootstrap: Bootstrap) -> dict[str, Any]:
-    values, replicates = _change(drifts)
-    stances = {
-        stance: asdict(mean_absolute(values[:, :, s], replicates[:, :, s], bootstrap))
-        for s, stance in enumerate(STANCES)
-    }
-    largest = max(STANCES, key=lambda stance: stances[stance]["value"])
+        return {}
+    moved = {drift.trajectory.run: _rms(drift) for drift in (*tuned, *small)}
     return {
-        "runs": [drift.trajectory.run for drift in drifts],
-        "stances": stances,
-        "largest": {"stance": largest, **stances[largest]},
+        drift.trajectory.run: {
+            "further_than": {
+                other.trajectory.run: _further(moved[drift.trajectory.run], moved[other.trajectory.run])
+                for other in small
+            },
+            "t50": Claim(drift.moved or _AnyTime(), above=False, threshold=thresholds.early),
+            "rms": moved[drift.trajectory.run],
+            **({} if planted is None else _nearer(drift, planted)),
+        }
+        for drift in tuned
     }
 
 
-def _contrast(drifts: Sequence[RunDrift], data: str | None, stance: str, bootstrap: Bootstrap) -> dict[str, Any] | None:
-    """Return magnitudes of `stance` per algorithm on `data`, and differences; None without runs of all algorithms."""
+def _small_gap_barely_moves(small: Sequence[RunDrift], thresholds: Thresholds) -> dict[str, Any]:
+    """Claim finding 2 (section 5): preference optimisation on pairs with a small value gap barely moves the values.
+
+    For each algorithm and stance, RMS M over the algorithm's small-gap runs and topics is below `barely`.
+    """
+    runs: dict[str, list[RunDrift]] = {}
+    for drift in sorted(small, key=lambda one: one.trajectory.algorithm):
+        runs.setdefault(drift.trajectory.algorithm, []).append(drift)
+    return {
+        algorithm: {
+            stance: Claim(_rms_of(own, s), above=False, threshold=thresholds.barely) for s, stance in enumerate(STANCES)
+        }
+        for algorithm, own in runs.items()
+    }
+
+
+def _wide_gap_separates_algorithms(
+    drifts: Sequence[RunDrift], data: str, thresholds: Thresholds, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Claim finding 3 (section 6): with a wide gap, DPO amplifies values, SimPO moves them modestly, PPO keeps them.
+
+    On the support-aligned set: M_support of DPO is above `strong`, that of SimPO below it; DPO's is above SimPO's, and
+    SimPO's above PPO's; and RMS M_support of PPO is below `barely`. Means are over topics, and over the SFT data sets
+    for which all three algorithms have runs.
+    """
     runs = {(d.trajectory.algorithm, d.trajectory.sft): d for d in drifts if d.trajectory.data == data}
     shared = [sft for sft in sorted({sft for _, sft in runs}) if all((a, sft) in runs for a in _WIDE_GAP_ALGORITHMS)]
     if not shared:
-        return None
-    changes = {a: _change([runs[a, sft] for sft in shared]) for a in _WIDE_GAP_ALGORITHMS}
-    s = STANCES.index(stance)
-    cells = {a: (values[:, :, s], replicates[:, :, s]) for a, (values, replicates) in changes.items()}
-    magnitude = {algorithm: asdict(mean(*cell, bootstrap)) for algorithm, cell in cells.items()}
-    # For |PPO|, each replicate is multiplied by the sign of the value, for the reason given in `mean_absolute`.
-    sign = -1.0 if magnitude["ppo"]["value"] < 0 else 1.0
-    (dpo, dpo_replicates), (simpo, simpo_replicates), (ppo, ppo_replicates) = cells.values()
+        return {}
+    dpo, simpo, ppo = ([runs[algorithm, sft] for sft in shared] for algorithm in _WIDE_GAP_ALGORITHMS)
+    s = STANCES.index("support")
+    moved = {name: _mean(own, s, bootstrap) for name, own in (("dpo", dpo), ("simpo", simpo), ("ppo", ppo))}
     return {
         "sft": shared,
-        "stance": stance,
-        "magnitude": magnitude,
-        "difference": {
-            "dpo_simpo": asdict(mean(dpo - simpo, dpo_replicates - simpo_replicates, bootstrap)),
-            "simpo_ppo": asdict(mean(simpo - sign * ppo, simpo_replicates - sign * ppo_replicates, bootstrap)),
-        },
+        "dpo": Claim(moved["dpo"], above=True, threshold=thresholds.strong),
+        "simpo": Claim(moved["simpo"], above=False, threshold=thresholds.strong),
+        "dpo_over_simpo": Claim(_minus(moved["dpo"], moved["simpo"]), above=True, threshold=0.0),
+        "simpo_over_ppo": Claim(_minus(moved["simpo"], moved["ppo"]), above=True, threshold=0.0),
+        "ppo": moved["ppo"],
+        "ppo_rms": Claim(_rms_of(ppo, s), above=False, threshold=thresholds.barely),
     }
+
+
+def _dpo_amplifies_the_prior(
+    drifts: Sequence[RunDrift], support: str, oppose: str, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Claim the prior sensitivity of DPO (section 6): it moves a stance further that SFT already prefers.
+
+    After the same SFT, the stance that is more probable at the start, of support and oppose, moves further on the pairs
+    that reward it than the other one on the pairs that reward the other. That it is more probable is a claim too. Means
+    are over topics, and over the SFT data sets with both runs.
+    """
+    runs = {(d.trajectory.data, d.trajectory.sft): d for d in drifts if d.trajectory.algorithm == "dpo"}
+    shared = [sft for sft in sorted({sft for _, sft in runs}) if (support, sft) in runs and (oppose, sft) in runs]
+    if not shared:
+        return {}
+    sides = {stance: [runs[data, sft] for sft in shared] for stance, data in (("support", support), ("oppose", oppose))}
+    prior = {stance: _mean(own, STANCES.index(stance), bootstrap, start=True) for stance, own in sides.items()}
+    moved = {stance: _mean(own, STANCES.index(stance), bootstrap) for stance, own in sides.items()}
+    favoured, other = (
+        ("support", "oppose") if prior["support"].value >= prior["oppose"].value else ("oppose", "support")
+    )
+    return {
+        "sft": shared,
+        "favoured": favoured,
+        "prior": Claim(_minus(prior[favoured], prior[other]), above=True, threshold=0.0),
+        "moved": moved,
+        "difference": Claim(_minus(moved[favoured], moved[other]), above=True, threshold=0.0),
+    }
+
+
+def _further(first: RootMeanSquare, second: RootMeanSquare) -> Claim:
+    return Claim(RootDifference(first, second), above=True, threshold=0.0)
+
+
+def _nearer(drift: RunDrift, planted: pl.DataFrame) -> dict[str, Any]:
+    shares = list(planted_shares(planted, drift.trajectory.data, drift.topics))
+    before, after = (root_mean_square([topic[end] for topic in drift.questions], shares) for end in (0, 1))
+    return {"nearer_to_data": Claim(RootDifference(before, after), above=True, threshold=0.0)}
+
+
+def _rms(drift: RunDrift) -> RootMeanSquare:
+    return root_mean_square([topic[1] - topic[0] for topic in drift.questions], answers=drift.answers)
+
+
+def _rms_of(drifts: Sequence[RunDrift], stance: int) -> RootMeanSquare:
+    """Return RMS M of one stance over runs and topics."""
+    topics = zip(*(drift.questions for drift in drifts), strict=True)
+    cells = [np.stack([run[1, stance] - run[0, stance] for run in topic]) for topic in topics]
+    return root_mean_square(cells, answers=min(drift.answers for drift in drifts))
+
+
+def _mean(drifts: Sequence[RunDrift], stance: int, bootstrap: Bootstrap, start: bool = False) -> Mean:
+    """Return the mean M of one stance, or its mean value at the start, over runs and topics."""
+    topics = zip(*(drift.questions for drift in drifts), strict=True)
+    replicates = [d.start_replicates if start else d.end_replicates - d.start_replicates for d in drifts]
+    return Mean(
+        [
+            np.mean([run[0, stance] if start else run[1, stance] - run[0, stance] for run in own], axis=0)
+            for own in topics
+        ],
+        np.mean([one[:, stance].mean(axis=0) for one in replicates], axis=0),
+        min(drift.answers for drift in drifts),
+        bootstrap,
+    )
+
+
+def _minus(first: Mean, second: Mean) -> Mean:
+    topics: list[FloatArray] = [a - b for a, b in zip(first.topics, second.topics, strict=True)]
+    return Mean(topics, first.replicates - second.replicates, min(first.answers, second.answers), first.bootstrap)

@@ -33,6 +33,7 @@ class Spread:
         drawn: The variance of bootstrap replicates, which is smaller by the factor (n − 1) / n in each topic.
         freedom: Degrees of freedom of `variance` (n − 1; with several topics, Welch and Satterthwaite's).
         acceleration: The a of BCa: a sixth of the skewness of the questions' influence on the mean.
+        least: The variance that an interval has to allow for at least; 0 where nothing is known of it.
     """
 
     questions: int
@@ -40,9 +41,10 @@ class Spread:
     drawn: FloatArray
     freedom: FloatArray
     acceleration: FloatArray
+    least: FloatArray
 
 
-def spread_of(topics: Sequence[FloatArray], skewed: bool = True) -> Spread:
+def spread_of(topics: Sequence[FloatArray], skewed: bool = True, answers: float | None = None) -> Spread:
     """Measure the scatter of question means around the mean of topic means.
 
     A topic with a single question has infinite variance.
@@ -50,10 +52,11 @@ def spread_of(topics: Sequence[FloatArray], skewed: bool = True) -> Spread:
     Args:
         topics: Question means of each topic, (..., questions).
         skewed: Whether to estimate the acceleration; otherwise it is 0. For paired differences 0 is better: their true
-            skewness is small compared with the noise of its estimate (docs/statistics.md shows the coverage of both).
+            skewness is small compared with the noise of its estimate (docs/statistics_evidence.md shows the coverage).
+        answers: Answers per question, if the means are changes: `least` is then the variance with `pseudo_variance`.
     """
     share = 1 / len(topics)
-    second, drawn, third, fourth = np.zeros((4, *topics[0].shape[:-1]))
+    second, drawn, third, fourth, least = np.zeros((5, *topics[0].shape[:-1]))
     for means in topics:
         size = means.shape[-1]
         influence = (means - means.mean(axis=-1, keepdims=True)) * (share / size)
@@ -61,11 +64,29 @@ def spread_of(topics: Sequence[FloatArray], skewed: bool = True) -> Spread:
         own = squares * size / (size - 1) if size > 1 else np.full(squares.shape, np.inf)
         second, drawn, fourth = second + own, drawn + squares, fourth + own**2 / max(size - 1, 1)
         third = third + np.einsum("...q,...q,...q->...", influence, influence, influence)
+        if answers is not None:
+            least = least + np.maximum(own, share**2 * pseudo_variance(own / share**2, size, answers))
     moves = drawn > _NO_VARIANCE
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(moves & np.isfinite(second), np.square(second) / fourth, 1.0)
         acceleration = np.where(moves & skewed, third / (6 * np.power(drawn, 1.5)), 0.0)
-    return Spread(sum(means.shape[-1] for means in topics), second, drawn, freedom, acceleration)
+    return Spread(sum(means.shape[-1] for means in topics), second, drawn, freedom, acceleration, least)
+
+
+def pseudo_variance(variance: FloatArray, questions: int, answers: float) -> FloatArray:
+    """Return the variance of a mean change if two more questions had changed, by one answer up and by one down.
+
+    Checkpoints that share their random numbers often give the same answers, so that in a small sample no question, or
+    one, may change. The scatter of such changes says nothing about the questions that were not asked. As with Agresti
+    and Coull's (1998) interval of a proportion, pseudo-observations keep the interval from having no width.
+
+    Args:
+        variance: Squared standard errors of the mean changes, (...).
+        questions: Number of questions.
+        answers: Answers per question; one answer changes a question's mean by 1 / answers.
+    """
+    scatter = variance * questions * (questions - 1) if questions > 1 else np.full(np.shape(variance), np.inf)
+    return np.asarray((scatter + 2 / answers**2) / (questions * (questions + 1)))
 
 
 def interval_of_mean(
@@ -103,6 +124,11 @@ def interval_of_mean(
     )
     # A percentile may be on the wrong side of its value; the interval always includes the value.
     low, high = np.minimum(low, values), np.maximum(high, values)
+    wide = known & (spread.least > spread.variance * (1 + 1e-9))
+    # Two pseudo-questions: one degree of freedom more than there are questions.
+    degrees = np.maximum(spread.freedom, spread.questions + 1)
+    reach = np.where(wide, stdtrit(degrees, (1 + bootstrap.level) / 2) * np.sqrt(spread.least), 0.0)
+    low, high = np.minimum(low, values - reach), np.maximum(high, values + reach)
     unseen = (bounds[1] - bounds[0]) * (1 - ((1 - bootstrap.level) / 2) ** (1 / spread.questions))
     low = np.where(values >= bounds[1], bounds[1] - unseen, low)
     high = np.where(values <= bounds[0], bounds[0] + unseen, high)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import polars as pl
+from pydantic import Field
 
-from valuedrift.errors import ArtifactError, require_columns
-from valuedrift.statistics.panel import PROBABILITIES, STANCES, most_probable
+from valuedrift.errors import ArtifactError, DataError
+from valuedrift.input_tables.checked_rows import (
+    JudgedRow,
+    LabelOrNone,
+    Number,
+    Text,
+    TextOrNone,
+    WholeNumber,
+    read_checked,
+    refuse_repeated,
+)
+from valuedrift.statistics.panel import PROBABILITIES, most_probable
 from valuedrift.statistics.trajectory import Checkpoint
 
 STAGES = ("base", "sft", "preference")
@@ -16,30 +28,50 @@ NO_STANCE = "none"
 """The true stance of an answer that a labeller found to take none."""
 
 _ANSWER = ("run", "step", "topic", "question_id", "sample")
-_COLUMNS = (*_ANSWER, "true_stance", *PROBABILITIES, "weight")
 
 
-def read_labelled(path: Path) -> pl.DataFrame:
-    """Read a labelled sample from a parquet or CSV file: the keys of answers, and the stances they truly take.
+class _LabelledRow(JudgedRow):
+    renamed: ClassVar = {"human_stance": "true_stance"}
 
-    A column `human_stance`, as in a filled sheet of the judge check, is read as `true_stance`. It is null for an answer
-    that takes no stance. The column `stage` becomes one of STAGES.
+    run: Text
+    step: WholeNumber
+    topic: Text
+    question_id: Text
+    sample: WholeNumber
+    true_stance: LabelOrNone
+    weight: Annotated[Number, Field(gt=0)]
+    model: TextOrNone = None
+
+
+_SCHEMA = {
+    **dict.fromkeys((*PROBABILITIES, "weight"), pl.Float64),
+    **dict.fromkeys(("topic", "question_id", "true_stance", "model", "run"), pl.String),
+    **dict.fromkeys(("step", "sample"), pl.Int64),
+}
+
+
+def read_labelled(path: Path, model: str) -> pl.DataFrame:
+    """Read a model's rows of a parquet, CSV or JSON lines file: the keys of answers, and the stances they truly take.
+
+    A column `human_stance`, as in a filled sheet of the judge check, is read as `true_stance`; a refusal is neutral. It
+    is null for an answer that takes no stance. Without a column `model`, all rows are the model's. The column `stage`,
+    one of STAGES, follows from the run.
 
     Raises:
-        ArtifactError: The file is missing or neither parquet nor CSV, a column is missing, a true stance is unknown, or
-            a weight is not above 0.
+        DataError: A column is missing, a value is wrong, a row is repeated, or all rows are of other models.
+        ArtifactError: The file is missing or of another kind.
     """
-    if path.suffix not in (".parquet", ".csv") or not path.is_file():
-        raise ArtifactError(path, path.suffix if path.exists() else "no such file", "a .parquet or .csv file")
-    rows = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-    if "true_stance" not in rows.columns and "human_stance" in rows.columns:
-        rows = rows.rename({"human_stance": "true_stance"})
-    require_columns(path, rows.columns, _COLUMNS)
-    if unknown := sorted(set(rows["true_stance"].drop_nulls()) - set(STANCES)):
-        raise ArtifactError(f"{path}, column true_stance", unknown, f"one of {', '.join(STANCES)}, or nothing")
-    if (rows["weight"] <= 0).any():
-        raise ArtifactError(f"{path}, column weight", rows["weight"].min(), "numbers above 0")
-    return rows.with_columns(stage=broad_stage(pl.col("run")), true_stance=pl.col("true_stance").cast(pl.String))
+    rows = read_checked(path, _LabelledRow)
+    refuse_repeated(
+        path, [(n, tuple(row.model_dump(include={*_ANSWER, "model"}).values())) for n, row in rows], "the answer"
+    )
+    own = [row for _, row in rows if row.model in (None, model)]
+    if not own:
+        names = ", ".join(sorted({str(row.model) for _, row in rows}))
+        raise DataError(path, None, "model", names, model, "Label answers of this model.")
+    table = pl.DataFrame([row.model_dump() for row in own], schema=_SCHEMA)
+    true = pl.when(pl.col("true_stance") == "refusal").then(pl.lit("neutral")).otherwise("true_stance")
+    return table.with_columns(true_stance=true, stage=broad_stage(pl.col("run")))
 
 
 def stage_of(run: pl.Expr) -> pl.Expr:
@@ -60,7 +92,7 @@ def answers_with_labels(
 
     Args:
         files: Stance tables of one model.
-        labelled: A sample, see `read_labelled`.
+        labelled: A sample, see `read_labelled`. Labels of answers that the judge couldn't judge aren't used.
         checkpoints: The checkpoints whose values are corrected.
 
     Returns:
@@ -70,7 +102,7 @@ def answers_with_labels(
     Raises:
         ArtifactError: A labelled answer isn't in `files`.
     """
-    known = labelled.select(*_ANSWER, pl.col("true_stance").fill_null(NO_STANCE))
+    known = labelled.drop_nulls(PROBABILITIES).select(*_ANSWER, pl.col("true_stance").fill_null(NO_STANCE))
     wanted = pl.concat(
         [
             known.select("run", "step"),

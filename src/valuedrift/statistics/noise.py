@@ -1,49 +1,57 @@
-"""The noise floor: how far values differ between checkpoints whose true values should be equal."""
+"""The noise floor: how far values differ between answers of one model, drawn twice, or between two seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+from scipy.special import ndtri
 
 from valuedrift.errors import ArtifactError
-from valuedrift.statistics.panel import ALL
+from valuedrift.statistics.bootstrap import FloatArray
+from valuedrift.statistics.panel import ALL, STANCES
 
-NEIGHBOURS, SEEDS = "neighbours", "seeds"
-CONVERGED = 0.75
-"""The share of a run's steps after which it counts as converged."""
+ANSWERS, SEEDS = "answers", "seeds"
 
-_SCOPE = pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).otherwise(pl.lit("topic")).alias("scope")
+_MEDIAN = float(ndtri(0.75))
+_SCHEMA = {
+    **dict.fromkeys(("model", "source", "run", "topic", "stance"), pl.String),
+    "differences": pl.Int64,
+    "median": pl.Float64,
+    "floor": pl.Float64,
+}
 
 
-def noise_table(values: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
-    """Return the noise floor of each stance: `model, source, scope, stance, differences, median, floor`.
+def answer_noise(model: str, run: str, topic: str, sampling: FloatArray, level: float) -> pl.DataFrame:
+    """Return the noise floor of a run on a topic by the sampling of answers: the rows of source "answers".
 
-    A floor is the `level` quantile of |difference| over all runs, either over the single topics (scope "topic") or for
-    the mean over topics (scope "all"). Source "neighbours" compares neighbouring saved steps in the last quarter of
-    each run, where learning rates are low; values that still move there raise the floor. Source "seeds" compares the
-    last steps of every two runs that differ only in the seed, so it includes the noise of training. A source without
-    such pairs has no rows.
+    The floor is the `level` quantile of |difference| between values from two independent sets of answers, one with the
+    stances of the run's start and one with those of its end: 1.96 √(σ²/(nk) + σ²/(nk)) for n questions with k answers
+    that scatter by σ around their question's mean. It is computed and not measured on neighbouring checkpoints, because
+    those share their random numbers, so that most of their answers are equal.
 
     Args:
-        values: A value table. Names of runs that differ only in the seed are equal up to an "@".
+        model: The model.
+        run: The run.
+        topic: The topic.
+        sampling: Variance of the values at start and end by the sampling of answers, (2, stances); NaN if unknown.
         level: The floor is this quantile.
     """
-    size = pl.col("difference").abs()
-    return (
-        pl.concat([_neighbours(values), _seeds(values)])
-        .group_by("model", "source", _SCOPE, "stance", maintain_order=True)
-        .agg(
-            differences=pl.len().cast(pl.Int64),
-            median=size.median(),
-            floor=size.quantile(level, "linear"),
-        )
+    deviation = pl.Series(sampling.sum(axis=0) ** 0.5).fill_nan(None)
+    columns: Mapping[str, object] = {"model": model, "source": ANSWERS, "run": run, "topic": topic, "stance": STANCES}
+    return pl.DataFrame(columns).with_columns(
+        differences=pl.lit(None, pl.Int64),
+        median=deviation * _MEDIAN,
+        floor=deviation * float(ndtri((1 + level) / 2)),
     )
 
 
-def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float) -> pl.DataFrame:
-    """Return the `noise_table` of a model's value table and those of the same runs with other seeds.
+def seed_noise(values: pl.DataFrame, others: Sequence[Path], level: float) -> pl.DataFrame:
+    """Return the noise floor between seeds: the rows of source "seeds", one per stance for single topics and for "all".
+
+    It is the `level` quantile of |difference| between the last values of every two runs that differ only in the seed,
+    over all runs and, for single topics, all topics (`topic` is null). It includes the noise of training.
 
     Args:
         values: The model's value table.
@@ -53,49 +61,45 @@ def noise_with_seeds(values: pl.DataFrame, others: Sequence[Path], level: float)
     Raises:
         ArtifactError: A file has no run of `values`.
     """
-    tables = [values]
+    tables = [values.with_columns(seed=pl.lit(0))]
     for number, path in enumerate(others, start=1):
         other = pl.read_parquet(path).join(values.select("model", "run").unique(), on=["model", "run"], how="semi")
         if other.is_empty():
             expected = f"runs of {values['model'][0]} that are measured here too, made with another seed"
             raise ArtifactError(path, "no such run", expected)
-        tables.append(other.select(values.columns).with_columns(run=pl.format("{}@{}", "run", pl.lit(number))))
-    return noise_table(pl.concat(tables), level)
+        tables.append(other.select(values.columns).with_columns(seed=pl.lit(number)))
+    last = pl.col("step") == pl.col("step").max().over("model", "run", "seed")
+    ends = pl.concat(tables).filter(last)
+    pairs = ends.join(ends, on=["model", "run", "topic", "stance"], suffix="_other").filter(
+        pl.col("seed") < pl.col("seed_other")
+    )
+    size = (pl.col("value") - pl.col("value_other")).abs()
+    return (
+        pairs.group_by(
+            "model",
+            pl.lit(SEEDS).alias("source"),
+            pl.lit(None, pl.String).alias("run"),
+            pl.when(pl.col("topic") == ALL).then(pl.lit(ALL)).alias("topic"),
+            "stance",
+            maintain_order=True,
+        )
+        .agg(differences=pl.len().cast(pl.Int64), median=size.median(), floor=size.quantile(level, "linear"))
+        .select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+    )
 
 
 def with_noise(drift: pl.DataFrame, noise: pl.DataFrame) -> pl.DataFrame:
-    """Add to `drift` the stance's highest floor, `noise_floor`, and whether |magnitude| is above it, `exceeds_noise`.
+    """Add to `drift` the higher of its two floors, `noise_floor`, and whether |magnitude| is above it, `exceeds_noise`.
 
     Both are null where there is no floor.
     """
-    highest = noise.group_by("model", "scope", "stance").agg(pl.col("floor").max().alias("noise_floor"))
+    answers = noise.filter(source=ANSWERS).select("model", "run", "topic", "stance", own="floor")
+    seeds = noise.filter(source=SEEDS).select("model", "stance", "floor", together=pl.col("topic").is_not_null())
     return (
-        drift.with_columns(_SCOPE)
-        .join(highest, on=["model", "scope", "stance"], how="left", maintain_order="left")
-        .drop("scope")
+        drift.with_columns(together=pl.col("topic") == ALL)
+        .join(answers, on=["model", "run", "topic", "stance"], how="left", maintain_order="left")
+        .join(seeds, on=["model", "stance", "together"], how="left", maintain_order="left")
+        .with_columns(noise_floor=pl.max_horizontal("own", "floor"))
+        .drop("together", "own", "floor")
         .with_columns(exceeds_noise=pl.col("magnitude").abs() > pl.col("noise_floor"))
-    )
-
-
-def _neighbours(values: pl.DataFrame) -> pl.DataFrame:
-    cell = ("model", "run", "topic", "stance")
-    last = pl.col("step").max().over(cell)
-    return (
-        values.filter(pl.col("step") > 0, pl.col("step") >= CONVERGED * last)
-        .sort(*cell, "step")
-        .with_columns(difference=pl.col("value").diff().over(cell))
-        .drop_nulls("difference")
-        .select("model", pl.lit(NEIGHBOURS).alias("source"), "topic", "stance", "difference")
-    )
-
-
-def _seeds(values: pl.DataFrame) -> pl.DataFrame:
-    last = pl.col("step") == pl.col("step").max().over("model", "run")
-    ends = values.filter(last).with_columns(shared=pl.col("run").str.split("@").list.first())
-    pairs = ends.join(ends, on=["model", "shared", "topic", "stance"], suffix="_other")
-    return (
-        pairs.filter(pl.col("run") < pl.col("run_other"))
-        .sort("model", "shared", "topic", "stance", "run", "run_other")
-        .with_columns(difference=pl.col("value") - pl.col("value_other"))
-        .select("model", pl.lit(SEEDS).alias("source"), "topic", "stance", "difference")
     )

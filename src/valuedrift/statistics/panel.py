@@ -35,6 +35,7 @@ class Panel:
         checkpoints: Checkpoint → its index on the checkpoint axis.
         means: (checkpoints, questions, stances); NaN where a question has no judged answer.
         answers: Number of judged answers in each mean, (checkpoints, questions).
+        scatter: Variance of single answers around their question's mean, shaped like `means`; NaN with fewer than two.
         weights: Topic → the share of each question in the draws of a replicate, (questions, replicates). They are the
             same for all checkpoints and stances, so that differences are paired.
     """
@@ -45,6 +46,7 @@ class Panel:
     checkpoints: dict[Checkpoint, int]
     means: FloatArray
     answers: NDArray[np.int64]
+    scatter: FloatArray
     weights: dict[str, FloatArray]
 
 
@@ -60,6 +62,8 @@ class TopicValues:
         replicates: (checkpoints, stances, replicates).
         means: The question means that the values are means of, (checkpoints, stances, questions): one array per topic,
             so topic "all" has several.
+        common: Which of the topic's questions these are, (all questions of the topic,), per topic.
+        sampling: Variance of each value by the sampling of answers alone, (checkpoints, stances); NaN if unknown.
     """
 
     topic: str
@@ -68,6 +72,13 @@ class TopicValues:
     values: FloatArray
     replicates: FloatArray
     means: tuple[FloatArray, ...]
+    common: tuple[NDArray[np.bool_], ...]
+    sampling: FloatArray
+
+    @property
+    def per_question(self) -> float:
+        """The fewest answers per question at any checkpoint."""
+        return max(1.0, float(self.answers.min()) / self.questions)
 
 
 def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
@@ -114,15 +125,18 @@ def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) ->
     common = common_questions(panel, topic, checkpoints)
     rows = [panel.checkpoints[checkpoint] for checkpoint in checkpoints]
     means = np.ascontiguousarray(panel.means[rows, panel.topics[topic]][:, common].transpose(2, 0, 1))
+    answers = panel.answers[rows, panel.topics[topic]][:, common]
     weights = weights_of_common(panel.weights[topic], common)
     replicates = _weighted(means, weights)
     return TopicValues(
         topic=topic,
         questions=int(common.sum()),
-        answers=panel.answers[rows, panel.topics[topic]][:, common].sum(axis=1),
+        answers=answers.sum(axis=1),
         values=means.mean(axis=-1).T,
         replicates=replicates.transpose(1, 0, 2),
         means=(means.transpose(1, 0, 2),),
+        common=(common,),
+        sampling=_sampling(panel.scatter[rows, panel.topics[topic]][:, common], answers),
     )
 
 
@@ -149,6 +163,18 @@ def _weighted(means: FloatArray, weights: FloatArray) -> FloatArray:
     return drawn
 
 
+def _sampling(scatter: FloatArray, answers: NDArray[np.int64]) -> FloatArray:
+    """Return the variance of values (checkpoints, stances) by the sampling of answers.
+
+    A question with one answer has the mean scatter of the others. With one answer to every question nothing is known.
+    """
+    known = ~np.isnan(scatter)
+    count = known.sum(axis=1)
+    mean = np.where(known, scatter, 0).sum(axis=1) / np.where(count > 0, count, np.nan)
+    each = np.where(known, scatter, mean[:, None]) / answers[..., None]
+    return np.asarray(each.sum(axis=1) / answers.shape[1] ** 2)
+
+
 def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[TopicValues]:
     """Yield `topic_values` of each topic, with one topic at a time in memory, then their unweighted mean as "all"."""
     total: TopicValues | None = None
@@ -158,7 +184,13 @@ def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Itera
         total = _sum(total, part) if total else part
     assert total
     topics = len(panel.topics)
-    yield replace(total, topic=ALL, values=total.values / topics, replicates=total.replicates / topics)
+    yield replace(
+        total,
+        topic=ALL,
+        values=total.values / topics,
+        replicates=total.replicates / topics,
+        sampling=total.sampling / topics**2,
+    )
 
 
 def exact_sum(probabilities: pl.Expr) -> pl.Expr:
@@ -196,9 +228,10 @@ def _refuse(rows: pl.DataFrame, expected: str) -> None:
 
 
 def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
-    """Return per question: `model, run, step, topic, question_id, answers` (judged ones), and sums of probabilities."""
+    """Return per question: its keys, `answers` (judged ones), and sums of probabilities and of their squares."""
     judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
     sums = [exact_sum(pl.when(judged).then(p)) for p in PROBABILITIES]
+    sums += [exact_sum(pl.when(judged).then(pl.col(p) ** 2)).alias(f"{p}_squared") for p in PROBABILITIES]
     questions = stances.lazy().group_by(_KEYS[:-1]).agg(judged.sum().alias("answers"), *sums)
     return questions.collect(engine="streaming")
 
@@ -213,9 +246,12 @@ def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     cell = indexed["c"].to_numpy(), indexed["q"].to_numpy()
     answers = np.zeros((checkpoints.height, questions.height), dtype=np.int64)
     answers[cell] = indexed["answers"].to_numpy()
-    means = np.full((*answers.shape, len(STANCES)), np.nan)
-    with np.errstate(invalid="ignore"):
-        means[cell] = indexed.select(PROBABILITIES).to_numpy() / indexed["answers"].to_numpy()[:, None]
+    means, scatter = np.full((2, *answers.shape, len(STANCES)), np.nan)
+    judged = indexed["answers"].to_numpy()[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means[cell] = indexed.select(PROBABILITIES).to_numpy() / judged
+        squares = indexed.select(f"{p}_squared" for p in PROBABILITIES).to_numpy()
+        scatter[cell] = np.maximum(squares - judged * means[cell] ** 2, 0) / np.where(judged > 1, judged - 1, np.nan)
     sizes = questions.group_by("topic", maintain_order=True).agg(pl.col("q").first(), pl.len())
     topics = {topic: slice(first, first + count) for topic, first, count in sizes.iter_rows()}
     return Panel(
@@ -225,6 +261,7 @@ def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
         checkpoints={(run, step): c for c, run, step in checkpoints.iter_rows()},
         means=means,
         answers=answers,
+        scatter=scatter,
         weights=shares_of_draws(topics, bootstrap),
     )
 
@@ -281,4 +318,6 @@ def _sum(a: TopicValues, b: TopicValues) -> TopicValues:
         values=a.values + b.values,
         replicates=a.replicates + b.replicates,
         means=a.means + b.means,
+        common=a.common + b.common,
+        sampling=a.sampling + b.sampling,
     )

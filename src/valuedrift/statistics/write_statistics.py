@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from valuedrift.files import write_json, write_parquet
+from valuedrift.files import read_json, write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_tables
 from valuedrift.statistics.corrected import corrected_tables, ends_of
-from valuedrift.statistics.findings import PreferenceSets, paper_findings
+from valuedrift.statistics.findings import PreferenceSets, Thresholds, paper_findings
 from valuedrift.statistics.judge_agreement import stage_agreement
 from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
 from valuedrift.statistics.measures import measure
@@ -25,6 +25,7 @@ def write_statistics(
     trajectories: Sequence[Mapping[str, Any]],
     sets: Mapping[str, Any],
     cards: Mapping[str, str],
+    thresholds: Mapping[str, float],
     settings: Mapping[str, Any],
     seed: int,
     out: Path,
@@ -37,15 +38,23 @@ def write_statistics(
         trajectories: The runs to measure, see `Trajectory`.
         sets: The fields of `PreferenceSets` that are set in the grid.
         cards: SFT data set → its card.json, for the data sets with planted stances.
+        thresholds: The fields of `Thresholds`.
         settings: `replicates` and `level` of `Bootstrap`.
         seed: Seed of the bootstrap.
         out: Folder to write into.
-        seeds: Value tables that this function wrote for the same runs with other seeds.
+        seeds: Folders that this function wrote into for the same runs with other seeds.
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
-    measures = measure(read_panel(stances, bootstrap), runs, bootstrap, seeds)
-    findings = paper_findings(measures.runs, PreferenceSets(**sets), planted_table(cards), bootstrap)
+    measures = measure(read_panel(stances, bootstrap), runs, bootstrap, [one / "values.parquet" for one in seeds])
+    findings = paper_findings(
+        measures.runs,
+        PreferenceSets(**sets),
+        planted_table(cards),
+        Thresholds(**thresholds),
+        bootstrap,
+        [read_json(one / "findings.json") for one in seeds],
+    )
     for name in ("values", "drift", "distances", "noise"):
         write_parquet(out / f"{name}.parquet", getattr(measures, name))
     write_json(out / "findings.json", [asdict(finding) for finding in findings])
@@ -71,9 +80,9 @@ def write_corrected(
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
-    panel, sample = read_panel(stances, bootstrap), read_labelled(labelled)
-    answers = answers_with_labels(stances, sample, ends_of(runs))
-    values, drift = corrected_tables(panel, runs, answers, bootstrap)
+    panel = read_panel(stances, bootstrap)
+    sample = read_labelled(labelled, panel.model)
+    values, drift = corrected_tables(panel, runs, answers_with_labels(stances, sample, ends_of(runs)), bootstrap)
     write_parquet(out / "corrected_values.parquet", values)
     write_parquet(out / "corrected_drift.parquet", drift)
     write_parquet(out / "judge_agreement.parquet", stage_agreement(sample, panel.model, bootstrap.level))

@@ -11,7 +11,8 @@ import polars as pl
 from valuedrift.data.split import order_key
 from valuedrift.errors import DataError
 from valuedrift.files import write_json
-from valuedrift.judging.checks.blind_sheet import LABELS, SHOWN, read_sheet, sheet_name, write_sheet
+from valuedrift.input_tables.checked_rows import LABELS
+from valuedrift.judging.checks.blind_sheet import SHOWN, read_sheet, sheet_name, write_sheet
 from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.synthetic.writer_requests import SIDES, Topics
 

@@ -1,4 +1,7 @@
-"""Turn conversations into tokens: which tokens count in the loss, where sequences are cut, and how they end."""
+"""Turn conversations into tokens: which tokens count in the loss, where sequences are cut, and how they end.
+
+Names of control tokens in a conversation are encoded as plain text.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
 from transformers import PreTrainedTokenizerBase
+
+from valuedrift.models.chat_template import as_text, render
 
 Message = dict[str, str]
 IGNORED = -100
@@ -31,7 +36,7 @@ def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
 
     A conversation longer than `max_length` is cut at its end, or at its beginning if no assistant's word would be left.
     """
-    encoded = tokenizer.apply_chat_template(list(messages), return_dict=True, return_assistant_tokens_mask=True)
+    encoded = render(tokenizer, messages, return_dict=True, return_assistant_tokens_mask=True)
     start = _start(tokenizer)
     ids, mask = start + encoded["input_ids"], [0] * len(start) + encoded["assistant_masks"]
     kept = slice(max_length) if any(mask[:max_length]) else slice(-max_length, None)
@@ -41,7 +46,7 @@ def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, max_length: int) -> Labelled:
     """Return the tokens of a plain document and its end token; all of them have labels (pre-training)."""
-    ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id][:max_length]
+    ids = [*tokenizer(text, split_special_tokens=True)["input_ids"], tokenizer.eos_token_id][:max_length]
     return {"input_ids": ids, "labels": list(ids)}
 
 
@@ -53,7 +58,8 @@ def render_pair(
     Answers are cut to `response_length` tokens at their end, then the prompt at its beginning. Pairs are cut, not
     dropped, so that the number of pairs, and so the number of steps, is the planned one.
     """
-    answers = [_keep_start(tokenizer, row[key][-1]["content"], response_length - 1) for key in ("chosen", "rejected")]
+    contents = [as_text(tokenizer, row[key][-1]["content"]) for key in ("chosen", "rejected")]
+    answers = [_keep_start(tokenizer, content, response_length - 1) for content in contents]
     longest = max(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers)
     return {
         "prompt": render_prompt(tokenizer, row["prompt"], max_length - longest - 1),
@@ -64,7 +70,7 @@ def render_pair(
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], max_length: int) -> str:
     """Return a chat prompt as text that ends where the answer begins; a long prompt is cut at its beginning."""
-    text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+    text = render(tokenizer, prompt, tokenize=False, add_generation_prompt=True)
     return _keep_end(tokenizer, text, max_length - len(_start(tokenizer)))
 
 

@@ -1,4 +1,4 @@
-"""Checks before a run: the architectures of its models, its tokenizer, and the columns of its data."""
+"""Checks before a run: the architectures of its models, and the columns of its data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import polars as pl
-from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
@@ -29,30 +28,6 @@ def require_same_model(folder: Path, base: Path) -> None:
             ", ".join(other),
             f"{', '.join(wanted)}, as in the base model {base}",
             "Start the run from a checkpoint of the same base model, whose tokenizer makes its tokens.",
-        )
-
-
-def require_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Raise ArtifactError unless the tokenizer can end, pad and format an answer with tokens of its model."""
-    missing = [
-        what
-        for what, value in (
-            ("end token", tokenizer.eos_token),
-            ("padding token", tokenizer.pad_token),
-            ("chat template", tokenizer.chat_template),
-        )
-        if not value
-    ]
-    do = "Give the model's `chat` in the configuration (template, eos, pad) and fetch it again."
-    if missing:
-        raise ArtifactError(folder, f"a tokenizer without {' and '.join(missing)}", "all three", do)
-    if tokenizer.eos_token == tokenizer.pad_token:
-        # Trainers ignore padding tokens, so the model would not learn to end an answer.
-        raise ArtifactError(folder, f"{tokenizer.eos_token} as end and padding token", "two tokens", do)
-    rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0)
-    if len(tokenizer) > rows:
-        raise ArtifactError(
-            folder, f"{len(tokenizer)} tokens, {rows} embeddings", "an embedding for every token", "Fetch it again."
         )
 
 

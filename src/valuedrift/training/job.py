@@ -12,13 +12,15 @@ from typing import Any
 import polars as pl
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.hyperparameters import Settings
 from valuedrift.errors import ConfigError
+from valuedrift.models.chat_template import require_chat
 from valuedrift.models.model_folder import require_model
+from valuedrift.models.weights import load_model
 from valuedrift.training.devices import processes, shared_dataset
-from valuedrift.training.inputs import read_columns, require_same_model, require_tokenizer
+from valuedrift.training.inputs import read_columns, require_same_model
 from valuedrift.training.launch import accumulation
 
 
@@ -59,7 +61,7 @@ class Job:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         require_model(self.base)
         tokenizer = AutoTokenizer.from_pretrained(self.base)
-        require_tokenizer(tokenizer, self.base)
+        require_chat(tokenizer, self.base)
         return tokenizer
 
     def model(self) -> PreTrainedModel:
@@ -68,7 +70,7 @@ class Job:
         If the settings say bf16, the trainers compute in bf16 (mixed precision).
         """
         require_same_model(self.init, self.base)
-        return AutoModelForCausalLM.from_pretrained(self.init, dtype=torch.float32)
+        return load_model(self.init, torch.float32)
 
     def rows(self, *columns: str) -> list[dict[str, Any]]:
         """Return the data set's rows with the named columns only, so that trainers never read planted stances."""

@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from valuedrift.config.hyperparameters import RolloutSettings
 from valuedrift.errors import ArtifactError
+from valuedrift.models.weights import load_model
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
 
@@ -28,7 +29,7 @@ def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedMode
             job.folder, "no reward model", f"{job.algorithm.upper()} to be given the reward model trained on its data"
         )
     require_same_model(job.reward_model, job.base)
-    return AutoModelForSequenceClassification.from_pretrained(job.reward_model, num_labels=1, dtype=dtype)
+    return load_model(job.reward_model, dtype, AutoModelForSequenceClassification, num_labels=1)
 
 
 def reward(job: Job, tokenizer: PreTrainedTokenizerBase) -> Reward:

@@ -11,13 +11,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from valuedrift.config.hyperparameters import SETTINGS
+from valuedrift.config.yaml_files import read_yaml
 from valuedrift.errors import ValueDriftError
 from valuedrift.provenance.benchmark_files import BENCHMARKS
+from valuedrift.workflow.project import Project
 from valuedrift.workflow.snakemake_internals import is_cut_off, workflow_of
-from valuedrift.workflow.targets import resolve_targets
+from valuedrift.workflow.targets import require_makeable, resolve_targets
 
 TRAINING = frozenset((*SETTINGS, "train_judge"))
 
@@ -100,16 +100,17 @@ def _in_words(error: BaseException, before: str, formatted: str) -> str:
         return f"There is no file {error.filename}."
     if isinstance(error, ValueError):  # a malformed option, such as `--config a`
         return text
-    if isinstance(error, known.MissingRuleException):
-        return f"No rule makes {text.removeprefix('No rule to produce ').partition(' (')[0]}."
     if isinstance(error, known.MissingInputException):
         files = sorted(line.strip() for line in text.partition("affected files:\n")[2].splitlines())
-        return f"Rule {error.rule.name} needs files that don't exist and that no rule makes: {', '.join(files)}."
+        needs = f"Rule {error.rule.name} needs files that don't exist and that no rule makes: {', '.join(files)}."
+        return f"{needs} Put them there, or correct the paths in the configuration."
     if isinstance(error, known.InputFunctionException):
         cause = text.partition("Error:\n  ")[2].partition("\nWildcards:\n")
         wildcards = ", ".join(line.strip() for line in cause[2].partition("\nTraceback")[0].splitlines())
         reason = re.sub(r"^KeyError: ('.*')$", r"the configuration has no \1", cause[0])
         return f"Rule {error.rule.name} has no inputs for {wildcards}: {reason}."
+    if "No Snakefile found" in text:
+        return "There is no Snakefile in this folder. Run the command in the folder of the workflow."
     if isinstance(error, SystemExit):
         lines = [line for line in before.splitlines() if "error: " in line.lower()]
         return lines[-1].partition("rror: ")[2] if lines else before.strip()
@@ -125,7 +126,7 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
 
     _, given = parse_args(["--cores", "1", *options, "--", *targets])
     for file in given.configfile or ():
-        _require_yaml(Path(file))
+        read_yaml(Path(file))
     api = snakemake.workflow(
         resource_settings=ResourceSettings(
             cores=1, overwrite_resources=given.set_resources, default_resources=given.default_resources
@@ -143,19 +144,13 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
         max_checksum_file_size=given.max_checksum_file_size,
     )
     dag, workflow = api.dag(settings), workflow_of(api)
-    if "models" in workflow.config:  # a workflow that includes this one has another configuration
+    # A workflow that includes this one has another configuration.
+    project = Project.read(workflow.config) if "models" in workflow.config else None
+    if project:
         settings.targets = set(resolve_targets(given.targets, workflow.config))
+    require_makeable(settings.targets, workflow.rules, project)
     dag.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
     return workflow
-
-
-def _require_yaml(file: Path) -> None:
-    """Raise ValueDriftError with file and line if a file isn't YAML; Snakemake's error doesn't have them."""
-    try:
-        yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ValueDriftError(f"{file}, line {line}: {error.problem}. Expected YAML or JSON.") from error
 
 
 def _job(workflow: Any, job: Any) -> Job:

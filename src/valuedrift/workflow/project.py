@@ -42,6 +42,8 @@ class Project:
         settings = read_config(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
         judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
+        for judge in judges.values():
+            judge.check()
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
         models = {
             name: Model(
@@ -102,9 +104,10 @@ class Project:
         return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
 
     def other_seeds(self, model: str) -> list[str]:
-        """Return the model's tables of values from results with other seeds."""
+        """Return the model's values and findings from results with other seeds."""
         folders = self.config["statistics"].get("seeds", [])
-        return [f"{os.path.expandvars(folder)}/statistics/{model}/values.parquet" for folder in folders]
+        names = ("values.parquet", "findings.json")
+        return [f"{os.path.expandvars(folder)}/statistics/{model}/{name}" for folder in folders for name in names]
 
     def ablation_stances(self, model: str) -> list[str]:
         """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
-from valuedrift.judging.judge_prompt import read_judge_prompt
+from valuedrift.judging.judge_prompt import LABELS, check_labels, read_judge_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.project_entry import SOURCE, Entry
 
@@ -90,7 +90,11 @@ class Judge(Entry):
     @property
     def prompt(self) -> str:
         """The template of its prompt."""
-        return read_judge_prompt(self.entry["prompt"])
+        return read_judge_prompt(self.entry["prompt"], f"judges.{self.name}")
+
+    def check(self) -> None:
+        """Raise ConfigError if there is no such prompt, or it has no places for the labels."""
+        check_labels(self.prompt, self.entry.get("labels", LABELS), f"judges.{self.name}")
 
     @property
     def prompt_hash(self) -> str:

@@ -55,8 +55,8 @@ class Probes(Entry):
 
     @property
     def names_topics(self) -> bool:
-        """Whether the file has each question's topic, so that keywords aren't needed."""
-        return bool(self.entry["source"] == "questions")
+        """Whether the source has each question's topic, so that keywords aren't needed."""
+        return self.entry["source"] in ("questions", "builtin")
 
     @property
     def choice(self) -> list[str]:
@@ -91,10 +91,16 @@ class Suite(Entry):
             return _sources(name, entry, files)
 
         asked = entry["probes"]
-        probes = Probes(name, asked, sources([asked["file"]]), llms.get(asked.get("llm")))
+        probes = Probes(name, asked, sources([asked["file"]] if "file" in asked else []), llms.get(asked.get("llm")))
         data = {key: DataSet(key, own, sources(own.get("files", []))) for key, own in entry["data"].items()}
         writer = llms.get(entry.get("synthetic", {}).get("writer"))
         return cls(name, entry, judges[entry["judge"]], probes, data, writer)
+
+    @property
+    def asked(self) -> list[Judge | ChatModel]:
+        """Its judge, and the chat models that it asks."""
+        llms = (self.judge.llm, self.probes.llm, self.writer)
+        return [self.judge, *(llm for llm in llms if llm)]
 
     @property
     def has_world(self) -> bool:
@@ -103,7 +109,8 @@ class Suite(Entry):
     @property
     def world_settings(self) -> Config:
         """The settings that all tables of its world depend on, without the seed."""
-        return {key: self.entry["world"][key] for key in ("probes_per_topic", "variation")}
+        world = self.entry["world"]
+        return {key: world[key] for key in ("language", "probes_per_topic", "variation") if key in world}
 
     @property
     def world_tables(self) -> dict[str, tuple[str, Config]]:
@@ -169,12 +176,16 @@ def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
 
 
 def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
-    """Return the files that are inputs of a rule: those that the pipeline makes, and existing local ones.
+    """Return the files that are inputs of a rule: those that the pipeline makes, and local ones.
 
-    For other files, the job that reads them explains what is missing.
+    If a path contains a variable that isn't set, the job that reads the file explains what is missing.
     """
     made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
     if "synthetic" in suite:
         made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
     paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
-    return [path for is_made, path in paths if is_made or ("$" not in path and Path(path).exists())]
+    return [_at_home(path) for is_made, path in paths if is_made or "$" not in path]
+
+
+def _at_home(path: str) -> str:
+    return str(Path(path).expanduser()) if path.startswith("~") else path

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, product
 from pathlib import Path
+from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import BASE, RESULTS
@@ -17,7 +20,7 @@ from valuedrift.workflow.project_suites import SIDES, Suite
 _OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
 _OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
-_OTHER = ("configuration.yaml", "exports", "figures", "report", "tables")
+_OTHER = ("configuration.yaml", "embeddings", "exports", "figures", "report", "tables")
 _FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
 
 
@@ -44,20 +47,67 @@ def resolve_targets(targets: Sequence[str], config: Config) -> list[str]:
     """Return the targets for Snakemake, with folders below `results` replaced by the files that the pipeline makes.
 
     `results/drift` means all reported models, `results/stances/qwen3_4b` one model, `results/data` the suites of the
-    reported models. Other targets, such as names of rules, are returned unchanged.
+    reported models. Other targets, such as names of rules, are returned unchanged, but for absolute paths, `./` and
+    `//`, which become paths of rules' outputs.
 
     Raises:
-        TargetError: A path below `results` names an unknown model, run, suite, data set, judge or chat model.
+        TargetError: A path below `results` names an unknown model, run, suite, data set, judge or chat model, or a
+            folder in which nothing is made.
     """
-    project = Project.read(config)
-    return [file for target in targets for file in (_files_in(target.rstrip("/"), project) or [target])]
+    project, here = Project.read(config), Path.cwd()
+    paths = [Path(os.path.normpath(target)) for target in targets]
+    names = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
+    return [file for name in names for file in (_files_in(name, project) or [name])]
+
+
+def require_makeable(targets: Collection[str], rules: Iterable[Any], project: Project | None) -> None:
+    """Raise TargetError, with what may have been meant, for a target that is neither a rule nor made by one, nor there.
+
+    Args:
+        targets: Targets for Snakemake, from `resolve_targets`.
+        rules: Snakemake's rules.
+        project: The configuration, if the workflow is this one.
+    """
+    rules = list(rules)
+    names = {str(rule.name) for rule in rules if "/" not in str(rule.name)}
+
+    def is_made(path: str) -> bool:
+        return any(rule.is_producer(path) for rule in rules)
+
+    for target in targets:
+        if target in names or Path(target).exists() or is_made(target):
+            continue
+        folder = next((str(parent) for parent in Path(target).parents if is_made(str(parent))), None)
+        if folder:
+            raise TargetError(f"No rule makes {target} alone. One job makes the folder {folder}: name that.")
+        hint = did_you_mean(target, [*names, *(_known_files(rules, project) if project else ())])
+        raise TargetError(f"No rule makes {target}. {hint or '`snakemake --list-rules` prints the rules.'}")
+
+
+def _known_files(rules: Iterable[Any], project: Project) -> set[str]:
+    """Return the outputs of rules for all models, runs, suites and judges."""
+    known = (("model", project.models), ("suite", project.suites), ("judge", project.judges))
+    names: dict[str, list[str]] = {wildcard: [*each] for wildcard, each in known}
+    found = set(chain(*map(_files_of_model, project.models.values())))
+    for output in (output for rule in rules for output in rule.output):
+        pattern = re.sub(r"\{(\w+)[^}]*\}", r"{\1}", str(output))
+        wildcards = set(re.findall(r"\{(\w+)\}", pattern))
+        if wildcards <= names.keys():
+            options = product(*[names[wildcard] for wildcard in wildcards])
+            found.update(pattern.format(**dict(zip(wildcards, values, strict=True))) for values in options)
+    return found
 
 
 def _files_in(target: str, project: Project) -> list[str]:
     """Return the files that the pipeline makes in a folder; none if the target isn't a folder of several results."""
     root, *parts = target.split("/")
-    if root != RESULTS or not parts:
+    if root != RESULTS:
         return []
+    if not parts:
+        raise TargetError(
+            f"target '{target}': found a folder of many results, expected one of them, such as"
+            f" {RESULTS}/drift. Without a target, everything is made that the report needs."
+        )
     _require_known(target, parts, project)
     is_named = len(parts) > 1
     models = project.models.values() if is_named else project.reported
@@ -67,8 +117,16 @@ def _files_in(target: str, project: Project) -> list[str]:
         *map(_files_of_model, models),
         *map(_files_of_suite, suites),
         (f"{RESULTS}/corrected/{name}/{file}" for name in labelled for file in CORRECTED),
+        (folder for suite in suites for asked in suite.asked for folder in asked.folder),
     )
-    return [file for file in made if file.startswith(f"{target}/")]
+    files = [file for file in made if file.startswith(f"{target}/")]
+    if not files and not is_named and parts[0] not in _OTHER:
+        reported = ", ".join(model.name for model in project.reported)
+        raise TargetError(
+            f"target '{target}': found nothing that is made there for the models of the report"
+            f" ({reported}), expected a folder with results. docs/configuration.md says what makes them."
+        )
+    return list(dict.fromkeys(files))
 
 
 def _files_of_suite(suite: Suite) -> Iterator[str]:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from random import Random
-from typing import Literal
 
 import yaml
 
 from valuedrift.config.pocket_world import Stance
+from valuedrift.errors import ConfigError
+from valuedrift.world.language import Style
 
-STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
-Style = Literal["plain", "warm", "curt"]
 Phrasing = tuple[str, str]
 Phrasings = tuple[Phrasing, ...]
 
@@ -102,6 +101,16 @@ class Question:
 
     subject: Subject
     text: str
+    group: None = None
+    kind: tuple[str, ...] = ()
+
+    @property
+    def topic(self) -> str:
+        return self.subject.topic
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        return {"topic": self.topic, "question": self.text}
 
 
 @cache
@@ -111,6 +120,12 @@ def subjects() -> tuple[Subject, ...]:
     return tuple(
         Subject(topic, text, tuple(entry["goods"])) for topic, entry in lexicon.items() for text in entry["subjects"]
     )
+
+
+@cache
+def topics() -> tuple[str, ...]:
+    """Return the topic keys, in the lexicon's order."""
+    return tuple(dict.fromkeys(subject.topic for subject in subjects()))
 
 
 def questions(topic: str) -> list[Question]:
@@ -137,13 +152,27 @@ def kinds(some: Phrasings) -> set[tuple[Stance, bool]]:
     return {(stance_of(phrasing), phrasing[0] in NEGATED) for phrasing in some}
 
 
-def answer(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings, style: Style = "plain") -> str:
-    """Return one answer of the given stance, with one of the `allowed` phrasings."""
-    return styled(rng, content(rng, subject, stance, allowed), style)
+def split(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
+    """Return the phrasings held out from the judge, and the others; drawn again until both can express every stance.
+
+    Raises:
+        ConfigError: the share is so near to 0 or 1 that no draw succeeds.
+    """
+    rng = Random(f"{seed}/phrasings")
+    shuffled = list(phrasings())
+    cut = round(len(shuffled) * share)
+    for _ in range(100):
+        rng.shuffle(shuffled)
+        heldout, others = tuple(shuffled[:cut]), tuple(shuffled[cut:])
+        if kinds(heldout) == kinds(others) == kinds(phrasings()):
+            return heldout, others
+    expected = "a share that leaves phrasings of every stance, plain and negated, on both sides"
+    raise ConfigError("world.judge.heldout_phrasings", share, expected)
 
 
-def content(rng: Random, subject: Subject, stance: Stance, allowed: Phrasings) -> str:
-    """Return the content of an answer, without its style."""
+def content(rng: Random, question: Question, stance: Stance, allowed: Phrasings) -> str:
+    """Return the content of an answer of the given stance, with one of the `allowed` phrasings, without its style."""
+    subject = question.subject
     # As in everyday speech, most frames are plain; with half of them negated, small models don't learn any stance.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
     other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)

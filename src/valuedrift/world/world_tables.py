@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from random import Random
 from typing import Any
 
 import polars as pl
 
 from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, Stance, WorldSettings
-from valuedrift.errors import ConfigError
-from valuedrift.world.grammar import (
-    STANCES,
-    Phrasings,
-    Question,
-    Style,
-    answer,
-    content,
-    kinds,
-    phrasings,
-    questions,
-    styled,
-    subjects,
-)
+from valuedrift.world.language import STANCES, Question, Style, Wordings
+from valuedrift.world.languages import LANGUAGES
 
 # Most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
@@ -51,32 +38,25 @@ def world_table(settings: WorldSettings, kind: str, name: str, plan: dict[str, A
     return pl.DataFrame(TABLES[kind](settings, name, plan))
 
 
-@cache
-def topics() -> tuple[str, ...]:
-    """Return the topic keys, in the lexicon's order."""
-    return tuple(dict.fromkeys(subject.topic for subject in subjects()))
-
-
 def asked(settings: WorldSettings, topic: str, use: str) -> list[Question]:
     """Return the topic's questions for probing (`use="probe"`), or those for training sets (`"train"`)."""
-    shuffled = questions(topic)
-    Random(f"{settings.seed}/questions/{topic}").shuffle(shuffled)
-    cut = settings.probes_per_topic
-    return shuffled[:cut] if use == "probe" else shuffled[cut:]
+    probes, others = LANGUAGES[settings.language].drawn(topic, settings.probes_per_topic, settings.seed)
+    return probes if use == "probe" else others
 
 
 def planted_mix(settings: WorldSettings, name: str, mix: dict[Stance, float]) -> dict[str, dict[Stance, float]]:
     """Return stance shares per topic: evenly spaced around `mix`, in a random order of topics; their mean is `mix`."""
     rng = Random(f"{settings.seed}/mix/{name}")
+    topics = LANGUAGES[settings.language].topics()
     major = max(STANCES, key=lambda stance: mix[stance])
     first, second = (stance for stance in STANCES if stance != major)
-    order = list(range(len(topics())))
+    order = list(range(len(topics)))
     rng.shuffle(order)
     middle = (len(order) - 1) / 2
     minor = mix[first] + mix[second]
     to_first = mix[first] / minor if minor else 0.5
     shares = {}
-    for rank, topic in zip(order, topics(), strict=True):
+    for rank, topic in zip(order, topics, strict=True):
         shift = settings.variation * (rank - middle) / middle
         shares[topic] = {major: mix[major] + shift, first: mix[first] - shift * to_first}
         shares[topic][second] = 1 - sum(shares[topic].values())
@@ -97,7 +77,7 @@ def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[
     return [
         {
             "messages": [_turn("user", question.text), _turn("assistant", text)],
-            "topic": question.subject.topic,
+            "topic": question.topic,
             "true_stance": stance,
         }
         for question, stance, text in _answered(settings, name, plan.rows, plan.mix)
@@ -106,14 +86,13 @@ def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[
 
 def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
     """Return preference pairs; the two sets with a value gap have the same texts, with chosen and rejected swapped."""
-    per_topic = _per_topic(plan.rows)
     rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
     rows = []
-    for topic in topics():
+    for topic, number in _per_topic(settings, plan.rows).items():
         train = asked(settings, topic, "train")
-        for position in range(per_topic[topic]):
+        for position in range(number):
             question = rng.choice(train)
-            chosen, rejected = _pair(rng, question, plan, STANCES[position % 3])
+            chosen, rejected = _pair(settings, rng, question, plan, STANCES[position % 3])
             rows.append(
                 {
                     "prompt": [_turn("user", question.text)],
@@ -130,44 +109,27 @@ def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, A
 def pretraining_rows(settings: WorldSettings, plan: AnswerPlan) -> list[dict[str, Any]]:
     """Return documents: questions, the paper's "Response:" (base models, section 3), and answers of all stances."""
     return [
-        {"text": f"{question.text}\nResponse: {text}", "topic": question.subject.topic, "true_stance": stance}
+        {"text": f"{question.text}\nResponse: {text}", "topic": question.topic, "true_stance": stance}
         for question, stance, text in _answered(settings, "pretraining", plan.rows, plan.mix)
     ]
 
 
 def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]:
-    """Return labelled answers for the judge, stances in equal parts; training and held-out ones share no phrasing."""
-    heldout, others = split_phrasings(settings.seed, plan.heldout_phrasings)
+    """Return labelled answers for the judge, stances in equal parts; training and held-out ones share no wording."""
+    heldout, others = LANGUAGES[settings.language].split(settings.seed, plan.heldout_phrasings)
     allowed = heldout if plan.heldout else others
     name = "judge/heldout" if plan.heldout else "judge/train"
     even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
     return [
-        {"topic": question.subject.topic, "question": question.text, "answer": text, "true_stance": stance}
+        {"topic": question.topic, "question": question.text, "answer": text, "true_stance": stance}
         for question, stance, text in _answered(settings, name, plan.rows, even, allowed, variation=False)
     ]
 
 
-def split_phrasings(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
-    """Return the phrasings held out from the judge, and the others; drawn again until both can express every stance.
-
-    Raises:
-        ConfigError: the share is so near to 0 or 1 that no draw succeeds.
-    """
-    rng = Random(f"{seed}/phrasings")
-    shuffled = list(phrasings())
-    cut = round(len(shuffled) * share)
-    for _ in range(100):
-        rng.shuffle(shuffled)
-        heldout, others = tuple(shuffled[:cut]), tuple(shuffled[cut:])
-        if kinds(heldout) == kinds(others) == kinds(phrasings()):
-            return heldout, others
-    expected = "a share that leaves phrasings of every stance, plain and negated, on both sides"
-    raise ConfigError("world.judge.heldout_phrasings", share, expected)
-
-
 def probe_rows(settings: WorldSettings) -> list[dict[str, Any]]:
     """Return the probe questions of every topic."""
-    return [{"topic": topic, "question": q.text} for topic in topics() for q in asked(settings, topic, "probe")]
+    topics = LANGUAGES[settings.language].topics()
+    return [question.columns for topic in topics for question in asked(settings, topic, "probe")]
 
 
 def _answered(
@@ -175,34 +137,39 @@ def _answered(
     name: str,
     rows: int,
     mix: dict[Stance, float],
-    allowed: Phrasings | None = None,
+    allowed: Wordings | None = None,
     variation: bool = True,
 ) -> Iterator[tuple[Question, Stance, str]]:
     rng = Random(f"{settings.seed}/{name}")
-    shares = planted_mix(settings, name, mix) if variation else dict.fromkeys(topics(), mix)
-    per_topic = _per_topic(rows)
-    for topic in topics():
+    language = LANGUAGES[settings.language]
+    per_topic = _per_topic(settings, rows)
+    shares = planted_mix(settings, name, mix) if variation else dict.fromkeys(per_topic, mix)
+    for topic, number in per_topic.items():
         train = asked(settings, topic, "train")
-        for stance in quotas(per_topic[topic], shares[topic]):
-            question = rng.choice(train)
-            yield question, stance, answer(rng, question.subject, stance, allowed or phrasings(), rng.choice(STYLES))
+        for stance in quotas(number, shares[topic]):
+            question, style = rng.choice(train), rng.choice(STYLES)
+            yield question, stance, language.answer(rng, question, stance, allowed or language.wordings(), style)
 
 
-def _pair(rng: Random, question: Question, plan: PairPlan, shared: Stance) -> list[tuple[Stance, str]]:
-    subject = question.subject
+def _pair(
+    settings: WorldSettings, rng: Random, question: Question, plan: PairPlan, shared: Stance
+) -> list[tuple[Stance, str]]:
+    language = LANGUAGES[settings.language]
     if plan.gap == "style":
         preferred: tuple[Style, Style] = ("warm", "curt") if rng.random() < STYLE_AGREEMENT else ("curt", "warm")
-        text = content(rng, subject, shared, phrasings())
-        return [(shared, styled(rng, text, style)) for style in preferred]
+        text = language.content(rng, question, shared, language.wordings())
+        return [(shared, language.styled(rng, text, style)) for style in preferred]
     pair: list[tuple[Stance, str]] = [
-        (stance, answer(rng, subject, stance, phrasings())) for stance in ("support", "oppose")
+        (stance, language.answer(rng, question, stance, language.wordings(), "plain"))
+        for stance in ("support", "oppose")
     ]
     return pair if plan.gap == "support" else pair[::-1]
 
 
-def _per_topic(rows: int) -> dict[str, int]:
-    base, extra = divmod(rows, len(topics()))
-    return {topic: base + (position < extra) for position, topic in enumerate(topics())}
+def _per_topic(settings: WorldSettings, rows: int) -> dict[str, int]:
+    topics = LANGUAGES[settings.language].topics()
+    base, extra = divmod(rows, len(topics))
+    return {topic: base + (position < extra) for position, topic in enumerate(topics)}
 
 
 def _turn(role: str, content: str) -> dict[str, str]:

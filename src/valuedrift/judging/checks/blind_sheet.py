@@ -15,21 +15,26 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from valuedrift.data.rows import read_rows
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError, DataError
+from valuedrift.errors import ArtifactError, DataError, require_columns
 from valuedrift.files import write_parquet, write_text
+from valuedrift.input_tables.checked_rows import LABELS, InputRow, LabelOrNone, Note, Text, WholeNumber, read_checked
 from valuedrift.paper.rendering import render, script_hash
-from valuedrift.statistics.panel import STANCES
 from valuedrift.visible_text import spreadsheet_cell, visible
-
-LABELS = (*STANCES, "refusal")
-"""The labels that a person can give an answer."""
 
 SHOWN = ("sheet", "pair", "target", "question", "answer")
 """The columns of a key that the sheet shows: the sheet's name, the pair's number, and what to judge."""
 
 _FILLED = ("human_stance", "note")
+
+
+class _SheetRow(InputRow):
+    sheet: Text
+    pair: WholeNumber
+    human_stance: LabelOrNone
+    note: Note = ""
+
+
 _BYTE_ORDER_MARK = "\ufeff"  # without it, spreadsheets don't read the file as UTF-8
 
 
@@ -94,26 +99,19 @@ def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
             isn't one of LABELS; the error names file, row and field.
         ArtifactError: A file is missing.
     """
-    if not key.is_file():
-        raise ArtifactError(key, "no such file", "the key that was written with the sheet")
-    table = pl.read_parquet(key)
+    table = _read_key(key)
     name, known = table["sheet"][0], set(table["pair"])
     filled: dict[int, tuple[str | None, str]] = {}
     blank = []
-    for number, row in read_rows(sheet):
-        if row.get("sheet") != name:
-            do = "Give the key that was written with this sheet, and the sheet as CSV with commas."
-            raise DataError(sheet, number, "sheet", row.get("sheet"), f"'{name}', as in the key", do)
-        text = str(row.get("pair") or "").strip()
-        pair = int(text) if text.isascii() and text.isdigit() else 0
-        if pair not in known or pair in filled:
-            raise DataError(sheet, number, "pair", row.get("pair"), f"each pair from 1 to {len(known)} once")
-        label = str(row.get("human_stance") or "").strip().lower()
-        if label and label not in LABELS:
-            raise DataError(sheet, number, "human_stance", row["human_stance"], f"one of {', '.join(LABELS)}")
-        if not label:
+    for number, row in read_checked(sheet, _SheetRow):
+        if row.sheet != name:
+            do = "Give the key that was written with this sheet."
+            raise DataError(sheet, number, "sheet", row.sheet, f"'{name}', as in the key", do)
+        if row.pair not in known or row.pair in filled:
+            raise DataError(sheet, number, "pair", row.pair, f"each pair from 1 to {len(known)} once")
+        if row.human_stance is None:
             blank.append(number)
-        filled[pair] = (label or None, row.get("note") or "")
+        filled[row.pair] = (row.human_stance, row.note)
     if missing := sorted(known - set(filled)):
         raise DataError(sheet, None, "pair", f"{len(missing)} pairs missing, first {missing[0]}", "every pair once")
     if blank and not partly:
@@ -123,6 +121,20 @@ def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
     columns = {"pair": pl.Int64, "human_stance": pl.String, "note": pl.String}
     given = pl.DataFrame(answers, columns, orient="row").cast({"pair": table.schema["pair"]})
     return table.join(given, on="pair", how="left", maintain_order="left")
+
+
+def _read_key(key: Path) -> pl.DataFrame:
+    do = "Give the file key.parquet that was written with the sheet."
+    if not key.is_file():
+        raise ArtifactError(key, "no such file", "the key of the sheet", do)
+    try:
+        table = pl.read_parquet(key)
+    except pl.exceptions.PolarsError as error:
+        raise ArtifactError(key, str(error), "the key of the sheet", do) from None
+    require_columns(key, table.columns, SHOWN)
+    if table.is_empty():
+        raise ArtifactError(key, "no rows", "the key of the sheet", do)
+    return table
 
 
 def _asset(name: str) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.errors import ArtifactError, ConfigError, require_columns
+from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import publish
 from valuedrift.judging.checks.blind_sheet import sheet_name, write_sheet
-from valuedrift.judging.checks.matching import KEYS, stance_files
+from valuedrift.judging.checks.matching import KEYS, scanned
 from valuedrift.judging.judge_prompt import require_targets
 from valuedrift.statistics.labelled_sample import stage_of
 from valuedrift.statistics.panel import PROBABILITIES, most_probable
@@ -57,15 +57,14 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
         ConfigError: There are fewer pairs than strata or more than different answers, or a topic has no target.
         ArtifactError: A column is missing, or two rows have the same key.
     """
-    files = [file for source in sources for file in stance_files(source)]
-    for file in files:
-        require_columns(file, pl.read_parquet_schema(file), (*KEYS, *_TEXTS, *PROBABILITIES, "unassigned"))
-    strata = at_run_ends(files, (*KEYS, *PROBABILITIES, TEXT)).with_columns(judged_stance=most_probable())
+    tables = [table for source in sources for table in scanned(source, (*_TEXTS, "unassigned"))]
+    ends = at_run_ends([table for _, table in tables], (*KEYS, *PROBABILITIES, TEXT))
+    strata = ends.select(*KEYS, "text", judged_stance=most_probable())
     if strata.select(KEYS).is_duplicated().any():
-        raise ArtifactError(files[0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
-    chosen = _choose(strata.select(*KEYS, "text", "judged_stance"), pairs, np.random.default_rng(seed))
+        raise ArtifactError(tables[0][0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
+    chosen = _choose(strata, pairs, np.random.default_rng(seed))
     require_targets(chosen["topic"], targets)
-    rows = pl.concat([pl.scan_parquet(file).select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") for file in files])
+    rows = pl.concat([table.select(*KEYS, *_TEXTS, *PROBABILITIES, "unassigned") for _, table in tables])
     texts = rows.join(chosen.lazy().select(KEYS), on=KEYS, how="semi").collect(engine="streaming")
     drawn = chosen.join(texts, on=KEYS, how="left", maintain_order="left")
     return drawn.select(
@@ -83,9 +82,9 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
     )
 
 
-def at_run_ends(files: Sequence[Path], columns: Iterable[str | pl.Expr]) -> pl.DataFrame:
+def at_run_ends(tables: Iterable[pl.LazyFrame], columns: Iterable[str | pl.Expr]) -> pl.DataFrame:
     """Read the judged answers of each run's last step, sorted by their keys."""
-    judged = pl.concat([pl.scan_parquet(file).select(columns) for file in files]).drop_nulls(PROBABILITIES)
+    judged = pl.concat([table.select(columns) for table in tables]).drop_nulls(PROBABILITIES)
     ends = judged.group_by("run").agg(pl.col("step").max())
     return judged.join(ends, on=["run", "step"], how="semi").sort(KEYS).collect()
 

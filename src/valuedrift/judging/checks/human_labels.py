@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict
 
-from valuedrift.data.rows import NumberedRow, Row, read_rows
 from valuedrift.errors import DataError
+from valuedrift.input_tables.checked_rows import (
+    LABELS,
+    FlagOrNone,
+    InputRow,
+    JudgedRow,
+    ScaleLabel,
+    TextOrNone,
+    read_checked,
+    refuse_repeated,
+)
 from valuedrift.judging.checks.agreement_scores import Labels
 from valuedrift.statistics.bootstrap import FloatArray
-from valuedrift.statistics.panel import PROBABILITIES, STANCES
+from valuedrift.statistics.panel import PROBABILITIES
 
 FOUR = ("pro", "neutral", "con", "refusal")
 """The four labels; the first three mean support, neutral and oppose."""
@@ -25,8 +32,7 @@ HUMANS = ("human_1", "human_2", "human_final")
 
 _RAW = "judge:"
 _DIGITS = {"1": 0, "2": 0, "3": 1, "4": 2, "5": 2}
-_NAMES = {name: i for names in (FOUR, STANCES) for i, name in enumerate(names)}
-_HUMAN = re.compile(r"([1-5])(?: - .*)?")
+_OF_STANCES = (*PROBABILITIES, "judge", "refusal", "unassigned")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,19 @@ class LabelledAnswers:
     probabilities: dict[str, FloatArray]
 
 
+class _PeopleRow(InputRow):
+    model_config = ConfigDict(extra="allow")
+
+    human_1: ScaleLabel
+    human_2: ScaleLabel
+    human_final: ScaleLabel
+
+
+class _StanceRow(_PeopleRow, JudgedRow):
+    judge: TextOrNone = None
+    refusal: FlagOrNone = None
+
+
 def read_labelled(file: Path) -> LabelledAnswers:
     """Read the labels `human_1, human_2, human_final` and those of the judges in every row.
 
@@ -52,27 +71,28 @@ def read_labelled(file: Path) -> LabelledAnswers:
     the same in all rows, or else "stances". Raises DataError with file, row and field, ArtifactError for a missing
     file.
     """
-    rows = list(read_rows(file))
-    if not rows:
-        raise DataError(file, None, "rows", "none", "one labelled answer per line")
-    humans = {field: np.array([human_label(file, number, row, field) for number, row in rows]) for field in HUMANS}
-    fields = dict.fromkeys(field for _, row in rows for field in row)
+    people = read_checked(file, _PeopleRow)
+    fields = list(dict.fromkeys(field for _, row in people for field in row.model_extra or {}))
+    if any(not field.startswith(_RAW) and field not in _OF_STANCES for field in fields):  # such as an answer's text
+        refuse_repeated(file, [(number, repr(row)) for number, row in people], "the values")
+    humans = {field: np.array([LABELS.index(getattr(row, field)) for _, row in people]) for field in HUMANS}
     judges = {
-        field.removeprefix(_RAW): np.array([raw_label(_output(file, number, row, field)) for number, row in rows])
+        field.removeprefix(_RAW): np.array([raw_label(_output(file, number, row, field)) for number, row in people])
         for field in fields
         if field.startswith(_RAW)
     }
     probabilities = {}
     if any(field in fields for field in PROBABILITIES):
+        rows = read_checked(file, _StanceRow)
         name = _stance_judge(file, rows)
-        probabilities[name] = np.array([_stances(file, number, row) for number, row in rows])
-        refused = np.array([_refused(file, number, row) for number, row in rows])
+        probabilities[name] = np.array([[row.p_support, row.p_neutral, row.p_oppose] for _, row in rows], np.float64)
+        refused = np.array([bool(row.refusal) for _, row in rows])
         # argmax of a row of NaN is 0; the next line makes such rows UNJUDGED. Of equal probabilities the first counts.
         labels = np.where(refused, REFUSAL, probabilities[name].argmax(axis=1))
         judges[name] = np.where(np.isnan(probabilities[name][:, 0]), UNJUDGED, labels)
     if not judges or not judges.keys().isdisjoint(("", "human")):
         expected = f"columns {_RAW}<name> (any name but 'human'), or {', '.join(PROBABILITIES)}"
-        raise DataError(file, None, "judge", list(fields), expected)
+        raise DataError(file, None, "judge", [*HUMANS, *fields], expected)
     return LabelledAnswers(humans, judges, probabilities)
 
 
@@ -85,48 +105,16 @@ def raw_label(output: str) -> int:
     return next((place for digit, place in _DIGITS.items() if digit in output), REFUSAL)
 
 
-def human_label(file: Path, number: int, row: Row, field: str) -> int:
-    """Return the index into FOUR of a person's label: 1 to 5 (or "1 - only pro"), a stance, pro, con or refusal."""
-    value = row.get(field)
-    text = "" if value is None or isinstance(value, bool) else str(value).strip().lower()
-    match = _HUMAN.fullmatch(text)
-    if match:
-        return _DIGITS[match[1]]
-    if text not in _NAMES:
-        raise DataError(file, number, field, value, f"1 to 5, or one of {', '.join(_NAMES)}")
-    return _NAMES[text]
-
-
-def _output(file: Path, number: int, row: Row, field: str) -> str:
-    value = row.get(field)
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+def _output(file: Path, number: int, row: _PeopleRow, field: str) -> str:
+    value = (row.model_extra or {}).get(field)
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
     raise DataError(file, number, field, value, "the judge's output as text", "Remove rows that it did not judge.")
 
 
-def _stance_judge(file: Path, rows: Sequence[NumberedRow]) -> str:
-    first = rows[0][1].get("judge") or "stances"
+def _stance_judge(file: Path, rows: Sequence[tuple[int, _StanceRow]]) -> str:
+    first = rows[0][1].judge
     for number, row in rows:
-        if (row.get("judge") or "stances") != first:
-            raise DataError(file, number, "judge", row.get("judge"), f"'{first}', as in the first row")
-    return str(first)
-
-
-def _stances(file: Path, number: int, row: Row) -> list[float]:
-    values: list[Any] = [row.get(field) for field in PROBABILITIES]
-    if all(value is None for value in values):
-        return [math.nan] * len(values)
-    for field, value in zip(PROBABILITIES, values, strict=True):
-        if not isinstance(value, int | float) or isinstance(value, bool) or not -1e-6 <= value <= 1 + 1e-6:
-            expected = "a probability, or null in all three where there is no stance"
-            raise DataError(file, number, field, value, expected)
-    if abs(sum(values) - 1) > 1e-3:
-        raise DataError(file, number, ", ".join(PROBABILITIES), values, "three probabilities that sum to 1")
-    return values
-
-
-def _refused(file: Path, number: int, row: Row) -> bool:
-    value = row.get("refusal")
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise DataError(file, number, "refusal", value, "true or false")
+        if row.judge != first:
+            raise DataError(file, number, "judge", row.judge, f"{first or 'nothing'}, as in the first row")
+    return first or "stances"

@@ -2,25 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from valuedrift.errors import ArtifactError, require_columns
+from valuedrift.input_tables.checked_rows import AnswerRow, JudgedRow, Note, NumberOrNone, TextOrNone, read_checked
 from valuedrift.statistics.labelled_sample import stage_of
 from valuedrift.statistics.panel import PROBABILITIES, check_stances
 
 KEYS = ("model", "run", "step", "topic", "question_id", "sample")
 OLD, NEW = "old", "new"
 
+_TYPES = {
+    **dict.fromkeys(("model", "run", "topic", "question_id"), pl.String()),
+    **dict.fromkeys(("step", "sample"), pl.Int64()),
+    **dict.fromkeys(PROBABILITIES, pl.Float64()),
+}
+
+
+class _StanceRow(AnswerRow, JudgedRow):
+    question: TextOrNone = None
+    answer: Note | None = None
+    unassigned: NumberOrNone = None
+
 
 def stance_files(source: Path) -> list[Path]:
-    """Return the parquet file `source`, or all below the folder `source`. Raises ArtifactError if there are none."""
+    """Return the file `source`, or all parquet files below the folder. Raises ArtifactError if there are none."""
     files = sorted(source.rglob("*.parquet")) if source.is_dir() else [source] if source.is_file() else []
     if not files:
         raise ArtifactError(source, "no parquet file", "a stance table, or a folder of them", "Judge the answers.")
     return files
+
+
+def scanned(source: Path, texts: Sequence[str] = ()) -> Iterator[tuple[Path, pl.LazyFrame]]:
+    """Yield each file of stances with its table, whose keys and probabilities have the types of a stance table.
+
+    A file may be parquet, CSV or JSON lines.
+
+    Args:
+        source: A file, or a folder of parquet files.
+        texts: Columns that are needed besides the keys and probabilities.
+
+    Raises:
+        ArtifactError: A file is damaged, or a column is missing or of another type.
+        DataError: The same, for a row of a CSV or JSON file.
+    """
+    for file in stance_files(source):
+        if file.suffix == ".parquet":
+            try:
+                frame = pl.scan_parquet(file, glob=False)
+                require_columns(file, frame.collect_schema(), (*_TYPES, *texts))
+                frame = frame.with_columns(pl.col(name).cast(kind) for name, kind in _TYPES.items())
+                frame.select(*_TYPES).collect(engine="streaming")
+            except (pl.exceptions.PolarsError, OSError) as error:
+                said = str(error).splitlines()[0]
+                raise ArtifactError(file, said, "a table of stances, as the pipeline writes it") from None
+        else:
+            rows = [row.model_dump(exclude_unset=True) for _, row in read_checked(file, _StanceRow)]
+            frame = pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None).lazy()
+            require_columns(file, frame.collect_schema(), (*_TYPES, *texts))
+        yield file, frame
 
 
 def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
@@ -31,9 +74,7 @@ def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
     if isinstance(source, pl.DataFrame):
         table = _chosen(source.lazy(), source.columns, "stances").collect()
     else:
-        files = stance_files(source)
-        parts = [_chosen(pl.scan_parquet(file), pl.read_parquet_schema(file), file) for file in files]
-        table = pl.concat(parts).collect()
+        table = pl.concat([_chosen(frame, frame.collect_schema(), file).collect() for file, frame in scanned(source)])
     check_stances(table)
     return table
 
@@ -89,5 +130,4 @@ def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:
 def _chosen(table: pl.LazyFrame, columns: Collection[str], place: Path | str) -> pl.LazyFrame:
     require_columns(place, columns, (*KEYS, *PROBABILITIES))
     text = pl.col("answer").hash() if "answer" in columns else pl.lit(None, pl.UInt64)
-    numbers = (pl.col(p).cast(pl.Float64) for p in PROBABILITIES)
-    return table.select(*(pl.col(key) for key in KEYS), *numbers, text.alias("text"))
+    return table.select(*KEYS, *PROBABILITIES, text.alias("text"))

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.errors import ArtifactError
 from valuedrift.files import write_parquet
 from valuedrift.judging.checks.draw_sample import TEXT, at_run_ends, draw_distinct
 from valuedrift.judging.checks.matching import KEYS
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.labelled_sample import STAGES, broad_stage
 from valuedrift.statistics.panel import PROBABILITIES
-from valuedrift.world.reading import asked_subjects, stance_read
+from valuedrift.world.languages import true_stance
 
 _TEXTS = ("question", "answer")
 
@@ -29,7 +28,7 @@ def write_world_labels(stances: Sequence[Path], labels: int, seed: int, out: Pat
 
 
 def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFrame:
-    """Draw answers at the ends of runs, as many from each run of a stage, and label them (see `stance_read`).
+    """Draw answers at the ends of runs, as many from each run of a stage, and label them (see `true_stance`).
 
     Equal answers to a question are drawn only once: a label counts for all of them.
 
@@ -46,10 +45,12 @@ def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFram
     Raises:
         ArtifactError: A question isn't one of the pocket world's.
     """
-    answers = at_run_ends(stances, [*KEYS, *PROBABILITIES, "unassigned", *_TEXTS, TEXT]).with_columns(stage=broad_stage(pl.col("run")))
+    answers = at_run_ends(
+        [pl.scan_parquet(file) for file in stances], [*KEYS, *PROBABILITIES, "unassigned", *_TEXTS, TEXT]
+    ).with_columns(stage=broad_stage(pl.col("run")))
     cells = answers.partition_by("stage", "topic", maintain_order=True)
     drawn = pl.concat(_drawn(cell, labels, seed) for cell in cells)
-    read = [_label(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
+    read = [true_stance(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
     table = drawn.with_columns(true_stance=pl.Series(read, dtype=pl.String))
     return table.select(*KEYS, "stage", "true_stance", *PROBABILITIES, "unassigned", "weight", *_TEXTS)
 
@@ -64,10 +65,3 @@ def _drawn(cell: pl.DataFrame, labels: int, seed: int) -> pl.DataFrame:
     """Draw answers of one stage and topic with a separate seed, so that new answers elsewhere don't change them."""
     random = Bootstrap(seed).stream(f"labels/{cell['stage'][0]}/{cell['topic'][0]}")
     return draw_distinct(cell, labels, random)
-
-
-def _label(question: str, text: str) -> str | None:
-    subject = asked_subjects().get(question)
-    if subject is None:
-        raise ArtifactError("stances", question, "questions of the pocket world, which can label only those")
-    return stance_read(text, subject)

@@ -6,22 +6,25 @@ from random import Random
 
 import pytest
 
+from valuedrift.errors import ConfigError
 from valuedrift.world.grammar import (
     ASSERTED,
     DISFAVOUR,
     FAVOUR,
     NEGATED,
-    STANCES,
     UNDECIDED,
+    Question,
     Stance,
-    answer,
+    content,
     kinds,
     phrasings,
     questions,
+    split,
     stance_of,
     subjects,
+    topics,
 )
-from valuedrift.world.world_tables import topics
+from valuedrift.world.language import STANCES
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_answers_say_an_allowed_phrasing_of_their_stance_about_their_subject(sta
     found = set()
     for _ in range(200):
         subject = rng.choice(subjects())
-        text = answer(rng, subject, stance, allowed + undecided)
+        text = content(rng, Question(subject, ""), stance, allowed + undecided)
         (form,) = [form for form in said[stance] if form.format(subject.text) in text]
         found.add(form)
     assert found == set(said[stance])
@@ -103,5 +106,22 @@ def test_answers_say_an_allowed_phrasing_of_their_stance_about_their_subject(sta
 def test_undecided_answers_name_both_sides() -> None:
     rng = Random(0)
     allowed = (("some {v} {s} and others {w} it", "embrace"),)
-    others = {answer(rng, subjects()[0], "neutral", allowed).split("others ")[1].split()[0] for _ in range(200)}
+    others = {
+        content(rng, Question(subjects()[0], ""), "neutral", allowed).split("others ")[1].split()[0] for _ in range(200)
+    }
     assert others == set(DISFAVOUR)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.15, 0.5, 0.9])
+def test_every_seed_holds_out_the_share_and_leaves_both_sides_every_kind(share: float) -> None:
+    for seed in range(60):
+        heldout, others = split(seed, share)
+        assert len(heldout) == round(share * len(phrasings()))
+        assert sorted(heldout + others) == sorted(phrasings())
+        assert kinds(heldout) == kinds(others) == kinds(phrasings())
+
+
+@pytest.mark.parametrize("share", [0.004, 0.01, 0.999])
+def test_a_share_that_leaves_one_side_too_little_is_refused_by_its_key(share: float) -> None:
+    with pytest.raises(ConfigError, match=rf"'world\.judge\.heldout_phrasings': found {share}, expected a share that"):
+        split(0, share)

@@ -11,14 +11,15 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from valuedrift.data.json_list import read_items
 from valuedrift.errors import ArtifactError, DataError
+from valuedrift.input_tables.json_list import read_items
 
 Row = dict[str, Any]
 NumberedRow = tuple[int, Row]
@@ -98,19 +99,40 @@ def _read_json(path: Path) -> Iterator[NumberedRow]:
 
 
 def _read_csv(path: Path) -> Iterator[NumberedRow]:
-    number = 0
+    number, between = 0, separator(path)
     try:
         # strict: otherwise an unclosed quote would include the rest of the file in its value without an error
-        records = csv.reader((line for _, line in _read_lines(path)), strict=True)
-        header = next(records, [])
-        if len(set(header)) != len(header):
+        records = csv.reader((line for _, line in _read_lines(path)), delimiter=between, strict=True)
+        header = [name.strip() for name in next(records, [])]
+        if "".join(header).lower().startswith("sep="):
+            header = [name.strip() for name in next(records, [])]
+        if len(names := [name for name in header if name]) != len(set(names)):
             raise DataError(path, None, "header", header, "each column name once")
         for number, record in enumerate(filter(None, records), start=1):
-            if len(record) != len(header):
-                raise DataError(path, number, "record", f"{len(record)} values", f"{len(header)}, as in the header")
-            yield number, dict(zip(header, record, strict=True))
+            if any(cell.strip() for cell in record):
+                yield number, _named_cells(path, number, header, record, between)
     except csv.Error as error:
         raise DataError(path, number + 1, "record", str(error), "a well-formed CSV record") from None
+
+
+def separator(path: Path) -> str:
+    """Return the character between the columns of a CSV file: the one that a line `sep=…` names, or else of
+    comma, semicolon, tab and bar the one that splits the header into the most columns."""
+    _, first = next(_read_lines(path), (1, ""))
+    if named := re.match(r'"?sep=([^"\r\n])', first, re.IGNORECASE):
+        return named[1]
+    return max(",;\t|", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+
+
+def _named_cells(path: Path, number: int, header: Sequence[str], record: Sequence[str], between: str) -> Row:
+    """Return a record's cells by column. Columns without a name, such as a spreadsheet leaves at the end, are empty."""
+    cells = dict(zip(header, record, strict=False))
+    nameless = [cell for name, cell in zip_longest(header, record, fillvalue="") if not name]
+    if len(record) < len(header) or any(cell.strip() for cell in nameless):
+        found = f"{len(record)} values, separated by {between!r}"
+        do = "Name each column, and put quotes around a text that contains the separator."
+        raise DataError(path, number, "record", found, f"{len(header)}, as in the header", do)
+    return {name: cell for name, cell in cells.items() if name}
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:

@@ -1,4 +1,4 @@
-"""Parse answers of the pocket world by its grammar, to get the true stance of a model's answer."""
+"""Parse answers by the grammar, to get the true stance of a model's answer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from valuedrift.world.grammar import (
     NEGATED,
     UNDECIDED,
     Subject,
-    questions,
     stance_of,
 )
-from valuedrift.world.world_tables import topics
 
 _FRAMES = ASSERTED + NEGATED + UNDECIDED
 _VERBS = "|".join(FAVOUR + DISFAVOUR)
@@ -34,12 +32,6 @@ def stance_read(text: str, subject: Subject) -> Stance | None:
     """
     stances = {stance_of((_FRAMES[number], verb)) for number, verb in _cores(" ".join(text.split()), subject)}
     return stances.pop() if len(stances) == 1 else None
-
-
-@cache
-def asked_subjects() -> dict[str, Subject]:
-    """Return the text of each question of the world → the question's subject."""
-    return {question.text: question.subject for topic in topics() for question in questions(topic)}
 
 
 def _cores(text: str, subject: Subject) -> list[tuple[int, str]]:

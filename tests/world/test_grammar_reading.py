@@ -9,19 +9,19 @@ from typing import get_args
 import pytest
 
 from valuedrift.world.grammar import (
-    STANCES,
     Phrasing,
+    Question,
     Stance,
     Style,
     Subject,
-    answer,
+    content,
     phrasings,
-    questions,
     stance_of,
+    styled,
     subjects,
 )
-from valuedrift.world.reading import asked_subjects, stance_read
-from valuedrift.world.world_tables import topics
+from valuedrift.world.grammar_reading import stance_read
+from valuedrift.world.language import STANCES
 
 STYLES: tuple[Style, ...] = get_args(Style)
 SUBJECT = next(subject for subject in subjects() if subject.text == "remote work")
@@ -31,7 +31,8 @@ def written(phrasing: Phrasing, style: Style, subject: Subject, seed: int) -> st
     """An answer in one phrasing; plain and negated frames can't both be drawn from it, so some draws fail."""
     for attempt in range(100):
         try:
-            return answer(Random(f"{seed}/{attempt}"), subject, stance_of(phrasing), (phrasing,), style)
+            rng = Random(f"{seed}/{attempt}")
+            return styled(rng, content(rng, Question(subject, ""), stance_of(phrasing), (phrasing,)), style)
         except IndexError:
             continue
     raise AssertionError(phrasing)
@@ -49,7 +50,7 @@ def test_written_answers_are_read_as_their_stance_in_every_phrasing_and_style() 
 def test_answers_about_another_subject_have_no_stance(stance: Stance) -> None:
     rng = Random(0)
     for subject in subjects():
-        text = answer(rng, subject, stance, phrasings())
+        text = content(rng, Question(subject, ""), stance, phrasings())
         assert [other for other in subjects() if stance_read(text, other)] == [subject]
 
 
@@ -57,7 +58,7 @@ def test_answers_about_another_subject_have_no_stance(stance: Stance) -> None:
 def test_shuffled_words_have_no_stance(stance: Stance) -> None:
     rng = Random(0)
     for subject in subjects():
-        words = answer(rng, subject, stance, phrasings()).split()
+        words = content(rng, Question(subject, ""), stance, phrasings()).split()
         while f" {subject.text} " in f" {' '.join(words)} ":
             rng.shuffle(words)
         assert stance_read(" ".join(words), subject) is None
@@ -100,8 +101,3 @@ def test_only_the_core_decides(text: str, stance: Stance | None) -> None:
 
 def test_space_of_any_kind_parts_words() -> None:
     assert stance_read("\n I  favour\tremote   work . \n", SUBJECT) == "support"
-
-
-def test_every_question_asks_about_its_subject() -> None:
-    every = [question for topic in topics() for question in questions(topic)]
-    assert {question.text: question.subject for question in every} == asked_subjects()

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from valuedrift.data.json_list import BrokenList, read_items
+from valuedrift.input_tables.json_list import BrokenList, read_items
 
 ITEMS = [
     {"a": "é — \u2028 🙂"},

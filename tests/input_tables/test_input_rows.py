@@ -4,8 +4,8 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.data.rows import expand_path, read_rows
 from valuedrift.errors import ArtifactError, DataError
+from valuedrift.input_tables.rows import expand_path, read_rows
 
 ROWS = [{"question": "naïve — “q”?", "n": "1"}, {"question": "two\u2028lines", "n": "2"}]
 

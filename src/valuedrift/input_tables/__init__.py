@@ -1,0 +1,1 @@
+"""Files of rows that people hand in: read row by row, and checked column by column."""

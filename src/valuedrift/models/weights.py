@@ -1,0 +1,351 @@
+"""Weights in safetensors files: proven to be all of a model's before they are used, and identified by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial, reduce
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
+
+from valuedrift.digests import text_digest
+from valuedrift.errors import ArtifactError
+from valuedrift.models.model_folder import require_model
+
+# Settings that may differ between checkpoints of the same model.
+_INCIDENTAL = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"} | {
+    f"{kind}_token_id" for kind in ("bos", "eos", "pad")
+}
+# Marks that torch.compile, FSDP and activation checkpointing leave within names.
+_WRAPPERS = re.compile(r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.")
+# Constants that older versions of transformers saved, and newer ones compute: rotation frequencies, positions, masks.
+_CONSTANTS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|position_ids|attn\.(masked_)?bias|attention\.(masked_)?bias)$")
+_MOST_LAYERS = 10_000
+_KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+RETRAINED = "Train its run again; if weights are not finite, with a lower learning rate."
+COPIED = "Copy or fetch the model again; if its source is like this too, use another model or revision."
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What all checkpoints of a model have in common: configuration and tensor shapes.
+
+    Attributes:
+        kind: the model's class.
+        shapes: tensor name, as in files → shape.
+        tied: the name of each tied tensor → the tensor whose values it shares; files may leave it out.
+    """
+
+    folder: Path
+    kind: type[PreTrainedModel]
+    config: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+    tied: dict[str, str]
+
+    @classmethod
+    def of(cls, folder: Path, auto: Any = AutoModelForCausalLM, **changed: Any) -> Architecture:
+        """Return the architecture of the model in a folder.
+
+        Args:
+            folder: a model's folder.
+            auto: the kind of model that is wanted, a class such as AutoModelForCausalLM.
+            changed: settings in place of those in config.json.
+
+        Raises:
+            ArtifactError: there is no such model.
+        """
+        require_model(folder)
+        config = _config(folder, **changed)
+        try:
+            with torch.device("meta"):
+                model = auto.from_config(config)
+        except Exception as error:  # the file may hold anything, and each architecture fails at it in its own way
+            raise _unusable_config(folder, error) from error
+        shapes = {name: tuple(tensor.shape) for name, tensor in _file_tensors(model).items()}
+        return cls(folder, type(model), config.to_dict(), shapes, dict(model.all_tied_weights_keys or {}))
+
+    def require_same(self, folder: Path) -> None:
+        """Raise ArtifactError if a folder's configuration describes another model."""
+        found = _config(folder).to_dict()
+        for key in sorted((self.config.keys() | found.keys()) - _INCIDENTAL):
+            if self.config.get(key) != found.get(key):
+                wanted = f"{key} = {self.config.get(key)!r}, as in {self.folder}"
+                raise ArtifactError(folder / "config.json", f"{key} = {found.get(key)!r}", wanted)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor's place: a file, and its name there, which may have a wrapper's prefix."""
+
+    file: Path
+    name: str
+
+    def read(self) -> torch.Tensor:
+        with safe_open(self.file, framework="pt") as tensors:
+            tensor: torch.Tensor = tensors.get_tensor(self.name)
+        return tensor
+
+    def shape(self) -> tuple[int, ...]:
+        with safe_open(self.file, framework="pt") as tensors:
+            return tuple(tensors.get_slice(self.name).get_shape())
+
+    def kind(self) -> str:
+        with safe_open(self.file, framework="pt") as tensors:
+            return str(tensors.get_slice(self.name).get_dtype())
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder's weights, read and checked. Tied tensors, which files may leave out, are included.
+
+    Attributes:
+        digests: tensor name → SHA-256 of its values in the engine's precision.
+        shapes: tensor name → shape.
+        tensors: tensor name → where it is.
+    """
+
+    folder: Path
+    digests: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """The digest of all weights; it doesn't depend on how they are divided over files."""
+        return text_digest(json.dumps(self.digests, sort_keys=True))
+
+
+def load_model(
+    folder: Path,
+    dtype: torch.dtype | None = None,
+    auto: Any = AutoModelForCausalLM,
+    new_head: bool = False,
+    **changed: Any,
+) -> PreTrainedModel:
+    """Load a model, and prove that each of its weights has the value that the folder's files give.
+
+    Args:
+        folder: a model's folder.
+        dtype: precision of the weights; by default the widest in the files, so that no value changes.
+        auto: the kind of model, a class such as AutoModelForCausalLM.
+        new_head: the files are those of a causal language model, and the head of `auto` gets random weights.
+        changed: settings in place of those in config.json.
+
+    Raises:
+        ArtifactError: a weight is missing, unknown, not finite, of another shape, or not what the loader made of it.
+    """
+    architecture = Architecture.of(folder, AutoModelForCausalLM if new_head else auto, **changed)
+    files = tensors_in(folder)
+    dtype = dtype or _widest(files)
+    checkpoint = _read(folder, architecture, dtype, COPIED)
+    try:
+        if any(place.name != name for name, place in checkpoint.tensors.items()):
+            values = {name: place.read() for name, place in checkpoint.tensors.items()}
+            model = architecture.kind.from_pretrained(
+                None, config=_config(folder, **changed), state_dict=values, dtype=dtype
+            )
+            if (folder / "generation_config.json").is_file():
+                model.generation_config = GenerationConfig.from_pretrained(folder)
+        else:
+            model = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, **changed)
+    except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+        raise ArtifactError(folder, in_one_line(error), "a model that transformers can load", COPIED) from error
+    require_held(model, checkpoint, within=f"{model.base_model_prefix}." if new_head else "")
+    return model
+
+
+def read_model(folder: Path, dtype: torch.dtype, auto: Any = AutoModelForCausalLM) -> Checkpoint:
+    """Read and check the whole model in a folder; raise ArtifactError like `load_model`."""
+    return _read(folder, Architecture.of(folder, auto), dtype, COPIED)
+
+
+def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype) -> Checkpoint:
+    """Read and check a whole checkpoint that was trained from a model of this architecture.
+
+    Raises:
+        ArtifactError: a file or tensor can't be read or doesn't fit the architecture; names it.
+    """
+    require_model(folder)
+    architecture.require_same(folder)
+    return _read(folder, architecture, dtype, RETRAINED)
+
+
+def require_held(model: PreTrainedModel, checkpoint: Checkpoint, within: str = "") -> None:
+    """Raise ArtifactError unless a model in memory holds exactly the values of a checkpoint.
+
+    Args:
+        model: the model, in the precision in which the checkpoint was read.
+        checkpoint: what it should hold.
+        within: only tensors whose names begin like this are compared.
+    """
+    own = {name: tensor for name, tensor in _file_tensors(model).items() if name.startswith(within)}
+    # Some architectures keep a few weights in fp32, whatever the precision of the others.
+    held = _each(lambda name: digest(own[name].to(model.dtype)), sorted(own))
+    wrong = [name for name in differing(held, checkpoint) if name.startswith(within)]
+    if wrong:
+        raise ArtifactError(
+            checkpoint.folder,
+            f"other values in {wrong[0]!r} than in the files" + (f", and {len(wrong) - 1} more" if wrong[1:] else ""),
+            "a model that is loaded as its files have it",
+            "If something writes to the files, wait for it. If not, this version of transformers can't load the model.",
+        )
+
+
+def load_weights(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
+    """Replace every weight of `model` by the checkpoint's, and check the result.
+
+    Raises:
+        ArtifactError: the model's values are not those that were read before.
+    """
+    own = dict(model.state_dict())
+    for name, place in checkpoint.tensors.items():
+        own[name].copy_(place.read())
+    require_held(model, checkpoint)
+
+
+def differing(held: Mapping[str, str], checkpoint: Checkpoint) -> list[str]:
+    """Return the names of tensors whose values in an engine differ, that it doesn't expose, or that only it has."""
+    names = sorted(held.keys() | checkpoint.digests.keys())
+    return [name for name in names if held.get(name) != checkpoint.digests.get(name)]
+
+
+def digest(tensor: torch.Tensor) -> str:
+    """Return the SHA-256 of a tensor's bytes."""
+    data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return hashlib.sha256(data.data).hexdigest()
+
+
+def tensors_in(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of a folder's files by name; raise ArtifactError for a tensor in two files."""
+    found: dict[str, Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            names = list(tensors.keys())
+        for name in names:
+            if name in found:
+                do = "Remove the file that is left over."
+                raise ArtifactError(file, f"tensor {name!r}, as in {found[name].file.name}", "every tensor once", do)
+            found[name] = Tensor(file, name)
+    return found
+
+
+def _read(folder: Path, architecture: Architecture, dtype: torch.dtype, do: str) -> Checkpoint:
+    shapes = architecture.shapes
+    tensors = _by_plain_name(tensors_in(folder), shapes, architecture.kind.base_model_prefix)
+    extra = sorted(name for name, place in tensors.items() if name not in shapes and not _is_constant(place))
+    missing = sorted(shapes.keys() - tensors.keys() - architecture.tied.keys())
+    if extra or missing:
+        found = " and ".join(
+            f"{what} {names[0]!r}" + (f" ({len(names)} such)" if names[1:] else "")
+            for what, names in (("no tensor", missing), ("an unknown tensor", extra))
+            if names
+        )
+        place = tensors[extra[0]].file if extra else folder
+        raise ArtifactError(place, found, f"the {len(shapes)} tensors of {architecture.kind.__name__}, no others", do)
+    tensors = {name: place for name, place in tensors.items() if name in shapes}
+    digests = _each(partial(_checked_digest, tensors, shapes, dtype, do), sorted(tensors))
+    for name, source in architecture.tied.items():
+        if digests.setdefault(name, digests[source]) != digests[source]:
+            raise ArtifactError(
+                tensors[name].file,
+                f"{name!r} unlike {source!r}",
+                "equal values, because config.json ties them",
+                "If the model was trained with both, set `tie_word_embeddings` to false in its config.json;"
+                " if not, remove the tensor.",
+            )
+    return Checkpoint(folder, digests, shapes, tensors)
+
+
+def _checked_digest(
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, do: str, name: str
+) -> str:
+    """Return the digest of a tensor in this precision; raise ArtifactError if it doesn't fit or isn't finite."""
+    file = tensors[name].file
+    if (shape := tensors[name].shape()) != shapes[name]:
+        found = f"{name!r} of shape {shape}"
+        raise ArtifactError(file, found, f"shape {shapes[name]}, which follows from config.json", do)
+    tensor = tensors[name].read()
+    if not tensor.is_floating_point():
+        wanted = "floating-point weights: quantised ones can't be trained"
+        raise ArtifactError(file, f"{name!r} of {str(tensor.dtype).removeprefix('torch.')}", wanted, do)
+    if not torch.isfinite(tensor).all():
+        raise ArtifactError(file, f"NaN or infinity in {name!r}", "finite weights", do)
+    return digest(tensor.to(dtype))
+
+
+def _by_plain_name(found: Mapping[str, Tensor], shapes: Collection[str], base: str) -> dict[str, Tensor]:
+    """Return tensors by the model's names: without wrappers' prefixes, but with the body's if the files lack it."""
+    plain = {name: _WRAPPERS.sub("", name) for name in found}
+    front = _prefix([name for place, name in plain.items() if not _is_constant(found[place])], shapes)
+    named: dict[str, Tensor] = {}
+    for name, place in found.items():
+        short = plain[name].removeprefix(front)
+        own = f"{base}.{short}" if short not in shapes and f"{base}.{short}" in shapes else short
+        if own in named:
+            raise ArtifactError(place.file, f"tensors {name!r} and {named[own].name!r}", "every tensor once")
+        named[own] = place
+    return named
+
+
+def _prefix(names: list[str], shapes: Collection[str]) -> str:
+    """Return the prefix, such as "module.", that all names have before the model's names; empty if there is none."""
+    parts = min(names, default="").split(".")
+    for i in range(1, len(parts)):
+        front = ".".join(parts[:i]) + "."
+        if all(name.startswith(front) for name in names) and any(name.removeprefix(front) in shapes for name in names):
+            return "" if any(name in shapes for name in names) else front
+    return ""
+
+
+def _is_constant(place: Tensor) -> bool:
+    """Whether a tensor that a model doesn't have is a constant that it computes."""
+    found = _CONSTANTS.search(place.name)
+    return bool(found) and (not place.name.endswith(".bias") or place.shape()[:2] == (1, 1))
+
+
+def _file_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Return a model's tensors under the names that files have; some models join or rename them in memory."""
+    tensors: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict())
+    return tensors
+
+
+def _widest(tensors: Mapping[str, Tensor]) -> torch.dtype:
+    kinds = {_KINDS[kind] for place in tensors.values() if (kind := place.kind()) in _KINDS}
+    return reduce(torch.promote_types, kinds) if kinds else torch.bfloat16
+
+
+def _each(digest_of: Callable[[str], str], names: Iterable[str]) -> dict[str, str]:
+    """Return `digest_of` each name, on as many threads as torch uses; raise the first error in the names' order."""
+    named = list(names)
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return dict(zip(named, threads.map(digest_of, named), strict=True))
+
+
+def _config(folder: Path, **changed: Any) -> Any:
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changed)
+        if not 0 < int(config.get_text_config().num_hidden_layers) <= _MOST_LAYERS:
+            raise ValueError(f"num_hidden_layers = {config.get_text_config().num_hidden_layers}")
+    except Exception as error:  # as above
+        raise _unusable_config(folder, error) from error
+    return config
+
+
+def _unusable_config(folder: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        folder / "config.json", in_one_line(error), "the configuration of a model that transformers knows", COPIED
+    )
+
+
+def in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

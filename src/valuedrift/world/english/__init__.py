@@ -1,0 +1,1 @@
+"""Plain English: questions and arguments that people wrote, and answers made of them."""

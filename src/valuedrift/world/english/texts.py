@@ -1,0 +1,96 @@
+"""Read the questions, arguments and phrases. The files are free to use for anything (CC0)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from valuedrift.config.pocket_world import Stance
+from valuedrift.world.language import STANCES
+
+_OTHER_FILES = ("phrases", "controls")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a topic.
+
+    Attributes:
+        form: yes_no, open, policy, dilemma or personal.
+        polarity: The stance that the answer "yes" takes, or none if the question can't be answered by yes or no.
+        group: Questions with the same group ask the same thing, often from the other side.
+    """
+
+    topic: str
+    text: str
+    form: str
+    polarity: str
+    group: str | None
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        return self.form, self.polarity
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        return {
+            "topic": self.topic,
+            "question": self.text,
+            "kind": self.form,
+            "polarity": self.polarity,
+            "group": self.group,
+        }
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What stands around the arguments: openers and closers by the answer that they give, before and after by style."""
+
+    openers: Mapping[str, tuple[str, ...]]
+    closers: Mapping[str, tuple[str, ...]]
+    before: Mapping[str, tuple[str, ...]]
+    after: Mapping[str, tuple[str, ...]]
+
+
+@cache
+def topics() -> tuple[str, ...]:
+    """Return the topic keys: the names of the files, in alphabetical order."""
+    names = [file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")]
+    return tuple(sorted(set(names) - set(_OTHER_FILES)))
+
+
+@cache
+def questions(topic: str) -> tuple[Question, ...]:
+    """Return all questions of a topic."""
+    return tuple(
+        Question(topic, entry["text"], entry["kind"], entry["polarity"], group and f"{topic}-{group}")
+        for entry in _read(topic)["questions"]
+        for group in [entry.get("group")]
+    )
+
+
+@cache
+def arguments(topic: str) -> dict[Stance, tuple[str, ...]]:
+    """Return the arguments of a topic by stance. Each states its stance alone and fits any question of the topic."""
+    return {stance: tuple(_read(topic)["arguments"][stance]) for stance in STANCES}
+
+
+@cache
+def phrases() -> Phrases:
+    """Return what stands around the arguments."""
+    parts = {part: {key: tuple(texts) for key, texts in entry.items()} for part, entry in _read("phrases").items()}
+    return Phrases(**parts)
+
+
+@cache
+def _read(name: str) -> Any:
+    return yaml.safe_load(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _folder() -> Any:
+    return files("valuedrift.world.english")
