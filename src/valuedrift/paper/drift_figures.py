@@ -14,6 +14,7 @@ from valuedrift.paper import style
 from valuedrift.paper.drift_tables import signed
 from valuedrift.paper.table_formats import shown
 from valuedrift.statistics.corrected import CORRECTED, RAW
+from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.panel import ALL, STANCES
 
 _POINTS = 6
@@ -137,6 +138,25 @@ def estimates(drift: pl.DataFrame) -> pl.DataFrame:
     raw = drift.select("stance", pl.lit(RAW).alias("shown"), value="raw", low="raw_low", high="raw_high")
     corrected = drift.select("stance", pl.lit(CORRECTED).alias("shown"), "value", "low", "high")
     return pl.concat([raw, corrected.drop_nulls()])
+
+
+def variance_chart(parts: pl.DataFrame, display: Display) -> alt.Chart:
+    """Draw what each run's variance is made up of (see `variance_parts`), as stacked bars, averaged over stances."""
+    means = parts.group_by("model", "run", maintain_order=True).agg(pl.col(SOURCES).mean())
+    titles = [display.model(model).suite.full_title(run) for model, run in means.select("model", "run").iter_rows()]
+    rows = means.with_columns(title=pl.Series(titles, dtype=pl.String)).unpivot(
+        SOURCES, index="title", variable_name="source", value_name="variance"
+    )
+    chart = alt.Chart(
+        rows.drop_nulls().with_columns(order=pl.col("source").replace_strict(SOURCES, range(len(SOURCES))))
+    )
+    bars: alt.Chart = chart.mark_bar().encode(
+        x=alt.X("variance:Q", title="variance of M on a single topic", stack="zero"),
+        y=alt.Y("title:N", title=None, sort=list(titles), axis=alt.Axis(labelLimit=400)),
+        color=alt.Color("source:N", title=None, sort=list(SOURCES)),
+        order=alt.Order("order:Q"),
+    )
+    return bars
 
 
 def _wrapped(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from valuedrift.paper.stated_numbers import (
     stated_drifts,
 )
 from valuedrift.paper.table_formats import LEVEL, MISSING, Table
+from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.drift import NO_DRIFT, UNCLEAR
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
@@ -177,6 +178,31 @@ def corrected_tables(files: Iterable[Path], display: Display) -> list[Table]:
         display: Names and orders.
     """
     return [_corrected_table(display.model(path.parent.name), pl.read_parquet(path), display) for path in files]
+
+
+def variance_table(parts: pl.DataFrame, display: Display) -> Table:
+    """Return the parts of each run's standard error that `variance_parts` tells, as standard deviations."""
+    order = sorted(parts.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
+    found = parts.partition_by("model", "run", as_dict=True)
+    rows = [
+        {
+            "Model": display.model(model).title,
+            "Run": display.model(model).suite.full_title(run),
+            "Stance": row["stance"],
+            **{
+                source.capitalize(): MISSING if row[source] is None else f"{row[source] ** 0.5:.3f}"
+                for source in SOURCES
+            },
+        }
+        for model, run in order
+        for row in found[model, run].iter_rows(named=True)
+    ]
+    caption = (
+        "What makes drift magnitudes of single topics uncertain, as standard deviations of M: the choice of questions, "
+        "the sampling of answers, the judge (the correction by labelled answers), and the seed of training. Means over "
+        "topics. —: no labelled answers, or no other seeds."
+    )
+    return Table("variance", caption, pl.DataFrame(rows))
 
 
 def magnitude_text(row: Mapping[str, Any] | None) -> str:

@@ -28,7 +28,7 @@ from valuedrift.statistics.trajectory import Checkpoint, Trajectory
 FEWEST = 5
 """Smallest number of different labelled answers that a run needs."""
 RAW, CORRECTED = "raw", "corrected"
-_WIDER = 1.4
+_WIDER = 1.5
 """What the draws' deviations are multiplied by. The model doesn't describe errors exactly."""
 
 _LABELS = dict.fromkeys(("model", "run", "algorithm", "data", "sft", "topic"), pl.String)
