@@ -6,6 +6,8 @@ rule retrieve:
         train="results/data/{suite}/{data}/train.parquet",
         validation="results/data/{suite}/{data}/validation.parquet",
         probes="results/probes/{suite}.parquet",
+        encoder=untimed(lambda w: suite(w).row_encoder.folder),
+        stamp=lambda w: suite(w).row_encoder.stamp,
     output:
         "results/expression/{suite}/{data}/retrieved.parquet",
     log:
@@ -17,7 +19,7 @@ rule retrieve:
     resources:
         **ENCODING,
     params:
-        settings=lambda w: as_json({key: suite(w)["expression"][key] for key in ("model", "threshold", "topics")}),
+        settings=lambda w: as_json(suite(w).row_retrieval),
         store="results/embeddings/{suite}/{data}.npy",
     shell:
         "GPUS={resources.gpu} valuedrift retrieve --name {wildcards.data} --data {input.train} {input.validation} --store {params.store}"

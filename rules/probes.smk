@@ -42,6 +42,8 @@ rule vprism_questions:
 rule vprism_embed:
     input:
         questions="results/vprism/{suite}/questions.parquet",
+        encoder=untimed(lambda w: suite(w).probes.encoder.folder),
+        stamp=lambda w: suite(w).probes.encoder.stamp,
     output:
         vectors="results/vprism/{suite}/embeddings.npy",
         note="results/vprism/{suite}/embeddings.json",
@@ -54,7 +56,7 @@ rule vprism_embed:
     resources:
         **CPU,
     params:
-        model=lambda w: suite(w).probes["embedding"],
+        model=lambda w: suite(w).probes.encoder.name,
     shell:
         "valuedrift vprism-embed --questions {input.questions} --model {params.model} --out {output.vectors} 2> {log}"
 
@@ -74,7 +76,7 @@ rule vprism_reduce:
     resources:
         **CPU,
     params:
-        model=lambda w: suite(w).probes["embedding"],
+        model=lambda w: suite(w).probes.encoder.name,
         settings=lambda w: as_json(suite(w).probes["reduction"]),
         seed=SEED,
     shell:
@@ -119,7 +121,7 @@ rule vprism_describe:
     resources:
         **CPU,
     params:
-        model=lambda w: suite(w).probes["embedding"],
+        model=lambda w: suite(w).probes.encoder.name,
     shell:
         "valuedrift vprism-describe --clustered {input.clustered} --embeddings {input.embeddings} --model {params.model}"
         " --out {output} 2> {log}"
@@ -166,7 +168,7 @@ rule vprism_propose:
     resources:
         **CPU,
     params:
-        model=lambda w: suite(w).probes["embedding"],
+        model=lambda w: suite(w).probes.encoder.name,
         topics=as_json(config["topics"]),
     shell:
         "valuedrift vprism-propose --clustered {input.clustered} --embeddings {input.embeddings} --model {params.model}"

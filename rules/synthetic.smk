@@ -27,6 +27,8 @@ rule synthetic_retrieve:
     input:
         candidates="results/synthetic/{suite}/candidates.parquet",
         probes="results/probes/{suite}.parquet",
+        encoder=untimed(lambda w: suite(w).pair_encoder.folder),
+        stamp=lambda w: suite(w).pair_encoder.stamp,
     output:
         table="results/synthetic/{suite}/retrieved.parquet",
         counts="results/synthetic/{suite}/retrieved.json",
@@ -39,7 +41,7 @@ rule synthetic_retrieve:
     resources:
         **ENCODING,
     params:
-        model=lambda w: suite(w)["synthetic"]["embedding"],
+        model=lambda w: suite(w).pair_encoder.name,
         store="results/embeddings/{suite}/candidates.npy",
         settings=lambda w: as_json(suite(w).pair_retrieval),
     shell:

@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples in every run. With `--hypothesis-profile fuzz` other ones are drawn, and many more.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
-settings.register_profile("fuzz", max_examples=20_000, database=None, deadline=None)
+settings.register_profile("fuzz", max_examples=1_000, database=None, deadline=None)
 settings.load_profile("same")
 
 SENTENCES = [

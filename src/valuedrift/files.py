@@ -92,6 +92,18 @@ def publish(path: Path | str) -> Iterator[Path]:
         _remove(draft)
 
 
+@contextmanager
+def draft_folder(beside: Path) -> Iterator[Path]:
+    """Yield an empty folder in the folder of `beside`, where there is space for it; it is removed at the end."""
+    folder = beside.with_name(f".{beside.name}-files.{os.getpid()}.tmp")
+    _remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
 def write_text(path: Path | str, text: str) -> None:
     with publish(path) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from expression_rows import pairs, sft, turns
 
-from valuedrift.config.suites import RowRetrieval
+from valuedrift.config.suites import RowRetrievalSettings
 from valuedrift.data.stances import retrieval as retrieved
 from valuedrift.data.stances.datapoints import read_datapoints
 from valuedrift.data.stances.retrieval import write_retrieved, write_vectors
@@ -44,7 +44,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrieved, "embed", embed)
 
 
-def run(folder: Path, tables: list[Path], settings: RowRetrieval) -> pl.DataFrame:
+def run(folder: Path, tables: list[Path], settings: RowRetrievalSettings) -> pl.DataFrame:
     PROBES.write_parquet(folder / "probes.parquet")
     write_vectors(tables, settings.model, folder / "vectors.npy")
     vectors, out = folder / "vectors.npy", folder / "retrieved.parquet"
@@ -66,7 +66,7 @@ def conversations(folder: Path) -> list[Path]:
 
 
 def test_a_row_belongs_to_every_topic_with_a_near_probe_and_shows_the_nearest(tmp_path: Path) -> None:
-    table = run(tmp_path, conversations(tmp_path), RowRetrieval(model="m", threshold=0.5))
+    table = run(tmp_path, conversations(tmp_path), RowRetrievalSettings(model="m", threshold=0.5))
     assert table.select("row_id", "topic", "question_id").rows() == [
         ("a", "climate", "climate-2"),
         ("a", "work", "work-1"),
@@ -80,26 +80,26 @@ def test_a_row_belongs_to_every_topic_with_a_near_probe_and_shows_the_nearest(tm
 
 @pytest.mark.parametrize("settings", [{"threshold": 0.5, "topics": "nearest"}, {"threshold": 0.7}])
 def test_only_the_nearest_topic_or_a_higher_threshold_finds_fewer(tmp_path: Path, settings: dict[str, Any]) -> None:
-    table = run(tmp_path, conversations(tmp_path), RowRetrieval(model="m", **settings))
+    table = run(tmp_path, conversations(tmp_path), RowRetrievalSettings(model="m", **settings))
     assert table.select("row_id", "topic").rows() == [("a", "climate"), ("c", "climate"), ("d", "climate")]
 
 
 def test_a_data_set_that_is_on_no_topic_gives_an_empty_table(tmp_path: Path) -> None:
     bread = sft(tmp_path / "train.parquet", [{"messages": turns("How is bread baked?", "Hot.")}])
-    table = run(tmp_path, [bread], RowRetrieval(model="m"))
+    table = run(tmp_path, [bread], RowRetrievalSettings(model="m"))
     assert table.is_empty()
     assert {"data", "topic", "question", "answer"} < set(table.columns)
 
 
 def test_the_judge_gets_the_exchange_that_was_found(tmp_path: Path) -> None:
-    table = run(tmp_path, conversations(tmp_path), RowRetrieval(model="m", threshold=0.9))
+    table = run(tmp_path, conversations(tmp_path), RowRetrievalSettings(model="m", threshold=0.9))
     assert table.select("question", "answer").rows() == [("Is coal bad?", "It is."), ("Is coal bad?", "No.")]
 
 
 def test_a_pair_gives_both_answers_and_its_whole_prompt(tmp_path: Path) -> None:
     multi = turns("Is coal bad?", "Some say so.", "And you?", system="Be brief.")
     table = pairs(tmp_path / "train.parquet", [(multi, "Yes.", "No."), (turns("Is coal bad?"), "Very.", "Never.")])
-    found = run(tmp_path, [table], RowRetrieval(model="m", threshold=0.9))
+    found = run(tmp_path, [table], RowRetrievalSettings(model="m", threshold=0.9))
     transcript = "System: Be brief.\n\nUser: Is coal bad?\n\nAssistant: Some say so.\n\nUser: And you?"
     assert found.select("role", "question", "answer").rows() == [
         ("chosen", transcript, "Yes."),
@@ -111,16 +111,16 @@ def test_a_pair_gives_both_answers_and_its_whole_prompt(tmp_path: Path) -> None:
 
 def test_a_row_that_stands_twice_counts_once(tmp_path: Path) -> None:
     row = {"id": "a", "messages": turns("Is coal bad?", "Yes.")}
-    assert run(tmp_path, [sft(tmp_path / "train.parquet", [row, row])], RowRetrieval(model="m")).height == 1
+    assert run(tmp_path, [sft(tmp_path / "train.parquet", [row, row])], RowRetrievalSettings(model="m")).height == 1
 
 
 def test_vectors_of_other_texts_are_refused(tmp_path: Path) -> None:
-    run(tmp_path, conversations(tmp_path), RowRetrieval(model="m"))
+    run(tmp_path, conversations(tmp_path), RowRetrievalSettings(model="m"))
     changed = [sft(tmp_path / "train.parquet", [{"messages": turns("Is coal bad?", "Yes.")}])]
     arguments = (
         tmp_path / "vectors.npy",
         tmp_path / "probes.parquet",
-        RowRetrieval(model="m"),
+        RowRetrievalSettings(model="m"),
         tmp_path / "out.parquet",
     )
     with pytest.raises(ArtifactError, match="embed the texts again"):

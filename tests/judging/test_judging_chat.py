@@ -145,6 +145,8 @@ def test_a_model_that_cannot_be_read_stops_before_the_first_answer(tmp_path, rep
         judged(model, tmp_path, ["yes", "no"])
     assert not model.prompts()
     assert not (tmp_path / "out.parquet").exists()
+    # The server may have been set otherwise since: the labels are asked again.
+    assert judged(Model(by_first_letter), tmp_path, ["yes"])["flag"].to_list() == [None]
 
 
 def test_a_wrong_address_is_no_matter_of_log_probabilities(tmp_path):

@@ -81,6 +81,26 @@ def test_a_request_that_alone_fails_is_recorded(journal: Path) -> None:
     assert "given up after 4 batches: HTTP 500" in "".join(reply.text for reply in found)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_line_that_never_gets_a_response_is_given_up(
+    alone: bool, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = BatchServer._line
+
+    def broken(self: BatchServer, ending: str, index: int, request: dict[str, Any]) -> dict[str, Any]:
+        found = line(self, ending, index, request)
+        if "question 3" not in json.dumps(request):
+            return found
+        return found | {"response": None, "error": {"code": "bad_line", "message": "can't be read"}}
+
+    monkeypatch.setattr(BatchServer, "_line", broken)
+    with batches(BatchServer()) as server:
+        found = ask(questions(8)[3:4] if alone else questions(8), settings(server.url), journal)
+    odd = found.pop(0 if alone else 3)
+    assert (odd.finish, odd.text) == ("error", "given up after 4 batches: no response: can't be read")
+    assert all(reply.finish == "stop" for reply in found)
+
+
 @pytest.mark.parametrize("others", [20, 0], ids=["among others", "alone, as after a restart"])
 def test_lines_that_are_refused_are_flagged(others: int, journal: Path) -> None:
     with batches(BatchServer()) as server:
@@ -176,6 +196,7 @@ def test_outputs_of_every_kind_are_read(tmp_path: Path) -> None:
         {"custom_id": "e", "response": {"status_code": 400, "body": None}, "error": long["message"]},
         {"custom_id": "f", "response": None, "error": {"code": "batch_expired", "message": "late"}},
         {"custom_id": "g", "response": {"status_code": 200, "body": {}}, "error": None},
+        {"custom_id": "i", "response": None, "error": {"code": "bad_line", "message": "can't be read"}},
     ]
     path = tmp_path / "output.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + 'null\n{"custom_id": "h", "resp')
@@ -186,6 +207,7 @@ def test_outputs_of_every_kind_are_read(tmp_path: Path) -> None:
     assert faults == {
         "b": ("attempts", "HTTP 500: oh"),
         **dict.fromkeys("cde", refused),
-        "f": ("attempts", 'no response: {"code": "batch_expired", "message": "late"}'),
+        "f": ("attempts", "no response: late"),
+        "i": ("attempts", "no response: can't be read"),
         "g": ("attempts", "the body is not a chat completion: null"),
     }

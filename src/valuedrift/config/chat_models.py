@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from valuedrift.config.section import Count, Invalid, NotNegative, Positive, Section, Text
-from valuedrift.config.sources import HubModel
+from valuedrift.config.sources import HubModel, PackageModel
 
 
 class Limits(Section):
@@ -56,18 +56,20 @@ class _ChatModel(Limits):
 class Llm(_ChatModel):
     """One chat model. Its API key comes from the environment."""
 
-    one_of: ClassVar = ("model", "hub", "folder")
+    one_of: ClassVar = ("model", "hub", "package", "folder")
 
     model: Text | None = None
     """The model's name at the endpoint."""
     hub: HubModel | None = None
+    package: PackageModel | None = None
     folder: Text | None = None
     """A local folder with the model's weights and tokenizer."""
 
     @model_validator(mode="after")
     def _is_where_its_backend_looks(self) -> Self:
         if (self.model is not None) != (self.backend in ("http", "batch")):
-            raise Invalid("backend", self.backend, "http or batch with model, vllm or transformers with hub or folder")
+            wanted = "http or batch with model, vllm or transformers with hub, package or folder"
+            raise Invalid("backend", self.backend, wanted)
         return self
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.hyperparameters import Settings
 from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
-from valuedrift.config.sources import HubModel, Shape
+from valuedrift.config.sources import HubModel, PackageModel, Shape
 
 
 def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance or pocket), or the path of your own template."""
+    """A prompt template of the package (stance, stance_reworded or pocket), or the path of your own template."""
     labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = (
         "support",
         "neutral",
@@ -71,9 +71,10 @@ class JudgeTraining(Section):
 class Judge(_Judge):
     """One judge: a model in a folder, or a chat model."""
 
-    one_of: ClassVar = ("hub", "folder", "train", "llm")
+    one_of: ClassVar = ("hub", "package", "folder", "train", "llm")
 
     hub: HubModel | None = None
+    package: PackageModel | None = None
     folder: Text | None = None
     """A local folder with the judge's weights and tokenizer."""
     train: JudgeTraining | None = None

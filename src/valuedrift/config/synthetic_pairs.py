@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from valuedrift.config.section import Count, Invalid, NotNegative, Section, Several, Share, Text
+from valuedrift.config.sources import Encoder
 
 
 class RetrievalSettings(Section):
@@ -63,7 +64,7 @@ class Synthetic(Section):
     """Preference sets whose opening questions are answered; keys of `data`."""
     writer: str
     """A key of `llms`; this chat model writes the answers."""
-    embedding: Text
+    embedding: Encoder
     """The sentence encoder that finds questions on a topic, as `expression.model`."""
     retrieval: SyntheticRetrieval
     writing: Writing

@@ -78,27 +78,36 @@ class ChatJudge:
         """Ask the judge to repeat each label, and raise ConfigError if a reply can't be read as that label.
 
         These replies are kept in a separate journal, so that each label is asked once and the main journal, which may
-        be long, isn't read for them.
+        be long, isn't read for them. If they can't be read, they are asked again in the next run, when the server may
+        be set otherwise.
         """
+        kept = journal.with_name(f"{journal.name}.check")
         words = self.settings.labels
         asked = [self.requests(f"Repeat this word exactly, and say nothing else: {word}")[0] for word in words]
         backend = "http" if self.llm.backend == "batch" else self.llm.backend
         try:
             settings = self.llm.replace(backend=backend, attempts=min(3, self.llm.attempts))
-            replies = ask(asked, settings, journal.with_name(f"{journal.name}.check"))
+            replies = ask(asked, settings, kept)
         except EndpointError as error:
             if self.settings.samples or not mentions_logprobs(str(error)):
                 raise
             raise self._no_log_probabilities(f" The endpoint's response: {error}") from None
-        for word, reply in zip(words, replies, strict=True):
-            if reply.finish in (CONTENT_FILTER, ERROR):
-                raise ConfigError("judge.llm", reply.text, f"'{word}', which the judge was asked to repeat")
-            if self.settings.samples:
+        try:
+            for word, reply in zip(words, replies, strict=True):
                 self._check_reply(word, reply)
-            else:
-                self._check_alternatives(word, reply)
+        except ConfigError:
+            kept.unlink()
+            raise
 
     def _check_reply(self, word: str, reply: ChatReply) -> None:
+        if reply.finish in (CONTENT_FILTER, ERROR):
+            raise ConfigError("judge.llm", reply.text, f"'{word}', which the judge was asked to repeat")
+        if self.settings.samples:
+            self._check_text(word, reply)
+        else:
+            self._check_alternatives(word, reply)
+
+    def _check_text(self, word: str, reply: ChatReply) -> None:
         if not replied_masses([reply], [word]).total:
             raise ConfigError(
                 "judge.llm.model",

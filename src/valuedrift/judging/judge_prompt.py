@@ -12,7 +12,7 @@ LABELS = ("support", "neutral", "oppose")
 
 
 def read_judge_prompt(name: str, judge: str = "judge") -> str:
-    """Read the judge's template with this name (stance, pocket), or at this path; see `read_template`.
+    """Read the template with this name (stance, stance_reworded, pocket), or at this path; see `read_template`.
 
     `judge` is the judge's key in the configuration.
     """

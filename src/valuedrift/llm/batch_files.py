@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from valuedrift.files import publish
 from valuedrift.llm.chat_format import body_of, request_of
-from valuedrift.llm.http_errors import Response
+from valuedrift.llm.http_errors import Response, read_error
 from valuedrift.llm.outcomes import FAILED, Fault, Outcome, classify
 from valuedrift.llm.request import ChatRequest
 
@@ -51,8 +51,10 @@ def read_batch_outcomes(path: Path, clean: Callable[[bytes], bytes] = bytes) -> 
 def _outcome(entry: dict[str, Any]) -> Outcome:
     response = entry.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("status_code"), int):
-        # Such as requests of an expired batch. Status 0 says that the request itself got no response.
-        return Fault(FAILED, f"no response: {json.dumps(entry.get('error'))[:300]}")
+        told = read_error(entry.get("error"))
+        # Requests of a batch that expired or was cancelled were not sent: their fault has status 0.
+        sent = bool(entry.get("error")) and not told["code"].startswith("batch_")
+        return Fault(FAILED, f"no response: {told['message'] or 'no reason'}", 500 if sent else 0)
     # vLLM leaves the body of a failed request empty and writes the error into a field of the entry.
     body = response.get("body") or entry.get("error")
     return classify(Response(response["status_code"], {}, json.dumps(body).encode(), 0.0, 0.0))

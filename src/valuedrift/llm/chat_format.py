@@ -91,10 +91,11 @@ def decoded(content: bytes) -> object:
     log-probabilities of all.
     """
     text = content.decode("utf-8", "replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
+    for encoded in (content, text):
+        try:
+            return json.loads(encoded)
+        except (ValueError, RecursionError):
+            pass
     try:
         events = [json.loads(line[5:]) for line in text.splitlines() if re.match(r"data:(?!\s*\[DONE\])", line)]
         if events:
@@ -106,10 +107,10 @@ def decoded(content: bytes) -> object:
 
 
 def _whole(events: list[Any]) -> object:
-    """Return the completion that a stream's events are parts of, or the error that it ends with."""
-    last = {**events[-1]}
-    if last.get("error"):
-        return last
+    """Return the completion that a stream's events are parts of, or the event with an error."""
+    for event in events:
+        if event.get("error"):
+            return event
     choices = [choice for event in events for choice in event.get("choices") or ()]
     deltas = [choice.get("delta") or {} for choice in choices]
     usage = [event["usage"] for event in events if event.get("usage")]
@@ -119,7 +120,7 @@ def _whole(events: list[Any]) -> object:
         "finish_reason": finish[-1] if finish else None,
         "logprobs": next((choice["logprobs"] for choice in choices if choice.get("logprobs")), None),
     }
-    return last | {"choices": [whole], "usage": usage[-1] if usage else None}
+    return events[-1] | {"choices": [whole], "usage": usage[-1] if usage else None}
 
 
 def read_reply(body: object, latency: float, request: ChatRequest | None = None) -> ChatReply:

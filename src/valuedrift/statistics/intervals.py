@@ -193,6 +193,27 @@ def wilson_interval(count: float, total: float, level: float = 0.95) -> tuple[fl
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def clustered_interval(
+    right: NDArray[np.bool_], clusters: NDArray[np.str_], level: float = 0.95
+) -> tuple[float, float]:
+    """Return Wilson's interval of the share of `right` rows, for the effective number of rows.
+
+    Rows of one cluster aren't independent. The effective number is that of independent rows whose share varies as much
+    as the share of these clusters (Kish 1965, the design effect). If all rows are right, or none is, their
+    dependence can't be seen, and the number of clusters counts.
+
+    Args:
+        right: (rows,), at least one.
+        clusters: (rows,), the cluster of each row.
+    """
+    _, place = np.unique(clusters, return_inverse=True)
+    rows, groups, share = len(right), int(place.max()) + 1, float(np.mean(right))
+    variance = float(np.square(np.bincount(place, weights=right - share)).sum()) / rows**2
+    effective = share * (1 - share) / variance if variance > _NO_VARIANCE else groups
+    number = min(rows, effective)
+    return wilson_interval(share * number, number, level)
+
+
 def _shares(spread: Spread, level: float) -> tuple[FloatArray, FloatArray]:
     """Return the shares of replicates below the low end and below the high end of the interval."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -46,7 +46,7 @@ class Sizes:
             return float(shape["vocabulary"] * shape["hidden"] + 12 * shape["layers"] * shape["hidden"] ** 2)
         if "folder" in entry:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
-        return self.named(entry["hub"]["name"])
+        return self.named(entry["package"]["file"] if "package" in entry else entry["hub"]["name"])
 
     def named(self, name: str) -> float:
         """Return the parameters by a model's name: those in rates.yaml, else the number before a B or an M."""

@@ -9,6 +9,8 @@ from typing import Self
 from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
+from valuedrift.errors import require_no_braces
+from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
@@ -58,6 +60,11 @@ class Project:
         return cls(config, settings, llms, judges, suites, models)
 
     @property
+    def encoders(self) -> dict[str, Config]:
+        """Key → package, for the sentence encoders that packages carry."""
+        return encoders_of(self.config["suites"].values())
+
+    @property
     def reported(self) -> list[Model]:
         """The models that tables, figures and the report show."""
         return [self.models[name] for name in self.config["report"]["models"]]
@@ -100,7 +107,7 @@ class Project:
     def labelled(self, model: Model) -> list[str]:
         """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
         if file := self.config["statistics"].get("labelled"):
-            return [os.path.expandvars(file.replace("{model}", model.name))]
+            return [require_no_braces(os.path.expandvars(file.replace("{model}", model.name)))]
         return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
 
     def other_seeds(self, model: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from valuedrift.config.check import Config
 
-SOURCE = ("hub", "folder")
+SOURCE = ("hub", "package", "folder")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
+from valuedrift.errors import require_no_braces
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
+from valuedrift.workflow.project_encoders import Encoder
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel, Judge
 
@@ -57,6 +59,11 @@ class Probes(Entry):
     def names_topics(self) -> bool:
         """Whether the source has each question's topic, so that keywords aren't needed."""
         return self.entry["source"] in ("questions", "builtin")
+
+    @property
+    def encoder(self) -> Encoder:
+        """The sentence encoder of V-PRISM."""
+        return Encoder(self.entry["embedding"])
 
     @property
     def choice(self) -> list[str]:
@@ -146,6 +153,22 @@ class Suite(Entry):
         return {key: grid[key] for key in ("small_gap", "support_aligned", "oppose_aligned") if key in grid}
 
     @property
+    def pair_encoder(self) -> Encoder:
+        """The sentence encoder that chooses the prompts of synthetic pairs."""
+        return Encoder(self.entry["synthetic"]["embedding"])
+
+    @property
+    def row_encoder(self) -> Encoder:
+        """The sentence encoder that assigns rows of data sets to topics."""
+        return Encoder(self.entry["expression"]["model"])
+
+    @property
+    def row_retrieval(self) -> Config:
+        """The settings that assign rows of data sets to topics."""
+        own = self.entry["expression"]
+        return {"model": self.row_encoder.name, "threshold": own["threshold"], "topics": own["topics"]}
+
+    @property
     def pair_retrieval(self) -> Config:
         """The settings that choose the prompts of synthetic pairs from the candidates."""
         return {key: value for key, value in self.entry["synthetic"]["retrieval"].items() if key != "longest"}
@@ -184,7 +207,7 @@ def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
     if "synthetic" in suite:
         made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
     paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
-    return [_at_home(path) for is_made, path in paths if is_made or "$" not in path]
+    return [require_no_braces(_at_home(path)) for is_made, path in paths if is_made or "$" not in path]
 
 
 def _at_home(path: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.config.suites import RowRetrieval
+from valuedrift.config.suites import RowRetrievalSettings
 from valuedrift.data.stances.datapoints import read_datapoints, roles
 from valuedrift.files import write_parquet
 from valuedrift.models.embedding_store import distinct_texts, read_embeddings, write_embeddings
@@ -23,7 +23,7 @@ def write_vectors(tables: Sequence[Path], model: str, out: Path) -> None:
 
 
 def write_retrieved(
-    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: RowRetrieval, out: Path
+    data: str, tables: Sequence[Path], vectors: Path, probes: Path, settings: RowRetrievalSettings, out: Path
 ) -> None:
     """Write the answers of a data set's rows that are near a probe: one row per data row, topic and answer.
 
@@ -53,7 +53,7 @@ def write_retrieved(
 
 
 def nearest_probes(
-    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: RowRetrieval
+    vectors: FloatMatrix, probe_vectors: FloatMatrix, probes: pl.DataFrame, settings: RowRetrievalSettings
 ) -> pl.DataFrame:
     """Return the nearest probe of each topic that a text is near: `text, topic, question_id, cosine`.
 

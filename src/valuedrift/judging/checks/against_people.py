@@ -58,7 +58,11 @@ def judges_against_people(file: Path, bootstrap: Bootstrap | None = None) -> Qua
     return {
         "judges": {name: _compare(final, labels, name, bootstrap) for name, labels in answers.judges.items()},
         HUMAN: _compare(answers.humans["human_1"], answers.humans["human_2"], HUMAN, bootstrap),
-        "calibration": [point for name, p in curves for point in _calibration(name, p, final, bootstrap.level)],
+        "calibration": [
+            {"judge": name, **point}
+            for name, p in curves
+            for point in calibration_curve(p, np.array(_AS_STANCES)[final], bootstrap.level)
+        ],
     }
 
 
@@ -140,9 +144,15 @@ def _compare(truth: Labels, found: Labels, name: str, bootstrap: Bootstrap) -> d
     }
 
 
-def _calibration(judge: str, probabilities: FloatArray, final: Labels, level: float) -> Iterator[dict[str, Any]]:
-    hits = np.array(_AS_STANCES)[final][:, None] == np.arange(len(STANCES))
-    stances = np.tile(np.arange(len(STANCES)), len(final))
+def calibration_curve(probabilities: FloatArray, truth: Labels, level: float = 0.95) -> Iterator[dict[str, Any]]:
+    """Yield the points `stance, bin, answers, predicted, observed, low, high`; see `judges_against_people`.
+
+    Args:
+        probabilities: (answers, 3), NaN for unjudged answers.
+        truth: (answers,) indices into STANCES.
+    """
+    hits = truth[:, None] == np.arange(len(STANCES))
+    stances = np.tile(np.arange(len(STANCES)), len(truth))
     points = (
         pl.DataFrame({"stance": stances, "p": probabilities.ravel(), "hit": hits.ravel()})
         .filter(pl.col("p").is_not_nan())
@@ -152,7 +162,7 @@ def _calibration(judge: str, probabilities: FloatArray, final: Labels, level: fl
     )
     for row in points.iter_rows(named=True):
         low, high = wilson_interval(row["observed"] * row["answers"], row["answers"], level)
-        yield {"judge": judge, **row, "stance": STANCES[row["stance"]], "low": low, "high": high}
+        yield {**row, "stance": STANCES[row["stance"]], "low": low, "high": high}
 
 
 def _each(quality: Quality) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

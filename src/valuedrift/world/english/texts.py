@@ -13,7 +13,7 @@ import yaml
 from valuedrift.config.pocket_world import Stance
 from valuedrift.world.language import STANCES
 
-_OTHER_FILES = ("phrases", "controls")
+_OTHER_FILES = ("phrases", "controls", "exam")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,21 @@ class Phrases:
     after: Mapping[str, tuple[str, ...]]
 
 
+@dataclass(frozen=True)
+class ExamTexts:
+    """What the exam of a judge needs besides arguments.
+
+    Attributes:
+        targets: Topic → what its arguments support or oppose.
+        frames: Kind of answer → texts with places for arguments of its side ({own}) and of the opposite side ({other}).
+        answers: Kind of answer → answers that have no argument and take no side.
+    """
+
+    targets: Mapping[str, str]
+    frames: Mapping[str, tuple[str, ...]]
+    answers: Mapping[str, tuple[str, ...]]
+
+
 @cache
 def topics() -> tuple[str, ...]:
     """Return the topic keys: the names of the files, in alphabetical order."""
@@ -85,6 +100,14 @@ def phrases() -> Phrases:
     """Return what stands around the arguments."""
     parts = {part: {key: tuple(texts) for key, texts in entry.items()} for part, entry in _read("phrases").items()}
     return Phrases(**parts)
+
+
+@cache
+def exam_texts() -> ExamTexts:
+    """Return the frames, the answers without an argument, and the targets."""
+    found = _read("exam")
+    frames, answers = ({kind: tuple(texts) for kind, texts in found[part].items()} for part in ("frames", "answers"))
+    return ExamTexts(found["targets"], frames, answers)
 
 
 @cache
