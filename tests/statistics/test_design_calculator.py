@@ -47,7 +47,7 @@ def test_power_is_that_of_a_t_test() -> None:
 
 
 def test_more_answers_replace_questions_where_answers_scatter_more() -> None:
-    # The audit's simulation: 50 questions with 5, then 20 answers, then 200 with 5.
+    # Simulated stances of questions with an intraclass correlation of 1/3 are found in 25, 74 and 79 % of cases.
     assert [round(power(0.05, one, Variances()), 1) for one in ((50, 5, 1), (50, 20, 1), (200, 5, 1))] == [
         0.3,
         0.7,
