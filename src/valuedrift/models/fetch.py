@@ -124,7 +124,9 @@ def from_hub(name: str, revision: str | None) -> Path:
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer("a")
+        return tokenizer
     except Exception as error:  # the files may hold anything, and each kind of tokenizer fails in its own way
         do = "Save the model's tokenizer into the same folder."
         raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error
