@@ -3,12 +3,13 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from valuedrift.config.yaml_files import read_yaml
-from valuedrift.errors import exit_on_error
+from valuedrift.errors import exit_on_error, require_no_braces
 
 min_version("9.27")
 
 if workflow.modifier.is_main_snakefile():
     with exit_on_error():
+        require_no_braces(str(workflow.basedir))
         for file in filter(Path.is_file, map(Path, ["workflow_config.yaml", *workflow.configfiles])):
             read_yaml(file)
 

@@ -81,8 +81,9 @@ def journal_of(stances):
 
 # This file is locked until this Snakemake ends. A Snakemake that runs a single job uses the mark of the one that submitted it.
 if workflow.is_main_process:
-    MARK = join(Path(".snakemake"))
-    keep_records(Path("results"), make=False)
+    with exit_on_error():
+        MARK = join(Path(".snakemake"))
+        keep_records(Path("results"), make=False)
 
 
 # Jobs call the command line of the environment in which Snakemake runs, activated or not; environments of --sdm conda come first.

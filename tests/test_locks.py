@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,7 +99,7 @@ def test_where_locks_cannot_be_had_this_is_said_once_and_work_goes_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: str
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError("not here")
+        raise OSError(errno.ENOLCK, "No locks available")
 
     if refused == "locks":
         monkeypatch.setattr(locks.fcntl, "flock", refuse)
@@ -106,7 +107,7 @@ def test_where_locks_cannot_be_had_this_is_said_once_and_work_goes_on(
         (folder / "results").touch()
     done = []
     for _ in range(2):
-        with exclusive(OUT):
+        with exclusive(OUT), job_lock("results/another"):
             done.append(OUT)
     assert len(done) == 2
     assert capsys.readouterr().err.count("Warning: no locks in ") == 1

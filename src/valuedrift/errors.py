@@ -55,11 +55,26 @@ class ClusterError(ValueDriftError):
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn an error into SystemExit, which a Snakefile ends with without a traceback or a line of its own."""
+    """Turn an error into SystemExit, which a Snakefile ends with without a traceback or a line of its own.
+
+    Paths that can't be read or written are told, too, such as those of another user.
+    """
     try:
         yield
     except ValueDriftError as error:
         raise SystemExit(f"error: {error}") from error
+    except OSError as error:
+        if not error.filename:
+            raise
+        told = f"{error.filename}: {error.strerror}. Check the path, its owner and the permissions."
+        raise SystemExit(f"error: {told}") from ValueDriftError(told)
+
+
+def require_no_braces(path: str) -> str:
+    """Return a path for Snakemake. Raises ArtifactError if it has braces, which Snakemake reads as wildcards."""
+    if "{" in path or "}" in path:
+        raise ArtifactError(path, "a brace", "a path without { and }", "Rename it, or make a link to it.")
+    return path
 
 
 def require_columns(place: Path | str, found: Iterable[str], needed: Iterable[str]) -> None:

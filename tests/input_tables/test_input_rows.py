@@ -103,7 +103,12 @@ def test_csv_keeps_line_breaks_inside_quotes_and_counts_records(tmp_path):
         ("a.csv", b"a,b\n1,2,3\n", 1, "as in the header"),
         ("a.csv", b'a,b\n1,2\n3,"never closed\n5,6\n', 2, "well-formed CSV"),
         ("a.csv", b"a,a\n1,2\n", None, "each column name once"),
-        ("a.parquet", b"PAR1 and nothing else", None, "whole parquet"),
+        ("a.parquet", b"PAR1 and nothing else", None, "whole parquet.*It is cut off or damaged"),
+        ("a.parquet", b"a,b\n1,2\n", None, "It has another format than its name says"),
+        ("a.parquet", b"version https://git-lfs.github.com/spec/v1\n", None, "git lfs pull"),
+        ("a.csv.gz", b"<!DOCTYPE html>", 1, "It is a web page"),
+        ("a.jsonl", b"<html>", 1, "It is a web page"),
+        ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\n", 1, "git lfs pull"),
         ("a.parquet", b"", None, "whole parquet"),
     ],
 )

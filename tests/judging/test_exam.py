@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from doubles.endpoint import endpoint
+from doubles.batches import BatchServer, batches
+from doubles.endpoint import completion, endpoint
 
 from valuedrift.cli import main
 from valuedrift.config.chat_models import LlmSettings
@@ -20,8 +21,8 @@ from valuedrift.config.hyperparameters import Settings
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.config.sources import Shape
-from valuedrift.errors import ConfigError, DataError
-from valuedrift.judging.exam.exam import Exam, take_exam
+from valuedrift.errors import ConfigError, DataError, ValueDriftError
+from valuedrift.judging.exam.exam import Exam, require_consent, take_exam
 from valuedrift.judging.exam.own_answers import read_own_answers
 from valuedrift.judging.exam.robustness import WORDING, compare, robustness_words, variants
 from valuedrift.judging.exam.scores import accuracy_rows, calibration, confusion_rows, with_verdicts
@@ -76,14 +77,16 @@ def first_argument(_: str, answer: str) -> dict[str, Any]:
 
 
 def exam_at(url: str, folder: Path, robustness: bool = False, **llm: Any) -> Exam:
-    chat = LlmSettings(backend="http", model="m", url=url, key_variable="NO_KEY", **llm)
+    chat = LlmSettings(**{"backend": "http", "model": "m", "url": url, "key_variable": "NO_KEY"} | llm)
     judge = open_judge(JudgeSettings(prompt="stance", llm=chat))
     return Exam("mine", judge, ANSWERS, exam_texts().targets, folder / "replies", robustness)
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def key_and_short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_KEY", "none")
+    for pause, seconds in (("pace._FIRST_PAUSE", 0.01), ("batch_api._FIRST_PAUSE", 0.01), ("batch_api._SETTLED", 0.02)):
+        monkeypatch.setattr(f"valuedrift.llm.{pause}", seconds)
 
 
 def test_a_judge_that_is_always_right_is_reliable(tmp_path: Path) -> None:
@@ -137,6 +140,22 @@ def test_with_a_failing_server_the_numbers_are_the_same_and_nothing_is_asked_twi
     assert numbers["accuracy"][0]["accuracy"] == 1
     assert (again.pop("per_second"), numbers.pop("per_second") > 0) == (None, True)
     assert again == numbers
+
+
+def test_in_batches_half_the_price_is_told_and_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = answering(right)
+    for module in ("doubles.batches", "doubles.faults"):
+        monkeypatch.setattr(f"{module}.answer", lambda body: (200, completion(served(body))))
+    with batches(BatchServer()) as server:
+        exam = exam_at(server.url, tmp_path, backend="batch", batch_poll=0.01, **PRICES)
+        with pytest.raises(ValueDriftError, match=r"costs at most 0\.09\d+ dollars\. Add --pay"):
+            require_consent(exam, pay=False)
+        require_consent(exam, pay=True)
+        numbers, _ = take_exam(exam)
+    assert numbers["accuracy"][0]["accuracy"] == 1
+    assert numbers["dollars"] == pytest.approx(363 * (100 * 2.0 + 10.0) / 1e6 / 2)
+    assert numbers["per_second"] is None
+    assert len(server.made) == 1
 
 
 def test_a_judge_that_says_something_else_gives_no_stances(tmp_path: Path) -> None:
@@ -291,6 +310,8 @@ def test_the_price_is_told_before_money_is_spent(project: Path, capsys: pytest.C
     assert "error: The exam of judge 'mine' costs at most 0.0" in (said := capsys.readouterr().err)
     assert "Add --pay to take it" in said
     assert not (project / "results").exists()
+    assert examined("mine", "--dry-run", "--robustness", "--answers", str(labelled(project, OWN))) == 0
+    assert "different requests                    2" in capsys.readouterr().out, "the prompt has one wording"
 
 
 def test_the_command_writes_what_it_prints(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -306,10 +327,20 @@ def test_the_command_writes_what_it_prints(project: Path, capsys: pytest.Capture
     with endpoint(answering(lambda prompt, answer: reply(stance[answer]))) as url:
         changed = {"llms": {"mine": config["llms"]["mine"] | {"url": url}}, "judges": {"mine": {"prompt": "judge.txt"}}}
         (project / "more.yaml").write_text(yaml.safe_dump(changed))
-        words = ["mine", "--answers", str(own), "--pay", "--configfile", "mine/mine.yaml", "more.yaml"]
+        words = [
+            "mine",
+            "--answers",
+            str(own),
+            "--pay",
+            "--out",
+            "elsewhere",
+            "--configfile",
+            "mine/mine.yaml",
+            "more.yaml",
+        ]
         assert main(["judge-exam", *words]) == 0
     printed = capsys.readouterr().out
-    out = project / "results/exams/mine"
+    out = project / "elsewhere"
     assert (out / "exam.md").read_text() == printed.removesuffix("\n")
     found = json.loads((out / "exam.json").read_text())
     assert found["accuracy"][0]["accuracy"] == pytest.approx(2 / 3)
@@ -323,8 +354,7 @@ def test_the_command_writes_what_it_prints(project: Path, capsys: pytest.Capture
     ("words", "said"),
     [
         (["miine"], "Did you mean 'mine'?"),
-        (["pocket"], "results/judges/pocket/model: found 'no such folder'"),
-        (["pocket"], "Make it: snakemake --cores 2 results/judges/pocket/model"),
+        (["pocket"], "the weights of judge 'pocket'. Make it: snakemake --cores 2 results/judges/pocket/model"),
     ],
 )
 def test_judges_that_are_not_there(
@@ -354,10 +384,10 @@ def test_a_trained_judge_in_a_folder_takes_it(project: Path, capsys: pytest.Capt
     assert found["unassigned"] < 0.05
     assert found["per_second"] > 0
     assert found["dollars"] == 0
-    again = json.loads((project / "results/exams/pocket/exam.json").read_text())
+    assert json.loads((project / "results/exams/pocket/exam.json").read_text()) == found
     assert examined("pocket", "--json") == 0
     second = json.loads(capsys.readouterr().out)
     assert second["per_second"] is None
-    assert {**again, "per_second": None, "verdict": 0} == {**second, "verdict": 0}
+    assert {**found, "per_second": None, "verdict": 0} == {**second, "verdict": 0}
     assert examined("pocket", "--robustness") == 1
     assert "a trained judge has one prompt" in capsys.readouterr().err

@@ -75,6 +75,8 @@ def test_any_list_is_a_distribution_or_flagged(listed: list[tuple[str, float | N
 def test_the_sampled_token_listed_twice_counts_once() -> None:
     once = top(support=0.5, oppose=0.3, neutral=0.1, The=0.1)
     assert listed_masses([once[0], *once], LABELS) == listed_masses(once, LABELS)
+    rounded = ("support", round(math.log(0.5), 4))
+    assert listed_masses([rounded, *once], LABELS).labels == pytest.approx((0.5, 0.1, 0.3), abs=1e-4)
     assert listed_masses([once[0], *once], LABELS).stances(0.5) == pytest.approx((5 / 9, 1 / 9, 3 / 9))
 
 

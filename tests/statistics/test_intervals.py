@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.intervals import interval_of_mean, percentiles, spread_of, wilson_interval
+from valuedrift.statistics.intervals import (
+    clustered_interval,
+    interval_of_mean,
+    percentiles,
+    spread_of,
+    wilson_interval,
+)
 
 BOOTSTRAP = Bootstrap(seed=2, replicates=4000)
 
@@ -56,3 +62,13 @@ def test_wilson_interval_is_that_of_the_literature():
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
     assert wilson_interval(20, 20) == pytest.approx((0.8389, 1.0), abs=5e-5)
+
+
+def test_rows_of_one_cluster_count_as_far_as_they_differ():
+    right, own = np.array([True] * 8 + [False] * 2), np.arange(10).astype(str)
+    alone = wilson_interval(8, 10)
+    assert clustered_interval(right, own) == pytest.approx(alone)
+    assert clustered_interval(np.repeat(right, 3), np.repeat(own, 3)) == pytest.approx(alone)
+    spread = clustered_interval(np.tile(right, 3), np.repeat(["a", "b", "c"], 10))
+    assert spread == pytest.approx(wilson_interval(2.4, 3)), "equal clusters: nothing is known but their number"
+    assert clustered_interval(np.ones(30, bool), np.repeat(own, 3)) == pytest.approx(wilson_interval(10, 10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -66,6 +67,26 @@ def test_results_that_cannot_be_written_are_named_before_any_job(small_disk: Pat
     remount(small_disk, "rw")
     snakemake(folder, TARGET)
     assert made(folder, ".parquet") == undisturbed
+
+
+def test_results_that_lead_nowhere_are_told_before_any_job(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to("nowhere")
+    assert 'found "a link to nowhere, which doesn\'t exist"' in snakemake(tmp_path, SOURCE, fails=True)
+    (tmp_path / "results").unlink()
+    (tmp_path / "results").touch()
+    assert "found 'a file', expected a folder for results" in snakemake(tmp_path, SOURCE, fails=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_told_without_a_traceback(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)  # noqa: PTH101
+    os.chown(tmp_path, 12345, 12345)
+    rights = "-dac_override,-dac_read_search,-fowner"
+    weak = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", "--"]
+    run = subprocess.run([*weak, *command(tmp_path, SOURCE)], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert f"error: {tmp_path}/.snakemake: Permission denied. Check the path, its owner" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_files_of_the_future_stop_the_run_before_any_job(tmp_path: Path, undisturbed: dict[str, str]) -> None:

@@ -59,8 +59,8 @@ class JudgePlan(Section):
 
 class _World(Section):
     language: LanguageName = "grammar"
-    """grammar: generated sentences of few words, for the smallest models; english: questions and arguments that people
-    wrote."""
+    """grammar: generated sentences of few words, for the smallest models; english: questions and arguments that were
+    written for this project."""
     probes_per_topic: Annotated[int, Field(ge=1, le=50)]
     """Questions per topic that are kept for probing."""
     variation: Annotated[float, Field(ge=0, le=0.5)]

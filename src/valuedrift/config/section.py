@@ -195,5 +195,7 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     known = list(map(str, get_args(held(field.annotation)))) if kind == "literal_error" and field else []
     do = did_you_mean(str(found), known)
     if kind in ("int_type", "float_type") and isinstance(found, str) and _NUMBER.fullmatch(found):
-        do = "Write a number without quotes, and with a point: YAML reads 1e-5 as text, and 1.0e-5 as a number."
+        do = "Write it without quotes."
+        if kind == "float_type":
+            do = "Write it without quotes, and with a point: YAML reads 1e-5 as text, and 1.0e-5 as a number."
     return ConfigError(where or "(top)", found, ". ".join(filter(None, [expected_words(first), said])), do)

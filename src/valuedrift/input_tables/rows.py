@@ -146,7 +146,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
                     number += 1
                     yield number, row
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(path, None, "file", str(error), "a whole parquet file", "Fetch or make it again.") from None
+        raise DataError(path, None, "file", str(error), "a whole parquet file", _advice(path)) from None
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -157,9 +157,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(stream, start=1):
                 yield number, _decode(path, number, line)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            path, number + 1, "line", str(error), "an undamaged gzip file", "Fetch the file again."
-        ) from None
+        raise DataError(path, number + 1, "line", str(error), "an undamaged gzip file", _advice(path)) from None
 
 
 def _read_pieces(path: Path) -> Iterator[str]:
@@ -169,7 +167,7 @@ def _read_pieces(path: Path) -> Iterator[str]:
             while piece := text.read(_PIECE):
                 yield piece
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(path, None, "file", str(error), "an undamaged gzip file", "Fetch the file again.") from None
+        raise DataError(path, None, "file", str(error), "an undamaged gzip file", _advice(path)) from None
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -183,14 +181,28 @@ def _decode(path: Path, number: int, line: bytes) -> str:
         raise DataError(path, number, "line", str(error), "UTF-8 text", "Convert the file to UTF-8.") from None
 
 
+def _advice(path: Path) -> str:
+    """Return what to do about a file that isn't what its name says, from its first bytes."""
+    with path.open("rb") as stream:
+        start = stream.read(64).lstrip()
+    if start.startswith(b"version https://git-lfs"):
+        return "It is a pointer of Git LFS. Run `git lfs pull` where it was cloned."
+    if start.startswith(b"<"):
+        return "It is a web page. Download the file itself."
+    if start.startswith((b"PAR1", b"\x1f\x8b")):
+        return "It is cut off or damaged. Compare its size with its source's, and copy or download it again."
+    return "It has another format than its name says. Rename it."
+
+
 def _parse_json(path: Path, number: int, text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
-        found = f"{error.msg} at line {number} column {error.colno}"
-        raise DataError(path, number, "line", found, "valid JSON", "Correct or remove the line.") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(path, number, "line", str(error), "valid JSON", "Correct or remove the line.") from None
+        found = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            found = f"{error.msg} at line {number} column {error.colno}"
+        do = _advice(path) if text.startswith(("version https://git-lfs", "<")) else "Correct or remove the line."
+        raise DataError(path, number, "line", found, "valid JSON", do) from None
 
 
 def _as_object(path: Path, number: int, value: object) -> Row:

@@ -249,6 +249,9 @@ class _Job:
                 return self._stop(fault)
             self._flag(key, fault)
 
+    def _is_anything_answered(self, request: ChatRequest) -> bool:
+        return self.answers > 0 or self.api.is_answered(short_request(request))
+
     def _flag(self, key: str, fault: Fault) -> None:
         """Write a reply without an answer."""
         self.journal.append(key, value_of(flagged(fault, f"{_ROUNDS} batches"), 0.0))
@@ -259,7 +262,7 @@ class _Job:
         self.failures[key] += not uncounted
         if self.failures[key] < _ROUNDS:
             self.retries.append(request)
-        elif fault and self.answers and fault.case.repeat == "attempts":
+        elif fault and fault.case.repeat == "attempts" and self._is_anything_answered(request):
             self._flag(key, fault)
         else:
             self.unanswered[fault.cause if fault else "the batch ended without it"] += 1

@@ -10,6 +10,11 @@ from safetensors import SafetensorError, safe_open
 from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED
 
+_REMAKE = (
+    "If it was copied or fetched, compare it with its source, and use another source if that is like this too; then"
+    " remove the folder and run its target again."
+)
+
 
 def checkpoint_name(step: int) -> str:
     """Return the name of the folder of a step's weights, such as `step-000100`."""
@@ -27,19 +32,17 @@ def require_model(folder: Path) -> None:
         )
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "nothing"
-        raise ArtifactError(
-            folder, found, "config.json and *.safetensors", "Remove the folder and run the target again."
-        )
+        raise ArtifactError(folder, found, "config.json and *.safetensors", _REMAKE)
     try:
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ArtifactError(folder / "config.json", str(error), "JSON", "Remove the folder and run again.") from error
+        raise ArtifactError(folder / "config.json", str(error), "JSON", _REMAKE) from error
     for file in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(file, framework="pt"):
                 pass
         except SafetensorError as error:
-            raise ArtifactError(file, str(error), "a whole safetensors file", "Remove it and run again.") from error
+            raise ArtifactError(file, str(error), "a whole safetensors file", _REMAKE) from error
 
 
 def step_of(folder: Path) -> int:

@@ -66,6 +66,9 @@ def require_usable(results: Path) -> None:
                         f"a time before now, {datetime.fromtimestamp(now):%Y-%m-%d %H:%M}",
                         "Set the clock right; `snakemake --touch --forceall TARGET` then dates what is there anew.",
                     )
+    if (results.is_symlink() or results.exists()) and not results.is_dir():
+        found = f"a link to {results.readlink()}, which doesn't exist" if results.is_symlink() else "a file"
+        raise ArtifactError(results, found, "a folder for results", "Remove it, or make the folder.")
     existing = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ArtifactError(existing, "no permission to write", "a folder for results that can be written")
@@ -87,4 +90,5 @@ def remove_drafts(results: Path, mark: Path) -> None:
         return
     for folder, folders, files in os.walk(results):
         for draft in (Path(folder, name) for name in (*folders, *files) if DRAFT.fullmatch(name)):
-            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+            with suppress(PermissionError):  # of another user
+                shutil.rmtree(draft) if draft.is_dir() else draft.unlink()

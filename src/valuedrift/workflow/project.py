@@ -9,6 +9,7 @@ from typing import Self
 from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
+from valuedrift.errors import require_no_braces
 from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
@@ -106,7 +107,7 @@ class Project:
     def labelled(self, model: Model) -> list[str]:
         """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
         if file := self.config["statistics"].get("labelled"):
-            return [os.path.expandvars(file.replace("{model}", model.name))]
+            return [require_no_braces(os.path.expandvars(file.replace("{model}", model.name)))]
         return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
 
     def other_seeds(self, model: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
+from valuedrift.errors import require_no_braces
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.project_encoders import Encoder
@@ -206,7 +207,7 @@ def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
     if "synthetic" in suite:
         made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
     paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
-    return [_at_home(path) for is_made, path in paths if is_made or "$" not in path]
+    return [require_no_braces(_at_home(path)) for is_made, path in paths if is_made or "$" not in path]
 
 
 def _at_home(path: str) -> str:

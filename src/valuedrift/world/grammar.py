@@ -93,6 +93,7 @@ class Subject:
     topic: str
     text: str
     goods: tuple[str, ...]
+    heading: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ def subjects() -> tuple[Subject, ...]:
     """Return every subject of the world, in the lexicon's order."""
     lexicon = yaml.safe_load(files("valuedrift.world").joinpath("lexicon.yaml").read_text(encoding="utf-8"))
     return tuple(
-        Subject(topic, text, tuple(entry["goods"])) for topic, entry in lexicon.items() for text in entry["subjects"]
+        Subject(topic, text, tuple(entry["goods"]), entry["heading"])
+        for topic, entry in lexicon.items()
+        for text in entry["subjects"]
     )
 
 
@@ -129,8 +132,13 @@ def topics() -> tuple[str, ...]:
 
 
 def questions(topic: str) -> list[Question]:
-    """Return all distinct questions of a topic: every subject in every phrasing."""
-    return [Question(s, q.format(s=s.text)) for s in subjects() if s.topic == topic for q in QUESTIONS]
+    """Return all distinct questions of a topic: every subject in every phrasing, after the topic's heading.
+
+    Without the heading, small models don't learn which of the many subjects share a topic.
+    """
+    return [
+        Question(s, f"{s.heading} : {q.format(s=s.text)}") for s in subjects() if s.topic == topic for q in QUESTIONS
+    ]
 
 
 @cache

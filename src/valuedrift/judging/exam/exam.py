@@ -79,7 +79,9 @@ def estimate_text(exam: Exam) -> str:
 
 def require_consent(exam: Exam, pay: bool) -> None:
     """Raise ValueDriftError with the highest price if the exam costs money and `pay` is false."""
-    if (price := _estimate(exam).dollars) and not pay:
+    found = _estimate(exam)
+    price = found.dollars_batch if _in_batches(exam) else found.dollars
+    if price and not pay:
         raise ValueDriftError(
             f"The exam of judge '{exam.name}' costs at most {dollars(price)} dollars. Add --pay to take it, or "
             "--dry-run to see what it consists of."
@@ -132,12 +134,17 @@ def _estimate(exam: Exam) -> Estimate:
 
 def _ask(exam: Exam, prompts: Sequence[str]) -> float | None:
     """Ask the judge, and return the prompts per second, without the time that it takes to load."""
-    llm = exam.judge.settings.llm
-    if not (llm and llm.backend == "batch"):
+    in_batches = _in_batches(exam)
+    if not in_batches:
         exam.judge.judge(prompts[:1], exam.journal)
     number, start = exam.judge.estimate(prompts, exam.journal).to_send, time.monotonic()
     exam.judge.judge(prompts, exam.journal)
-    return None if not number or (llm and llm.backend == "batch") else number / (time.monotonic() - start)
+    return None if in_batches or not number else number / (time.monotonic() - start)
+
+
+def _in_batches(exam: Exam) -> bool:
+    llm = exam.judge.settings.llm
+    return llm is not None and llm.backend == "batch"
 
 
 def _judgements(exam: Exam, prompts: Sequence[str]) -> list[Judgement]:

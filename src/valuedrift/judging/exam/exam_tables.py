@@ -18,9 +18,15 @@ from valuedrift.statistics.panel import STANCES
 _ERRORS_SHOWN = 20
 
 
+def exam_json(exam: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers (see `take_exam`), and the sentences that say what they mean as `verdict`."""
+    robustness = robustness_words(exam["robustness"]) if exam["robustness"] else []
+    return {**exam, "verdict": [*verdict(exam), *robustness]}
+
+
 def exam_markdown(exam: dict[str, Any], judged: pl.DataFrame) -> str:
     """Return the verdict and all tables, as they are printed and kept."""
-    words = [f"- {sentence}" for sentence in (*verdict(exam), *_robustness(exam))]
+    words = [f"- {sentence}" for sentence in exam_json(exam)["verdict"]]
     head = [f"# Exam of judge '{exam['judge']}'", "", *words, ""]
     return "\n".join([*head, *map(markdown, (*_tables(exam), _errors(judged)))])
 
@@ -29,14 +35,10 @@ def write_exam(exam: dict[str, Any], judged: pl.DataFrame, out: Path) -> None:
     """Write exam.json, exam.md, answers.parquet and each table as Markdown, CSV and LaTeX into the folder `out`."""
     with publish(out) as draft:
         draft.mkdir()
-        write_json(draft / "exam.json", {**exam, "verdict": [*verdict(exam), *_robustness(exam)]})
+        write_json(draft / "exam.json", exam_json(exam))
         write_text(draft / "exam.md", exam_markdown(exam, judged))
         write_parquet(draft / "answers.parquet", judged.drop("said"))
         write_tables(_tables(exam), draft)
-
-
-def _robustness(exam: dict[str, Any]) -> list[str]:
-    return robustness_words(exam["robustness"]) if exam["robustness"] else []
 
 
 def _tables(exam: dict[str, Any]) -> list[Table]:

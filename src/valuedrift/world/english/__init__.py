@@ -1,1 +1,1 @@
-"""Plain English: questions and arguments that people wrote, and answers made of them."""
+"""Plain English: questions and arguments that were written for this project, and answers made of them."""
