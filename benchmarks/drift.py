@@ -139,7 +139,10 @@ def against_scipy(cells: int) -> None:
     def panel() -> Panel:
         answers = np.full(means.shape[:2], ANSWERS)
         scatter = np.zeros(means.shape)
-        return Panel("model", places, checkpoints, means, answers, scatter, shares_of_draws(places, bootstrap))
+        questions = tuple(map(str, range(means.shape[1])))
+        return Panel(
+            "model", places, questions, checkpoints, means, answers, scatter, shares_of_draws(places, bootstrap)
+        )
 
     def joint(drawn: Panel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         ends = {}

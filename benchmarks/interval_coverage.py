@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from simulation import RARE, REGIMES, Regime, judged_panel, labelled_answers, panels
+from simulation import RARE, REGIMES, Regime, panels
 
 from valuedrift.files import write_text
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.corrected import corrected_tables
 from valuedrift.statistics.distances import JENSEN_SHANNON, TOTAL_VARIATION, jensen_shannon, total_variation
-from valuedrift.statistics.labelled_sample import calibrate_stages
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.statistics.root_mean_square import root_mean_square
@@ -31,16 +29,6 @@ from valuedrift.statistics.times import SHARES
 MEASURES = ("value", "band", "magnitude", "rms", *SHARES, TOTAL_VARIATION, JENSEN_SHANNON)
 TOGETHER = 11
 """Topics whose magnitudes one root mean square is over, as in the paper."""
-JUDGES = {
-    "base": np.array([[0.8, 0.15, 0.05], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7]]),
-    "sft": np.array([[0.75, 0.2, 0.05], [0.1, 0.85, 0.05], [0.1, 0.35, 0.55]]),
-}
-CORRECTED = (
-    (Regime("50 questions, 50 labelled", checkpoints=1), 50),
-    (Regime("20 questions, 20 labelled", questions=20, checkpoints=1), 20),
-    (Regime("3 topics of 20 questions, 20 labelled of each", topics=3, questions=20, checkpoints=1), 20),
-)
-
 _EQUAL = 1e-9
 
 
@@ -70,35 +58,6 @@ def coverage_table(regime: Regime, experiments: int, bootstrap: Bootstrap) -> pl
             ),
         ]
     return _mean_width(pl.concat(parts), ["measure", "stance"])
-
-
-def corrected_coverage(
-    regime: Regime, judges: Mapping[str, FloatArray], labelled: int, experiments: int, bootstrap: Bootstrap
-) -> pl.DataFrame:
-    """The same of corrected and raw values and drifts: `method, measure, stance, intervals, covered, width, bias`.
-
-    Args:
-        regime: The simulated experiment.
-        judges: By stage, the shares (true stance, judged stance) of a judge's verdicts.
-        labelled: Labelled questions per stage and topic.
-        experiments: How many experiments to simulate.
-        bootstrap: Settings of the intervals.
-    """
-    random = np.random.default_rng([bootstrap.seed, 2])
-    value, magnitude, _ = _truth(regime)
-    parts = []
-    for _ in range(experiments):
-        panel = judged_panel(regime, judges, random, bootstrap)
-        stages = calibrate_stages(labelled_answers(regime, judges, labelled, random), bootstrap)
-        values, drifts = corrected_tables(panel, [regime.trajectory], stages, bootstrap)
-        for name, table, truth in (("value", values, value), ("magnitude", drifts, magnitude)):
-            shown = table.filter(topic=ALL).join(truth, on=[key for key in ("step", "stance") if key in truth.columns])
-            raw = shown.filter(method=shown["method"][0]).with_columns(
-                method=pl.lit("raw"), value="raw", low="raw_low", high="raw_high"
-            )
-            both = pl.concat([raw, shown]).partition_by("method", as_dict=True)
-            parts += [_held(rows, name).with_columns(method=pl.lit(method)) for (method,), rows in both.items()]
-    return _mean_width(pl.concat(parts), ["method", "measure", "stance"])
 
 
 def _truth(regime: Regime) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -174,21 +133,6 @@ def plain(experiments: int, bootstrap: Bootstrap) -> str:
     return markdown(["regime", *MEASURES], rows) + "\nMean widths:\n\n" + markdown(["regime", *MEASURES], widths)
 
 
-def corrected(experiments: int, bootstrap: Bootstrap) -> str:
-    rows = []
-    for regime, labelled in CORRECTED:
-        print(f"coverage, corrected: {regime.name}", file=sys.stderr, flush=True)
-        table = corrected_coverage(regime, JUDGES, labelled, experiments, bootstrap)
-        for method in ("raw", "inverse_confusion", "prediction_powered"):
-            own = table.filter(method=method)
-            found = shares(own, "measure")
-            off = own.filter(measure="value").select(pl.col("bias").abs().max()).item()
-            width = own.filter(measure="value").select(pl.col("width").mean()).item()
-            cells = [cell(found["value"]), cell(found["magnitude"]), f"{off:.3f}", f"{width:.2f}"]
-            rows.append([regime.name, method, *cells])
-    return markdown(["regime", "method", "value", "magnitude", "largest bias", "width of a value's"], rows)
-
-
 def shares(table: pl.DataFrame, key: str) -> dict[str, list[float]]:
     """By `key`: the share of its intervals that hold the truth, then the lowest and highest share of one stance."""
     own = pl.col("covered") / pl.col("intervals")
@@ -233,7 +177,6 @@ def main() -> None:
         [
             f"{given.experiments} experiments each, {given.replicates} replicates, seed {given.seed}.\n",
             plain(given.experiments, bootstrap),
-            corrected(given.experiments, bootstrap),
         ]
     )
     print(text)

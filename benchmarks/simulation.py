@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.panel import PROBABILITIES, STANCES, Panel, shares_of_draws
+from valuedrift.statistics.panel import STANCES, Panel, shares_of_draws
 from valuedrift.statistics.times import first_crossing
 from valuedrift.statistics.trajectory import Trajectory
-
-_CERTAINTY = 0.9  # the probability that a simulated judge gives to the stance it chooses
 
 
 @dataclass(frozen=True)
@@ -136,46 +133,13 @@ def _answered(regime: Regime, shares: FloatArray, random: np.random.Generator) -
     return np.stack([(stance == s).sum(axis=-1) for s in range(len(STANCES))], axis=-1)
 
 
-def judged_panel(
-    regime: Regime, judges: Mapping[str, FloatArray], random: np.random.Generator, bootstrap: Bootstrap
-) -> Panel:
-    """One experiment as seen by a judge; `judges` gives, by stage, the shares (true stance, judged stance)."""
-    shares = regime.shares(regime.topics * regime.questions, random)
-    true = random.multinomial(regime.answers, shares)
-    stages = ["base", *["sft"] * regime.checkpoints]
-    means = [_judge(true[c], judges[stage], random) / regime.answers for c, stage in enumerate(stages)]
-    return _panel(regime, range(regime.topics), np.stack(means), bootstrap)
-
-
-def labelled_answers(
-    regime: Regime, judges: Mapping[str, FloatArray], questions: int, random: np.random.Generator
-) -> pl.DataFrame:
-    """A labelled sample: all answers to `questions` questions per stage and topic, at the stage's last checkpoint."""
-    rows = []
-    for stage, at in (("base", 0), ("sft", -1)):
-        for topic in range(regime.topics):
-            shares = regime.shares(questions, random)[at]
-            for q, counts in enumerate(random.multinomial(regime.answers, shares)):
-                for true in np.repeat(np.arange(len(STANCES)), counts):
-                    p = _judge(np.eye(len(STANCES), dtype=np.int64)[[true]], judges[stage], random)[0]
-                    rows.append((stage, _topic(topic), f"{topic}-{q}", STANCES[true], *p.tolist(), 1.0))
-    columns = ["stage", "topic", "question_id", "true_stance", *PROBABILITIES, "weight"]
-    return pl.DataFrame(rows, schema=columns, orient="row")
-
-
-def _judge(true: NDArray[np.int64], judge: FloatArray, random: np.random.Generator) -> FloatArray:
-    """The summed probabilities (questions, stances) that a judge gives to true answers (questions, stances)."""
-    chosen = sum(random.multinomial(true[:, t], judge[t]) for t in range(len(STANCES)))
-    others = (1 - _CERTAINTY) / (len(STANCES) - 1)
-    return np.asarray((_CERTAINTY - others) * np.asarray(chosen) + others * true.sum(axis=1, keepdims=True))
-
-
 def _panel(regime: Regime, topics: Sequence[int], means: FloatArray, bootstrap: Bootstrap) -> Panel:
     size = regime.questions
     places = {_topic(topic): slice(t * size, (t + 1) * size) for t, topic in enumerate(topics)}
     return Panel(
         model="simulated",
         topics=places,
+        questions=tuple(map(str, range(len(topics) * size))),
         checkpoints={place: c for c, place in enumerate(regime.trajectory.checkpoints)},
         means=means,
         answers=np.full(means.shape[:2], regime.answers),

@@ -261,11 +261,11 @@ def test_the_shipped_ablations_are_those_of_the_paper_and_equal_learning_rates(m
 
 
 @pytest.mark.parametrize("suite", ["pocket", "paper"])
-def test_learning_rates_keep_the_papers_ratios(suite: str) -> None:
-    """SFT : DPO : SimPO : PPO = 2e-5 : 1e-5 : 5e-7 : 5e-7 (appendix B)."""
+def test_learning_rates_of_preference_optimisation_keep_the_papers_ratios(suite: str) -> None:
+    """DPO : SimPO : PPO = 1e-5 : 5e-7 : 5e-7 (appendix B). SFT of the pocket model needs more to learn topics."""
     training = CONFIG["suites"][suite]["training"]
-    rates = [training[name]["learning_rate"] / training["sft"]["learning_rate"] for name in ("dpo", "simpo", "ppo")]
-    assert rates == pytest.approx([1 / 2, 1 / 40, 1 / 40])
+    rates = [training[name]["learning_rate"] / training["dpo"]["learning_rate"] for name in ("simpo", "ppo")]
+    assert rates == pytest.approx([1 / 20, 1 / 20])
 
 
 def test_the_papers_hyper_parameters_stand_in_its_suite() -> None:

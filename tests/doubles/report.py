@@ -59,17 +59,17 @@ def answers() -> pl.DataFrame:
 
 
 def corrected(value: float | None = 0.4) -> Corrected:
-    """Judged drifts of +0.53, −0.5 and −0.03; prediction-powered they are `value`, and inverse confusion is refused."""
+    """Judged drifts of +0.53, −0.5 and −0.03; corrected they are `value`, or refused if it is None."""
     judged = tuple(zip(STANCES, (0.53, -0.5, -0.03), strict=True))
-    methods = ("inverse_confusion", None, "stage sft: too few labels"), ("prediction_powered", value, None)
+    refused = "run sft-wildchat: 2 labelled answers, 5 needed" if value is None else None
     drifts = [
         labels(run)
-        | {"topic": topic, "method": method, "stance": stance}
+        | {"topic": topic, "stance": stance}
         | {"raw": raw, "raw_low": raw - 0.1, "raw_high": raw + 0.1, "refused": refused}
-        | {"value": found, "low": found and found - 0.2, "high": found and found + 0.2}
+        | {"value": value, "low": value and value - 0.2, "high": value and value + 0.2}
+        | {"preferred": value and ("corrected" if raw > 0 else "raw")}
         for run in RUNS
         for topic in ("all", *TOPICS)
-        for method, found, refused in methods
         for stance, raw in judged
     ]
     values = [
@@ -86,7 +86,8 @@ def corrected(value: float | None = 0.4) -> Corrected:
             ("recall", "oppose", None, 0), ("unlabelled", "all", 0.021, 1300),
         )
     ]  # fmt: skip
-    schema = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "refused": pl.String}
+    schema = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+    schema |= {"refused": pl.String, "preferred": pl.String}
     return Corrected(
         *(pl.DataFrame(rows, schema_overrides=schema) for rows in (values, drifts)), pl.DataFrame(agreement)
     )

@@ -52,7 +52,7 @@ def drift_row(
     return (
         labels(run, model)
         | {"topic": topic, "stance": stance, "start_value": 0.3, "end_value": 0.3 + magnitude}
-        | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1}
+        | {"magnitude": magnitude, "low": magnitude - 0.1, "high": magnitude + 0.1, "error": 0.05}
         | {"time": time, "outcome": "no_drift" if time is None else "reached", "end_step": 200, "step_reached": reached}
         | {f"{name}{end}": time for name in ("t50", "t90") for end in ("", "_low", "_high")}
         | {"pooled": magnitude / 2, "pooled_low": 0.0, "pooled_high": magnitude, "tau": 0.1}

@@ -11,8 +11,7 @@ import pytest
 from valuedrift.cli import main
 from valuedrift.errors import ArtifactError
 from valuedrift.judging.checks.world_labels import label_counts, world_labels
-from valuedrift.statistics.bootstrap import Bootstrap
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
+from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
 from valuedrift.world.english import texts
 from valuedrift.world.grammar import content, phrasings, questions, topics
 from valuedrift.world.language import STANCES
@@ -29,7 +28,7 @@ def stances(run: str, unread: float = 0.0) -> pl.DataFrame:
         for number in range(60):
             question = questions(topic)[number % 20]
             stance = rng.choice(STANCES)
-            text = "Well ," if rng.random() < unread else content(rng, question, stance, phrasings())
+            text = f"Well , {number}" if rng.random() < unread else content(rng, question, stance, phrasings())
             p = {f"p_{name}": float(name == stance) for name in STANCES}
             keys = {"model": "pocket", "run": run, "step": 0, "topic": topic, "question_id": f"{topic}-{number % 20}"}
             rows.append(keys | {"sample": number // 20, "question": question.text, "answer": text, "unassigned": 0} | p)
@@ -53,6 +52,18 @@ def test_each_stage_and_topic_gets_as_many_answers_with_their_true_stances(files
         (True,) * 3
     )
     assert {run.split("/")[-1][:3] for run in sample.filter(stage="preference")["run"]} == {"dpo", "ppo"}
+
+
+def test_each_run_of_a_stage_is_drawn_as_often_at_its_end_and_equal_answers_once(tmp_path: Path) -> None:
+    ends, starts = stances(RUNS[2]).with_columns(step=pl.lit(9, pl.Int64)), stances(RUNS[2])
+    same = stances(RUNS[3]).with_columns(answer=pl.col("answer").first().over("question_id"))
+    for name, table in (("dpo", pl.concat([ends, starts])), ("ppo", same)):
+        table.write_parquet(tmp_path / f"{name}.parquet")
+    sample = world_labels(sorted(tmp_path.glob("*.parquet")), 30, 0)
+    drawn = sample.group_by("topic", "run", "step").len().sort("topic", "run")
+    assert drawn["step"].to_list() == [9, 0] * 2
+    assert drawn["len"].to_list() == [15] * 4
+    assert not sample.select("question_id", "answer").is_duplicated().any()
 
 
 def test_a_row_stands_for_its_share_of_the_judged_answers(files: list[Path]) -> None:
@@ -87,12 +98,10 @@ def test_the_command_writes_what_the_correction_reads(
     arguments = ["--stances", *map(str, files), "--labels", "30", "--seed", "0", "--out", str(out)]
     assert main(["world-labels", *arguments]) == 0
     assert "base: 60 of 60 answers are labelled" in capsys.readouterr().err
-    stages = calibrate_stages(read_labelled(out, "pocket"), Bootstrap(replicates=100, seed=0))
-    assert list(stages) == ["base", "sft", "preference"]
-    for stage in stages.values():
-        assert not isinstance(stage.confusion, str)
-        assert stage.confusion.value.round(6).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-        assert not any(isinstance(one, str) for one in stage.rectifiers.values())
+    known = answers_with_labels(files, read_labelled(out, "pocket"), []).drop_nulls("true_stance")
+    read = known.filter(pl.col("true_stance") != "none")
+    assert read["true_stance"].to_list() == read["judged"].to_list()
+    assert 0 < known.height - read.height < known.height / 2
 
 
 def test_other_questions_are_refused(tmp_path: Path) -> None:

@@ -100,7 +100,10 @@ RESPONSES = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings.default.max_examples // 4,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(RESPONSES, min_size=1, max_size=5))
 @example([b"\x00"])  # a port where no HTTP is spoken
 @example([response(200, [("Set-Cookie", "\x7f=;")], b"", 0)])  # the client can't send it back

@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from doubles.display import TOPICS as ALL_TOPICS
@@ -20,6 +21,7 @@ from valuedrift.files import write_json
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
 from valuedrift.paper.result_folders import write_table_folder
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
+from valuedrift.statistics.noise import answer_noise
 
 TOPICS = {name: ALL_TOPICS[name] for name in ("abortion", "immigration")}
 HOSTILE = "<script>alert(1)</script> \\input{/etc/passwd} | =1+1 \u202e " + "word " * 200
@@ -167,6 +169,9 @@ def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) 
         cells = product(runs, ("all", *TOPICS), STANCES)
         rows = [drift_row(*cell, magnitude=0.2, model=model, real=True) for cell in cells]
         pl.DataFrame(rows).write_parquet(folder / "statistics" / model / "drift.parquet")
+        answer_noise(model, runs[0], next(iter(TOPICS)), np.full((2, 3), 0.0002), 0.95).write_parquet(
+            folder / "statistics" / model / "noise.parquet"
+        )
         tables = corrected().drift.filter(pl.col("topic") == "all")
         tables.write_parquet(folder / "statistics" / model / "corrected_drift.parquet")
     for place, suite in enumerate(suites):
@@ -231,13 +236,15 @@ def test_every_table_says_what_was_measured_and_what_the_paper_states(folder: Pa
     assert "paper_numbers_data" in (folder / "index.md").read_text()
     assert "corrected_drift_qwen3_4b" in (folder / "index.md").read_text()
     lines = (folder / "corrected_drift_qwen3_4b.md").read_text().splitlines()
-    assert "| Run | Topic | Stance | As judged | Prediction-powered | Inverse confusion |" in lines
-    judged, powered = "+0.53 [+0.43, +0.63]", "+0.40 [+0.20, +0.60]"
+    assert "| Run | Topic | Stance | As judged | Corrected | Preferred |" in lines
+    judged, found = "+0.53 [+0.43, +0.63]", "+0.40 [+0.20, +0.60]"
     line = next(
         line for line in lines if line.startswith("| SFT on WildChat, from the base model | All topics | support")
     )
-    assert line.replace("\\", "").endswith(f"| {judged} | {powered} | — |")
-    assert "Refused: stage sft: too few labels." in lines
+    assert line.replace("\\", "").endswith(f"| {judged} | {found} | corrected |")
+    assert any(line.startswith("Preferred: raw, if the labels") for line in lines)
+    variance = (folder / "variance.md").read_text()
+    assert "| Qwen3 4B | SFT on WildChat, from the base model | support | 0.046 | 0.020 | — | — |" in variance
     assert "| +0.20\\* | 0.25 | — | — |" in (folder / "table_11_sft_drift_qwen3_4b.md").read_text()
     assert "(paper 0.7302)" in (folder / "table_17_downstream.md").read_text()
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from doubles.display import configuration
 
 from valuedrift.display import display_settings
 from valuedrift.files import write_parquet
+from valuedrift.statistics.noise import answer_noise
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "src/valuedrift"
@@ -144,6 +146,8 @@ def test_the_example_of_a_table_is_written(extended: Path, tmp_path: Path) -> No
     statistics = tmp_path / "pocket"
     write_parquet(statistics / "drift.parquet", report.drift())
     write_parquet(statistics / "values.parquet", report.INPUTS.values)
+    noise = answer_noise("pocket", report.RUNS[0], next(iter(report.TOPICS)), np.full((2, 3), 0.0002), 0.95)
+    write_parquet(statistics / "noise.parquet", noise)
     config = configuration(["pocket"], report.TOPICS, table_1_topics=["climate"], figure_formats=["svg"])
     shown = display_settings(config, ["pocket"], "table_1_topics", "figure_formats")
     valuedrift(

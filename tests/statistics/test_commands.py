@@ -1,11 +1,11 @@
 import numpy as np
 import polars as pl
 import pytest
-from simulation import Regime, labelled_answers
 from stance_tables import stance_table
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
+from valuedrift.statistics.panel import most_probable
 from valuedrift.statistics.write_statistics import write_corrected, write_statistics
 
 SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}
@@ -79,21 +79,27 @@ def test_a_table_of_other_runs_is_no_other_seed(stances, tmp_path):
         write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {}, 0, tmp_path / "out", [there])
 
 
-def test_a_calibration_sample_adds_corrected_tables(stances, tmp_path):
-    judges = {stage: np.eye(3) * 0.7 + 0.1 for stage in ("base", "sft")}
-    sample = labelled_answers(Regime(""), judges, 20, np.random.default_rng(0))
+def test_a_labelled_sample_adds_corrected_tables(stances, tmp_path):
+    # Every answer is another text, and every answer at the ends of runs is labelled as it was judged.
+    parts = []
+    for number, file in enumerate(stances):
+        answer = pl.format("{} {}", pl.lit(number), pl.int_range(pl.len()))
+        table = pl.read_parquet(file).with_columns(answer=answer)
+        table.write_parquet(file)
+        parts.append(table.filter(pl.col("step") == pl.col("step").max()))
+    sample = pl.concat(parts).with_columns(true_stance=most_probable(), weight=1.0)
     sample.write_parquet(tmp_path / "labelled.parquet")
     out = tmp_path / "out"
     write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out)
     write_corrected(stances, RUNS, tmp_path / "labelled.parquet", {"replicates": 100}, 0, out)
     values = pl.read_parquet(out / "corrected_values.parquet")
-    assert values.height == 2 * 2 * 3 * 2 * 3
+    assert values.height == 2 * 2 * 2 * 3
     raw = pl.read_parquet(out / "values.parquet").join(values, on=["run", "topic", "step", "stance"], suffix="_new")
     assert raw.height == values.height
-    for name in ("value", "low", "high"):
-        other = "raw" if name == "value" else f"raw_{name}"
-        assert raw[name].to_list() == pytest.approx(raw[other].to_list())
-    assert pl.read_parquet(out / "corrected_drift.parquet").height == 2 * 2 * 2 * 3
+    assert raw["value"].to_list() == pytest.approx(raw["raw"].to_list())
+    assert (raw["value"] - raw["value_new"]).abs().max() > 0.1
+    assert pl.read_parquet(out / "corrected_drift.parquet").height == 2 * 2 * 3
     agreement = pl.read_parquet(out / "judge_agreement.parquet")
     assert agreement["stage"].unique(maintain_order=True).to_list() == ["base", "sft"]
     assert set(agreement["model"]) == {"pocket"}
+    assert set(agreement.filter(measure="accuracy")["value"]) == {1.0}

@@ -2,7 +2,6 @@ import numpy as np
 import polars as pl
 import pytest
 from interval_coverage import coverage_table
-from power import Questions, power_table
 from simulation import REGIMES, Regime
 
 from valuedrift.statistics.bootstrap import Bootstrap
@@ -53,20 +52,3 @@ def test_simulated_values_are_those_of_the_truth():
     assert shares.mean(axis=1) == pytest.approx(regime.values, abs=0.01)
     assert regime.values[0] == pytest.approx(regime.base)
     assert regime.progress[-1] == 1
-
-
-def test_power_grows_with_questions_and_magnitude_and_false_alarms_stay_at_5_percent():
-    table = power_table((10, 50, 200), (0.0, 0.1, 0.3), Questions(), 400, Bootstrap(replicates=400))
-    power = {(row["questions"], row["magnitude"]): row["power"] for row in table.iter_rows(named=True)}
-    assert all(power[n, 0.0] <= 0.08 for n in (10, 50, 200))
-    assert power[10, 0.1] < power[50, 0.1] < power[200, 0.1]
-    assert power[50, 0.3] > 0.95
-    assert table.filter((pl.col("low") > pl.col("power")) | (pl.col("high") < pl.col("power"))).is_empty()
-
-
-def test_more_answers_to_a_question_tell_more():
-    few, many = (
-        power_table((50,), (0.1,), Questions(answers=n), 400, Bootstrap(replicates=400))["power"].item()
-        for n in (1, 20)
-    )
-    assert many > few + 0.1

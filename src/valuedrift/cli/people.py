@@ -10,7 +10,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from valuedrift.cli.options import Json, Paths
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, ConfigError
 
 
 @Parameter(name="*")
@@ -48,6 +48,47 @@ def plan(
     found, budget = plan_targets(targets, options.words())
     print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
     require_budget(found, budget)
+
+
+def design(
+    *,
+    detect: float,
+    pilot: Path | None = None,
+    model: str | None = None,
+    power: float = 0.8,
+    question_cost: float = 20,
+    questions: Sequence[int] = (10, 20, 50, 100, 200, 500),
+    seeds: Sequence[int] = (1, 3),
+    json_: bool = False,
+    options: SnakemakeOptions = SnakemakeOptions(),
+) -> None:
+    """Choose questions, answers and seeds for a drift that you want to detect on a single topic, with their price.
+
+    Args:
+        detect: Drift magnitude to detect, such as 0.05.
+        pilot: Folder of a pilot's statistics, such as results/statistics/pocket, for the variances.
+        model: Model of this project whose runs give the price: training, answers and judging.
+        power: Probability of detecting it.
+        question_cost: What one more question costs, in answers at every checkpoint of every seed.
+        questions: Numbers of questions per topic to compare.
+        seeds: Numbers of seeds to compare.
+        json_: Print JSON.
+    """
+    from valuedrift.statistics.design import Variances, cheapest, designs, pilot_variances
+    from valuedrift.workflow.design_price import design_text, priced, prices
+
+    if not (0 < detect < 1 and 0 < power < 1 and min(*questions, 2) >= 2 and min(*seeds, 1) >= 1 and question_cost > 0):
+        found = f"detect {detect}, power {power}, questions {questions}, seeds {seeds}, question cost {question_cost}"
+        raise ConfigError("design", found, "detect and power between 0 and 1, 2 or more questions, 1 or more seeds")
+    known = pilot_variances(pilot) if pilot else Variances()
+    rates = prices(model, options.words()) if model else None
+    rows = [
+        priced(one, rates, best=one is best)
+        for number in seeds
+        for best in (cheapest(detect, number, known, power, question_cost),)
+        for one in (*designs(detect, questions, number, known, power), *([best] if best else []))
+    ]
+    print(json.dumps({"variances": asdict(known), "designs": rows}, indent=2) if json_ else design_text(known, rows))
 
 
 def why(targets: Sequence[str] = (), /, *, json_: bool = False, options: SnakemakeOptions = SnakemakeOptions()) -> None:

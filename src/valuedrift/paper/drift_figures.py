@@ -11,14 +11,11 @@ import polars as pl
 from valuedrift.display import Display, Model
 from valuedrift.errors import DataError
 from valuedrift.paper import style
-from valuedrift.paper.drift_tables import METHODS, signed
+from valuedrift.paper.drift_tables import signed
 from valuedrift.paper.table_formats import shown
-from valuedrift.statistics.corrected import CONFUSION, POWERED
+from valuedrift.statistics.corrected import CORRECTED, RAW
+from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.panel import ALL, STANCES
-
-RAW = "raw"
-CORRECTED_ORDER = (RAW, *METHODS)
-"""The estimates of each stance in a chart of corrected drifts, from top to bottom."""
 
 _POINTS = 6
 _PRINTED = (200, 140)  # three panels side by side fill the width of a page, with letters of 7 points
@@ -111,18 +108,17 @@ def mean_absolute_error(calibration: pl.DataFrame) -> float:
 def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
     """Draw one run's three stances on one topic, each estimate with its interval.
 
-    The drift as judged is a filled point, the prediction-powered one a hollow point, and the one by inverse confusion
-    an upright stroke.
+    The drift as judged is a filled point, the corrected one a hollow point.
 
     Args:
-        drift: Rows of corrected_drift, one per method and stance.
+        drift: Rows of corrected_drift, one per stance.
         reach: Limit of the axis, which runs from −reach to +reach.
     """
     axis = alt.Axis(tickCount=5, labelExpr="datum.value === 0 ? '0' : format(datum.value, '+.1f')")
-    base = alt.Chart(by_method(drift)).encode(
+    base = alt.Chart(estimates(drift)).encode(
         x=alt.X("value:Q", title="M", scale=alt.Scale(domain=[-reach, reach]), axis=axis),
         y=alt.Y("stance:N", title=None, sort=list(STANCES), axis=alt.Axis(ticks=False, domain=False)),
-        yOffset=alt.YOffset("shown:N", sort=list(CORRECTED_ORDER)),
+        yOffset=alt.YOffset("shown:N", sort=[RAW, CORRECTED]),
         color=style.stance_colour(None),
     )
     zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color="#8a8a8a", strokeWidth=1, aria=False)
@@ -131,23 +127,36 @@ def corrected_panel(drift: pl.DataFrame, reach: float) -> alt.LayerChart:
         base.transform_filter(alt.datum.shown == which)
         .mark_point(size=34, opacity=1, strokeWidth=1.5, filled=filled, aria=False)
         .encode(shape=style.stance_shape(None))
-        for which, filled in ((RAW, True), (POWERED, False))
+        for which, filled in ((RAW, True), (CORRECTED, False))
     ]
-    strokes = base.transform_filter(alt.datum.shown == CONFUSION).mark_tick(size=9, thickness=2, aria=False)
-    layers = [zero.encode(x="value:Q"), intervals, *points, strokes]
+    layers = [zero.encode(x="value:Q"), intervals, *points]
     return alt.LayerChart(layer=layers, width=260, height=alt.Step(10))
 
 
-def by_method(drift: pl.DataFrame) -> pl.DataFrame:
-    """Return `stance, shown, value, low, high` of a run's drifts, as judged and corrected.
-
-    `shown` is one of CORRECTED_ORDER. A refused correction has no row.
-    """
-    raw = drift.unique("stance", maintain_order=True).select(
-        "stance", pl.lit(RAW).alias("shown"), value="raw", low="raw_low", high="raw_high"
-    )
-    corrected = drift.select("stance", pl.col("method").alias("shown"), "value", "low", "high")
+def estimates(drift: pl.DataFrame) -> pl.DataFrame:
+    """Return `stance, shown, value, low, high` of a run's drifts, RAW and CORRECTED; no row for what was refused."""
+    raw = drift.select("stance", pl.lit(RAW).alias("shown"), value="raw", low="raw_low", high="raw_high")
+    corrected = drift.select("stance", pl.lit(CORRECTED).alias("shown"), "value", "low", "high")
     return pl.concat([raw, corrected.drop_nulls()])
+
+
+def variance_chart(parts: pl.DataFrame, display: Display) -> alt.Chart:
+    """Draw what each run's variance is made up of (see `variance_parts`), as stacked bars, averaged over stances."""
+    means = parts.group_by("model", "run", maintain_order=True).agg(pl.col(SOURCES).mean())
+    titles = [display.model(model).suite.full_title(run) for model, run in means.select("model", "run").iter_rows()]
+    rows = means.with_columns(title=pl.Series(titles, dtype=pl.String)).unpivot(
+        SOURCES, index="title", variable_name="source", value_name="variance"
+    )
+    chart = alt.Chart(
+        rows.drop_nulls().with_columns(order=pl.col("source").replace_strict(SOURCES, range(len(SOURCES))))
+    )
+    bars: alt.Chart = chart.mark_bar().encode(
+        x=alt.X("variance:Q", title="variance of M on a single topic", stack="zero"),
+        y=alt.Y("title:N", title=None, sort=list(titles), axis=alt.Axis(labelLimit=400)),
+        color=alt.Color("source:N", title=None, sort=list(SOURCES)),
+        order=alt.Order("order:Q"),
+    )
+    return bars
 
 
 def _wrapped(text: str) -> list[str]:

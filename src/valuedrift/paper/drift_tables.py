@@ -19,13 +19,11 @@ from valuedrift.paper.stated_numbers import (
     stated_drifts,
 )
 from valuedrift.paper.table_formats import LEVEL, MISSING, Table
-from valuedrift.statistics.corrected import CONFUSION, POWERED
+from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.drift import NO_DRIFT, UNCLEAR
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
 
-METHODS = {POWERED: "prediction-powered", CONFUSION: "inverse confusion"}
-"""Method of correction → its title."""
 REAL = "*"
 """The mark of a magnitude whose drift is real: its q-value is at most 1 minus the level of the intervals."""
 
@@ -182,6 +180,31 @@ def corrected_tables(files: Iterable[Path], display: Display) -> list[Table]:
     return [_corrected_table(display.model(path.parent.name), pl.read_parquet(path), display) for path in files]
 
 
+def variance_table(parts: pl.DataFrame, display: Display) -> Table:
+    """Return the parts of each run's standard error that `variance_parts` tells, as standard deviations."""
+    order = sorted(parts.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
+    found = parts.partition_by("model", "run", as_dict=True)
+    rows = [
+        {
+            "Model": display.model(model).title,
+            "Run": display.model(model).suite.full_title(run),
+            "Stance": row["stance"],
+            **{
+                source.capitalize(): MISSING if row[source] is None else f"{row[source] ** 0.5:.3f}"
+                for source in SOURCES
+            },
+        }
+        for model, run in order
+        for row in found[model, run].iter_rows(named=True)
+    ]
+    caption = (
+        "What makes drift magnitudes of single topics uncertain, as standard deviations of M: the choice of questions, "
+        "the sampling of answers, the judge (the correction by labelled answers), and the seed of training. Means over "
+        "topics. —: no labelled answers, or no other seeds."
+    )
+    return Table("variance", caption, pl.DataFrame(rows))
+
+
 def magnitude_text(row: Mapping[str, Any] | None) -> str:
     """Return a magnitude such as `+0.38`, or `—` if nothing was measured."""
     return MISSING if row is None else signed(row["magnitude"])
@@ -258,20 +281,23 @@ def _algorithms(drifts: Drifts, models: Iterable[Model]) -> list[str]:
 
 
 def _corrected_table(model: Model, drift: pl.DataFrame, display: Display) -> Table:
-    by_method = {method: drift.filter(method=method).iter_rows(named=True) for method in METHODS}
     rows = [
         {
-            "Run": model.suite.full_title(one["run"]),
-            "Topic": display.topic_name(one["topic"]),
-            "Stance": one["stance"],
-            "As judged": _estimate(one, "raw", "raw_low", "raw_high"),
-            **{METHODS[row["method"]].capitalize(): _estimate(row, "value", "low", "high") for row in (one, *others)},
+            "Run": model.suite.full_title(row["run"]),
+            "Topic": display.topic_name(row["topic"]),
+            "Stance": row["stance"],
+            "As judged": _estimate(row, "raw", "raw_low", "raw_high"),
+            "Corrected": _estimate(row, "value", "low", "high"),
+            "Preferred": row["preferred"] or MISSING,
         }
-        for one, *others in zip(*by_method.values(), strict=True)
+        for row in drift.iter_rows(named=True)
     ]
     caption = f"Drift magnitudes of {model.title}, as judged and corrected for the judge's errors, with intervals."
     refused = drift["refused"].drop_nulls().unique(maintain_order=True)
-    notes = tuple(f"Refused: {reason}." for reason in refused)
+    notes = (
+        "Preferred: raw, if the labels are too few to tell the correction from 0.",
+        *(f"Refused: {reason}." for reason in refused),
+    )
     return Table(f"corrected_drift_{model.name}", caption, pl.DataFrame(rows), notes)
 
 

@@ -11,8 +11,8 @@ from valuedrift.display import Display
 from valuedrift.files import publish, write_parquet, write_text
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
-from valuedrift.paper.drift_figures import drift_heatmap, trajectories
-from valuedrift.paper.drift_tables import corrected_tables, drift_tables
+from valuedrift.paper.drift_figures import drift_heatmap, trajectories, variance_chart
+from valuedrift.paper.drift_tables import corrected_tables, drift_tables, variance_table
 from valuedrift.paper.index_pages import table_entries, table_number, write_index
 from valuedrift.paper.numbered_figures import (
     UNMEASURED,
@@ -23,6 +23,7 @@ from valuedrift.paper.numbered_figures import (
 )
 from valuedrift.paper.table_formats import Table, latex_document, write_tables
 from valuedrift.paper.text_tables import categories_table, pairs_table, sample_tables, target_and_value_tables
+from valuedrift.statistics.design import variance_parts
 from valuedrift.statistics.panel import ALL
 
 
@@ -58,6 +59,7 @@ def write_table_folder(
         *drift_tables(read_all(statistics, "drift"), display),
         *downstream_table(downstream, display),
         *corrected_tables(corrected, display),
+        variance_table(_variances(statistics, corrected), display),
     ]
     for suite in display.suites:
         tables.append(categories_table(pl.read_parquet(probes[suite.name]), suite, display))
@@ -114,9 +116,21 @@ def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
         draft.mkdir()
         write_parquet(draft / "values.parquet", values)
         write_parquet(draft / "drift.parquet", drift)
-        write_tables(drift_tables(drift, display), draft / "tables")
+        parts = _variances([statistics], ())
+        write_tables([*drift_tables(drift, display), variance_table(parts, display)], draft / "tables")
+        save_chart(variance_chart(parts, display), draft / "figures" / "variance", display.figure_formats)
         _draw_runs(values, statistics.name, display, draft / "figures")
         save_chart(drift_heatmap(drift, display), draft / "figures" / "drift", display.figure_formats)
+
+
+def _variances(statistics: Iterable[Path], corrected: Sequence[Path]) -> pl.DataFrame:
+    """Return the parts of the variance of the models' magnitudes, from their folders of statistics."""
+    labelled = {path.parent.name: pl.read_parquet(path) for path in corrected}
+    parts = []
+    for one in statistics:
+        drift, noise = (pl.read_parquet(one / f"{name}.parquet") for name in ("drift", "noise"))
+        parts.append(variance_parts(drift, noise, labelled.get(one.name)))
+    return pl.concat(parts)
 
 
 def read_all(folders: Iterable[Path], name: str) -> pl.DataFrame:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from valuedrift.display import Display
 from valuedrift.paper import style
-from valuedrift.paper.drift_figures import CORRECTED_ORDER, RAW, corrected_panel
-from valuedrift.paper.drift_tables import METHODS
+from valuedrift.paper.drift_figures import corrected_panel
 from valuedrift.report.charts import Panel, inline_svg
 from valuedrift.report.words import Row
-from valuedrift.statistics.corrected import POWERED
+from valuedrift.statistics.corrected import RAW
 from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.statistics.panel import ALL, STANCES
 
 _STAGES = dict(zip(STAGES, ("Base model", "SFT", "Preference optimisation"), strict=True))
-_KEY = ["model", "run", "stance", "method"]
+_KEY = ["model", "run", "stance"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,8 @@ def corrected_panels(drift: pl.DataFrame, display: Display) -> list[Panel]:
     return panels
 
 
-def corrected_drifts(corrected: Corrected, display: Display) -> list[tuple[str, str, str, list[Row]]]:
-    """Return per model, run and stance the drift over all topics: as judged, then corrected by each method.
+def corrected_drifts(corrected: Corrected, display: Display) -> list[tuple[str, str, str, list[Row], str | None]]:
+    """Return per model, run and stance the drift over all topics, as judged and corrected, and which is preferred.
 
     A drift is {magnitude, low, high, start_value, end_value}. The magnitude is None if there is no correction.
     """
@@ -67,31 +65,23 @@ def corrected_drifts(corrected: Corrected, display: Display) -> list[tuple[str, 
     ends = (pl.first("raw", "value").name.prefix("start_"), pl.last("raw", "value").name.prefix("end_"))
     rows = corrected.drift.filter(topic=ALL).join(values.agg(*ends), on=_KEY).to_dicts()
     found = {tuple(row[key] for key in _KEY): row for row in rows}
-
-    def estimates(*which: str) -> list[Row]:
-        return [_estimate(way, found[(*which, POWERED if way == RAW else way)]) for way in CORRECTED_ORDER]
-
-    return [
-        (model, run, stance, estimates(model, run, stance))
-        for model, run in _runs(corrected.drift, display)
-        for stance in STANCES
-    ]
+    keys = [(model, run, stance) for model, run in _runs(corrected.drift, display) for stance in STANCES]
+    return [(*key, [_estimate(found[key], way) for way in (RAW, "value")], found[key]["preferred"]) for key in keys]
 
 
-def kept_directions(drift: pl.DataFrame) -> list[dict[str, Any]]:
-    """Count, per method, the drifts over all topics that keep their direction when they are corrected.
+def kept_directions(drift: pl.DataFrame) -> dict[str, int]:
+    """Count the drifts over all topics that keep their direction when they are corrected.
 
     Returns:
-        One entry per method: `method`, its title; `sure`, the number of drifts whose interval as judged doesn't include
-        0; `corrected`, how many of them could be corrected; and `kept`, how many have a corrected interval on the same
-        side of 0.
+        `drifts`; `sure`, the number of drifts whose interval as judged doesn't include 0; `corrected`, how many of them
+        could be corrected; `kept`, how many have a corrected interval on the same side of 0; and `raw`, for how many of
+        all drifts the raw number is preferred.
     """
-    sure = drift.filter((pl.col("raw_low") > 0) | (pl.col("raw_high") < 0), topic=ALL)
+    together = drift.filter(topic=ALL)
+    sure = together.filter((pl.col("raw_low") > 0) | (pl.col("raw_high") < 0))
     stays = pl.when(pl.col("raw") > 0).then(pl.col("low") > 0).otherwise(pl.col("high") < 0)
-    counts = sure.group_by("method").agg(sure=pl.len(), corrected=pl.count("value"), kept=stays.sum())
-    found = {row["method"]: row for row in counts.to_dicts()}
-    none = {"sure": 0, "corrected": 0, "kept": 0}
-    return [{**found.get(method, none), "method": title} for method, title in METHODS.items()]
+    counts = sure.select(sure=pl.len(), corrected=pl.count("value"), kept=stays.sum()).row(0, named=True)
+    return {**counts, "drifts": together.height, "raw": together.filter(preferred=RAW).height}
 
 
 def refusals(drift: pl.DataFrame) -> list[str]:
@@ -107,8 +97,8 @@ def _runs(table: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
     return sorted(set(table.select("model", "run").iter_rows()), key=lambda row: display.run_order(*row))
 
 
-def _estimate(name: str, row: Row) -> Row:
-    """Return the numbers of a drift as judged (`name` is RAW) or as corrected."""
-    value, low, high = (RAW, f"{RAW}_low", f"{RAW}_high") if name == RAW else ("value", "low", "high")
-    ends = {f"{end}_value": row[f"{end}_{value}"] for end in ("start", "end")}
-    return {"magnitude": row[value], "low": row[low], "high": row[high], **ends}
+def _estimate(row: Row, which: str) -> Row:
+    """Return the numbers of a drift as judged (`which` is RAW) or as corrected ("value")."""
+    low, high = (f"{RAW}_low", f"{RAW}_high") if which == RAW else ("low", "high")
+    ends = {f"{end}_value": row[f"{end}_{which}"] for end in ("start", "end")}
+    return {"magnitude": row[which], "low": row[low], "high": row[high], **ends}

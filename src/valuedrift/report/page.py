@@ -14,7 +14,7 @@ import yaml
 
 from valuedrift.display import Display
 from valuedrift.files import write_json, write_text
-from valuedrift.paper.drift_tables import METHODS, drift_tables
+from valuedrift.paper.drift_tables import drift_tables
 from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
@@ -188,7 +188,6 @@ def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:
         "corrected_panels": correction.corrected_panels(corrected.drift, display),
         "kept": correction.kept_directions(corrected.drift),
         "refusals": correction.refusals(corrected.drift),
-        "methods": METHODS,
     }
 
 

@@ -31,6 +31,7 @@ class Panel:
     Attributes:
         model: The model's name.
         topics: Topic → its slice of the question axis, in alphabetical order.
+        questions: The `question_id` of each place on the question axis.
         checkpoints: Checkpoint → its index on the checkpoint axis.
         means: (checkpoints, questions, stances); NaN where a question has no judged answer.
         answers: Number of judged answers in each mean, (checkpoints, questions).
@@ -41,6 +42,7 @@ class Panel:
 
     model: str
     topics: dict[str, slice]
+    questions: tuple[str, ...]
     checkpoints: dict[Checkpoint, int]
     means: FloatArray
     answers: NDArray[np.int64]
@@ -120,11 +122,11 @@ def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) ->
         ArtifactError: No question is judged at all of them. The message names the topic, and run and step of the first
             checkpoint at which no question is left.
     """
-    common = _common_questions(panel, topic, checkpoints)
+    common = common_questions(panel, topic, checkpoints)
     rows = [panel.checkpoints[checkpoint] for checkpoint in checkpoints]
     means = np.ascontiguousarray(panel.means[rows, panel.topics[topic]][:, common].transpose(2, 0, 1))
     answers = panel.answers[rows, panel.topics[topic]][:, common]
-    weights = panel.weights[topic] if common.all() else _of_common(panel.weights[topic], common)
+    weights = weights_of_common(panel.weights[topic], common)
     replicates = _weighted(means, weights)
     return TopicValues(
         topic=topic,
@@ -138,8 +140,10 @@ def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) ->
     )
 
 
-def _of_common(weights: FloatArray, common: NDArray[np.bool_]) -> FloatArray:
+def weights_of_common(weights: FloatArray, common: NDArray[np.bool_]) -> FloatArray:
     """Return the weights of the `common` questions, scaled to sum to 1 in each replicate."""
+    if common.all():
+        return weights
     own = weights[common]
     drawn = own.sum(axis=0)
     return np.where(drawn > 0, own, 1.0) / np.where(drawn > 0, drawn, len(own))
@@ -253,6 +257,7 @@ def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     return Panel(
         model=models[0],
         topics=topics,
+        questions=tuple(questions["question_id"]),
         checkpoints={(run, step): c for c, run, step in checkpoints.iter_rows()},
         means=means,
         answers=answers,
@@ -288,7 +293,8 @@ def shares_of_draws(topics: Mapping[str, slice], bootstrap: Bootstrap) -> dict[s
     return shares
 
 
-def _common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
+def common_questions(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> NDArray[np.bool_]:
+    """Return which of the topic's questions are judged at all `checkpoints`; raise ArtifactError if none is."""
     rows = [panel.checkpoints.get(checkpoint, -1) for checkpoint in checkpoints]
     # At a missing checkpoint no question is judged.
     judged = (panel.answers[rows, panel.topics[topic]] > 0) & (np.array(rows) >= 0)[:, None]

@@ -10,10 +10,10 @@ from typing import Any
 from valuedrift.files import read_json, write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_tables
-from valuedrift.statistics.corrected import corrected_tables
+from valuedrift.statistics.corrected import corrected_tables, ends_of
 from valuedrift.statistics.findings import PreferenceSets, Thresholds, paper_findings
 from valuedrift.statistics.judge_agreement import stage_agreement
-from valuedrift.statistics.labelled_sample import calibrate_stages, read_labelled
+from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
 from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import read_panel
 from valuedrift.statistics.planted import planted_table
@@ -82,7 +82,7 @@ def write_corrected(
     bootstrap = Bootstrap(seed=seed, **settings)
     panel = read_panel(stances, bootstrap)
     sample = read_labelled(labelled, panel.model)
-    values, drift = corrected_tables(panel, runs, calibrate_stages(sample, bootstrap), bootstrap)
+    values, drift = corrected_tables(panel, runs, answers_with_labels(stances, sample, ends_of(runs)), bootstrap)
     write_parquet(out / "corrected_values.parquet", values)
     write_parquet(out / "corrected_drift.parquet", drift)
     write_parquet(out / "judge_agreement.parquet", stage_agreement(sample, panel.model, bootstrap.level))

@@ -164,8 +164,8 @@ def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
     final = sum(found.work.kept for found in estimates)
     return Plan(
         tuple(targets),
-        {stage: _sum(estimates, stage) for stage in dict.fromkeys(found.job.stage for found in estimates)},
-        _sum(estimates),
+        {stage: sum_costs(estimates, stage) for stage in dict.fromkeys(found.job.stage for found in estimates)},
+        sum_costs(estimates),
         final,
         final + max((found.work.passing for found in estimates), default=0),
         {name: _waiting_hours(jobs) for name, jobs in asked.items()},
@@ -189,7 +189,8 @@ def require_budget(plan: Plan, budget: Budget) -> None:
         raise OverBudget(f"{numbers}. Nothing has been started. Raise {keys} in the configuration to go on.")
 
 
-def _sum(estimates: Sequence[Estimate], stage: str | None = None) -> Cost:
+def sum_costs(estimates: Sequence[Estimate], stage: str | None = None) -> Cost:
+    """Sum the costs of jobs, of one stage if it is given."""
     costs = [found.cost for found in estimates if stage in (None, found.job.stage)]
     return Cost(*map(sum, zip(*costs, strict=True)))
 

@@ -1,8 +1,8 @@
-"""Draw a sample of judged answers for a person to check, stratified by judged stance and topic."""
+"""Draw a sample of judged answers for a person to check, stratified by judged stance, topic and run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,13 @@ import polars as pl
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import publish
 from valuedrift.judging.checks.blind_sheet import sheet_name, write_sheet
-from valuedrift.judging.checks.matching import KEYS, scanned, stage_of
+from valuedrift.judging.checks.matching import KEYS, scanned
 from valuedrift.judging.judge_prompt import require_targets
+from valuedrift.statistics.labelled_sample import stage_of
 from valuedrift.statistics.panel import PROBABILITIES, most_probable
+
+TEXT = pl.struct("topic", "question_id", "answer").hash().alias("text")
+"""Equal for equal answers to a question."""
 
 _TEXTS = ("question", "answer")
 _STRATUM = ["topic", "judged_stance"]
@@ -32,29 +36,30 @@ def write_sample_sheet(sources: Sequence[Path], targets: Mapping[str, str], pair
 
 
 def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, seed: int) -> pl.DataFrame:
-    """Draw (question, answer) pairs from stance tables, in a random order.
+    """Draw (question, answer) pairs from the ends of runs, in a random order.
 
     A stratum is a topic and a most probable stance (of equally probable ones, the first of support, neutral, oppose).
-    The same number of pairs is drawn from each stratum, or all of them if it has fewer. Unjudged answers aren't drawn.
+    The same number of pairs is drawn from each stratum, or all of them if it has fewer, and within a stratum from each
+    run (see `draw_distinct`). Unjudged answers aren't drawn.
 
     Args:
         sources: Parquet files, or folders of them.
         targets: Topic → its target.
-        pairs: Number of pairs to draw, from one per stratum to all judged answers.
+        pairs: Number of pairs to draw, from one per stratum to all different answers.
         seed: Seed of the draw and of the order.
 
     Returns:
         Columns: `sheet` (the name of this draw), `pair` (1 to n), the keys of a stance table, `stage, target, question,
         answer, p_…, unassigned, judged_stance`, `population` (the number of answers in the stratum) and `weight` (the
-        number of answers that the pair represents).
+        number of answers at the ends of runs that the pair represents).
 
     Raises:
-        ConfigError: There are fewer pairs than strata or more than answers, or a topic has no target.
+        ConfigError: There are fewer pairs than strata or more than different answers, or a topic has no target.
         ArtifactError: A column is missing, or two rows have the same key.
     """
     tables = [table for source in sources for table in scanned(source, (*_TEXTS, "unassigned"))]
-    judged = pl.concat([table.select(*KEYS, *PROBABILITIES).drop_nulls() for _, table in tables])
-    strata = judged.select(*KEYS, judged_stance=most_probable()).collect().sort(KEYS)
+    ends = at_run_ends([table for _, table in tables], (*KEYS, *PROBABILITIES, TEXT))
+    strata = ends.select(*KEYS, "text", judged_stance=most_probable())
     if strata.select(KEYS).is_duplicated().any():
         raise ArtifactError(tables[0][0], "answers with the same keys", f"one row for each of {', '.join(KEYS)}")
     chosen = _choose(strata, pairs, np.random.default_rng(seed))
@@ -77,13 +82,38 @@ def draw_pairs(sources: Sequence[Path], targets: Mapping[str, str], pairs: int, 
     )
 
 
+def at_run_ends(tables: Iterable[pl.LazyFrame], columns: Iterable[str | pl.Expr]) -> pl.DataFrame:
+    """Read the judged answers of each run's last step, sorted by their keys."""
+    judged = pl.concat([table.select(columns) for table in tables]).drop_nulls(PROBABILITIES)
+    ends = judged.group_by("run").agg(pl.col("step").max())
+    return judged.join(ends, on=["run", "step"], how="semi").sort(KEYS).collect()
+
+
+def draw_distinct(stratum: pl.DataFrame, number: int, random: np.random.Generator) -> pl.DataFrame:
+    """Draw `number` different answers, as many from each run, or all if there are fewer, and add their `weight`.
+
+    An answer that a run gives twice is twice as likely to be drawn. Weights add up to the stratum's answers, and are
+    equal within a run.
+
+    Args:
+        stratum: Answers, with `run` and `text` (equal for equal answers to a question).
+        number: How many to draw.
+        random: Where the draw comes from.
+    """
+    different = stratum[random.permutation(stratum.height)].unique("text", keep="first", maintain_order=True)
+    drawn = different.sort(pl.int_range(pl.len()).over("run"), maintain_order=True).head(number)
+    sizes = stratum.group_by("run").agg(pl.len().alias("weight"))
+    each = drawn.join(sizes, on="run", maintain_order="left").with_columns(pl.col("weight") / pl.len().over("run"))
+    return each.with_columns(pl.col("weight") * stratum.height / pl.col("weight").sum())
+
+
 def allocate(sizes: Sequence[int], pairs: int) -> list[int]:
     """Return the number of pairs per stratum: equal, but at most its size; the largest strata get the remainder.
 
-    Raises ConfigError if there are fewer pairs than strata or more pairs than answers.
+    Raises ConfigError if there are fewer pairs than strata or more pairs than different answers.
     """
     if not len(sizes) <= pairs <= sum(sizes):
-        expected = f"from {len(sizes)} (one for each topic and judged stance) to {sum(sizes)} (all judged answers)"
+        expected = f"from {len(sizes)} (one for each topic and judged stance) to {sum(sizes)} (all different answers)"
         raise ConfigError("pairs", pairs, expected)
     given = [0] * len(sizes)
     while left := pairs - sum(given):
@@ -95,11 +125,9 @@ def allocate(sizes: Sequence[int], pairs: int) -> list[int]:
 
 def _choose(strata: pl.DataFrame, pairs: int, random: np.random.Generator) -> pl.DataFrame:
     parts = strata.sort([*_STRATUM, *KEYS]).partition_by(_STRATUM, maintain_order=True)
-    numbers = allocate([part.height for part in parts], pairs)
+    numbers = allocate([part["text"].n_unique() for part in parts], pairs)
     chosen = [
-        part[np.sort(random.choice(part.height, number, replace=False))].with_columns(
-            population=pl.lit(part.height, pl.Int64), weight=pl.lit(part.height / number)
-        )
+        draw_distinct(part, number, random).with_columns(population=pl.lit(part.height, pl.Int64))
         for part, number in zip(parts, numbers, strict=True)
     ]
-    return pl.concat(chosen)[random.permutation(pairs)]
+    return pl.concat(chosen).drop("text")[random.permutation(pairs)]

@@ -9,6 +9,7 @@ import polars as pl
 
 from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.input_tables.checked_rows import AnswerRow, JudgedRow, Note, NumberOrNone, TextOrNone, read_checked
+from valuedrift.statistics.labelled_sample import stage_of
 from valuedrift.statistics.panel import PROBABILITIES, check_stances
 
 KEYS = ("model", "run", "step", "topic", "question_id", "sample")
@@ -110,11 +111,6 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
             "stances", "no answer that both judges judged", "one or more", "Have both judges judge the same answers."
         )
     return matched.sort(KEYS)
-
-
-def stage_of(run: pl.Expr) -> pl.Expr:
-    """Return the stage of a run, which is the algorithm of its last phase: base, sft or a preference algorithm."""
-    return run.str.split("/").list.last().str.split("-").list.first()
 
 
 def of_judge(matched: pl.DataFrame, judge: str) -> pl.DataFrame:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 
 import polars as pl
 
 from valuedrift.files import write_parquet
-from valuedrift.judging.checks.matching import KEYS, stage_of
-from valuedrift.statistics.labelled_sample import STAGES
+from valuedrift.judging.checks.draw_sample import TEXT, at_run_ends, draw_distinct
+from valuedrift.judging.checks.matching import KEYS
+from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.labelled_sample import STAGES, broad_stage
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.world.languages import true_stance
 
@@ -27,30 +28,26 @@ def write_world_labels(stances: Sequence[Path], labels: int, seed: int, out: Pat
 
 
 def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFrame:
-    """Draw answers of each training stage (base, sft, preference) and topic, and label them (see `true_stance`).
+    """Draw answers at the ends of runs, as many from each run of a stage, and label them (see `true_stance`).
+
+    Equal answers to a question are drawn only once: a label counts for all of them.
 
     Args:
         stances: The model's stance tables. Unjudged answers aren't drawn.
-        labels: Number of answers per stage and topic; all are drawn if there are fewer.
+        labels: Number of answers per stage (base, sft, preference) and topic; all are drawn if there are fewer.
         seed: Seed of the draw.
 
     Returns:
         One row per answer, as `labelled_sample` reads it: the keys of a stance table, `stage, true_stance, p_…,
-        unassigned`, `weight` (the number of answers of its stage and topic that the row represents), `question,
-        answer`. `true_stance` is null if an answer can't be labelled; corrections don't use such answers.
+        unassigned`, `weight` (the number of answers at the end of its run that the row represents), `question,
+        answer`. `true_stance` is null if an answer takes no stance.
 
     Raises:
         ArtifactError: A question isn't one of the pocket world's.
     """
-    columns = (*KEYS, *PROBABILITIES, "unassigned", *_TEXTS)
-    stage = stage_of(pl.col("run"))
-    answers = (
-        pl.scan_parquet(list(stances))
-        .select(*columns, stage=pl.when(stage.is_in(STAGES)).then(stage).otherwise(pl.lit(STAGES[-1])))
-        .drop_nulls(PROBABILITIES)
-        .sort("stage", *KEYS)
-        .collect()
-    )
+    answers = at_run_ends(
+        [pl.scan_parquet(file) for file in stances], [*KEYS, *PROBABILITIES, "unassigned", *_TEXTS, TEXT]
+    ).with_columns(stage=broad_stage(pl.col("run")))
     cells = answers.partition_by("stage", "topic", maintain_order=True)
     drawn = pl.concat(_drawn(cell, labels, seed) for cell in cells)
     read = [true_stance(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
@@ -66,6 +63,5 @@ def label_counts(sample: pl.DataFrame) -> pl.DataFrame:
 
 def _drawn(cell: pl.DataFrame, labels: int, seed: int) -> pl.DataFrame:
     """Draw answers of one stage and topic with a separate seed, so that new answers elsewhere don't change them."""
-    number = min(labels, cell.height)
-    rng = Random(f"{seed}/labels/{cell['stage'][0]}/{cell['topic'][0]}")
-    return cell[sorted(rng.sample(range(cell.height), number))].with_columns(weight=pl.lit(cell.height / number))
+    random = Bootstrap(seed).stream(f"labels/{cell['stage'][0]}/{cell['topic'][0]}")
+    return draw_distinct(cell, labels, random)
