@@ -179,7 +179,9 @@ def _config_error(error: ValidationError, section: type[Section], key: str) -> C
     """The first error in our words; an unknown key is told before what it may have left missing."""
     first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     kind, found, context = first["type"], first["input"], first.get("ctx", {})
-    path = first["loc"][:-1] if first["loc"][-1:] in [("[key]",), ("int",), ("float",)] else first["loc"]
+    # pydantic adds the part of a union, or `[key]`, to the path of the key.
+    added = ("[key]", "int", "float") if kind != "extra_forbidden" else ()
+    path = first["loc"][:-1] if first["loc"] and first["loc"][-1] in added else first["loc"]
     inner, field = declared_at(section, path)
     if path and str(path[-1]).endswith(("key", "key_variable", "token")):
         found = "(not shown)"  # perhaps a secret
