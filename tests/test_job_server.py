@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from valuedrift.locks import exclusive
 
 COMMAND = [sys.executable, "-m", "valuedrift"]
 MISSING = ["documents", "--data", "missing.parquet", "--out", "documents.parquet"]
+REFUSED = ["prepare", "--settings", "{}", "--seed", "0", "--out", "data"]
 CONFIGURATION = ["configuration", "--settings", "{}", "--out", "configuration.yaml"]
 
 # Imports what every command of the rules imports, and prints the threads that would hinder a fork.
@@ -36,13 +38,20 @@ Job = subprocess.Popen[str]
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server as Snakemake's; its working directory and some variables are not those of the jobs."""
+    """A server as Snakemake's; its working directory and some variables are not those of the jobs.
+
+    A file in the working directory has the name of a module that the server imports.
+    """
     for name, value in {**ONE_THREAD, SERVER: ""}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # it changes from the set-up of a test to its call
     monkeypatch.setattr(psutil.Process, "children", psutil.Process.children)
+    (tmp_path / "socket.py").write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
     started = job_server.start()
     assert started and started.stdin
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield started
     started.stdin.close()
@@ -53,11 +62,21 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def job(server: Server) -> Iterator[Job]:
     """A job that waits for a lock, in a fork of the server."""
     with exclusive("documents.parquet"):
-        started = subprocess.Popen([*COMMAND, *MISSING], stderr=subprocess.PIPE, text=True, env={**os.environ})
+        started = subprocess.Popen([*COMMAND, *MISSING], stderr=subprocess.PIPE, text=True, env=variables())
         assert started.stderr and started.stderr.readline().startswith("Waiting for process ")
         yield started
         started.kill()
         started.communicate()
+
+
+def variables(**more: str) -> dict[str, str]:
+    """The variables of a job."""
+    return {name: value for name, value in {**os.environ, **more}.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+def has_forked(server: Server) -> bool:
+    """Whether a fork has ended: the page faults of a process's children are counted then."""
+    return int(Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[8]) > 0
 
 
 def fork_of(server: Server) -> psutil.Process:
@@ -65,8 +84,8 @@ def fork_of(server: Server) -> psutil.Process:
     return fork
 
 
-def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env={**os.environ, **variables})
+def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=variables(**more))
 
 
 def soon(condition: Callable[[], bool]) -> None:
@@ -76,25 +95,26 @@ def soon(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("words", [["--version"], ["trane"], MISSING, CONFIGURATION])
-def test_a_fork_does_what_a_process_of_its_own_does(server: Server, tmp_path: Path, words: list[str]) -> None:
-    def done(**variables: str) -> tuple[int, str, str, dict[str, bytes]]:
-        ended = run(*words, **variables)
-        files = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+@pytest.mark.parametrize("words", [["--version"], ["trane"], REFUSED, CONFIGURATION])
+def test_a_fork_does_what_a_process_of_its_own_does(server: Server, words: list[str]) -> None:
+    def done(**more: str) -> tuple[int, str, str, dict[str, bytes]]:
+        ended = run(*words, **more)
+        files = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
         return ended.returncode, ended.stdout, ended.stderr, files
 
-    assert done() == done(**{SERVER: ""})
+    by_itself = done(**{SERVER: ""})
+    assert not has_forked(server)
+    assert done() == by_itself
+    assert has_forked(server)
 
 
 def test_a_fork_has_the_folder_and_the_variables_of_its_command(job: Job, server: Server, tmp_path: Path) -> None:
-    assert fork_of(server).cwd() == str(tmp_path)
+    assert fork_of(server).cwd() == str(tmp_path / "work")
 
 
 def test_a_job_with_other_variables_runs_by_itself(server: Server) -> None:
     with exclusive("documents.parquet"):
-        job = subprocess.Popen(
-            [*COMMAND, *MISSING], stderr=subprocess.PIPE, text=True, env={**os.environ, "HF_HOME": "x"}
-        )
+        job = subprocess.Popen([*COMMAND, *MISSING], stderr=subprocess.PIPE, text=True, env=variables(HF_HOME="x"))
         assert job.stderr and job.stderr.readline().startswith("Waiting for process ")
         assert psutil.Process(server.pid).children() == []
         job.kill()
@@ -145,7 +165,8 @@ def test_when_snakemake_ends_running_jobs_go_on_and_the_server_ends_after_them(j
     fork = fork_of(server)
     assert server.stdin
     server.stdin.close()
-    soon(lambda: job_server.run_in_fork(["valuedrift"]) is None)
+    assert run("--version").returncode == 0
+    assert not has_forked(server)
     assert server.poll() is None and fork.is_running()
     job.kill()
     assert server.wait(60) == 0
@@ -155,6 +176,21 @@ def test_benchmarks_count_a_fork_for_its_command(job: Job, server: Server) -> No
     fork = fork_of(server)
     assert psutil.Process(job.pid).children(recursive=True) == [fork]
     assert fork in psutil.Process().children(recursive=True)
+
+
+def test_where_processes_cannot_be_watched_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert job_server.start() is None
+
+
+def test_a_command_that_ends_before_it_is_read_changes_nothing(server: Server) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(f"\0{os.environ[SERVER]}")
+    assert run("--version").returncode == 0
+    assert has_forked(server)
 
 
 def test_no_command_of_the_rules_starts_a_thread_when_it_is_imported() -> None:

@@ -42,6 +42,7 @@ _LATER = ("transformers.models.llama.modeling_llama",)  # what the pocket world'
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGCONT)
 # Threads that don't hinder a fork: jemalloc starts its own anew, and polars' waits for files that no job spills.
 _HARMLESS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
+_GPUS = ("/dev/nvidiactl", "/dev/kfd")
 _LARGEST = 1 << 20  # bytes of a request
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -50,16 +51,18 @@ def start() -> subprocess.Popen[bytes] | None:
     """Start the server of this Snakemake, for jobs with one thread, and put its name into the environment.
 
     Returns:
-        The server; None where forks aren't safe: on systems other than Linux, and with a GPU.
+        The server; None where forks aren't safe or can't be watched: on systems other than Linux and in containers
+        that forbid it, and with a GPU.
     """
-    if sys.platform != "linux" or Path("/dev/nvidiactl").exists():
+    if not _can_watch() or any(Path(device).exists() for device in _GPUS):
         return None
     os.environ[SERVER] = f"valuedrift-{uuid4().hex}"
     with _socket() as listener:
         listener.bind(_address())
         listener.listen(64)
-        quiet = ("-W", "ignore:This process:DeprecationWarning")  # Python 3.12 warns of every fork with threads
-        command = [sys.executable, *quiet, "-m", "valuedrift.job_server", str(listener.fileno())]
+        # Python 3.12 warns of every fork with threads; -P keeps the working directory's modules out.
+        options = ("-W", "ignore:This process:DeprecationWarning", "-P")
+        command = [sys.executable, *options, "-m", "valuedrift.job_server", str(listener.fileno())]
         variables = {**os.environ, **ONE_THREAD}
         server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], env=variables)
     atexit.register(server.communicate)  # the end of its input ends the server
@@ -152,15 +155,18 @@ class _Server:
     def accept(self) -> list[str]:
         """Fork for one request, or refuse it by closing its connection."""
         command, _ = self.listener.accept()
-        text, streams, _, _ = socket.recv_fds(command, _LARGEST, 3)
+        text, fork = b"", -1
+        streams: list[int] = []
+        with suppress(OSError):  # the command was killed
+            text, streams, _, _ = socket.recv_fds(command, _LARGEST, 3)
         request = json.loads(text or "{}")
-        fork = -1
         if len(streams) == 3 and self.can_run(request, command):
             with suppress(Exception):  # the fork meets the same error, and tells it
                 load(*request["words"][1:2])
             if not _threads() - _HARMLESS:  # a fork lacks the other threads, but has their locks
                 gc.freeze()  # what the forks share is never garbage
-                fork = os.fork()
+                with suppress(OSError):  # too many processes
+                    fork = os.fork()
         if fork == 0:
             self.become(request, command, streams)
             return list(request["words"])
@@ -223,6 +229,15 @@ class _Server:
         if command in self.events.get_map():
             self.events.unregister(command)
         command.close()
+
+
+def _can_watch() -> bool:
+    """Whether the end of a process can be waited for among other events."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _threads() -> set[str]:

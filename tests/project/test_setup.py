@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -150,3 +151,8 @@ def test_an_unfit_python_is_explained(project: Path, environment: dict[str, str]
     assert run.returncode == 1
     assert said in run.stderr
     assert not (project / ".venv").exists()
+
+
+def test_the_quick_tests_are_in_folders_that_there_are() -> None:
+    (folders,) = re.findall(r"folders=\((.*)\)", (REPOSITORY / "scripts/test").read_text())
+    assert all((REPOSITORY / "tests" / folder).is_dir() for folder in folders.split())

@@ -28,24 +28,21 @@ def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str
     Raises:
         ConfigError: `formats` has another format.
     """
-    written = []
-    for kind in formats:
-        if kind not in FORMATS:
-            raise ConfigError("report.figure_formats", kind, f"some of {', '.join(FORMATS)}")
-        path = Path(f"{stem}.{kind}")
-        _write(chart.to_dict(), path, kind)
-        written.append(path)
+    kinds = list(formats)
+    if unknown := [kind for kind in kinds if kind not in FORMATS]:
+        raise ConfigError("report.figure_formats", unknown[0], f"some of {', '.join(FORMATS)}")
+    spec = chart.to_dict()
+    svg = vl_convert.vegalite_to_svg(spec) if {"svg", "png"} & {*kinds} else ""
+    written = [Path(f"{stem}.{kind}") for kind in kinds]
+    for path, kind in zip(written, kinds, strict=True):
+        if kind == "svg":
+            write_text(path, svg)
+        elif kind == "png":
+            with publish(path) as draft:
+                draft.write_bytes(vl_convert.svg_to_png(svg, scale=2))
+        else:
+            write_text(path, render("valuedrift.paper", "figure.html", name=path.stem, spec=spec, vega=_vega()))
     return written
-
-
-def _write(spec: dict[str, object], path: Path, kind: str) -> None:
-    if kind == "svg":
-        write_text(path, vl_convert.vegalite_to_svg(spec))
-    elif kind == "png":
-        with publish(path) as draft:
-            draft.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
-    else:
-        write_text(path, render("valuedrift.paper", "figure.html", name=path.stem, spec=spec, vega=_vega()))
 
 
 @cache
