@@ -245,6 +245,24 @@ def test_a_path_that_cannot_be_used_is_told_in_a_sentence(capsys: pytest.Capture
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"text", None])
+def test_a_file_that_is_no_table_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    """Such as a table of the pipeline's own that was cut off, or that isn't there."""
+    file = tmp_path / "own.parquet"
+    if content is not None:
+        file.write_bytes(content)
+    sheet = ["--topics", "{}", "--pairs", "1", "--seed", "0", "--out", str(tmp_path / "o.csv"), "--key", str(file)]
+    for command in (
+        ["documents", "--data", str(file), "--out", str(tmp_path / "o")],
+        ["synthetic-sheet", str(file), *sheet],
+    ):
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert str(file) in said and "Traceback" not in said
+
+
 def test_a_missing_optional_package_is_told_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,14 +38,20 @@ Job = subprocess.Popen[str]
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server as Snakemake's; its working directory and some variables are not those of the jobs."""
+    """A server as Snakemake's; its working directory and some variables are not those of the jobs.
+
+    A file in the working directory has the name of a module that the server imports.
+    """
     for name, value in {**ONE_THREAD, SERVER: ""}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # it changes from the set-up of a test to its call
     monkeypatch.setattr(psutil.Process, "children", psutil.Process.children)
+    (tmp_path / "socket.py").write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
     started = job_server.start()
     assert started and started.stdin
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield started
     started.stdin.close()
@@ -90,10 +96,10 @@ def soon(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("words", [["--version"], ["trane"], REFUSED, CONFIGURATION])
-def test_a_fork_does_what_a_process_of_its_own_does(server: Server, tmp_path: Path, words: list[str]) -> None:
+def test_a_fork_does_what_a_process_of_its_own_does(server: Server, words: list[str]) -> None:
     def done(**more: str) -> tuple[int, str, str, dict[str, bytes]]:
         ended = run(*words, **more)
-        files = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        files = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
         return ended.returncode, ended.stdout, ended.stderr, files
 
     by_itself = done(**{SERVER: ""})
@@ -103,7 +109,7 @@ def test_a_fork_does_what_a_process_of_its_own_does(server: Server, tmp_path: Pa
 
 
 def test_a_fork_has_the_folder_and_the_variables_of_its_command(job: Job, server: Server, tmp_path: Path) -> None:
-    assert fork_of(server).cwd() == str(tmp_path)
+    assert fork_of(server).cwd() == str(tmp_path / "work")
 
 
 def test_a_job_with_other_variables_runs_by_itself(server: Server) -> None:

@@ -60,8 +60,9 @@ def start() -> subprocess.Popen[bytes] | None:
     with _socket() as listener:
         listener.bind(_address())
         listener.listen(64)
-        quiet = ("-W", "ignore:This process:DeprecationWarning")  # Python 3.12 warns of every fork with threads
-        command = [sys.executable, *quiet, "-m", "valuedrift.job_server", str(listener.fileno())]
+        # Python 3.12 warns of every fork with threads; -P keeps the working directory's modules out.
+        options = ("-W", "ignore:This process:DeprecationWarning", "-P")
+        command = [sys.executable, *options, "-m", "valuedrift.job_server", str(listener.fileno())]
         variables = {**os.environ, **ONE_THREAD}
         server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], env=variables)
     atexit.register(server.communicate)  # the end of its input ends the server

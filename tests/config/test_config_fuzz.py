@@ -79,6 +79,7 @@ def test_any_name_of_a_key_is_accepted_or_refused(path: tuple[Any, ...], name: s
 
 @FUZZ
 @given(config=VALUES)
+@example(config={"int": False})
 def test_anything_is_accepted_or_refused(config: Any) -> None:
     checked(config)
 

@@ -165,7 +165,7 @@ def test_a_judge_that_says_something_else_gives_no_stances(tmp_path: Path) -> No
     words = verdict(numbers)
     assert words[0] == "Not usable: it gives no stance to any answer."
     assert words[1] == "Of 363 answers, 363 get no stance (363 unassigned); values leave them out."
-    assert words[2].startswith("98 % of its probability is outside the three labels")
+    assert words[2].startswith("98 % of its probability is outside the three labels. Try another prompt")
     assert numbers["calibration"]["confidence"] is None
 
 

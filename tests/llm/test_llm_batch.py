@@ -14,10 +14,10 @@ from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.batch_files import read_batch_file, read_batch_outcomes, write_batch_file
 from valuedrift.llm.complete import ask, complete
 from valuedrift.llm.cost import input_tokens
-from valuedrift.llm.http_errors import BudgetError, EndpointError
+from valuedrift.llm.http_responses import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.outcomes import Fault
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+from valuedrift.llm.retry_rules import Fault
 
 
 def settings(url: str, **changes: Any) -> LlmSettings:

@@ -10,7 +10,7 @@ import pytest
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.cost import Estimate, estimate, value_of
-from valuedrift.llm.http_errors import retry_after
+from valuedrift.llm.http_responses import retry_after
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.pace import Pace, seconds, shortage
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn

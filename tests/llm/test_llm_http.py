@@ -15,7 +15,7 @@ from llm_examples import keys_of, questions
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.complete import ask, complete, replies
-from valuedrift.llm.http_errors import BudgetError, EndpointError
+from valuedrift.llm.http_responses import BudgetError, EndpointError
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatRequest, Turn
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
-from valuedrift.models import fetch
+from valuedrift.models import hub
 from valuedrift.models.chat_template import END, PAD
 from valuedrift.models.fetch import fetch_model
 
@@ -75,7 +75,7 @@ def test_models_that_the_hub_does_not_give_say_what_to_do(
     def download(*args: Any, **kwargs: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(fetch, "snapshot_download", download)
+    monkeypatch.setattr(hub, "snapshot_download", download)
     source = {"hub": {"name": "some/model", "revision": "abc123"}}
     with pytest.raises(ArtifactError, match=r"some/model at abc123: found .*HF_TOKEN for gated models") as raised:
         fetch_model(source, None, tmp_path / "out")

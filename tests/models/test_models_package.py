@@ -21,7 +21,8 @@ from valuedrift.config.sources import PackageModel
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import read_json
 from valuedrift.models.chat_template import END, PAD
-from valuedrift.models.fetch import fetch_encoder, fetch_model
+from valuedrift.models.fetch import fetch_model
+from valuedrift.models.fetch_encoder import fetch_encoder
 from valuedrift.models.sentence_encoder import OFFLINE, embed, located
 
 CHAT = {"template": "pocket", "eos": END, "pad": PAD}

@@ -62,6 +62,8 @@ def run(words: Sequence[str]) -> int:
         if type(error).__module__.startswith(("polars.", "pyarrow.")):
             files = ", ".join(_files(bound)) or "the inputs"
             return _fail(f"{said or type(error).__name__}. Read from {files}. Check that these are the right files.")
+        if isinstance(error, OSError) and not error.filename and "(os error " in said:  # from polars
+            return _fail(f"{said}. Check the path and the permissions.")
         if isinstance(error, OSError) and error.filename:
             return _fail(f"{error.filename}: {error.strerror}. Check the path and the permissions.")
         raise

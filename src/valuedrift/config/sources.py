@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from valuedrift.config.section import Count, Invalid, Section, Several, Text
 
@@ -54,9 +54,9 @@ class Encoder(Section):
     def _a_text_is_the_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
 
-    @model_serializer(mode="wrap")
-    def _as_it_is_written(self, default: SerializerFunctionWrapHandler) -> Any:
-        return self.name if self.name is not None else default(self)
+    @model_serializer
+    def _as_it_is_written(self) -> Any:
+        return self.name if self.name is not None else {"package": self.package}
 
 
 class Shape(Section):

@@ -16,7 +16,7 @@ from valuedrift.judging.judgement import CONTENT_FILTER, ERROR, Judgement, judge
 from valuedrift.judging.label_words import spellings
 from valuedrift.llm.complete import ask, complete, reply_from
 from valuedrift.llm.cost import Estimate, estimate
-from valuedrift.llm.http_errors import EndpointError, mentions_logprobs
+from valuedrift.llm.http_responses import EndpointError, mentions_logprobs
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20

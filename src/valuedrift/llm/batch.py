@@ -25,11 +25,11 @@ from valuedrift.llm.batch_api import BatchApi
 from valuedrift.llm.batch_files import batch_line, read_batch_file, read_batch_outcomes, write_batch_file
 from valuedrift.llm.chat_format import NO_LOGPROBS, lacks_logprobs
 from valuedrift.llm.cost import BATCH_DISCOUNT, Spending, input_tokens, value_of
-from valuedrift.llm.http_errors import EndpointError, endpoint_name, stop_error
+from valuedrift.llm.http_responses import EndpointError, endpoint_name, stop_error
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.outcomes import FAILED, REFUSED, Fault, Outcome, flagged
 from valuedrift.llm.request import ChatReply, ChatRequest, short_request
 from valuedrift.llm.request_progress import Progress
+from valuedrift.llm.retry_rules import FAILED, REFUSED, Fault, Outcome, flagged
 
 _ROUNDS = 4
 _ENDED = ("completed", "failed", "expired", "cancelled")

@@ -16,9 +16,9 @@ from valuedrift.llm.api_key import Redaction, read_key
 from valuedrift.llm.batch_files import ROUTE
 from valuedrift.llm.chat_format import body_of
 from valuedrift.llm.client import address
-from valuedrift.llm.http_errors import EndpointError, Response, endpoint_name, stop_error
-from valuedrift.llm.outcomes import Fault, classify
+from valuedrift.llm.http_responses import EndpointError, Response, endpoint_name, stop_error
 from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.retry_rules import Fault, classify
 
 _TAG = "valuedrift"
 _SHORTEST_UPLOAD_TIMEOUT = 600.0

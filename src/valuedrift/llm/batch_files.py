@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from valuedrift.files import publish
 from valuedrift.llm.chat_format import body_of, request_of
-from valuedrift.llm.http_errors import Response, read_error
-from valuedrift.llm.outcomes import FAILED, Fault, Outcome, classify
+from valuedrift.llm.http_responses import Response, read_error
 from valuedrift.llm.request import ChatRequest
+from valuedrift.llm.retry_rules import FAILED, Fault, Outcome, classify
 
 ROUTE: Final = "/v1/chat/completions"
 

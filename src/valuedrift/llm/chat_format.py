@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from valuedrift.llm.alternatives import Alternatives, read_alternatives
-from valuedrift.llm.http_errors import mentions_logprobs
+from valuedrift.llm.http_responses import mentions_logprobs
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 NO_LOGPROBS = "the completion has no log-probabilities"

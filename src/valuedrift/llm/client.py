@@ -13,7 +13,7 @@ from openai import APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.api_key import Redaction, read_key
-from valuedrift.llm.http_errors import Response, base_url
+from valuedrift.llm.http_responses import Response, base_url
 from valuedrift.llm.pace import Pace
 
 

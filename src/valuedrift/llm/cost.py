@@ -10,10 +10,10 @@ from typing import Any
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ConfigError
-from valuedrift.llm.http_errors import BudgetError
+from valuedrift.llm.http_responses import BudgetError
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.outcomes import Fault
 from valuedrift.llm.request import ChatReply, ChatRequest
+from valuedrift.llm.retry_rules import Fault
 
 BATCH_DISCOUNT = 0.5  # price of the Batch API, relative to the synchronous API
 BATCH_HOURS = 24.0  # the Batch API promises the replies of a batch within this time

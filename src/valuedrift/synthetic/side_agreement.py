@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.data.split import order_key
-from valuedrift.errors import DataError
+from valuedrift.errors import ArtifactError, DataError, require_columns
 from valuedrift.files import write_json
 from valuedrift.input_tables.checked_rows import LABELS
 from valuedrift.judging.checks.blind_sheet import SHOWN, read_sheet, sheet_name, write_sheet
@@ -19,7 +19,14 @@ from valuedrift.synthetic.writer_requests import SIDES, Topics
 
 def write_pair_sheet(pairs: Path, topics: Topics, rows: int, seed: int, out: Path, key: Path) -> None:
     """Draw `rows` pairs, or all pairs if there are fewer, and write their sheet and key; see `write_sheet`."""
-    write_sheet(draw_answers(pl.read_parquet(pairs), topics, rows, seed), out, key)
+    try:
+        table = pl.read_parquet(pairs)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(
+            pairs, str(error).splitlines()[0], "a table of pairs, as `synthetic-pairs` writes it"
+        ) from None
+    require_columns(pairs, table.columns, ("pair_id", "topic", "prompt", *(f"{side}_answer" for side in SIDES)))
+    write_sheet(draw_answers(table, topics, rows, seed), out, key)
 
 
 def draw_answers(pairs: pl.DataFrame, topics: Topics, rows: int, seed: int) -> pl.DataFrame:

@@ -23,9 +23,9 @@ def sft_trainer(job: Job, callbacks: list[TrainerCallback]) -> SFTTrainer:
                 job.data,
                 number,
                 "messages",
-                "no word of an assistant",
+                f"no word of an assistant in the first {limit} tokens",
                 "an assistant's turn to learn from",
-                "Remove the row, in the preparation of the data set.",
+                "Raise training.sft.max_length, or remove the conversation from the data set's source.",
             )
     return SFTTrainer(
         model=policy(job),

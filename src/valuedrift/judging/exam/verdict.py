@@ -46,7 +46,10 @@ def _replies(exam: dict[str, Any]) -> Iterator[str]:
         reasons = ", ".join(f"{count} {flag}" for flag, count in flags.items())
         yield f"Of {whole['answers']} answers, {whole['no_stance']} get no stance ({reasons}); values leave them out."
     if (unassigned := exam["unassigned"]) is not None and unassigned > _FEW_UNASSIGNED:
-        yield f"{share(unassigned)} of its probability is outside the three labels: it doesn't quite follow the prompt."
+        yield (
+            f"{share(unassigned)} of its probability is outside the three labels. Try another prompt, other labels, "
+            "or, for a judge in a folder, the other value of `chat`."
+        )
 
 
 def _weak(exam: dict[str, Any]) -> Iterator[str]:

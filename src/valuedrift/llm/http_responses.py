@@ -16,7 +16,7 @@ from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.llm.api_key import hide_keys
 
 if TYPE_CHECKING:
-    from valuedrift.llm.outcomes import Fault
+    from valuedrift.llm.retry_rules import Fault
 
 OPENAI = "https://api.openai.com/v1"
 

@@ -17,9 +17,9 @@ from llm_examples import keys_of, questions
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.llm.alternatives import total
 from valuedrift.llm.complete import ask, complete
-from valuedrift.llm.http_errors import EndpointError, Response
-from valuedrift.llm.outcomes import CASES, Case, Fault, classify
+from valuedrift.llm.http_responses import EndpointError, Response
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+from valuedrift.llm.retry_rules import CASES, Case, Fault, classify
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "endpoints.md"
 GOOD = {

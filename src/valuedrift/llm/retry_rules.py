@@ -7,7 +7,7 @@ from typing import Literal
 
 from valuedrift.llm.api_key import hide_keys
 from valuedrift.llm.chat_format import Unusable, decoded, read_reply
-from valuedrift.llm.http_errors import Response, read_error, retry_after
+from valuedrift.llm.http_responses import Response, read_error, retry_after
 from valuedrift.llm.request import ChatReply, ChatRequest
 
 Repeat = Literal["never", "attempts", "patience"]
