@@ -43,7 +43,11 @@ def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
-    """Command → the arguments that the rules of the pocket and the paper's grid call it with."""
+    """Command → the arguments that rules of the pocket and the paper's grid, and a packaged encoder, call it with."""
+    folder = tmp_path_factory.mktemp("dry")
+    package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
+    own = folder / "encoder.yaml"
+    own.write_text(json.dumps({"suites": {"real": {"expression": {"model": {"package": package}}}}}))
     targets = (
         "results/report",
         "results/exports",
@@ -52,9 +56,10 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/drift/qwen3_4b",
         "results/downstream/llama3_3b/sft-alpaca/step-000100.json",
         "results/data/real/documents.parquet",
+        f"results/encoders/{'a' * 16}/model",
     )
-    command = [sys.executable, "-m", "snakemake", "-n", "-p", "--directory", str(tmp_path_factory.mktemp("dry"))]
-    command += ["--configfile", "workflow_config.yaml", "--", *targets]
+    command = [sys.executable, "-m", "snakemake", "-n", "-p", "--directory", str(folder)]
+    command += ["--configfile", "workflow_config.yaml", str(own), "--", *targets]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
     calls: dict[str, list[list[str]]] = {}
     for text in re.findall(r"^Shell command: .*?\bvaluedrift (.*)", shown.stdout + shown.stderr, flags=re.MULTILINE):

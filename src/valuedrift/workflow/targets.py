@@ -161,6 +161,7 @@ def _require_known(target: str, parts: Sequence[str], project: Project) -> None:
         **dict.fromkeys(_OF_SUITES, ("a suite", project.suites)),
         "judges": ("a judge", project.judges),
         "llms": ("a chat model", project.llms),
+        "encoders": ("a packaged encoder", project.encoders),
     }
     kind, *rest = parts
     _require(target, "a folder of results", kind, (*known, *_OTHER))

@@ -111,8 +111,8 @@ def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
 def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
     """Return M and its shift. `part` has four checkpoints: start and end under the old judge, then under the new."""
     contrasts = {
-        OLD: _contrast(part, (-1, 1, 0, 0), (-1.0, 1.0), bootstrap),
-        NEW: _contrast(part, (0, 0, -1, 1), (-1.0, 1.0), bootstrap),
+        OLD: _contrast(part, (-1, 1, 0, 0), (-1.0, 1.0), bootstrap, part.per_question),
+        NEW: _contrast(part, (0, 0, -1, 1), (-1.0, 1.0), bootstrap, part.per_question),
         SHIFT: _contrast(part, (1, -1, -1, 1), (-2.0, 2.0), bootstrap),
     }
     numbers = {f"{name}{end}": x for name, three in contrasts.items() for end, x in zip(ENDS, three, strict=True)}
@@ -120,12 +120,19 @@ def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
 
 
 def _contrast(
-    part: TopicValues, signs: Sequence[int], bounds: tuple[float, float], bootstrap: Bootstrap
+    part: TopicValues,
+    signs: Sequence[int],
+    bounds: tuple[float, float],
+    bootstrap: Bootstrap,
+    answers: float | None = None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the signed sum of the checkpoints' values, paired over questions, and its interval, (stances,) each."""
+    """Return the signed sum of the checkpoints' values, paired over questions, and its interval, (stances,) each.
+
+    `answers` is the number of answers per question if the sum is a drift; see `spread_of`.
+    """
     weights = np.array(signs, dtype=np.float64)
     value, drawn = (np.tensordot(weights, own, 1) for own in (part.values, part.replicates))
-    spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False)
+    spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False, answers=answers)
     return value, *interval_of_mean(value, drawn, spread, bootstrap, bounds)
 
 
