@@ -55,6 +55,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / profile).symlink_to(f"profiles/{profile}")
     for name in ("tests/tutorial", "mine"):
         shutil.copytree(REPOSITORY / "tests/tutorial", folder / name)
+    real = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())["suites"]["real"]
+    files = [real["probes"]["file"], *(file for entry in real["data"].values() for file in entry["files"])]
+    for file in files:
+        data = Path(file.replace("$VALUEDRIFT_DATA", str(folder / "home/data")))
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.touch()
     # Something to verify and to pack.
     succeed(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
     return folder
@@ -62,7 +68,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
+    environment = {**os.environ, "PATH": path, "HOME": str(folder / "home")}
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder, env=environment
     )
