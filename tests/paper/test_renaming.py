@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from valuedrift.paper.drift_figures import drift_heatmap
 from valuedrift.paper.result_folders import write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
 from valuedrift.report.sources import Sources
+from valuedrift.statistics.noise import answer_noise
 
 CONFIG = Path(__file__).parents[2] / "workflow_config.yaml"
 TOPICS = ("abortion", "gender_lgbtq", "climate", "immigration", "economy")
@@ -89,6 +91,8 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     drift = pl.DataFrame([drift_row(*cell, model=model.name) for cell in cells])
     write_parquet(folder / "drift.parquet", drift)
     write_parquet(folder / "values.parquet", values(grid(display), topics, (0, 10), (model.name,)))
+    noise = answer_noise(model.name, grid(display)[0], topics[1], np.full((2, 3), 0.0002), 0.95)
+    write_parquet(folder / "noise.parquet", noise)
     write_json(folder / "findings.json", [])
     judged = [
         {"model": model.name, "run": run, "step": 1, "topic": topic, "question_id": "q1", "question": "Why?"}

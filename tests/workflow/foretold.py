@@ -42,6 +42,7 @@ def everything() -> dict[str, Any]:
     for suite in suites.values():
         for data in suite["data"].values():
             data["rows"] = 320
+            data.pop("sample", None)
         suite["generation"] |= {"engine": "auto", "shard": 2}
         suite["checkpoints"] |= dict.fromkeys(set(suite["checkpoints"]) - {"sft"}, 20)
     every = ["ppo", "dpo", "simpo", "ipo", "kto", "orpo", "grpo", "rloo"]

@@ -28,8 +28,11 @@ needs_slices = pytest.mark.skipif(
 
 def test_absent_data_is_explained(tmp_path: Path) -> None:
     train = "results/data/real/alpaca/train.parquet"
-    snakemake(tmp_path, train, fails=True, overlays=(SHORT_REAL,), environment={"VALUEDRIFT_DATA": ""})
-    assert "VALUEDRIFT_DATA" in (tmp_path / "results/logs/data/real/alpaca.log").read_text()
+    absent = tmp_path / "absent"
+    printed = snakemake(
+        tmp_path, train, fails=True, overlays=(SHORT_REAL,), environment={"VALUEDRIFT_DATA": str(absent)}
+    )
+    assert f"{absent}/alpaca/alpaca_9k.json" in printed
 
 
 @needs_slices
