@@ -84,7 +84,8 @@ def finish(folder: Path) -> Path:
     file = folder / "everything.yaml"
     file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
     given = ["vprism_topics.yaml", "other.yaml", "labelled.parquet"]
-    given += [f"seed-1/statistics/{model}/values.parquet" for model in everything()["models"]]
+    tables = ("values.parquet", "findings.json")
+    given += [f"seed-1/statistics/{model}/{name}" for model in everything()["models"] for name in tables]
     made = [output for job in stale(folder, targets=TARGETS) for output in job.outputs]
     for name in given + made:
         _make(folder / name)

@@ -94,12 +94,16 @@ class Suite(Entry):
 
     @classmethod
     def read(cls, name: str, entry: Config, judges: dict[str, Judge], llms: dict[str, ChatModel]) -> Suite:
-        def sources(files: Iterable[str]) -> list[str]:
-            return _sources(name, entry, files)
+        def sources(files: Iterable[str], made: str) -> list[str]:
+            return _sources(name, entry, files, Path(RESULTS, made).exists())
 
         asked = entry["probes"]
-        probes = Probes(name, asked, sources([asked["file"]] if "file" in asked else []), llms.get(asked.get("llm")))
-        data = {key: DataSet(key, own, sources(own.get("files", []))) for key, own in entry["data"].items()}
+        questions = sources([asked["file"]] if "file" in asked else [], f"probes/{name}.parquet")
+        probes = Probes(name, asked, questions, llms.get(asked.get("llm")))
+        data = {
+            key: DataSet(key, own, sources(own.get("files", []), f"data/{name}/{key}/card.json"))
+            for key, own in entry["data"].items()
+        }
         writer = llms.get(entry.get("synthetic", {}).get("writer"))
         return cls(name, entry, judges[entry["judge"]], probes, data, writer)
 
@@ -198,16 +202,22 @@ def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
     }
 
 
-def _sources(name: str, suite: Config, files: Iterable[str]) -> list[str]:
+def _sources(name: str, suite: Config, files: Iterable[str], is_read: bool) -> list[str]:
     """Return the files that are inputs of a rule: those that the pipeline makes, and local ones.
 
-    If a path contains a variable that isn't set, the job that reads the file explains what is missing.
+    If a path contains a variable that isn't set, the job that reads the file explains what is missing. So it does if a
+    file is missing but what is made of it is there (`is_read`): Snakemake would not tell of an edit of the path then.
     """
     made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
     if "synthetic" in suite:
         made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
-    paths = [(str(Path(file).with_suffix("")) in made, os.path.expandvars(file)) for file in files]
-    return [require_no_braces(_at_home(path)) for is_made, path in paths if is_made or "$" not in path]
+    sources = []
+    for file in files:
+        path = require_no_braces(_at_home(os.path.expandvars(file)))
+        is_made = str(Path(file).with_suffix("")) in made
+        if is_made or ("$" not in path and (not is_read or Path(path).exists())):
+            sources.append(path)
+    return sources
 
 
 def _at_home(path: str) -> str:
