@@ -109,7 +109,7 @@ class Grid(Section):
     """The preference set whose chosen answers oppose the value (finding 3; default none)."""
 
 
-# One key per algorithm of the settings, so that an algorithm is declared once.
+# One key per algorithm of the settings, so that an algorithm is declared once; type checkers can't follow create_model.
 _STEPS: Any = {
     name: (Count | None, Field(None, description=f"Steps between checkpoints of {name}."))
     for name in PREFERENCE_ALGORITHMS

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.files import is_full
 from valuedrift.models.model_folder import require_model
+from valuedrift.models.weights import tensors_in
 from valuedrift.quantities import byte_size
 from valuedrift.training.devices import processes
 from valuedrift.training.job import Job
@@ -92,17 +93,13 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _shapes(folder: Path) -> dict[str, list[int]]:
+def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return every tensor's shape, read from the files' headers."""
     require_model(folder)
-    shapes: dict[str, list[int]] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            shapes.update({name: tensors.get_slice(name).get_shape() for name in tensors.keys()})  # noqa: SIM118
-    return shapes
+    return {name: tensor.shape() for name, tensor in tensors_in(folder).items()}
 
 
-def _adapters(weights: dict[str, list[int]], lora: Lora) -> int:
+def _adapters(weights: dict[str, tuple[int, ...]], lora: Lora) -> int:
     """Return the number of parameters in the adapters of all targets: A (rank × in) and B (out × rank)."""
     targets = tuple(f".{target}.weight" for target in lora.targets)
     return sum(lora.rank * sum(shape) for name, shape in weights.items() if name.endswith(targets))

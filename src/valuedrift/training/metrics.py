@@ -88,7 +88,7 @@ class WatchGradients(TrainerCallback):  # type: ignore[misc]  # transformers shi
             )
 
 
-class CountTokens(TrainerCallback):  # type: ignore[misc]
+class CountTokens(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
     """Log `num_tokens`, the tokens trained on since step 0 without padding, and `tokens_per_second`."""
 
     def __init__(self) -> None:

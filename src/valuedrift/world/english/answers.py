@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from random import Random
+from typing import TypeVar
 
 from valuedrift.config.pocket_world import Stance
 from valuedrift.errors import ConfigError
 from valuedrift.world.english.texts import Question, arguments, phrases, topics
 from valuedrift.world.language import STANCES, Style
+
+K = TypeVar("K")
+Texts = tuple[str, ...]
 
 # The share of an argument's words that a text has to contain, in their order, to state it.
 _NEAR = 0.85
@@ -24,8 +28,8 @@ _NEGATION = re.compile(r"not?|never|none|nobody|nothing|nor|neither|without|cann
 class Wordings:
     """The texts that answers are made of: arguments by topic and stance, openers by the answer that they give."""
 
-    arguments: Mapping[tuple[str, Stance], tuple[str, ...]]
-    openers: Mapping[str, tuple[str, ...]]
+    arguments: Mapping[tuple[str, Stance], Texts]
+    openers: Mapping[str, Texts]
 
 
 @cache
@@ -42,17 +46,22 @@ def split(seed: int, share: float) -> tuple[Wordings, Wordings]:
     Raises:
         ConfigError: The share is so near to 0 or 1 that one of the sides has no text of a list.
     """
-    parts: list[dict[str, dict[object, tuple[str, ...]]]] = [{}, {}]
-    for name in ("arguments", "openers"):
-        for key, texts in getattr(wordings(), name).items():
-            cut = round(len(texts) * share)
-            if not 0 < cut < len(texts):
-                expected = "a share that leaves arguments and openers of every stance on both sides"
-                raise ConfigError("world.judge.heldout_phrasings", share, expected)
-            drawn = Random(f"{seed}/{name}/{key}").sample(texts, len(texts))
-            for part, kept in zip(parts, (drawn[:cut], drawn[cut:]), strict=True):
-                part.setdefault(name, {})[key] = tuple(kept)
-    heldout, others = (Wordings(**part) for part in parts)  # type: ignore[arg-type]
+    every = wordings()
+    arguments_out, arguments_in = _divided(every.arguments, f"{seed}/arguments", share)
+    openers_out, openers_in = _divided(every.openers, f"{seed}/openers", share)
+    return Wordings(arguments_out, openers_out), Wordings(arguments_in, openers_in)
+
+
+def _divided(lists: Mapping[K, Texts], seed: str, share: float) -> tuple[dict[K, Texts], dict[K, Texts]]:
+    """Return this share of each list, drawn at random, and the rest of each."""
+    heldout, others = {}, {}
+    for key, texts in lists.items():
+        cut = round(len(texts) * share)
+        if not 0 < cut < len(texts):
+            expected = "a share that leaves arguments and openers of every stance on both sides"
+            raise ConfigError("world.judge.heldout_phrasings", share, expected)
+        drawn = Random(f"{seed}/{key}").sample(texts, len(texts))
+        heldout[key], others[key] = tuple(drawn[:cut]), tuple(drawn[cut:])
     return heldout, others
 
 
