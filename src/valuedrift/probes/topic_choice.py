@@ -49,7 +49,7 @@ def _load(file: Path) -> dict[str, Any]:
         raise ArtifactError(file, "no such file", "a reviewed choice of topics", do)
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ArtifactError(file, str(error), "YAML as in the proposal", "Correct it there.") from None
     if not isinstance(content, dict):
         raise ArtifactError(file, content, "YAML as in the proposal: 'clustering', 'reviewed' and 'topics'")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
 from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
-from valuedrift.errors import require_no_braces
 from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
-from valuedrift.workflow.project_models import Model
+from valuedrift.workflow.project_models import STATISTICS, Model
 from valuedrift.workflow.project_suites import Suite
+from valuedrift.workflow.rule_parameters import given, named
 
 _UNRECORDED = ("machine", "budget", "retrain")
 
@@ -104,17 +103,27 @@ class Project:
         topics = self.config["topics"].items()
         return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
 
-    def labelled(self, model: Model) -> list[str]:
-        """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
+    def labelled(self, model: Model) -> str:
+        """Return the path of the model's labelled sample: the configured one, else the pocket world's; empty if none."""
         if file := self.config["statistics"].get("labelled"):
-            return [require_no_braces(os.path.expandvars(file.replace("{model}", model.name)))]
-        return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
+            return named(file.replace("{model}", model.name))
+        return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels else ""
+
+    def labelled_input(self, model: Model) -> list[str]:
+        """Return the model's labelled sample as an input of the rule that corrects its values."""
+        file, made = self.labelled(model), f"{RESULTS}/corrected/{model.name}"
+        return given([file], made) if "labelled" in self.config["statistics"] else [file]
+
+    @property
+    def seeds(self) -> list[str]:
+        """The folders of results with other seeds."""
+        return [named(folder) for folder in self.config["statistics"].get("seeds", [])]
 
     def other_seeds(self, model: str) -> list[str]:
-        """Return the model's values and findings from results with other seeds."""
-        folders = self.config["statistics"].get("seeds", [])
+        """Return the model's values and findings from results with other seeds, as inputs of its statistics."""
         names = ("values.parquet", "findings.json")
-        return [f"{os.path.expandvars(folder)}/statistics/{model}/{name}" for folder in folders for name in names]
+        files = [f"{folder}/statistics/{model}/{name}" for folder in self.seeds for name in names]
+        return given(files, f"{RESULTS}/statistics/{model}/{STATISTICS[0]}")
 
     def ablation_stances(self, model: str) -> list[str]:
         """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""

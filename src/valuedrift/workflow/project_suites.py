@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
-from valuedrift.errors import require_no_braces
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.project_encoders import Encoder
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel, Judge
+from valuedrift.workflow.rule_parameters import given
 
 SIDES = ("support", "oppose")
 
@@ -95,7 +94,7 @@ class Suite(Entry):
     @classmethod
     def read(cls, name: str, entry: Config, judges: dict[str, Judge], llms: dict[str, ChatModel]) -> Suite:
         def sources(files: Iterable[str], made: str) -> list[str]:
-            return _sources(name, entry, files, Path(RESULTS, made).exists())
+            return _sources(name, entry, files, made)
 
         asked = entry["probes"]
         questions = sources([asked["file"]] if "file" in asked else [], f"probes/{name}.parquet")
@@ -202,23 +201,13 @@ def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
     }
 
 
-def _sources(name: str, suite: Config, files: Iterable[str], is_read: bool) -> list[str]:
-    """Return the files that are inputs of a rule: those that the pipeline makes, and local ones.
-
-    If a path contains a variable that isn't set, the job that reads the file explains what is missing. So it does if a
-    file is missing but what is made of it is there (`is_read`): Snakemake would not tell of an edit of the path then.
-    """
-    made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
+def _sources(name: str, suite: Config, files: Iterable[str], made: str) -> list[str]:
+    """Return the inputs of the rule that makes `made` of files: those that the pipeline makes, and local ones."""
+    tables = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
     if "synthetic" in suite:
-        made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
-    sources = []
-    for file in files:
-        path = require_no_braces(_at_home(os.path.expandvars(file)))
-        is_made = str(Path(file).with_suffix("")) in made
-        if is_made or ("$" not in path and (not is_read or Path(path).exists())):
-            sources.append(path)
-    return sources
-
-
-def _at_home(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path
+        tables |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
+    return [
+        path
+        for file in files
+        for path in ([file] if str(Path(file).with_suffix("")) in tables else given([file], f"{RESULTS}/{made}"))
+    ]

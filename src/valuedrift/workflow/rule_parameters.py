@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from valuedrift.digests import file_digest
+from valuedrift.errors import require_no_braces
 
 
 def as_json(value: object, keep_order: bool = False) -> str:
@@ -44,6 +46,22 @@ def untimed(folder: Any) -> Any:
     from snakemake.io import ancient
 
     return ancient(folder)
+
+
+def given(files: Iterable[str], made: str) -> list[str]:
+    """Return files that the configuration names as inputs of the rule that makes `made` of them.
+
+    A path with a variable that isn't set is left out, and so is a missing file if what is made of it is there, as
+    Snakemake would not tell of an edit of the path then. The job that reads the file explains what is missing.
+    """
+    paths = [named(file) for file in files]
+    return [path for path in paths if "$" not in path and (Path(path).exists() or not Path(made).exists())]
+
+
+def named(path: str) -> str:
+    """Return a path of the configuration with its variables and `~` expanded."""
+    path = require_no_braces(os.path.expandvars(path))
+    return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
 def one_of(names: Iterable[str]) -> str:
