@@ -29,7 +29,7 @@ rule statistics:
     input:
         stances=lambda w: model(w).stances,
         cards=lambda w: suite(w).planted.values(),
-        seeds=lambda w: PROJECT.other_seeds(w.model),
+        seeds=lambda w: named_inputs(PROJECT.other_seeds(w.model)),
     output:
         expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     log:
@@ -83,7 +83,7 @@ rule labels:
 rule corrected:
     input:
         stances=lambda w: model(w).stances,
-        labelled=lambda w: PROJECT.labelled_input(model(w)),
+        labelled=lambda w: named_inputs([PROJECT.labelled(model(w))], [f"results/labels/{w.model}"]),
     output:
         expand("results/corrected/{{model}}/{name}", name=CORRECTED),
     log:

@@ -10,9 +10,9 @@ from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
-from valuedrift.workflow.project_models import STATISTICS, Model
+from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
-from valuedrift.workflow.rule_parameters import given, named
+from valuedrift.workflow.rule_parameters import named
 
 _UNRECORDED = ("machine", "budget", "retrain")
 
@@ -46,6 +46,8 @@ class Project:
         for judge in judges.values():
             judge.check()
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
+        for suite in suites.values():
+            suite.check()
         models = {
             name: Model(
                 name,
@@ -109,21 +111,15 @@ class Project:
             return named(file.replace("{model}", model.name))
         return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels else ""
 
-    def labelled_input(self, model: Model) -> list[str]:
-        """Return the model's labelled sample as an input of the rule that corrects its values."""
-        file, made = self.labelled(model), f"{RESULTS}/corrected/{model.name}"
-        return given([file], made) if "labelled" in self.config["statistics"] else [file]
-
     @property
     def seeds(self) -> list[str]:
         """The folders of results with other seeds."""
         return [named(folder) for folder in self.config["statistics"].get("seeds", [])]
 
     def other_seeds(self, model: str) -> list[str]:
-        """Return the model's values and findings from results with other seeds, as inputs of its statistics."""
+        """Return the model's values and findings from results with other seeds."""
         names = ("values.parquet", "findings.json")
-        files = [f"{folder}/statistics/{model}/{name}" for folder in self.seeds for name in names]
-        return given(files, f"{RESULTS}/statistics/{model}/{STATISTICS[0]}")
+        return [f"{folder}/statistics/{model}/{name}" for folder in self.seeds for name in names]
 
     def ablation_stances(self, model: str) -> list[str]:
         """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""
