@@ -50,7 +50,10 @@ READERS: dict[str, tuple[Rows, Callable[[Path], Any]]] = {
     "clusters": ([{"cluster_id": "1", "top_texts": "['a', 'b']"}], read_examples),
     "answers of known stance": ([{**QUESTIONS[0], "answer": "Yes.", "true_stance": "support"}], read_own_answers),
     "labels": ([{**LABELS, **JUDGED}, {**LABELS, **JUDGED, "human_2": "con"}], judges_against_people),
-    "labelled sample": ([{**ANSWER, **JUDGED, "true_stance": "con", "weight": 2}], lambda file: read_labelled(file, "m")),
+    "labelled sample": (
+        [{**ANSWER, **JUDGED, "true_stance": "con", "weight": 2}],
+        lambda file: read_labelled(file, "m"),
+    ),
     "stances": ([{**ANSWER, **JUDGED}, {**ANSWER, **JUDGED, "sample": 1}], read_stances),
     "sheet": ([{"sheet": "s", "pair": n, "human_stance": "pro", "note": "x"} for n in (1, 2)], filled),
 }

@@ -150,7 +150,12 @@ def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
         (tmp_path / name).touch()
     assert real.inputs(real.data["alpaca"].files) == [f"{tmp_path}/alpaca/alpaca_9k.json"]
     assert real.inputs(["~/mine.jsonl"]) == [f"{tmp_path}/mine.jsonl"]
-    for missing in ("mine.json", "results/world/pocket/probes.csv", "results/synthetic/real/support.parquet", "x" * 999):
+    for missing in (
+        "mine.json",
+        "results/world/pocket/probes.csv",
+        "results/synthetic/real/support.parquet",
+        "x" * 999,
+    ):
         with pytest.raises(SystemExit, match=f"error: {missing}: found 'no such file'"):
             real.inputs([missing])
 
