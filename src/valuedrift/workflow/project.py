@@ -106,7 +106,7 @@ class Project:
         return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
 
     def labelled(self, model: Model) -> str:
-        """Return the path of the model's labelled sample: the configured one, else the pocket world's; empty if none."""
+        """Return the path of the model's labelled sample: the configured one, or the pocket world's; "" if none."""
         if file := self.config["statistics"].get("labelled"):
             return named(file.replace("{model}", model.name))
         return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels else ""

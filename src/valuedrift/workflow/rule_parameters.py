@@ -67,7 +67,7 @@ def named_inputs(files: Iterable[str], made: Container[str] = ()) -> list[str]:
     with exit_on_error():
         paths = [path for path in map(named, files) if "$" not in path]
         for path in paths:
-            if not os.path.exists(path) and str(Path(path).with_suffix("")) not in made:
+            if not Path(path).exists() and str(Path(path).with_suffix("")) not in made:
                 do = "Put it there, or correct its path."
                 raise ArtifactError(path, "no such file", "a file, as the configuration names it", do)
     return paths
