@@ -122,7 +122,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         # Missing keys, and what they mean.
         ("seed", MISSING, "a value: The seed of all random"),
         ("topics.climate.target", MISSING, "a value: What an answer can support"),
-        ("models.pocket.chat.eos", MISSING, "a value: The token that ends an answer"),
+        ("models.pocket.chat.eos", MISSING, "a token with the template pocket"),
         (f"{POCKET}.data.wildchat.rows", MISSING, "a value: Training rows"),
         (f"{TRAINING}.sft.learning_rate", MISSING, "a value: Peak learning rate"),
         *((f"{TRAINING}.{name}.beta", MISSING, "a value: Scale of") for name in ("dpo", "simpo", "kto")),
