@@ -14,7 +14,8 @@ from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
 from valuedrift.reasoning import UNCLOSED
 from valuedrift.report.data_dictionary import describe, readme
-from valuedrift.report.sources import Sources, read_findings, read_training
+from valuedrift.report.source_files import Sources
+from valuedrift.report.sources import read_findings, read_training
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
 
