@@ -60,8 +60,7 @@ def write_table_folder(inputs: TableInputs, display: Display, seed: int, out: Pa
 
 def write_figure_folder(inputs: FigureInputs, display: Display, out: Path) -> None:
     """Write the paper's figures, with their numbers, and an index into `out`, from the runs and data sets available."""
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         entries = [
             *draw_trajectories(read_all(inputs.statistics, "values"), display, draft),
             *draw_prompts(inputs.prompts, display, draft),
@@ -79,8 +78,7 @@ def write_figure_folder(inputs: FigureInputs, display: Display, out: Path) -> No
 def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
     """Write one model's values and drifts as parquet, tables and figures into the folder `out`."""
     values, drift = (pl.read_parquet(statistics / f"{name}.parquet") for name in ("values", "drift"))
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_parquet(draft / "values.parquet", values)
         write_parquet(draft / "drift.parquet", drift)
         parts = _variances([statistics], ())

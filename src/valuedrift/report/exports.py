@@ -56,8 +56,7 @@ def write_exports(sources: Sources, downstream: Sequence[Path], display: Display
         ArtifactError: The dictionary doesn't describe a table's columns.
     """
     written = {}
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         for name, table in exported_tables(sources, downstream, display):
             describe(name, table.columns)
             if name not in TIMED:

@@ -47,8 +47,7 @@ def write_report_folder(sources: Sources, configuration: Path, display: Display,
         predicted=_predicted(sources.prediction),
         training=read_training(sources.metrics),
     )
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_report(inputs, draft)
 
 
