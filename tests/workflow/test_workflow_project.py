@@ -176,7 +176,7 @@ def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
     for missing in ("mine.json", "results/world/pocket/probes.csv", "results/synthetic/real/support.parquet"):
         with pytest.raises(SystemExit, match=f"error: {missing}: found 'no such file'"):
             real.inputs([missing])
-    with pytest.raises(SystemExit, match="error: x{999}: File name too long"):
+    with pytest.raises(SystemExit, match=r"error: x{999}: File name too long"):
         real.inputs(["x" * 999])
 
 

@@ -34,8 +34,8 @@ _LONGEST = 2  # seconds of CPU time
 _MARK = re.compile(r"<\|\w+\|>")
 _WRITES = "a chat template that writes a user's turn, given as text, once"
 _PUT = (
-    "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one (`chat.template`),"
-    " and a judge can do without (`chat: false`)."
+    "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one"
+    " (`chat.template`), and a judge can do without (`chat: false`)."
 )
 _OWN = "Name a template and tokens that this model has in `chat`."
 
