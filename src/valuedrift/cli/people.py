@@ -57,6 +57,7 @@ def trace(
     list_: str | None = None,
     base: str | None = None,
     judge: str | None = None,
+    probes: str | None = None,
     name: str | None = None,
     cores: str = "all",
     dry_run: bool = False,
@@ -69,6 +70,7 @@ def trace(
         list_: Print what looks like steps in this model on the hub, and nothing else.
         base: The model before all stages: a folder, or OWNER/NAME or OWNER/NAME@REVISION on the hub.
         judge: The judge, a key of `judges`; if omitted, the first that isn't trained by the pipeline.
+        probes: Table of your own questions (CSV or JSON lines with topic, question); if omitted, the package's.
         name: Name of the traced model and of the configuration file; if omitted, that of the first place.
         cores: Cores that Snakemake uses.
         dry_run: Print what it will take, and run nothing.
@@ -84,7 +86,7 @@ def trace(
     stages = find_stages(places)
     key, chosen = name or model_key(stages[0]), trace_judge(judge, options.words())
     file = Path(f"{key}.yaml")
-    write_trace(trace_configuration(key, stages, base, chosen), file)
+    write_trace(trace_configuration(key, stages, base, chosen, probes), file)
     print(*stages, f"judge: {chosen}", f"configuration: {file}", "", sep="\n", flush=True)
     run_trace(replace(options, configfile=[*options.configfile, str(file)]).words(), None if dry_run else cores)
 

@@ -26,7 +26,9 @@ _PROBES = {"source": "builtin", "per_topic": 50}
 _GENERATION = {"answers": 5, "temperature": 0.7, "max_tokens": 256, "batch_size": 100}
 
 
-def trace_configuration(name: str, stages: Sequence[FoundStage], base: str | None, judge: str) -> Config:
+def trace_configuration(
+    name: str, stages: Sequence[FoundStage], base: str | None, judge: str, questions: str | None = None
+) -> Config:
     """Return the part of a configuration that traces these stages, each after the one before it.
 
     Args:
@@ -34,6 +36,7 @@ def trace_configuration(name: str, stages: Sequence[FoundStage], base: str | Non
         stages: The stages, in order.
         base: A folder or a repository (OWNER/NAME or OWNER/NAME@REVISION) with the model before all stages.
         judge: A key of `judges`.
+        questions: A file of questions; None for the package's.
     """
     entries: dict[str, Config] = {}
     for stage in stages:
@@ -43,7 +46,8 @@ def trace_configuration(name: str, stages: Sequence[FoundStage], base: str | Non
         listed = {"steps": _short(steps)} if steps and ("hub" in stage.entry or len(steps) < len(stage.steps)) else {}
         entries[stage.name] = {**stage.entry, **listed, **after}
     model = {"suite": name, **_base(base), "stages": entries, "chat": {"template": "own"}}
-    suite = {"probes": _PROBES, "generation": _GENERATION, "judge": judge}
+    probes = {"source": "questions", "file": questions} if questions else _PROBES
+    suite = {"probes": probes, "generation": _GENERATION, "judge": judge}
     return {"report": {"models": [name]}, "models": {name: model}, "suites": {name: suite}}
 
 
