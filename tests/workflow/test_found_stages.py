@@ -157,3 +157,15 @@ def test_the_steps_of_a_model_without_a_base_begin_with_its_first(tmp_path: Path
     config = trace_configuration("mine", find_stages([str(tmp_path / "sft")]), None, "qwen25_7b")
     assert "steps" not in config["models"]["mine"]["stages"]["sft"]
     assert "folder" not in config["models"]["mine"]
+
+
+def test_the_configuration_of_published_trajectories_is_right() -> None:
+    project = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())
+    text = (REPOSITORY / "config/trajectories.yaml").read_text()
+    published = yaml.safe_load(text)
+    assert "Names unchecked" in text
+    for section, values in published.items():
+        project[section] = {**project[section], **values}
+    models = read_config(project).models
+    assert all(models[name].stages and "template" in published["models"][name]["chat"] for name in published["models"])
+    assert models["olmo3_7b_think"].stages["rl"].hub.source(25)["revision"] == "step_0025"
