@@ -46,9 +46,11 @@ rule statistics:
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
         thresholds=as_json({key: config["statistics"][key] for key in ("early", "barely", "strong")}),
-        seeds=(lambda w: option("--seeds", [f"{folder}/statistics/{w.model}" for folder in PROJECT.seeds]))
-        if PROJECT.seeds
-        else untracked(""),
+        seeds=(
+            (lambda w: option("--seeds", [f"{folder}/statistics/{w.model}" for folder in PROJECT.seeds]))
+            if PROJECT.seeds
+            else untracked("")
+        ),
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
