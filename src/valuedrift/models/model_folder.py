@@ -41,8 +41,10 @@ def require_model(folder: Path) -> None:
         try:
             with safe_open(file, framework="pt"):
                 pass
-        except SafetensorError as error:
-            raise ArtifactError(file, str(error), "a whole safetensors file", _REMAKE) from error
+        except (SafetensorError, OSError) as error:
+            is_pointer = file.is_file() and file.open("rb").read(30).startswith(b"version https://git-lfs")
+            found, do = ("a pointer of Git LFS", "Run `git lfs pull` there.") if is_pointer else (str(error), _REMAKE)
+            raise ArtifactError(file, found, "a whole safetensors file", do) from error
 
 
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
