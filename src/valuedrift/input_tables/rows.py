@@ -51,7 +51,7 @@ def expand_path(text: str) -> Path:
             )
         return os.environ[name]
 
-    return Path(_VARIABLE.sub(value, text)).expanduser()
+    return Path(os.path.expanduser(_VARIABLE.sub(value, text)))  # noqa: PTH111 (~nobody stays as it is)
 
 
 def read_rows(path: Path | str, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:
@@ -77,7 +77,9 @@ def read_rows(path: Path | str, columns: Sequence[str] = ()) -> Iterator[Numbere
     for suffix, reader in readers.items():
         if path.name.lower().endswith(suffix):
             if reader is not readers[".parquet"] and _starts(path).startswith(b"PK\x03\x04"):
-                raise ArtifactError(path, "a spreadsheet or another zip file", "text", "Save the table as CSV in UTF-8.")
+                raise DataError(
+                    path, None, "file", "a spreadsheet or another zip file", "text", "Save the table as CSV."
+                )
             return reader(path)
     raise ArtifactError(path, path.name, f"a name that ends in one of {', '.join(readers)}")
 

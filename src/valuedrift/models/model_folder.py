@@ -42,7 +42,8 @@ def require_model(folder: Path) -> None:
             with safe_open(file, framework="pt"):
                 pass
         except (SafetensorError, OSError) as error:
-            is_pointer = file.is_file() and file.open("rb").read(30).startswith(b"version https://git-lfs")
+            is_small = file.is_file() and file.stat().st_size < 1000
+            is_pointer = is_small and file.read_bytes().startswith(b"version https://git-lfs")
             found, do = ("a pointer of Git LFS", "Run `git lfs pull` there.") if is_pointer else (str(error), _REMAKE)
             raise ArtifactError(file, found, "a whole safetensors file", do) from error
 
