@@ -48,6 +48,11 @@ class Sizes:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
         return self.named(entry["package"]["file"] if "package" in entry else entry["hub"]["name"])
 
+    def of(self, model: Model, run: str) -> float:
+        """Return the parameters of a model at a run, which may be those of a found stage."""
+        origin = model.origin(run)
+        return self.parameters(origin.found[-1].source if origin.found else model.entry)
+
     def named(self, name: str) -> float:
         """Return the parameters by a model's name: those in rates.yaml, else the number before a B or an M."""
         if name in self.rates["parameters"]:
