@@ -224,7 +224,7 @@ rule configuration:
     resources:
         **CPU,
     params:
-        text=as_json(PROJECT.recorded),
+        text=lambda w: as_json(PROJECT.recorded),
     shell:
         "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 

@@ -13,7 +13,7 @@ Config = dict[str, Any]
 
 
 _EMPTY_GRID: Config = {"sft": [], "preference": []}
-_EMPTY_SUITE: Config = {"data": {}, "grid": _EMPTY_GRID, "training": {}, "checkpoints": {}, "calibration": 0}
+_EMPTY_SUITE: Config = {"data": {}, "training": {}, "checkpoints": {}, "calibration": 0}
 
 
 def read_config(config: Config) -> WorkflowConfig:
@@ -25,8 +25,11 @@ def read_config(config: Config) -> WorkflowConfig:
 
 def complete(config: Config) -> Config:
     """A checked configuration in which also suites for tracing have a grid, without any run, and no data."""
-    suites = {name: _with(suite, _EMPTY_SUITE) for name, suite in config["suites"].items()}
-    return {**config, "suites": {name: {**suite, "grid": _with(suite["grid"], _EMPTY_GRID)} for name, suite in suites.items()}}
+    suites = {
+        name: {**_with(suite, _EMPTY_SUITE), "grid": _with(suite.get("grid", {}), _EMPTY_GRID)}
+        for name, suite in config["suites"].items()
+    }
+    return {**config, "suites": suites}
 
 
 def _with(values: Config, otherwise: Config) -> Config:

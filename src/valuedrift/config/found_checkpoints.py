@@ -34,7 +34,7 @@ class Found:
     """
 
     step: int
-    source: Mapping[str, Any]
+    source: dict[str, Any]
     identity: str = ""
     shape: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,8 +53,8 @@ def found_checkpoints(stage: Stage, key: str) -> tuple[Found, ...]:
     """
     if stage.hub:
         return tuple(Found(step, {"hub": stage.hub.source(step)}) for step in sorted(stage.steps or (1,)))
-    root = Path(require_no_braces(os.path.expanduser(os.path.expandvars(str(stage.folder)))))
-    there = _steps_below(root, stage.pattern, key) if stage.pattern else {step: root for step in stage.steps or (1,)}
+    root = Path(require_no_braces(os.path.expandvars(str(stage.folder)))).expanduser()
+    there = _steps_below(root, stage.pattern, key) if stage.pattern else dict.fromkeys(stage.steps or (1,), root)
     if missing := [step for step in stage.steps if step not in there]:
         raise ConfigError(f"{key}.steps", missing[0], f"a step that is in {root}: {_several(sorted(there))}")
     found = [_checkpoint(step, there[step], key) for step in sorted(stage.steps or there)]
@@ -112,7 +112,7 @@ def _checkpoint(step: int, folder: Path, key: str) -> Found:
     except (OSError, ValueError) as error:
         raise ConfigError(key, f"{folder}: {error}", "a folder with a model") from error
     if not (any(name.endswith(_WEIGHTS) for name in files) and {"config.json", "adapter_config.json"} & files.keys()):
-        names = _several(sorted(os.listdir(folder)))
+        names = _several(sorted(path.name for path in folder.iterdir()))
         raise ConfigError(key, f"{folder} with {names}", "a model: config.json and *.safetensors")
     state = sorted((name, file.st_size, file.st_mtime_ns) for name, file in files.items())
     shape = {name: config.get(name) for name in _SHAPE if config}

@@ -46,12 +46,11 @@ class Run:
     Attributes:
         algorithm: The algorithm; of a found stage, its name.
         data: The data set; empty for a found stage.
-        parent: The lineage of the run that it starts from, `base` for SFT; None for a found stage that starts at its own
-            first checkpoint.
+        parent: The lineage of the run that it starts from, `base` for SFT; None for a found stage that starts at its
+            own first checkpoint.
         steps: The steps whose checkpoints are saved, ascending; the last one ends the run.
         settings: What its algorithm reads.
         found: The checkpoints of a found stage, one per step.
-        tokens_per_step: Tokens that a found stage trains on per step, if they are shown in place of steps.
         reward: The lineage of the reward model, of algorithms that need one.
         variant: What an ablation changed, such as `beta-0-5`; empty with the suite's settings.
     """
@@ -65,7 +64,6 @@ class Run:
     steps: tuple[int, ...]
     settings: Config = field(default_factory=dict)
     found: tuple[Found, ...] = ()
-    tokens_per_step: float | None = None
     reward: str | None = None
     reward_step: int = 0
     variant: str = ""
@@ -101,7 +99,6 @@ class Run:
     def trajectory(self) -> dict[str, Any]:
         """The run as valuedrift.statistics reads it."""
         first = 1 if self.parent is None else 0
-        tokens = {"tokens_per_step": self.tokens_per_step} if self.tokens_per_step else {}
         return {
             "run": self.lineage,
             "algorithm": self.algorithm,
@@ -110,7 +107,6 @@ class Run:
             "start_run": self.parent or self.lineage,
             "start_step": self.steps[0] if self.parent is None else self.parent_step,
             "steps": list(self.steps[first:]),
-            **tokens,
         }
 
 
@@ -139,8 +135,10 @@ def grid_runs(config: Config, model: str) -> list[Run]:
     _add_stages(found, config, model)
     for name, stage in config["models"][model].get("stages", {}).items():
         if name not in _by_name(found):
-            known = ", ".join(_by_name(found)) or "no key: nothing else is there"
-            raise ConfigError(f"models.{model}.stages.{name}.after", stage["after"], f"an earlier stage or run: {known}")
+            known = ", ".join(_by_name(found)) or "none"
+            raise ConfigError(
+                f"models.{model}.stages.{name}.after", stage["after"], f"an earlier stage or run: {known}"
+            )
     return list(found.values())
 
 
@@ -177,7 +175,6 @@ def _add_stages(found: dict[str, Run], config: Config, model: str) -> None:
             parent_step=start.steps[-1] if start else 0,
             steps=tuple(one.step for one in there),
             found=there,
-            tokens_per_step=stage.tokens_per_step,
         )
         found[run.lineage] = run
 

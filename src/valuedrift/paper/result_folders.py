@@ -65,8 +65,8 @@ def write_table_folder(
         tables.append(categories_table(pl.read_parquet(probes[suite.name]), suite, display))
         if pairs := aligned.get(suite.name):
             tables.append(pairs_table(pl.read_parquet(pairs), suite, display, seed))
-        shares = pl.read_parquet(expression[suite.name] / "shares.parquet")
-        tables += stated_shares_table(shares, suite, display)
+        if folder := expression.get(suite.name):
+            tables += stated_shares_table(pl.read_parquet(folder / "shares.parquet"), suite, display)
     tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
@@ -101,6 +101,7 @@ def write_figure_folder(
             *(
                 entry
                 for suite in display.suites
+                if suite.name in expression
                 for entry in draw_dataset_stances(expression[suite.name], suite, display, draft)
             ),
             *ablation_entries(ablations, display, out),

@@ -20,6 +20,7 @@ from valuedrift.config.grid import RESULTS, Run
 from valuedrift.data_formats.formats import FORMATS
 from valuedrift.files import read_json
 from valuedrift.workflow.project import Project
+from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
 
 Rates = Mapping[str, Any]

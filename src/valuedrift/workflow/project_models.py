@@ -80,7 +80,7 @@ class Model(Entry):
         return self.origin(own.parent) if own.parent and not own.found else own
 
     def stamps(self, run: str) -> list[str]:
-        """Return the stamps of the base model, if the run has its tokenizer, and of the run's weights, if it is trained.
+        """Return the stamps of the base model, if the run has its tokenizer, and of the run's weights.
 
         Found checkpoints have none; `found` tells whether they changed.
         """
