@@ -8,7 +8,7 @@ from pathlib import Path
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
-from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
+from valuedrift.probes.asking import Unusable, ask_each, read_question_prompt, unusable, write_counts
 from valuedrift.probes.describe_clusters import Description, read_descriptions
 from valuedrift.templates import fill_template
 
@@ -17,7 +17,7 @@ _LONGEST = 60
 _TERMS = 3
 
 
-def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Path, out: Path) -> None:
+def write_names(descriptions: Path, llm: LlmSettings, journal: Path, out: Path) -> None:
     """Ask a chat model for a name for each cluster, and write the names to `out` (.json).
 
     The names are only a help for the person who chooses topics. If a reply is unusable, the cluster is named by its
@@ -28,6 +28,7 @@ def write_names(descriptions: Path, template: str, llm: LlmSettings, journal: Pa
         ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     clustering, described = read_descriptions(descriptions)
+    template = read_question_prompt("name")
     texts = [
         fill_template(template, terms="\n".join(each.terms), examples="\n".join(each.examples)) for each in described
     ]
