@@ -14,8 +14,7 @@ from valuedrift.errors import ArtifactError, ValueDriftError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.probes import topic_proposal
-from valuedrift.probes.cluster_names import read_names, write_names, write_names_by_terms
-from valuedrift.probes.describe_clusters import write_descriptions
+from valuedrift.probes.describe_clusters import read_names, write_descriptions, write_names, write_names_by_terms
 from valuedrift.probes.question_clusters import NOISE, clustering_hash
 from valuedrift.probes.questions import sample_probes, write_sample
 from valuedrift.probes.topic_choice import read_choice

@@ -168,7 +168,7 @@ def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, o
         out: Table of names to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.cluster_names import write_names, write_names_by_terms
+    from valuedrift.probes.describe_clusters import write_names, write_names_by_terms
 
     if llm is None:
         write_names_by_terms(descriptions, out)
