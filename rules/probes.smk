@@ -17,7 +17,7 @@ ASKING = asking(lambda w: suite(w).probes.llm)
 rule vprism_questions:
     input:
         **VPRISM_LLM,
-        prompts=lambda w: suite(w).probes.sources,
+        prompts=lambda w: suite(w).inputs(suite(w).probes.files),
     output:
         table="results/vprism/{suite}/questions.parquet",
         counts="results/vprism/{suite}/questions.json",

@@ -97,7 +97,7 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     write_json(folder / "findings.json", [])
     judged = [
         {"model": model.name, "run": run, "step": 1, "topic": topic, "question_id": "q1", "question": "Why?"}
-        | {"sample": 0, "answer": "So.", "refusal": False, "unassigned": 0.0, **SHARES}
+        | {"sample": 0, "answer": "So.", "refusal": False, "flag": None, "unassigned": 0.0, **SHARES}
         for run in ("base", *grid(display))
         for topic in display.topics
     ]

@@ -12,6 +12,7 @@ import polars as pl
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
+from valuedrift.reasoning import UNCLOSED
 from valuedrift.report.data_dictionary import describe, readme
 from valuedrift.report.source_files import Sources
 from valuedrift.report.sources import read_findings, read_training
@@ -103,6 +104,7 @@ def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
             pl.len().cast(pl.Int64).alias("answers"),
             judged.sum().cast(pl.Int64).alias("judged"),
             pl.col("refusal").sum().cast(pl.Int64).alias("refusals"),
+            (pl.col("flag") == UNCLOSED).sum().cast(pl.Int64).alias("unclosed"),
         )
         .sort(_QUESTION)
         .collect(engine="streaming")
