@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -43,12 +42,6 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
             model = kwargs["model"]
             # PPO trains policy and value model as one wrapper; only the policy is a checkpoint.
             save_weights(getattr(model, "policy", model), self.folder / checkpoint_name(state.global_step))
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        # Trainers create this folder, but nothing in it is needed.
-        shutil.rmtree(args.output_dir, ignore_errors=True)
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
