@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from doubles import forks
 
 REPOSITORY = Path(__file__).parents[2]
 SHORT = Path(__file__).parent / "short.yaml"
@@ -51,10 +51,7 @@ def snakemake(
     Returns:
         What it printed, to standard output and then to standard error.
     """
-    run = subprocess.run(
-        command(folder, *targets, **how),
-        capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}, cwd=REPOSITORY,
-    )  # fmt: skip
+    run = forks.run(command(folder, *targets, **how)[2:], REPOSITORY, {**os.environ, **(environment or {})})
     assert (run.returncode != 0) is fails, run.stdout[-4000:] + run.stderr[-8000:]
     return run.stdout + run.stderr
 
