@@ -81,7 +81,7 @@ def finish(folder: Path) -> Path:
     """Make `folder` look as if all of `everything` had been run there. Returns the configuration's file."""
     file = folder / "everything.yaml"
     file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
-    given = ["vprism_topics.yaml", "other.yaml", "labelled.parquet"]
+    given = ["vprism_topics.yaml", "other.yaml", "other.csv", "other.parquet", "labelled.parquet"]
     tables = ("values.parquet", "findings.json")
     given += [f"seed-1/statistics/{model}/{name}" for model in everything()["models"] for name in tables]
     made = [output for job in stale(folder, targets=TARGETS) for output in job.outputs]

@@ -11,12 +11,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
 from valuedrift.models.chat_template import require_chat, set_chat
 from valuedrift.models.hub import from_hub
 from valuedrift.models.package import unpacked
-from valuedrift.models.weights import COPIED, in_one_line, load_model
+from valuedrift.models.weights import COPIED, load_model
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
 
@@ -102,6 +102,8 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer("a")
         return tokenizer
-    except Exception as error:  # the files may hold anything, and each kind of tokenizer fails in its own way
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each tokenizer fails at odd files in its own way; a panic in Rust is no Exception
         do = "Save the model's tokenizer into the same folder."
         raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error
