@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from transformers import PreTrainedModel, TrainerCallback, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
 from valuedrift.files import publish
 from valuedrift.models.model_folder import checkpoint_name
