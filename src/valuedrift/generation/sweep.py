@@ -23,10 +23,10 @@ from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.adapters import base_of, read_any
 from valuedrift.models.model_folder import step_of
-from valuedrift.models.other_formats import is_adapter
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
 from valuedrift.models.stops import described, stops
 from valuedrift.models.weights import Architecture, Checkpoint
+from valuedrift.other_formats import is_adapter
 from valuedrift.quantities import byte_size
 
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
