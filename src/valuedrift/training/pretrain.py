@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 
 import torch
@@ -49,6 +50,7 @@ def train_from_noise(job: Job, shape: Shape, tokenizer: PreTrainedTokenizerBase,
         callbacks=callbacks,
     )
     trainer.train()
+    shutil.rmtree(job.scratch)
     with publish(job.base) as draft:
         trainer.model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
