@@ -80,8 +80,8 @@ def magnitude(
     spread = spread_of([topic[end] - topic[start] for topic in part.means], skewed=False, answers=part.per_question)
     value, drawn = part.values[end] - part.values[start], part.replicates[end] - part.replicates[start]
     low, high = interval_of_mean(value, drawn, spread, bootstrap, (-1.0, 1.0))
-    # If a stance has the value 0 at both ends, or 1 at both, questions outside the sample may still have changed: by the
-    # interval of either value (Clopper and Pearson, see `interval_of_mean`).
+    # If a stance has the value 0 at both ends, or 1 at both, other questions may still have changed, by as much as the
+    # interval of either value is wide (see `interval_of_mean`).
     unseen = (value == 0) & ((part.values[end] <= 0) | (part.values[end] >= 1)) & np.isfinite(spread.variance)
     reach = 1 - ((1 - bootstrap.level) / 2) ** (1 / part.questions)
     return value, np.where(unseen, -reach, low), np.where(unseen, reach, high), spread
