@@ -25,6 +25,8 @@ from valuedrift.quantities import byte_size
 
 BASE = "base"
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
+OF_QUESTIONS = ("group", "polarity")
+"""Columns that the table of questions may have."""
 
 
 def sweep(
@@ -41,8 +43,8 @@ def sweep(
 ) -> None:
     """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
-    Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished. The file's metadata say
-    which engine answered and how it loaded the weights of each step.
+    Columns: COLUMNS, and those of OF_QUESTIONS that the probes have. The file's metadata say which engine answered and
+    how it loaded the weights of each step.
 
     Args:
         store: Folder of saved answers, beside `out` by default. Only answers that it lacks are generated, and saved
@@ -63,7 +65,8 @@ def sweep(
     tables = {step_of(folder): sweeper.answers(folder) for folder in checkpoints}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
     whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
-    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
+    columns = [*COLUMNS, *(name for name in OF_QUESTIONS if name in questions.columns)]
+    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(columns)
     loaded = {step: ", ".join(sorted(set(table["loaded"]))) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
     for folder in (folder for folder in checkpoints if step_of(folder) in prune_steps):

@@ -12,7 +12,8 @@ from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_suites import Suite
 
-STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
+_MEASURES = ("values", "drift", "distances", "noise", "health", "framing")
+STATISTICS = (*(f"{name}.parquet" for name in _MEASURES), "findings.json")
 CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agreement.parquet")
 
 

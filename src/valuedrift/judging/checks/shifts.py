@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,14 @@ from valuedrift.judging.checks.matching import NEW, OLD, of_judge
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.drift import magnitude
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
-from valuedrift.statistics.panel import STANCES, Panel, TopicValues, each_topic_and_all, make_panel
+from valuedrift.statistics.panel import (
+    STANCES,
+    Panel,
+    TopicValues,
+    each_topic_and_all,
+    make_panel,
+    with_common_questions,
+)
 from valuedrift.statistics.trajectory import Checkpoint
 
 SHIFT = "shift"
@@ -94,12 +100,9 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
     Topics without a question that is judged at every checkpoint are left out.
     """
     both = [(f"{judge}:{run}", step) for judge in (OLD, NEW) for run, step in checkpoints]
-    if not both or not all(checkpoint in panel.checkpoints for checkpoint in both):
-        return
-    judged = panel.answers[[panel.checkpoints[checkpoint] for checkpoint in both]] > 0
-    shared = {topic: index for topic, index in panel.topics.items() if judged[:, index].all(axis=0).any()}
-    if shared:
-        yield from each_topic_and_all(replace(panel, topics=shared), both)
+    shared = with_common_questions(panel, both)
+    if shared.topics:
+        yield from each_topic_and_all(shared, both)
 
 
 def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
