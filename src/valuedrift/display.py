@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.stages import BASE
 from valuedrift.errors import DataError
 from valuedrift.statistics.panel import ALL
 from valuedrift.titles import algorithm_title, phases
@@ -20,9 +21,6 @@ Topics = Mapping[str, Mapping[str, str]]
 
 ALIGNED = ("support", "oppose")
 """The stances that a suite may have an aligned preference set for."""
-
-BASE = "base"
-"""The name of the base model in place of a run's lineage."""
 
 
 @dataclass(frozen=True)

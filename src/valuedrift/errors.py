@@ -91,6 +91,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(close)}?" if close else ""
 
 
+def in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _sentence(place: str, found: object, expected: str, do: str) -> str:
     shown = "nothing" if found is None else repr(found)
     if len(shown) > 120:

@@ -164,7 +164,7 @@ def ablation(**changed: object) -> list[dict[str, object]]:
         (f"{TRAINING}.dpo.lora", {**LORA, "targets": ["q_prj"]}, ".targets", "a key of the layers of pocket: q_proj"),
         ("report.models", ["pocket", "gpt"], "", "a key of models: pocket, pocket_real"),
         ("report.ablation_topics", ["chess"], "", "a key of topics: abortion"),
-        (f"{POCKET}.grid.preference.0.sft", ["lima"], "", "a key of grid.sft: wildchat, alpaca"),
+        (f"{POCKET}.grid.preference.0.sft", ["lima"], "", "a key of grid.sft or the models' stages: wildchat, alpaca"),
         (f"{POCKET}.grid.preference.0.data", ["hh-rlhf"], "", "a key of data: wildchat"),
         (f"{POCKET}.grid.small_gap", ["lima"], "", "a key of data: wildchat"),
         (f"{POCKET}.checkpoints.sft", {"wildchat": 80}, "", "a key of checkpoints.sft: wildchat"),

@@ -8,12 +8,11 @@ from typing import Any
 
 from valuedrift.config.check import Config
 from valuedrift.config.hyperparameters import REWARDED
+from valuedrift.config.stages import BASE
 from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
 RESULTS = "results"
-BASE = "base"
-"""The name of a model before any run, beside the runs' lineages."""
 
 
 @dataclass(frozen=True)

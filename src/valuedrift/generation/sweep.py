@@ -13,6 +13,7 @@ import polars as pl
 from transformers import AutoTokenizer
 
 from valuedrift.config.sampling import Sampling
+from valuedrift.config.stages import BASE
 from valuedrift.digests import text_digest
 from valuedrift.files import write_parquet
 from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
@@ -23,7 +24,6 @@ from valuedrift.models.prune_weights import prune_weights, pruned_identity
 from valuedrift.models.weights import Architecture, Checkpoint, read_checkpoint
 from valuedrift.quantities import byte_size
 
-BASE = "base"
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
 OF_QUESTIONS = ("group", "polarity")
 """Columns that the table of questions may have."""

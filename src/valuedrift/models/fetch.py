@@ -11,12 +11,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
 from valuedrift.models.chat_template import require_chat, set_chat
 from valuedrift.models.hub import from_hub
 from valuedrift.models.package import unpacked
-from valuedrift.models.weights import COPIED, in_one_line, load_model
+from valuedrift.models.weights import COPIED, load_model
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
 

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from transformers.core_model_loading import revert_weight_conversion
 
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.models.model_folder import require_model
 
 # Settings that may differ between checkpoints of the same model.
@@ -345,7 +345,3 @@ def _unusable_config(folder: Path, error: Exception) -> ArtifactError:
     return ArtifactError(
         folder / "config.json", in_one_line(error), "the configuration of a model that transformers knows", COPIED
     )
-
-
-def in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

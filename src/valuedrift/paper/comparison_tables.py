@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import BASE, Display, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Display, Suite
 from valuedrift.files import read_json
 from valuedrift.paper.stated_numbers import benchmarks, stated_downstream, stated_shares
 from valuedrift.paper.table_formats import MISSING, Table

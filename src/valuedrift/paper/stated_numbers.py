@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
-from valuedrift.display import BASE, Model, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Model, Suite
 from valuedrift.titles import phases
 
 Quantity = Literal["M", "η"]

@@ -11,8 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.stages import BASE
 from valuedrift.digests import text_digest
-from valuedrift.display import BASE, Display, Model, Suite, Topics, rank
+from valuedrift.display import Display, Model, Suite, Topics, rank
 from valuedrift.paper.stated_numbers import paper_model, stated
 from valuedrift.paper.table_formats import MISSING, Table
 from valuedrift.statistics.panel import PROBABILITIES, STANCES

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import BASE, Display, Model, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Display, Model, Suite
 from valuedrift.report.answers import RunAnswers
 from valuedrift.report.pieces import write_piece
 from valuedrift.report.words import phase_title, short_title

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from valuedrift.display import BASE, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Suite
 from valuedrift.paper.drift_tables import signed, time_text
 from valuedrift.paper.table_formats import MISSING, shown
 from valuedrift.titles import algorithm_title, phases

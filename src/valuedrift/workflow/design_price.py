@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from valuedrift.config.grid import BASE
+from valuedrift.config.stages import BASE
 from valuedrift.statistics.design import Design, Variances
 from valuedrift.workflow.job_graph import Job, job_graph
 from valuedrift.workflow.job_sizes import Sizes

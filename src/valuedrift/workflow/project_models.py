@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from valuedrift.config.check import Config
-from valuedrift.config.grid import BASE, RESULTS, Run, checkpoint, metrics, shards, traced
+from valuedrift.config.grid import RESULTS, Run, checkpoint, metrics, shards, traced
 from valuedrift.config.schema import Machine
+from valuedrift.config.stages import BASE
 from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_suites import Suite

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.config.check import Config
-from valuedrift.config.grid import BASE, RESULTS
+from valuedrift.config.grid import RESULTS
+from valuedrift.config.stages import BASE
 from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError, did_you_mean
 from valuedrift.workflow.project import Project

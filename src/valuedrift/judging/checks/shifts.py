@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from valuedrift.config.stages import BASE
 from valuedrift.judging.checks.agreement_scores import ENDS
 from valuedrift.judging.checks.matching import NEW, OLD, of_judge
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
@@ -26,7 +27,6 @@ from valuedrift.statistics.trajectory import Checkpoint
 SHIFT = "shift"
 Columns = dict[str, Any]
 
-_BASE = "base"
 _VALUES = {
     **dict.fromkeys(("model", "stage", "topic", "stance"), pl.String),
     **dict.fromkeys(("questions", "answers"), pl.Int64),
@@ -136,7 +136,7 @@ def _contrast(
 def _ends(matched: pl.DataFrame, run: str) -> list[Checkpoint]:
     """Return a run's start (its step 0, or the last step of its parent run) and end; [] if either is missing."""
     last = dict(matched.group_by("run").agg(pl.col("step").max()).iter_rows())
-    parent = run.rpartition("/")[0] or _BASE
+    parent = run.rpartition("/")[0] or BASE
     if last[run] == 0 or (parent not in last and matched.filter(run=run, step=0).is_empty()):
         return []
     start = (parent, last[parent]) if matched.filter(run=run, step=0).is_empty() else (run, 0)
