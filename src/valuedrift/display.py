@@ -87,6 +87,10 @@ class Suite:
         """Return the run's title with its start, such as `DPO on ‹data›, after SFT on ‹data›`."""
         return f"{self.run_title(run)}, {self.origin_title(run)}"
 
+    def answers_title(self, run: str) -> str:
+        """Return the title of the model that answers at the end of a run: as `full_title`, but for the base model."""
+        return "Base model" if run == BASE else self.full_title(run)
+
     def run_order(self, run: str) -> tuple[Any, ...]:
         """Return a sort key for runs: the base model, then by length of the lineage, data, SFT set and algorithm."""
         if run == BASE:
