@@ -44,7 +44,7 @@ rule fetch_base:
         **FETCH,
     params:
         source=lambda w: as_json(model(w).source),
-        chat=lambda w: as_json(model(w)["chat"]),
+        chat=lambda w: as_json(model(w).format),
     shell:
         "valuedrift fetch-model --source {params.source:q} --chat {params.chat:q} --out {output.model} > {log} 2>&1"
 

@@ -24,6 +24,9 @@ from valuedrift.cli.application import application, functions
 REPOSITORY = Path(__file__).parents[1]
 
 
+PRUNE = ["prune", "--base", "x", "--checkpoints", "x", "--answers", "x"]
+
+
 def run(command: str, **options: Any) -> int:
     """Call a command; dictionaries go as JSON, lists as several values."""
     arguments = [command]
@@ -129,6 +132,8 @@ def test_every_option_says_what_it_takes() -> None:
             ["prepare", "--settings", "[]", "--seed", "0", "--out", "x"],
             "Invalid value for --settings: found [], expected a JSON object.",
         ),
+        ([*PRUNE, "--keep", "none"], 'Invalid value "none" for --keep. Choose from: "all", "every_nth", "final".'),
+        ([*PRUNE, "--keep", "all", "--nth", "0"], 'Invalid value "0" for --nth. Must be > 0.'),
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,13 @@ def error_of(config: dict[str, Any]) -> ConfigError:
     return caught.value
 
 
+def test_a_model_that_is_trained_has_a_format_for_it(config: dict[str, Any]) -> None:
+    put(config, "models.pocket.chat", {"template": "own"})
+    error = error_of(config)
+    assert (error.key, error.found) == ("models.pocket.chat.template", "own")
+    assert error.expected == "pocket, chatml, llama3, because its suite trains it"
+
+
 def test_the_repositorys_configuration_passes_and_defaults_are_not_written(config: dict[str, Any]) -> None:
     before = deepcopy(config)
     read = read_config(config)
@@ -122,7 +129,9 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         # Missing keys, and what they mean.
         ("seed", MISSING, "a value: The seed of all random"),
         ("topics.climate.target", MISSING, "a value: What an answer can support"),
-        ("models.pocket.chat.eos", MISSING, "a value: The token that ends an answer"),
+        ("models.pocket.chat.eos", MISSING, "a token with the template pocket"),
+        ("models.pocket.chat.template", "none.jinja", "own, pocket, chatml, llama3, or a file that ends with .jinja"),
+        ("models.pocket.chat.template", "chatlm", "own, pocket, chatml, llama3, or a file that ends with .jinja"),
         (f"{POCKET}.data.wildchat.rows", MISSING, "a value: Training rows"),
         (f"{TRAINING}.sft.learning_rate", MISSING, "a value: Peak learning rate"),
         *((f"{TRAINING}.{name}.beta", MISSING, "a value: Scale of") for name in ("dpo", "simpo", "kto")),

@@ -129,7 +129,7 @@ def test_the_example_of_a_data_format_is_read(extended: Path, tmp_path: Path) ->
 
 
 def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Path) -> None:
-    answers = pl.DataFrame([report.answer("I support them.")]).drop("^p_.*$", "unassigned", "refusal")
+    answers = pl.DataFrame([report.answer("I support them.")]).drop("^p_.*$", "unassigned", "refusal", "flag")
     answers.write_parquet(tmp_path / "answers.parquet")
     settings = {"prompt": "short", "max_unassigned": 1.0, "labels": ["F", "N", "A"]}
     targets = {"climate": "wind farms"}

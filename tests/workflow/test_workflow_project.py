@@ -135,6 +135,29 @@ def test_sampling_leaves_out_how_answers_are_made(pocket: Model) -> None:
     assert pocket.sampling(0, temperature=1.0, answers=20) == {**plain, "temperature": 1.0, "answers": 20}
 
 
+def test_how_checkpoints_are_asked_counts_where_it_is_not_the_base_models_format(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    model = config["models"]["pocket"]
+    plain, chat = Project.read(config).models["pocket"].sampling(0), model["chat"]
+    model["chat"] = {**chat, "system": "Be brief .", "plain": "all"}
+    asked = Project.read(config).models["pocket"]
+    assert asked.sampling(0) == {**plain, "chat": {"system": "Be brief .", "plain": "all"}}
+    assert asked.format == chat, "the base model isn't fetched again"
+    model["stages"] = {"theirs": {"folder": "runs/theirs"}}
+    assert Project.read(config).models["pocket"].sampling(0)["chat"] == model["chat"]
+
+    config["suites"]["pocket"] = {**config["suites"]["pocket"], "grid": {"sft": [], "preference": []}}
+    template = tmp_path / "asked.jinja"
+    template.write_text("{{ messages[0].content }}")
+    config["models"]["theirs"] = {"suite": "pocket", "folder": "m", "chat": {"template": str(template)}}
+    theirs = Project.read(config).models["theirs"]
+    assert theirs.sampling(0)["chat"] == {"template": "{{ messages[0].content }}"}, "an edit of the file counts"
+    assert theirs.format == {}
+    del config["models"]["theirs"]["chat"]
+    assert "chat" not in Project.read(config).models["theirs"].sampling(0)
+
+
 def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
     project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

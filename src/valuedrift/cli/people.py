@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
 from valuedrift.cli.options import Json, Paths
 from valuedrift.errors import ArtifactError, ConfigError
@@ -242,14 +244,21 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
     write_check(sheet, key, out)
 
 
-def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
+def prune(
+    *,
+    base: Path,
+    checkpoints: Paths,
+    answers: Paths,
+    keep: Literal["all", "every_nth", "final"],
+    nth: PositiveInt = 1,
+) -> None:
     """Delete the weights of a run's checkpoints that have answered, except those to keep.
 
     Args:
         base: The base model's folder.
         checkpoints: All checkpoints of the run.
         answers: The run's tables of answers.
-        keep: Checkpoints to keep, as `machine.keep`: all, final or every_nth.
+        keep: Checkpoints to keep, as `machine.keep`.
         nth: With `--keep every_nth`, keep every nth checkpoint.
     """
     from valuedrift.generation.prune_command import prune_run

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from valuedrift.config.chat import Chat
 from valuedrift.config.section import Count, NotNegative, Section, Several, Text
 
 
@@ -24,6 +25,7 @@ class Sampling(_Sampling):
     """How answers are drawn, as jobs read it (section 3)."""
 
     seed: int
+    chat: Chat = Chat()
 
 
 class Generation(_Sampling):

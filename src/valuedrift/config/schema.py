@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from valuedrift.config.chat import FORMATS, Chat
 from valuedrift.config.chat_models import Llm
 from valuedrift.config.judges import Judge
 from valuedrift.config.section import (
@@ -138,17 +139,6 @@ class Topic(Section):
     """Words or phrases by which a question from PRISM is assigned to this topic."""
 
 
-class Chat(Section):
-    """The chat format of training and answering."""
-
-    template: Literal["pocket", "chatml", "llama3"]
-    """A template of the package."""
-    eos: Text
-    """The token that ends an answer."""
-    pad: Text
-    """The token that fills batches."""
-
-
 class Model(Section):
     """One model: a base model, found stages that follow it, or both."""
 
@@ -166,7 +156,7 @@ class Model(Section):
     stages: dict[Name, Stage] = Field({})
     """Stages whose checkpoints exist already, each after the one that it follows (docs/tracing.md). The names show in
     tables and figures. With stages, the base model may be missing."""
-    chat: Chat
+    chat: Chat = Chat()
 
     def may_have_none(self) -> bool:
         return bool(self.stages)
@@ -209,6 +199,10 @@ class WorkflowConfig(Section):
         check_names("report.ablation_topics", self.report.ablation_topics, self.topics, "topics")
         for name, model in self.models.items():
             check_names(f"models.{name}.suite", [model.suite], self.suites, "suites")
+            grid = self.suites[model.suite].grid
+            if (model.scratch or grid.sft or grid.preference) and not model.chat.is_trainable:
+                wanted = f"{', '.join(FORMATS)}, because its suite trains it"
+                raise Invalid(f"models.{name}.chat.template", model.chat.template, wanted)
             if model.scratch:
                 self._check_scratch(name, model.scratch, model.suite, self.suites[model.suite])
         for name, suite in self.suites.items():

@@ -12,6 +12,7 @@ from typing import Any
 from tokenizers import normalizers
 from transformers import PreTrainedTokenizerBase
 
+from valuedrift.config.chat import FORMATS, OWN, Chat
 from valuedrift.errors import ArtifactError
 
 END, PAD = "<|end|>", "<|pad|>"
@@ -55,6 +56,14 @@ def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: s
     return tokenizer
 
 
+def give_chat(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> None:
+    """Give the tokenizer the template of the configuration, unless it keeps its own."""
+    if chat.eos and chat.pad:
+        set_chat(tokenizer, chat.template, chat.eos, chat.pad)
+    elif chat.template != OWN:
+        tokenizer.chat_template = chat.template
+
+
 def chat_template(name: str) -> str:
     """Return the text of a chat template of the package (pocket, chatml, llama3)."""
     return files("valuedrift.models").joinpath("templates", f"{name}.jinja").read_text(encoding="utf-8")
@@ -92,19 +101,56 @@ def as_text(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     return control.sub(lambda found: found[0][0] + _BREAK + found[0][1:], text)
 
 
-def prompt_frame(tokenizer: PreTrainedTokenizerBase, **how: Any) -> tuple[str, str]:
+def conversation(question: str, system: str | None = None) -> list[dict[str, str]]:
+    """Return the turns that ask a question."""
+    head = [] if system is None else [{"role": "system", "content": system}]
+    return [*head, {"role": "user", "content": question}]
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the tokens of a rendered conversation.
+
+    Templates write all control tokens themselves, except the package's, which leave the beginning token to tokenizers.
+    """
+    begins = tokenizer.chat_template in map(chat_template, FORMATS)
+    ids: list[int] = tokenizer(text, add_special_tokens=begins)["input_ids"]
+    return ids
+
+
+def template_ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the control tokens that the chat template writes after an answer: a last one, and one within a chat."""
+    control = _control(tokenizer, len(tokenizer), str(tokenizer.chat_template))
+    turns = [*conversation(_BODY), {"role": "assistant", "content": _ANSWER}, *conversation(_BODY)]
+    try:
+        texts = [render(tokenizer, turns[:count], tokenize=False) for count in (2, 3)]
+    except Exception:  # a template may raise anything, such as at a second question
+        return []
+    found = [control.match(text.partition(_ANSWER)[2].lstrip()) for text in texts]
+    return list(dict.fromkeys(tokenizer.convert_tokens_to_ids(each[0]) for each in found if each))
+
+
+def prompt_frame(tokenizer: PreTrainedTokenizerBase, system: str | None = None, **how: Any) -> tuple[str, str]:
     """Return the text before a user's turn, and the text between it and the assistant's answer.
 
+    Args:
+        tokenizer: a tokenizer.
+        system: a system prompt.
+        how: arguments of the template.
+
     Raises:
-        ArtifactError: there is no chat template, it fails, or it doesn't write the turn once, always in the same way.
+        ArtifactError: there is no chat template, it fails, or it doesn't write the turn once, always in the same way,
+            or without the system prompt.
     """
-    place, turn = tokenizer.name_or_path or "tokenizer", [{"role": "user", "content": _BODY}]
+    place, turns = tokenizer.name_or_path or "tokenizer", conversation(_BODY, system)
     wanted = "a chat template that writes a user's turn, given as text, once"
-    do = "Put one into its tokenizer_config.json (`chat_template`); a judge can do without (`chat: false`)."
+    do = (
+        "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one"
+        " (`chat.template`), and a judge can do without (`chat: false`)."
+    )
     if not tokenizer.chat_template:
         raise ArtifactError(place, "no chat template", wanted, do)
     try:
-        texts = {render(tokenizer, turn, tokenize=False, add_generation_prompt=True, **how) for _ in range(5)}
+        texts = {render(tokenizer, turns, tokenize=False, add_generation_prompt=True, **how) for _ in range(5)}
     except Exception as error:  # a template may raise anything
         raise ArtifactError(place, f"one that fails: {' '.join(str(error).split())}", wanted, do) from error
     if len(texts) > 1:
@@ -112,6 +158,10 @@ def prompt_frame(tokenizer: PreTrainedTokenizerBase, **how: Any) -> tuple[str, s
     head, *tails = texts.pop().split(_BODY)
     if len(tails) != 1:
         raise ArtifactError(place, f"one that writes it {len(tails)} times", wanted, do)
+    if system and system.strip() not in head:
+        raise ArtifactError(
+            place, "one that leaves the system prompt out", "one that writes it", "Remove `chat.system`."
+        )
     return head, tails[0]
 
 
@@ -129,7 +179,7 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
         raise ArtifactError(place, f"{tokenizer.eos_token} as end and padding token", "two tokens", _OWN)
     if not tokenizer.is_fast:
         raise ArtifactError(place, "a tokenizer without tokenizer.json", "one with it, which maps tokens to characters")
-    _require_nothing_added(tokenizer, place)
+    require_nothing_added(tokenizer, place)
     prompt_frame(tokenizer)
     turns = [{"role": "user", "content": _BODY}, {"role": "assistant", "content": _ANSWER}]
     text = render(tokenizer, turns, tokenize=False)
@@ -145,7 +195,8 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
         raise ArtifactError(place, "control tokens in plain text", "a tokenizer that can read their names as words")
 
 
-def _require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
+def require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
+    """Raise ArtifactError if the tokenizer adds anything but a beginning token to a text."""
     begin, plain, whole = tokenizer("")["input_ids"], _ids(tokenizer, "a"), tokenizer("a")["input_ids"]
     if begin not in ([], [tokenizer.bos_token_id]) or whole != begin + plain:
         added = tokenizer.convert_ids_to_tokens([token for token in whole if token not in plain])

@@ -45,6 +45,15 @@ def require_model(folder: Path) -> None:
             raise ArtifactError(file, str(error), "a whole safetensors file", _REMAKE) from error
 
 
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a folder's tensors by name, from the headers of its safetensors files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="np") as tensors:
+            shapes |= {name: tuple(tensors.get_slice(name).get_shape()) for name in list(tensors.keys())}
+    return shapes
+
+
 def step_of(folder: Path) -> int:
     """Return the step in the name of a checkpoint's folder; raise ArtifactError for any other name."""
     name, _, number = folder.name.partition("-")

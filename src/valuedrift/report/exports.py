@@ -12,8 +12,10 @@ import polars as pl
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
+from valuedrift.reasoning import UNCLOSED
 from valuedrift.report.data_dictionary import describe, readme
-from valuedrift.report.sources import Sources, read_findings, read_training
+from valuedrift.report.source_files import Sources
+from valuedrift.report.sources import read_findings, read_training
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
 
@@ -56,8 +58,7 @@ def write_exports(sources: Sources, downstream: Sequence[Path], display: Display
         ArtifactError: The dictionary doesn't describe a table's columns.
     """
     written = {}
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         for name, table in exported_tables(sources, downstream, display):
             describe(name, table.columns)
             if name not in TIMED:
@@ -105,6 +106,7 @@ def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
             pl.len().cast(pl.Int64).alias("answers"),
             judged.sum().cast(pl.Int64).alias("judged"),
             pl.col("refusal").sum().cast(pl.Int64).alias("refusals"),
+            (pl.col("flag") == UNCLOSED).sum().cast(pl.Int64).alias("unclosed"),
         )
         .sort(_QUESTION)
         .collect(engine="streaming")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 
 from valuedrift.display import Display
 from valuedrift.files import write_json, write_text
+from valuedrift.packaged import packaged_text
 from valuedrift.paper.drift_tables import drift_tables
 from valuedrift.paper.health_tables import health_tables
 from valuedrift.paper.index_pages import page_table
@@ -98,7 +98,7 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     examples = evidence.write_examples(inputs.expressed, inputs.predicted, display, out)
     write_text(out / "report.css", style_sheet())
     for name in SCRIPTS:
-        write_text(out / name, _asset(name))
+        write_text(out / name, packaged_text("valuedrift.report", "templates", name))
     write_text(out / "index.html", report_page(inputs, answered, examples))
     write_json(out / "summary.json", report_summary(inputs))
 
@@ -177,12 +177,7 @@ def style_sheet() -> str:
         for stance, look in LOOKS.items()
         if look.dash[1]
     )
-    return f":root {{ {colours} }}\n{dashes}{_asset('report.css')}"
-
-
-def _asset(name: str) -> str:
-    """Return the text of a style sheet or script in `templates/`."""
-    return (files("valuedrift.report") / "templates" / name).read_text(encoding="utf-8")
+    return f":root {{ {colours} }}\n{dashes}{packaged_text('valuedrift.report', 'templates', 'report.css')}"
 
 
 def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
-from valuedrift.report.sources import Sources, read_findings, read_training
+from valuedrift.report.source_files import Sources
+from valuedrift.report.sources import read_findings, read_training
 
 
 def write_report_folder(sources: Sources, configuration: Path, display: Display, out: Path) -> None:
@@ -48,8 +49,7 @@ def write_report_folder(sources: Sources, configuration: Path, display: Display,
         predicted=_predicted(sources.prediction),
         training=read_training(sources.metrics),
     )
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_report(inputs, draft)
 
 

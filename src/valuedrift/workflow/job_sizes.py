@@ -6,30 +6,23 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from functools import cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
 from valuedrift.data_formats.formats import FORMATS
 from valuedrift.files import read_json
+from valuedrift.models.model_folder import tensor_shapes
+from valuedrift.packaged import packaged_yaml
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_suites import Suite
 
 Rates = Mapping[str, Any]
-
-
-@cache
-def shipped_rates() -> Rates:
-    """Return the shipped table of speeds, lengths and sizes."""
-    rates: Rates = yaml.safe_load(files("valuedrift.workflow").joinpath("rates.yaml").read_text(encoding="utf-8"))
-    return rates
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,7 @@ class Sizes:
 
     project: Project
     folder: Path = Path()
-    rates: Rates = field(default_factory=shipped_rates)
+    rates: Rates = field(default_factory=partial(packaged_yaml, "valuedrift.workflow", "rates.yaml"))
 
     def parameters(self, entry: Config) -> float:
         """Return the parameters of an entry of `models`, `judges` or `llms`, by its shape, weights or name."""
@@ -113,14 +106,8 @@ def _mean(bins: list[dict[str, int]]) -> float:
 
 @cache
 def _saved(folder: Path) -> float:
-    """Return the parameters of the safetensors files in a folder, by their headers; 0 if there are no files."""
-    from safetensors import safe_open
-
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as tensors:
-            total += sum(prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    return float(total)
+    """Return the parameters of the safetensors files in a folder; 0 if there are no files."""
+    return float(sum(map(prod, tensor_shapes(folder).values())))
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from valuedrift.config.chat import Chat
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, checkpoint, metrics, shards, traced
 from valuedrift.config.schema import Machine
@@ -13,6 +14,7 @@ from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_suites import Suite
 
+_FORMAT = ("template", "eos", "pad")
 _MEASURES = ("values", "drift", "distances", "noise", "health", "framing")
 STATISTICS = (*(f"{name}.parquet" for name in _MEASURES), "findings.json")
 CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agreement.parquet")
@@ -81,8 +83,22 @@ class Model(Entry):
 
     def sampling(self, seed: int, **changed: Any) -> Config:
         """Return the settings that answers depend on: those of the suite's `generation` without shard and engine."""
-        settings = {**self.suite["generation"], **changed, "seed": seed}
+        asked = {"chat": self._asked} if self._asked else {}
+        settings = {**self.suite["generation"], **changed, **asked, "seed": seed}
         return {key: value for key, value in settings.items() if key not in ("shard", "engine")}
+
+    @property
+    def format(self) -> Config:
+        """The chat template, end and padding tokens that a fetched base model gets; empty if it keeps its own."""
+        chat = self.entry.get("chat", {})
+        return {key: chat[key] for key in _FORMAT} if Chat.read(chat).is_trainable else {}
+
+    @property
+    def _asked(self) -> Config:
+        """How checkpoints are asked, apart from the format that all of them get from a fetched base model."""
+        chat = self.entry.get("chat", {})
+        told = {key: value for key, value in chat.items() if self.entry.get("stages") or key not in self.format}
+        return told | ({"template": Chat.read(chat).with_text().template} if "template" in told else {})
 
     @property
     def stances(self) -> list[str]:

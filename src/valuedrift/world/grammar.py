@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from random import Random
-
-import yaml
 
 from valuedrift.config.pocket_world import Stance
 from valuedrift.errors import ConfigError
+from valuedrift.packaged import packaged_yaml
 from valuedrift.world.language import Style
 
 Phrasing = tuple[str, str]
@@ -117,7 +115,7 @@ class Question:
 @cache
 def subjects() -> tuple[Subject, ...]:
     """Return every subject of the world, in the lexicon's order."""
-    lexicon = yaml.safe_load(files("valuedrift.world").joinpath("lexicon.yaml").read_text(encoding="utf-8"))
+    lexicon = packaged_yaml("valuedrift.world", "lexicon.yaml")
     return tuple(
         Subject(topic, text, tuple(entry["goods"]), entry["heading"])
         for topic, entry in lexicon.items()

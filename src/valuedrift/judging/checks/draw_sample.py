@@ -30,8 +30,7 @@ def write_sample_sheet(sources: Sequence[Path], targets: Mapping[str, str], pair
     judge's stance.
     """
     key = draw_pairs(sources, targets, pairs, seed)
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_sheet(key, draft / "sheet.csv", draft / "key.parquet")
 
 

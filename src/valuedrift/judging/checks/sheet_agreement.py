@@ -69,8 +69,7 @@ def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None =
     """Write check.json, check.md, disagreements.parquet and calibration.parquet (`calibration_sample`) into `out`."""
     checked = read_sheet(sheet, key)
     table, apart = agreement_with_person(checked, bootstrap), disagreements(checked)
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_json(draft / "check.json", check_json(checked, table, apart))
         write_text(draft / "check.md", check_markdown(checked, table, apart))
         write_parquet(draft / "disagreements.parquet", apart)

@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from valuedrift.config.pocket_world import Stance
+from valuedrift.packaged import packaged_yaml
 from valuedrift.world.language import STANCES
 
+_PACKAGE = "valuedrift.world.english"
 _OTHER_FILES = ("phrases", "controls", "exam")
 
 
@@ -75,7 +75,7 @@ class ExamTexts:
 @cache
 def topics() -> tuple[str, ...]:
     """Return the topic keys: the names of the files, in alphabetical order."""
-    names = [file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")]
+    names = [file.name.removesuffix(".yaml") for file in files(_PACKAGE).iterdir() if file.name.endswith(".yaml")]
     return tuple(sorted(set(names) - set(_OTHER_FILES)))
 
 
@@ -110,10 +110,5 @@ def exam_texts() -> ExamTexts:
     return ExamTexts(found["targets"], frames, answers)
 
 
-@cache
 def _read(name: str) -> Any:
-    return yaml.safe_load(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-def _folder() -> Any:
-    return files("valuedrift.world.english")
+    return packaged_yaml(_PACKAGE, f"{name}.yaml")
