@@ -49,8 +49,8 @@ def sweep(
     """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
     Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished; reasoning, which is null
-    if there is none; unclosed, whether the answer is missing because the reasoning has no end; and those of OF_QUESTIONS
-    that the probes have. The file's metadata say which engine answered and how it loaded the weights of each step.
+    if there is none; unclosed, whether the answer is missing because the reasoning has no end; OF_QUESTIONS as far as
+    the probes have them. The file's metadata say which engine answered and how it loaded the weights of each step.
 
     A checkpoint is asked with the tokenizer in its folder, or else with the base model's.
 
