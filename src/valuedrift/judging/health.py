@@ -43,7 +43,7 @@ def write_health(stances: Sequence[Path], world: bool, out: Path) -> None:
 
 
 def answer_health(answers: pl.DataFrame, words: Words, world: bool) -> pl.DataFrame:
-    """Tell which signs of bad health each answer has; docs/health.md shows their precision and recall.
+    """Tell which signs of bad health each answer has; docs/statistics_evidence.md has their precision and recall.
 
     - `refusal`: by its words, see `is_refusal`.
     - `no_stance`: in a pocket world, `true_stance` reads none. Elsewhere, the judge gives no stance, or more than half
