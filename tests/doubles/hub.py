@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from doubles.endpoint import serve
+from huggingface_hub import constants
 
 Files = dict[str, bytes]
 
@@ -60,8 +62,13 @@ class Hub:
 
 
 @contextmanager
-def local_hub() -> Iterator[Hub]:
-    """Serve an empty hub on a port of this machine, and its store of blobs on another port."""
+def local_hub(patch: pytest.MonkeyPatch, cache: Path) -> Iterator[Hub]:
+    """Serve an empty hub on a port of this machine, and its store of blobs on another; clients are led there.
+
+    Args:
+        patch: Leads the clients of this process, and those of its children.
+        cache: The folder of the clients' files.
+    """
     hub = Hub()
     site, store = web.Application(), web.Application()
     api = "/api/models/{owner}/{name}"
@@ -73,6 +80,12 @@ def local_hub() -> Iterator[Hub]:
     site.router.add_get("/{owner}/{name}/resolve/{revision}/{path:.+}", partial(_resolve, hub))
     store.router.add_get("/{commit}/{path:.+}", partial(_blob, hub))
     with serve(site) as hub.url, serve(store) as hub.store:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.url)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        patch.setattr(constants, "ENDPOINT", hub.url)
+        patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        patch.setenv("HF_ENDPOINT", hub.url)
+        patch.setenv("HF_HUB_CACHE", str(cache))
         yield hub
 
 

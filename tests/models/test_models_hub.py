@@ -20,16 +20,12 @@ NAME = "lab/tiny"
 @pytest.fixture
 def hub(base: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with one repository: two steps as branches, and `main` with two steps as folders and files of training."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     extra = tmp_path / "extra"
     extra.mkdir()
     (extra / "optimizer.pt").write_bytes(bytes(50_000))
     (extra / "README.md").write_text("A model.")
-    with local_hub() as hub:
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace("https://huggingface.co", hub.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    with local_hub(monkeypatch, tmp_path / "cache") as hub:
         hub.push(NAME, "main", extra, step_1=base, step_2=other)
         hub.push(NAME, "step10", base, extra)
         hub.push(NAME, "step20", other, extra)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -50,6 +50,47 @@ def plan(
     found, budget = plan_targets(targets, options.words())
     print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
     require_budget(found, budget)
+
+
+def trace(
+    places: Sequence[str] = (),
+    /,
+    *,
+    list_: str | None = None,
+    base: str | None = None,
+    judge: str | None = None,
+    probes: str | None = None,
+    name: str | None = None,
+    cores: str = "all",
+    dry_run: bool = False,
+    options: SnakemakeOptions = SnakemakeOptions(),
+) -> None:
+    """Trace checkpoints that exist already: find them, write a configuration, print what it will take, and run it.
+
+    Args:
+        places: Folders of checkpoints and models on the hub (OWNER/NAME), in the order of the stages.
+        list_: Print what looks like steps in this model on the hub, and nothing else.
+        base: The model before all stages: a folder, or OWNER/NAME or OWNER/NAME@REVISION on the hub.
+        judge: The judge, a key of `judges`; if omitted, the first that isn't trained by the pipeline.
+        probes: Table of your own questions (CSV or JSON lines with topic, question); if omitted, the package's.
+        name: Name of the traced model and of the configuration file; if omitted, that of the first place.
+        cores: Cores that Snakemake uses.
+        dry_run: Print what it will take, and run nothing.
+    """
+    from valuedrift.workflow.found_stages import find_stages, listing
+    from valuedrift.workflow.trace import model_key, run_trace, trace_configuration, trace_judge, write_trace
+
+    if list_:
+        print(listing(list_))
+        return
+    if not places:
+        raise ConfigError("trace", None, "folders of checkpoints, or models on the hub (OWNER/NAME)")
+    stages = find_stages(places)
+    key, chosen = name or model_key(stages[0]), trace_judge(judge, options.words())
+    file = Path(f"{key}.yaml")
+    write_trace(trace_configuration(key, stages, base, chosen, probes), file)
+    print(*stages, f"judge: {chosen}", f"configuration: {file}", "", sep="\n", flush=True)
+    run_trace(replace(options, configfile=[*options.configfile, str(file)]).words(), None if dry_run else cores)
 
 
 def design(

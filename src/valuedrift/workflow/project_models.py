@@ -8,6 +8,7 @@ from typing import Any
 from valuedrift.config.chat import Chat
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run, checkpoint, metrics, shards, traced
+from valuedrift.config.sampling import SHARD
 from valuedrift.config.schema import Machine
 from valuedrift.config.stages import BASE
 from valuedrift.models.prune_weights import kept_steps
@@ -67,7 +68,7 @@ class Model(Entry):
 
     def shards(self, run: str) -> list[tuple[int, ...]]:
         """Return the steps of a run in groups; one process generates the answers of a group."""
-        return shards(self.steps(run), self.suite["generation"]["shard"])
+        return shards(self.steps(run), self.suite["generation"].get("shard", SHARD))
 
     def checkpoints(self, run: str, shard: str) -> list[str]:
         """Return the checkpoints of a shard."""
