@@ -14,6 +14,7 @@ from valuedrift.workflow.rule_parameters import (
     as_json,
     folders,
     measured,
+    named_inputs,
     one_of,
     option,
     pictures,

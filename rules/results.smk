@@ -29,7 +29,7 @@ rule statistics:
     input:
         stances=lambda w: model(w).stances,
         cards=lambda w: suite(w).planted.values(),
-        seeds=lambda w: PROJECT.other_seeds(w.model),
+        seeds=lambda w: named_inputs(PROJECT.other_seeds(w.model)),
     output:
         expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     log:
@@ -46,7 +46,11 @@ rule statistics:
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
         thresholds=as_json({key: config["statistics"][key] for key in ("early", "barely", "strong")}),
-        seeds=lambda w, input: f"--seeds {shlex.join(folders(input.seeds))}" if input.seeds else "",
+        seeds=(
+            (lambda w: option("--seeds", [f"{folder}/statistics/{w.model}" for folder in PROJECT.seeds]))
+            if PROJECT.seeds
+            else untracked("")
+        ),
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
@@ -81,7 +85,7 @@ rule labels:
 rule corrected:
     input:
         stances=lambda w: model(w).stances,
-        labelled=lambda w: PROJECT.labelled(model(w)),
+        labelled=lambda w: named_inputs([PROJECT.labelled(model(w))], [f"results/labels/{w.model}"]),
     output:
         expand("results/corrected/{{model}}/{name}", name=CORRECTED),
     log:
@@ -96,11 +100,12 @@ rule corrected:
         **CPU,
     params:
         trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        labelled=untracked(lambda w: PROJECT.labelled(model(w))),
         statistics=BOOTSTRAP,
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
-        "valuedrift correct --stances {input.stances} --trajectories {params.trajectories:q} --labelled {input.labelled:q}"
+        "valuedrift correct --stances {input.stances} --trajectories {params.trajectories:q} --labelled {params.labelled:q}"
         " --statistics-settings {params.statistics:q} --seed {params.seed} --out {params.folder} 2> {log}"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from doubles import forks
 
 from valuedrift import __version__
 from valuedrift.cli import data_jobs, main, model_jobs, people, result_jobs
@@ -61,9 +62,9 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/data/real/documents.parquet",
         f"results/encoders/{'a' * 16}/model",
     )
-    command = [sys.executable, "-m", "snakemake", "-n", "-p", "--directory", str(folder)]
-    command += ["--configfile", "workflow_config.yaml", str(own), "--", *targets]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
+    shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)
+    assert shown.returncode == 0, shown.stderr
     calls: dict[str, list[list[str]]] = {}
     for text in re.findall(r"^Shell command: .*?\bvaluedrift (.*)", shown.stdout + shown.stderr, flags=re.MULTILINE):
         words = list(itertools.takewhile(lambda word: word not in (">", "2>"), shlex.split(text)))

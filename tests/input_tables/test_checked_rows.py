@@ -49,6 +49,7 @@ def read(folder: Path, text: str | bytes, name: str = "a.csv") -> list[dict[str,
     [
         "name,number,share\na,1,0.5\nb,2,\n",
         "name;number;share\na;1;0,5\nb;2;\n",
+        "name,number,share\ra,1,0.5\rb,2,\r",
         "name\tnumber\tshare\r\na\t1.0\t.5\r\nb\t2\tn/a\r\n",
         "name|number|share\na|1|5e-1\nb|2|NaN",
         "sep=;\nname;number;share\na;1;0,5\nb;2;-\n",

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from doubles import forks
 from safetensors.numpy import save_file
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,6 +25,11 @@ _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTA
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 # Variables, then the program: `NAME=value snakemake …`.
 _SNAKEMAKE = re.compile(r"(\w+=\S+ )*snakemake ")
+# Instead of being started, a program's words and variables are printed.
+_STARTED = """start() { printf '%s\\0' "$@" ''; env -0; }
+snakemake() { start snakemake "$@"; }
+valuedrift() { start valuedrift "$@"; }
+"""
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -42,7 +48,7 @@ def commands() -> Iterator[tuple[str, str]]:
                 yield from ((line.strip(), snippet) for line in text.splitlines())
 
 
-COMMANDS = list(commands())
+COMMANDS = list(dict.fromkeys(commands()))
 SCRIPTS = [("./scripts/setup", ""), ("./scripts/test-all", "")]
 
 
@@ -75,11 +81,17 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of a command; the program that it would start runs in a fork."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(folder / "home")}
-    return subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder, env=environment
+    done = subprocess.run(
+        ["bash", "-c", _STARTED + command], capture_output=True, text=True, check=False, cwd=folder, env=environment
     )
+    words, is_program, variables = done.stdout.partition("\0\0")
+    if not is_program:
+        return done
+    pairs = (variable.split("=", 1) for variable in variables.removesuffix("\0").split("\0"))
+    return forks.run(words.split("\0"), folder, dict(pairs))
 
 
 def succeed(folder: Path, command: str) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from doubles.display import display
 
-from valuedrift.report.finding_statements import statement
-from valuedrift.report.verdicts import number_lines
+from valuedrift.report.finding_statements import number_lines, statement
 
 SUITE = display(own=("mine",)).suite("mine")
 

@@ -159,17 +159,25 @@ def test_how_checkpoints_are_asked_counts_where_it_is_not_the_base_models_format
 
 
 def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
-    project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert project.suites["pocket"].data["alpaca"].sources == ["results/world/pocket/alpaca.parquet"]
-    assert project.suites["pocket"].probes.sources == ["results/world/pocket/probes.csv"]
+    pocket, real = project.suites["pocket"], project.suites["real"]
+    assert pocket.inputs(pocket.data["alpaca"].files) == ["results/world/pocket/alpaca.parquet"]
+    assert pocket.inputs(pocket.probes.files) == ["results/world/pocket/probes.csv"]
     monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
-    assert Project.read(config).suites["real"].data["alpaca"].sources == []
+    assert real.inputs(real.data["alpaca"].files) == []
     monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
-    assert Project.read(config).suites["real"].data["alpaca"].sources == [f"{tmp_path}/alpaca/alpaca_9k.json"]
-    monkeypatch.setenv("HOME", "/home/me")
-    config["suites"]["real"]["data"]["alpaca"]["files"] = ["mine.jsonl", "~/mine.jsonl"]
-    assert Project.read(config).suites["real"].data["alpaca"].sources == ["mine.jsonl", "/home/me/mine.jsonl"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("mine.jsonl", "alpaca/alpaca_9k.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert real.inputs(real.data["alpaca"].files) == [f"{tmp_path}/alpaca/alpaca_9k.json"]
+    assert real.inputs(["~/mine.jsonl"]) == [f"{tmp_path}/mine.jsonl"]
+    for missing in ("mine.json", "results/world/pocket/probes.csv", "results/synthetic/real/support.parquet"):
+        with pytest.raises(SystemExit, match=f"error: {missing}: found 'no such file'"):
+            real.inputs([missing])
+    with pytest.raises(SystemExit, match=r"error: x{999}: File name too long"):
+        real.inputs(["x" * 999])
 
 
 def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(project: Project) -> None:

@@ -13,6 +13,7 @@ from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
 RESULTS = "results"
+_MOST_CHECKPOINTS = 10_000  # of a run
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,10 @@ def _run(
     settings = {**suite["training"][algorithm], **{change.parameter: change.value for change in changed}}
     total = total_steps(suite["data"][data]["rows"], settings, algorithm)
     every = suite["checkpoints"].get(algorithm)
+    every = every[data] if algorithm == "sft" else every
+    if every and total // every > _MOST_CHECKPOINTS:
+        found = f"{total // every:,} checkpoints in {total:,} steps"
+        raise ConfigError(f"suites.{name}.checkpoints.{algorithm}", found, f"at most {_MOST_CHECKPOINTS:,}")
     return Run(
         model=model,
         suite=name,
@@ -198,7 +203,7 @@ def _run(
         data=data,
         parent=parent.lineage if parent else BASE,
         parent_step=parent.steps[-1] if parent else 0,
-        steps=saved_steps(total, every[data] if algorithm == "sft" else every),
+        steps=saved_steps(total, every),
         settings=settings,
         reward=reward.lineage if reward else None,
         reward_step=reward.steps[-1] if reward else 0,

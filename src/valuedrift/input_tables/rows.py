@@ -102,7 +102,7 @@ def _read_csv(path: Path) -> Iterator[NumberedRow]:
     number, between = 0, separator(path)
     try:
         # strict: otherwise an unclosed quote would include the rest of the file in its value without an error
-        records = csv.reader((line for _, line in _read_lines(path)), delimiter=between, strict=True)
+        records = csv.reader(_csv_lines(path), delimiter=between, strict=True)
         header = [name.strip() for name in next(records, [])]
         if "".join(header).lower().startswith("sep="):
             header = [name.strip() for name in next(records, [])]
@@ -115,10 +115,15 @@ def _read_csv(path: Path) -> Iterator[NumberedRow]:
         raise DataError(path, number + 1, "record", str(error), "a well-formed CSV record") from None
 
 
+def _csv_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file, which may end as those of old Macs did, with a carriage return."""
+    return (part for _, line in _read_lines(path) for part in re.split(r"(?<=\r)(?!\n)", line) if part)
+
+
 def separator(path: Path) -> str:
     """Return the character between the columns of a CSV file: the one that a line `sep=…` names, or else of
     comma, semicolon, tab and bar the one that splits the header into the most columns."""
-    _, first = next(_read_lines(path), (1, ""))
+    first = next(_csv_lines(path), "")
     if named := re.match(r'"?sep=([^"\r\n])', first, re.IGNORECASE):
         return named[1]
     return max(",;\t|", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from signal import ITIMER_VIRTUAL, SIGVTALRM, setitimer, signal
+from threading import current_thread, main_thread
 from typing import Any
 
 from tokenizers import normalizers
@@ -28,7 +30,13 @@ _FROZEN = (
     + "".join(f" | replace('{code}', '{text}')" for code, text in _DATE.items())
     + " }}{%- endmacro -%}"
 )
+_LONGEST = 2  # seconds of CPU time
 _MARK = re.compile(r"<\|\w+\|>")
+_WRITES = "a chat template that writes a user's turn, given as text, once"
+_PUT = (
+    "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one"
+    " (`chat.template`), and a judge can do without (`chat: false`)."
+)
 _OWN = "Name a template and tokens that this model has in `chat`."
 
 
@@ -122,8 +130,8 @@ def template_ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     control = _control(tokenizer, len(tokenizer), str(tokenizer.chat_template))
     turns = [*conversation(_BODY), {"role": "assistant", "content": _ANSWER}, *conversation(_BODY)]
     try:
-        texts = [render(tokenizer, turns[:count], tokenize=False) for count in (2, 3)]
-    except Exception:  # a template may raise anything, such as at a second question
+        texts = [_rendered(tokenizer, "", turns[:count]) for count in (2, 3)]
+    except ArtifactError:  # such as at a second question
         return []
     found = [control.match(text.partition(_ANSWER)[2].lstrip()) for text in texts]
     return list(dict.fromkeys(tokenizer.convert_tokens_to_ids(each[0]) for each in found if each))
@@ -142,22 +150,14 @@ def prompt_frame(tokenizer: PreTrainedTokenizerBase, system: str | None = None, 
             or without the system prompt.
     """
     place, turns = tokenizer.name_or_path or "tokenizer", conversation(_BODY, system)
-    wanted = "a chat template that writes a user's turn, given as text, once"
-    do = (
-        "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one"
-        " (`chat.template`), and a judge can do without (`chat: false`)."
-    )
     if not tokenizer.chat_template:
-        raise ArtifactError(place, "no chat template", wanted, do)
-    try:
-        texts = {render(tokenizer, turns, tokenize=False, add_generation_prompt=True, **how) for _ in range(5)}
-    except Exception as error:  # a template may raise anything
-        raise ArtifactError(place, f"one that fails: {' '.join(str(error).split())}", wanted, do) from error
+        raise ArtifactError(place, "no chat template", _WRITES, _PUT)
+    texts = {_rendered(tokenizer, place, turns, add_generation_prompt=True, **how) for _ in range(5)}
     if len(texts) > 1:
-        raise ArtifactError(place, "one that writes the same turn in different ways", wanted, do)
+        raise ArtifactError(place, "one that writes the same turn in different ways", _WRITES, _PUT)
     head, *tails = texts.pop().split(_BODY)
     if len(tails) != 1:
-        raise ArtifactError(place, f"one that writes it {len(tails)} times", wanted, do)
+        raise ArtifactError(place, f"one that writes it {len(tails)} times", _WRITES, _PUT)
     if system and system.strip() not in head:
         raise ArtifactError(
             place, "one that leaves the system prompt out", "one that writes it", "Remove `chat.system`."
@@ -182,7 +182,7 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
     require_nothing_added(tokenizer, place)
     prompt_frame(tokenizer)
     turns = [{"role": "user", "content": _BODY}, {"role": "assistant", "content": _ANSWER}]
-    text = render(tokenizer, turns, tokenize=False)
+    text = _rendered(tokenizer, place, turns)
     _, *after = text.split(_ANSWER)
     if len(after) != 1 or not after[0].startswith(tokenizer.eos_token):
         found = f"a chat template that ends answers with {after[0][:30] if after else ''!r}"
@@ -193,6 +193,30 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
     control = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     if control.keys() & set(_ids(tokenizer, as_text(tokenizer, " ".join(control.values())))):
         raise ArtifactError(place, "control tokens in plain text", "a tokenizer that can read their names as words")
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase, place: Path | str, turns: Sequence[Mapping[str, Any]], **how: Any
+) -> str:
+    """Return a short conversation as text; raise ArtifactError if the template fails, or takes so long over it that it
+    may never end."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"it takes more than {_LONGEST} seconds for {len(turns)} short turns")
+
+    is_timed = current_thread() is main_thread()  # no other thread can be interrupted
+    before = signal(SIGVTALRM, stop) if is_timed else None
+    try:
+        if is_timed:
+            setitimer(ITIMER_VIRTUAL, _LONGEST)
+        return str(render(tokenizer, turns, tokenize=False, **how))
+    except Exception as error:  # a template may raise anything
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise ArtifactError(place, f"one that fails: {told}", _WRITES, _PUT) from error
+    finally:
+        if is_timed:
+            setitimer(ITIMER_VIRTUAL, 0)
+            signal(SIGVTALRM, before)
 
 
 def require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:

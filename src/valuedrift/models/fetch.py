@@ -102,6 +102,8 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         tokenizer("a")
         return tokenizer
-    except Exception as error:  # the files may hold anything, and each kind of tokenizer fails in its own way
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each tokenizer fails at odd files in its own way; a panic in Rust is no Exception
         do = "Save the model's tokenizer into the same folder."
         raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error

@@ -122,7 +122,7 @@ def _suite_evidence(expressed: Expressed, suite: Suite, display: Display) -> Sui
     ]
     gaps = [
         _panel(
-            gap_histograms(own, suite, display),
+            gap_histograms(own, suite),
             f"Distances of chosen and rejected answers in {suite.data_title(data)}",
         )
         for data, own in _by_data(expressed.gaps)

@@ -25,10 +25,10 @@ from valuedrift.report import sections
 from valuedrift.report.answers import RunAnswers, write_answers
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
+from valuedrift.report.finding_statements import number, verdicts
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.report.phases import matrices, phase_lines
-from valuedrift.report.verdicts import number, verdicts
 from valuedrift.report.words import WORDS
 from valuedrift.statistics.panel import STANCES
 

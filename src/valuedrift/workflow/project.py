@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
 from valuedrift.config.check import Config, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
-from valuedrift.errors import require_no_braces
 from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
+from valuedrift.workflow.rule_parameters import named
 
 _UNRECORDED = ("machine", "budget", "retrain")
 
@@ -47,6 +46,8 @@ class Project:
         for judge in judges.values():
             judge.check()
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
+        for suite in suites.values():
+            suite.check()
         models = {
             name: Model(
                 name,
@@ -104,17 +105,21 @@ class Project:
         topics = self.config["topics"].items()
         return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
 
-    def labelled(self, model: Model) -> list[str]:
-        """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
+    def labelled(self, model: Model) -> str:
+        """Return the path of the model's labelled sample: the configured one, or the pocket world's; "" if none."""
         if file := self.config["statistics"].get("labelled"):
-            return [require_no_braces(os.path.expandvars(file.replace("{model}", model.name)))]
-        return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
+            return named(file.replace("{model}", model.name))
+        return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels else ""
+
+    @property
+    def seeds(self) -> list[str]:
+        """The folders of results with other seeds."""
+        return [named(folder) for folder in self.config["statistics"].get("seeds", [])]
 
     def other_seeds(self, model: str) -> list[str]:
         """Return the model's values and findings from results with other seeds."""
-        folders = self.config["statistics"].get("seeds", [])
         names = ("values.parquet", "findings.json")
-        return [f"{os.path.expandvars(folder)}/statistics/{model}/{name}" for folder in folders for name in names]
+        return [f"{folder}/statistics/{model}/{name}" for folder in self.seeds for name in names]
 
     def ablation_stances(self, model: str) -> list[str]:
         """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""
