@@ -32,12 +32,13 @@ rule generate:
         " {params.steps} --store {params.store} --prune {params.prune:q} --out {output} > {log} 2>&1"
 
 
-# Found checkpoints have no stamps beside them: the parameter `found` changes with their files.
+# Found checkpoints have no stamps beside them: the parameter `found` changes with their files, and commits with their revisions.
 use rule generate as generate_found with:
     input:
         base=untimed(lambda w: model(w).checkpoints(w.run, w.shard)[0]),
         probes=lambda w: suite(w).probes.table,
         checkpoints=untimed(lambda w: model(w).checkpoints(w.run, w.shard)),
+        stamps=lambda w: model(w).stamps(w.run),
     benchmark:
         "results/benchmarks/generate/{model}/{run}/shard-{shard}.tsv"
     wildcard_constraints:
