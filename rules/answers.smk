@@ -3,7 +3,7 @@
 
 rule generate:
     input:
-        base=untimed(lambda w: model(w).origin(w.run).checkpoints[-1]),
+        base=untimed(lambda w: model(w).base_of(w.run, w.shard)),
         probes=lambda w: suite(w).probes.table,
         checkpoints=untimed(lambda w: model(w).checkpoints(w.run, w.shard)),
         stamps=lambda w: model(w).stamps(w.run),
@@ -35,7 +35,7 @@ rule generate:
 # Found checkpoints have no stamps beside them: the parameter `found` changes with their files, and commits with their revisions.
 use rule generate as generate_found with:
     input:
-        base=untimed(lambda w: model(w).checkpoints(w.run, w.shard)[0]),
+        base=untimed(lambda w: model(w).base_of(w.run, w.shard)),
         probes=lambda w: suite(w).probes.table,
         checkpoints=untimed(lambda w: model(w).checkpoints(w.run, w.shard)),
         stamps=lambda w: model(w).stamps(w.run),

@@ -15,6 +15,7 @@ from valuedrift.config.stages import STEP, Stage
 from valuedrift.digests import text_digest
 from valuedrift.errors import ConfigError, require_no_braces
 from valuedrift.files import read_json
+from valuedrift.other_formats import ADAPTER, refuse_other_formats
 
 _WEIGHTS = (".safetensors",)
 _READ = (*_WEIGHTS, ".json", ".jinja", ".model", ".txt")
@@ -30,13 +31,15 @@ class Found:
         step: Its step.
         source: {"folder": path} or {"hub": {"name", "revision", "subfolder"}}.
         identity: What changes when its files are replaced: a digest of their names, sizes and times; empty for the hub.
-        shape: The settings of its configuration that decide on the shapes of its weights.
+        shape: The settings of its configuration that decide on the shapes of its weights; empty for the hub.
+        is_adapter: Whether it is an adapter of the model that the stage follows.
     """
 
     step: int
     source: dict[str, Any]
     identity: str = ""
     shape: Mapping[str, Any] = field(default_factory=dict)
+    is_adapter: bool = False
 
 
 @cache  # so that all parts of a process see the same checkpoints, also while a training writes more of them
@@ -50,6 +53,7 @@ def found_checkpoints(stage: Stage, key: str) -> tuple[Found, ...]:
     Raises:
         ConfigError: There is no folder for a step, a step is no number, or a folder has no model or one of another
             shape.
+        ArtifactError: The weights are in a form that isn't read.
     """
     if stage.hub:
         return tuple(Found(step, {"hub": stage.hub.source(step)}) for step in sorted(stage.steps or (1,)))
@@ -111,12 +115,13 @@ def _checkpoint(step: int, folder: Path, key: str) -> Found:
         config = read_json(folder / "config.json") if "config.json" in files else {}
     except (OSError, ValueError) as error:
         raise ConfigError(key, f"{folder}: {error}", "a folder with a model") from error
-    if not (any(name.endswith(_WEIGHTS) for name in files) and {"config.json", "adapter_config.json"} & files.keys()):
+    if not (any(name.endswith(_WEIGHTS) for name in files) and {"config.json", ADAPTER} & files.keys()):
+        refuse_other_formats(folder)
         names = _several(sorted(path.name for path in folder.iterdir()))
         raise ConfigError(key, f"{folder} with {names}", "a model: config.json and *.safetensors")
     state = sorted((name, file.st_size, file.st_mtime_ns) for name, file in files.items())
     shape = {name: config.get(name) for name in _SHAPE if config}
-    return Found(step, {"folder": str(folder)}, text_digest(json.dumps(state))[:16], shape)
+    return Found(step, {"folder": str(folder)}, text_digest(json.dumps(state))[:16], shape, ADAPTER in files)
 
 
 def _several(names: Sequence[object]) -> str:

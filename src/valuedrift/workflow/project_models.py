@@ -78,9 +78,15 @@ class Model(Entry):
         return metrics(self.name, BASE) if self.is_scratch else f"{RESULTS}/checkpoints/{self.name}/{BASE}/source.json"
 
     def origin(self, run: str) -> Run:
-        """Return the run whose tokenizer and architecture a run has: the nearest found one, or the base model."""
+        """Return the run whose tokenizer and architecture a run has: the nearest found whole model, or the base."""
         own = self.every[run]
-        return self.origin(own.parent) if own.parent and not own.found else own
+        is_whole = own.found and not own.found[-1].is_adapter
+        return self.origin(own.parent) if own.parent and not is_whole else own
+
+    def base_of(self, run: str, shard: str) -> str:
+        """Return the folder with the architecture of a shard's checkpoints."""
+        origin = self.origin(run)
+        return self.checkpoints(run, shard)[0] if origin is self.every[run] else origin.checkpoints[-1]
 
     def stamps(self, run: str) -> list[str]:
         """Return the stamps of the base model, if the run has its tokenizer, and of the run's weights.
