@@ -29,9 +29,29 @@ PROMPTS = {
 }
 
 
+rule health:
+    input:
+        lambda w: model(w).stances,
+    output:
+        "results/health/{model}.parquet",
+    log:
+        "results/logs/health/{model}.log",
+    benchmark:
+        "results/benchmarks/health/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        world=lambda w: "--world" if suite(w).has_world else "",
+    shell:
+        "valuedrift health --stances {input} {params.world} --out {output} 2> {log}"
+
+
 rule statistics:
     input:
         stances=lambda w: model(w).stances,
+        health="results/health/{model}.parquet",
         cards=lambda w: suite(w).planted.values(),
         seeds=lambda w: named_inputs(PROJECT.other_seeds(w.model)),
     output:
@@ -60,7 +80,7 @@ rule statistics:
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
         " --cards {params.cards:q} --thresholds {params.thresholds:q} --statistics-settings {params.statistics:q}"
-        " --seed {params.seed} {params.seeds} --out {params.folder} 2> {log}"
+        " --seed {params.seed} --health {input.health} {params.seeds} --out {params.folder} 2> {log}"
 
 
 rule labels:

@@ -29,6 +29,7 @@ for owner, run in ((owner, run) for owner in PROJECT.models.values() for run in 
         resources:
             **TRAINING,
         params:
+            **({"found": as_json(start)} if (start := owner.found(run.parent, [run.parent_step])) else {}),
             algorithm=run.algorithm,
             settings=as_json(run.settings),
             seed=SEED,
@@ -40,7 +41,6 @@ for owner, run in ((owner, run) for owner in PROJECT.models.values() for run in 
                 run.algorithm, run.settings, resources.get("gpu", 1), ACCELERATE
             ),
             machine=untracked(as_json(PROJECT.training_machine)),
-            **({"found": as_json(start)} if (start := owner.found(run.parent, [run.parent_step])) else {}),
         shell:
             "GPUS={resources.gpu} {params.launch} "
             "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"

@@ -98,6 +98,10 @@ class Suite:
         last = phases(run)[-1]
         return self.data_title(last.data) if last.data and last.algorithm == "sft" else self.run_title(run)
 
+    def answers_title(self, run: str) -> str:
+        """Return the title of the model that answers at the end of a run: as `full_title`, but for the base model."""
+        return "Base model" if run == BASE else self.full_title(run)
+
     def run_order(self, run: str) -> tuple[Any, ...]:
         """Return a sort key for runs: the base model, then by length of the lineage, data, SFT set and algorithm."""
         if run == BASE:

@@ -241,6 +241,19 @@ def judge_heldout(
     write_heldout_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
 
 
+def health(*, stances: Paths, world: bool = False, out: Path) -> None:
+    """Tell which answers of a model refuse, take no stance, are off topic, repeat themselves, or are cut off.
+
+    Args:
+        stances: Stance tables of the model.
+        world: Whether the questions are those of a pocket world, which reads the stances of answers.
+        out: Table to write.
+    """
+    from valuedrift.judging.health import write_health
+
+    write_health(stances, world, out)
+
+
 def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:
     """Draw judged answers of a model of the pocket world, and label them with their true stances.
 

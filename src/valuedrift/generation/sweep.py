@@ -32,6 +32,8 @@ from valuedrift.quantities import byte_size
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
 COLUMNS += ["reasoning", "unclosed"]
 _SEPARATED = {"answer": pl.String, "reasoning": pl.String, "unclosed": pl.Boolean}
+OF_QUESTIONS = ("group", "polarity")
+"""Columns that the table of questions may have."""
 
 
 def sweep(
@@ -50,8 +52,8 @@ def sweep(
     """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
     Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished; reasoning, which is null
-    if there is none; and unclosed, whether the answer is missing because the reasoning has no end. The file's metadata
-    say which engine answered and how it loaded the weights of each step.
+    if there is none; unclosed, whether the answer is missing because the reasoning has no end; OF_QUESTIONS as far as
+    the probes have them. The file's metadata say which engine answered and how it loaded the weights of each step.
 
     A checkpoint is asked with the tokenizer in its folder, or else with the base model's. Checkpoints may be adapters.
 
@@ -78,7 +80,8 @@ def sweep(
     tables = {step: sweeper.answers(folder) for step, folder in zip(steps, checkpoints, strict=True)}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
     whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
-    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
+    columns = [*COLUMNS, *(name for name in OF_QUESTIONS if name in questions.columns)]
+    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(columns)
     loaded = {step: ", ".join(sorted(set(table["loaded"]))) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
     for folder in (folder for step, folder in zip(steps, checkpoints, strict=True) if step in prune_steps):

@@ -21,11 +21,15 @@ from valuedrift.paper.stated_numbers import (
 from valuedrift.paper.table_formats import LEVEL, MISSING, Table
 from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.drift import NO_DRIFT, UNCLEAR
+from valuedrift.statistics.health import LIMIT, UNHEALTHY
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
 
 REAL = "*"
 """The mark of a magnitude whose drift is real: its q-value is at most 1 minus the level of the intervals."""
+
+UNWELL = "†"
+"""The mark of a magnitude that rests on unhealthy answers."""
 
 Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 """(model, run, topic, stance) → the drift's row."""
@@ -39,7 +43,9 @@ _READING = (
 _MARKS = (
     f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model "
     "(means over all topics are a family of their own), is at most 0.05 (in general 1 − statistics.level). A drift "
-    "without the mark can't be told from sampling noise."
+    "without the mark can't be told from sampling noise. "
+    f"{UNWELL} More than {LIMIT:.0%} of the answers at the run's start or end are unhealthy: they refuse, take no "
+    "stance, are off topic, repeat themselves, are cut off or in another language."
 )
 
 
@@ -180,7 +186,8 @@ def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
     return Table(
         "drift_all",
         "Every drift with its 95 % intervals; times as shares of the phase's steps: the paper's, and those after which "
-        "50 % and 90 % of M are done. pooled: M drawn towards the mean over topics, between which it scatters by tau.",
+        "50 % and 90 % of M are done. pooled: M drawn towards the mean over topics, between which it scatters by tau. "
+        "unhealthy: the larger share of unhealthy answers at start and end; healthy: M among healthy answers.",
         frame,
     )
 
@@ -221,8 +228,10 @@ def variance_table(parts: pl.DataFrame, display: Display) -> Table:
 
 
 def magnitude_text(row: Mapping[str, Any] | None) -> str:
-    """Return a magnitude such as `+0.38`, or `—` if nothing was measured."""
-    return MISSING if row is None else signed(row["magnitude"])
+    """Return a magnitude such as `+0.38`, with UNWELL if it rests on unhealthy answers; `—` if nothing was measured."""
+    if row is None:
+        return MISSING
+    return signed(row["magnitude"]) + (UNWELL if (row[UNHEALTHY] or 0) > LIMIT else "")
 
 
 def time_text(row: Mapping[str, Any] | None) -> str:

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.special import ndtr, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.drift import magnitude
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.judge_errors import CELL, DRAWS, TRUE, judge_errors
 from valuedrift.statistics.labelled_sample import stage_name
@@ -255,12 +256,10 @@ def _drift_rows(
     refused: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> pl.DataFrame:
-    spread = spread_of([means[-1] - means[0] for means in part.means], skewed=False)
-    raw = part.values[-1] - part.values[0]
-    ends = interval_of_mean(raw, part.replicates[-1] - part.replicates[0], spread, bootstrap, (-1.0, 1.0))
+    *raw, spread = magnitude(part, bootstrap)
     value, drawn, own, both = (one[1] - one[0] for one in (found.values, found.labels, found.own, found.both))
     why = refused.get(trajectory.start_run) or refused.get(trajectory.run)
-    numbers = (raw, *ends), _interval(value, own, both, spread.freedom, -1.0, bootstrap), drawn
+    numbers = raw, _interval(value, own, both, spread.freedom, -1.0, bootstrap), drawn
     return _frame({**labels, "stance": STANCES}, *numbers, [why], _DRIFT)
 
 

@@ -80,7 +80,7 @@ def measure(
             spread = spread_of(part.means)
             intervals = interval_of_mean(part.values, part.replicates, spread, bootstrap, (0.0, 1.0))
             bands = simultaneous_bands(part, intervals, spread, bootstrap)
-            found = topic_drift(part, trajectory.shown_steps, (*intervals, spread), own, bootstrap)
+            found = topic_drift(part, trajectory.shown_steps, spread, own, bootstrap)
             values.append(_value_rows(panel.model, trajectory, part, (*intervals, *bands)))
             drift.append(drift_rows(panel.model, trajectory, part, found, bootstrap))
             distances += _distance_rows(panel.model, trajectory, part, found, bootstrap)

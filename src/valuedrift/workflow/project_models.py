@@ -18,7 +18,8 @@ from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_suites import Suite
 
 _FORMAT = ("template", "eos", "pad")
-STATISTICS = ("values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json")
+_MEASURES = ("values", "drift", "distances", "noise", "health", "framing")
+STATISTICS = (*(f"{name}.parquet" for name in _MEASURES), "findings.json")
 CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agreement.parquet")
 
 

@@ -19,7 +19,7 @@ from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
 _OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
-_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "labels", "prediction", "statistics")
+_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "health", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "embeddings", "exports", "figures", "report", "tables")
 _FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
@@ -151,6 +151,7 @@ def _files_of_model(model: Model) -> Iterator[str]:
     yield from (file for run in model.answered for file in model.answers(run))
     yield from (f"{RESULTS}/statistics/{model.name}/{file}" for file in STATISTICS)
     yield from (f"{RESULTS}/prediction/{model.name}/{file}" for file in PREDICTION if model.suite.is_expressed)
+    yield f"{RESULTS}/health/{model.name}.parquet"
     if model.suite.labels:
         yield f"{RESULTS}/labels/{model.name}.parquet"
     if model.suite["calibration"]:
