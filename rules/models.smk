@@ -58,11 +58,11 @@ rule pin_checkpoints:
         "results/logs/pin_checkpoints/{model}/{run}.log",
     wildcard_constraints:
         run=FOUND,
+    localrule: True
     conda:
         "../envs/training.yaml"
     params:
         sources=lambda w: as_json(model(w).hub_sources(w.run)),
-    localrule: True
     shell:
         "valuedrift pin-checkpoints --sources {params.sources:q} --out {output} > {log} 2>&1"
 
