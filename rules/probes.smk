@@ -1,5 +1,5 @@
 # V-PRISM, the probe set: each stage of appendix A makes an artifact. docs/probes.md explains the stages.
-from valuedrift.probes.question_prompts import read_question_prompt
+from valuedrift.probes.asking import read_question_prompt
 from valuedrift.templates import prompt_hash
 
 # The chat model that rephrases, names and filters for V-PRISM.

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from doubles import forks
 
 from valuedrift import __version__
 from valuedrift.cli import data_jobs, main, model_jobs, people, result_jobs
@@ -50,7 +51,11 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
     folder = tmp_path_factory.mktemp("dry")
     package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
     own = folder / "encoder.yaml"
-    own.write_text(json.dumps({"suites": {"real": {"expression": {"model": {"package": package}}}}}))
+    stages = {"sft": {"hub": {"name": "lab/tiny", "revisions": "step{step}"}, "steps": [1, 2]}}
+    sampling = {"answers": 1, "temperature": 1.0, "max_tokens": 9, "batch_size": 9}
+    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket"}
+    suites = {"real": {"expression": {"model": {"package": package}}}, "tracing": suite}
+    own.write_text(json.dumps({"models": {"theirs": {"suite": "tracing", "stages": stages}}, "suites": suites}))
     targets = (
         "results/report",
         "results/exports",
@@ -60,10 +65,11 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/downstream/llama3_3b/sft-alpaca/step-000100.json",
         "results/data/real/documents.parquet",
         f"results/encoders/{'a' * 16}/model",
+        "results/generations/theirs/sft/shard-0.parquet",
     )
-    command = [sys.executable, "-m", "snakemake", "-n", "-p", "--directory", str(folder)]
-    command += ["--configfile", "workflow_config.yaml", str(own), "--", *targets]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
+    shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)
+    assert shown.returncode == 0, shown.stderr
     calls: dict[str, list[list[str]]] = {}
     for text in re.findall(r"^Shell command: .*?\bvaluedrift (.*)", shown.stdout + shown.stderr, flags=re.MULTILINE):
         words = list(itertools.takewhile(lambda word: word not in (">", "2>"), shlex.split(text)))

@@ -14,7 +14,7 @@ import torch
 from valuedrift.config.sampling import Sampling
 from valuedrift.config.sources import Shape
 from valuedrift.generation.sweep import sweep
-from valuedrift.training.scratch_model import new_model
+from valuedrift.training.pretrain import new_model
 
 SAMPLING = Sampling(answers=3, temperature=0.9, max_tokens=16, batch_size=9, seed=0)
 KILLS = 12

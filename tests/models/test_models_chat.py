@@ -27,7 +27,7 @@ from valuedrift.models.chat_template import END, PAD, prompt_frame, require_chat
 from valuedrift.models.fetch import fetch_model
 from valuedrift.models.stops import stops
 from valuedrift.training.encode_rows import encode_conversation, encode_text, render_pair
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe
 
 MARKS = {
     "llama3": ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"],

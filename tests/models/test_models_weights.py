@@ -175,7 +175,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         edit(lambda state: state.update({f"module.{EMBEDDINGS}": state.pop(EMBEDDINGS)})),
         rf"no tensor '{EMBEDDINGS}' and an unknown tensor 'module\.{EMBEDDINGS}'",
     ),
-    "an adapter": (adapter, r"found 'an adapter \(adapter_config\.json\)'.*merge_and_unload.*name the new folder"),
+    "an adapter": (
+        adapter,
+        r"found 'an adapter \(adapter_config\.json\)'.*If not, merge it: python -c .*merge_and_unload",
+    ),
     "an adapter is left over": (adapter_beside, r"an adapter beside a whole model.*move adapter_\* away"),
     "NaN": (
         edit(lambda state: state[EMBEDDINGS][3].fill_(float("nan"))),
@@ -229,7 +232,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda folder: configure(folder, quantization_config={"load_in_4bit": True, "quant_method": "bitsandbytes"}),
         "weights quantised by bitsandbytes",
     ),
-    "pickles": (pickled, r"pickled weights, pytorch_model\.bin.*save_pretrained"),
+    "pickles": (pickled, r"pickled weights \(pytorch_model\.bin\).*Convert them: python -c"),
     "cut short": (cut, r"model\.safetensors: found .*expected a whole safetensors file"),
     "a shard is lost": (shard_lost, r"no tensor 'model\.\S+' .*expected the 21 tensors"),
     "the same tensors twice": (

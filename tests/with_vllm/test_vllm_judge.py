@@ -40,8 +40,7 @@ from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, set_chat
-from valuedrift.training.scratch_model import new_model
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import new_model, train_bpe
 
 STANCES = ("support", "neutral", "oppose")
 WORDS = {"support": ["yes", "welcome"], "neutral": ["perhaps", "unsure"], "oppose": ["no", "never"]}

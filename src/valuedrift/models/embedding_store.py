@@ -7,6 +7,7 @@ model and texts. Until it is complete, it is a hidden `.partial` file in that fo
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,9 @@ def _add(draft: Path, vectors: FloatMatrix, start: int, rows: int) -> None:
     if not np.isfinite(vectors).all():
         raise ArtifactError(draft, f"a vector that is not finite among rows {start} to {start + len(vectors)}", "none")
     new = {"mode": "w+", "dtype": _NUMBER, "shape": (rows, vectors.shape[1]), "version": (1, 0)}
-    stored = np.lib.format.open_memmap(draft, **(new if start == 0 else {"mode": "r+"}))
-    stored[start : start + len(vectors)] = vectors
-    stored.flush()
+    stored = np.lib.format.open_memmap(draft, **(new if start == 0 else {"mode": "r"}))
+    with draft.open("r+b") as stream:  # an error of a full disk, which memory-mapped writes don't give, is told
+        stream.seek(stored.offset + start * stored.strides[0])
+        stream.write(vectors.astype(_NUMBER, copy=False).tobytes())
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -18,10 +18,9 @@ from valuedrift.models.chat_template import require_chat, set_chat
 from valuedrift.models.hub import from_hub
 from valuedrift.models.package import unpacked
 from valuedrift.models.weights import COPIED, load_model
+from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
-
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
@@ -88,17 +87,14 @@ def _require_finite_predictions(folder: Path, model: PreTrainedModel, tokenizer:
 def require_plain_model(folder: Path) -> None:
     """Raise ArtifactError if a folder has an adapter, pickles or quantised weights in place of a plain model."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if adapters := [name for name in names if name.startswith("adapter_")]:
+    if is_adapter(folder):
         beside = " beside a whole model" if "config.json" in names else ""
-        do = "If it is merged already, move adapter_* away. " if beside else ""
-        do += "Merge it into its model (peft: `merge_and_unload()`, then `save_pretrained`), and name the new folder."
-        raise ArtifactError(folder, f"an adapter{beside} ({adapters[0]})", "a model with its own whole weights", do)
+        do = f"If it is merged already, move adapter_* away. If not, merge it: {merge_command(folder)}"
+        raise ArtifactError(folder, f"an adapter{beside} ({ADAPTER})", "a model with its own whole weights", do)
     if not any(name.endswith(".safetensors") for name in names):
-        pickles = [name for name in names if any(Path(name).match(pattern) for pattern in PICKLES)]
-        do = "Name a folder that transformers' `save_pretrained` wrote"
-        do += ", after loading the model in a program that you trust." if pickles else "."
-        found = f"pickled weights, {pickles[0]}" if pickles else names or None
-        raise ArtifactError(folder, found, "config.json and *.safetensors", do)
+        refuse_other_formats(folder)
+        do = "Name a folder that transformers' `save_pretrained` wrote."
+        raise ArtifactError(folder, names or None, "config.json and *.safetensors", do)
     try:
         config = read_json(folder / "config.json")
     except (OSError, ValueError) as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from transformers import PreTrainedModel, TrainerCallback, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
 from valuedrift.files import publish
 from valuedrift.models.model_folder import checkpoint_name
@@ -43,10 +42,6 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
             model = kwargs["model"]
             # PPO trains policy and value model as one wrapper; only the policy is a checkpoint.
             save_weights(getattr(model, "policy", model), self.folder / checkpoint_name(state.global_step))
-
-    def on_train_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
-        # Trainers create this folder, but nothing in it is needed.
-        shutil.rmtree(args.output_dir, ignore_errors=True)
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
         self.metrics.append(entry(state.global_step, logs))
