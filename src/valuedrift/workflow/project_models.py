@@ -76,6 +76,8 @@ class Model(Entry):
 
     def prunable(self, run: str, shard: str, machine: Machine) -> list[int]:
         """Return the steps of a shard whose weights are deleted after they have answered, by `machine.keep`."""
+        if self.suite.controls:  # which may be asked later
+            return []
         kept = kept_steps(self.steps(run), machine.keep, machine.nth or 1)
         return [step for step in self.shards(run)[int(shard)] if step not in kept]
 
@@ -105,6 +107,12 @@ class Model(Entry):
     def stances(self) -> list[str]:
         runs = [BASE, *(run.lineage for run in self.traced)]
         return [f"{RESULTS}/stances/{self.name}/{run}.parquet" for run in runs]
+
+    @property
+    def control_stances(self) -> list[str]:
+        """Stance tables of the answers to value-free questions; none if these aren't asked."""
+        runs = [BASE, *(run.lineage for run in self.traced)] if self.suite.controls else []
+        return [f"{RESULTS}/controls/{self.name}/{run}/stances.parquet" for run in runs]
 
     @property
     def metrics(self) -> dict[str, str]:
