@@ -37,7 +37,7 @@ rule fetch_base:
     benchmark:
         "results/benchmarks/fetch/{model}.tsv"
     wildcard_constraints:
-        model=one_of(model.name for model in PROJECT.models.values() if not model.is_scratch),
+        model=one_of(model.name for model in PROJECT.models.values() if model.source),
     conda:
         "../envs/training.yaml"
     resources:

@@ -2,16 +2,20 @@
 
 LABELLED = [model.name for model in PROJECT.reported if PROJECT.labelled(model)]
 CALIBRATED = [model.name for model in PROJECT.reported if model.suite["calibration"] > 0]
-PREDICTIONS = expand("results/prediction/{model}/{name}", model=REPORTED, name=PREDICTION)
+PREDICTIONS = expand(
+    "results/prediction/{model}/{name}",
+    model=[model.name for model in PROJECT.reported if model.suite.is_expressed],
+    name=PREDICTION,
+)
 RECOVERIES = expand(
     "results/expression/{suite}/recovery/{name}",
-    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world],
+    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world and suite.is_expressed],
     name=RECOVERY,
 )
 
 # Inputs by suite or judge of the reported models.
 PROBES = {suite.name: suite.probes.table for suite in PROJECT.reported_suites}
-EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites}
+EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites if suite.is_expressed}
 REPORTED_EXPRESSION = expand("{folder}/{name}", folder=EXPRESSED.values(), name=EXPRESSION)
 ALIGNED = {
     suite.name: suite.tables(suite["grid"]["support_aligned"])[0]
@@ -61,7 +65,7 @@ rule statistics:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
         sets=lambda w: as_json(suite(w).preference_sets),
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
@@ -144,7 +148,7 @@ rule corrected:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
         labelled=untracked(lambda w: PROJECT.labelled(model(w))),
         statistics=BOOTSTRAP,
         seed=SEED,

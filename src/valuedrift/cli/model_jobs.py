@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from valuedrift.cli.options import Json, JsonList, Paths
@@ -137,6 +138,7 @@ def generate(
     checkpoints: Paths,
     engine: str = "auto",
     store: Path | None = None,
+    steps: Sequence[int] = (),
     prune: JsonList | None = None,
     out: Path,
 ) -> None:
@@ -151,13 +153,14 @@ def generate(
         checkpoints: Folders of the checkpoints.
         engine: auto, transformers or vllm.
         store: Folder that keeps every answer.
+        steps: The checkpoints' steps; by default those in their folders' names.
         prune: Steps whose weights are deleted after all answers are saved.
         out: Table of answers to write.
     """
     from valuedrift.config.sampling import Sampling
     from valuedrift.generation.sweep import sweep
 
-    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, prune or ())
+    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, prune or (), steps)
 
 
 def judge(

@@ -23,10 +23,10 @@ from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.adapters import base_of, read_any
 from valuedrift.models.model_folder import step_of
-from valuedrift.models.other_formats import is_adapter
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
 from valuedrift.models.stops import described, stops
 from valuedrift.models.weights import Architecture, Checkpoint
+from valuedrift.other_formats import is_adapter
 from valuedrift.quantities import byte_size
 
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
@@ -47,6 +47,7 @@ def sweep(
     store: Path | None = None,
     engine: str = "auto",
     prune_steps: Sequence[int] = (),
+    steps: Sequence[int] = (),
 ) -> None:
     """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
@@ -60,6 +61,7 @@ def sweep(
         store: Folder of saved answers, beside `out` by default. Only answers that it lacks are generated, and saved
             there checkpoint by checkpoint.
         prune_steps: Steps whose weights are deleted once the file is written. Their saved answers stay.
+        steps: The checkpoints' steps, by default those in their folders' names.
 
     Raises:
         ArtifactError: A checkpoint can't be read or is another model's; names the file and tensor.
@@ -74,7 +76,8 @@ def sweep(
     }
     asked = {folder: read[each] for folder, each in words.items()}
     sweeper = _Sweep(engine_kind(engine), base, architecture, asked, sampling, store or out.with_suffix(".answers"))
-    tables = {step_of(folder): sweeper.answers(folder) for folder in checkpoints}
+    steps = steps or [step_of(folder) for folder in checkpoints]
+    tables = {step: sweeper.answers(folder) for step, folder in zip(steps, checkpoints, strict=True)}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
     whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
     columns = [*COLUMNS, *(name for name in OF_QUESTIONS if name in questions.columns)]

@@ -51,8 +51,8 @@ def write_table_folder(inputs: TableInputs, display: Display, seed: int, out: Pa
         tables.append(categories_table(pl.read_parquet(inputs.probes[suite.name]), suite, display))
         if pairs := inputs.aligned.get(suite.name):
             tables.append(pairs_table(pl.read_parquet(pairs), suite, display, seed))
-        shares = pl.read_parquet(inputs.expression[suite.name] / "shares.parquet")
-        tables += stated_shares_table(shares, suite, display)
+        if folder := inputs.expression.get(suite.name):
+            tables += stated_shares_table(pl.read_parquet(folder / "shares.parquet"), suite, display)
     tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
@@ -69,6 +69,7 @@ def write_figure_folder(inputs: FigureInputs, display: Display, out: Path) -> No
             *(
                 entry
                 for suite in display.suites
+                if suite.name in inputs.expression
                 for entry in draw_dataset_stances(inputs.expression[suite.name], suite, display, draft)
             ),
             *ablation_entries(inputs.ablations, display, out),

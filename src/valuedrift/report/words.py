@@ -79,19 +79,21 @@ def estimate(row: Row, form: str = "{:.2f}") -> str:
 
 
 def phase_title(suite: Suite, run: str) -> str:
-    """Return the heading above a run: SFT, or its preference data."""
+    """Return the heading above a run: SFT, its preference data, or a found stage."""
     last = phases(run)[-1]
     if last.algorithm == "sft":
         return "Supervised fine-tuning"
+    if not last.data:
+        return algorithm_title(last.algorithm)
     return f"Preference optimisation on {suite.data_title(last.data)}"
 
 
 def short_title(suite: Suite, run: str) -> str:
-    """Return a run's title below its phase's heading: `DPO after ‹SFT set›`, or an SFT run's data."""
-    first, last = phases(run)[0], phases(run)[-1]
-    if first == last:
-        return suite.data_title(last.data)
-    return f"{algorithm_title(last.algorithm)} after {suite.data_title(first.data)}"
+    """Return a run's title below its phase's heading: `DPO after ‹SFT set›`, an SFT run's data, or a found stage."""
+    start = run.rpartition("/")[0]
+    if not start:
+        return suite.short_title(run)
+    return f"{algorithm_title(phases(run)[-1].algorithm)} after {suite.short_title(start)}"
 
 
 def runs_by_phase(suite: Suite, runs: Sequence[str]) -> list[tuple[str, list[str]]]:

@@ -68,7 +68,9 @@ def _expressed(folders: Mapping[str, Path]) -> dict[str, Expressed]:
 
 
 def _predicted(folders: Sequence[Path]) -> Predicted:
-    return Predicted(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
+    empty = pl.DataFrame(schema={"model": pl.String, "data": pl.String})
+    names = ("predictions", "errors", "movers")
+    return Predicted(**{name: read_all(folders, name) if folders else empty for name in names})
 
 
 def _calibration(folders: Sequence[Path]) -> pl.DataFrame:

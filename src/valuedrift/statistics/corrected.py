@@ -14,7 +14,7 @@ from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.drift import magnitude
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.judge_errors import CELL, DRAWS, TRUE, judge_errors
-from valuedrift.statistics.labelled_sample import STAGES
+from valuedrift.statistics.labelled_sample import stage_name
 from valuedrift.statistics.panel import (
     ALL,
     STANCES,
@@ -239,10 +239,9 @@ def _value_rows(
     raw = part.values[[0, -1]]
     ends = interval_of_mean(raw, part.replicates[[0, -1]], spread, bootstrap, (0.0, 1.0))
     why = [refused.get(run) for run, _ in (trajectory.checkpoints[0], trajectory.checkpoints[-1])]
-    own = STAGES[1] if trajectory.algorithm == STAGES[1] else STAGES[2]
     place = {
-        "step": np.repeat([0, trajectory.steps[-1]], len(STANCES)),
-        "stage": np.repeat([STAGES[STAGES.index(own) - 1], own], len(STANCES)),
+        "step": np.repeat([trajectory.shown_steps[0], trajectory.steps[-1]], len(STANCES)),
+        "stage": np.repeat([stage_name(trajectory.start_run), stage_name(trajectory.run)], len(STANCES)),
         "stance": STANCES * 2,
     }
     numbers = (raw, *ends), _interval(found.values, found.own, found.both, spread.freedom, 0.0, bootstrap), found.labels

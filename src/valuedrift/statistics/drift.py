@@ -144,7 +144,7 @@ def drift_rows(
 
     - `error` is the standard error of `magnitude`; null with a single question.
     - `time` is the paper's drift time: the first saved step, `step_reached`, at which the value is within the margin of
-      its extremum, as a share of the run's last step. `step_before` is the saved step before it.
+      its extremum, as a share of the run's steps. `step_before` is the saved step before it.
     - `still_moving`: the last step is the first one within the margin, so training may have ended before the values
       settled.
     - `t50` and `t90`: the shares of the run's steps after which half and nine tenths of `magnitude` are done.
@@ -152,7 +152,7 @@ def drift_rows(
     `settled` empties the columns about time of drifts that aren't real.
     """
     steps = np.asarray(trajectory.shown_steps)
-    last = int(steps[-1])
+    first, last = int(steps[0]), int(steps[-1])
     columns = {
         "model": model,
         **trajectory.labels,
@@ -164,7 +164,7 @@ def drift_rows(
         "low": drift.low,
         "high": drift.high,
         "error": drift.error,
-        "time": steps[drift.reached] / last,
+        "time": (steps[drift.reached] - first) / (last - first),
         "outcome": np.where(drift.reached > 0, REACHED, NO_DRIFT),
         "end_step": last,
         "step_before": steps[np.maximum(drift.reached - 1, 0)],

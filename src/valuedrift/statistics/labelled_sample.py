@@ -85,6 +85,11 @@ def broad_stage(run: pl.Expr) -> pl.Expr:
     return pl.when(stage.is_in(STAGES)).then(stage).otherwise(pl.lit(STAGES[-1]))
 
 
+def stage_name(run: str) -> str:
+    """Return `broad_stage` of one run."""
+    return str(pl.select(broad_stage(pl.lit(run))).item())
+
+
 def answers_with_labels(
     files: Sequence[Path], labelled: pl.DataFrame, checkpoints: Collection[Checkpoint]
 ) -> pl.DataFrame:

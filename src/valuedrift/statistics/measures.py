@@ -54,7 +54,7 @@ def measure(
     Topic "all" is the unweighted mean over topics. The tables:
 
     - values: `model, run, algorithm, data, sft, step, topic, stance, value, low, high, band_low, band_high, questions,
-      answers`; step 0 is the trajectory's start point (paper, equation 1), and the band is `simultaneous_bands`.
+      answers`; the first step is the start point (paper, equation 1), and the band is `simultaneous_bands`.
     - drift: one row per run, topic and stance (paper, section 3): the columns of `drift_rows`, then `q_value`
       (Benjamini and Hochberg's, over all runs, topics and stances; the rows of topic "all" are a separate family),
       `real` (q_value at most 1 − level; times only where it is true, see `settled`), `noise_floor` and `exceeds_noise`

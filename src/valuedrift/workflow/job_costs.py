@@ -91,7 +91,7 @@ class JobCosts:
                 return self._data_stances(project.suites[name])
             case "downstream":
                 model = project.models[name]
-                operations = 2 * self.sizes.parameters(model.entry) * self.rates["tasks"]
+                operations = 2 * self.sizes.of(model, rest.rpartition("/")[0]) * self.rates["tasks"]
                 return Work(_device(model), self._seconds(_device(model), stage, scoring=operations))
             case "fetch":
                 return self._download(project.models[name])
@@ -125,7 +125,7 @@ class JobCosts:
 
     def _training(self, run: Run) -> Work:
         model, settings = self.project.models[run.model], run.settings
-        size, tokens = self.sizes.parameters(model.entry), self.sizes.trained_tokens(run, model.suite)
+        size, tokens = self.sizes.of(model, run.lineage), self.sizes.trained_tokens(run, model.suite)
         state = 3 * _FP32 * size * (2 if run.algorithm == "ppo" else 1)  # weights and Adam's two moments
         resumable = state * (0.02 if settings.get("lora") else 2)  # the old state exists until the new one is written
         machine = self.project.settings.machine
@@ -142,7 +142,7 @@ class JobCosts:
     def _generation(self, model: Model, run: str, part: str) -> Work:
         checkpoints, answers = self._asked(model, run, part)
         tokens = answers * (self.sizes.question(model.suite) + self.sizes.answer(model.suite))
-        size, device = self.sizes.parameters(model.entry), _device(model)
+        size, device = self.sizes.of(model, run), _device(model)
         seconds = self._seconds(device, "generate", answering=2 * size * tokens)
         seconds += checkpoints * self.rates[device]["swap"] * size / 1e9
         return Work(device, seconds, answers=answers, kept=answers * _ANSWER_BYTES)
