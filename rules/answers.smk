@@ -128,9 +128,9 @@ rule control_questions:
 
 use rule generate as generate_controls with:
     input:
-        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        base=untimed(lambda w: model(w).base_of(w.run, "0")),
         probes="results/controls/questions.parquet",
-        checkpoints=untimed(lambda w: [checkpoint(w.model, w.run, step) for step in model(w).steps(w.run)]),
+        checkpoints=untimed(lambda w: model(w).every[w.run].checkpoints),
         stamps=lambda w: model(w).stamps(w.run),
     output:
         "results/controls/{model}/{run}/answers.parquet",
@@ -138,10 +138,14 @@ use rule generate as generate_controls with:
         "results/logs/generate/{model}/{run}/controls.log",
     benchmark:
         "results/benchmarks/generate/{model}/{run}/controls.tsv"
+    wildcard_constraints:
+        run=f"{TRAINED}|{FOUND}",
     params:
         sampling=lambda w: as_json(model(w).sampling(SEED, answers=suite(w).controls)),
         engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
         store="results/journals/answers/{model}/{run}",
+        found=lambda w: as_json(model(w).found(w.run, model(w).steps(w.run))),
+        steps=lambda w: f"--steps {' '.join(map(str, model(w).steps(w.run)))}",
         prune=untracked("[]"),
 
 

@@ -100,7 +100,7 @@ rule controls:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
         statistics=BOOTSTRAP,
         seed=SEED,
     shell:

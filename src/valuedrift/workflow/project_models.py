@@ -154,7 +154,7 @@ class Model(Entry):
     @property
     def control_stances(self) -> list[str]:
         """Stance tables of the answers to value-free questions; none if these aren't asked."""
-        runs = [BASE, *(run.lineage for run in self.traced)] if self.suite.controls else []
+        runs = self.answered if self.suite.controls else []
         return [f"{RESULTS}/controls/{self.name}/{run}/stances.parquet" for run in runs]
 
     @property
