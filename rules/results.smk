@@ -288,7 +288,8 @@ SHOWN = {
     "prediction": PREDICTIONS,
     "corrected": expand("results/corrected/{model}/{name}", model=LABELLED, name=CORRECTED),
     "controls": expand(
-        "results/controls/{model}/drift.parquet", model=[model.name for model in PROJECT.reported if model.suite.controls]
+        "results/controls/{model}/drift.parquet",
+        model=[model.name for model in PROJECT.reported if model.suite.controls],
     ),
     "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
 }

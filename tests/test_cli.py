@@ -47,11 +47,11 @@ def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
-    """Command → the arguments that rules of the pocket and the paper's grid, and a packaged encoder, call it with."""
+    """Command → the arguments of its calls by rules of the pocket, the paper's grid, a packaged encoder and controls."""
     folder = tmp_path_factory.mktemp("dry")
     package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
     own = folder / "encoder.yaml"
-    own.write_text(json.dumps({"suites": {"real": {"expression": {"model": {"package": package}}}}}))
+    own.write_text(json.dumps({"suites": {"real": {"expression": {"model": {"package": package}}, "controls": 1}}}))
     targets = (
         "results/report",
         "results/exports",
@@ -61,6 +61,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/downstream/llama3_3b/sft-alpaca/step-000100.json",
         "results/data/real/documents.parquet",
         f"results/encoders/{'a' * 16}/model",
+        "results/controls/pocket_real/drift.parquet",
     )
     options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
     shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)
