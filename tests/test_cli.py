@@ -47,7 +47,7 @@ def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
-    """Command → the arguments of its calls by rules of the pocket, the paper's grid, a packaged encoder and controls."""
+    """Command → the arguments that rules of the pocket, the paper's grid and some other results call it with."""
     folder = tmp_path_factory.mktemp("dry")
     package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
     own = folder / "encoder.yaml"
