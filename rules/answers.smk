@@ -32,7 +32,7 @@ rule generate:
         " {params.steps} --store {params.store} --prune {params.prune:q} --out {output} > {log} 2>&1"
 
 
-# Found checkpoints have no stamps beside them: the parameter `found` changes with their files.
+# Found checkpoints have no stamps beside them: the parameter `found` changes with their files, and commits with their revisions.
 use rule generate as generate_found with:
     input:
         base=untimed(lambda w: model(w).base_of(w.run, w.shard)),

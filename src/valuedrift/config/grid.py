@@ -136,11 +136,16 @@ def grid_runs(config: Config, model: str) -> list[Run]:
     _add_stages(found, config, model)
     for name, stage in config["models"][model].get("stages", {}).items():
         if name not in _by_name(found):
-            known = ", ".join(_by_name(found)) or "none"
+            known = ", ".join([*filter(None, [_base(config, model)]), *_by_name(found)]) or "none"
             raise ConfigError(
                 f"models.{model}.stages.{name}.after", stage["after"], f"an earlier stage or run: {known}"
             )
     return list(found.values())
+
+
+def _base(config: Config, model: str) -> str | None:
+    """The name of the model's base model, if it has one."""
+    return BASE if any(key in config["models"][model] for key in Model.one_of) else None
 
 
 def _by_name(found: dict[str, Run]) -> dict[str, Run]:
@@ -155,8 +160,7 @@ def _start(found: dict[str, Run], sft: str) -> Run:
 
 def _add_stages(found: dict[str, Run], config: Config, model: str) -> None:
     """Add the found stages that follow the base model, one of these runs, or nothing."""
-    entry = config["models"][model]
-    base = BASE if any(key in entry for key in Model.one_of) else None
+    entry, base = config["models"][model], _base(config, model)
     for name, values in entry.get("stages", {}).items():
         key, starts = f"models.{model}.stages.{name}", _by_name(found)
         stage = Stage.read(values, key)

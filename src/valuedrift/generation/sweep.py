@@ -84,7 +84,7 @@ def sweep(
     whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(columns)
     loaded = {step: ", ".join(sorted(set(table["loaded"]))) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
-    for folder in (folder for folder in checkpoints if step_of(folder) in prune_steps):
+    for folder in (folder for step, folder in zip(steps, checkpoints, strict=True) if step in prune_steps):
         freed = prune_weights(folder, {str(sweeper.kind): sweeper.identities[folder]})
         _log(f"{folder.name}: answers saved; weights deleted ({byte_size(freed)} freed)")
 

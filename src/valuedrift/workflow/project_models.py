@@ -92,11 +92,22 @@ class Model(Entry):
     def stamps(self, run: str) -> list[str]:
         """Return the stamps of the base model, if the run has its tokenizer, and of the run's weights.
 
-        Found checkpoints have none; `found` tells whether they changed.
+        Checkpoints on the hub have their commits; those in folders have none, and `found` tells whether they changed.
         """
-        has_own = run == BASE or self.runs[run].found
         stamp = [self.stamp] if self.origin(run).algorithm == BASE else []
+        if self.hub_sources(run):
+            return [*stamp, f"{RESULTS}/checkpoints/{self.name}/{run}/source.json"]
+        has_own = run == BASE or self.runs[run].found
         return [*stamp, *([] if has_own else [metrics(self.name, run)])]
+
+    def hub_sources(self, run: str) -> Config:
+        """Return step → name, revision and subfolder of a run's checkpoints on the hub; empty for any other run."""
+        return {f"{one.step}": one.source["hub"] for one in self.every[run].found if "hub" in one.source}
+
+    def fetched_after(self, run: str, step: int) -> list[str]:
+        """Return the answers that the download of a checkpoint waits for, so that at most two shards are on disk."""
+        shard = next(number for number, steps in enumerate(self.shards(run)) if step in steps)
+        return self.answers(run)[max(0, shard - 2) : max(0, shard - 1)]
 
     def start_stamps(self, run: Run) -> list[str]:
         """Return the stamps of all weights that a run starts with."""
