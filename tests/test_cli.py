@@ -211,6 +211,24 @@ def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> N
     )
 
 
+def test_a_terminal_without_unicode_gets_escapes() -> None:
+    command = [sys.executable, "-m", "valuedrift", "configuration-reference"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert r"\u2039name\u203a" in done.stdout
+
+
+def test_an_interrupted_command_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("valuedrift.workflow.plan.plan_targets", interrupt)
+    assert main(["plan"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
 def test_a_mistake_of_our_own_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("valuedrift.world.world_tables.world_table", lambda *_: {}["no such key"])
     with pytest.raises(KeyError):

@@ -191,4 +191,4 @@ def _require(target: str, what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
     hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
-    raise TargetError(f"target '{target}': found '{name}', expected {what}. {hint}")
+    raise TargetError(f"target {target!r}: found {name!r}, expected {what}. {hint}")
