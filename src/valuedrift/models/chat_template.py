@@ -30,7 +30,7 @@ _FROZEN = (
     + "".join(f" | replace('{code}', '{text}')" for code, text in _DATE.items())
     + " }}{%- endmacro -%}"
 )
-_LONGEST = 2  # seconds of CPU time
+_LONGEST = 1  # seconds of CPU time
 _MARK = re.compile(r"<\|\w+\|>")
 _WRITES = "a chat template that writes a user's turn, given as text, once"
 _PUT = (
@@ -202,7 +202,7 @@ def _rendered(
     may never end."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"it takes more than {_LONGEST} seconds for {len(turns)} short turns")
+        raise TimeoutError(f"it takes more than {_LONGEST} s for {len(turns)} short turns")
 
     is_timed = current_thread() is main_thread()  # no other thread can be interrupted
     before = signal(SIGVTALRM, stop) if is_timed else None

@@ -24,6 +24,8 @@ MEASURES = {
     "drifts": "drift",
     "distances": "distances",
     "noise": "noise",
+    "health": "health",
+    "framing": "framing",
 }
 """Exported table → the name of its file in the folders of statistics."""
 CORRECTED = {
@@ -73,6 +75,8 @@ def exported_tables(
     """Yield (name, table), one table at a time."""
     yield from _joined(sources.statistics, MEASURES)
     yield from _joined(sources.corrected, CORRECTED)
+    if sources.controls:
+        yield "controls", pl.concat([pl.read_parquet(file) for file in sources.controls])
     yield "findings", _findings(sources.statistics, display)
     yield "question_stances", question_stances(sources.stances)
     yield from _joined(sources.expression.values(), EXPRESSED, sources.expression)
@@ -141,7 +145,8 @@ def _joined(
 
 
 def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
-    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "statement": pl.String}
+    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "healthy": pl.Boolean}
+    schema["statement"] = pl.String
     rows = [[row[key] for key in schema] for row in read_findings(folders, display)]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

@@ -21,14 +21,16 @@ class Sources:
         benchmarks: The folder of Snakemake's benchmark files; the predictions are next to it.
         calibrations: Folders of calibrations, one per calibrated model.
         corrected: Folders of corrected drift, one per model with a labelled sample.
+        controls: Drift tables of negative controls, one per model that was asked them.
     """
 
     statistics: Sequence[Path]
     stances: Sequence[Path]
     quality: Mapping[str, Path]
     expression: Mapping[str, Path]
-    prediction: Sequence[Path]
+    prediction: Sequence[Path] = ()
     metrics: Mapping[str, Mapping[str, str]]
     benchmarks: Path
     calibrations: Sequence[Path] = ()
     corrected: Sequence[Path] = ()
+    controls: Sequence[Path] = ()

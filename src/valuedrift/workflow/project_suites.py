@@ -112,6 +112,11 @@ class Suite(Entry):
         return "world" in self.entry
 
     @property
+    def is_expressed(self) -> bool:
+        """Whether the stances of its data sets are measured."""
+        return "expression" in self.entry and bool(self.data)
+
+    @property
     def world_settings(self) -> Config:
         """The settings that all tables of its world depend on, without the seed."""
         world = self.entry["world"]
@@ -126,6 +131,11 @@ class Suite(Entry):
     def labels(self) -> int:
         """Number of answers per stage and topic that the pocket world labels, to correct the judge's errors."""
         return int(self.entry.get("world", {}).get("labels", 0))
+
+    @property
+    def controls(self) -> int:
+        """Number of answers to each value-free question; 0 if they aren't asked."""
+        return int(self.entry.get("controls", 0))
 
     @property
     def documents(self) -> str:
