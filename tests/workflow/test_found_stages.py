@@ -13,9 +13,9 @@ from doubles.hub import Hub, local_hub
 
 from valuedrift.cli import main
 from valuedrift.config.check import read_config
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.workflow.found_stages import find_stages, series
-from valuedrift.workflow.trace import model_key, trace_configuration, write_trace
+from valuedrift.workflow.trace import model_key, trace_configuration, trace_judge, write_trace
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -170,6 +170,18 @@ def test_the_steps_of_a_model_without_a_base_begin_with_its_first(tmp_path: Path
     config = trace_configuration("mine", find_stages([str(tmp_path / "sft")]), None, "qwen25_7b")
     assert "steps" not in config["models"]["mine"]["stages"]["sft"]
     assert "folder" not in config["models"]["mine"]
+
+
+def test_the_judge_is_one_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Snakefile", "rules", "profiles", "envs", "workflow_config.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    assert trace_judge(None, []) == "qwen25_7b"
+    assert trace_judge("pocket", []) == "pocket"
+    with pytest.raises(
+        ConfigError, match=r"found 'pocke', expected one of pocket, english, qwen25_7b\. Did you mean 'pocke"
+    ):
+        trace_judge("pocke", [])
 
 
 def test_the_configuration_of_published_trajectories_is_right() -> None:
