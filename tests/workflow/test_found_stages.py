@@ -107,10 +107,15 @@ def test_branches_and_subfolders_of_the_hub(hub: Hub, tmp_path: Path, capsys: py
     assert one.entry["hub"]["revision"] == hub.branches["lab/Tiny-Think-SFT"]["step2000"]
     (folder,) = find_stages(["lab/Tiny-Think/other"])
     assert folder.entry["hub"]["subfolder"] == "other"
+    (step,) = find_stages(["lab/Tiny-Think/step_0025"])
+    assert step.steps == (25,)
     assert main(["trace", "--list", "lab/Tiny-Think-SFT"]) == 0
     said = capsys.readouterr().out
     assert "sft: 4 checkpoints, steps 1000 to 4000 (lab/Tiny-Think-SFT, step{step})" in said
     assert "other branches and tags: main" in said
+    assert main(["trace", "--list", "lab/Tiny-Think-DPO"]) == 0
+    said = capsys.readouterr().out
+    assert said == "no branch, tag or folder looks like a step\nother branches and tags: main\n"
 
 
 def test_the_configuration_is_short_and_right(hub: Hub, tmp_path: Path) -> None:
@@ -176,12 +181,16 @@ def test_the_judge_is_one_of_the_configuration(tmp_path: Path, monkeypatch: pyte
     for name in ("Snakefile", "rules", "profiles", "envs", "workflow_config.yaml"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     monkeypatch.chdir(tmp_path)
-    assert trace_judge(None, []) == "qwen25_7b"
-    assert trace_judge("pocket", []) == "pocket"
+    assert trace_judge("mine", None, []) == "qwen25_7b"
+    assert trace_judge("mine", "pocket", []) == "pocket"
     with pytest.raises(
         ConfigError, match=r"found 'pocke', expected one of pocket, english, qwen25_7b\. Did you mean 'pocke"
     ):
-        trace_judge("pocke", [])
+        trace_judge("mine", "pocke", [])
+    with pytest.raises(
+        ConfigError, match=r"found 'paper', expected a name that no model or suite has\. Give one with --name"
+    ):
+        trace_judge("paper", None, [])
 
 
 def test_the_configuration_of_published_trajectories_is_right() -> None:
