@@ -133,6 +133,11 @@ class Suite(Entry):
         return int(self.entry.get("world", {}).get("labels", 0))
 
     @property
+    def controls(self) -> int:
+        """Number of answers to each value-free question; 0 if they aren't asked."""
+        return int(self.entry.get("controls", 0))
+
+    @property
     def documents(self) -> str:
         """The table of documents on which a model made from scratch is pre-trained."""
         made = f"world/{self.name}/pretraining" if self.has_world else f"data/{self.name}/documents"
