@@ -2,16 +2,20 @@
 
 LABELLED = [model.name for model in PROJECT.reported if PROJECT.labelled(model)]
 CALIBRATED = [model.name for model in PROJECT.reported if model.suite["calibration"] > 0]
-PREDICTIONS = expand("results/prediction/{model}/{name}", model=REPORTED, name=PREDICTION)
+PREDICTIONS = expand(
+    "results/prediction/{model}/{name}",
+    model=[model.name for model in PROJECT.reported if model.suite.is_expressed],
+    name=PREDICTION,
+)
 RECOVERIES = expand(
     "results/expression/{suite}/recovery/{name}",
-    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world],
+    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world and suite.is_expressed],
     name=RECOVERY,
 )
 
 # Inputs by suite or judge of the reported models.
 PROBES = {suite.name: suite.probes.table for suite in PROJECT.reported_suites}
-EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites}
+EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites if suite.is_expressed}
 REPORTED_EXPRESSION = expand("{folder}/{name}", folder=EXPRESSED.values(), name=EXPRESSION)
 ALIGNED = {
     suite.name: suite.tables(suite["grid"]["support_aligned"])[0]
@@ -25,9 +29,29 @@ PROMPTS = {
 }
 
 
+rule health:
+    input:
+        lambda w: model(w).stances,
+    output:
+        "results/health/{model}.parquet",
+    log:
+        "results/logs/health/{model}.log",
+    benchmark:
+        "results/benchmarks/health/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        world=lambda w: "--world" if suite(w).has_world else "",
+    shell:
+        "valuedrift health --stances {input} {params.world} --out {output} 2> {log}"
+
+
 rule statistics:
     input:
         stances=lambda w: model(w).stances,
+        health="results/health/{model}.parquet",
         cards=lambda w: suite(w).planted.values(),
         seeds=lambda w: named_inputs(PROJECT.other_seeds(w.model)),
     output:
@@ -41,7 +65,7 @@ rule statistics:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
         sets=lambda w: as_json(suite(w).preference_sets),
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
@@ -56,7 +80,7 @@ rule statistics:
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
         " --cards {params.cards:q} --thresholds {params.thresholds:q} --statistics-settings {params.statistics:q}"
-        " --seed {params.seed} {params.seeds} --out {params.folder} 2> {log}"
+        " --seed {params.seed} --health {input.health} {params.seeds} --out {params.folder} 2> {log}"
 
 
 rule labels:
@@ -99,7 +123,7 @@ rule corrected:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
         labelled=untracked(lambda w: PROJECT.labelled(model(w))),
         statistics=BOOTSTRAP,
         seed=SEED,
@@ -245,7 +269,7 @@ SHOWN_PARAMS = {
     "calibrations": lambda w, input: option("--calibrations", folders(input.calibrations)),
     "quality": as_json(QUALITY),
     "expression": as_json(EXPRESSED),
-    "prediction": lambda w, input: folders(input.prediction),
+    "prediction": lambda w, input: option("--prediction", folders(input.prediction)),
     "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
@@ -253,7 +277,7 @@ SHOWN_PARAMS = {
 }
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
-    " --quality {params.quality:q} --expression {params.expression:q} --prediction {params.prediction}"
+    " --quality {params.quality:q} --expression {params.expression:q} {params.prediction}"
     " {params.corrected} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 

@@ -51,7 +51,11 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
     folder = tmp_path_factory.mktemp("dry")
     package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
     own = folder / "encoder.yaml"
-    own.write_text(json.dumps({"suites": {"real": {"expression": {"model": {"package": package}}}}}))
+    stages = {"sft": {"hub": {"name": "lab/tiny", "revisions": "step{step}"}, "steps": [1, 2]}}
+    sampling = {"answers": 1, "temperature": 1.0, "max_tokens": 9, "batch_size": 9}
+    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket"}
+    suites = {"real": {"expression": {"model": {"package": package}}}, "tracing": suite}
+    own.write_text(json.dumps({"models": {"theirs": {"suite": "tracing", "stages": stages}}, "suites": suites}))
     targets = (
         "results/report",
         "results/exports",
@@ -61,6 +65,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/downstream/llama3_3b/sft-alpaca/step-000100.json",
         "results/data/real/documents.parquet",
         f"results/encoders/{'a' * 16}/model",
+        "results/generations/theirs/sft/shard-0.parquet",
     )
     options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
     shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)

@@ -18,8 +18,8 @@ from transformers import AutoModelForCausalLM
 
 from valuedrift.errors import ArtifactError
 from valuedrift.models.model_folder import require_model
-from valuedrift.models.other_formats import refuse_other_formats
 from valuedrift.models.weights import load_model, read_model
+from valuedrift.other_formats import refuse_other_formats
 
 
 def torn(folder: Path) -> dict[str, torch.Tensor]:

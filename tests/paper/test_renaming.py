@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from doubles.results import STANCES, drift_row, values
+from doubles.results import FRAMING, STANCES, drift_row, health, values
 
 from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
@@ -94,6 +94,8 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     write_parquet(folder / "values.parquet", values(grid(display), topics, (0, 10), (model.name,)))
     noise = answer_noise(model.name, grid(display)[0], topics[1], np.full((2, 3), 0.0002), 0.95)
     write_parquet(folder / "noise.parquet", noise)
+    write_parquet(folder / "health.parquet", health(grid(display), model.name))
+    write_parquet(folder / "framing.parquet", FRAMING)
     write_json(folder / "findings.json", [])
     judged = [
         {"model": model.name, "run": run, "step": 1, "topic": topic, "question_id": "q1", "question": "Why?"}

@@ -13,7 +13,7 @@ import pytest
 from doubles.display import TOPICS as ALL_TOPICS
 from doubles.display import display
 from doubles.report import corrected
-from doubles.results import STANCES, drift_row
+from doubles.results import FRAMING, STANCES, drift_row, health
 
 from valuedrift.display import Display
 from valuedrift.files import write_json
@@ -172,6 +172,8 @@ def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) 
         answer_noise(model, runs[0], next(iter(TOPICS)), np.full((2, 3), 0.0002), 0.95).write_parquet(
             folder / "statistics" / model / "noise.parquet"
         )
+        health(runs, model).write_parquet(folder / "statistics" / model / "health.parquet")
+        FRAMING.write_parquet(folder / "statistics" / model / "framing.parquet")
         tables = corrected().drift.filter(pl.col("topic") == "all")
         tables.write_parquet(folder / "statistics" / model / "corrected_drift.parquet")
     for place, suite in enumerate(suites):

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from doubles import forks
+from safetensors.numpy import save_file
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "config/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -67,6 +69,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data = Path(file.replace("$VALUEDRIFT_DATA", str(folder / "home/data")))
         data.parent.mkdir(parents=True, exist_ok=True)
         data.touch()
+    (folder / "config").mkdir()
+    shutil.copy(REPOSITORY / "config/trajectories.yaml", folder / "config")
+    for model in ("models/base", "runs/sft/checkpoint-10", "runs/sft/checkpoint-20", "runs/dpo/checkpoint-5"):
+        (folder / model).mkdir(parents=True)
+        (folder / model / "config.json").write_text("{}")
+        save_file({"weight": np.zeros(1)}, folder / model / "model.safetensors")
     # Something to verify and to pack.
     succeed(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
     return folder

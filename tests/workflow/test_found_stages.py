@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,18 @@ def test_the_configuration_is_short_and_right(hub: Hub, tmp_path: Path) -> None:
     ):
         write_trace({**config, "seed": 1}, file)
     assert file.read_text() == written
+
+
+def test_adapters_follow_the_model_that_they_were_trained_on(tmp_path: Path) -> None:
+    model(tmp_path / "sft/checkpoint-5")
+    for name, start in (("dpo", "sft/checkpoint-5"), ("kto", "sft/checkpoint-5"), ("lone", "base")):
+        folder = model(tmp_path / name / "checkpoint-3")
+        (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path / start)}))
+    sft, dpo, kto, lone = (find_stages([str(tmp_path / name)])[0] for name in ("sft", "dpo", "kto", "lone"))
+    stages = trace_configuration("mine", [sft, dpo, kto], None, "pocket")["models"]["mine"]["stages"]
+    assert [entry.get("after") for entry in stages.values()] == [None, "sft", "sft"]
+    model(tmp_path / "base")
+    assert trace_configuration("mine", [lone], None, "pocket")["models"]["mine"]["folder"] == str(tmp_path / "base")
 
 
 def test_the_steps_of_a_model_without_a_base_begin_with_its_first(tmp_path: Path) -> None:

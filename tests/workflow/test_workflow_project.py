@@ -144,7 +144,9 @@ def test_how_checkpoints_are_asked_counts_where_it_is_not_the_base_models_format
     asked = Project.read(config).models["pocket"]
     assert asked.sampling(0) == {**plain, "chat": {"system": "Be brief .", "plain": "all"}}
     assert asked.format == chat, "the base model isn't fetched again"
-    model["stages"] = {"theirs": {"folder": "runs/theirs"}}
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    model["stages"] = {"theirs": {"folder": str(tmp_path)}}
     assert Project.read(config).models["pocket"].sampling(0)["chat"] == model["chat"]
 
     config["suites"]["pocket"] = {**config["suites"]["pocket"], "grid": {"sft": [], "preference": []}}

@@ -63,6 +63,7 @@ def trace(
     name: str | None = None,
     cores: str = "all",
     dry_run: bool = False,
+    watch: float | None = None,
     options: SnakemakeOptions = SnakemakeOptions(),
 ) -> None:
     """Trace checkpoints that exist already: find them, write a configuration, print what it will take, and run it.
@@ -76,9 +77,11 @@ def trace(
         name: Name of the traced model and of the configuration file; if omitted, that of the first place.
         cores: Cores that Snakemake uses.
         dry_run: Print what it will take, and run nothing.
+        watch: Trace checkpoints as they come, until training has ended or none has come for this number of minutes.
     """
     from valuedrift.workflow.found_stages import find_stages, listing
     from valuedrift.workflow.trace import model_key, run_trace, trace_configuration, trace_judge, write_trace
+    from valuedrift.workflow.watch import watch_places
 
     if list_:
         print(listing(list_))
@@ -90,7 +93,11 @@ def trace(
     file = Path(f"{key}.yaml")
     write_trace(trace_configuration(key, stages, base, chosen, probes), file)
     print(*stages, f"judge: {chosen}", f"configuration: {file}", "", sep="\n", flush=True)
-    run_trace(replace(options, configfile=[*options.configfile, str(file)]).words(), None if dry_run else cores)
+    words = replace(options, configfile=[*options.configfile, str(file)]).words()
+    if watch is None or dry_run:
+        run_trace(words, None if dry_run else cores)
+    else:
+        watch_places(places, lambda: run_trace(words, cores), watch)
 
 
 def design(

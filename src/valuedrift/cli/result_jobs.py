@@ -99,6 +99,7 @@ def statistics(
     thresholds: Json,
     statistics_settings: Json,
     seed: int,
+    health: Path,
     seeds: Paths = (),
     out: Path,
 ) -> None:
@@ -112,12 +113,13 @@ def statistics(
         thresholds: The limits for the words of the findings.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
+        health: Health of the model's answers.
         seeds: Folders of statistics of the same runs with other seeds.
         out: Folder to write.
     """
     from valuedrift.statistics.write_statistics import write_statistics
 
-    write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, out, seeds)
+    write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, health, out, seeds)
 
 
 def correct(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from string import Formatter
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -16,12 +16,7 @@ STEP = "{step}"
 
 
 def _has_one_step(pattern: str) -> str:
-    try:
-        fields = [(name, form) for _, name, form, _ in Formatter().parse(pattern) if name is not None]
-        fits = [name for name, _ in fields] == ["step"] and pattern.format(step=0)
-    except (ValueError, IndexError, KeyError):
-        fits = ""
-    if not fits:
+    if not re.fullmatch(r"[^{}]*\{step(:0\d+d)?\}[^{}]*", pattern):
         raise Invalid("", pattern, f"a name with {STEP} once, such as checkpoint-{STEP} or step_{{step:04d}}")
     return pattern
 

@@ -23,15 +23,17 @@ from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_code
 from valuedrift.models.adapters import base_of, read_any
 from valuedrift.models.chat_template import open_tokenizer
 from valuedrift.models.model_folder import step_of
-from valuedrift.models.other_formats import is_adapter
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
 from valuedrift.models.stops import described, stops
 from valuedrift.models.weights import Architecture, Checkpoint
+from valuedrift.other_formats import is_adapter
 from valuedrift.quantities import byte_size
 
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
 COLUMNS += ["reasoning", "unclosed"]
 _SEPARATED = {"answer": pl.String, "reasoning": pl.String, "unclosed": pl.Boolean}
+OF_QUESTIONS = ("group", "polarity")
+"""Columns that the table of questions may have."""
 
 
 def sweep(
@@ -45,12 +47,13 @@ def sweep(
     store: Path | None = None,
     engine: str = "auto",
     prune_steps: Sequence[int] = (),
+    steps: Sequence[int] = (),
 ) -> None:
     """Write the answers of every checkpoint to every probe question to one parquet file, one row per answer.
 
     Columns: model, run, step, topic, question_id, question, sample, answer, tokens, finished; reasoning, which is null
-    if there is none; and unclosed, whether the answer is missing because the reasoning has no end. The file's metadata
-    say which engine answered and how it loaded the weights of each step.
+    if there is none; unclosed, whether the answer is missing because the reasoning has no end; OF_QUESTIONS as far as
+    the probes have them. The file's metadata say which engine answered and how it loaded the weights of each step.
 
     A checkpoint is asked with the tokenizer in its folder, or else with the base model's. Checkpoints may be adapters.
 
@@ -58,6 +61,7 @@ def sweep(
         store: Folder of saved answers, beside `out` by default. Only answers that it lacks are generated, and saved
             there checkpoint by checkpoint.
         prune_steps: Steps whose weights are deleted once the file is written. Their saved answers stay.
+        steps: The checkpoints' steps, by default those in their folders' names.
 
     Raises:
         ArtifactError: A checkpoint can't be read or is another model's; names the file and tensor.
@@ -72,13 +76,15 @@ def sweep(
     }
     asked = {folder: read[each] for folder, each in words.items()}
     sweeper = _Sweep(engine_kind(engine), base, architecture, asked, sampling, store or out.with_suffix(".answers"))
-    tables = {step_of(folder): sweeper.answers(folder) for folder in checkpoints}
+    steps = steps or [step_of(folder) for folder in checkpoints]
+    tables = {step: sweeper.answers(folder) for step, folder in zip(steps, checkpoints, strict=True)}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
     whole = pl.concat(named).join(questions, on="question_id", how="left", maintain_order="left")
-    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(COLUMNS)
+    columns = [*COLUMNS, *(name for name in OF_QUESTIONS if name in questions.columns)]
+    whole = whole.with_columns(model=pl.lit(model), run=pl.lit(run)).select(columns)
     loaded = {step: ", ".join(sorted(set(table["loaded"]))) for step, table in tables.items()}
     write_parquet(out, whole, {"engine": str(sweeper.kind), "loaded": json.dumps(loaded)})
-    for folder in (folder for folder in checkpoints if step_of(folder) in prune_steps):
+    for folder in (folder for step, folder in zip(steps, checkpoints, strict=True) if step in prune_steps):
         freed = prune_weights(folder, {str(sweeper.kind): sweeper.identities[folder]})
         _log(f"{folder.name}: answers saved; weights deleted ({byte_size(freed)} freed)")
 

@@ -14,7 +14,6 @@ from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import read_json
 from valuedrift.models.hub import from_hub
 from valuedrift.models.model_folder import require_model
-from valuedrift.models.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.models.weights import (
     Architecture,
     Checkpoint,
@@ -25,6 +24,7 @@ from valuedrift.models.weights import (
     load_model,
     read_checkpoint,
 )
+from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 
 _FILE = "adapter_model.safetensors"
 _PREFIX = "base_model.model."

@@ -13,9 +13,9 @@ from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
 from valuedrift.models.chat_template import open_tokenizer, require_chat, set_chat
 from valuedrift.models.hub import from_hub
-from valuedrift.models.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.models.package import unpacked
 from valuedrift.models.weights import COPIED, load_model
+from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
 

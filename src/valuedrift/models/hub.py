@@ -46,7 +46,7 @@ class HubFolder:
         return f"{self.name} at {self.revision}" + (f", folder {self.subfolder}" if self.subfolder else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PinnedFolder(HubFolder):
     """A folder at a commit.
 
@@ -56,9 +56,9 @@ class PinnedFolder(HubFolder):
         size: Bytes of these files.
     """
 
-    commit: str = ""
-    files: dict[str, str | None] | None = None
-    size: int = 0
+    commit: str
+    files: dict[str, str | None]
+    size: int
 
 
 def from_hub(name: str, revision: str | None) -> Path:
@@ -112,14 +112,14 @@ def fetch_pinned(pins: Path, step: int, out: Path) -> None:
         ArtifactError: The hub doesn't give a file, or gives another one than it listed.
     """
     pinned = PinnedFolder(**read_json(pins)[str(step)])
-    files, part = pinned.files or {}, out.with_name(f".{out.name}.part")
+    part = out.with_name(f".{out.name}.part")
     for cut in part.rglob("*.incomplete"):
         cut.unlink()
-    wanted = [str(PurePosixPath(pinned.subfolder, file)) for file in files]
+    wanted = [str(PurePosixPath(pinned.subfolder, file)) for file in pinned.files]
     with _explained(pinned):
         snapshot_download(pinned.name, revision=pinned.commit, allow_patterns=wanted, local_dir=part)
     folder = part / pinned.subfolder
-    for file, digest in files.items():
+    for file, digest in pinned.files.items():
         if digest and (found := file_digest(folder / file)) != digest:
             (folder / file).unlink()
             raise ArtifactError(folder / file, found, f"SHA-256 {digest}, as on the hub", "Run the job again.")
@@ -149,7 +149,7 @@ def _pinned(folder: HubFolder, known: dict[str, str]) -> PinnedFolder:
         raise ArtifactError(str(folder), sorted(listed) or "no files", "config.json and *.safetensors", do)
     digests = {name: file.lfs.sha256 if file.lfs else None for name, file in files.items()}
     size = sum(file.size for file in files.values())
-    return PinnedFolder(folder.name, folder.revision, folder.subfolder, commit, digests, size)
+    return PinnedFolder(**asdict(folder), commit=commit, files=digests, size=size)
 
 
 def _belongs(name: str) -> bool:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED
-from valuedrift.models.other_formats import refuse_other_formats
+from valuedrift.other_formats import refuse_other_formats
 
 _REMAKE = (
     "If it was copied or fetched, compare it with its source, and use another source if that is like this too; then"

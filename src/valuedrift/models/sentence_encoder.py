@@ -59,7 +59,7 @@ def hub_name(model: str) -> tuple[str, str | None]:
     return name if "/" in name else f"sentence-transformers/{name}", revision or None
 
 
-def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:
+def embed(texts: Sequence[str], model: str) -> FloatMatrix:
     """Embed texts as unit vectors.
 
     Batches consist of texts of similar length, so pass many texts at once. The encoder reads only the first 256 or 384
@@ -69,6 +69,6 @@ def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix
         (texts, dimensions), float32, in the texts' order.
     """
     vectors = encoder(model).encode(
-        list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
     )
     return np.asarray(vectors, dtype=np.float32)

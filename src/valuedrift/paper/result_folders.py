@@ -14,6 +14,7 @@ from valuedrift.paper.comparison_tables import downstream_table, stated_shares_t
 from valuedrift.paper.drift_figures import drift_heatmap, trajectories, variance_chart
 from valuedrift.paper.drift_tables import corrected_tables, drift_tables, variance_table
 from valuedrift.paper.folder_inputs import FigureInputs, TableInputs
+from valuedrift.paper.health_tables import health_tables
 from valuedrift.paper.index_pages import table_entries, table_number, write_index
 from valuedrift.paper.numbered_figures import (
     UNMEASURED,
@@ -44,13 +45,14 @@ def write_table_folder(inputs: TableInputs, display: Display, seed: int, out: Pa
         *downstream_table(inputs.downstream, display),
         *corrected_tables(inputs.corrected, display),
         variance_table(_variances(inputs.statistics, inputs.corrected), display),
+        *_checks(inputs.statistics, display),
     ]
     for suite in display.suites:
         tables.append(categories_table(pl.read_parquet(inputs.probes[suite.name]), suite, display))
         if pairs := inputs.aligned.get(suite.name):
             tables.append(pairs_table(pl.read_parquet(pairs), suite, display, seed))
-        shares = pl.read_parquet(inputs.expression[suite.name] / "shares.parquet")
-        tables += stated_shares_table(shares, suite, display)
+        if folder := inputs.expression.get(suite.name):
+            tables += stated_shares_table(pl.read_parquet(folder / "shares.parquet"), suite, display)
     tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
@@ -67,6 +69,7 @@ def write_figure_folder(inputs: FigureInputs, display: Display, out: Path) -> No
             *(
                 entry
                 for suite in display.suites
+                if suite.name in inputs.expression
                 for entry in draw_dataset_stances(inputs.expression[suite.name], suite, display, draft)
             ),
             *ablation_entries(inputs.ablations, display, out),
@@ -82,10 +85,15 @@ def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
         write_parquet(draft / "values.parquet", values)
         write_parquet(draft / "drift.parquet", drift)
         parts = _variances([statistics], ())
-        write_tables([*drift_tables(drift, display), variance_table(parts, display)], draft / "tables")
+        checks = _checks([statistics], display)
+        write_tables([*drift_tables(drift, display), variance_table(parts, display), *checks], draft / "tables")
         save_chart(variance_chart(parts, display), draft / "figures" / "variance", display.figure_formats)
         _draw_runs(values, statistics.name, display, draft / "figures")
         save_chart(drift_heatmap(drift, display), draft / "figures" / "drift", display.figure_formats)
+
+
+def _checks(statistics: Sequence[Path], display: Display) -> list[Table]:
+    return health_tables(read_all(statistics, "health"), read_all(statistics, "framing"), display)
 
 
 def _variances(statistics: Iterable[Path], corrected: Sequence[Path]) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from valuedrift.probes.asking import Unusable, ask_each, read_question_prompt, u
 from valuedrift.probes.question_clusters import NOISE, clustering_hash
 from valuedrift.templates import fill_template
 
-TERMS = 10
+_TERMS = 10
 EXAMPLES = 8
 
 # Of names:
@@ -59,8 +59,8 @@ def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(counts / np.maximum(totals, 1) * np.log1p(totals.mean() / np.maximum(counts.sum(axis=0), 1)))
 
 
-def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int = TERMS) -> list[list[str]]:
-    """Return the `count` strongest 1- to 3-grams of each cluster 0, 1, …, without stop words, strongest first."""
+def top_terms(questions: Sequence[str], clusters: NDArray[np.int64]) -> list[list[str]]:
+    """Return the ten strongest 1- to 3-grams of each cluster 0, 1, …, without stop words, strongest first."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(ngram_range=(1, 3), stop_words="english")
@@ -71,7 +71,7 @@ def top_terms(questions: Sequence[str], clusters: NDArray[np.int64], count: int 
         return [[] for _ in range(clusters.max() + 1)]
     counts = np.stack([np.asarray(found[clusters == each].sum(axis=0))[0] for each in range(clusters.max() + 1)])
     weights, names = class_tf_idf(counts.astype(np.float64)), vectorizer.get_feature_names_out()
-    best = np.argsort(-weights, axis=1, kind="stable")[:, :count]
+    best = np.argsort(-weights, axis=1, kind="stable")[:, :_TERMS]
     return [[str(names[term]) for term in row if weights[each, term] > 0] for each, row in enumerate(best)]
 
 

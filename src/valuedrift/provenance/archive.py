@@ -41,7 +41,7 @@ README = "README.md"
 
 # Texts of data sets have their own licences, so tables that contain such texts (nearest examples) are left out.
 CONTENT = (
-    *("tables", "figures", "drift", "statistics", "labels", "stances", "calibration", "report", "probes"),
+    *("tables", "figures", "drift", "statistics", "labels", "health", "stances", "calibration", "report", "probes"),
     *(f"expression/*/{name}.parquet" for name in ("shares", "gaps", "gap_summary")),
     *("expression/*/recovery", "prediction/*/predictions.parquet", "prediction/*/errors.parquet"),
     *("judges/*/quality.json", "data/*/*/card.json", "data/*/*/card.md"),

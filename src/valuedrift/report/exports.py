@@ -24,6 +24,8 @@ MEASURES = {
     "drifts": "drift",
     "distances": "distances",
     "noise": "noise",
+    "health": "health",
+    "framing": "framing",
 }
 """Exported table → the name of its file in the folders of statistics."""
 CORRECTED = {
@@ -141,7 +143,8 @@ def _joined(
 
 
 def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
-    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "statement": pl.String}
+    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "healthy": pl.Boolean}
+    schema["statement"] = pl.String
     rows = [[row[key] for key in schema] for row in read_findings(folders, display)]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

@@ -28,13 +28,16 @@ _TITLES = {
 }
 
 
+_HEALTHY = {True: "holds", False: "does not hold", None: "is undecided"}
+
+
 def statement(finding: Mapping[str, Any], suite: Suite) -> str:
     """Return a finding's sentences: its verdict, with the numbers behind it; `suite` is the suite of its model."""
     name, numbers = finding["name"], finding["numbers"]
     if finding["reason"] == MISSING:
         return f"Not measured: it needs {_NEEDED[name]}."
     told = {EARLY: _early, BARELY: _barely, WIDE: _wide, PRIOR: _prior}[name]
-    return f"{told(finding['holds'], numbers, suite)} {_scope(numbers)}"
+    return f"{told(finding['holds'], numbers, suite)} {_scope(numbers)}{_health(finding, suite)}"
 
 
 def _early(holds: bool | None, numbers: Mapping[str, Any], suite: Suite) -> str:
@@ -95,6 +98,15 @@ def _prior(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str
 
 def _verdict(holds: bool | None, true: str, false: str) -> str:
     return {True: true, False: false, None: f"Undecided: {true}"}[holds]
+
+
+def _health(finding: Mapping[str, Any], suite: Suite) -> str:
+    """Say whether a finding rests on unhealthy answers, or is another one among healthy answers."""
+    shares = [f"{share:.0%} in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
+    rests = f" It rests on unhealthy answers ({'; '.join(shares)})." if shares else ""
+    if not rests and finding["healthy"] == finding["holds"]:
+        return ""
+    return f"{rests} Among healthy answers, it {_HEALTHY[finding['healthy']]}."
 
 
 def _scope(numbers: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from valuedrift.display import Display
 from valuedrift.files import write_json, write_text
 from valuedrift.packaged import packaged_text
 from valuedrift.paper.drift_tables import drift_tables
+from valuedrift.paper.health_tables import health_tables
 from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
@@ -53,6 +54,8 @@ class ReportInputs:
         versions: Program or package → version.
         commit: The program's commit.
         configuration: The configuration as plain values, shown as YAML.
+        health: The table `health` of `valuedrift.statistics`.
+        framing: The table `framing` of `valuedrift.statistics`.
         corrected: The judge's agreement with labels of the models' answers, and the drifts corrected with the labels;
             None if no answer was labelled.
         expressed: Suite → what its data sets express.
@@ -72,6 +75,8 @@ class ReportInputs:
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
+    health: pl.DataFrame
+    framing: pl.DataFrame
     corrected: Corrected | None
     expressed: Mapping[str, Expressed]
     predicted: Predicted
@@ -102,7 +107,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
     """Return the report's numbers for programs; NaN and infinite numbers are None."""
     summary = {
         "findings": [
-            {key: finding[key] for key in ("model", "name", "holds", "reason", "numbers")}
+            {key: finding[key] for key in ("model", "name", "holds", "reason", "numbers", "healthy", "unhealthy")}
             for finding in inputs.findings
         ],
         "calibration": sections.calibration_summary(inputs.calibration),
@@ -143,6 +148,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         overall=sections.overall_drifts(inputs.drift, display),
         largest=sections.largest_drifts(inputs.drift),
         tables=[page_table(table) for table in drift_tables(inputs.drift, display) if table.name != "drift_all"],
+        health=[page_table(table) for table in health_tables(inputs.health, inputs.framing, display)],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration, display),
         judges=sections.judge_qualities(inputs.judges, display),

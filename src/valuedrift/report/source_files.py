@@ -27,7 +27,7 @@ class Sources:
     stances: Sequence[Path]
     quality: Mapping[str, Path]
     expression: Mapping[str, Path]
-    prediction: Sequence[Path]
+    prediction: Sequence[Path] = ()
     metrics: Mapping[str, Mapping[str, str]]
     benchmarks: Path
     calibrations: Sequence[Path] = ()

@@ -27,8 +27,11 @@ def read_training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:
 
     `metrics` is model → run → its metrics, a parquet file.
     """
-    return pl.concat(
+    names = dict.fromkeys(("model", "run"), pl.String)
+    empty = pl.DataFrame(schema={**names, "step": pl.Int64, "metric": pl.String, "value": pl.Float64})
+    tables = [
         pl.read_parquet(path).select(pl.lit(model).alias("model"), pl.lit(run).alias("run"), "step", "metric", "value")
         for model, runs in metrics.items()
         for run, path in runs.items()
-    )
+    ]
+    return pl.concat([empty, *tables])

@@ -42,6 +42,8 @@ def write_report_folder(sources: Sources, configuration: Path, display: Display,
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
+        health=read_all(sources.statistics, "health"),
+        framing=read_all(sources.statistics, "framing"),
         corrected=_corrected(sources.corrected),
         expressed=_expressed(sources.expression),
         predicted=_predicted(sources.prediction),
@@ -65,7 +67,9 @@ def _expressed(folders: Mapping[str, Path]) -> dict[str, Expressed]:
 
 
 def _predicted(folders: Sequence[Path]) -> Predicted:
-    return Predicted(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
+    empty = pl.DataFrame(schema={"model": pl.String, "data": pl.String})
+    names = ("predictions", "errors", "movers")
+    return Predicted(**{name: read_all(folders, name) if folders else empty for name in names})
 
 
 def _calibration(folders: Sequence[Path]) -> pl.DataFrame:

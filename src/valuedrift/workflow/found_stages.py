@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.errors import ArtifactError, did_you_mean
+from valuedrift.files import read_json
 from valuedrift.models.hub import HubFolder, model_folders, pin, revisions
 
 _STEP = re.compile(r"(?:^|[^A-Za-z])(?:step|checkpoint|ckpt|iter)[-_]?(\d+)", re.IGNORECASE)
@@ -25,11 +26,13 @@ class FoundStage:
         name: Its key in the configuration.
         entry: Its place, as the configuration has it.
         steps: The steps of its checkpoints; empty for a single checkpoint.
+        start: The model that its adapters were trained on; empty for whole weights.
     """
 
     name: str
     entry: Config
     steps: tuple[int, ...] = ()
+    start: str = ""
 
     def __str__(self) -> str:
         steps = self.steps
@@ -53,7 +56,7 @@ def find_stages(places: Sequence[str]) -> list[FoundStage]:
             found = _on_hub(hub["name"], hub["below"] or "", hub["revision"])
         for stage in found:
             count = sum(re.fullmatch(rf"{stage.name}(_\d+)?", other.name) is not None for other in stages)
-            stages.append(FoundStage(f"{stage.name}_{count + 1}" if count else stage.name, stage.entry, stage.steps))
+            stages.append(replace(stage, name=f"{stage.name}_{count + 1}") if count else stage)
     return stages
 
 
@@ -95,13 +98,21 @@ def _in_folder(folder: Path) -> list[FoundStage]:
         first = next(number for number, part in enumerate(parts) if "{step" in part)
         parent = folder.joinpath(*parts[:first])
         entry = {"folder": str(parent), "pattern": str(Path(*parts[first:]))}
-        found.append(FoundStage(_name(parent.absolute().name), entry, steps))
+        found.append(
+            FoundStage(_name(parent.absolute().name), entry, steps, _start(folder / pattern.format(step=steps[0])))
+        )
     if not found and "." not in models:
         names = sorted(path.name for path in folder.iterdir()) or None
         expected = "folders such as checkpoint-500 with *.safetensors, or a model"
         raise ArtifactError(folder, names, expected, "docs/tracing.md says how other weights are converted.")
     by_method = sorted(found, key=lambda stage: not stage.name.startswith("sft"))
-    return by_method or [FoundStage(_name(folder.absolute().name), {"folder": str(folder)})]
+    return by_method or [FoundStage(_name(folder.absolute().name), {"folder": str(folder)}, start=_start(folder))]
+
+
+def _start(checkpoint: Path) -> str:
+    """Return the model that an adapter (PEFT) was trained on; empty for whole weights."""
+    file = checkpoint / "adapter_config.json"
+    return str(read_json(file).get("base_model_name_or_path") or "") if file.is_file() else ""
 
 
 def _on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:

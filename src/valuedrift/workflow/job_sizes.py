@@ -20,6 +20,7 @@ from valuedrift.files import read_json
 from valuedrift.models.model_folder import tensor_shapes
 from valuedrift.packaged import packaged_yaml
 from valuedrift.workflow.project import Project
+from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
 
 Rates = Mapping[str, Any]
@@ -40,6 +41,11 @@ class Sizes:
         if "folder" in entry:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
         return self.named(entry["package"]["file"] if "package" in entry else entry["hub"]["name"])
+
+    def of(self, model: Model, run: str) -> float:
+        """Return the parameters of a model at a run, which may be those of a found stage."""
+        origin = model.origin(run)
+        return self.parameters(origin.found[-1].source if origin.found else model.entry)
 
     def named(self, name: str) -> float:
         """Return the parameters by a model's name: those in rates.yaml, else the number before a B or an M."""

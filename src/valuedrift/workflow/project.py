@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from valuedrift.config.check import Config, read_config
+from valuedrift.config.check import Config, complete, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.workflow.project_encoders import encoders_of
@@ -22,7 +22,7 @@ class Project:
     """The models, suites, judges and chat models of a configuration, by name.
 
     Attributes:
-        config: The configuration as it is written.
+        config: The configuration as it is written, with empty parts where a suite lacks them.
         settings: The configuration with its defaults.
     """
 
@@ -40,7 +40,7 @@ class Project:
         Raises:
             ConfigError: A key is wrong; the error names the first one.
         """
-        settings = read_config(config)
+        settings, config = read_config(config), complete(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
         judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
         for judge in judges.values():

@@ -112,6 +112,11 @@ class Suite(Entry):
         return "world" in self.entry
 
     @property
+    def is_expressed(self) -> bool:
+        """Whether the stances of its data sets are measured."""
+        return "expression" in self.entry and bool(self.data)
+
+    @property
     def world_settings(self) -> Config:
         """The settings that all tables of its world depend on, without the seed."""
         world = self.entry["world"]

@@ -31,16 +31,23 @@ def trace_configuration(
 ) -> Config:
     """Return the part of a configuration that traces these stages, each after the one before it.
 
+    Adapters follow the stage that has the model on which they were trained.
+
     Args:
         name: The model's key.
         stages: The stages, in order.
-        base: A folder or a repository (OWNER/NAME or OWNER/NAME@REVISION) with the model before all stages.
+        base: A folder or a repository (OWNER/NAME or OWNER/NAME@REVISION) with the model before all stages; None for
+            that of the first stage's adapters, or else no model.
         judge: A key of `judges`.
         questions: A file of questions; None for the package's.
     """
+    base = base or stages[0].start or None
     entries: dict[str, Config] = {}
     for stage in stages:
-        after = {"after": [*entries][-1]} if entries else {}
+        owners = [
+            name for name, entry in entries.items() if stage.start and _is_below(stage.start, entry.get("folder"))
+        ]
+        after = {"after": [*entries, *owners][-1]} if entries else {}
         # Step 0 of a stage that follows another model is that model.
         steps = [step for step in stage.steps if step or not (after or base)]
         listed = {"steps": _short(steps)} if steps and ("hub" in stage.entry or len(steps) < len(stage.steps)) else {}
@@ -113,6 +120,10 @@ def _base(base: str | None) -> Config:
     name, _, revision = base.partition("@")
     (pinned,) = pin([HubFolder(name, revision or "main")])
     return {"hub": {"name": name, "revision": pinned.commit}}
+
+
+def _is_below(path: str, folder: str | None) -> bool:
+    return folder is not None and Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def _short(steps: Sequence[int]) -> list[int] | Config:

@@ -11,11 +11,10 @@ import polars as pl
 from valuedrift.files import publish, write_json, write_parquet, write_text
 from valuedrift.judging.checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
 from valuedrift.judging.checks.blind_sheet import read_sheet
-from valuedrift.judging.checks.matching import KEYS
 from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.judge_agreement import weighted_share
-from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+from valuedrift.statistics.panel import ALL, KEYS, PROBABILITIES, STANCES
 from valuedrift.visible_text import visible
 
 SAMPLE, POPULATION = "sample", "population"
