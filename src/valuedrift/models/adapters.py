@@ -83,6 +83,9 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
     """
     from peft import PeftModel, get_peft_model_state_dict
 
+    if is_adapter(base):
+        do = f"Merge it, and write the new folder there: {merge_command(base)}"
+        raise ArtifactError(folder / ADAPTER, f"a base that is an adapter too, {base}", "a whole model", do)
     require_model(base)
     if not (folder / _FILE).is_file():
         refuse_other_formats(folder)
