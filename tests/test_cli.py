@@ -47,13 +47,13 @@ def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
-    """Command → the arguments that rules of the pocket and the paper's grid, and a packaged encoder, call it with."""
+    """Command → the arguments that rules of the pocket, the paper's grid and some other results call it with."""
     folder = tmp_path_factory.mktemp("dry")
     package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
     own = folder / "encoder.yaml"
     stages = {"sft": {"hub": {"name": "lab/tiny", "revisions": "step{step}"}, "steps": [1, 2]}}
     sampling = {"answers": 1, "temperature": 1.0, "max_tokens": 9, "batch_size": 9}
-    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket"}
+    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket", "controls": 1}
     suites = {"real": {"expression": {"model": {"package": package}}}, "tracing": suite}
     own.write_text(json.dumps({"models": {"theirs": {"suite": "tracing", "stages": stages}}, "suites": suites}))
     targets = (
@@ -66,6 +66,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/data/real/documents.parquet",
         f"results/encoders/{'a' * 16}/model",
         "results/generations/theirs/sft/shard-0.parquet",
+        "results/controls/theirs/drift.parquet",
     )
     options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
     shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)
@@ -181,7 +182,7 @@ def test_a_wrong_target_is_one_sentence(
 def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
     script = f"""
 from valuedrift.cli import main
-assert main(["fetch-model", "--source", '{{"folder": "absent"}}', "--out", "{tmp_path / "out"}"]) == 1
+assert main(["configuration", "--settings", "{{}}", "--out", "{tmp_path / "out"}"]) == 0
 import huggingface_hub.constants as constants, os
 assert constants.HF_HUB_DISABLE_TELEMETRY and os.environ["DO_NOT_TRACK"] == "1"
 """
