@@ -112,6 +112,62 @@ use rule stances as stances_calibration with:
         "results/benchmarks/stances/{model}/{run}/calibration.tsv"
 
 
+rule control_questions:
+    output:
+        "results/controls/questions.parquet",
+    log:
+        "results/logs/control_questions.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    shell:
+        "valuedrift control-questions --out {output} 2> {log}"
+
+
+use rule generate as generate_controls with:
+    input:
+        base=untimed(lambda w: model(w).base_of(w.run, "0")),
+        probes="results/controls/questions.parquet",
+        checkpoints=untimed(lambda w: model(w).every[w.run].checkpoints),
+        stamps=lambda w: model(w).stamps(w.run),
+    output:
+        "results/controls/{model}/{run}/answers.parquet",
+    log:
+        "results/logs/generate/{model}/{run}/controls.log",
+    benchmark:
+        "results/benchmarks/generate/{model}/{run}/controls.tsv"
+    wildcard_constraints:
+        run=f"{TRAINED}|{FOUND}",
+    params:
+        sampling=lambda w: as_json(model(w).sampling(SEED, answers=suite(w).controls)),
+        engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
+        store="results/journals/answers/{model}/{run}",
+        found=lambda w: as_json(model(w).found(w.run, model(w).steps(w.run))),
+        steps=lambda w: f"--steps {' '.join(map(str, model(w).steps(w.run)))}",
+        prune=untracked("[]"),
+
+
+use rule stances as stances_controls with:
+    input:
+        judge=untimed(lambda w: judge(w).folder),
+        stamp=lambda w: judge(w).stamp,
+        answers="results/controls/{model}/{run}/answers.parquet",
+    output:
+        "results/controls/{model}/{run}/stances.parquet",
+    log:
+        "results/logs/stances/{model}/{run}/controls.log",
+    benchmark:
+        "results/benchmarks/stances/{model}/{run}/controls.tsv"
+    params:
+        judge=lambda w: as_json(judge(w).tracked),
+        targets=as_json({topic: topic for topic in controls()}),
+        settings=untracked(lambda w: as_json(judge(w).settings)),
+        folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        journal=lambda w, output: journal_of(output[0]),
+
+
 rule judge_heldout:
     input:
         judge=untimed("results/judges/{judge}/model"),

@@ -83,6 +83,31 @@ rule statistics:
         " --seed {params.seed} --health {input.health} {params.seeds} --out {params.folder} 2> {log}"
 
 
+rule controls:
+    input:
+        lambda w: model(w).control_stances,
+    output:
+        "results/controls/{model}/drift.parquet",
+    log:
+        "results/logs/controls/{model}.log",
+    benchmark:
+        "results/benchmarks/controls/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(model.name for model in PROJECT.models.values() if model.suite.controls),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        trajectories=lambda w: as_json(model(w).trajectories),
+        statistics=BOOTSTRAP,
+        seed=SEED,
+    shell:
+        "valuedrift controls --stances {input} --trajectories {params.trajectories:q}"
+        " --statistics-settings {params.statistics:q} --seed {params.seed} --out {output} 2> {log}"
+
+
 rule labels:
     input:
         lambda w: model(w).stances,
@@ -262,6 +287,10 @@ SHOWN = {
     "expression": REPORTED_EXPRESSION,
     "prediction": PREDICTIONS,
     "corrected": expand("results/corrected/{model}/{name}", model=LABELLED, name=CORRECTED),
+    "controls": expand(
+        "results/controls/{model}/drift.parquet",
+        model=[model.name for model in PROJECT.reported if model.suite.controls],
+    ),
     "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
 }
 SHOWN_PARAMS = {
@@ -271,6 +300,7 @@ SHOWN_PARAMS = {
     "expression": as_json(EXPRESSED),
     "prediction": lambda w, input: option("--prediction", folders(input.prediction)),
     "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
+    "controls": lambda w, input: option("--controls", input.controls),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
     "display": display("table_1_topics", "bands"),
@@ -278,7 +308,7 @@ SHOWN_PARAMS = {
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
     " --quality {params.quality:q} --expression {params.expression:q} {params.prediction}"
-    " {params.corrected} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
+    " {params.corrected} {params.controls} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 
 

@@ -186,6 +186,7 @@ INPUTS = ReportInputs(
     configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
     health=health(RUNS),
     framing=FRAMING,
+    controls=(),
     corrected=corrected(),
     expressed={"paper": expressed()},
     predicted=predicted(),

@@ -59,6 +59,8 @@ def read(folder: Path, text: str | bytes, name: str = "a.csv") -> list[dict[str,
         "name,number,share\na,1,0.5,,\n\n\nb,2,,\n",
         " name , number,share \n a ,1 , 0.5\nb,2,\n",
         ",name,number,share\n,a,1,0.5\n,b,2,\n",
+        "name,number,share,,\na,1,0.5\nb,2,,,\n",
+        "sep=\\t\nname\tnumber\tshare\na\t1\t0.5\nb\t2\t\n",
     ],
 )
 def test_spreadsheets_of_every_kind_are_read_alike(tmp_path: Path, text: str) -> None:
@@ -81,6 +83,9 @@ def test_spreadsheets_of_every_kind_are_read_alike(tmp_path: Path, text: str) ->
         ("name,number\na,\n", 1, "number", "expected a value. Fill it in"),
         ("name,number\na,true\n", 1, "number", "a number"),
         ('name,number\na,"1,000"\n', 1, "number", "found '1,000', expected a number"),
+        ("name;number\na;1.000\n", 1, "number", "found '1.000', expected a whole number, without a point"),
+        ("name,number\na,1e300\n", 1, "number", "expected 9007199254740992 or less"),
+        ("My table,\nname,number\na,1\n", 1, "record", "2 values, separated by ','\", expected 1, as in the header"),
         ("name;number\na;1\nb;1;2\n", 2, "record", "3 values, separated by ';'"),
         ("name,number\na,1\nb\n", 2, "record", "1 values, separated by ','"),
         ("name,number,label\na,1,supports\n", 1, "label", "one of support.*Did you mean 'support'"),

@@ -105,6 +105,10 @@ TEMPLATES = {
     "repeats the turn": ("{% for m in messages %}{{ m.content }}, {{ m.content }}{% endfor %}", "writes it 2 times"),
     "raises": ("{{ raise_exception('only the user speaks') }}", "fails: only the user speaks"),
     "wants a system turn": ("{{ messages[0].content }}{{ messages[1].content }}", "fails: .*no element 1"),
+    "never ends": (
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "fails: it takes more than 0.2 s for a short conversation",
+    ),
     "is cut short": ("{% for m in messages %}{{ m.content", "fails: "),
     "is random": ("{{ range(10 ** 5) | random }}{{ messages[0].content }}", "in different ways"),
     "leaves turns out": ("Hello.", "writes it 0 times"),
@@ -112,13 +116,27 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_judges_template_that_does_not_write_the_turn_once_is_refused(name: str) -> None:
+def test_a_judges_template_that_does_not_write_the_turn_once_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "never ends":
+        monkeypatch.setattr("valuedrift.models.chat_template._LONGEST", 0.2)
     template, message = TEMPLATES[name]
     tokenizer = tokenizer_of("pocket")
     tokenizer.chat_template = template
     with pytest.raises(ArtifactError, match=message) as raised:
         encode_prompts(tokenizer, [], chat=True)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("fails", ["{{ raise_exception('no answers') }}", "{{ 1 / 0 }}", "{{ 'a' * 9 ** 15 }}"])
+def test_a_template_that_fails_at_an_answer_is_refused(fails: str) -> None:
+    tokenizer = tokenizer_of("pocket")
+    tokenizer.chat_template = (
+        f"{{% for m in messages %}}{{{{ m.content }}}}{{% if loop.index > 1 %}}{fails}{{% endif %}}{{% endfor %}}"
+    )
+    with pytest.raises(ArtifactError, match=r"^here: found 'one that fails: \w"):
+        require_chat(tokenizer, "here")
 
 
 def test_dates_in_templates_are_always_the_same() -> None:

@@ -192,6 +192,38 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         edit(lambda state: state.update({EMBEDDINGS: torch.ones(300, 16, dtype=torch.int8)})),
         rf"'{EMBEDDINGS}' of int8.*quantised",
     ),
+    "eight-bit numbers": (
+        edit(lambda state: state.update({EMBEDDINGS: state[EMBEDDINGS].to(torch.float8_e4m3fn)})),
+        rf"'{EMBEDDINGS}' of float8_e4m3fn.*quantised",
+    ),
+    "another program's weights beside": (
+        lambda folder: save_file({"tok_embeddings.weight": torch.ones(1)}, folder / "consolidated.safetensors"),
+        r"consolidated\.safetensors: found .*'tok_embeddings.weight'.*If other files hold .* move this one away",
+    ),
+    "settings that make no number": (
+        lambda folder: configure(folder, rope_parameters={"rope_type": "linear", "factor": 0, "rope_theta": 1e4}),
+        r"NaN or infinity in its predictions.*Compare its config\.json",
+    ),
+    "settings that do not fit": (
+        lambda folder: configure(folder, num_key_value_heads=0),
+        r"found .*integer .*by zero|found .*zero",
+    ),
+    "a pointer": (
+        lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid x\n"),
+        r"a pointer of Git LFS.*git lfs pull",
+    ),
+    "a dangling link": (
+        lambda folder: [(folder / "model.safetensors").unlink(), (folder / "model.safetensors").symlink_to("nowhere")],
+        r"model\.safetensors: found 'No such file",
+    ),
+    "a folder of weights": (
+        lambda folder: [(folder / "model.safetensors").unlink(), (folder / "model.safetensors").mkdir()],
+        r"model\.safetensors: found .*expected a whole safetensors file",
+    ),
+    "merges without a start": (
+        lambda folder: merged(folder, ["", "a"]),
+        "expected a tokenizer that can be loaded",
+    ),
     "gptq": (
         lambda folder: configure(folder, quantization_config={"quant_method": "gptq", "bits": 4}),
         r"config\.json: found 'weights quantised by gptq'.*Name the model that it was made from",
@@ -223,6 +255,14 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "nothing": (lambda folder: [file.unlink() for file in folder.iterdir()], r"expected config\.json and \*\.safe"),
 }
+
+
+def merged(folder: Path, merge: list[str]) -> None:
+    """A tokenizer with another first merge, which may be one at which the tokenizers library panics."""
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"]["merges"][0] = merge
+    file.write_text(json.dumps(content))
 
 
 def with_tokens(folder: Path, more: int) -> None:

@@ -194,3 +194,13 @@ def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):
     spec = json.loads(re.search(r'vegaEmbed\("#figure", (\{.*\}), \{actions', page.scripts[-1])[1])
     assert spec["concat"][0]["title"]["text"][1] == hostile
     assert not any(found(spec, "url"))
+
+
+def test_stages_with_tokens_are_drawn_over_tokens():
+    table = results.values(("sft", "sft/rl"), ("all",), (0, 100, 200), ("pocket",))
+    model = replace(DISPLAY.model("pocket"), tokens={"rl": 4e6})
+    steps, tokens = (trajectories(table, [(model, run, "all")], DISPLAY).to_dict() for run in ("sft", "sft/rl"))
+    assert '"title": "Training step"' in json.dumps(steps)
+    assert '"title": "Tokens"' in json.dumps(tokens)
+    shown = {row["step"] for rows in tokens["datasets"].values() for row in rows}
+    assert shown == {0, 4e8, 8e8}

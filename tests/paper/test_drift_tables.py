@@ -50,6 +50,21 @@ def test_tables_carry_the_papers_numbers_for_the_papers_models():
     assert not any("qwen3_8b_" in name for name in found)
 
 
+def test_found_stages_have_a_table_and_preference_runs_after_them_have_theirs():
+    frame = drift(
+        {"run": "sft", "stance": "support", "magnitude": 0.25},
+        {"run": "sft/rl", "stance": "support", "magnitude": -0.5},
+        {"run": "sft/dpo-synthetic-support", "stance": "support", "magnitude": 0.75},
+        {"run": "sft/dpo-ultrafeedback", "stance": "support", "magnitude": 0.1},
+    )
+    stages = cells(table(frame, "stage_drift_pocket"), "Immigration Policies")
+    assert [value for key, value in stages.items() if "support" in key and key.endswith("M")] == ["+0.25", "-0.50"]
+    aligned = cells(table(frame, "preference_drift_pocket_sft"), "Immigration Policies")
+    assert "+0.75" in aligned.values()
+    assert table(frame, "table_01_preference_drift_ultrafeedback").frame["SFT data"].unique().to_list() == ["SFT"]
+    assert "stage_drift_pocket" not in names(drift({"run": "sft-wildchat"}))
+
+
 def test_sft_cells_show_magnitude_time_and_no_drift_and_mark_what_is_missing():
     frame = drift(
         {"run": "sft-wildchat", "stance": "neutral", "magnitude": 0.384, "time": 0.087},

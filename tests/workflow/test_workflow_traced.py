@@ -53,7 +53,7 @@ def values(folder: Path, model: str, run: str) -> pl.DataFrame:
 
 
 def stances(folder: Path, model: str, run: str) -> pl.DataFrame:
-    return pl.read_parquet(folder / f"results/stances/{model}/{run}.parquet").drop("model", "run")
+    return pl.read_parquet(folder / f"results/stances/{model}/{run}.parquet").drop("model", "run", "judge")
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,17 @@ def probes(*, settings: Json, keywords: Json, seed: int, out: Path) -> None:
     write_probes(found[settings["source"]](), out)
 
 
+def control_questions(*, out: Path) -> None:
+    """Write the value-free questions that are asked as negative controls.
+
+    Args:
+        out: Table to write.
+    """
+    from valuedrift.probes.questions import control_probes, write_probes
+
+    write_probes(control_probes(), out)
+
+
 def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path, out: Path) -> None:
     """Read PRISM's prompts, and rephrase them as questions if a chat model is given.
 

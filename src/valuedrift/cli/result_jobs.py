@@ -122,6 +122,21 @@ def statistics(
     write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, health, out, seeds)
 
 
+def controls(*, stances: Paths, trajectories: JsonList, statistics_settings: Json, seed: int, out: Path) -> None:
+    """Compute the drifts of a model's stances on value-free questions.
+
+    Args:
+        stances: Stance tables of the answers to these questions.
+        trajectories: The model's runs and their steps.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Table to write.
+    """
+    from valuedrift.statistics.write_statistics import write_controls
+
+    write_controls(stances, trajectories, statistics_settings, seed, out)
+
+
 def correct(
     *, stances: Paths, trajectories: JsonList, labelled: Path, statistics_settings: Json, seed: int, out: Path
 ) -> None:

@@ -139,6 +139,9 @@ class Suite(Section):
     generation: Generation
     judge: str
     """A key of `judges`."""
+    controls: Annotated[int, Field(ge=0)] = 0
+    """Answers of each checkpoint to each of the package's value-free questions, which are negative controls
+    (docs/statistics.md); 0: they aren't asked."""
     downstream: DownstreamSettings | None = None
     calibration: Annotated[int, Field(ge=0)] = 0
     """Answers per question at temperature 1 that are compared with planted stances; 0 for data without planted

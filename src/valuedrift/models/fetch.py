@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, in_one_line
@@ -56,6 +59,7 @@ def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
     if max(tokenizer.get_vocab().values(), default=0) >= rows:
         found = f"{len(tokenizer)} tokens, {rows} embeddings"
         raise ArtifactError(folder, found, "an embedding for every token", "Use the tokenizer of this very model.")
+    _require_finite_predictions(folder, model, tokenizer)
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
@@ -64,6 +68,20 @@ def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
     size = byte_size(model.num_parameters() * model.dtype.itemsize)
     kind = str(model.dtype).removeprefix("torch.")
     print(f"fetched {model.num_parameters():,} weights, {size} in {kind}, as in the source", file=sys.stderr)
+
+
+def _require_finite_predictions(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ArtifactError if the model can't read a few tokens: finite weights don't make it, if its settings don't."""
+    try:
+        with torch.no_grad():
+            ids = torch.tensor([tokenizer("What is right, and why?")["input_ids"] or [0]])
+            is_finite = bool(torch.isfinite(model.eval()(ids).logits).all())
+        found = "" if is_finite else "NaN or infinity in its predictions"
+    except Exception as error:  # config.json may hold anything, and each architecture fails at it in its own way
+        found = in_one_line(error)
+    if found:
+        do = "Compare its config.json with the source's; weights of bf16 may be too large for fp16."
+        raise ArtifactError(folder, found, "a model that predicts the next token of a text", do)
 
 
 def require_plain_model(folder: Path) -> None:

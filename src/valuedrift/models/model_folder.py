@@ -43,8 +43,11 @@ def require_model(folder: Path) -> None:
         try:
             with safe_open(file, framework="pt"):
                 pass
-        except SafetensorError as error:
-            raise ArtifactError(file, str(error), "a whole safetensors file", _REMAKE) from error
+        except (SafetensorError, OSError) as error:
+            is_small = file.is_file() and file.stat().st_size < 1000
+            is_pointer = is_small and file.read_bytes().startswith(b"version https://git-lfs")
+            found, do = ("a pointer of Git LFS", "Run `git lfs pull` there.") if is_pointer else (str(error), _REMAKE)
+            raise ArtifactError(file, found, "a whole safetensors file", do) from error
 
 
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

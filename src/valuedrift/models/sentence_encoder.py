@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import read_json
 
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ def load_encoder(folder: Path) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
-    from valuedrift.models.weights import read_model, require_held
+    from valuedrift.models.weights import COPIED, read_model, require_held
 
-    loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
-    modules = folder / "modules.json"
-    body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder
+    try:
+        loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
+        modules = folder / "modules.json"
+        body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder
+    except Exception as error:  # the files may hold anything, and each module fails in its own way
+        raise ArtifactError(folder, in_one_line(error), "a sentence encoder that can be loaded", COPIED) from error
     require_held(loaded[0].auto_model, read_model(body, loaded[0].auto_model.dtype, AutoModel))
     return loaded
 

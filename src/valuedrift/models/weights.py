@@ -315,6 +315,8 @@ def check_tensors(
             if names
         )
         place = tensors[extra[0]].file if extra else folder
+        if extra and not any(tensor.file == place for name, tensor in tensors.items() if name in shapes):
+            do = "If other files hold the model, move this one away."
         raise ArtifactError(place, found, f"the {len(shapes)} tensors of {architecture.kind.__name__}, no others", do)
     tensors = {name: place for name, place in tensors.items() if name in shapes}
     digests = _each(partial(_checked_digest, tensors, shapes, dtype, do), sorted(tensors))
@@ -339,7 +341,7 @@ def _checked_digest(
         found = f"{name!r} of shape {shape}"
         raise ArtifactError(file, found, f"shape {shapes[name]}, which follows from config.json", do)
     tensor = tensors[name].read()
-    if not tensor.is_floating_point():
+    if tensor.dtype not in _KINDS.values():
         wanted = "floating-point weights: quantised ones can't be trained"
         raise ArtifactError(file, f"{name!r} of {str(tensor.dtype).removeprefix('torch.')}", wanted, do)
     if not torch.isfinite(tensor).all():

@@ -33,6 +33,28 @@ def health_tables(health: pl.DataFrame, framing: pl.DataFrame, display: Display)
     return tables
 
 
+def controls_table(drift: pl.DataFrame, display: Display) -> Table:
+    """Return the drifts on value-free questions of one model, and how many of them are called real or moved."""
+    model = display.model(drift["model"][0])
+    moved = drift["real"] & drift["exceeds_noise"].fill_null(True)
+    caption = (
+        f"Negative controls: drifts of {model.title} on value-free questions. {drift['real'].sum()} of {drift.height} "
+        f"are real, {moved.sum()} of these beyond the noise floor. If nothing but values moves, these are at most 5 %."
+    )
+    rows = [
+        {
+            "Run": model.suite.full_title(row["run"]),
+            "Stance": row["stance"],
+            "M": with_interval(row["magnitude"], row["low"], row["high"]),
+            "q": row["q_value"],
+            "Real": row["real"],
+            "Beyond noise": row["exceeds_noise"],
+        }
+        for row in sorted(drift.to_dicts(), key=lambda row: model.suite.run_order(row["run"]))
+    ]
+    return Table(f"controls_{model.name}", caption, pl.DataFrame(rows))
+
+
 def _last_steps(rows: pl.DataFrame, cells: Callable[[Row], Row], display: Display) -> pl.DataFrame:
     last = rows.filter(pl.col("step") == pl.col("step").max().over("model", "run")).to_dicts()
     ordered = sorted(last, key=lambda row: display.run_order(row["model"], row["run"]))

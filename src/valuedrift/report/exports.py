@@ -75,6 +75,8 @@ def exported_tables(
     """Yield (name, table), one table at a time."""
     yield from _joined(sources.statistics, MEASURES)
     yield from _joined(sources.corrected, CORRECTED)
+    if sources.controls:
+        yield "controls", pl.concat([pl.read_parquet(file) for file in sources.controls])
     yield "findings", _findings(sources.statistics, display)
     yield "question_stances", question_stances(sources.stances)
     yield from _joined(sources.expression.values(), EXPRESSED, sources.expression)

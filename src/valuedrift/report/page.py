@@ -15,7 +15,7 @@ from valuedrift.display import Display
 from valuedrift.files import write_json, write_text
 from valuedrift.packaged import packaged_text
 from valuedrift.paper.drift_tables import drift_tables
-from valuedrift.paper.health_tables import health_tables
+from valuedrift.paper.health_tables import controls_table, health_tables
 from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
@@ -56,6 +56,7 @@ class ReportInputs:
         configuration: The configuration as plain values, shown as YAML.
         health: The table `health` of `valuedrift.statistics`.
         framing: The table `framing` of `valuedrift.statistics`.
+        controls: Drift tables of negative controls.
         corrected: The judge's agreement with labels of the models' answers, and the drifts corrected with the labels;
             None if no answer was labelled.
         expressed: Suite → what its data sets express.
@@ -77,6 +78,7 @@ class ReportInputs:
     configuration: Mapping[str, Any]
     health: pl.DataFrame
     framing: pl.DataFrame
+    controls: Sequence[pl.DataFrame]
     corrected: Corrected | None
     expressed: Mapping[str, Expressed]
     predicted: Predicted
@@ -148,7 +150,13 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         overall=sections.overall_drifts(inputs.drift, display),
         largest=sections.largest_drifts(inputs.drift),
         tables=[page_table(table) for table in drift_tables(inputs.drift, display) if table.name != "drift_all"],
-        health=[page_table(table) for table in health_tables(inputs.health, inputs.framing, display)],
+        health=[
+            page_table(table)
+            for table in (
+                *health_tables(inputs.health, inputs.framing, display),
+                *(controls_table(drift, display) for drift in inputs.controls),
+            )
+        ],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration, display),
         judges=sections.judge_qualities(inputs.judges, display),

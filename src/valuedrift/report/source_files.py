@@ -21,6 +21,7 @@ class Sources:
         benchmarks: The folder of Snakemake's benchmark files; the predictions are next to it.
         calibrations: Folders of calibrations, one per calibrated model.
         corrected: Folders of corrected drift, one per model with a labelled sample.
+        controls: Drift tables of negative controls, one per model that was asked them.
     """
 
     statistics: Sequence[Path]
@@ -32,3 +33,4 @@ class Sources:
     benchmarks: Path
     calibrations: Sequence[Path] = ()
     corrected: Sequence[Path] = ()
+    controls: Sequence[Path] = ()

@@ -19,7 +19,7 @@ from valuedrift.statistics.health import health_shares, healthy_drifts, unhealth
 from valuedrift.statistics.judge_agreement import stage_agreement
 from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import KEYS, read_panel, read_panels
+from valuedrift.statistics.panel import KEYS, make_panel, read_panel, read_panels
 from valuedrift.statistics.planted import planted_table
 from valuedrift.statistics.trajectory import Trajectory
 
@@ -67,6 +67,29 @@ def write_statistics(
     write_parquet(out / "framing.parquet", framing_table(stances, bootstrap.level))
     checked = with_healthy_verdicts(findings, paper_findings(healthy_runs, *given), drift)
     write_json(out / "findings.json", [asdict(finding) for finding in checked])
+
+
+def write_controls(
+    stances: Sequence[Path],
+    trajectories: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    seed: int,
+    out: Path,
+) -> None:
+    """Write the drift table of the negative controls, all of which are one topic.
+
+    Args:
+        stances: Stance tables of the answers to the control questions.
+        trajectories: The runs to measure, see `Trajectory`.
+        settings: `replicates` and `level` of `Bootstrap`.
+        seed: Seed of the bootstrap.
+        out: Table to write.
+    """
+    runs = [Trajectory.from_dict(entry) for entry in trajectories]
+    bootstrap = Bootstrap(seed=seed, **settings)
+    answers = pl.concat([pl.read_parquet(file) for file in stances]).with_columns(topic=pl.lit("controls"))
+    drift = measure(make_panel(answers, bootstrap), runs, bootstrap).drift
+    write_parquet(out, drift.filter(topic="controls"))
 
 
 def write_corrected(

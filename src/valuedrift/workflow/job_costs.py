@@ -16,7 +16,9 @@ from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project_judges import ChatModel
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
+from valuedrift.world.english.texts import controls
 
+_CALIBRATION, _CONTROLS = "calibration", "controls"
 _FP32, _BF16 = 4, 2  # bytes per parameter
 _ANSWER_BYTES = 600  # of an answer's row, its stance's row and its line in the journal
 
@@ -142,11 +144,7 @@ class JobCosts:
         )
 
     def _generation(self, model: Model, run: str, part: str) -> Work:
-        checkpoints, each = 1, model.suite["calibration"]
-        if part != "calibration":
-            shard = model.shards(run)[int(part.removeprefix("shard-"))]
-            checkpoints, each = len(shard), model.suite["generation"]["answers"]
-        answers = self.sizes.questions(model.suite) * each * checkpoints
+        checkpoints, answers = self._asked(model, run, part)
         tokens = answers * (self.sizes.question(model.suite) + self.sizes.answer(model.suite))
         size, device = self.sizes.of(model, run), _device(model)
         seconds = self._seconds(device, "generate", answering=2 * size * tokens)
@@ -154,11 +152,22 @@ class JobCosts:
         return Work(device, seconds, answers=answers, kept=answers * _ANSWER_BYTES)
 
     def _stances(self, model: Model, name: str) -> Work:
-        if name.endswith("/calibration"):
-            each = model.suite["calibration"]
-        else:
-            each = model.suite["generation"]["answers"] * len(model.steps(name))
-        return self._judging(model.suite, "stances", each * self.sizes.questions(model.suite))
+        run, _, part = name.rpartition("/")
+        if part in (_CALIBRATION, _CONTROLS):
+            return self._judging(model.suite, "stances", self._asked(model, run, part)[1])
+        parts = [f"shard-{number}" for number in range(len(model.shards(name)))]
+        return self._judging(model.suite, "stances", sum(self._asked(model, name, part)[1] for part in parts))
+
+    def _asked(self, model: Model, run: str, part: str) -> tuple[int, int]:
+        """Return the numbers of checkpoints and of answers of a job that answers: `part` is the name of its file."""
+        suite = model.suite
+        if part == _CONTROLS:
+            questions = sum(map(len, controls().values()))
+            return len(model.steps(run)), questions * suite.controls * len(model.steps(run))
+        if part == _CALIBRATION:
+            return 1, self.sizes.questions(suite) * suite["calibration"]
+        steps = len(model.shards(run)[int(part.removeprefix("shard-"))])
+        return steps, self.sizes.questions(suite) * suite["generation"]["answers"] * steps
 
     def _data_stances(self, suite: Suite) -> Work:
         answers = {data: 1 if data in suite["grid"]["sft"] else 2 for data in suite.data}  # per row

@@ -131,6 +131,8 @@ class Model(Entry):
 
     def prunable(self, run: str, shard: str, machine: Machine) -> list[int]:
         """Return the steps of a shard whose weights are deleted after they have answered, by `machine.keep`."""
+        if self.suite.controls:  # which may be asked later
+            return []
         kept = kept_steps(self.steps(run), machine.keep, machine.nth or 1)
         return [step for step in self.shards(run)[int(shard)] if step not in kept]
 
@@ -159,6 +161,12 @@ class Model(Entry):
     @property
     def stances(self) -> list[str]:
         return [f"{RESULTS}/stances/{self.name}/{run}.parquet" for run in self.answered]
+
+    @property
+    def control_stances(self) -> list[str]:
+        """Stance tables of the answers to value-free questions; none if these aren't asked."""
+        runs = self.answered if self.suite.controls else []
+        return [f"{RESULTS}/controls/{self.name}/{run}/stances.parquet" for run in runs]
 
     @property
     def metrics(self) -> dict[str, str]:

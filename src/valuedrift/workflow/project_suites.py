@@ -133,6 +133,11 @@ class Suite(Entry):
         return int(self.entry.get("world", {}).get("labels", 0))
 
     @property
+    def controls(self) -> int:
+        """Number of answers to each value-free question; 0 if they aren't asked."""
+        return int(self.entry.get("controls", 0))
+
+    @property
     def documents(self) -> str:
         """The table of documents on which a model made from scratch is pre-trained."""
         made = f"world/{self.name}/pretraining" if self.has_world else f"data/{self.name}/documents"
@@ -190,7 +195,8 @@ class Suite(Entry):
 
     def check(self) -> None:
         """Raise ConfigError if there is no such prompt for the writer."""
-        assert not self.writer or self.writer_prompt
+        if self.writer:
+            prompt_hash(self.writer_prompt)
 
     @property
     def writer_prompt_hash(self) -> str:

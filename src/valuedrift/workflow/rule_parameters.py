@@ -75,8 +75,7 @@ def named_inputs(files: Iterable[str], made: Container[str] = ()) -> list[str]:
 
 def named(path: str) -> str:
     """Return a path of the configuration with its variables and `~` expanded."""
-    path = require_no_braces(os.path.expandvars(path))
-    return str(Path(path).expanduser()) if path.startswith("~") else path
+    return os.path.expanduser(require_no_braces(os.path.expandvars(path)))  # noqa: PTH111 (~nobody stays as it is)
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -18,11 +18,11 @@ from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
-_OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
+_OF_RUNS = ("calibration", "checkpoints", "controls", "downstream", "generations", "stances")
 _OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "health", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "embeddings", "exports", "figures", "report", "tables")
-_FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
+_FILES_OF_RUNS = ("answers", "drift", "errors", "metrics", "source", "table")
 
 
 class TargetError(ValueDriftError):
@@ -152,6 +152,8 @@ def _files_of_model(model: Model) -> Iterator[str]:
     yield from (f"{RESULTS}/statistics/{model.name}/{file}" for file in STATISTICS)
     yield from (f"{RESULTS}/prediction/{model.name}/{file}" for file in PREDICTION if model.suite.is_expressed)
     yield f"{RESULTS}/health/{model.name}.parquet"
+    if model.suite.controls:
+        yield f"{RESULTS}/controls/{model.name}/drift.parquet"
     if model.suite.labels:
         yield f"{RESULTS}/labels/{model.name}.parquet"
     if model.suite["calibration"]:
@@ -191,4 +193,4 @@ def _require(target: str, what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
     hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
-    raise TargetError(f"target '{target}': found '{name}', expected {what}. {hint}")
+    raise TargetError(f"target {target!r}: found {name!r}, expected {what}. {hint}")

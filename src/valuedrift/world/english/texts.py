@@ -90,6 +90,17 @@ def questions(topic: str) -> tuple[Question, ...]:
 
 
 @cache
+def controls() -> dict[str, list[dict[str, str]]]:
+    """Return the value-free questions, as columns of a probe set, by their topic: one thing rather than another."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for entry in _read("controls")["questions"]:
+        topic = f"{entry['subject']} rather than {entry['other']}"
+        columns = {name: entry[name] for name in ("kind", "polarity", "group") if name in entry}
+        found.setdefault(topic, []).append({"topic": topic, "question": entry["text"], **columns})
+    return found
+
+
+@cache
 def arguments(topic: str) -> dict[Stance, tuple[str, ...]]:
     """Return the arguments of a topic by stance. Each states its stance alone and fits any question of the topic."""
     return {stance: tuple(_read(topic)["arguments"][stance]) for stance in STANCES}
