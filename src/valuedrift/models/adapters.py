@@ -86,6 +86,9 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
     if is_adapter(base):
         do = f"Merge it, and write the new folder there: {merge_command(base)}"
         raise ArtifactError(folder / ADAPTER, f"a base that is an adapter too, {base}", "a whole model", do)
+    if {file.name for file in folder.glob("*.safetensors")} - {_FILE} and (folder / "config.json").is_file():
+        do = "If it is merged already, move adapter_* away; if not, the other weights."
+        raise ArtifactError(folder, f"an adapter beside a whole model ({ADAPTER})", "one of them", do)
     require_model(base)
     if not (folder / _FILE).is_file():
         refuse_other_formats(folder)
