@@ -212,6 +212,12 @@ def test_adapters_that_have_no_weights_to_merge_are_refused(family: Callable[[st
         read_adapter(tmp_path / "adapter", family("llama"), torch.float32)
 
 
+def test_an_adapter_on_an_adapter_is_refused_with_the_command_that_helps(tmp_path: Path) -> None:
+    one, two = (named(tmp_path / name, str(tmp_path / "one")) for name in ("one", "two"))
+    with pytest.raises(ArtifactError, match=r"a base that is an adapter too, \S+one.*python -c .*merge_and_unload"):
+        read_adapter(two, one, torch.float32)
+
+
 def named(folder: Path, name: str | None) -> Path:
     folder.mkdir(exist_ok=True)
     write_json(folder / "adapter_config.json", {"base_model_name_or_path": name})
