@@ -109,6 +109,10 @@ def test_branches_and_subfolders_of_the_hub(hub: Hub, tmp_path: Path, capsys: py
     assert folder.entry["hub"]["subfolder"] == "other"
     (step,) = find_stages(["lab/Tiny-Think/step_0025"])
     assert step.steps == (25,)
+    hub.push("lab/Ends", "it-mid-training", tiny)
+    hub.push("lab/Ends", "it-SFT", tiny)
+    ends = find_stages(["lab/Ends@it-mid-training", "lab/Ends@it-SFT"])
+    assert [stage.name for stage in ends] == ["mid", "sft"]
     assert main(["trace", "--list", "lab/Tiny-Think-SFT"]) == 0
     said = capsys.readouterr().out
     assert "sft: 4 checkpoints, steps 1000 to 4000 (lab/Tiny-Think-SFT, step{step})" in said
@@ -187,10 +191,11 @@ def test_the_judge_is_one_of_the_configuration(tmp_path: Path, monkeypatch: pyte
         ConfigError, match=r"found 'pocke', expected one of pocket, english, qwen25_7b\. Did you mean 'pocke"
     ):
         trace_judge("mine", "pocke", [])
-    with pytest.raises(
-        ConfigError, match=r"found 'paper', expected a name that no model or suite has\. Give one with --name"
-    ):
-        trace_judge("paper", None, [])
+    for name in ("paper", "My-Model"):
+        with pytest.raises(
+            ConfigError, match=f"found '{name}', expected a name of a-z, 0-9 and _ that no model or suite"
+        ):
+            trace_judge(name, None, [])
 
 
 def test_the_configuration_of_published_trajectories_is_right() -> None:

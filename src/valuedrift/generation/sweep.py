@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 import polars as pl
-from transformers import AutoTokenizer
 
 from valuedrift.config.sampling import Sampling
 from valuedrift.config.stages import BASE
@@ -22,6 +21,7 @@ from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.adapters import base_of, read_any
+from valuedrift.models.chat_template import open_tokenizer
 from valuedrift.models.model_folder import step_of
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
 from valuedrift.models.stops import described, stops
@@ -101,7 +101,7 @@ class _Asked:
         cls, folder: Path, architecture: Architecture, questions: pl.DataFrame, is_base: bool, sampling: Sampling
     ) -> Self:
         """Return the prompts for the tokenizer in a folder; raise ArtifactError if its model can't be asked."""
-        codec = prompt_codec(AutoTokenizer.from_pretrained(folder), architecture.config, folder, sampling.chat)
+        codec = prompt_codec(open_tokenizer(folder), architecture.config, folder, sampling.chat)
         codec.check(folder, is_base)
         _log(f"{folder.name}: {described(codec.tokenizer, stops(codec.tokenizer, architecture.config, folder))}")
         rows = questions.select("question_id", "question").iter_rows()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
@@ -82,6 +81,14 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
     Raises:
         ArtifactError: A file is missing or can't be read, or the adapter doesn't fit, or can't be merged.
     """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    if is_adapter(base):
+        do = f"Merge it, and write the new folder there: {merge_command(base)}"
+        raise ArtifactError(folder / ADAPTER, f"a base that is an adapter too, {base}", "a whole model", do)
+    if {file.name for file in folder.glob("*.safetensors")} - {_FILE} and (folder / "config.json").is_file():
+        do = "If it is merged already, move adapter_* away; if not, the other weights."
+        raise ArtifactError(folder, f"an adapter beside a whole model ({ADAPTER})", "one of them", do)
     require_model(base)
     if not (folder / _FILE).is_file():
         refuse_other_formats(folder)
@@ -92,7 +99,7 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
         changed = _resize(folder, model, saved)
         _require_separate(folder, model, saved)
         adapted = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
-        _require_held(folder, adapted, saved)
+        _require_held(folder, get_peft_model_state_dict(adapted), saved)
         merged = adapted.merge_and_unload(safe_merge=True)
     except ArtifactError:
         raise
@@ -129,11 +136,10 @@ def _require_separate(folder: Path, model: PreTrainedModel, saved: Mapping[str, 
             raise ArtifactError(folder / _FILE, f"{found!r}, of tied weights", "updates of weights of their own", do)
 
 
-def _require_held(folder: Path, adapted: PeftModel, saved: Mapping[str, torch.Tensor]) -> None:
+def _require_held(folder: Path, held: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> None:
     """Raise ArtifactError unless the loaded adapter has exactly the file's values."""
-    held = {name: digest(tensor.float()) for name, tensor in get_peft_model_state_dict(adapted).items()}
-    file = {name: digest(tensor.float()) for name, tensor in saved.items()}
-    if wrong := sorted(name for name in held.keys() | file.keys() if held.get(name) != file.get(name)):
+    mine, file = ({name: digest(tensor.float()) for name, tensor in each.items()} for each in (held, saved))
+    if wrong := sorted(name for name in mine.keys() | file.keys() if mine.get(name) != file.get(name)):
         found = f"other values in {wrong[0]!r} than in the file" + (f", and {len(wrong) - 1} more" if wrong[1:] else "")
         do = "Its base model may be another one, or this version of peft can't load it."
-        raise ArtifactError(folder / _FILE, found, f"an adapter of {adapted.config.model_type} as its file has it", do)
+        raise ArtifactError(folder / _FILE, found, "an adapter as its file has it", do)

@@ -12,10 +12,10 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from tokenizers import normalizers
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.config.chat import FORMATS, OWN, Chat
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -38,6 +38,19 @@ _PUT = (
     " (`chat.template`), and a judge can do without (`chat: false`)."
 )
 _OWN = "Name a template and tokens that this model has in `chat`."
+
+
+def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer in a folder; raise ArtifactError if there is none that works."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer("a")
+        return tokenizer
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each tokenizer fails at odd files in its own way; a panic in Rust is no Exception
+        do = "Save the model's tokenizer into the same folder."
+        raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error
 
 
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:

@@ -120,7 +120,7 @@ def _on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:
         return found
     (pinned,) = pin([HubFolder(name, revision or "main", below)])
     single = {"name": name, "revision": pinned.commit} | ({"subfolder": below} if below else {})
-    return [FoundStage(_name(name.partition("/")[2], below), {"hub": single})]
+    return [FoundStage(_name(name.partition("/")[2], below or revision or ""), {"hub": single})]
 
 
 def _series_on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:

@@ -105,8 +105,9 @@ def trace_judge(name: str, judge: str | None, options: Sequence[str]) -> str:
     """
     with job_graph([f"{RESULTS}/configuration.yaml"], options) as workflow:
         project = Project.read(workflow.config)
-    if name in {**project.models, **project.suites}:
-        raise ConfigError("models", name, "a name that no model or suite has", "Give one with --name.")
+    if name in {**project.models, **project.suites} or not re.fullmatch("[a-z0-9_]+", name):
+        expected = "a name of a-z, 0-9 and _ that no model or suite has"
+        raise ConfigError("models", name, expected, "Give one with --name.")
     general = [key for key, each in project.judges.items() if not each.is_trained]
     if judge is None and general:
         return general[0]
