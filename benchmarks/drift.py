@@ -78,7 +78,25 @@ def write_stances(folder: Path, model: str, seed: int) -> list[Path]:
         files.append(folder / model / f"{run.replace('/', '_')}.parquet")
         files[-1].parent.mkdir(parents=True, exist_ok=True)
         table.drop("question").write_parquet(files[-1], compression="zstd")
+    write_health(files)
     return files
+
+
+def write_health(files: list[Path]) -> None:
+    """The health of the answers, one in ten of which is cut off, in a file beside them."""
+    import polars as pl
+
+    from valuedrift.statistics.health import SIGNS
+    from valuedrift.statistics.panel import KEYS
+
+    health = pl.concat([pl.scan_parquet(file).select(KEYS) for file in files]).with_columns(
+        tokens=pl.lit(60, pl.Int64), **dict.fromkeys(SIGNS, pl.lit(False))
+    )
+    health.with_columns(cut_off=pl.int_range(pl.len()) % 10 == 0).collect().write_parquet(health_beside(files))
+
+
+def health_beside(files: list[Path]) -> Path:
+    return files[0].parent.with_suffix(".parquet")
 
 
 def measure_model(files: list[Path], out: Path) -> tuple[float, float, float]:
@@ -86,7 +104,8 @@ def measure_model(files: list[Path], out: Path) -> tuple[float, float, float]:
     from valuedrift.statistics.write_statistics import write_statistics
 
     start, used = time.perf_counter(), time.process_time()
-    write_statistics(files, trajectories(), SETS, {}, THRESHOLDS, {"replicates": 10_000}, 0, out)
+    settings = {"replicates": 10_000}
+    write_statistics(files, trajectories(), SETS, {}, THRESHOLDS, settings, 0, health_beside(files), out)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return time.perf_counter() - start, time.process_time() - used, peak
 

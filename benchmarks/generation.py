@@ -239,7 +239,7 @@ def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
 
 def prompts_of(codec: PromptCodec, questions: pl.DataFrame) -> list[Prompt]:
     rows = questions.select("question_id", "question").rows()
-    return [codec.prompt(key, question, plain=False, answers=SAMPLING.answers) for key, question in rows]
+    return [codec.prompt(key, question, is_base=False, answers=SAMPLING.answers) for key, question in rows]
 
 
 def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:

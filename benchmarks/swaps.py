@@ -16,7 +16,7 @@ from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import prompt_codec
 from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.models.weights import Architecture, read_checkpoint
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe
 
 QWEN3_4B: dict[str, Any] = {
     "vocab_size": 151_936,

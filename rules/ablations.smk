@@ -15,7 +15,7 @@ rule ablations:
     resources:
         **CPU,
     params:
-        ablated=lambda w: as_json(ablated(config, w.model)),
+        ablated=lambda w: as_json(ablated(PROJECT.config, w.model)),
         display=lambda w: display("ablation_topics", "figure_formats", models=[w.model]),
         statistics=BOOTSTRAP,
         seed=SEED,

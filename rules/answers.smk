@@ -3,7 +3,7 @@
 
 rule generate:
     input:
-        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        base=untimed(lambda w: model(w).base_of(w.run, w.shard)),
         probes=lambda w: suite(w).probes.table,
         checkpoints=untimed(lambda w: model(w).checkpoints(w.run, w.shard)),
         stamps=lambda w: model(w).stamps(w.run),
@@ -13,6 +13,8 @@ rule generate:
         "results/logs/generate/{model}/{run}/shard-{shard}.log",
     benchmark:
         "results/benchmarks/generate/{model}/{run}/shard-{shard}.tsv"
+    wildcard_constraints:
+        run=TRAINED,
     priority: 40
     conda:
         "../envs/generation.yaml"
@@ -22,11 +24,32 @@ rule generate:
         sampling=lambda w: as_json(model(w).sampling(SEED)),
         engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
         store="results/journals/answers/{model}/{run}",
+        steps=untracked(""),
         prune=untracked(lambda w: as_json(model(w).prunable(w.run, w.shard, PROJECT.settings.machine))),
     shell:
-        "GPUS={resources.gpu} valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base} --probes {input.probes}"
-        " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints}"
-        " --store {params.store} --prune {params.prune:q} --out {output} > {log} 2>&1"
+        "GPUS={resources.gpu} valuedrift generate --model {wildcards.model} --run {wildcards.run} --base {input.base:q} --probes {input.probes}"
+        " --sampling {params.sampling:q} --engine {params.engine} --checkpoints {input.checkpoints:q}"
+        " {params.steps} --store {params.store} --prune {params.prune:q} --out {output} > {log} 2>&1"
+
+
+# Found checkpoints have no stamps beside them: the parameter `found` changes with their files, and commits with their revisions.
+use rule generate as generate_found with:
+    input:
+        base=untimed(lambda w: model(w).base_of(w.run, w.shard)),
+        probes=lambda w: suite(w).probes.table,
+        checkpoints=untimed(lambda w: model(w).checkpoints(w.run, w.shard)),
+        stamps=lambda w: model(w).stamps(w.run),
+    benchmark:
+        "results/benchmarks/generate/{model}/{run}/shard-{shard}.tsv"
+    wildcard_constraints:
+        run=FOUND,
+    params:
+        sampling=lambda w: as_json(model(w).sampling(SEED)),
+        engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
+        store="results/journals/answers/{model}/{run}",
+        found=lambda w: as_json(model(w).found(w.run, model(w).shards(w.run)[int(w.shard)])),
+        steps=lambda w: f"--steps {' '.join(map(str, model(w).shards(w.run)[int(w.shard)]))}",
+        prune=untracked("[]"),
 
 
 rule stances:
@@ -58,9 +81,9 @@ rule stances:
 
 use rule generate as generate_calibration with:
     input:
-        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        base=untimed(lambda w: model(w).origin(w.run).checkpoints[-1]),
         probes=lambda w: suite(w).probes.table,
-        checkpoints=untimed(lambda w: checkpoint(w.model, w.run, model(w).steps(w.run)[-1])),
+        checkpoints=untimed(lambda w: model(w).every[w.run].checkpoints[-1]),
         stamps=lambda w: model(w).stamps(w.run),
     output:
         "results/calibration/{model}/{run}/answers.parquet",
@@ -72,6 +95,7 @@ use rule generate as generate_calibration with:
         sampling=lambda w: as_json(model(w).sampling(SEED, temperature=1.0, answers=suite(w)["calibration"])),
         engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
         store="results/journals/answers/{model}/{run}",
+        steps=untracked(""),
         prune=untracked("[]"),
 
 
@@ -86,6 +110,62 @@ use rule stances as stances_calibration with:
         "results/logs/stances/{model}/{run}/calibration.log",
     benchmark:
         "results/benchmarks/stances/{model}/{run}/calibration.tsv"
+
+
+rule control_questions:
+    output:
+        "results/controls/questions.parquet",
+    log:
+        "results/logs/control_questions.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    shell:
+        "valuedrift control-questions --out {output} 2> {log}"
+
+
+use rule generate as generate_controls with:
+    input:
+        base=untimed(lambda w: model(w).base_of(w.run, "0")),
+        probes="results/controls/questions.parquet",
+        checkpoints=untimed(lambda w: model(w).every[w.run].checkpoints),
+        stamps=lambda w: model(w).stamps(w.run),
+    output:
+        "results/controls/{model}/{run}/answers.parquet",
+    log:
+        "results/logs/generate/{model}/{run}/controls.log",
+    benchmark:
+        "results/benchmarks/generate/{model}/{run}/controls.tsv"
+    wildcard_constraints:
+        run=f"{TRAINED}|{FOUND}",
+    params:
+        sampling=lambda w: as_json(model(w).sampling(SEED, answers=suite(w).controls)),
+        engine=lambda w: PROJECT.settings.suites[suite(w).name].generation.engine,
+        store="results/journals/answers/{model}/{run}",
+        found=lambda w: as_json(model(w).found(w.run, model(w).steps(w.run))),
+        steps=lambda w: f"--steps {' '.join(map(str, model(w).steps(w.run)))}",
+        prune=untracked("[]"),
+
+
+use rule stances as stances_controls with:
+    input:
+        judge=untimed(lambda w: judge(w).folder),
+        stamp=lambda w: judge(w).stamp,
+        answers="results/controls/{model}/{run}/answers.parquet",
+    output:
+        "results/controls/{model}/{run}/stances.parquet",
+    log:
+        "results/logs/stances/{model}/{run}/controls.log",
+    benchmark:
+        "results/benchmarks/stances/{model}/{run}/controls.tsv"
+    params:
+        judge=lambda w: as_json(judge(w).tracked),
+        targets=as_json({topic: topic for topic in controls()}),
+        settings=untracked(lambda w: as_json(judge(w).settings)),
+        folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        journal=lambda w, output: journal_of(output[0]),
 
 
 rule judge_heldout:

@@ -3,7 +3,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from valuedrift.config.grid import ablated, checkpoint
+from valuedrift.config.grid import FOUND, TRAINED, ablated
 from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError, exit_on_error
@@ -14,6 +14,7 @@ from valuedrift.workflow.rule_parameters import (
     as_json,
     folders,
     measured,
+    named_inputs,
     one_of,
     option,
     pictures,
@@ -22,6 +23,7 @@ from valuedrift.workflow.rule_parameters import (
     versions,
 )
 from valuedrift.workflow.snakemake_records import keep_records
+from valuedrift.world.english.texts import controls
 from valuedrift.workflow.targets import asked_targets, require_makeable, resolve_targets
 
 # A folder of results as a target stands for all files that the pipeline makes in this folder.
@@ -53,7 +55,7 @@ REPORTED = config["report"]["models"]
 
 def display(*keys, models=REPORTED):
     """Names, orders and roles of everything that is shown for these models, with these settings of the report."""
-    return as_json(display_settings(config, models, *keys), keep_order=True)
+    return as_json(display_settings(PROJECT.config, models, *keys), keep_order=True)
 
 
 # The model, suite and judge of a job, from its wildcards.
@@ -99,4 +101,4 @@ wildcard_constraints:
     table="[a-z0-9_-]+",
     format="parquet|csv",
     shard="[0-9]+",
-    run="[a-z0-9-]+(/[a-z0-9-]+)?",
+    run=f"{TRAINED}|{FOUND}",

@@ -23,7 +23,7 @@ rule world:
 
 rule data:
     input:
-        lambda w: suite(w).data[w.data].sources,
+        lambda w: suite(w).inputs(suite(w).data[w.data].files),
     output:
         train="results/data/{suite}/{data}/train.parquet",
         validation="results/data/{suite}/{data}/validation.parquet",
@@ -48,7 +48,7 @@ rule data:
 
 rule probes:
     input:
-        lambda w: suite(w).probes.sources,
+        lambda w: suite(w).inputs(suite(w).probes.files),
     output:
         table="results/probes/{suite}.parquet",
         counts="results/probes/{suite}.json",

@@ -3,8 +3,8 @@
 
 rule downstream:
     input:
-        checkpoint=untimed("results/checkpoints/{model}/{run}/step-{step}"),
-        base=untimed("results/checkpoints/{model}/base/step-000000"),
+        checkpoint=untimed(lambda w: model(w).every[w.run].checkpoint(int(w.step))),
+        base=untimed(lambda w: model(w).origin(w.run).checkpoints[-1]),
         stamps=lambda w: model(w).stamps(w.run),
     output:
         "results/downstream/{model}/{run}/step-{step}.json",

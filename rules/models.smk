@@ -37,16 +37,57 @@ rule fetch_base:
     benchmark:
         "results/benchmarks/fetch/{model}.tsv"
     wildcard_constraints:
-        model=one_of(model.name for model in PROJECT.models.values() if not model.is_scratch),
+        model=one_of(model.name for model in PROJECT.models.values() if model.source),
     conda:
         "../envs/training.yaml"
     resources:
         **FETCH,
     params:
         source=lambda w: as_json(model(w).source),
-        chat=lambda w: as_json(model(w)["chat"]),
+        chat=lambda w: as_json(model(w).format),
     shell:
         "valuedrift fetch-model --source {params.source:q} --chat {params.chat:q} --out {output.model} > {log} 2>&1"
+
+
+# Checkpoints on the hub: their commits stay as they are when the first job begins. Their weights are dropped after they have
+# answered, and can be fetched again.
+rule pin_checkpoints:
+    output:
+        "results/checkpoints/{model}/{run}/source.json",
+    log:
+        "results/logs/pin_checkpoints/{model}/{run}.log",
+    wildcard_constraints:
+        run=FOUND,
+    localrule: True
+    conda:
+        "../envs/training.yaml"
+    params:
+        sources=lambda w: as_json(model(w).hub_sources(w.run)),
+    shell:
+        "valuedrift pin-checkpoints --sources {params.sources:q} --out {output} > {log} 2>&1"
+
+
+rule fetch_checkpoint:
+    input:
+        pins="results/checkpoints/{model}/{run}/source.json",
+        answered=untimed(lambda w: model(w).fetched_after(w.run, int(w.step))),
+    output:
+        temp(directory("results/checkpoints/{model}/{run}/step-{step}")),
+    log:
+        "results/logs/fetch_checkpoint/{model}/{run}/step-{step}.log",
+    benchmark:
+        "results/benchmarks/fetch_checkpoint/{model}/{run}/step-{step}.tsv"
+    wildcard_constraints:
+        run=FOUND,
+        step="[0-9]+",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        **CPU,
+    params:
+        step=lambda w: int(w.step),
+    shell:
+        "valuedrift fetch-checkpoint --pins {input.pins} --step {params.step} --out {output} > {log} 2>&1"
 
 
 rule train_judge:

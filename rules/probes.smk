@@ -1,5 +1,5 @@
 # V-PRISM, the probe set: each stage of appendix A makes an artifact. docs/probes.md explains the stages.
-from valuedrift.probes.question_prompts import read_question_prompt
+from valuedrift.probes.asking import read_question_prompt
 from valuedrift.templates import prompt_hash
 
 # The chat model that rephrases, names and filters for V-PRISM.
@@ -17,7 +17,7 @@ ASKING = asking(lambda w: suite(w).probes.llm)
 rule vprism_questions:
     input:
         **VPRISM_LLM,
-        prompts=lambda w: suite(w).probes.sources,
+        prompts=lambda w: suite(w).inputs(suite(w).probes.files),
     output:
         table="results/vprism/{suite}/questions.parquet",
         counts="results/vprism/{suite}/questions.json",

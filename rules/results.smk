@@ -2,16 +2,20 @@
 
 LABELLED = [model.name for model in PROJECT.reported if PROJECT.labelled(model)]
 CALIBRATED = [model.name for model in PROJECT.reported if model.suite["calibration"] > 0]
-PREDICTIONS = expand("results/prediction/{model}/{name}", model=REPORTED, name=PREDICTION)
+PREDICTIONS = expand(
+    "results/prediction/{model}/{name}",
+    model=[model.name for model in PROJECT.reported if model.suite.is_expressed],
+    name=PREDICTION,
+)
 RECOVERIES = expand(
     "results/expression/{suite}/recovery/{name}",
-    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world],
+    suite=[suite.name for suite in PROJECT.reported_suites if suite.has_world and suite.is_expressed],
     name=RECOVERY,
 )
 
 # Inputs by suite or judge of the reported models.
 PROBES = {suite.name: suite.probes.table for suite in PROJECT.reported_suites}
-EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites}
+EXPRESSED = {suite.name: f"results/expression/{suite.name}" for suite in PROJECT.reported_suites if suite.is_expressed}
 REPORTED_EXPRESSION = expand("{folder}/{name}", folder=EXPRESSED.values(), name=EXPRESSION)
 ALIGNED = {
     suite.name: suite.tables(suite["grid"]["support_aligned"])[0]
@@ -25,11 +29,31 @@ PROMPTS = {
 }
 
 
+rule health:
+    input:
+        lambda w: model(w).stances,
+    output:
+        "results/health/{model}.parquet",
+    log:
+        "results/logs/health/{model}.log",
+    benchmark:
+        "results/benchmarks/health/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        world=lambda w: "--world" if suite(w).has_world else "",
+    shell:
+        "valuedrift health --stances {input} {params.world} --out {output} 2> {log}"
+
+
 rule statistics:
     input:
         stances=lambda w: model(w).stances,
+        health="results/health/{model}.parquet",
         cards=lambda w: suite(w).planted.values(),
-        seeds=lambda w: PROJECT.other_seeds(w.model),
+        seeds=lambda w: named_inputs(PROJECT.other_seeds(w.model)),
     output:
         expand("results/statistics/{{model}}/{name}", name=STATISTICS),
     log:
@@ -41,18 +65,47 @@ rule statistics:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
         sets=lambda w: as_json(suite(w).preference_sets),
         cards=lambda w: as_json(suite(w).planted),
         statistics=BOOTSTRAP,
         thresholds=as_json({key: config["statistics"][key] for key in ("early", "barely", "strong")}),
-        seeds=lambda w, input: f"--seeds {shlex.join(folders(input.seeds))}" if input.seeds else "",
+        seeds=(
+            (lambda w: option("--seeds", [f"{folder}/statistics/{w.model}" for folder in PROJECT.seeds]))
+            if PROJECT.seeds
+            else untracked("")
+        ),
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
         "valuedrift statistics --stances {input.stances} --trajectories {params.trajectories:q} --sets {params.sets:q}"
         " --cards {params.cards:q} --thresholds {params.thresholds:q} --statistics-settings {params.statistics:q}"
-        " --seed {params.seed} {params.seeds} --out {params.folder} 2> {log}"
+        " --seed {params.seed} --health {input.health} {params.seeds} --out {params.folder} 2> {log}"
+
+
+rule controls:
+    input:
+        lambda w: model(w).control_stances,
+    output:
+        "results/controls/{model}/drift.parquet",
+    log:
+        "results/logs/controls/{model}.log",
+    benchmark:
+        "results/benchmarks/controls/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(model.name for model in PROJECT.models.values() if model.suite.controls),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        trajectories=lambda w: as_json(model(w).trajectories),
+        statistics=BOOTSTRAP,
+        seed=SEED,
+    shell:
+        "valuedrift controls --stances {input} --trajectories {params.trajectories:q}"
+        " --statistics-settings {params.statistics:q} --seed {params.seed} --out {output} 2> {log}"
 
 
 rule labels:
@@ -81,7 +134,7 @@ rule labels:
 rule corrected:
     input:
         stances=lambda w: model(w).stances,
-        labelled=lambda w: PROJECT.labelled(model(w)),
+        labelled=lambda w: named_inputs([PROJECT.labelled(model(w))], [f"results/labels/{w.model}"]),
     output:
         expand("results/corrected/{{model}}/{name}", name=CORRECTED),
     log:
@@ -95,12 +148,13 @@ rule corrected:
     resources:
         **CPU,
     params:
-        trajectories=lambda w: as_json([run.trajectory() for run in model(w).traced]),
+        trajectories=lambda w: as_json(model(w).trajectories),
+        labelled=untracked(lambda w: PROJECT.labelled(model(w))),
         statistics=BOOTSTRAP,
         seed=SEED,
         folder=subpath(output[0], parent=True),
     shell:
-        "valuedrift correct --stances {input.stances} --trajectories {params.trajectories:q} --labelled {input.labelled:q}"
+        "valuedrift correct --stances {input.stances} --trajectories {params.trajectories:q} --labelled {params.labelled:q}"
         " --statistics-settings {params.statistics:q} --seed {params.seed} --out {params.folder} 2> {log}"
 
 
@@ -220,7 +274,7 @@ rule configuration:
     resources:
         **CPU,
     params:
-        text=as_json(PROJECT.recorded),
+        text=lambda w: as_json(PROJECT.recorded),  # patterns of steps contain braces
     shell:
         "valuedrift configuration --settings {params.text:q} --out {output} 2> {log}"
 
@@ -233,6 +287,10 @@ SHOWN = {
     "expression": REPORTED_EXPRESSION,
     "prediction": PREDICTIONS,
     "corrected": expand("results/corrected/{model}/{name}", model=LABELLED, name=CORRECTED),
+    "controls": expand(
+        "results/controls/{model}/drift.parquet",
+        model=[model.name for model in PROJECT.reported if model.suite.controls],
+    ),
     "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
 }
 SHOWN_PARAMS = {
@@ -240,16 +298,17 @@ SHOWN_PARAMS = {
     "calibrations": lambda w, input: option("--calibrations", folders(input.calibrations)),
     "quality": as_json(QUALITY),
     "expression": as_json(EXPRESSED),
-    "prediction": lambda w, input: folders(input.prediction),
+    "prediction": lambda w, input: option("--prediction", folders(input.prediction)),
     "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
+    "controls": lambda w, input: option("--controls", input.controls),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
     "display": display("table_1_topics", "bands"),
 }
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
-    " --quality {params.quality:q} --expression {params.expression:q} --prediction {params.prediction}"
-    " {params.corrected} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
+    " --quality {params.quality:q} --expression {params.expression:q} {params.prediction}"
+    " {params.corrected} {params.controls} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 
 

@@ -5,16 +5,16 @@ from valuedrift.training.launch import launcher
 
 ACCELERATE = Path(str(workflow.current_basedir)).parent / "envs" / "accelerate"
 
-for run in (run for trained in PROJECT.models.values() for run in trained.runs.values()):
+for owner, run in ((owner, run) for owner in PROJECT.models.values() for run in owner.trained):
 
     rule:
         name:
             run.rule
         input:
-            base=untimed(checkpoint(run.model, "base", 0)),
-            init=untimed(run.start),
+            base=untimed(owner.origin(run.lineage).checkpoints[-1]),
+            init=untimed(owner.every[run.parent].checkpoints[-1]),
             reward=untimed(run.reward_model or []),
-            stamps=PROJECT.models[run.model].start_stamps(run),
+            stamps=owner.start_stamps(run),
             data=f"results/data/{run.suite}/{run.data}/train.parquet",
         output:
             [directory(path) for path in run.checkpoints],
@@ -29,6 +29,7 @@ for run in (run for trained in PROJECT.models.values() for run in trained.runs.v
         resources:
             **TRAINING,
         params:
+            **({"found": as_json(start)} if (start := owner.found(run.parent, [run.parent_step])) else {}),
             algorithm=run.algorithm,
             settings=as_json(run.settings),
             seed=SEED,
@@ -43,6 +44,6 @@ for run in (run for trained in PROJECT.models.values() for run in trained.runs.v
         shell:
             "GPUS={resources.gpu} {params.launch} "
             "valuedrift train --algorithm {params.algorithm} --settings {params.settings:q} --seed {params.seed}"
-            " --base {input.base} --init {input.init} --data {input.data} {params.reward}"
+            " --base {input.base:q} --init {input.init:q} --data {input.data} {params.reward}"
             " --out {params.folder} --resume {params.resume} --steps {params.steps} --machine {params.machine:q}"
             " > {log} 2>&1"

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerBase:
     from valuedrift.models.chat_template import END, PAD, set_chat
-    from valuedrift.training.tokenizer_training import train_bpe
+    from valuedrift.training.pretrain import train_bpe
 
     return set_chat(train_bpe(SENTENCES, 300), "pocket", END, PAD)
 
@@ -45,7 +45,7 @@ def lively_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedMod
     import torch
 
     from valuedrift.config.sources import Shape
-    from valuedrift.training.scratch_model import new_model
+    from valuedrift.training.pretrain import new_model
 
     model = new_model(Shape(vocabulary=300, hidden=16, layers=1, heads=2, context=256), tokenizer, seed)
     with torch.no_grad():

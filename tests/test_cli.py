@@ -16,12 +16,16 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from doubles import forks
 
 from valuedrift import __version__
 from valuedrift.cli import data_jobs, main, model_jobs, people, result_jobs
 from valuedrift.cli.application import application, functions
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+PRUNE = ["prune", "--base", "x", "--checkpoints", "x", "--answers", "x"]
 
 
 def run(command: str, **options: Any) -> int:
@@ -43,11 +47,15 @@ def make_table(folder: Path, kind: str, plan: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
-    """Command → the arguments that rules of the pocket and the paper's grid, and a packaged encoder, call it with."""
+    """Command → the arguments that rules of the pocket, the paper's grid and some other results call it with."""
     folder = tmp_path_factory.mktemp("dry")
     package = {"name": "encoder", "version": "1.0", "file": "model", "sha256": "a" * 64}
     own = folder / "encoder.yaml"
-    own.write_text(json.dumps({"suites": {"real": {"expression": {"model": {"package": package}}}}}))
+    stages = {"sft": {"hub": {"name": "lab/tiny", "revisions": "step{step}"}, "steps": [1, 2]}}
+    sampling = {"answers": 1, "temperature": 1.0, "max_tokens": 9, "batch_size": 9}
+    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket", "controls": 1}
+    suites = {"real": {"expression": {"model": {"package": package}}}, "tracing": suite}
+    own.write_text(json.dumps({"models": {"theirs": {"suite": "tracing", "stages": stages}}, "suites": suites}))
     targets = (
         "results/report",
         "results/exports",
@@ -57,10 +65,12 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         "results/downstream/llama3_3b/sft-alpaca/step-000100.json",
         "results/data/real/documents.parquet",
         f"results/encoders/{'a' * 16}/model",
+        "results/generations/theirs/sft/shard-0.parquet",
+        "results/controls/theirs/drift.parquet",
     )
-    command = [sys.executable, "-m", "snakemake", "-n", "-p", "--directory", str(folder)]
-    command += ["--configfile", "workflow_config.yaml", str(own), "--", *targets]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
+    shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)
+    assert shown.returncode == 0, shown.stderr
     calls: dict[str, list[list[str]]] = {}
     for text in re.findall(r"^Shell command: .*?\bvaluedrift (.*)", shown.stdout + shown.stderr, flags=re.MULTILINE):
         words = list(itertools.takewhile(lambda word: word not in (">", "2>"), shlex.split(text)))
@@ -129,6 +139,8 @@ def test_every_option_says_what_it_takes() -> None:
             ["prepare", "--settings", "[]", "--seed", "0", "--out", "x"],
             "Invalid value for --settings: found [], expected a JSON object.",
         ),
+        ([*PRUNE, "--keep", "none"], 'Invalid value "none" for --keep. Choose from: "all", "every_nth", "final".'),
+        ([*PRUNE, "--keep", "all", "--nth", "0"], 'Invalid value "0" for --nth. Must be > 0.'),
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +182,7 @@ def test_a_wrong_target_is_one_sentence(
 def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
     script = f"""
 from valuedrift.cli import main
-assert main(["fetch-model", "--source", '{{"folder": "absent"}}', "--out", "{tmp_path / "out"}"]) == 1
+assert main(["configuration", "--settings", "{{}}", "--out", "{tmp_path / "out"}"]) == 0
 import huggingface_hub.constants as constants, os
 assert constants.HF_HUB_DISABLE_TELEMETRY and os.environ["DO_NOT_TRACK"] == "1"
 """
@@ -198,6 +210,24 @@ def test_the_module_is_the_command_and_passes_the_status_on(tmp_path: Path) -> N
         done.stderr == "error: configuration key 'title': found nothing, expected a value:"
         " The data set's name in tables and figures.\n"
     )
+
+
+def test_a_terminal_without_unicode_gets_escapes() -> None:
+    command = [sys.executable, "-m", "valuedrift", "configuration-reference"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert r"\u2039name\u203a" in done.stdout
+
+
+def test_an_interrupted_command_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("valuedrift.workflow.plan.plan_targets", interrupt)
+    assert main(["plan"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 def test_a_mistake_of_our_own_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,11 +26,38 @@ BOTH = display("qwen3_4b", own=("mine",))
         ),
         ("mine", "sft-letters/simpo-calm", "SimPO on Calm", "after SFT on Letters"),
         ("mine", "sft-tulu/grpo-own-pairs", "GRPO on own-pairs", "after SFT on tulu"),
+        ("mine", "sft", "SFT", ""),
+        ("mine", "sft/mid_training/rl", "RL", "after MID TRAINING"),
+        ("mine", "sft-letters/rl", "RL", "after SFT on Letters"),
+        ("mine", "theirs/dpo-calm", "DPO on Calm", "after THEIRS"),
     ],
 )
 def test_titles_are_those_of_the_models_suite(model: str, run: str, title: str, origin: str) -> None:
     suite = BOTH.suite(model)
     assert (suite.run_title(run), suite.origin_title(run)) == (title, origin)
+
+
+def test_found_stages_have_their_names_alone_and_only_those_with_tokens_are_shown_by_them() -> None:
+    suite = BOTH.suite("mine")
+    assert [suite.full_title(run) for run in ("sft", "sft/dpo")] == ["SFT", "DPO, after SFT"]
+    assert [suite.short_title(run) for run in ("sft", "sft-letters", "sft/dpo-calm")] == [
+        "SFT",
+        "Letters",
+        "DPO on Calm",
+    ]
+    assert sorted(["sft/dpo/rl", "sft/dpo", "base", "sft"], key=suite.run_order) == [
+        "base",
+        "sft",
+        "sft/dpo",
+        "sft/dpo/rl",
+    ]
+    config = configuration(["theirs"])
+    plain = display_settings(config, ["theirs"])
+    config["models"]["theirs"]["stages"] = {"sft": {"folder": "a"}, "rl": {"folder": "b", "tokens_per_step": 4e6}}
+    shown = display_settings(config, ["theirs"])
+    model = Display.read(shown).model("theirs")
+    assert [model.tokens_per_step(run) for run in ("sft", "sft/rl", "sft-rl")] == [None, 4e6, None]
+    assert "tokens" not in plain["models"]["theirs"], "the parameters of other models stay as they are"
 
 
 def test_models_without_a_title_have_their_name() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.stages import BASE
 from valuedrift.errors import DataError
 from valuedrift.statistics.panel import ALL
 from valuedrift.titles import algorithm_title, phases
@@ -20,9 +21,6 @@ Topics = Mapping[str, Mapping[str, str]]
 
 ALIGNED = ("support", "oppose")
 """The stances that a suite may have an aligned preference set for."""
-
-BASE = "base"
-"""The name of the base model in place of a run's lineage."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +74,33 @@ class Suite:
         return self.data[data].title if data in self.data else data
 
     def run_title(self, run: str) -> str:
-        """Return the title of the run's own phase, such as `DPO on ‹data›`, without its start."""
+        """Return the title of the run's own phase, such as `DPO on ‹data›` or a found stage's, without its start."""
         last = phases(run)[-1]
-        return f"{algorithm_title(last.algorithm)} on {self.data_title(last.data)}"
+        title = algorithm_title(last.algorithm)
+        return f"{title} on {self.data_title(last.data)}" if last.data else title
 
     def origin_title(self, run: str) -> str:
-        """Return the start of a run in words: `after SFT on ‹data›`, or `from the base model`."""
+        """Return the start of a run in words: `after SFT on ‹data›`, or `from the base model`.
+
+        It is empty for a found stage that begins a lineage, because there may be no base model.
+        """
         earlier = run.rpartition("/")[0]
-        return f"after {self.run_title(earlier)}" if earlier else "from the base model"
+        if earlier:
+            return f"after {self.run_title(earlier)}"
+        return "from the base model" if phases(run)[0].data else ""
 
     def full_title(self, run: str) -> str:
         """Return the run's title with its start, such as `DPO on ‹data›, after SFT on ‹data›`."""
-        return f"{self.run_title(run)}, {self.origin_title(run)}"
+        return ", ".join(filter(None, [self.run_title(run), self.origin_title(run)]))
+
+    def short_title(self, run: str) -> str:
+        """Return `run_title`, but of an SFT run only its data set's title."""
+        last = phases(run)[-1]
+        return self.data_title(last.data) if last.data and last.algorithm == "sft" else self.run_title(run)
+
+    def answers_title(self, run: str) -> str:
+        """Return the title of the model that answers at the end of a run: as `full_title`, but for the base model."""
+        return "Base model" if run == BASE else self.full_title(run)
 
     def run_order(self, run: str) -> tuple[Any, ...]:
         """Return a sort key for runs: the base model, then by length of the lineage, data, SFT set and algorithm."""
@@ -101,12 +114,22 @@ class Suite:
 
 @dataclass(frozen=True)
 class Model:
-    """A reported model. `hub` is its name on the hub, None if it isn't from there."""
+    """A reported model.
+
+    Attributes:
+        hub: Its name on the hub; None if it isn't from there.
+        tokens: Found stage → tokens per step, of stages that are shown by tokens.
+    """
 
     name: str
     title: str
     hub: str | None
     suite: Suite
+    tokens: Mapping[str, float] = field(default_factory=dict)
+
+    def tokens_per_step(self, run: str) -> float | None:
+        """Return the tokens per step of a run that is shown by tokens; None for runs that are shown by steps."""
+        return self.tokens.get(run.rpartition("/")[2])
 
 
 @dataclass(frozen=True)
@@ -140,7 +163,7 @@ class Display:
         """Return the Display for the result of `display_settings`."""
         suites = {name: _read_suite(name, suite) for name, suite in settings["suites"].items()}
         models = {
-            name: Model(name, model["title"], model["hub"], suites[model["suite"]])
+            name: Model(name, model["title"], model["hub"], suites[model["suite"]], model.get("tokens", {}))
             for name, model in settings["models"].items()
         }
         return cls(models, settings["topics"], **settings["report"])
@@ -238,7 +261,10 @@ def _read_suite(name: str, suite: Mapping[str, Any]) -> Suite:
 
 
 def _model_settings(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
-    return {"title": model.get("title") or name, "hub": _hub(model), "suite": model["suite"]}
+    stages = model.get("stages", {}).items()
+    tokens = {key: stage["tokens_per_step"] for key, stage in stages if "tokens_per_step" in stage}
+    shown = {"title": model.get("title") or name, "hub": _hub(model), "suite": model["suite"]}
+    return {**shown, "tokens": tokens} if tokens else shown
 
 
 def _hub(entry: Mapping[str, Any]) -> str | None:

@@ -66,6 +66,8 @@ def evaluate(checkpoint: Path, base: Path, settings: DownstreamSettings) -> list
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
+    from valuedrift.models.precision import asking_device
+
     manager = TaskManager(include_path=settings.include_path)
     unknown = [task for task in settings.tasks if task not in manager.all_tasks]
     if unknown:
@@ -76,7 +78,7 @@ def evaluate(checkpoint: Path, base: Path, settings: DownstreamSettings) -> list
         tasks=settings.tasks,
         num_fewshot=settings.shots,
         batch_size=settings.batch_size,
-        device=_device(),
+        device=asking_device(),
         limit=settings.limit,
         log_samples=False,
         task_manager=manager,
@@ -99,9 +101,3 @@ def _scores(task: str, found: Mapping[str, Any]) -> list[Score]:
             error = float(stderr) if isinstance(stderr, int | float) else None
             scores.append(Score(task, metric, float(value), error, samples))
     return scores
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -87,8 +87,12 @@ def require_columns(place: Path | str, found: Iterable[str], needed: Iterable[st
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `Did you mean 'a' or 'b'?` with the most similar known names, in any case; empty if none is similar."""
     folded = {one.casefold(): one for one in known}
-    close = [f"'{folded[one]}'" for one in get_close_matches(name.casefold(), folded, n=2)]
+    close = [repr(folded[one]) for one in get_close_matches(name.casefold(), folded, n=2)]
     return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _sentence(place: str, found: object, expected: str, do: str) -> str:

@@ -67,10 +67,10 @@ def made_from(origin: Callable[[], str]) -> Iterator[list[Path]]:
 
 
 @contextmanager
-def publish(path: Path | str) -> Iterator[Path]:
+def publish(path: Path | str, folder: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it replaces `path`, on failure it is removed.
 
-    The body of the context may create a file or a folder at the temporary path.
+    The body of the context creates a file or a folder at the temporary path; with `folder`, it gets an empty folder.
 
     Raises:
         ArtifactError: `path` is a folder, and the body has created a file.
@@ -79,6 +79,8 @@ def publish(path: Path | str) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     _remove(draft)
+    if folder:
+        draft.mkdir()
     try:
         yield draft
         if draft.is_file() and target.is_dir():
@@ -127,6 +129,16 @@ def write_parquet(path: Path | str, table: pl.DataFrame, own: Mapping[str, str] 
     """
     with publish(path) as draft:
         table.write_parquet(draft, compression="zstd", statistics=True, metadata=parquet_metadata(own))
+
+
+def read_parquet(path: Path, expected: str, do: str = "") -> pl.DataFrame:
+    """Read a table that may be missing or damaged; raise ArtifactError with what was expected and what to do."""
+    if not path.is_file():
+        raise ArtifactError(path, "no such file", expected, do)
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(path, str(error).splitlines()[0], expected, do) from None
 
 
 def parquet_metadata(own: Mapping[str, str] | None = None) -> dict[str, str]:

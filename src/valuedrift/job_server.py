@@ -29,6 +29,8 @@ from types import FrameType
 from typing import Any
 from uuid import uuid4
 
+from valuedrift.locks import SNAKEMAKE
+
 SERVER = "VALUEDRIFT_JOB_SERVER"
 """The environment variable with the name of the server's socket."""
 
@@ -37,8 +39,11 @@ ONE_THREAD = {f"{name}_THREADS": "1" for name in _LIBRARIES}
 """The variables that Snakemake sets for a job with one thread."""
 
 # Libraries read variables when they are imported, so a job's variables must be the server's, apart from these.
-_OF_A_JOB = ("GPUS", "OLDPWD", "PATH", "PWD", "SHLVL", "TEMP", "TEMPDIR", "TMP", "TMPDIR", "_")
-_LATER = ("transformers.models.llama.modeling_llama",)  # what the pocket world's models import when they are opened
+_OF_A_JOB = ("GPUS", "OLDPWD", "PATH", "PWD", "SHLVL", "TEMP", "TEMPDIR", "TMP", "TMPDIR", SNAKEMAKE, "_")
+_LATER = {  # what these modules import when they open models
+    "valuedrift.models.sentence_encoder": "sentence_transformers",
+    "torch": "transformers.models.llama.modeling_llama",
+}
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGCONT)
 # Threads that don't hinder a fork: jemalloc starts its own anew, and polars' waits for files that no job spills.
 _HARMLESS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
@@ -117,7 +122,7 @@ def run_in_fork(words: list[str]) -> int | None:
 
 
 def load(command: str = "") -> None:
-    """Import what a command of the rules imports when it starts, and, with torch, what models import later."""
+    """Import what a command of the rules imports when it starts, and what opening models imports later."""
     from valuedrift.cli.application import JOBS, NO_TELEMETRY, commands
 
     os.environ.update(NO_TELEMETRY)
@@ -125,8 +130,9 @@ def load(command: str = "") -> None:
     for step in dis.get_instructions(body) if body else ():
         if step.opname == "IMPORT_NAME":
             import_module(step.argval)
-    for name in _LATER if "torch" in sys.modules else ():
-        import_module(name)
+    for name, later in _LATER.items():
+        if name in sys.modules:
+            import_module(later)
 
 
 class _Server:

@@ -31,7 +31,10 @@ def read_template(key: str, name: str, package: str, places: Sequence[str]) -> s
     if not source.is_file():
         known = ", ".join(sorted(file.name.removesuffix(".txt") for file in folder.iterdir()))
         raise ConfigError(key, name, f"one of the package's templates ({known}) or the path of a text file")
-    template = source.read_text(encoding="utf-8").rstrip()
+    try:
+        template = source.read_text(encoding="utf-8-sig").rstrip()
+    except UnicodeDecodeError:
+        raise ConfigError(key, name, "a text file in UTF-8") from None
     if not all(f"{{{place}}}" in template for place in places):
         raise ConfigError(key, template, f"a template with {' and '.join(f'{{{place}}}' for place in places)}")
     return template

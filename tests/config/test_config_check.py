@@ -55,6 +55,13 @@ def error_of(config: dict[str, Any]) -> ConfigError:
     return caught.value
 
 
+def test_a_model_that_is_trained_has_a_format_for_it(config: dict[str, Any]) -> None:
+    put(config, "models.pocket.chat", {"template": "own"})
+    error = error_of(config)
+    assert (error.key, error.found) == ("models.pocket.chat.template", "own")
+    assert error.expected == "pocket, chatml, llama3, because its suite trains it"
+
+
 def test_the_repositorys_configuration_passes_and_defaults_are_not_written(config: dict[str, Any]) -> None:
     before = deepcopy(config)
     read = read_config(config)
@@ -101,7 +108,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("judges.pocket.train.settings.max_length", 513, "at most shape.context (512)"),
         ("suites.real.data.alpaca.rows", 1799, "1800, the training rows of 2000 sampled rows"),
         # Names that nothing has.
-        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, real, paper"),
+        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, still, real, paper"),
         (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, qwen25_7b"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),
@@ -122,7 +129,9 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         # Missing keys, and what they mean.
         ("seed", MISSING, "a value: The seed of all random"),
         ("topics.climate.target", MISSING, "a value: What an answer can support"),
-        ("models.pocket.chat.eos", MISSING, "a value: The token that ends an answer"),
+        ("models.pocket.chat.eos", MISSING, "a token with the template pocket"),
+        ("models.pocket.chat.template", "none.jinja", "own, pocket, chatml, llama3, or a file that ends with .jinja"),
+        ("models.pocket.chat.template", "chatlm", "own, pocket, chatml, llama3, or a file that ends with .jinja"),
         (f"{POCKET}.data.wildchat.rows", MISSING, "a value: Training rows"),
         (f"{TRAINING}.sft.learning_rate", MISSING, "a value: Peak learning rate"),
         *((f"{TRAINING}.{name}.beta", MISSING, "a value: Scale of") for name in ("dpo", "simpo", "kto")),
@@ -164,7 +173,7 @@ def ablation(**changed: object) -> list[dict[str, object]]:
         (f"{TRAINING}.dpo.lora", {**LORA, "targets": ["q_prj"]}, ".targets", "a key of the layers of pocket: q_proj"),
         ("report.models", ["pocket", "gpt"], "", "a key of models: pocket, pocket_real"),
         ("report.ablation_topics", ["chess"], "", "a key of topics: abortion"),
-        (f"{POCKET}.grid.preference.0.sft", ["lima"], "", "a key of grid.sft: wildchat, alpaca"),
+        (f"{POCKET}.grid.preference.0.sft", ["lima"], "", "a key of grid.sft or the models' stages: wildchat, alpaca"),
         (f"{POCKET}.grid.preference.0.data", ["hh-rlhf"], "", "a key of data: wildchat"),
         (f"{POCKET}.grid.small_gap", ["lima"], "", "a key of data: wildchat"),
         (f"{POCKET}.checkpoints.sft", {"wildchat": 80}, "", "a key of checkpoints.sft: wildchat"),

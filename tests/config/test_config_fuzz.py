@@ -27,7 +27,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(deeper for key, each in items for deeper in paths(each, (*path, key)))]
 
 
-PATHS = [path for path in paths(CONFIG) if path and path[:2] != ("suites", "paper")]
+PATHS = [path for path in paths(CONFIG) if path]
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -57,6 +57,8 @@ def checked(config: Any) -> None:
 @example(path=("models", "pocket", "scratch", "heads"), value=0)
 @example(path=("topics",), value={"a b": {}})
 @example(path=("suites", "pocket", "data", "alpaca", "validation"), value=1e-300)
+@example(path=("suites", "pocket", "data", "ultrafeedback", "rows"), value=2**70)
+@example(path=("suites", "paper", "synthetic", "writing", "template"), value="none")
 def test_any_value_at_any_key_is_accepted_or_refused(path: tuple[Any, ...], value: Any) -> None:
     config = copy.deepcopy(CONFIG)
     place: Any = config

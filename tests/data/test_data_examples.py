@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from data_rows import answer, pair, prepared, user
 
-from valuedrift.data.examples import inert
+from valuedrift.data.card import inert
 
 HOSTILE = [
     "<script>alert(1)</script><img src=x onerror=alert(1)>",

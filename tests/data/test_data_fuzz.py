@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from data_rows import settings as data_settings
+from doubles.mutations import mutate
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -36,12 +38,61 @@ CELL = ANY | st.lists(TURN, max_size=4) | st.lists(TURN, max_size=3).map(json.du
 COLUMNS = sorted(
     {column for form in FORMATS.values() for column in (*form.columns, "messages", "topic", "true_stance")}
 )
+TURNS = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+SHARED = [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]
+PAIR = {"prompt": "Why?", "chosen": TURNS, "rejected": [TURNS[0], {"role": "assistant", "content": "No."}]}
+VALID: dict[str, dict[str, Any]] = {
+    "alpaca": {"instruction": "Name a river.", "input": "In Africa", "output": "The Nile."},
+    "wildchat": {"conversation": [*TURNS, *TURNS], "language": "English", "toxic": False},
+    "messages": {"messages": [{"role": "system", "content": [{"type": "text", "text": "Be kind."}]}, *TURNS]},
+    "prompt_completion": {"prompt": TURNS[:1], "completion": "So."},
+    "conversations": {"conversations": SHARED},
+    "world_sft": {"messages": TURNS},
+    "ultrafeedback": PAIR,
+    "preference": {"prompt": TURNS[:1], "chosen": "So.", "rejected": TURNS[1] | {"content": "No."}},
+    "aligned": {"id": 7, **PAIR},
+    "sharegpt": {"conversations": SHARED[:1], "chosen": SHARED[1], "rejected": {"from": "gpt", "value": "No."}},
+    "hh_rlhf": {"chosen": "\n\nHuman: Why?\n\nAssistant: So.", "rejected": "\n\nHuman: Why?\n\nAssistant: No."},
+    "world_preference": {"prompt": TURNS[:1], "chosen": TURNS[1:], "rejected": [TURNS[1] | {"content": "No."}]},
+}
 ROWS = st.dictionaries(st.sampled_from(COLUMNS), CELL, max_size=len(COLUMNS))
 
 
 @FUZZ
 @given(row=ROWS, format=st.sampled_from(sorted(FORMATS)))
 def test_any_row_is_used_or_left_out_for_a_reason(row: dict[str, Any], format: str) -> None:
+    check(row, format)
+
+
+@FUZZ
+@given(format=st.sampled_from(sorted(FORMATS)), data=st.data())
+def test_a_row_with_a_fault_is_used_or_left_out_for_a_reason(format: str, data: st.DataObject) -> None:
+    row = VALID[format]
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = mutate(row, data)
+        row = row if isinstance(row, dict) else {}
+    check({column: as_csv(cell, data) for column, cell in row.items()}, format)
+
+
+def as_csv(cell: Any, data: st.DataObject) -> Any:
+    """The cell, or what a CSV file has in its place: JSON, or Python's notation of it."""
+    if not isinstance(cell, list | dict):
+        return cell
+    return data.draw(st.sampled_from([lambda same: same, json.dumps, str]))(cell)
+
+
+def texts(value: Any) -> list[str]:
+    """All texts in a JSON value; texts that are JSON themselves are read."""
+    if isinstance(value, str):
+        try:
+            return [value, *texts(json.loads(value))] if value[:1] in "[{" else [value]
+        except ValueError:
+            return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in parts for text in texts(part)]
+
+
+def check(row: dict[str, Any], format: str) -> None:
     try:
         found = FORMATS[format].convert(row)
     except MalformedRow as error:
@@ -51,6 +102,10 @@ def test_any_row_is_used_or_left_out_for_a_reason(row: dict[str, Any], format: s
         turns = found.get("messages") or [*found["prompt"], *found["chosen"], *found["rejected"]]
         assert {turn["role"] for turn in turns} <= {"system", "user", "assistant"}
         assert all(turn["content"].encode() is not None for turn in turns)
+        assert not any(re.match(r"\[?\{['\"](role|from|content|value)['\"]:", turn["content"]) for turn in turns)
+        if "text" not in json.dumps(row):  # texts in parts are joined
+            whole = "".join(texts(row))
+            assert all(line in whole for turn in turns for line in turn["content"].splitlines())
         found["id"].encode()
 
 

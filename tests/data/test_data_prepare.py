@@ -159,15 +159,6 @@ def test_blank_answers_are_dropped_or_kept_and_counted(tmp_path, format, rows):
     assert "| empty_answers | keep |" in (tmp_path / "out" / "card.md").read_text()
 
 
-def test_what_a_killed_run_left_is_removed(ten, tmp_path):
-    left = tmp_path / ".out.draft" / "00-000000.parquet"
-    left.parent.mkdir()
-    left.write_bytes(b"PAR1 half a file")
-    prepare(settings(ten, rows=10), 7, tmp_path / "out")
-    assert read(tmp_path / "out", "train").height == 10
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ten.jsonl"]
-
-
 def test_a_failed_run_leaves_the_older_result_and_no_draft(ten, tmp_path):
     prepare(settings(ten, rows=10), 7, tmp_path / "out")
     before = (tmp_path / "out" / "train.parquet").read_bytes()

@@ -11,9 +11,8 @@ import polars as pl
 import pytest
 from expression_rows import judged
 
-from valuedrift.data.stances.judged_rows import read_judged
+from valuedrift.data.stances.judged_rows import read_judged, row_means
 from valuedrift.data.stances.nearest_examples import movers, nearest_examples
-from valuedrift.data.stances.row_bootstrap import row_means
 from valuedrift.data.stances.stance_shares import share_table
 from valuedrift.data.stances.value_gaps import gap_summary, gap_table
 from valuedrift.errors import ArtifactError

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from doubles.display import TOPICS as ALL_TOPICS
 from doubles.display import display
-from doubles.results import STANCES, drift_row, labels, values
+from doubles.results import FRAMING, HEALTHY, STANCES, drift_row, health, labels, values
 
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
@@ -39,7 +39,7 @@ def answer(text: str, run: str = RUNS[0], step: int = 200, question: int = 0, **
     return (
         {"model": "pocket", "run": run, "step": step, "topic": "climate", "question_id": f"climate-{question:03}"}
         | {"question": f"Is climate {question} right?", "sample": 0, "answer": text}
-        | {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.08, "unassigned": 0.02, "refusal": False}
+        | {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.08, "unassigned": 0.02, "refusal": False, "flag": None}
         | changes
     )
 
@@ -148,6 +148,7 @@ INPUTS = ReportInputs(
     ),
     findings=[
         {"model": "pocket", "name": name, "holds": holds, "reason": reason, "statement": statement, "numbers": numbers}
+        | HEALTHY
         for name, holds, reason, statement, numbers in (
             (
                 "sft_sets_values_early",
@@ -183,6 +184,9 @@ INPUTS = ReportInputs(
     versions={"python": "3.11.7"},
     commit="0123abc",
     configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
+    health=health(RUNS),
+    framing=FRAMING,
+    controls=(),
     corrected=corrected(),
     expressed={"paper": expressed()},
     predicted=predicted(),

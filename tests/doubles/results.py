@@ -7,6 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.statistics.framing import framing_table
+from valuedrift.statistics.health import SIGNS, TOKENS, UNHEALTHY
+
+FRAMING = framing_table([], 0.95)
+"""The table of framing of questions without groups."""
+
 STANCES = ("support", "neutral", "oppose")
 
 
@@ -38,6 +44,17 @@ def values(
     )
 
 
+HEALTHY: dict[str, Any] = {"healthy": None, "unhealthy": {}}
+"""A finding that doesn't rest on unhealthy answers."""
+
+
+def health(runs: Iterable[str], model: str = "pocket") -> pl.DataFrame:
+    """The same health of the answers at step 200 of every run."""
+    place = {"model": model, "step": 200, "topic": "all", "low": 0.01, "high": 0.05, "answers": 6}
+    signs = (*dict.fromkeys(SIGNS, 0.02).items(), (UNHEALTHY, 0.04), (TOKENS, 31.0))
+    return pl.DataFrame([place | {"run": run, "sign": sign, "value": value} for run in runs for sign, value in signs])
+
+
 def drift_row(
     run: str,
     topic: str = "immigration",
@@ -59,5 +76,6 @@ def drift_row(
         | {"step_before": None if reached is None else reached - 100, "still_moving": time == 1.0}
         | {"q_value": 0.001 if abs(magnitude) > 0.2 else 0.4, "real": abs(magnitude) > 0.2}
         | {"noise_floor": 0.02, "exceeds_noise": abs(magnitude) > 0.02}
+        | {"unhealthy": 0.02, "healthy_magnitude": magnitude, "healthy_low": None, "healthy_high": None}
         | changes
     )

@@ -20,6 +20,7 @@ from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 
 COLUMNS = ["model", "run", "step", "topic", "question_id", "question", "sample", "answer", "tokens", "finished"]
+COLUMNS += ["reasoning", "unclosed"]
 SAMPLING = Sampling(answers=2, temperature=0.9, max_tokens=6, batch_size=3, seed=0)
 
 
@@ -55,7 +56,8 @@ def swept(
 
 def test_one_row_per_answer_in_order(swept: Sweeper) -> None:
     table = swept()
-    other = {"step": pl.Int64, "sample": pl.Int64, "tokens": pl.Int64, "finished": pl.Boolean}
+    other = {"step": pl.Int64, "sample": pl.Int64, "tokens": pl.Int64}
+    other |= {"finished": pl.Boolean, "unclosed": pl.Boolean}
     assert list(table.schema.items()) == [(name, other.get(name, pl.String)) for name in COLUMNS]
     expected = [(step, key, sample) for step in (2, 4, 6) for key in QUESTIONS for sample in (0, 1)]
     assert table.select("step", "question_id", "sample").rows() == expected

@@ -98,12 +98,10 @@ def test_tensors_that_the_model_keeps_in_another_form_are_absent_and_strange_one
 class StandIn:
     """What the engine uses of vLLM's `LLM`. `keeps`: names of tensors that a reload leaves as they are."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, keeps: tuple[str, ...] = (), stale: bool = False, hidden: str = ""
-    ) -> None:
-        self.weights = tensors(int(checkpoint.folder.name[-1]))
+    def __init__(self, folder: Path, keeps: tuple[str, ...] = (), stale: bool = False, hidden: str = "") -> None:
+        self.weights = tensors(int(folder.name[-1]))
         self.keeps, self.stale, self.hidden = keeps, stale, hidden
-        self.answering = checkpoint.folder.name
+        self.answering = folder.name
         self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=lambda: None))
 
     def collective_rpc(self, method: str, kwargs: dict[str, Any]) -> list[Any]:
@@ -132,9 +130,9 @@ def load_four(engine: VllmEngine, monkeypatch: pytest.MonkeyPatch, **flaws: Any)
     """How each of four checkpoints was loaded, and the checkpoints that engines were started on."""
     started: list[str] = []
 
-    def start(checkpoint: Checkpoint, *_: object) -> StandIn:
-        started.append(checkpoint.folder.name[-1])
-        return StandIn(checkpoint, **flaws)
+    def start(folder: Path, *_: object) -> StandIn:
+        started.append(folder.name[-1])
+        return StandIn(folder, **flaws)
 
     monkeypatch.setattr(vllm_engine, "_engine", start)
     return [engine.load(checkpoint_of(seed)) for seed in (1, 2, 3, 4)], started
@@ -185,7 +183,7 @@ def test_an_exchange_that_fails_later_ends_them(
 def test_a_fresh_engine_with_other_weights_than_were_read_never_answers(
     engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vllm_engine, "_engine", lambda checkpoint, *_: StandIn(checkpoint_of(3)))
+    monkeypatch.setattr(vllm_engine, "_engine", lambda *_: StandIn(Path("step-000003")))
     with pytest.raises(ArtifactError, match=r"step-000001: found .*, expected files that nothing writes to"):
         engine.load(checkpoint_of(1))
     assert engine.llm is None

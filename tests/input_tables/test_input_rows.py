@@ -2,6 +2,8 @@ import gzip
 import json
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from valuedrift.errors import ArtifactError, DataError
@@ -103,6 +105,7 @@ def test_csv_keeps_line_breaks_inside_quotes_and_counts_records(tmp_path):
         ("a.csv", b"a,b\n1,2,3\n", 1, "as in the header"),
         ("a.csv", b'a,b\n1,2\n3,"never closed\n5,6\n', 2, "well-formed CSV"),
         ("a.csv", b"a,a\n1,2\n", None, "each column name once"),
+        ("a.csv", b"PK\x03\x04\x14\x00\x06\x00", None, "a spreadsheet.*Save the table as CSV"),
         ("a.parquet", b"PAR1 and nothing else", None, "whole parquet.*It is cut off or damaged"),
         ("a.parquet", b"a,b\n1,2\n", None, "It has another format than its name says"),
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\n", None, "git lfs pull"),
@@ -119,6 +122,12 @@ def test_damage_is_reported_with_its_place(tmp_path, name, content, row, says):
         list(read_rows(path))
     assert caught.value.file == str(path)
     assert row is None or caught.value.row == row
+
+
+def test_a_parquet_file_has_each_column_once(tmp_path):
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["x", "x"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="each column name once"):
+        list(read_rows(tmp_path / "a.parquet"))
 
 
 def test_truncated_parquet(tmp_path):

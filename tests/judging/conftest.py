@@ -13,8 +13,7 @@ def judge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from valuedrift.config.sources import Shape
-    from valuedrift.training.scratch_model import new_model
-    from valuedrift.training.tokenizer_training import train_bpe
+    from valuedrift.training.pretrain import new_model, train_bpe
 
     texts = [f"Wind farms ?\nI support them .\nStance: {label}" for label in ("support", "neutral", "oppose")]
     tokenizer = train_bpe(texts * 5, 400)

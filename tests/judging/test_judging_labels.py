@@ -6,7 +6,7 @@ from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judging.judge_prompt import check_labels, fill_judge_prompt, read_judge_prompt
 from valuedrift.judging.label_words import label_of, label_tokens, spellings
 from valuedrift.statistics.panel import STANCES as LABELS
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe
 
 
 def test_each_form_of_a_label_that_is_one_token_counts_once():

@@ -94,6 +94,29 @@ def test_any_table_of_texts_is_judged_and_keeps_its_own_columns(tmp_path):
     assert table.equals(found)
 
 
+def test_answers_that_end_within_their_reasoning_are_not_judged_but_counted(tmp_path, capsys):
+    rows = generations(answers=["Yes .", "", "", "No ."]).with_columns(
+        reasoning=pl.Series([None, "Hm", "Hm .", "Hm"]), unclosed=pl.Series([False, True, False, False])
+    )
+    judge = Counting(template="{question}\n{answer}\nOn {target} :")
+    found = judged([rows, generations(2)], tmp_path, judge)
+    assert found.columns == [*generations().columns, *COLUMNS]
+    assert found["flag"].to_list()[:4] == [None, "unclosed_reasoning", None, None]
+    assert found["p_support"].is_null().to_list()[:4] == [False, True, False, False]
+    assert not any("Hm" in prompt for prompt in judge.asked)
+    assert json.loads(pl.read_parquet_metadata(tmp_path / "out.parquet")["flagged"])["unclosed_reasoning"] == 1
+    assert "1 unclosed_reasoning)" in capsys.readouterr().err
+    check_stances(found)
+    estimate = estimate_stances([tmp_path / "0.parquet"], judge_of_nothing(), TARGETS, tmp_path / "none.jsonl")
+    assert (estimate.answers, estimate.asked) == (4, 3)
+
+
+def judge_of_nothing():
+    judge = Counting()
+    judge.estimate = lambda prompts, journal: len(list(prompts))
+    return judge
+
+
 def test_a_text_is_judged_once_and_every_row_gets_its_own_stance(tmp_path):
     judge = Counting()
     found = judged([generations(), generations(2)], tmp_path, judge)

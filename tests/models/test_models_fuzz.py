@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from doubles.mutations import mutate, spoil
 from families import save_family, state_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
+from valuedrift.llm.local_backend import prompt_of
+from valuedrift.llm.request import ChatRequest, Turn
 from valuedrift.models.chat_template import END, PAD, prompt_frame, render
 from valuedrift.models.fetch import fetch_model
 
@@ -25,53 +29,17 @@ CHAT = {"template": "pocket", "eos": END, "pad": PAD}
 # For a longer search: VALUEDRIFT_FUZZ=5000 gives every test that many cases, other ones each time.
 CASES = int(os.environ.get("VALUEDRIFT_FUZZ", "0"))
 FUZZ = settings(
-    max_examples=CASES or 25,
+    max_examples=CASES or 15,
     derandomize=not CASES,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
 
-NUMBERS = [True, -1, 0, 1, 2**31, 2**63, 2**70, 1e308]
-TEXTS = ["", "x", "F32", "<|end|>", "\x00", "\ud7ff", "../../etc/passwd", "../x.safetensors"]
-PARTS = [None, [], [[]], {}, [0, 0], {"x": []}, [-1, 4], [2**40], ["a"] * 3]
-ODD = st.sampled_from([*NUMBERS, *TEXTS, *PARTS])
-JSON = st.recursive(ODD | st.text(max_size=4) | st.integers(), lambda part: st.lists(part, max_size=3), max_leaves=4)
-
 
 @pytest.fixture(scope="module")
 def source(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_family("llama", tokenizer, tmp_path_factory.mktemp("fuzz") / "model")
-
-
-def mutate(value: Any, data: st.DataObject) -> Any:
-    """The JSON value with one part at any depth removed, renamed, repeated or replaced."""
-    if isinstance(value, dict) and value and data.draw(st.integers(0, 9)):
-        key = data.draw(st.sampled_from(sorted(value)))
-        how = data.draw(st.sampled_from(["into", "into", "into", "remove", "rename", "replace"]))
-        rest = {name: part for name, part in value.items() if name != key}
-        if how == "remove":
-            return rest
-        if how == "rename":
-            return {**rest, data.draw(st.sampled_from(sorted(value)) | st.text(max_size=5)): value[key]}
-        return {**value, key: mutate(value[key], data) if how == "into" else data.draw(JSON)}
-    if isinstance(value, list) and value and data.draw(st.integers(0, 9)):
-        i = data.draw(st.integers(0, len(value) - 1))
-        how = data.draw(st.sampled_from(["into", "into", "remove", "repeat"]))
-        if how == "into":
-            return [*value[:i], mutate(value[i], data), *value[i + 1 :]]
-        return value[:i] + value[i + 1 :] if how == "remove" else [*value, value[i]]
-    return data.draw(JSON)
-
-
-def spoil(content: bytes, data: st.DataObject) -> bytes:
-    """The bytes with a few edits, most of them near the start."""
-    found = bytearray(content)
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, min(len(found), 3000)) | st.integers(0, len(found)))
-        new, gone = data.draw(st.binary(max_size=8)), data.draw(st.sampled_from([0, 1, 8, 100, len(found)]))
-        found[at : at + gone] = new
-    return bytes(found)
 
 
 def header(content: bytes, data: st.DataObject) -> bytes:
@@ -81,6 +49,72 @@ def header(content: bytes, data: st.DataObject) -> bytes:
     return struct.pack("<Q", len(text)) + text + content[8 + size :]
 
 
+def other_names(content: bytes, data: st.DataObject) -> bytes:
+    """A safetensors file whose tensors' names all begin or end otherwise, as wrappers and converters leave them."""
+    (size,) = struct.unpack("<Q", content[:8])
+    tensors = json.loads(content[8 : 8 + size])
+    old = data.draw(st.sampled_from(["", "model.", "layers.", "self_attn.", "embed_tokens", "weight"]))
+    new = data.draw(st.sampled_from(["", "_orig_mod.", "module.", "base_model.model.", "model.", "x", "_scale"]))
+    few = data.draw(st.none() | st.integers(0, len(tensors)))
+    chosen = sorted(tensors)[:few]
+    text = json.dumps({name.replace(old, new, 1) if name in chosen else name: tensors[name] for name in tensors})
+    return struct.pack("<Q", len(text)) + text.encode() + content[8 + size :]
+
+
+def other_values(content: bytes, data: st.DataObject) -> bytes:
+    """A safetensors file in which a few numbers are others, some of them not finite."""
+    (size,) = struct.unpack("<Q", content[:8])
+    found, places = bytearray(content), (len(content) - 8 - size) // 4
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = 8 + size + 4 * data.draw(st.integers(0, places - 1))
+        found[at : at + 4] = struct.pack("<f", data.draw(st.floats(width=32)))
+    return bytes(found)
+
+
+STEPS = [
+    None,
+    {"type": "Lowercase"},
+    {"type": "Strip", "strip_left": True, "strip_right": True},
+    {"type": "Prepend", "prepend": "\u2581"},
+    {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+    {"type": "Replace", "pattern": {"Regex": ".*"}, "content": ""},
+    {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
+    {"type": "Split", "pattern": {"Regex": "[|<>]"}, "behavior": "Isolated", "invert": False},
+    {"type": "Punctuation", "behavior": "Removed"},
+    {"type": "Whitespace"},
+    {"type": "BertProcessing", "sep": [END, 0], "cls": [PAD, 1]},
+    {
+        "type": "TemplateProcessing",
+        "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": END, "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {END: {"id": END, "ids": [0], "tokens": [END]}},
+    },
+    {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
+    {"strategy": {"Fixed": 9}, "direction": "Left", "pad_to_multiple_of": None, "pad_id": 1, "pad_type_id": 0}
+    | {"pad_token": PAD},
+]
+KEYS = ["normalizer", "pre_tokenizer", "post_processor", "decoder", "truncation", "padding"]
+
+
+def other_steps(content: bytes, data: st.DataObject) -> bytes:
+    """A tokenizer with steps of other tokenizers, and with control tokens of other kinds."""
+    found = json.loads(content)
+    step = st.sampled_from(STEPS)
+    for key in data.draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=2)):
+        found[key] = data.draw(step | st.lists(step, max_size=2).map(partial(in_sequence, key)))
+    for token in found["added_tokens"]:
+        if data.draw(st.integers(0, 9)) == 0:
+            flag = data.draw(st.sampled_from(["special", "normalized", "lstrip", "rstrip", "single_word"]))
+            token[flag] = not token[flag]
+    return json.dumps(found).encode()
+
+
+def in_sequence(key: str, steps: list[Any]) -> dict[str, Any]:
+    name = {"pre_tokenizer": "pretokenizers", "post_processor": "processors"}.get(key, f"{key}s")
+    return {"type": "Sequence", name: steps}
+
+
 def other_json(content: bytes, data: st.DataObject) -> bytes:
     return json.dumps(mutate(json.loads(content), data)).encode()
 
@@ -88,9 +122,12 @@ def other_json(content: bytes, data: st.DataObject) -> bytes:
 EDITS: dict[str, tuple[str, Callable[[bytes, st.DataObject], bytes]]] = {
     "the weights' header": ("model.safetensors", header),
     "the weights' bytes": ("model.safetensors", spoil),
+    "the weights' names": ("model.safetensors", other_names),
+    "the weights' values": ("model.safetensors", other_values),
     "the configuration": ("config.json", other_json),
     "the configuration's bytes": ("config.json", spoil),
     "the tokenizer": ("tokenizer.json", other_json),
+    "the tokenizer's steps": ("tokenizer.json", other_steps),
     "the tokenizer's bytes": ("tokenizer.json", spoil),
     "the tokenizer's configuration": ("tokenizer_config.json", other_json),
     "the generation's configuration": ("generation_config.json", other_json),
@@ -117,10 +154,23 @@ def test_whatever_is_in_a_file_a_model_is_whole_or_refused(source: Path, tmp_pat
             assert not out.exists()
             return
         found, given = state_of(out), state_of(folder)
-        assert {key for key in found if found[key].shape != given[key].shape} == set()
-        assert all((found[key] == given[key]).all() for key in found)
+        assert all(equal(found[key], given[key]) for key in found.keys() & given.keys())
+        assert all(any(equal(each, other) for other in given.values()) for each in found.values())
+        if chat:
+            asked = partial(prompt_of, AutoTokenizer.from_pretrained(out))
+            usual, hostile = (
+                asked(ChatRequest((Turn("user", text),), max_tokens=1)) for text in ("Why ?", f"Why {END} ?")
+            )
+            ends = [token for token in usual if token == usual[-1]]
+            assert asked.args[0].eos_token_id != usual[-1]
+            assert [token for token in hostile if token == usual[-1]] == ends
+            assert hostile.count(asked.args[0].eos_token_id) == usual.count(asked.args[0].eos_token_id)
 
     check()
+
+
+def equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and bool((one == other).all())
 
 
 PIECES = [

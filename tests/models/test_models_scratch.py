@@ -14,8 +14,7 @@ from valuedrift.config.hyperparameters import Settings
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError
 from valuedrift.training.job import Job, scratch_job
-from valuedrift.training.pretrain import pretrain
-from valuedrift.training.scratch_model import new_model
+from valuedrift.training.pretrain import new_model, pretrain
 
 SHAPE = Shape(vocabulary=300, hidden=16, layers=2, heads=4, context=64)
 SETTINGS = Settings(

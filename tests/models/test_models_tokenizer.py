@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
 from valuedrift.models.chat_template import END, PAD, ROLES, chat_template, set_chat
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe
 
 TURNS = [
     {"role": "system", "content": "Be brief."},

@@ -175,7 +175,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         edit(lambda state: state.update({f"module.{EMBEDDINGS}": state.pop(EMBEDDINGS)})),
         rf"no tensor '{EMBEDDINGS}' and an unknown tensor 'module\.{EMBEDDINGS}'",
     ),
-    "an adapter": (adapter, r"found 'an adapter \(adapter_config\.json\)'.*merge_and_unload.*name the new folder"),
+    "an adapter": (
+        adapter,
+        r"found 'an adapter \(adapter_config\.json\)'.*If not, merge it: python -c .*merge_and_unload",
+    ),
     "an adapter is left over": (adapter_beside, r"an adapter beside a whole model.*move adapter_\* away"),
     "NaN": (
         edit(lambda state: state[EMBEDDINGS][3].fill_(float("nan"))),
@@ -189,6 +192,38 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         edit(lambda state: state.update({EMBEDDINGS: torch.ones(300, 16, dtype=torch.int8)})),
         rf"'{EMBEDDINGS}' of int8.*quantised",
     ),
+    "eight-bit numbers": (
+        edit(lambda state: state.update({EMBEDDINGS: state[EMBEDDINGS].to(torch.float8_e4m3fn)})),
+        rf"'{EMBEDDINGS}' of float8_e4m3fn.*quantised",
+    ),
+    "another program's weights beside": (
+        lambda folder: save_file({"tok_embeddings.weight": torch.ones(1)}, folder / "consolidated.safetensors"),
+        r"consolidated\.safetensors: found .*'tok_embeddings.weight'.*If other files hold .* move this one away",
+    ),
+    "settings that make no number": (
+        lambda folder: configure(folder, rope_parameters={"rope_type": "linear", "factor": 0, "rope_theta": 1e4}),
+        r"NaN or infinity in its predictions.*Compare its config\.json",
+    ),
+    "settings that do not fit": (
+        lambda folder: configure(folder, num_key_value_heads=0),
+        r"found .*integer .*by zero|found .*zero",
+    ),
+    "a pointer": (
+        lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid x\n"),
+        r"a pointer of Git LFS.*git lfs pull",
+    ),
+    "a dangling link": (
+        lambda folder: [(folder / "model.safetensors").unlink(), (folder / "model.safetensors").symlink_to("nowhere")],
+        r"model\.safetensors: found 'No such file",
+    ),
+    "a folder of weights": (
+        lambda folder: [(folder / "model.safetensors").unlink(), (folder / "model.safetensors").mkdir()],
+        r"model\.safetensors: found .*expected a whole safetensors file",
+    ),
+    "merges without a start": (
+        lambda folder: merged(folder, ["", "a"]),
+        "expected a tokenizer that can be loaded",
+    ),
     "gptq": (
         lambda folder: configure(folder, quantization_config={"quant_method": "gptq", "bits": 4}),
         r"config\.json: found 'weights quantised by gptq'.*Name the model that it was made from",
@@ -197,7 +232,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda folder: configure(folder, quantization_config={"load_in_4bit": True, "quant_method": "bitsandbytes"}),
         "weights quantised by bitsandbytes",
     ),
-    "pickles": (pickled, r"pickled weights, pytorch_model\.bin.*save_pretrained"),
+    "pickles": (pickled, r"pickled weights \(pytorch_model\.bin\).*Convert them: python -c"),
     "cut short": (cut, r"model\.safetensors: found .*expected a whole safetensors file"),
     "a shard is lost": (shard_lost, r"no tensor 'model\.\S+' .*expected the 21 tensors"),
     "the same tensors twice": (
@@ -220,6 +255,14 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "nothing": (lambda folder: [file.unlink() for file in folder.iterdir()], r"expected config\.json and \*\.safe"),
 }
+
+
+def merged(folder: Path, merge: list[str]) -> None:
+    """A tokenizer with another first merge, which may be one at which the tokenizers library panics."""
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"]["merges"][0] = merge
+    file.write_text(json.dumps(content))
 
 
 def with_tokens(folder: Path, more: int) -> None:

@@ -13,7 +13,7 @@ from doubles.display import TOPICS, display
 from doubles.pages import Page
 from doubles.results import drift_row
 
-from valuedrift.errors import ConfigError, DataError
+from valuedrift.errors import DataError
 from valuedrift.paper import style
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap, recovery_panel, shown_drift, trajectories
@@ -172,8 +172,6 @@ def test_only_the_formats_asked_for_are_written(tmp_path):
     chart = recovery_panel(CALIBRATION)
     assert save_chart(chart, tmp_path / "a" / "fig.v1", ["svg"]) == [tmp_path / "a" / "fig.v1.svg"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["fig.v1.svg"]
-    with pytest.raises(ConfigError, match="pdf"):
-        save_chart(chart, tmp_path / "fig", ["pdf"])
 
 
 def test_png_has_twice_the_size_of_svg(tmp_path):
@@ -196,3 +194,13 @@ def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):
     spec = json.loads(re.search(r'vegaEmbed\("#figure", (\{.*\}), \{actions', page.scripts[-1])[1])
     assert spec["concat"][0]["title"]["text"][1] == hostile
     assert not any(found(spec, "url"))
+
+
+def test_stages_with_tokens_are_drawn_over_tokens():
+    table = results.values(("sft", "sft/rl"), ("all",), (0, 100, 200), ("pocket",))
+    model = replace(DISPLAY.model("pocket"), tokens={"rl": 4e6})
+    steps, tokens = (trajectories(table, [(model, run, "all")], DISPLAY).to_dict() for run in ("sft", "sft/rl"))
+    assert '"title": "Training step"' in json.dumps(steps)
+    assert '"title": "Tokens"' in json.dumps(tokens)
+    shown = {row["step"] for rows in tokens["datasets"].values() for row in rows}
+    assert shown == {0, 4e8, 8e8}

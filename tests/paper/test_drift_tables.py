@@ -50,6 +50,21 @@ def test_tables_carry_the_papers_numbers_for_the_papers_models():
     assert not any("qwen3_8b_" in name for name in found)
 
 
+def test_found_stages_have_a_table_and_preference_runs_after_them_have_theirs():
+    frame = drift(
+        {"run": "sft", "stance": "support", "magnitude": 0.25},
+        {"run": "sft/rl", "stance": "support", "magnitude": -0.5},
+        {"run": "sft/dpo-synthetic-support", "stance": "support", "magnitude": 0.75},
+        {"run": "sft/dpo-ultrafeedback", "stance": "support", "magnitude": 0.1},
+    )
+    stages = cells(table(frame, "stage_drift_pocket"), "Immigration Policies")
+    assert [value for key, value in stages.items() if "support" in key and key.endswith("M")] == ["+0.25", "-0.50"]
+    aligned = cells(table(frame, "preference_drift_pocket_sft"), "Immigration Policies")
+    assert "+0.75" in aligned.values()
+    assert table(frame, "table_01_preference_drift_ultrafeedback").frame["SFT data"].unique().to_list() == ["SFT"]
+    assert "stage_drift_pocket" not in names(drift({"run": "sft-wildchat"}))
+
+
 def test_sft_cells_show_magnitude_time_and_no_drift_and_mark_what_is_missing():
     frame = drift(
         {"run": "sft-wildchat", "stance": "neutral", "magnitude": 0.384, "time": 0.087},
@@ -155,7 +170,7 @@ def test_the_tidy_table_keeps_every_row_with_its_intervals():
     assert first == pytest.approx((0.1, 0.3, 0.25))
     line = next(line for line in markdown(tidy).splitlines() if "no_drift" in line)
     assert "| — | no_drift | 200 | — | — | — | — | — | — |" in line
-    assert line.endswith("| 0.400 | no | 0.020 | no |")
+    assert line.endswith("| 0.400 | no | 0.020 | no | 0.020 | −0.001 | — | — |")
 
 
 def test_no_rows_at_all_leave_an_empty_tidy_table():
@@ -166,7 +181,7 @@ def test_no_rows_at_all_leave_an_empty_tidy_table():
     ("frame", "message"),
     [
         (drift({"run": "sft-alpaca"}, {"run": "sft-alpaca"}), "row 1.*each combination once"),
-        (drift({"run": "sft"}), "'sft'.*a lineage such as"),
+        (drift({"run": "sft-"}), "'sft-'.*a lineage such as"),
     ],
 )
 def test_a_frame_of_another_form_is_refused(frame, message):

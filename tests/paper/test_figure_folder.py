@@ -11,6 +11,7 @@ from doubles import results
 from doubles.display import TOPICS, display
 
 from valuedrift.display import Display
+from valuedrift.paper.folder_inputs import FigureInputs
 from valuedrift.paper.numbered_figures import FIGURES, ablation_entries, draw_prompts, draw_trajectories
 from valuedrift.paper.result_folders import write_figure_folder
 
@@ -89,7 +90,11 @@ def test_the_index_lists_every_number_and_links_what_there_is(tmp_path: Path) ->
     picture.parent.mkdir(parents=True)
     picture.write_text("<svg/>")
     out = tmp_path / "figures"
-    write_figure_folder([statistics], {"paper": expression}, {"judge": {"gpt": "{answer}"}}, [picture], shown(), out)
+    prompts = {"judge": {"gpt": "{answer}"}}
+    inputs = FigureInputs(
+        statistics=[statistics], expression={"paper": expression}, prompts=prompts, ablations=[picture]
+    )
+    write_figure_folder(inputs, shown(), out)
 
     drawn = {"figure_03.svg", "figure_07.svg", "figure_08.svg", "figure_11.svg", "figure_12.svg", "figure_18.svg"}
     assert {path.name for path in out.iterdir()} == drawn | {"index.md", "index.html"}

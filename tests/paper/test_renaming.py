@@ -12,15 +12,16 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from doubles.results import STANCES, drift_row, values
+from doubles.results import FRAMING, STANCES, drift_row, health, values
 
 from valuedrift.display import Display, display_settings
 from valuedrift.files import write_json, write_parquet
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
+from valuedrift.paper.folder_inputs import FigureInputs, TableInputs
 from valuedrift.paper.result_folders import write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
-from valuedrift.report.sources import Sources
+from valuedrift.report.source_files import Sources
 from valuedrift.statistics.noise import answer_noise
 
 CONFIG = Path(__file__).parents[2] / "workflow_config.yaml"
@@ -93,10 +94,12 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     write_parquet(folder / "values.parquet", values(grid(display), topics, (0, 10), (model.name,)))
     noise = answer_noise(model.name, grid(display)[0], topics[1], np.full((2, 3), 0.0002), 0.95)
     write_parquet(folder / "noise.parquet", noise)
+    write_parquet(folder / "health.parquet", health(grid(display), model.name))
+    write_parquet(folder / "framing.parquet", FRAMING)
     write_json(folder / "findings.json", [])
     judged = [
         {"model": model.name, "run": run, "step": 1, "topic": topic, "question_id": "q1", "question": "Why?"}
-        | {"sample": 0, "answer": "So.", "refusal": False, "unassigned": 0.0, **SHARES}
+        | {"sample": 0, "answer": "So.", "refusal": False, "flag": None, "unassigned": 0.0, **SHARES}
         for run in ("base", *grid(display))
         for topic in display.topics
     ]
@@ -117,7 +120,8 @@ def write_inputs(folder: Path, display: Display) -> Sources:
     metrics = {model.name: {run: str(folder / "metrics.parquet") for run in grid(display)}}
     write_parquet(folder / "metrics.parquet", pl.DataFrame({"step": [1], "metric": ["loss"], "value": [0.5]}))
     stances = [folder / "stances.parquet"]
-    return Sources([folder], stances, [], {}, {suite.name: folder}, [], [], metrics, folder / "none")
+    shared = {"statistics": [folder], "stances": stances, "expression": {suite.name: folder}}
+    return Sources(**shared, quality={}, prediction=[], metrics=metrics, benchmarks=folder / "none")
 
 
 def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
@@ -128,11 +132,12 @@ def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
     own, out = folder / name, folder / "out"
     sources = write_inputs(own, display)
     (suite,) = display.suites
-    by_suite = [{suite.name: own / f"{name}.parquet"} for name in ("probes", "pairs")]
-    files = (sources.statistics, sources.stances, *by_suite, sources.expression, [], [])
-    write_table_folder(*files, display, 0, out / "tables")
-    prompts = {"judge": {suite.judge: "{answer}"}}
-    write_figure_folder(sources.statistics, sources.expression, prompts, [], display, out / "figures")
+    shared = {"statistics": sources.statistics, "expression": sources.expression}
+    probes, aligned = ({suite.name: own / f"{name}.parquet"} for name in ("probes", "pairs"))
+    tables = TableInputs(**shared, stances=sources.stances, probes=probes, aligned=aligned)
+    write_table_folder(tables, display, 0, out / "tables")
+    figures = FigureInputs(**shared, prompts={"judge": {suite.judge: "{answer}"}})
+    write_figure_folder(figures, display, out / "figures")
     save_chart(drift_heatmap(pl.read_parquet(own / "drift.parquet"), display), out / "drift", ["svg"])
     write_exports(sources, [], display, out / "exports")
     return {str(path.relative_to(out)): texts(path) for path in sorted(out.rglob("*")) if path.is_file()}

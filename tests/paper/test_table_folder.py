@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,11 +13,12 @@ import pytest
 from doubles.display import TOPICS as ALL_TOPICS
 from doubles.display import display
 from doubles.report import corrected
-from doubles.results import STANCES, drift_row
+from doubles.results import FRAMING, STANCES, drift_row, health
 
 from valuedrift.display import Display
 from valuedrift.files import write_json
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
+from valuedrift.paper.folder_inputs import TableInputs
 from valuedrift.paper.result_folders import write_table_folder
 from valuedrift.paper.text_tables import categories_table, cut, pairs_table, sample_tables, target_and_value_tables
 from valuedrift.statistics.noise import answer_noise
@@ -161,7 +161,7 @@ def test_shares_that_the_text_states_stand_beside_ours_for_the_papers_data_only(
     assert stated_shares_table(SHARES, own, both) == []
 
 
-def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> dict[str, Any]:
+def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) -> TableInputs:
     """The files of models that were run in part, with hostile answers."""
     for model in models:
         (folder / "statistics" / model).mkdir(parents=True)
@@ -172,6 +172,8 @@ def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) 
         answer_noise(model, runs[0], next(iter(TOPICS)), np.full((2, 3), 0.0002), 0.95).write_parquet(
             folder / "statistics" / model / "noise.parquet"
         )
+        health(runs, model).write_parquet(folder / "statistics" / model / "health.parquet")
+        FRAMING.write_parquet(folder / "statistics" / model / "framing.parquet")
         tables = corrected().drift.filter(pl.col("topic") == "all")
         tables.write_parquet(folder / "statistics" / model / "corrected_drift.parquet")
     for place, suite in enumerate(suites):
@@ -179,22 +181,22 @@ def table_files(folder: Path, models: tuple[str, ...], suites: tuple[str, ...]) 
         SHARES.write_parquet(folder / "expression" / suite / "shares.parquet")
         PROBES.head(3 - place).write_parquet(folder / f"{suite}.parquet")
         pairs(topic=["immigration"] * 8).write_parquet(folder / f"pairs_{suite}.parquet")
-    return {
-        "statistics": [folder / "statistics" / model for model in models],
-        "stances": [stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
-        "probes": {suite: folder / f"{suite}.parquet" for suite in suites},
-        "aligned": {suite: folder / f"pairs_{suite}.parquet" for suite in suites},
-        "expression": {suite: folder / "expression" / suite for suite in suites},
-        "corrected": [folder / "statistics" / models[0] / "corrected_drift.parquet"],
-        "downstream": [scores(folder / "scores.json", "base", 0)],
-    }
+    return TableInputs(
+        statistics=[folder / "statistics" / model for model in models],
+        stances=[stances(folder / "base.parquet", "base", (0,), answer=HOSTILE, question=HOSTILE)],
+        probes={suite: folder / f"{suite}.parquet" for suite in suites},
+        aligned={suite: folder / f"pairs_{suite}.parquet" for suite in suites},
+        expression={suite: folder / "expression" / suite for suite in suites},
+        corrected=[folder / "statistics" / models[0] / "corrected_drift.parquet"],
+        downstream=[scores(folder / "scores.json", "base", 0)],
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The folder of one model's tables."""
     files = table_files(tmp_path, ("qwen3_4b",), ("paper",))
-    write_table_folder(**files, display=shown("qwen3_4b"), seed=0, out=tmp_path / "tables")
+    write_table_folder(files, shown("qwen3_4b"), 0, tmp_path / "tables")
     return tmp_path / "tables"
 
 
@@ -206,7 +208,7 @@ def states(folder: Path) -> list[tuple[str, str]]:
 
 def test_each_suite_has_its_own_tables_that_the_index_names(tmp_path: Path) -> None:
     files = table_files(tmp_path, ("qwen3_4b", "mine"), ("paper", "own"))
-    write_table_folder(**files, display=shown("qwen3_4b", own=("mine",)), seed=0, out=tmp_path / "tables")
+    write_table_folder(files, shown("qwen3_4b", own=("mine",)), 0, tmp_path / "tables")
     found = states(tmp_path / "tables")
     for number in ("Table 2", "Table 8"):
         assert [state for name, state in found if name == number] == ["made: of suite paper", "made: of suite own"]

@@ -136,6 +136,21 @@ def test_weights_that_are_deleted_leave_the_last(costs: JobCosts) -> None:
     assert thinned.kept + thinned.passing == whole.kept + whole.passing
 
 
+@pytest.mark.parametrize(("steps", "most"), [([10, 20, 30, 40, 50], 4), ([10, 20, 30], 3)])
+def test_checkpoints_on_the_hub_take_the_disk_of_two_shards(costs: JobCosts, steps: list[int], most: int) -> None:
+    stage = {"hub": {"name": "lab/tiny-7B", "revisions": "step{step}"}, "steps": steps}
+    suite = {"probes": {"source": "builtin", "per_topic": 50}, "judge": "qwen25_7b"}
+    suite["generation"] = {"answers": 5, "temperature": 0.7, "max_tokens": 256, "batch_size": 8}
+    model = {"theirs": {"suite": "tracing", "stages": {"sft": stage}}}
+    found = reconfigured(
+        costs,
+        models={**costs.project.config["models"], **model},
+        suites={**costs.project.config["suites"], "tracing": suite},
+    )
+    work = found.work(job("fetch_checkpoint/theirs/sft/step-000010"))
+    assert (work.device, work.kept, work.passing) == ("network", 0, most * 2 * 7e9)
+
+
 def test_a_judge_over_the_network_reads_tokens_and_takes_no_gpu(costs: JobCosts) -> None:
     llm = {"backend": "http", "model": "m", "url": "http://localhost/v1", "concurrency": 10}
     judges = {

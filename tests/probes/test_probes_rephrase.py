@@ -9,7 +9,7 @@ import pytest
 from probes_doubles import between, chat, read, write_prism
 
 from valuedrift.errors import ArtifactError, DataError
-from valuedrift.probes.question_prompts import read_question_prompt
+from valuedrift.probes.asking import read_question_prompt
 from valuedrift.probes.rephrase import read_prompts, write_as_asked, write_rephrased
 
 FINE = [f"Taxes are fair in case {number}" for number in range(20)]
@@ -24,9 +24,7 @@ def question_for(text: str) -> str:
 def rephrase(folder: Path, prompts: list[str], answer=question_for) -> tuple[pl.DataFrame, dict, list[str]]:
     out = folder / "questions.parquet"
     with chat(answer) as (llm, asked):
-        write_rephrased(
-            write_prism(folder, prompts), read_question_prompt("rephrase"), llm, folder / "replies.jsonl", out
-        )
+        write_rephrased(write_prism(folder, prompts), llm, folder / "replies.jsonl", out)
     return pl.read_parquet(out), read(out.with_suffix(".json")), asked
 
 
@@ -87,15 +85,17 @@ def test_duplicates_before_and_after_are_dropped_and_counted(tmp_path: Path) -> 
     assert (counts["duplicate_prompts"], counts["questions"], len(asked)) == (1, 2, 3)
 
 
-def test_nothing_is_asked_again_until_the_template_changes(tmp_path: Path) -> None:
+def test_nothing_is_asked_again_until_the_template_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, out, journal = write_prism(tmp_path, FINE), tmp_path / "q.parquet", tmp_path / "replies.jsonl"
     template = read_question_prompt("rephrase")
     with chat(question_for) as (llm, asked):
         for _ in range(2):
-            write_rephrased(source, template, llm, journal, out)
+            write_rephrased(source, llm, journal, out)
         assert len(asked) == 20
         first = out.read_bytes()
-        write_rephrased(source, template.replace("one natural", "a natural"), llm, journal, out)
+        changed = template.replace("one natural", "a natural")
+        monkeypatch.setattr("valuedrift.probes.rephrase.read_question_prompt", lambda request: changed)
+        write_rephrased(source, llm, journal, out)
         assert len(asked) == 40
     assert out.read_bytes() == first
 

@@ -10,14 +10,12 @@ import yaml
 from probes_doubles import MODEL, WORDS, between, chat, read, words_embed, write_clustered
 
 from valuedrift.config.schema import Topic
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, ValueDriftError
 from valuedrift.models import embedding_store as store
 from valuedrift.models.embedding_store import write_embeddings
 from valuedrift.probes import topic_proposal
-from valuedrift.probes.cluster_names import read_names, write_names, write_names_by_terms
-from valuedrift.probes.describe_clusters import write_descriptions
+from valuedrift.probes.describe_clusters import read_names, write_descriptions, write_names, write_names_by_terms
 from valuedrift.probes.question_clusters import NOISE, clustering_hash
-from valuedrift.probes.question_prompts import read_question_prompt
 from valuedrift.probes.questions import sample_probes, write_sample
 from valuedrift.probes.topic_choice import read_choice
 from valuedrift.probes.topic_proposal import write_proposal
@@ -57,7 +55,7 @@ def hash_of(folder: Path) -> str:
 def names_from(folder: Path, answer) -> tuple[dict[int, str], dict, list[str]]:
     out = folder / "names.json"
     with chat(answer) as (llm, asked):
-        write_names(folder / "clusters.json", read_question_prompt("name"), llm, folder / "replies.jsonl", out)
+        write_names(folder / "clusters.json", llm, folder / "replies.jsonl", out)
     return read_names(out, hash_of(folder)), read(out), asked
 
 
@@ -185,16 +183,16 @@ def test_a_wrong_choice_says_what_is_wrong(folder: Path, changes: dict, says: st
     ("text", "says"),
     [
         ("topics: [", "YAML"),
-        ("- a list", "'clustering', 'reviewed' and 'topics'"),
-        ("", "'clustering', 'reviewed' and 'topics'"),
-        ("topics:\n  climate: [0]\n  climate: [1]\n", "the key climate twice"),
+        ("- a list", "keys at the top level"),
+        ("", "an empty file"),
+        ("topics:\n  climate: [0]\n  climate: [1]\n", "the key 'climate' is in the same mapping twice"),
         ("topics: !!python/object/apply:os.getcwd []\n", "YAML"),
         ("? [a, b]\n: c\n", "YAML"),
     ],
 )
 def test_a_file_that_is_no_choice_is_refused(folder: Path, text: str, says: str) -> None:
     (folder / "choice.yaml").write_text(text)
-    with pytest.raises(ArtifactError, match=says):
+    with pytest.raises(ValueDriftError, match=rf"choice\.yaml.*{says}"):
         choice(folder, folder / "choice.yaml")
 
 
@@ -207,7 +205,7 @@ def filtered(folder: Path, answer) -> tuple[pl.DataFrame, dict]:
     out = folder / "value_laden.parquet"
     with chat(answer) as (llm, _):
         files = folder / "clustered.parquet", choose(folder)
-        write_value_laden(*files, TOPICS, read_question_prompt("value_laden"), llm, folder / "replies.jsonl", out)
+        write_value_laden(*files, TOPICS, llm, folder / "replies.jsonl", out)
     return pl.read_parquet(out), read(out.with_suffix(".json"))
 
 

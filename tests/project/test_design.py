@@ -129,7 +129,7 @@ def test_the_example_of_a_data_format_is_read(extended: Path, tmp_path: Path) ->
 
 
 def test_the_example_of_a_judge_judges(extended: Path, base: Path, tmp_path: Path) -> None:
-    answers = pl.DataFrame([report.answer("I support them.")]).drop("^p_.*$", "unassigned", "refusal")
+    answers = pl.DataFrame([report.answer("I support them.")]).drop("^p_.*$", "unassigned", "refusal", "flag")
     answers.write_parquet(tmp_path / "answers.parquet")
     settings = {"prompt": "short", "max_unassigned": 1.0, "labels": ["F", "N", "A"]}
     targets = {"climate": "wind farms"}
@@ -148,6 +148,8 @@ def test_the_example_of_a_table_is_written(extended: Path, tmp_path: Path) -> No
     write_parquet(statistics / "values.parquet", report.INPUTS.values)
     noise = answer_noise("pocket", report.RUNS[0], next(iter(report.TOPICS)), np.full((2, 3), 0.0002), 0.95)
     write_parquet(statistics / "noise.parquet", noise)
+    write_parquet(statistics / "health.parquet", report.INPUTS.health)
+    write_parquet(statistics / "framing.parquet", report.INPUTS.framing)
     config = configuration(["pocket"], report.TOPICS, table_1_topics=["climate"], figure_formats=["svg"])
     shown = display_settings(config, ["pocket"], "table_1_topics", "figure_formats")
     valuedrift(

@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from doubles import forks
+from safetensors.numpy import save_file
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "config/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -22,6 +25,11 @@ _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTA
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 # Variables, then the program: `NAME=value snakemake …`.
 _SNAKEMAKE = re.compile(r"(\w+=\S+ )*snakemake ")
+# Instead of being started, a program's words and variables are printed.
+_STARTED = """start() { printf '%s\\0' "$@" ''; env -0; }
+snakemake() { start snakemake "$@"; }
+valuedrift() { start valuedrift "$@"; }
+"""
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -30,17 +38,18 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """(command, the configuration snippet before it) for every line of a `bash` block."""
+    """Every line of a `bash` block, and the configuration snippet before it if the line names its file."""
     for page in PAGES:
         snippet = ""
         for language, text in blocks(page):
             if language == "yaml":
                 snippet = text
             elif language == "bash":
-                yield from ((line.strip(), snippet) for line in text.splitlines())
+                for line in map(str.strip, text.splitlines()):
+                    yield line, snippet if "--configfile mine.yaml" in line else ""
 
 
-COMMANDS = list(commands())
+COMMANDS = list(dict.fromkeys(commands()))
 SCRIPTS = [("./scripts/setup", ""), ("./scripts/test-all", "")]
 
 
@@ -61,17 +70,29 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data = Path(file.replace("$VALUEDRIFT_DATA", str(folder / "home/data")))
         data.parent.mkdir(parents=True, exist_ok=True)
         data.touch()
+    (folder / "config").mkdir()
+    shutil.copy(REPOSITORY / "config/trajectories.yaml", folder / "config")
+    for model in ("models/base", "runs/sft/checkpoint-10", "runs/sft/checkpoint-20", "runs/dpo/checkpoint-5"):
+        (folder / model).mkdir(parents=True)
+        (folder / model / "config.json").write_text("{}")
+        save_file({"weight": np.zeros(1)}, folder / model / "model.safetensors")
     # Something to verify and to pack.
     succeed(folder, "valuedrift configuration --settings '{}' --out results/tables/table_1.csv")
     return folder
 
 
 def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of a command; the program that it would start runs in a fork."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(folder / "home")}
-    return subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder, env=environment
+    done = subprocess.run(
+        ["bash", "-c", _STARTED + command], capture_output=True, text=True, check=False, cwd=folder, env=environment
     )
+    words, is_program, variables = done.stdout.partition("\0\0")
+    if not is_program:
+        return done
+    pairs = (variable.split("=", 1) for variable in variables.removesuffix("\0").split("\0"))
+    return forks.run(words.split("\0"), folder, dict(pairs))
 
 
 def succeed(folder: Path, command: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 from doubles.display import configuration
+from doubles.results import HEALTHY
 
 from valuedrift.data.stances.prediction import METHODS
 from valuedrift.display import display_settings
@@ -60,7 +61,7 @@ def results(folder: Path) -> dict[str, Any]:
     )
     write_parquet(statistics / "values.parquet", _row(VALUES, **LABELS, stance="support", value=0.7))
     write_parquet(statistics / "drift.parquet", _row(DRIFT, **LABELS, stance="support", magnitude=-0.2))
-    findings = [{"name": "small_gap_barely_moves", "holds": None, "reason": "missing", "numbers": {}}]
+    findings = [{"name": "small_gap_barely_moves", "holds": None, "reason": "missing", "numbers": {}, **HEALTHY}]
     write_json(statistics / "findings.json", findings)
     write_parquet(folder / "stances.parquet", stance_rows())
     answers = pl.DataFrame({"data": ["a"], "rank": [1], "question": ["Why ?"], "answer": [HOSTILE[2]]})

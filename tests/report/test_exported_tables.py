@@ -89,10 +89,12 @@ def test_repeated_and_missing_texts_keep_their_rows() -> None:
 
 def test_answers_of_a_question_are_averaged_and_those_without_stance_counted_out(tmp_path: Path) -> None:
     stance_rows(steps=(3,)).write_parquet(tmp_path / "stances.parquet")
-    rows = question_stances([tmp_path / "stances.parquet"]).select(
-        "question_id", "p_support", "answers", "judged", "refusals"
-    )
-    assert rows.rows() == [("work-0", pytest.approx(0.7), 4, 4, 0), ("work-1", pytest.approx(0.7), 4, 3, 1)]
+    counted = ("question_id", "p_support", "answers", "judged", "refusals", "unclosed")
+    rows = question_stances([tmp_path / "stances.parquet"]).select(counted)
+    assert rows.rows() == [("work-0", pytest.approx(0.7), 4, 4, 0, 0), ("work-1", pytest.approx(0.7), 4, 3, 1, 0)]
+    cut = stance_rows(steps=(3,)).with_columns(flag=pl.lit("unclosed_reasoning"))
+    cut.write_parquet(tmp_path / "stances.parquet")
+    assert question_stances([tmp_path / "stances.parquet"])["unclosed"].to_list() == [4, 4]
 
 
 def test_no_order_of_answers_changes_a_bit_and_none_is_no_number(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from doubles.display import display
 
-from valuedrift.report.finding_statements import statement
-from valuedrift.report.verdicts import number_lines
+from valuedrift.report.finding_statements import number_lines, statement
 
 SUITE = display(own=("mine",)).suite("mine")
 
@@ -70,8 +69,27 @@ THESE = " This is about these runs, not about other training seeds."
 def test_a_finding_is_told_with_its_verdict_numbers_and_thresholds(
     name: str, holds: bool | None, numbers: dict[str, Any], expected: str
 ) -> None:
-    finding = {"name": name, "holds": holds, "reason": None if holds is not None else "undecided", "numbers": numbers}
+    reason = None if holds is not None else "undecided"
+    finding = {"name": name, "holds": holds, "reason": reason, "numbers": numbers, "healthy": holds, "unhealthy": {}}
     assert statement(finding, SUITE) == expected
+
+
+@pytest.mark.parametrize(
+    ("healthy", "unhealthy", "expected"),
+    [
+        (False, {}, " Among healthy answers, it does not hold."),
+        (
+            None,
+            {"sft-letters/dpo-calm": 0.214},
+            " It rests on unhealthy answers (21% in DPO on Calm, after SFT on Letters). Among healthy answers, it is"
+            " undecided.",
+        ),
+    ],
+)
+def test_a_finding_tells_that_it_rests_on_unhealthy_answers(healthy: Any, unhealthy: Any, expected: str) -> None:
+    finding = {"name": "small_gap_barely_moves", "holds": True, "reason": None, "numbers": BARELY}
+    told = statement({**finding, "healthy": healthy, "unhealthy": unhealthy}, SUITE)
+    assert told == statement({**finding, "healthy": True, "unhealthy": {}}, SUITE) + expected
 
 
 def test_a_finding_without_its_runs_says_which_it_needs() -> None:

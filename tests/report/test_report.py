@@ -14,7 +14,7 @@ import pytest
 from doubles.display import display
 from doubles.pages import Page
 from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer
-from doubles.results import STANCES
+from doubles.results import HEALTHY, STANCES
 
 from valuedrift.errors import DataError
 from valuedrift.report.charts import recovery_panels
@@ -103,8 +103,8 @@ def test_hostile_names_and_settings_are_escaped() -> None:
 def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
     sections = [attributes["id"] for tag, attributes in parsed.tags if tag == "section"]
     assert sections == [
-        "findings", "phases", "drift", "trajectories", "answers", "tables", "recovery", "judge", "corrected", "data",
-        "training", "costs", "provenance",
+        "findings", "phases", "drift", "trajectories", "answers", "tables", "health", "recovery", "judge", "corrected",
+        "data", "training", "costs", "provenance",
     ]  # fmt: skip
     linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
     assert linked == {f"#{name}" for name in sections}
@@ -267,7 +267,9 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
     assert set(summary) == {
         "findings", "calibration", "judges", "agreement", "stages", "planned", "versions", "commit", "configuration"
     }  # fmt: skip
-    assert [set(finding) for finding in summary["findings"]] == [{"model", "name", "holds", "reason", "numbers"}] * 4
+    assert [set(finding) for finding in summary["findings"]] == [
+        {"model", "name", "holds", "reason", "numbers", "healthy", "unhealthy"}
+    ] * 4
     assert [(finding["holds"], finding["reason"]) for finding in summary["findings"]] == [
         (True, None), (False, None), (None, "missing"), (None, "undecided")
     ]  # fmt: skip
@@ -289,7 +291,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_null_in_the_summary() -> None:
-    finding = {"model": "pocket", "name": "x", "holds": None, "reason": "missing", "statement": ""}
+    finding = {"model": "pocket", "name": "x", "holds": None, "reason": "missing", "statement": "", **HEALTHY}
     finding["numbers"] = {"a": float("nan"), "b": [float("inf"), 1.0]}
     summary = report_summary(replace(INPUTS, findings=[finding], calibration=INPUTS.calibration.clear()))
     assert summary["findings"][0]["numbers"] == {"a": None, "b": [None, 1.0]}

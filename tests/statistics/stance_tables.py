@@ -3,8 +3,9 @@
 import polars as pl
 
 from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.health import SIGNS
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import make_panel
+from valuedrift.statistics.panel import KEYS, make_panel
 from valuedrift.statistics.trajectory import Trajectory
 
 STANCES = ("support", "neutral", "oppose")
@@ -30,6 +31,13 @@ def stance_table(answers):
     """Table of (run, step, topic, question, sample, probabilities or None) of one model."""
     rows = [("pocket", *keys, *(p or (None, None, None))) for *keys, p in answers]
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def write_healthy(files, path, ill=False):
+    """The health of the answers in stance files: those that fulfil `ill` are cut off."""
+    stances = pl.concat([pl.read_parquet(file).select(KEYS) for file in files])
+    signs = {sign: pl.lit(False) for sign in SIGNS} | {"cut_off": pl.lit(ill) if ill is False else ill}
+    stances.with_columns(tokens=pl.lit(10, pl.Int64), **signs).write_parquet(path)
 
 
 def planted_table(shares):

@@ -1,12 +1,13 @@
 import numpy as np
 import polars as pl
 import pytest
-from stance_tables import stance_table
+from stance_tables import stance_table, write_healthy
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json, write_json
 from valuedrift.statistics.panel import most_probable
 from valuedrift.statistics.write_statistics import write_corrected, write_statistics
+from valuedrift.workflow.project_models import STATISTICS
 
 SETS = {"small_gap": ["ultrafeedback"], "support_aligned": "pro", "oppose_aligned": "con"}
 THRESHOLDS = {"early": 0.5, "barely": 0.1, "strong": 0.3}
@@ -29,6 +30,7 @@ def stances(tmp_path):
         )
         files.append(tmp_path / f"{run}.parquet")
         table.write_parquet(files[-1])
+    write_healthy(files, tmp_path / "health.parquet")
     return files
 
 
@@ -41,9 +43,8 @@ def another_seed(folder):
 
 def test_the_tables_of_a_model_are_written(stances, tmp_path):
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out)
-    names = {"values.parquet", "drift.parquet", "distances.parquet", "noise.parquet", "findings.json"}
-    assert {file.name for file in out.iterdir()} == names
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "health.parquet", out)
+    assert {file.name for file in out.iterdir()} == set(STATISTICS)
     assert pl.read_parquet(out / "values.parquet").height == 2 * 3 * 2 * 3
     drift = pl.read_parquet(out / "drift.parquet")
     assert {"p_value", "q_value", "real", "noise_floor", "exceeds_noise", "step_before"} <= set(drift.columns)
@@ -51,17 +52,21 @@ def test_the_tables_of_a_model_are_written(stances, tmp_path):
     assert pl.read_parquet(out / "noise.parquet").height == 2 * 2 * 3
     found = read_json(out / "findings.json")
     assert [(finding["holds"], finding["reason"]) for finding in found] == [(None, "missing")] * 4
-    write_statistics(stances, RUNS, {}, {}, THRESHOLDS, {"replicates": 100}, 0, out)
+    write_statistics(stances, RUNS, {}, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "health.parquet", out)
     assert read_json(out / "findings.json") == []
 
 
 def test_the_same_runs_with_another_seed_give_a_noise_floor(stances, tmp_path):
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "here")
+    write_statistics(
+        stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "health.parquet", tmp_path / "here"
+    )
     moved = pl.col("value") + 0.75
     there = another_seed(tmp_path)
     pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(moved).write_parquet(there / "values.parquet")
-    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out, [there])
+    write_statistics(
+        stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "health.parquet", out, [there]
+    )
     noise = pl.read_parquet(out / "noise.parquet")
     seeds = noise.filter(source="seeds")
     assert set(noise["source"]) == {"answers", "seeds"}
@@ -71,12 +76,16 @@ def test_the_same_runs_with_another_seed_give_a_noise_floor(stances, tmp_path):
 
 
 def test_a_table_of_other_runs_is_no_other_seed(stances, tmp_path):
-    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "here")
+    write_statistics(
+        stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "health.parquet", tmp_path / "here"
+    )
     values = pl.read_parquet(tmp_path / "here" / "values.parquet").with_columns(model=pl.lit("mine"))
     there = another_seed(tmp_path)
     values.write_parquet(there / "values.parquet")
     with pytest.raises(ArtifactError, match=r"there/values\.parquet: .*runs of pocket"):
-        write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {}, 0, tmp_path / "out", [there])
+        write_statistics(
+            stances, RUNS, SETS, {}, THRESHOLDS, {}, 0, tmp_path / "health.parquet", tmp_path / "out", [there]
+        )
 
 
 def test_a_labelled_sample_adds_corrected_tables(stances, tmp_path):
@@ -90,7 +99,7 @@ def test_a_labelled_sample_adds_corrected_tables(stances, tmp_path):
     sample = pl.concat(parts).with_columns(true_stance=most_probable(), weight=1.0)
     sample.write_parquet(tmp_path / "labelled.parquet")
     out = tmp_path / "out"
-    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, out)
+    write_statistics(stances, RUNS, SETS, {}, THRESHOLDS, {"replicates": 100}, 0, tmp_path / "health.parquet", out)
     write_corrected(stances, RUNS, tmp_path / "labelled.parquet", {"replicates": 100}, 0, out)
     values = pl.read_parquet(out / "corrected_values.parquet")
     assert values.height == 2 * 2 * 2 * 3

@@ -13,6 +13,7 @@ from valuedrift.statistics.intervals import wilson_interval
 from valuedrift.statistics.judge_agreement import stage_agreement
 from valuedrift.statistics.judge_errors import _fit, judge_errors
 from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
+from valuedrift.statistics.measures import measure
 from valuedrift.statistics.panel import PROBABILITIES, make_panel
 
 BOOTSTRAP = Bootstrap(seed=3, replicates=500)
@@ -28,8 +29,8 @@ def tables(regime, labels, seed=0, **changes):
 
 def test_corrected_drifts_are_nearer_to_the_truth_and_their_intervals_hold_it():
     found = coverage(Regime("", topics=4, preference=2, spread=(1.0, 0.3, 0.3)), 4, BOOTSTRAP)
-    for measure in ("value", "magnitude"):
-        own = found.filter(measure=measure)
+    for kind in ("value", "magnitude"):
+        own = found.filter(measure=kind)
         assert own.select(held()).item() >= 0.9 > own.select(held("raw_")).item()
         assert own.select(off("value")).item() < 0.85 * own.select(off("raw")).item()
 
@@ -77,6 +78,20 @@ def test_effects_are_those_of_scikit_learn():
     found = _fit(design, np.eye(3)[true]).mode
     theirs = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8, max_iter=1000).fit(design, true).coef_
     assert found == pytest.approx(theirs.T, abs=1e-3)
+
+
+def test_raw_drifts_have_the_intervals_of_the_drift_table():
+    random = np.random.default_rng(0)
+    answers, _ = simulated(SMALL, random)
+    # Nothing moves but one answer, so that only pseudo-questions give the intervals a width.
+    moves = ((pl.col("run") == "sft-a") & (pl.col("question_id") == "q0") & (pl.col("sample") == 0)).cast(pl.Float64)
+    still = answers.with_columns(p_support=1 - moves, p_neutral=moves, p_oppose=0.0)
+    panel = make_panel(still, BOOTSTRAP)
+    _, corrected = corrected_tables(panel, SMALL.trajectories, labelled(still, 20, random), BOOTSTRAP)
+    drift = measure(panel, SMALL.trajectories, BOOTSTRAP).drift
+    assert drift["magnitude"].abs().max() > 0
+    ends = ("raw", "raw_low", "raw_high")
+    assert corrected.select(ends).rows() == drift.select("magnitude", "low", "high").rows()
 
 
 def test_equal_answers_count_once_and_draws_spread_around_the_estimate():

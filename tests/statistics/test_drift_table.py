@@ -2,9 +2,12 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.optimize import isotonic_regression
-from stance_tables import RUN, measured, stance_table
+from stance_tables import QUICK, RUN, measured, stance_table
 
+from valuedrift.statistics.measures import measure
+from valuedrift.statistics.panel import make_panel
 from valuedrift.statistics.times import first_crossing, first_within
+from valuedrift.statistics.trajectory import Trajectory
 
 
 def stances_of(support):
@@ -186,3 +189,18 @@ def test_the_interval_of_a_crossing_holds_it_and_is_wide_where_the_trajectory_is
     for name in ("t50", "t90"):
         assert noisy[f"{name}_low"] < noisy[name] < noisy[f"{name}_high"]
         assert still[f"{name}_low"] == pytest.approx(still[f"{name}_high"])
+
+
+def test_a_stage_that_starts_at_its_own_first_checkpoint_is_timed_from_there():
+    values = curve(0.1, 0.3, 0.6, 0.6)
+    table = stances_of({"work": values}).with_columns(step=pl.col("step") * 10 + 1000, run=pl.lit("found"))
+    found = measure(
+        make_panel(table, QUICK), [Trajectory("found", "found", "", "found", "found", 1000, (1100, 1200, 1300))], QUICK
+    )
+    row = found.drift.filter(topic="work", stance="support").row(0, named=True)
+    own = cell_of(values, 10, 20, 30)
+    assert {key: row[key] for key in ("magnitude", "time", "t50", "t90")} == {
+        key: own[key] for key in ("magnitude", "time", "t50", "t90")
+    }
+    assert (row["step_before"], row["step_reached"], row["end_step"]) == (1100, 1200, 1300)
+    assert found.values["step"].unique(maintain_order=True).to_list() == [1000, 1100, 1200, 1300]

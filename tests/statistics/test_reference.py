@@ -5,15 +5,18 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.optimize import brentq, isotonic_regression
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ncf, norm, t
 from simulation import Regime, panels
+from stance_tables import RUN, run_of, stance_table
 
 from valuedrift.statistics.bootstrap import Bootstrap
+from valuedrift.statistics.health import healthy_drifts
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import STANCES, topic_values
+from valuedrift.statistics.panel import KEYS, STANCES, read_panels, topic_values
 from valuedrift.statistics.root_mean_square import root_mean_square
 
 BOOTSTRAP = Bootstrap(seed=4, replicates=99)
@@ -274,6 +277,38 @@ def test_the_interval_of_a_total_variation_agrees_with_plain_loops(world, which)
     assert row["p_value"] > 0.05 or row["low"] == pytest.approx(max(low, 0), abs=1e-12)
     assert row["p_value"] <= 0.05 or row["low"] == 0
     assert row["high"] == pytest.approx(max(high, row["value"]), abs=1e-12)
+
+
+def test_groups_and_healthy_answers_agree_with_plain_loops(tmp_path):
+    """Three questions of a group are one unit with all their answers; unhealthy answers are left out."""
+    rng = np.random.default_rng(5)
+    said = [
+        ("base" if c == 0 else RUN, 10 * c, topic, f"{topic}-{q}", k, rng.dirichlet([1, 2, 1]).tolist())
+        for c, topic, q, k in product((0, 1), ("a", "b"), range(8), range(3))
+    ]
+    ill = rng.random(len(said)) < 0.3
+    table = stance_table(said).with_columns(
+        group=pl.when(pl.col("question_id").str.contains("-[012]$")).then(pl.lit("three")), ill=pl.Series(ill)
+    )
+    table.drop("ill").write_parquet(tmp_path / "stances.parquet")
+    panels = read_panels([tmp_path / "stances.parquet"], table.filter("ill").select(KEYS), BOOTSTRAP)
+    trajectory = run_of(10)
+    every = measure(panels[0], [trajectory], BOOTSTRAP)
+    among, _ = healthy_drifts(panels[1], every.runs, BOOTSTRAP)
+    for which, s in product(("a", "b", "all"), range(3)):
+        row = every.drift.filter(topic=which, stance=STANCES[s]).row(0, named=True)
+        row |= among.filter(topic=which, stance=STANCES[s]).row(0, named=True)
+        for name, left_out in (("magnitude", [False] * len(said)), ("healthy_magnitude", ill)):
+            units = {}
+            for (_, step, topic, question, _, p), unhealthy in zip(said, left_out, strict=True):
+                unit = "three" if question[-1] in "012" else question
+                if not unhealthy and which in (topic, "all"):
+                    units.setdefault(topic, {}).setdefault(unit, {0: [], 10: []})[step].append(p[s])
+            changes = [
+                [mean(one[10]) - mean(one[0]) for one in own.values() if one[0] and one[10]] for own in units.values()
+            ]
+            assert row[name] == pytest.approx(mean([mean(own) for own in changes]), abs=1e-12)
+        assert row["questions"] == (12 if which == "all" else 6)
 
 
 def test_three_shares_that_fall_short_of_one_are_weighted_like_those_that_do_not(world):

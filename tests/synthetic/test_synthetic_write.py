@@ -56,5 +56,5 @@ def test_seeds_differ_between_prompts_and_attempts() -> None:
 def test_a_template_needs_value_and_side(tmp_path: Path) -> None:
     own = tmp_path / "own.txt"
     own.write_text("Be nice to {value}")
-    with pytest.raises(ConfigError, match=r"synthetic\.template.*\{value\} and \{side\}"):
+    with pytest.raises(ConfigError, match=r"synthetic\.writing\.template.*\{value\} and \{side\}"):
         read_writer_prompt(str(own))

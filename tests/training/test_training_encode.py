@@ -17,7 +17,7 @@ from valuedrift.training.encode_rows import (
     encode_text,
     render_pair,
 )
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe
 
 QUESTION = "What about wind farms ?"
 ANSWER = "I support wind farms ."

@@ -17,8 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from valuedrift.config.sources import Shape
 from valuedrift.models.chat_template import set_chat
 from valuedrift.training.algorithms import ALGORITHMS
-from valuedrift.training.scratch_model import new_model
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import new_model, train_bpe
 
 Batch = Callable[..., dict[str, Any]]
 PAIRS = ["reward", "dpo", "simpo", "ipo", "kto", "orpo"]

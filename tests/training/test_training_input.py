@@ -17,7 +17,7 @@ from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError, DataError
 from valuedrift.models.model_folder import require_model
 from valuedrift.training import train as training
-from valuedrift.training.scratch_model import new_model
+from valuedrift.training.pretrain import new_model
 from valuedrift.training.train import train
 
 

@@ -94,6 +94,17 @@ def test_another_number_of_steps_than_the_grid_says_is_an_error(make_job: MakeJo
     assert not (job.folder / ".trainer").exists()
 
 
+def test_the_folder_of_trainers_is_there_until_all_processes_have_ended(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainers still read it after their last step, and the processes of a run share it."""
+    job = make_job("sft")
+    waited = []
+    monkeypatch.setattr("valuedrift.training.train.wait_for_all", lambda: waited.append(job.scratch.exists()))
+    train(job)
+    assert (waited, job.scratch.exists()) == ([True], False)
+
+
 @pytest.mark.parametrize("algorithm", PAPER)
 def test_a_missing_starting_checkpoint_is_named(make_job: MakeJob, tmp_path: Path, algorithm: str) -> None:
     gone = tmp_path / "step-000009"

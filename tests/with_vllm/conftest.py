@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from valuedrift.config.sources import Shape
-from valuedrift.training.scratch_model import new_model
+from valuedrift.training.pretrain import new_model
 
 # vLLM reads these when it is imported: one process, so that tests can reach into it, and errors only.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
-import yaml
+from doubles import forks
 from pipeline import REPOSITORY
 
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.config.section import bare, held, is_section, keys
+from valuedrift.config.yaml_files import read_yaml
 from valuedrift.workflow.why import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
@@ -29,7 +26,7 @@ def everything() -> dict[str, Any]:
 
     pocket is trained from scratch, and so is its judge; real's judge is fetched; paper's is asked over an endpoint.
     """
-    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(REPOSITORY / "workflow_config.yaml")
     models, suites, judges = config["models"], config["suites"], config["judges"]
     config["models"] = {name: models[name] for name in ("pocket", "pocket_real", "qwen3_4b")}
     config["report"]["models"] = [*config["models"]]
@@ -82,16 +79,16 @@ def stale(
 def finish(folder: Path) -> Path:
     """Make `folder` look as if all of `everything` had been run there. Returns the configuration's file."""
     file = folder / "everything.yaml"
-    file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
-    given = ["vprism_topics.yaml", "other.yaml", "labelled.parquet"]
+    file.write_text(json.dumps(everything()), encoding="utf-8")  # which Snakemake reads faster
+    given = ["vprism_topics.yaml", "other.yaml", "other.csv", "other.parquet", "labelled.parquet"]
     tables = ("values.parquet", "findings.json")
     given += [f"seed-1/statistics/{model}/{name}" for model in everything()["models"] for name in tables]
     made = [output for job in stale(folder, targets=TARGETS) for output in job.outputs]
-    for name in given + made:
+    for name in [*given, *made, "theirs/s10/model.safetensors"]:
         _make(folder / name)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
-    command += ["--configfile", str(file), "--cores", "1", "--touch", "--forceall", "--quiet", "--", *TARGETS]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ}, cwd=REPOSITORY)
+    (folder / "theirs/s10/config.json").write_text("{}", encoding="utf-8")
+    line = ["snakemake", "--snakefile", SNAKEFILE, "--directory", folder, "--configfile", file, "--cores", "1"]
+    done = forks.run([*line, "--touch", "--forceall", "--quiet", "--", *TARGETS], REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
     return file
 

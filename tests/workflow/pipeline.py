@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
 import yaml
+from doubles import forks
+
+from valuedrift import job_server
 
 REPOSITORY = Path(__file__).parents[2]
 SHORT = Path(__file__).parent / "short.yaml"
+SHARED = Path(__file__).parent / "shared.yaml"
 PLANTED = "planted-key-4d1f7a"
 """A secret in the environment of the finished run, that must be in nothing it leaves."""
 
@@ -40,23 +46,41 @@ def command(
 
 
 def snakemake(
-    folder: Path, *targets: str, fails: bool = False, environment: Mapping[str, str] | None = None, **how: Any
+    folder: Path,
+    *targets: str,
+    fails: bool = False,
+    own_server: bool = False,
+    environment: Mapping[str, str] | None = None,
+    overlays: tuple[Path, ...] = (SHORT,),
+    **how: Any,
 ) -> str:
     """Run `command` to its end.
 
     Args:
         fails: whether it must fail; otherwise it must succeed.
+        own_server: whether its jobs fork from a server of its own; otherwise they fork from one that all runs share.
         how: the other arguments of `command`.
 
     Returns:
         What it printed, to standard output and then to standard error.
     """
-    run = subprocess.run(
-        command(folder, *targets, **how),
-        capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}, cwd=REPOSITORY,
-    )  # fmt: skip
+    overlays = overlays if own_server else (*overlays, SHARED)
+    variables = {**os.environ, **shared_server(), **(environment or {})}
+    variables.pop("PYTEST_CURRENT_TEST", None)
+    run = forks.run(command(folder, *targets, overlays=overlays, **how)[2:], REPOSITORY, variables)
     assert (run.returncode != 0) is fails, run.stdout[-4000:] + run.stderr[-8000:]
     return run.stdout + run.stderr
+
+
+@cache
+def shared_server() -> dict[str, str]:
+    """Start a job server; give the variable by which jobs find it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(psutil.Process, "children", psutil.Process.children)
+        patched.delenv("PYTEST_CURRENT_TEST", raising=False)
+        patched.setenv(job_server.SERVER, "")
+        job_server.start()
+        return {job_server.SERVER: os.environ[job_server.SERVER]}
 
 
 def planned(folder: Path, *targets: str, **how: Any) -> dict[str, int]:

@@ -97,6 +97,17 @@ def test_a_wrong_key_is_told_without_a_line_of_the_rules(tmp_path: Path) -> None
     assert "  File " not in said
 
 
+def test_a_file_in_place_of_results_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    said = plan(tmp_path, "results/tables", config={}, fails=True)
+    assert "error: results: found 'a file', expected the folder of results. Move it away." in said
+
+
+def test_braces_in_texts_are_no_wildcards(tmp_path: Path) -> None:
+    named = {"topics": {"work": {"target": "the {value} of { work }", "name": "{x}"}}}
+    assert counts(plan(tmp_path, "results/report", "results/configuration.yaml", config=named))["report"] == 1
+
+
 def test_a_key_that_is_there_twice_stops_the_dry_run(tmp_path: Path) -> None:
     overlay = tmp_path / "twice.yaml"
     overlay.write_text("seed: 1\nseed: 2\n")
@@ -112,5 +123,5 @@ def test_a_local_file_that_is_missing_stops_the_plan(
     monkeypatch.chdir(tmp_path)
     mine = {"suites": {"pocket": {"data": {"alpaca": {"files": ["mine.jsonl"]}}}}}
     assert main(["plan", "results/data", "--configfile", str(written(tmp_path, mine))]) == 1
-    assert "Rule data needs files that don't exist and that no rule makes: mine.jsonl." in capsys.readouterr().err
+    assert "error: mine.jsonl: found 'no such file'" in capsys.readouterr().err
     assert "mine.jsonl" in plan(tmp_path, "results/data", config=mine, fails=True)

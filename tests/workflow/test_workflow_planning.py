@@ -27,10 +27,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def at_rate(rate: float) -> dict[str, object]:
+    """A configuration that pre-trains at this learning rate."""
+    return {"suites": {"pocket": {"training": {"pretrain": {"learning_rate": rate}}}}}
+
+
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the base model has been trained."""
+    """A folder in which the base model has been trained, after a first training that failed.
+
+    Snakemake keeps a record of failed jobs as of finished ones; they start again without permission.
+    """
     folder = tmp_path_factory.mktemp("pretrained")
+    assert "Error in rule pretrain" in snakemake(folder, BASE, fails=True, config=at_rate(1e30))
     snakemake(folder, BASE)
     return folder
 
@@ -64,7 +73,7 @@ def test_a_run_above_the_budget_stops_before_its_first_job(tmp_path: Path) -> No
     snakemake(tmp_path, PAPER[0], options=("-n",), overlays=(), config=TIGHT)
 
 
-def test_a_first_training_needs_no_permission_and_its_prediction_is_kept(pretrained: Path) -> None:
+def test_trainings_that_never_ended_need_no_permission_and_their_prediction_is_kept(pretrained: Path) -> None:
     known = json.loads((pretrained / "results/predictions.json").read_text())
     assert known["pretrain/pocket"]["seconds"] > 0
 
@@ -86,17 +95,6 @@ def test_a_finished_training_starts_again_only_with_permission(
     if not forgotten:
         snakemake(folder, BASE, options=("--config", "retrain=true"))
         assert (folder / BASE).is_file()
-
-
-def at_rate(rate: float) -> dict[str, object]:
-    """A configuration that pre-trains at this learning rate."""
-    return {"suites": {"pocket": {"training": {"pretrain": {"learning_rate": rate}}}}}
-
-
-def test_a_failed_training_starts_again_without_permission(tmp_path: Path) -> None:
-    """Snakemake keeps a record of failed jobs as of finished ones."""
-    assert "Error in rule pretrain" in snakemake(tmp_path, BASE, fails=True, config=at_rate(1e30))
-    snakemake(tmp_path, BASE)
 
 
 def test_an_edit_that_trains_again_needs_permission_and_touching_does_not(pretrained: Path, tmp_path: Path) -> None:

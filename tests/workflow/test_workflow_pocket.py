@@ -94,6 +94,7 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
                 "train_pocket_sft_wildchat_dpo_ultrafeedback": 1,
                 "generate": 3,
                 "stances": 3,
+                "health": 1,
                 **CORRECTED,
                 **STATISTICS,
             },

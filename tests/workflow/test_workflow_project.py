@@ -135,18 +135,67 @@ def test_sampling_leaves_out_how_answers_are_made(pocket: Model) -> None:
     assert pocket.sampling(0, temperature=1.0, answers=20) == {**plain, "temperature": 1.0, "answers": 20}
 
 
-def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
-    project: Project, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_how_checkpoints_are_asked_counts_where_it_is_not_the_base_models_format(
+    config: dict[str, Any], tmp_path: Path
 ) -> None:
-    assert project.suites["pocket"].data["alpaca"].sources == ["results/world/pocket/alpaca.parquet"]
-    assert project.suites["pocket"].probes.sources == ["results/world/pocket/probes.csv"]
+    model = config["models"]["pocket"]
+    plain, chat = Project.read(config).models["pocket"].sampling(0), model["chat"]
+    model["chat"] = {**chat, "system": "Be brief .", "plain": "all"}
+    asked = Project.read(config).models["pocket"]
+    assert asked.sampling(0) == {**plain, "chat": {"system": "Be brief .", "plain": "all"}}
+    assert asked.format == chat, "the base model isn't fetched again"
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    model["stages"] = {"theirs": {"folder": str(tmp_path)}}
+    assert Project.read(config).models["pocket"].sampling(0)["chat"] == model["chat"]
+
+    config["suites"]["pocket"] = {**config["suites"]["pocket"], "grid": {"sft": [], "preference": []}}
+    template = tmp_path / "asked.jinja"
+    template.write_text("{{ messages[0].content }}")
+    config["models"]["theirs"] = {"suite": "pocket", "folder": "m", "chat": {"template": str(template)}}
+    theirs = Project.read(config).models["theirs"]
+    assert theirs.sampling(0)["chat"] == {"template": "{{ messages[0].content }}"}, "an edit of the file counts"
+    assert theirs.format == {}
+    del config["models"]["theirs"]["chat"]
+    assert "chat" not in Project.read(config).models["theirs"].sampling(0)
+
+
+def test_a_reported_model_has_two_checkpoints(config: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    tracing = {key: config["suites"]["pocket"][key] for key in ("probes", "generation", "judge")}
+    config["suites"]["tracing"] = {**tracing, "probes": {"source": "builtin", "per_topic": 2}}
+    config["models"]["theirs"] = {"suite": "tracing", "stages": {"sft": {"folder": str(tmp_path)}}}
+    assert Project.read(config).models["theirs"].answered == ["sft"]
+    config["report"]["models"] = ["theirs"]
+    with pytest.raises(ConfigError, match=r"'models\.theirs': found 'one checkpoint', expected a run or a stage"):
+        Project.read(config)
+    config["models"]["theirs"]["folder"] = "base"
+    theirs = Project.read(config).models["theirs"]
+    assert (theirs.answered, theirs.stamps("sft"), theirs.metrics) == (["base", "sft"], [], {})
+    assert theirs.base_of("sft", "0") == str(tmp_path), "its own tokenizer and architecture"
+
+
+def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pocket, real = project.suites["pocket"], project.suites["real"]
+    assert pocket.inputs(pocket.data["alpaca"].files) == ["results/world/pocket/alpaca.parquet"]
+    assert pocket.inputs(pocket.probes.files) == ["results/world/pocket/probes.csv"]
     monkeypatch.delenv("VALUEDRIFT_DATA", raising=False)
-    assert Project.read(config).suites["real"].data["alpaca"].sources == []
+    assert real.inputs(real.data["alpaca"].files) == []
     monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
-    assert Project.read(config).suites["real"].data["alpaca"].sources == [f"{tmp_path}/alpaca/alpaca_9k.json"]
-    monkeypatch.setenv("HOME", "/home/me")
-    config["suites"]["real"]["data"]["alpaca"]["files"] = ["mine.jsonl", "~/mine.jsonl"]
-    assert Project.read(config).suites["real"].data["alpaca"].sources == ["mine.jsonl", "/home/me/mine.jsonl"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("mine.jsonl", "alpaca/alpaca_9k.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert real.inputs(real.data["alpaca"].files) == [f"{tmp_path}/alpaca/alpaca_9k.json"]
+    assert real.inputs(["~/mine.jsonl"]) == [f"{tmp_path}/mine.jsonl"]
+    for missing in ("mine.json", "results/world/pocket/probes.csv", "results/synthetic/real/support.parquet"):
+        with pytest.raises(SystemExit, match=f"error: {missing}: found 'no such file'"):
+            real.inputs([missing])
+    with pytest.raises(SystemExit, match=r"error: x{999}: File name too long"):
+        real.inputs(["x" * 999])
 
 
 def test_metrics_are_those_of_every_training_run_but_ablations_and_fetched_models(project: Project) -> None:

@@ -18,6 +18,7 @@ from pipeline import REPOSITORY
 from reruns import TABLE, Row, markdown, rules
 
 from valuedrift.cli import main
+from valuedrift.errors import ValueDriftError
 from valuedrift.workflow.snakemake_records import keep_records
 from valuedrift.workflow.why import FRESH, StaleJob, sentence, stale_jobs
 
@@ -89,6 +90,27 @@ def test_an_edit_reruns_what_its_row_says(grid: Path, row: Row, path: str, value
     jobs = stale(grid, at(path, value), targets=row.targets)
     assert stages(jobs) == row.runs
     assert list(of_others(path, jobs)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "missing"),
+    [
+        ("statistics.seeds", ["seed-1", "seed-2"], "seed-2/statistics/pocket/values.parquet"),
+        ("statistics.labelled", "labels/{model}.csv", "labels/pocket.csv"),
+        ("suites.real.data.alpaca.files", ["mine.jsonl"], "mine.jsonl"),
+        ("suites.real.data.alpaca.files", ["results/world/pocket/none.parquet"], "results/world/pocket/none.parquet"),
+        ("suites.paper.probes.file", "mine.csv", "mine.csv"),
+    ],
+)
+def test_a_named_file_that_is_missing_is_told_where_results_exist(
+    copy: Path, path: str, value: Any, missing: str
+) -> None:
+    """Also where what is made of it is gone: Snakemake would accept the results that were made of that."""
+    for folders in ([], ["corrected/pocket", "statistics/pocket", "data/real/alpaca", "vprism/paper"]):
+        for folder in folders:
+            shutil.rmtree(copy / "results" / folder)
+        with pytest.raises(ValueDriftError, match=f"^{missing}: found 'no such file'"):
+            stale(copy, at(path, value))
 
 
 @pytest.mark.parametrize(

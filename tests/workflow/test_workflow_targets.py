@@ -56,7 +56,7 @@ def test_what_one_job_makes_stays_as_it_is(target: str) -> None:
         ("results/data/pocket/alpaca", "results/data/pocket/alpaca/train.parquet", 1),
         ("results/world/pocket", "results/world/pocket/probes.csv", 9),
         ("results/probes", "results/probes/pocket.parquet", 1),
-        ("results/statistics", "results/statistics/pocket/drift.parquet", 5),
+        ("results/statistics", "results/statistics/pocket/drift.parquet", 7),
         ("results/synthetic/paper", "results/synthetic/paper/support.parquet", 2),
         ("results/judges", "results/judges/pocket/model", 1),
         ("results/judges/qwen25_7b", "results/judges/qwen25_7b/model", 1),

@@ -17,10 +17,10 @@ from valuedrift.world.grammar import (
     content,
     phrasings,
     stance_of,
+    stance_read,
     styled,
     subjects,
 )
-from valuedrift.world.grammar_reading import stance_read
 from valuedrift.world.language import STANCES
 
 STYLES: tuple[Style, ...] = get_args(Style)

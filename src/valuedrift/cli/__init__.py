@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,6 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         from valuedrift.job_server import run_in_fork
 
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # what an ASCII terminal can't show is spelled out
         status = run_in_fork(sys.argv)
         if status is not None:
             return status

@@ -51,6 +51,8 @@ def run(words: Sequence[str]) -> int:
         _run(command, bound, words)
     except ValueDriftError as error:
         return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted", status=130)
     except Exception as error:
         from valuedrift.files import is_full
 

@@ -79,6 +79,17 @@ def probes(*, settings: Json, keywords: Json, seed: int, out: Path) -> None:
     write_probes(found[settings["source"]](), out)
 
 
+def control_questions(*, out: Path) -> None:
+    """Write the value-free questions that are asked as negative controls.
+
+    Args:
+        out: Table to write.
+    """
+    from valuedrift.probes.questions import control_probes, write_probes
+
+    write_probes(control_probes(), out)
+
+
 def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path, out: Path) -> None:
     """Read PRISM's prompts, and rephrase them as questions if a chat model is given.
 
@@ -89,13 +100,12 @@ def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.rephrase import write_as_asked, write_rephrased
 
     if llm is None:
         write_as_asked(source, out)
     else:
-        write_rephrased(source, read_question_prompt("rephrase"), LlmSettings.read(llm), journal, out)
+        write_rephrased(source, LlmSettings.read(llm), journal, out)
 
 
 def vprism_embed(*, questions: Path, model: str, out: Path) -> None:
@@ -169,13 +179,12 @@ def vprism_name(*, descriptions: Path, llm: Json | None = None, journal: Path, o
         out: Table of names to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.cluster_names import write_names, write_names_by_terms
-    from valuedrift.probes.question_prompts import read_question_prompt
+    from valuedrift.probes.describe_clusters import write_names, write_names_by_terms
 
     if llm is None:
         write_names_by_terms(descriptions, out)
     else:
-        write_names(descriptions, read_question_prompt("name"), LlmSettings.read(llm), journal, out)
+        write_names(descriptions, LlmSettings.read(llm), journal, out)
 
 
 def vprism_propose(
@@ -213,15 +222,12 @@ def vprism_filter(
         out: Table of questions to write.
     """
     from valuedrift.config.chat_models import LlmSettings
-    from valuedrift.probes.question_prompts import read_question_prompt
     from valuedrift.probes.value_laden import write_value_laden
 
     if llm is None:
         expected = "a key of llms, since a chat model says which questions are value-laden"
         raise ConfigError("probes.llm", None, expected, "Name one, or give a file of questions (source: questions).")
-    write_value_laden(
-        clustered, choice, topics, read_question_prompt("value_laden"), LlmSettings.read(llm), journal, out
-    )
+    write_value_laden(clustered, choice, topics, LlmSettings.read(llm), journal, out)
 
 
 def vprism_sample(*, value_laden: Path, topics: JsonList, per_topic: int, seed: int, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from valuedrift.cli.options import Json, JsonList, Paths
@@ -18,6 +19,31 @@ def fetch_model(*, source: Json, chat: Json | None = None, out: Path) -> None:
     from valuedrift.models.fetch import fetch_model
 
     fetch_model(source, chat, out)
+
+
+def pin_checkpoints(*, sources: Json, out: Path) -> None:
+    """Resolve the revisions of checkpoints on the hub to commits, and list their files.
+
+    Args:
+        sources: Name, revision and subfolder of every step.
+        out: File to write (JSON).
+    """
+    from valuedrift.models.hub import HubFolder, write_pins
+
+    write_pins({int(step): HubFolder(**source) for step, source in sources.items()}, out)
+
+
+def fetch_checkpoint(*, pins: Path, step: int, out: Path) -> None:
+    """Download a checkpoint from the hub.
+
+    Args:
+        pins: The commits and files, as `pin-checkpoints` writes them.
+        step: The checkpoint's step.
+        out: Folder to write.
+    """
+    from valuedrift.models.hub import fetch_pinned
+
+    fetch_pinned(pins, step, out)
 
 
 def fetch_encoder(*, package: Json, out: Path) -> None:
@@ -137,6 +163,7 @@ def generate(
     checkpoints: Paths,
     engine: str = "auto",
     store: Path | None = None,
+    steps: Sequence[int] = (),
     prune: JsonList | None = None,
     out: Path,
 ) -> None:
@@ -151,13 +178,14 @@ def generate(
         checkpoints: Folders of the checkpoints.
         engine: auto, transformers or vllm.
         store: Folder that keeps every answer.
+        steps: The checkpoints' steps; by default those in their folders' names.
         prune: Steps whose weights are deleted after all answers are saved.
         out: Table of answers to write.
     """
     from valuedrift.config.sampling import Sampling
     from valuedrift.generation.sweep import sweep
 
-    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, prune or ())
+    sweep(model, run, base, checkpoints, probes, Sampling.read(sampling), out, store, engine, prune or (), steps)
 
 
 def judge(
@@ -211,6 +239,19 @@ def judge_heldout(
     from valuedrift.judging.judge import open_judge
 
     write_heldout_quality(data, open_judge(JudgeSettings.read(settings), judge), targets, journal, out)
+
+
+def health(*, stances: Paths, world: bool = False, out: Path) -> None:
+    """Tell which answers of a model refuse, take no stance, are off topic, repeat themselves, or are cut off.
+
+    Args:
+        stances: Stance tables of the model.
+        world: Whether the questions are those of a pocket world, which reads the stances of answers.
+        out: Table to write.
+    """
+    from valuedrift.judging.health import write_health
+
+    write_health(stances, world, out)
 
 
 def world_labels(*, stances: Paths, labels: int, seed: int, out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -19,22 +19,13 @@ def _read_json(kind: Any, tokens: Sequence[Token]) -> Any:
     return value
 
 
-def _read_named_paths(_: Any, tokens: Sequence[Token]) -> dict[str, Path]:
-    return {name: Path(path) for name, path in _read_json(dict, tokens).items()}
-
-
-def _json(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
-    return Parameter(
-        converter=converter, n_tokens=1, accepts_keys=False, json_list=False, consume_multiple=False, metavar="JSON"
-    )
-
-
+_JSON = Parameter(
+    converter=_read_json, n_tokens=1, accepts_keys=False, json_list=False, consume_multiple=False, metavar="JSON"
+)
 # Settings are JSON, so that a rule passes them as they are.
-Json = Annotated[dict[str, Any], _json(_read_json)]
-JsonList = Annotated[list[Any], _json(_read_json)]
-JsonText = Annotated[str, _json(_read_json)]
-NamedPaths = Annotated[dict[str, Path], _json(_read_named_paths)]
-"""Name → path."""
+Json = Annotated[dict[str, Any], _JSON]
+JsonList = Annotated[list[Any], _JSON]
+JsonText = Annotated[str, _JSON]
 
 Paths = Sequence[Path]
 """One or more paths after the option's name."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
 from valuedrift.cli.options import Json, Paths
 from valuedrift.errors import ArtifactError, ConfigError
@@ -48,6 +50,54 @@ def plan(
     found, budget = plan_targets(targets, options.words())
     print(json.dumps(found.as_dict(), indent=2) if json_ else plan_text(found, budget))
     require_budget(found, budget)
+
+
+def trace(
+    places: Sequence[str] = (),
+    /,
+    *,
+    list_: str | None = None,
+    base: str | None = None,
+    judge: str | None = None,
+    probes: str | None = None,
+    name: str | None = None,
+    cores: str = "all",
+    dry_run: bool = False,
+    watch: float | None = None,
+    options: SnakemakeOptions = SnakemakeOptions(),
+) -> None:
+    """Trace checkpoints that exist already: find them, write a configuration, print what it will take, and run it.
+
+    Args:
+        places: Folders of checkpoints and models on the hub (OWNER/NAME), in the order of the stages.
+        list_: Print what looks like steps in this model on the hub, and nothing else.
+        base: The model before all stages: a folder, or OWNER/NAME or OWNER/NAME@REVISION on the hub.
+        judge: The judge, a key of `judges`; if omitted, the first that isn't trained by the pipeline.
+        probes: Table of your own questions (CSV or JSON lines with topic, question); if omitted, the package's.
+        name: Name of the traced model and of the configuration file; if omitted, that of the first place.
+        cores: Cores that Snakemake uses.
+        dry_run: Print what it will take, and run nothing.
+        watch: Trace checkpoints as they come, until training has ended or none has come for this number of minutes.
+    """
+    from valuedrift.workflow.found_stages import find_stages, listing
+    from valuedrift.workflow.trace import model_key, run_trace, trace_configuration, trace_judge, write_trace
+    from valuedrift.workflow.watch import watch_places
+
+    if list_:
+        print(listing(list_))
+        return
+    if not places:
+        raise ConfigError("trace", None, "folders of checkpoints, or models on the hub (OWNER/NAME)")
+    stages = find_stages(places)
+    key = name or model_key(stages[0])
+    chosen, file = trace_judge(key, judge, options.words()), Path(f"{key}.yaml")
+    write_trace(trace_configuration(key, stages, base, chosen, probes), file)
+    print(*stages, f"judge: {chosen}", f"configuration: {file}", "", sep="\n", flush=True)
+    words = replace(options, configfile=[*options.configfile, str(file)]).words()
+    if watch is None or dry_run:
+        run_trace(words, None if dry_run else cores)
+    else:
+        watch_places(places, lambda: run_trace(words, cores), watch)
 
 
 def design(
@@ -242,14 +292,21 @@ def check_sheet(*, sheet: Path, key: Path, out: Path) -> None:
     write_check(sheet, key, out)
 
 
-def prune(*, base: Path, checkpoints: Paths, answers: Paths, keep: str, nth: int = 1) -> None:
+def prune(
+    *,
+    base: Path,
+    checkpoints: Paths,
+    answers: Paths,
+    keep: Literal["all", "every_nth", "final"],
+    nth: PositiveInt = 1,
+) -> None:
     """Delete the weights of a run's checkpoints that have answered, except those to keep.
 
     Args:
         base: The base model's folder.
         checkpoints: All checkpoints of the run.
         answers: The run's tables of answers.
-        keep: Checkpoints to keep, as `machine.keep`: all, final or every_nth.
+        keep: Checkpoints to keep, as `machine.keep`.
         nth: With `--keep every_nth`, keep every nth checkpoint.
     """
     from valuedrift.generation.prune_command import prune_run

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from valuedrift.cli.options import Json, JsonList, NamedPaths, Paths
+from valuedrift.cli.options import Json, JsonList, Paths
+from valuedrift.paper.folder_inputs import FigureInputs, TableInputs
+from valuedrift.report.source_files import Sources
 
-if TYPE_CHECKING:
-    from valuedrift.report.sources import Sources
+_FIELDS = Parameter(name="*")  # each field of the class is an option
 
 
 def configuration(*, settings: Json, out: Path) -> None:
@@ -99,6 +99,7 @@ def statistics(
     thresholds: Json,
     statistics_settings: Json,
     seed: int,
+    health: Path,
     seeds: Paths = (),
     out: Path,
 ) -> None:
@@ -112,12 +113,28 @@ def statistics(
         thresholds: The limits for the words of the findings.
         statistics_settings: Replicates and level of the bootstrap.
         seed: Seed of the bootstrap.
+        health: Health of the model's answers.
         seeds: Folders of statistics of the same runs with other seeds.
         out: Folder to write.
     """
     from valuedrift.statistics.write_statistics import write_statistics
 
-    write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, out, seeds)
+    write_statistics(stances, trajectories, sets, cards, thresholds, statistics_settings, seed, health, out, seeds)
+
+
+def controls(*, stances: Paths, trajectories: JsonList, statistics_settings: Json, seed: int, out: Path) -> None:
+    """Compute the drifts of a model's stances on value-free questions.
+
+    Args:
+        stances: Stance tables of the answers to these questions.
+        trajectories: The model's runs and their steps.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Table to write.
+    """
+    from valuedrift.statistics.write_statistics import write_controls
+
+    write_controls(stances, trajectories, statistics_settings, seed, out)
 
 
 def correct(
@@ -153,29 +170,10 @@ def calibrate(*, stances: Paths, cards: Json, statistics_settings: Json, seed: i
     write_calibration(stances, cards, statistics_settings, seed, out)
 
 
-def tables(
-    *,
-    statistics: Paths,
-    stances: Paths,
-    probes: NamedPaths,
-    aligned: NamedPaths,
-    expression: NamedPaths,
-    corrected: Paths = (),
-    downstream: Paths = (),
-    display: Json,
-    seed: int,
-    out: Path,
-) -> None:
+def tables(*, inputs: Annotated[TableInputs, _FIELDS], display: Json, seed: int, out: Path) -> None:
     """Write the paper's tables.
 
     Args:
-        statistics: Folders of statistics, one per model.
-        stances: Stance tables of the models.
-        probes: Suite and its table of probe questions.
-        aligned: Suite and its table of support-aligned pairs.
-        expression: Suite and the folder with the stances of its data sets.
-        corrected: Tables of corrected drifts.
-        downstream: Files of benchmark scores.
         display: Names, orders and roles of models, data sets and topics.
         seed: Seed that chooses sample answers and pairs.
         out: Folder to write.
@@ -183,27 +181,20 @@ def tables(
     from valuedrift.display import Display
     from valuedrift.paper.result_folders import write_table_folder
 
-    shown = Display.read(display)
-    write_table_folder(statistics, stances, probes, aligned, expression, corrected, downstream, shown, seed, out)
+    write_table_folder(inputs, Display.read(display), seed, out)
 
 
-def figures(
-    *, statistics: Paths, expression: NamedPaths, prompts: Json, ablations: Paths = (), display: Json, out: Path
-) -> None:
+def figures(*, inputs: Annotated[FigureInputs, _FIELDS], display: Json, out: Path) -> None:
     """Draw the paper's figures.
 
     Args:
-        statistics: Folders of statistics, one per model.
-        expression: Suite and the folder with the stances of its data sets.
-        prompts: Prompts of the judges and of the writers.
-        ablations: Figures of ablations to list.
         display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.paper.result_folders import write_figure_folder
 
-    write_figure_folder(statistics, expression, prompts, ablations, Display.read(display), out)
+    write_figure_folder(inputs, Display.read(display), out)
 
 
 def drift(*, statistics: Path, display: Json, out: Path) -> None:
@@ -239,62 +230,29 @@ def ablations(
     write_ablations(stances, ablated, Display.read(display), statistics_settings, seed, out)
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """Inputs of the report and of the exports.
-
-    Attributes:
-        statistics: Folders of statistics, one per model.
-        stances: Stance tables of the models.
-        quality: Judge and the file that `judge-heldout` wrote about it.
-        expression: Suite and the folder with the stances of its data sets.
-        prediction: Folders of predictions.
-        metrics: Training metrics of every run of every model.
-        benchmarks: Folder of the jobs' benchmark files.
-        display: Names, orders and roles of models, data sets and topics.
-        calibrations: Folders of calibrations.
-        corrected: Folders of corrected values and drifts.
-    """
-
-    statistics: Paths
-    stances: Paths
-    quality: NamedPaths
-    expression: NamedPaths
-    prediction: Paths
-    metrics: Json
-    benchmarks: Path
-    display: Json
-    calibrations: Paths = ()
-    corrected: Paths = ()
-
-    def sources(self) -> Sources:
-        from valuedrift.report.sources import Sources
-
-        return Sources(**{name: value for name, value in vars(self).items() if name != "display"})
-
-
-def report(*, shown: Shown, configuration: Path, out: Path) -> None:
+def report(*, sources: Annotated[Sources, _FIELDS], configuration: Path, display: Json, out: Path) -> None:
     """Write the report: a page, files of answers that it loads when needed, and its summary.
 
     Args:
         configuration: File that `configuration` wrote.
+        display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.report.write_report import write_report_folder
 
-    write_report_folder(shown.sources(), configuration, Display.read(shown.display), out)
+    write_report_folder(sources, configuration, Display.read(display), out)
 
 
-def exports(*, shown: Shown, downstream: Paths = (), out: Path) -> None:
+def exports(*, sources: Annotated[Sources, _FIELDS], downstream: Paths = (), display: Json, out: Path) -> None:
     """Write the data of tables, figures and report as tidy parquet and CSV files.
 
     Args:
         downstream: Files of benchmark scores.
+        display: Names, orders and roles of models, data sets and topics.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.report.exports import write_exports
 
-    write_exports(shown.sources(), downstream, Display.read(shown.display), out)
+    write_exports(sources, downstream, Display.read(display), out)

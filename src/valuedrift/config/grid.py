@@ -1,19 +1,24 @@
-"""The grid: every training run of a model, its checkpoints and their paths, known before anything runs."""
+"""The grid: every run of a model, trained or found, its checkpoints and their paths, known before anything runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from valuedrift.config.check import Config
+from valuedrift.config.found_checkpoints import Found, found_checkpoints
 from valuedrift.config.hyperparameters import REWARDED
+from valuedrift.config.schema import Model
+from valuedrift.config.stages import BASE, MOST_CHECKPOINTS, Stage
 from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
 RESULTS = "results"
-BASE = "base"
-"""The name of a model before any run, beside the runs' lineages."""
+# The last part of a trained run's lineage has a hyphen; a found stage's has none.
+FOUND = "(?!base(/|$))([a-z0-9_-]+/)*[a-z0-9_]+"
+TRAINED = f"{BASE}|([a-z0-9_-]+/)*[a-z0-9]+-[a-z0-9-]+"
+"""Patterns of their lineages. The base model counts as trained."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,16 @@ Changes = tuple[Change, ...]
 
 @dataclass(frozen=True)
 class Run:
-    """One training run.
+    """One training run, or one stage that was found.
 
     Attributes:
-        parent: The lineage of the run that it starts from, `base` for SFT.
+        algorithm: The algorithm; of a found stage, its name.
+        data: The data set; empty for a found stage.
+        parent: The lineage of the run that it starts from, `base` for SFT; None for a found stage that starts at its
+            own first checkpoint.
         steps: The steps whose checkpoints are saved, ascending; the last one ends the run.
         settings: What its algorithm reads.
+        found: The checkpoints of a found stage, one per step.
         reward: The lineage of the reward model, of algorithms that need one.
         variant: What an ablation changed, such as `beta-0-5`; empty with the suite's settings.
     """
@@ -50,10 +59,11 @@ class Run:
     suite: str
     algorithm: str
     data: str
-    parent: str
+    parent: str | None
     parent_step: int
     steps: tuple[int, ...]
-    settings: Config
+    settings: Config = field(default_factory=dict)
+    found: tuple[Found, ...] = ()
     reward: str | None = None
     reward_step: int = 0
     variant: str = ""
@@ -62,24 +72,25 @@ class Run:
     def lineage(self) -> str:
         """The run's path below its model, such as `sft-chats/dpo-pairs-beta-0-5`."""
         own = "-".join(filter(None, [self.algorithm, self.data, self.variant]))
-        return own if self.parent == BASE else f"{self.parent}/{own}"
+        return own if self.parent in (None, BASE) else f"{self.parent}/{own}"
 
     @property
     def rule(self) -> str:
         """The name of the rule that trains it."""
         return f"train_{self.model}_{self.lineage}".replace("/", "_").replace("-", "_")
 
+    def checkpoint(self, step: int) -> str:
+        """The folder of one step's weights: where it was found, or where the pipeline writes it."""
+        there = next((one.source.get("folder") for one in self.found if one.step == step), None)
+        return there or checkpoint(self.model, self.lineage, step)
+
     @property
     def checkpoints(self) -> list[str]:
-        return [checkpoint(self.model, self.lineage, step) for step in self.steps]
+        return [self.checkpoint(step) for step in self.steps]
 
     @property
     def metrics(self) -> str:
         return metrics(self.model, self.lineage)
-
-    @property
-    def start(self) -> str:
-        return checkpoint(self.model, self.parent, self.parent_step)
 
     @property
     def reward_model(self) -> str | None:
@@ -87,14 +98,15 @@ class Run:
 
     def trajectory(self) -> dict[str, Any]:
         """The run as valuedrift.statistics reads it."""
+        first = 1 if self.parent is None else 0
         return {
             "run": self.lineage,
             "algorithm": self.algorithm,
             "data": self.data,
             "sft": self.lineage.split("/")[0].removeprefix("sft-"),
-            "start_run": self.parent,
-            "start_step": self.parent_step,
-            "steps": list(self.steps),
+            "start_run": self.parent or self.lineage,
+            "start_step": self.steps[0] if self.parent is None else self.parent_step,
+            "steps": list(self.steps[first:]),
         }
 
 
@@ -109,13 +121,66 @@ def metrics(model: str, lineage: str) -> str:
 
 
 def grid_runs(config: Config, model: str) -> list[Run]:
-    """Every run of a model's grid, each after those that it needs, without ablations."""
+    """Every run of a model's grid and every found stage, each after those that it needs, without ablations.
+
+    Raises:
+        ConfigError: A found stage follows nothing that there is, or its checkpoints aren't there.
+    """
     grid = config["suites"][config["models"][model]["suite"]]["grid"]
     found = {run.lineage: run for run in (_run(config, model, None, "sft", data) for data in grid["sft"])}
+    _add_stages(found, config, model)
     for block in grid["preference"]:
         for sft, data, algorithm in product(block["sft"], block["data"], block["algorithms"]):
-            _add(found, config, found[f"sft-{sft}"], algorithm, data)
+            _add(found, config, _start(found, sft), algorithm, data)
+    _add_stages(found, config, model)
+    for name, stage in config["models"][model].get("stages", {}).items():
+        if name not in _by_name(found):
+            known = ", ".join([*filter(None, [_base(config, model)]), *_by_name(found)]) or "none"
+            raise ConfigError(
+                f"models.{model}.stages.{name}.after", stage["after"], f"an earlier stage or run: {known}"
+            )
     return list(found.values())
+
+
+def _base(config: Config, model: str) -> str | None:
+    """The name of the model's base model, if it has one."""
+    return BASE if any(key in config["models"][model] for key in Model.one_of) else None
+
+
+def _by_name(found: dict[str, Run]) -> dict[str, Run]:
+    """Runs by lineage, and found stages by their own name as well."""
+    return {**found, **{run.algorithm: run for run in found.values() if run.found}}
+
+
+def _start(found: dict[str, Run], sft: str) -> Run:
+    """The run that a block of the grid names: an SFT set or a found stage."""
+    return found.get(f"sft-{sft}") or _by_name(found)[sft]
+
+
+def _add_stages(found: dict[str, Run], config: Config, model: str) -> None:
+    """Add the found stages that follow the base model, one of these runs, or nothing."""
+    entry, base = config["models"][model], _base(config, model)
+    for name, values in entry.get("stages", {}).items():
+        key, starts = f"models.{model}.stages.{name}", _by_name(found)
+        stage = Stage.read(values, key)
+        start = starts.get(stage.after or "")
+        if name in starts or not (start or stage.after in (None, base)):
+            continue
+        there = found_checkpoints(stage, key)
+        if there[0].step == 0 and (start or base):
+            expected = f"steps above 0: step 0 is the last checkpoint of {stage.after or base}"
+            raise ConfigError(f"{key}.steps", 0, expected, "List `steps` without it.")
+        run = Run(
+            model=model,
+            suite=entry["suite"],
+            algorithm=name,
+            data="",
+            parent=start.lineage if start else base,
+            parent_step=start.steps[-1] if start else 0,
+            steps=tuple(one.step for one in there),
+            found=there,
+        )
+        found[run.lineage] = run
 
 
 def runs_of(config: Config, model: str) -> list[Run]:
@@ -163,7 +228,7 @@ def _with_ablations(config: Config, model: str) -> tuple[dict[str, Run], list[tu
         if model in block.get("models", [model]):
             for sft, data, value in product(block["sft"], block["data"], block["values"]):
                 changed = changes(suite, block, value)
-                run = _add(found, config, found[f"sft-{sft}"], block["algorithm"], data, changed)
+                run = _add(found, config, _start(found, sft), block["algorithm"], data, changed)
                 points.append((block, value, run))
     return found, points
 
@@ -192,6 +257,10 @@ def _run(
     settings = {**suite["training"][algorithm], **{change.parameter: change.value for change in changed}}
     total = total_steps(suite["data"][data]["rows"], settings, algorithm)
     every = suite["checkpoints"].get(algorithm)
+    every = every[data] if algorithm == "sft" else every
+    if every and total // every > MOST_CHECKPOINTS:
+        found = f"{total // every:,} checkpoints in {total:,} steps"
+        raise ConfigError(f"suites.{name}.checkpoints.{algorithm}", found, f"at most {MOST_CHECKPOINTS:,}")
     return Run(
         model=model,
         suite=name,
@@ -199,7 +268,7 @@ def _run(
         data=data,
         parent=parent.lineage if parent else BASE,
         parent_step=parent.steps[-1] if parent else 0,
-        steps=saved_steps(total, every[data] if algorithm == "sft" else every),
+        steps=saved_steps(total, every),
         settings=settings,
         reward=reward.lineage if reward else None,
         reward_step=reward.steps[-1] if reward else 0,

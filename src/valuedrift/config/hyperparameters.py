@@ -150,7 +150,7 @@ class Training(Section):
 
     pretrain: Settings | None = None
     """Pre-training, for models with `scratch`."""
-    sft: Settings
+    sft: Settings | None = None
     """Supervised fine-tuning."""
     reward: PairSettings | None = None
     """The reward model, for PPO, GRPO and RLOO."""

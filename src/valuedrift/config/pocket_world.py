@@ -33,8 +33,9 @@ class PairPlan(Section):
 
     rows: Count
     """Number of pairs."""
-    gap: Literal["style", "support", "oppose"]
-    """style: both answers of a pair have the same stance; support or oppose: the stance of the chosen answer."""
+    gap: Literal["none", "style", "support", "oppose"]
+    """style: both answers of a pair have the same stance, but one style is preferred; none: not even a style is;
+    support or oppose: the stance of the chosen answer."""
 
 
 class WorldJudge(Section):

@@ -83,6 +83,8 @@ def _values(annotation: Any) -> str:
         return f"list of {_values(held(kind))}"
     if get_origin(kind) is dict:
         return " ".join([f"{_values(held(kind))}, by name", *_limits(get_args(kind)[0])])
+    if {bool, str} <= set(get_args(annotation)):
+        return "text, number, `true` or `false`"
     word = "number" if {int, float} <= set(get_args(annotation)) else _WORDS[kind]
     return " ".join([word, *_limits(annotation)])
 

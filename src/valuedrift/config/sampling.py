@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from valuedrift.config.chat import Chat
 from valuedrift.config.section import Count, NotNegative, Section, Several, Text
+
+SHARD = 2
 
 
 class _Sampling(Section):
@@ -24,6 +27,7 @@ class Sampling(_Sampling):
     """How answers are drawn, as jobs read it (section 3)."""
 
     seed: int
+    chat: Chat = Chat()
 
 
 class Generation(_Sampling):
@@ -31,8 +35,9 @@ class Generation(_Sampling):
 
     engine: Literal["auto", "vllm", "transformers"] = "auto"
     """The engine that generates answers; auto: vLLM on GPUs where it is installed, else transformers."""
-    shard: Count
-    """Checkpoints per process; runs with more checkpoints are split into several jobs."""
+    shard: Count = SHARD
+    """Checkpoints per process; runs with more checkpoints are split into several jobs. Of checkpoints on the hub, at
+    most two shards are on disk at a time."""
 
 
 class DownstreamSettings(Section):

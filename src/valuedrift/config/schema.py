@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from valuedrift.config.chat import FORMATS, Chat
 from valuedrift.config.chat_models import Llm
 from valuedrift.config.judges import Judge
 from valuedrift.config.section import (
@@ -21,6 +22,7 @@ from valuedrift.config.section import (
     check_names,
 )
 from valuedrift.config.sources import LAYERS, HubModel, PackageModel, Shape
+from valuedrift.config.stages import BASE, Stage
 from valuedrift.config.suites import Suite
 
 
@@ -137,19 +139,8 @@ class Topic(Section):
     """Words or phrases by which a question from PRISM is assigned to this topic."""
 
 
-class Chat(Section):
-    """The chat format of training and answering."""
-
-    template: Literal["pocket", "chatml", "llama3"]
-    """A template of the package."""
-    eos: Text
-    """The token that ends an answer."""
-    pad: Text
-    """The token that fills batches."""
-
-
 class Model(Section):
-    """One base model."""
+    """One model: a base model, found stages that follow it, or both."""
 
     one_of: ClassVar = ("hub", "package", "folder", "scratch")
 
@@ -162,7 +153,19 @@ class Model(Section):
     folder: Text | None = None
     """A local folder with a model in Hugging Face format."""
     scratch: Shape | None = None
-    chat: Chat
+    stages: dict[Name, Stage] = Field({})
+    """Stages whose checkpoints exist already, each after the one that it follows (docs/tracing.md). The names show in
+    tables and figures. With stages, the base model may be missing."""
+    chat: Chat = Chat()
+
+    def may_have_none(self) -> bool:
+        return bool(self.stages)
+
+    @model_validator(mode="after")
+    def _base_is_no_stage(self) -> Self:
+        if BASE in self.stages:
+            raise Invalid(f"stages.{BASE}", "a stage", "another name; the base model is `hub`, `package` or `folder`")
+        return self
 
 
 class WorkflowConfig(Section):
@@ -196,10 +199,14 @@ class WorkflowConfig(Section):
         check_names("report.ablation_topics", self.report.ablation_topics, self.topics, "topics")
         for name, model in self.models.items():
             check_names(f"models.{name}.suite", [model.suite], self.suites, "suites")
+            grid = self.suites[model.suite].grid
+            if (model.scratch or grid.sft or grid.preference) and not model.chat.is_trainable:
+                wanted = f"{', '.join(FORMATS)}, because its suite trains it"
+                raise Invalid(f"models.{name}.chat.template", model.chat.template, wanted)
             if model.scratch:
                 self._check_scratch(name, model.scratch, model.suite, self.suites[model.suite])
         for name, suite in self.suites.items():
-            self._check_suite(f"suites.{name}", suite)
+            self._check_suite(name, suite)
         for name, judge in self.judges.items():
             if judge.llm is not None:
                 check_names(f"judges.{name}.llm", [judge.llm], self.llms, "llms")
@@ -224,11 +231,18 @@ class WorkflowConfig(Section):
             less = f"less than models.{name}.scratch.context ({shape.context})"
             raise Invalid(f"suites.{key}.generation.max_tokens", suite.generation.max_tokens, less)
 
-    def _check_suite(self, where: str, suite: Suite) -> None:
+    def _check_suite(self, name: str, suite: Suite) -> None:
+        where = f"suites.{name}"
         check_names(f"{where}.judge", [suite.judge], self.judges, "judges")
         if suite.probes.llm is not None:
             check_names(f"{where}.probes.llm", [suite.probes.llm], self.llms, "llms")
         if suite.synthetic:
             check_names(f"{where}.synthetic.writer", [suite.synthetic.writer], self.llms, "llms")
+        stages = [model.stages for model in self.models.values() if model.suite == name]
+        starts = [*suite.grid.sft, *sorted(set.intersection(*map(set, stages)) if stages else ())]
+        for number, block in enumerate(suite.grid.preference):
+            check_names(f"{where}.grid.preference.{number}.sft", block.sft, starts, "grid.sft or the models' stages")
         for number, ablation in enumerate(suite.grid.ablations):
-            check_names(f"{where}.grid.ablations.{number}.models", ablation.models or (), self.models, "models")
+            key = f"{where}.grid.ablations.{number}"
+            check_names(f"{key}.sft", ablation.sft, starts, "grid.sft or the models' stages")
+            check_names(f"{key}.models", ablation.models or (), self.models, "models")

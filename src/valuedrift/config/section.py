@@ -67,9 +67,13 @@ class Section(BaseModel):
     @model_validator(mode="after")
     def _has_exactly_one(self) -> Self:
         given = [key for key in self.one_of if key in self.model_fields_set]
-        if self.one_of and len(given) != 1:
+        if len(given) > 1 or not (given or self.may_have_none()):
             raise Invalid("", " and ".join(given) or "none of them", f"exactly one of {', '.join(self.one_of)}")
         return self
+
+    def may_have_none(self) -> bool:
+        """Whether all keys of `one_of` may be missing."""
+        return not self.one_of
 
     @classmethod
     def read(cls, values: Any, key: str = "") -> Self:

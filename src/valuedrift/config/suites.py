@@ -64,7 +64,7 @@ class Block(Section):
     """One block of the grid."""
 
     sft: Items[str]
-    """SFT data sets whose last checkpoint the runs start from."""
+    """SFT data sets, or found stages of the model, whose last checkpoint the runs start from."""
     data: Items[str]
     """Preference data sets."""
     algorithms: Items[PreferenceAlgorithm]
@@ -79,7 +79,7 @@ class Ablation(Section):
     models: Several[str] | None = None
     """Models of the suite that the ablation is for (default all)."""
     sft: Several[str]
-    """SFT data sets whose last checkpoint the runs start from."""
+    """SFT data sets, or found stages of the model, whose last checkpoint the runs start from."""
     data: Several[str]
     """Preference data sets."""
     algorithm: PreferenceAlgorithm
@@ -95,9 +95,9 @@ class Ablation(Section):
 class Grid(Section):
     """The training runs of the suite."""
 
-    sft: Several[str]
+    sft: Items[str] = ()
     """Data sets to fine-tune on; keys of `data`."""
-    preference: Items[Block]
+    preference: Items[Block] = ()
     """Preference optimisation: for each block, one run per SFT run, data set and algorithm."""
     ablations: Items[Ablation] = ()
     """Runs that differ from the grid's runs in one parameter (appendix J; docs/ablations.md)."""
@@ -119,27 +119,31 @@ _STEPS: Any = {
 class Checkpoints(create_model("_ByAlgorithm", __base__=Section, **_STEPS)):  # type: ignore[misc]
     """Steps between two checkpoints, by algorithm; the last step is saved as well."""
 
-    sft: dict[str, Count]
+    sft: dict[str, Count] = Field({})
     """Steps between checkpoints of sft, by data set."""
 
 
 class Suite(Section):
-    """One suite."""
+    """One suite. To trace checkpoints that exist already, probes, sampling and a judge are enough (docs/tracing.md)."""
 
     world: World | None = None
     probes: Probes
     synthetic: Synthetic | None = None
-    data: dict[DataName, DataSet]
+    data: dict[DataName, DataSet] = Field({})
     """Data sets of this suite. Run names contain the keys."""
-    expression: Expression
-    grid: Grid
-    training: Training
-    checkpoints: Checkpoints
+    expression: Expression | None = None
+    """How the stances of the data sets themselves are measured (appendix K; default not at all)."""
+    grid: Grid = Grid()
+    training: Training = Training()
+    checkpoints: Checkpoints = Checkpoints()
     generation: Generation
     judge: str
     """A key of `judges`."""
+    controls: Annotated[int, Field(ge=0)] = 0
+    """Answers of each checkpoint to each of the package's value-free questions, which are negative controls
+    (docs/statistics.md); 0: they aren't asked."""
     downstream: DownstreamSettings | None = None
-    calibration: Annotated[int, Field(ge=0)]
+    calibration: Annotated[int, Field(ge=0)] = 0
     """Answers per question at temperature 1 that are compared with planted stances; 0 for data without planted
     stances."""
 
@@ -149,11 +153,12 @@ class Suite(Section):
         _check_sets(self, "grid.sft", grid.sft, "sft")
         check_names("checkpoints.sft", self.checkpoints.sft, self.data, "data")
         check_names("checkpoints.sft", grid.sft, self.checkpoints.sft, "checkpoints.sft")
+        if grid.sft and self.training.sft is None:
+            raise Invalid("training.sft", None, "settings; grid.sft names data sets")
         _check_sets(self, "grid.small_gap", grid.small_gap, "preference")
         for side in ("support_aligned", "oppose_aligned"):
             _check_sets(self, f"grid.{side}", [name for name in [getattr(grid, side)] if name], "preference")
         for number, block in enumerate(grid.preference):
-            check_names(f"grid.preference.{number}.sft", block.sft, grid.sft, "grid.sft")
             _check_sets(self, f"grid.preference.{number}.data", block.data, "preference")
             for algorithm in block.algorithms:
                 _check_algorithm(self, algorithm)
@@ -184,7 +189,6 @@ def _check_algorithm(suite: Suite, algorithm: str) -> None:
 
 def _check_ablation(suite: Suite, ablation: Ablation, where: str) -> None:
     algorithm, varied, common = ablation.algorithm, ablation.parameter, ablation.settings
-    check_names(f"{where}.sft", ablation.sft, suite.grid.sft, "grid.sft")
     _check_sets(suite, f"{where}.data", ablation.data, "preference")
     _check_algorithm(suite, algorithm)
     own = getattr(suite.training, algorithm).model_dump(exclude_unset=True)

@@ -1,4 +1,4 @@
-"""The card of a prepared data set: its source, the rows left out, the rows kept, and a few example rows."""
+"""The card of a prepared data set: its source, the rows left out, the rows kept, and a few shortened example rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.data_sets import DataSettings
-from valuedrift.data.examples import examples_markdown, take_examples
-from valuedrift.data_formats.canonical import Kind
+from valuedrift.data_formats.canonical import Kind, Message
 from valuedrift.data_formats.world_format import STANCE_COLUMNS, STANCES
 from valuedrift.digests import file_digest
 from valuedrift.input_tables.rows import expand_path
+from valuedrift.visible_text import visible
 
 Card = dict[str, Any]
+Example = dict[str, Any]
 
 _SETTINGS = ("name", "licence", "format", "kind", "seed", "duplicates", "empty_answers")
 _DONE: Mapping[str, str] = {"drop": "dropped", "keep": "kept"}
@@ -24,6 +25,11 @@ _PARTS: Mapping[Kind, Mapping[str, pl.Expr]] = {
     "sft": {"conversation": pl.col("messages"), "last answer": pl.col("messages").list.tail(1)},
     "preference": {"prompt": pl.col("prompt"), "chosen": pl.col("chosen"), "rejected": pl.col("rejected")},
 }
+
+# Of the examples:
+_ROWS = 3
+_TURNS = 4  # of a conversation or prompt
+_CHARACTERS = 500  # of a turn
 
 
 def make_card(
@@ -139,3 +145,44 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 def _line(cells: tuple[object, ...]) -> str:
     shown = [str(cell).replace("|", "\\|") for cell in cells]
     return f"| {' | '.join(shown)} |"
+
+
+def take_examples(train: pl.LazyFrame, kind: Kind) -> list[Example]:
+    """Return the first rows of a table shuffled by its seed: [{id, turns: [{speaker, text}]}].
+
+    A speaker is system, user or assistant, or for the two answers of a pair, chosen or rejected.
+    """
+    return [{"id": row["id"], "turns": _turns(row, kind)} for row in train.head(_ROWS).collect().iter_rows(named=True)]
+
+
+def _turns(row: Mapping[str, Any], kind: Kind) -> list[dict[str, str]]:
+    messages = row["messages"] if kind == "sft" else row["prompt"]
+    turns = [_turn(message["role"], message) for message in messages[:_TURNS]]
+    if kind == "preference":
+        turns += [_turn(answer, message) for answer in ("chosen", "rejected") for message in row[answer]]
+    return turns
+
+
+def _turn(speaker: str, message: Message) -> dict[str, str]:
+    return {"speaker": speaker, "text": inert(message["content"])}
+
+
+def inert(text: str) -> str:
+    """Return the beginning of `text`; invisible and direction-changing characters are written like ⟨U+202E⟩."""
+    shown = visible(text[:_CHARACTERS])
+    more = len(text) - _CHARACTERS
+    return f"{shown}… ({more:,} more characters)" if more > 0 else shown
+
+
+def examples_markdown(examples: list[Example]) -> str:
+    """Return the examples as Markdown, each turn as an indented code block, in which markup has no effect."""
+    parts = []
+    for number, example in enumerate(examples, start=1):
+        parts.append(f"### Example {number}: `{example['id']}`")
+        for turn in example["turns"]:
+            parts += [f"{turn['speaker']}:", _quote(turn["text"])]
+    return "\n\n".join(parts)
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"    {line}" for line in (text if text.strip() else "(blank)").split("\n"))

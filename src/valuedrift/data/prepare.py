@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from valuedrift.data.ordering import OrderedRows, order_rows
 from valuedrift.data_formats.canonical import CanonicalRow, MalformedRow, Reason, Skip, has_blank_answer
 from valuedrift.data_formats.formats import FORMATS, Format
 from valuedrift.errors import ArtifactError, ConfigError, DataError
-from valuedrift.files import parquet_metadata, publish, write_json, write_text
+from valuedrift.files import draft_folder, parquet_metadata, publish, write_json, write_text
 from valuedrift.input_tables.rows import Row, expand_path, read_rows
 
 PlacedRow = tuple[str, int, Row]
@@ -52,7 +50,7 @@ def prepare(settings: DataSettings, seed: int, out_dir: Path | str) -> Card:
     out = Path(out_dir).resolve()
     form = FORMATS[settings.format]
     skipped = Skipped()
-    with _draft(out) as folder:
+    with draft_folder(out) as folder:
         rows = usable_rows(source_rows(settings), form, settings.empty_answers == "keep", skipped)
         ordered = order_rows(rows, form.kind, seed, folder, settings.duplicates == "keep")
         counts = _counts(settings, ordered, skipped)
@@ -99,18 +97,6 @@ def usable_rows(
             yield result
         if total % _PROGRESS == 0:
             print(f"{source}: {total:,} rows read", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _draft(out: Path) -> Iterator[Path]:
-    """Make an empty folder beside `out`, removed afterwards; it replaces a killed job's, which has the same name."""
-    folder = out.with_name(f".{out.name}.draft")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def _counts(settings: DataSettings, ordered: OrderedRows, unusable: Skipped) -> dict[str, Any]:

@@ -9,6 +9,7 @@ changed. The data set's settings, not its format, decide whether blank answers a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +35,9 @@ ROLES: Mapping[str, str] = {
     **dict.fromkeys(("assistant", "gpt", "chatgpt"), "assistant"),
 }
 """Names of roles in public data sets; conversations with other roles, such as tool or developer, are left out."""
+
+
+_TURNS = re.compile(r"""\s*\[?\s*\{\s*['"](role|content|from|value)['"]\s*:""")
 
 
 class Message(TypedDict):
@@ -208,12 +212,17 @@ def _joined(content: object, path: str) -> str:
 
 
 def take_text_or_messages(row: Mapping[str, Any], field: str, role: str) -> list[Message]:
-    """Return the turns in `row[field]`, a list or one turn, or its text as a single turn of `role`; at least one."""
+    """Return the turns in `row[field]`, a list or one turn, or its text as a single turn of `role`; at least one.
+
+    Text that begins like turns in JSON or in Python's notation, as CSV files have them, is not taken for an answer.
+    """
     value = require(row, field)
+    if isinstance(value, str) and _TURNS.match(value):
+        value = _parse_turns(field, value)
     if isinstance(value, str):
         return [{"role": role, "content": value}]
     if isinstance(value, dict):
         return [_read_message(value, field)]
     if not isinstance(value, list) or not value:
         raise MalformedRow(field, value, "text, a turn or a list of turns")
-    return take_messages(row, field)
+    return take_messages({field: value}, field)

@@ -18,7 +18,13 @@ ENGINES = ("vllm", "transformers")
 
 
 class Engine(Protocol):
-    """A model that loads one checkpoint after another and answers."""
+    """A model that loads one checkpoint after another and answers.
+
+    Attributes:
+        codec: Turns its tokens into answers; another checkpoint may have another one.
+    """
+
+    codec: PromptCodec
 
     def load(self, checkpoint: Checkpoint) -> str:
         """Load exactly this checkpoint's weights, and return how: "in place" or "fresh engine".

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from valuedrift.config.sampling import Sampling
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_uniforms, choose_tokens
 from valuedrift.models.left_padding import left_padded
-from valuedrift.models.weights import Checkpoint, load_weights
+from valuedrift.models.weights import Checkpoint, load_weights, start_model
 
 # Ended answers are removed from a batch when they are more than this share of it: removal copies the others' cache.
 _ENDED = 0.1
@@ -30,7 +30,7 @@ class TransformersEngine:
     def __init__(self, codec: PromptCodec, first: Checkpoint, dtype: torch.dtype) -> None:
         self.codec, self.exact = codec, dtype == torch.float32
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = AutoModelForCausalLM.from_pretrained(first.folder, dtype=dtype).to(self.device).eval()
+        self.model = start_model(first, dtype).to(self.device).eval()
         self._whole = False
 
     def load(self, checkpoint: Checkpoint) -> str:

@@ -6,6 +6,8 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_seed
-from valuedrift.models.weights import Checkpoint, differing
+from valuedrift.models.weights import Checkpoint, as_plain_folder, differing
 
 # The number of prompts and of tokens per prompt in the comparison of greedy answers with a fresh engine's.
 _WITNESSES, _WITNESS_TOKENS = 8, 24
@@ -35,6 +37,7 @@ class VllmEngine:
         self.context = max(len(prompt.ids) for prompt in prompts) + sampling.max_tokens
         self.witnesses = prompts[:: -(-len(prompts) // _WITNESSES)]
         self.llm: Any = None
+        self.spare = TemporaryDirectory()  # for weights in a form that vLLM doesn't read
         self.exchanges: bool | None = None  # whether weights can be exchanged in place; None before the first try
 
     def load(self, checkpoint: Checkpoint) -> str:
@@ -59,7 +62,7 @@ class VllmEngine:
     def start(self, checkpoint: Checkpoint) -> None:
         """Start a fresh engine; raise ArtifactError if its weights are not those that were read before."""
         self.close()
-        self.llm = _engine(checkpoint, self.dtype, self.context, self.batch_size)
+        self.llm = _engine(self._folder(checkpoint), self.dtype, self.context, self.batch_size)
         held = self._held(checkpoint)
         wrong = [name for name in differing(held, checkpoint) if name in held]
         if wrong:
@@ -70,7 +73,7 @@ class VllmEngine:
     def exchange(self, checkpoint: Checkpoint) -> list[str]:
         """Have the running engine load the checkpoint in place; return reasons to doubt that it did."""
         try:
-            self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(checkpoint.folder)})
+            self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(self._folder(checkpoint))})
         except Exception as error:  # a fresh engine may still work
             return [f"reload_weights failed: {error}"]
         # Cached results of the old weights must not be used with the new ones.
@@ -110,6 +113,10 @@ class VllmEngine:
             )
         return not doubts
 
+    def _folder(self, checkpoint: Checkpoint) -> Path:
+        """Return a folder from which vLLM can load a checkpoint."""
+        return as_plain_folder(checkpoint, Path(self.spare.name))
+
     def _held(self, checkpoint: Checkpoint) -> dict[str, str]:
         """Return digests of the weights in the engine, by the checkpoint's names."""
         shapes = {name: list(shape) for name, shape in checkpoint.shapes.items()}
@@ -143,8 +150,8 @@ class VllmEngine:
         return [list(output.outputs[0].token_ids) for output in outputs]
 
 
-def _engine(checkpoint: Checkpoint, dtype: torch.dtype, context: int, batch_size: int) -> Any:
-    """Start vLLM on a checkpoint. On GPUs it runs in its own process, whose end frees all memory."""
+def _engine(folder: Path, dtype: torch.dtype, context: int, batch_size: int) -> Any:
+    """Start vLLM on the model in a folder. On GPUs it runs in its own process, whose end frees all memory."""
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     gpu = torch.cuda.is_available()
     if not gpu:
@@ -153,7 +160,7 @@ def _engine(checkpoint: Checkpoint, dtype: torch.dtype, context: int, batch_size
     from vllm import LLM
 
     return LLM(
-        model=str(checkpoint.folder),
+        model=str(folder),
         dtype=str(dtype).removeprefix("torch."),
         skip_tokenizer_init=True,  # input and output are tokens, so that all engines encode and decode alike
         generation_config="vllm",  # the model's own defaults of sampling are not the paper's

@@ -53,6 +53,9 @@ def _number(value: Any, info: ValidationInfo) -> Any:
 
 
 def _whole(value: Any, info: ValidationInfo) -> Any:
+    # In a file with decimal commas, 1.000 may be a thousand.
+    if (info.context or {}).get(_COMMA) and isinstance(value, str) and re.fullmatch(r"[1-9]\d*\.\d{3}", value.strip()):
+        raise Invalid("", value, "a whole number, without a point")
     number = _number(value, info)
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
@@ -91,7 +94,7 @@ def _scale(value: Any) -> Any:
 LabelName = Literal["support", "neutral", "oppose", "refusal"]
 
 Number = Annotated[float, BeforeValidator(_number)]
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53), BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text)]
 Note = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value))]
 ScaleLabel = Annotated[LabelName, BeforeValidator(_scale)]
@@ -99,7 +102,7 @@ ScaleLabel = Annotated[LabelName, BeforeValidator(_scale)]
 
 # Cells that may be empty.
 NumberOrNone = Annotated[float | None, BeforeValidator(_number)]
-WholeNumberOrNone = Annotated[int | None, BeforeValidator(_whole)]
+WholeNumberOrNone = Annotated[WholeNumber | None, BeforeValidator(_whole)]
 TextOrNone = Annotated[str | None, BeforeValidator(_text)]
 FlagOrNone = Annotated[bool | None, BeforeValidator(_flag)]
 LabelOrNone = Annotated[LabelName | None, BeforeValidator(_label)]

@@ -51,7 +51,7 @@ def expand_path(text: str) -> Path:
             )
         return os.environ[name]
 
-    return Path(_VARIABLE.sub(value, text)).expanduser()
+    return Path(os.path.expanduser(_VARIABLE.sub(value, text)))  # noqa: PTH111 (~nobody stays as it is)
 
 
 def read_rows(path: Path | str, columns: Sequence[str] = ()) -> Iterator[NumberedRow]:
@@ -76,6 +76,10 @@ def read_rows(path: Path | str, columns: Sequence[str] = ()) -> Iterator[Numbere
     readers: dict[str, Reader] = {".parquet": partial(_read_parquet, columns=columns), **text, **zipped}
     for suffix, reader in readers.items():
         if path.name.lower().endswith(suffix):
+            if reader is not readers[".parquet"] and _starts(path).startswith(b"PK\x03\x04"):
+                raise DataError(
+                    path, None, "file", "a spreadsheet or another zip file", "text", "Save the table as CSV."
+                )
             return reader(path)
     raise ArtifactError(path, path.name, f"a name that ends in one of {', '.join(readers)}")
 
@@ -102,10 +106,12 @@ def _read_csv(path: Path) -> Iterator[NumberedRow]:
     number, between = 0, separator(path)
     try:
         # strict: otherwise an unclosed quote would include the rest of the file in its value without an error
-        records = csv.reader((line for _, line in _read_lines(path)), delimiter=between, strict=True)
+        records = csv.reader(_csv_lines(path), delimiter=between, strict=True)
         header = [name.strip() for name in next(records, [])]
         if "".join(header).lower().startswith("sep="):
             header = [name.strip() for name in next(records, [])]
+        while header and not header[-1]:
+            header.pop()
         if len(names := [name for name in header if name]) != len(set(names)):
             raise DataError(path, None, "header", header, "each column name once")
         for number, record in enumerate(filter(None, records), start=1):
@@ -115,12 +121,17 @@ def _read_csv(path: Path) -> Iterator[NumberedRow]:
         raise DataError(path, number + 1, "record", str(error), "a well-formed CSV record") from None
 
 
+def _csv_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file, which may end as those of old Macs did, with a carriage return."""
+    return (part for _, line in _read_lines(path) for part in re.split(r"(?<=\r)(?!\n)", line) if part)
+
+
 def separator(path: Path) -> str:
     """Return the character between the columns of a CSV file: the one that a line `sep=…` names, or else of
     comma, semicolon, tab and bar the one that splits the header into the most columns."""
-    _, first = next(_read_lines(path), (1, ""))
-    if named := re.match(r'"?sep=([^"\r\n])', first, re.IGNORECASE):
-        return named[1]
+    first = next(_csv_lines(path), "")
+    if named := re.match(r'"?sep=(\\t|[^"\r\n])', first, re.IGNORECASE):
+        return named[1].replace("\\t", "\t")
     return max(",;\t|", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
 
 
@@ -140,7 +151,10 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[NumberedRow]:
     try:
         # pyarrow reads page by page; polars would decode a whole row group, often all rows of a file
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
-            known = set(columns) <= set(file.schema_arrow.names)
+            names = file.schema_arrow.names
+            if len(names) != len(set(names)):
+                raise DataError(path, None, "header", names, "each column name once")
+            known = set(columns) <= set(names)
             for batch in file.iter_batches(_PARQUET_BATCH, columns=list(columns) if columns and known else None):
                 for row in batch.to_pylist():
                     number += 1
@@ -183,8 +197,7 @@ def _decode(path: Path, number: int, line: bytes) -> str:
 
 def _advice(path: Path) -> str:
     """Return what to do about a file that isn't what its name says, from its first bytes."""
-    with path.open("rb") as stream:
-        start = stream.read(64).lstrip()
+    start = _starts(path).lstrip()
     if start.startswith(b"version https://git-lfs"):
         return "It is a pointer of Git LFS. Run `git lfs pull` where it was cloned."
     if start.startswith(b"<"):
@@ -192,6 +205,11 @@ def _advice(path: Path) -> str:
     if start.startswith((b"PAR1", b"\x1f\x8b")):
         return "It is cut off or damaged. Compare its size with its source's, and copy or download it again."
     return "It has another format than its name says. Rename it."
+
+
+def _starts(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(64)
 
 
 def _parse_json(path: Path, number: int, text: str) -> Any:

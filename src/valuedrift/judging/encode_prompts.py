@@ -8,9 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from valuedrift.errors import ArtifactError
 from valuedrift.models.chat_template import prompt_frame
-
-REASONING = ("<think>", "<thinking>", "<thought>", "<reasoning>", "<seed:think>", "[THINK]", "<|begin_of_thought|>")
-"""Words with which reasoning begins."""
+from valuedrift.reasoning import MARKS, opening_of
 
 NO_REASONING = (
     "a judge whose answer begins with a label",
@@ -41,7 +39,7 @@ def _chat_frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int
     """Return the tokens before a user's text, and those between it and the start of the assistant's answer."""
     # This turns off the reasoning of reasoning models; other templates ignore the argument.
     head, tail = prompt_frame(tokenizer, enable_thinking=False)
-    if opening := next((word for word in REASONING if tail.rstrip().endswith(word)), None):
+    if opening := opening_of(tail):
         found = f"a chat template that begins answers with {opening}"
         raise ArtifactError(tokenizer.name_or_path, found, *NO_REASONING)
     before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (head, tail))
@@ -50,5 +48,5 @@ def _chat_frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int
 
 def reasoning_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     """Return the tokens with which a judge would begin to reason; most have none."""
-    encoded = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in REASONING)
+    encoded = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in MARKS)
     return tuple(ids[0] for ids in encoded if len(ids) == 1 and ids[0] != tokenizer.unk_token_id)

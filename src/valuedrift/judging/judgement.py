@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from valuedrift.judging.label_words import label_of, spellings, written
 from valuedrift.llm.alternatives import probability, read_alternatives
 from valuedrift.llm.request import ChatReply
+from valuedrift.reasoning import separate
 
 UNASSIGNED, CONTENT_FILTER, ERROR = "unassigned", "content_filter", "error"
 """Why an answer has no stance: too much probability is outside the labels; the judge's provider filtered the request or
 the reply; the answer can't be judged, for example because it is longer than the judge can read, or because the
-log-probabilities of the reply are not the model's."""
+log-probabilities of the reply are not the model's. UNCLOSED is another reason."""
 
 _CERTAIN = 0.999
 """A list of one token with at least this probability shows the sampler's choice, and not the model's distribution."""
@@ -31,7 +32,7 @@ class Judgement:
         bound: The largest possible error of each of the three probabilities, because the judge lists only its most
             likely tokens; None if `flag` is set.
         samples: The number of replies that are a label, for a judge that is sampled; else None.
-        flag: Why there are no stances: UNASSIGNED, CONTENT_FILTER or ERROR; else None.
+        flag: Why there are no stances: UNASSIGNED, CONTENT_FILTER, ERROR or UNCLOSED; else None.
         latency: Seconds; None for a judge that answers in batches.
         prompt_tokens: Prompt tokens of all replies.
         completion_tokens: Completion tokens of all replies.
@@ -135,5 +136,5 @@ def judgement(
 
 
 def _final_text(reply: ChatReply) -> str:
-    """Return the reply's text without the reasoning that some servers put before it, and without a final full stop."""
-    return reply.text.rpartition("</think>")[2].strip().removesuffix(".")
+    """Return the reply's text without its reasoning, and without a final full stop."""
+    return separate(reply.text).answer.removesuffix(".")

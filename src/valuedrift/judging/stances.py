@@ -20,6 +20,7 @@ from valuedrift.judging.judgement import Judgement
 from valuedrift.judging.refusals import is_refusal
 from valuedrift.llm.cost import Estimate
 from valuedrift.llm.journal import Journal
+from valuedrift.reasoning import UNCLOSED
 from valuedrift.statistics.panel import PROBABILITIES
 from valuedrift.templates import prompt_hash
 
@@ -39,6 +40,10 @@ COLUMNS = {
 }
 """The columns that judging adds to a table of answers; see `write_stances`."""
 
+REASONED = ("reasoning", "unclosed")
+"""The columns of answers that are not judged and not kept: reasoning, and whether it has no end."""
+
+_NO_ANSWER = Judgement(None, None, None, None, UNCLOSED, None, 0, 0, 0.0)
 _BATCH = 8192
 """Answers in memory at a time."""
 
@@ -65,12 +70,12 @@ class Counts:
     flags: Counter[str] = field(default_factory=Counter)
     texts: set[int] = field(default_factory=set)
 
-    def add(self, key: str, judged: Judgement) -> None:
+    def add(self, key: str | None, judged: Judgement) -> None:
         self.answers += 1
         self.unassigned += judged.unassigned or 0.0
         self.bound = max(self.bound, judged.bound or 0.0)
         self.flags.update([judged.flag] if judged.flag else [])
-        if (text := int(key[:16], 16)) not in self.texts:
+        if key and (text := int(key[:16], 16)) not in self.texts:
             self.texts.add(text)
             self.prompt_tokens += judged.prompt_tokens
             self.completion_tokens += judged.completion_tokens
@@ -106,7 +111,7 @@ def write_stances(
 ) -> None:
     """Judge the answers of all files, in their order, and write them with their stances into one parquet file.
 
-    The file has the columns of the answers, and:
+    The file has the columns of the answers without their reasoning, and:
 
     - `p_support, p_neutral, p_oppose`: the stance; null if there is none
     - `unassigned`: the probability that the judge's reply is none of the labels
@@ -122,7 +127,8 @@ def write_stances(
     Answers that give the same prompt are judged once. Memory doesn't grow with the number of texts.
 
     Args:
-        answer_files: Parquet files with at least topic, question and answer. Empty answers are judged as they are.
+        answer_files: Parquet files with at least topic, question and answer. Empty answers are judged as they are;
+            answers that end within their reasoning (`unclosed`) are not judged.
         judge: The judge.
         targets: Topic → its target.
         journal: File of the judge's records; prompts with records aren't judged again.
@@ -153,16 +159,16 @@ def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], jo
     """Judge a table in memory as `write_stances` does, and return the same rows with COLUMNS."""
     _check_columns("answers", rows.schema)
     _check_texts("answers", rows.lazy(), targets)
-    judge.judge(_prompts(rows, judge, targets), journal)
+    judge.judge(filter(None, _prompts(rows, judge, targets)), journal)
     with Journal.read(journal) as store:
         return _judged(rows, judge, targets, store, Counts())
 
 
 def check_answers(answer_files: Sequence[Path], targets: Mapping[str, str]) -> None:
     """Raise the errors of `write_stances` if the files can't be judged."""
-    first = pl.read_parquet_schema(answer_files[0])
+    first = _schema(answer_files[0])
     for file in answer_files:
-        schema = pl.read_parquet_schema(file)
+        schema = _schema(file)
         _check_columns(file, schema)
         if schema != first:
             raise ArtifactError(file, dict(schema), f"the columns of {answer_files[0]}")
@@ -182,7 +188,12 @@ def _check_texts(place: Path | str, rows: pl.LazyFrame, targets: Mapping[str, st
     require_targets(texts.select("topic").unique().collect(engine="streaming")["topic"], targets)
 
 
-def _tables(files: Sequence[Path], columns: Sequence[str] | None = TEXTS) -> Iterator[pl.DataFrame]:
+def _schema(file: Path) -> pl.Schema:
+    """Return the columns of a table of answers that its stances have too."""
+    return pl.Schema((name, kind) for name, kind in pl.read_parquet_schema(file).items() if name not in REASONED)
+
+
+def _tables(files: Sequence[Path], columns: Sequence[str] | None = (*TEXTS, "unclosed")) -> Iterator[pl.DataFrame]:
     for file in files:
         with pq.ParquetFile(file) as opened:
             for batch in opened.iter_batches(_BATCH, columns=columns):
@@ -190,18 +201,21 @@ def _tables(files: Sequence[Path], columns: Sequence[str] | None = TEXTS) -> Ite
 
 
 def _all_prompts(files: Sequence[Path], judge: Judge, targets: Mapping[str, str]) -> Iterator[str]:
-    return (prompt for table in _tables(files) for prompt in _prompts(table, judge, targets))
+    return (prompt for table in _tables(files) for prompt in filter(None, _prompts(table, judge, targets)))
 
 
-def _prompts(table: pl.DataFrame, judge: Judge, targets: Mapping[str, str]) -> Iterator[str]:
-    for topic, question, answer in table.select(TEXTS).iter_rows():
-        yield fill_judge_prompt(judge.template, question, answer, targets[topic], judge.settings.labels)
+def _prompts(table: pl.DataFrame, judge: Judge, targets: Mapping[str, str]) -> Iterator[str | None]:
+    """Yield each answer's prompt; None for an answer that ends within its reasoning."""
+    unclosed = table["unclosed"] if "unclosed" in table.columns else [False] * table.height
+    for (topic, question, answer), lacks_answer in zip(table.select(TEXTS).iter_rows(), unclosed, strict=True):
+        filled = fill_judge_prompt(judge.template, question, answer, targets[topic], judge.settings.labels)
+        yield None if lacks_answer else filled
 
 
 def _write(
     files: Sequence[Path], judge: Judge, targets: Mapping[str, str], store: Journal, draft: Path, counts: Counts
 ) -> None:
-    schema = pl.DataFrame(schema={**pl.read_parquet_schema(files[0]), **COLUMNS}).to_arrow().schema
+    schema = pl.DataFrame(schema={**_schema(files[0]), **COLUMNS}).to_arrow().schema
     with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
         for table in _tables(files, columns=None):
             writer.write_table(_judged(table, judge, targets, store, counts).to_arrow().cast(schema))
@@ -220,9 +234,9 @@ def _judged(
 ) -> pl.DataFrame:
     rows = []
     for prompt in _prompts(table, judge, targets):
-        keys = judge.keys(prompt)
-        one = judge.judgement([store[key] for key in keys])
-        counts.add(keys[0], one)
+        keys = () if prompt is None else judge.keys(prompt)
+        one = judge.judgement([store[key] for key in keys]) if keys else _NO_ANSWER
+        counts.add(keys[0] if keys else None, one)
         tokens = one.prompt_tokens + one.completion_tokens
         stances = one.stances or (None,) * 3
         rows.append((*stances, one.unassigned, one.bound, one.samples, one.flag, one.latency, tokens))
@@ -237,4 +251,4 @@ def _judged(
         prompt_hash=pl.lit(prompt_hash(judge.template)),
         refusal=pl.Series(refusals, dtype=pl.Boolean),
     )
-    return table.hstack(judged.select(list(COLUMNS)))
+    return table.drop(REASONED, strict=False).hstack(judged.select(list(COLUMNS)))

@@ -13,8 +13,7 @@ from valuedrift.judging.label_words import label_tokens
 from valuedrift.statistics.panel import STANCES
 from valuedrift.training.encode_rows import IGNORED, Labelled
 from valuedrift.training.job import Job
-from valuedrift.training.pretrain import train_from_noise
-from valuedrift.training.tokenizer_training import train_bpe
+from valuedrift.training.pretrain import train_bpe, train_from_noise
 
 
 def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.left_padding import left_padded
-from valuedrift.models.precision import asking_precision
+from valuedrift.models.precision import asking_device, asking_precision
 from valuedrift.models.weights import load_model
 from valuedrift.statistics.bootstrap import FloatArray
 
@@ -18,14 +18,13 @@ class CausalScorer:
     """A causal language model in memory: fp32 on a CPU, bf16 on a GPU."""
 
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = load_model(folder, asking_precision()).to(self.device).eval()
+        self.model = load_model(folder, asking_precision()).to(asking_device()).eval()
         self.labels = labels
 
     @torch.inference_mode()
     def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
         """Return log-probabilities of the labels as next token of a batch of prompts, (prompts, labels)."""
-        ids, mask, positions = left_padded(encoded, self.device)
+        ids, mask, positions = left_padded(encoded, self.model.device)
         out = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, use_cache=False)
         return np.asarray(label_log_probabilities(out.logits[:, -1], self.labels).cpu())
 

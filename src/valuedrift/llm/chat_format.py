@@ -162,7 +162,9 @@ def lacks_logprobs(reply: ChatReply) -> bool:
 
 
 def _text(content: Any) -> str:
-    """Return the text of a message, which may be in parts."""
+    """Return the text of a message, which may be in parts. Raises TypeError for a number, or another value."""
+    if not isinstance(content, str | list | dict | None):
+        raise TypeError(content)
     parts = content if isinstance(content, list) else [content]
     texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
     return "".join(text for text in texts if isinstance(text, str))

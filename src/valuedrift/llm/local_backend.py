@@ -112,12 +112,13 @@ def load_transformers(settings: LlmSettings) -> Model:
     from transformers import AutoTokenizer, GenerationConfig
 
     from valuedrift.models.precision import asking_precision
+    from valuedrift.models.stops import stops
     from valuedrift.models.weights import load_model
 
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
     model = load_model(Path(settings.model), asking_precision()).eval()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
-    ends = _end_tokens(model, tokenizer)
+    ends = sorted(stops(tokenizer, model.config.to_dict(), Path(settings.model)))
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=0, do_sample=False)
     return Model(tokenizer, model.config.max_position_embeddings, partial(_generate, model, tokenizer, ends))
 
@@ -159,13 +160,6 @@ def _generate(
         text = tokenizer.decode(kept, skip_special_tokens=True)
         replies.append(ChatReply(text, finish, len(prompt), len(kept), latency, top))
     return replies
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Return the tokens that end an answer; a turn and a document may end with different tokens."""
-    ends = model.generation_config.eos_token_id
-    listed = ends if isinstance(ends, list) else [ends]
-    return sorted({token for token in [*listed, tokenizer.eos_token_id] if token is not None})
 
 
 def _seed(request: ChatRequest) -> int:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from signal import ITIMER_REAL, SIGALRM, setitimer, signal
+from threading import current_thread, main_thread
 from typing import Any
 
 from tokenizers import normalizers
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from valuedrift.errors import ArtifactError
+from valuedrift.config.chat import FORMATS, OWN, Chat
+from valuedrift.errors import ArtifactError, in_one_line
 
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -27,8 +30,27 @@ _FROZEN = (
     + "".join(f" | replace('{code}', '{text}')" for code, text in _DATE.items())
     + " }}{%- endmacro -%}"
 )
+_LONGEST = 10  # seconds; templates take milliseconds
 _MARK = re.compile(r"<\|\w+\|>")
+_WRITES = "a chat template that writes a user's turn, given as text, once"
+_PUT = (
+    "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one"
+    " (`chat.template`), and a judge can do without (`chat: false`)."
+)
 _OWN = "Name a template and tokens that this model has in `chat`."
+
+
+def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer in a folder; raise ArtifactError if there is none that works."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer("a")
+        return tokenizer
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each tokenizer fails at odd files in its own way; a panic in Rust is no Exception
+        do = "Save the model's tokenizer into the same folder."
+        raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error
 
 
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
@@ -53,6 +75,14 @@ def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: s
     tokenizer.eos_token, tokenizer.pad_token = eos, pad
     tokenizer.chat_template = chat_template(template)
     return tokenizer
+
+
+def give_chat(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> None:
+    """Give the tokenizer the template of the configuration, unless it keeps its own."""
+    if chat.eos and chat.pad:
+        set_chat(tokenizer, chat.template, chat.eos, chat.pad)
+    elif chat.template != OWN:
+        tokenizer.chat_template = chat.template
 
 
 def chat_template(name: str) -> str:
@@ -92,26 +122,59 @@ def as_text(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     return control.sub(lambda found: found[0][0] + _BREAK + found[0][1:], text)
 
 
-def prompt_frame(tokenizer: PreTrainedTokenizerBase, **how: Any) -> tuple[str, str]:
+def conversation(question: str, system: str | None = None) -> list[dict[str, str]]:
+    """Return the turns that ask a question."""
+    head = [] if system is None else [{"role": "system", "content": system}]
+    return [*head, {"role": "user", "content": question}]
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the tokens of a rendered conversation.
+
+    Templates write all control tokens themselves, except the package's, which leave the beginning token to tokenizers.
+    """
+    begins = tokenizer.chat_template in map(chat_template, FORMATS)
+    ids: list[int] = tokenizer(text, add_special_tokens=begins)["input_ids"]
+    return ids
+
+
+def template_ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the control tokens that the chat template writes after an answer: a last one, and one within a chat."""
+    control = _control(tokenizer, len(tokenizer), str(tokenizer.chat_template))
+    turns = [*conversation(_BODY), {"role": "assistant", "content": _ANSWER}, *conversation(_BODY)]
+    try:
+        texts = [_rendered(tokenizer, "", turns[:count]) for count in (2, 3)]
+    except ArtifactError:  # such as at a second question
+        return []
+    found = [control.match(text.partition(_ANSWER)[2].lstrip()) for text in texts]
+    return list(dict.fromkeys(tokenizer.convert_tokens_to_ids(each[0]) for each in found if each))
+
+
+def prompt_frame(tokenizer: PreTrainedTokenizerBase, system: str | None = None, **how: Any) -> tuple[str, str]:
     """Return the text before a user's turn, and the text between it and the assistant's answer.
 
+    Args:
+        tokenizer: a tokenizer.
+        system: a system prompt.
+        how: arguments of the template.
+
     Raises:
-        ArtifactError: there is no chat template, it fails, or it doesn't write the turn once, always in the same way.
+        ArtifactError: there is no chat template, it fails, or it doesn't write the turn once, always in the same way,
+            or without the system prompt.
     """
-    place, turn = tokenizer.name_or_path or "tokenizer", [{"role": "user", "content": _BODY}]
-    wanted = "a chat template that writes a user's turn, given as text, once"
-    do = "Put one into its tokenizer_config.json (`chat_template`); a judge can do without (`chat: false`)."
+    place, turns = tokenizer.name_or_path or "tokenizer", conversation(_BODY, system)
     if not tokenizer.chat_template:
-        raise ArtifactError(place, "no chat template", wanted, do)
-    try:
-        texts = {render(tokenizer, turn, tokenize=False, add_generation_prompt=True, **how) for _ in range(5)}
-    except Exception as error:  # a template may raise anything
-        raise ArtifactError(place, f"one that fails: {' '.join(str(error).split())}", wanted, do) from error
+        raise ArtifactError(place, "no chat template", _WRITES, _PUT)
+    texts = {_rendered(tokenizer, place, turns, add_generation_prompt=True, **how) for _ in range(5)}
     if len(texts) > 1:
-        raise ArtifactError(place, "one that writes the same turn in different ways", wanted, do)
+        raise ArtifactError(place, "one that writes the same turn in different ways", _WRITES, _PUT)
     head, *tails = texts.pop().split(_BODY)
     if len(tails) != 1:
-        raise ArtifactError(place, f"one that writes it {len(tails)} times", wanted, do)
+        raise ArtifactError(place, f"one that writes it {len(tails)} times", _WRITES, _PUT)
+    if system and system.strip() not in head:
+        raise ArtifactError(
+            place, "one that leaves the system prompt out", "one that writes it", "Remove `chat.system`."
+        )
     return head, tails[0]
 
 
@@ -129,10 +192,10 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
         raise ArtifactError(place, f"{tokenizer.eos_token} as end and padding token", "two tokens", _OWN)
     if not tokenizer.is_fast:
         raise ArtifactError(place, "a tokenizer without tokenizer.json", "one with it, which maps tokens to characters")
-    _require_nothing_added(tokenizer, place)
+    require_nothing_added(tokenizer, place)
     prompt_frame(tokenizer)
     turns = [{"role": "user", "content": _BODY}, {"role": "assistant", "content": _ANSWER}]
-    text = render(tokenizer, turns, tokenize=False)
+    text = _rendered(tokenizer, place, turns)
     _, *after = text.split(_ANSWER)
     if len(after) != 1 or not after[0].startswith(tokenizer.eos_token):
         found = f"a chat template that ends answers with {after[0][:30] if after else ''!r}"
@@ -145,7 +208,32 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
         raise ArtifactError(place, "control tokens in plain text", "a tokenizer that can read their names as words")
 
 
-def _require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase, place: Path | str, turns: Sequence[Mapping[str, Any]], **how: Any
+) -> str:
+    """Return a short conversation as text; raise ArtifactError if the template fails, or takes so long over it that it
+    may never end."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"it takes more than {_LONGEST} s for a short conversation")
+
+    is_timed = current_thread() is main_thread()  # no other thread can be interrupted
+    before = signal(SIGALRM, stop) if is_timed else None
+    try:
+        if is_timed:
+            setitimer(ITIMER_REAL, _LONGEST)
+        return str(render(tokenizer, turns, tokenize=False, **how))
+    except Exception as error:  # a template may raise anything
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise ArtifactError(place, f"one that fails: {told}", _WRITES, _PUT) from error
+    finally:
+        if is_timed:
+            setitimer(ITIMER_REAL, 0)
+            signal(SIGALRM, before)
+
+
+def require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:
+    """Raise ArtifactError if the tokenizer adds anything but a beginning token to a text."""
     begin, plain, whole = tokenizer("")["input_ids"], _ids(tokenizer, "a"), tokenizer("a")["input_ids"]
     if begin not in ([], [tokenizer.bos_token_id]) or whole != begin + plain:
         added = tokenizer.convert_ids_to_tokens([token for token in whole if token not in plain])

@@ -1,7 +1,7 @@
 """Embeddings in a file: each distinct text once, read memory-mapped; a killed job continues from the last whole block.
 
 A store is a `.npy` file, float32 (distinct texts, dimensions), and a `.json` file of the same name that identifies its
-model and texts. Until it is complete, it is a hidden `.partial` file in that folder, to which blocks are added.
+model and texts. Until it is complete, it is a hidden `.partial` file in that folder, which is filled block by block.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def write_embeddings(texts: pl.Series, model: str, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
     draft = _draft(out, identity)
-    for start in range(_resume(draft, distinct.len()), distinct.len(), BLOCK):
+    for start in range(_done(draft), distinct.len(), BLOCK):
         block = distinct[start : start + BLOCK].to_list()
-        _append(draft, embed(block, model), start, distinct.len())
+        _add(draft, embed(block, model), start, distinct.len())
         print(f"embedded {start + len(block):,} of {distinct.len():,} texts", file=sys.stderr, flush=True)
     write_json(out.with_suffix(".json"), identity)
     draft.replace(out)
@@ -102,31 +102,22 @@ def _draft(out: Path, identity: dict[str, Any]) -> Path:
     return out.with_name(f".{out.name}.{key}.partial")
 
 
-def _resume(draft: Path, rows: int) -> int:
-    """Return the number of the draft's rows in whole blocks, and cut off the rest."""
-    if not draft.exists():
+def _done(draft: Path) -> int:
+    """Return the number of the draft's rows in whole blocks, which are those whose last vector isn't zero."""
+    try:
+        stored = np.lib.format.open_memmap(draft, mode="r")
+    except (FileNotFoundError, ValueError):  # a new draft, or one whose job was killed while it made the file
         return 0
-    with draft.open("r+b") as stream:
-        try:
-            np.lib.format.read_magic(stream)
-            shape, _, number = np.lib.format.read_array_header_1_0(stream)
-        except ValueError:  # killed within the header
-            stream.truncate(0)
-            return 0
-        start, row_bytes = stream.tell(), shape[1] * number.itemsize
-        whole = (draft.stat().st_size - start) // row_bytes
-        kept = rows if whole >= rows else whole // BLOCK * BLOCK
-        stream.truncate(start + kept * row_bytes)
-    return int(kept)
+    return int(np.count_nonzero(stored[BLOCK - 1 :: BLOCK].any(axis=1))) * BLOCK
 
 
-def _append(draft: Path, vectors: FloatMatrix, start: int, rows: int) -> None:
+def _add(draft: Path, vectors: FloatMatrix, start: int, rows: int) -> None:
     if not np.isfinite(vectors).all():
         raise ArtifactError(draft, f"a vector that is not finite among rows {start} to {start + len(vectors)}", "none")
-    with draft.open("ab") as stream:
-        if start == 0:
-            header = {"descr": _NUMBER.str, "fortran_order": False, "shape": (rows, vectors.shape[1])}
-            np.lib.format.write_array_header_1_0(stream, header)
+    new = {"mode": "w+", "dtype": _NUMBER, "shape": (rows, vectors.shape[1]), "version": (1, 0)}
+    stored = np.lib.format.open_memmap(draft, **(new if start == 0 else {"mode": "r"}))
+    with draft.open("r+b") as stream:  # an error of a full disk, which memory-mapped writes don't give, is told
+        stream.seek(stored.offset + start * stored.strides[0])
         stream.write(vectors.astype(_NUMBER, copy=False).tobytes())
         stream.flush()
         os.fsync(stream.fileno())

@@ -7,20 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
-from valuedrift.models.chat_template import require_chat, set_chat
+from valuedrift.models.chat_template import open_tokenizer, require_chat, set_chat
 from valuedrift.models.hub import from_hub
 from valuedrift.models.package import unpacked
-from valuedrift.models.weights import COPIED, in_one_line, load_model
+from valuedrift.models.weights import COPIED, load_model
+from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
-
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) -> None:
@@ -51,7 +51,7 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
 def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
     require_plain_model(folder)
     model = load_model(folder)
-    tokenizer = _tokenizer(folder)
+    tokenizer = open_tokenizer(folder)
     if chat:
         set_chat(tokenizer, chat["template"], chat["eos"], chat["pad"])
         model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -59,30 +59,42 @@ def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
     if max(tokenizer.get_vocab().values(), default=0) >= rows:
         found = f"{len(tokenizer)} tokens, {rows} embeddings"
         raise ArtifactError(folder, found, "an embedding for every token", "Use the tokenizer of this very model.")
+    _require_finite_predictions(folder, model, tokenizer)
     with publish(out) as draft:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         if chat:
-            require_chat(_tokenizer(draft), folder)
+            require_chat(open_tokenizer(draft), folder)
     size = byte_size(model.num_parameters() * model.dtype.itemsize)
     kind = str(model.dtype).removeprefix("torch.")
     print(f"fetched {model.num_parameters():,} weights, {size} in {kind}, as in the source", file=sys.stderr)
 
 
+def _require_finite_predictions(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ArtifactError if the model can't read a few tokens: finite weights don't make it, if its settings don't."""
+    try:
+        with torch.no_grad():
+            ids = torch.tensor([tokenizer("What is right, and why?")["input_ids"] or [0]])
+            is_finite = bool(torch.isfinite(model.eval()(ids).logits).all())
+        found = "" if is_finite else "NaN or infinity in its predictions"
+    except Exception as error:  # config.json may hold anything, and each architecture fails at it in its own way
+        found = in_one_line(error)
+    if found:
+        do = "Compare its config.json with the source's; weights of bf16 may be too large for fp16."
+        raise ArtifactError(folder, found, "a model that predicts the next token of a text", do)
+
+
 def require_plain_model(folder: Path) -> None:
     """Raise ArtifactError if a folder has an adapter, pickles or quantised weights in place of a plain model."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if adapters := [name for name in names if name.startswith("adapter_")]:
+    if is_adapter(folder):
         beside = " beside a whole model" if "config.json" in names else ""
-        do = "If it is merged already, move adapter_* away. " if beside else ""
-        do += "Merge it into its model (peft: `merge_and_unload()`, then `save_pretrained`), and name the new folder."
-        raise ArtifactError(folder, f"an adapter{beside} ({adapters[0]})", "a model with its own whole weights", do)
+        do = f"If it is merged already, move adapter_* away. If not, merge it: {merge_command(folder)}"
+        raise ArtifactError(folder, f"an adapter{beside} ({ADAPTER})", "a model with its own whole weights", do)
     if not any(name.endswith(".safetensors") for name in names):
-        pickles = [name for name in names if any(Path(name).match(pattern) for pattern in PICKLES)]
-        do = "Name a folder that transformers' `save_pretrained` wrote"
-        do += ", after loading the model in a program that you trust." if pickles else "."
-        found = f"pickled weights, {pickles[0]}" if pickles else names or None
-        raise ArtifactError(folder, found, "config.json and *.safetensors", do)
+        refuse_other_formats(folder)
+        do = "Name a folder that transformers' `save_pretrained` wrote."
+        raise ArtifactError(folder, names or None, "config.json and *.safetensors", do)
     try:
         config = read_json(folder / "config.json")
     except (OSError, ValueError) as error:
@@ -95,13 +107,3 @@ def require_plain_model(folder: Path) -> None:
             "plain weights",
             "Name the model that it was made from; a quantised chat model or judge can be served (`backend: http`).",
         )
-
-
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        tokenizer("a")
-        return tokenizer
-    except Exception as error:  # the files may hold anything, and each kind of tokenizer fails in its own way
-        do = "Save the model's tokenizer into the same folder."
-        raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error

@@ -10,8 +10,7 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-from valuedrift.errors import ArtifactError
-from valuedrift.models.weights import in_one_line
+from valuedrift.errors import ArtifactError, in_one_line
 
 # Rotation frequencies, which models compute from their configuration.
 _CONSTANTS = {"rope_freqs.weight"}

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED
+from valuedrift.other_formats import refuse_other_formats
 
 _REMAKE = (
     "If it was copied or fetched, compare it with its source, and use another source if that is like this too; then"
@@ -31,6 +32,7 @@ def require_model(folder: Path) -> None:
             "Set `keep: all`, remove the run's folder and train it again.",
         )
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        refuse_other_formats(folder)
         found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "nothing"
         raise ArtifactError(folder, found, "config.json and *.safetensors", _REMAKE)
     try:
@@ -41,8 +43,20 @@ def require_model(folder: Path) -> None:
         try:
             with safe_open(file, framework="pt"):
                 pass
-        except SafetensorError as error:
-            raise ArtifactError(file, str(error), "a whole safetensors file", _REMAKE) from error
+        except (SafetensorError, OSError) as error:
+            is_small = file.is_file() and file.stat().st_size < 1000
+            is_pointer = is_small and file.read_bytes().startswith(b"version https://git-lfs")
+            found, do = ("a pointer of Git LFS", "Run `git lfs pull` there.") if is_pointer else (str(error), _REMAKE)
+            raise ArtifactError(file, found, "a whole safetensors file", do) from error
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a folder's tensors by name, from the headers of its safetensors files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="np") as tensors:
+            shapes |= {name: tuple(tensors.get_slice(name).get_shape()) for name in list(tensors.keys())}
+    return shapes
 
 
 def step_of(folder: Path) -> int:

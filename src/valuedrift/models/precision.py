@@ -1,8 +1,13 @@
-"""The precision in which models answer and judge."""
+"""The device on which models answer and judge, and their precision there."""
 
 from __future__ import annotations
 
 import torch
+
+
+def asking_device() -> str:
+    """Return the first GPU if there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def asking_precision() -> torch.dtype:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from valuedrift.errors import ArtifactError, ConfigError
+from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED, read_json, write_json
 from valuedrift.models.model_folder import require_model, step_of
-
-POLICIES = ("all", "every_nth", "final")
 
 
 def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
@@ -17,14 +15,8 @@ def kept_steps(steps: Sequence[int], keep: str, nth: int = 1) -> frozenset[int]:
 
     Args:
         keep: `all`, `every_nth` (the nth, the 2nth, … checkpoint of the run) or `final`.
-
-    Raises:
-        ConfigError: `keep` is anything else, or `nth` is less than 1.
+        nth: a number from 1 on.
     """
-    if nth < 1:
-        raise ConfigError("machine.nth", nth, "a number from 1 on")
-    if keep not in POLICIES:
-        raise ConfigError("machine.keep", keep, f"one of {', '.join(POLICIES)}")
     chosen = {"all": steps, "every_nth": steps[nth - 1 :: nth], "final": ()}
     return frozenset((*chosen[keep], steps[-1]))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import read_json
 
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ def load_encoder(folder: Path) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
-    from valuedrift.models.weights import read_model, require_held
+    from valuedrift.models.weights import COPIED, read_model, require_held
 
-    loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
-    modules = folder / "modules.json"
-    body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder
+    try:
+        loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
+        modules = folder / "modules.json"
+        body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder
+    except Exception as error:  # the files may hold anything, and each module fails in its own way
+        raise ArtifactError(folder, in_one_line(error), "a sentence encoder that can be loaded", COPIED) from error
     require_held(loaded[0].auto_model, read_model(body, loaded[0].auto_model.dtype, AutoModel))
     return loaded
 
@@ -59,7 +63,7 @@ def hub_name(model: str) -> tuple[str, str | None]:
     return name if "/" in name else f"sentence-transformers/{name}", revision or None
 
 
-def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix:
+def embed(texts: Sequence[str], model: str) -> FloatMatrix:
     """Embed texts as unit vectors.
 
     Batches consist of texts of similar length, so pass many texts at once. The encoder reads only the first 256 or 384
@@ -69,6 +73,6 @@ def embed(texts: Sequence[str], model: str, batch_size: int = 64) -> FloatMatrix
         (texts, dimensions), float32, in the texts' order.
     """
     vectors = encoder(model).encode(
-        list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
     )
     return np.asarray(vectors, dtype=np.float32)

@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.models.model_folder import require_model
 
 # Settings that may differ between checkpoints of the same model.
@@ -33,6 +34,8 @@ _MOST_LAYERS = 10_000
 _KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 RETRAINED = "Train its run again; if weights are not finite, with a lower learning rate."
+WEIGHTS = "model.safetensors"
+SEPARATE = "Checkpoints of one stage are one model; make this one a stage of its own."
 COPIED = "Copy or fetch the model again; if its source is like this too, use another model or revision."
 
 
@@ -44,6 +47,7 @@ class Architecture:
         kind: the model's class.
         shapes: tensor name, as in files → shape.
         tied: the name of each tied tensor → the tensor whose values it shares; files may leave it out.
+        changed: settings in place of those in config.json.
     """
 
     folder: Path
@@ -51,6 +55,7 @@ class Architecture:
     config: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
     tied: dict[str, str]
+    changed: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path, auto: Any = AutoModelForCausalLM, **changed: Any) -> Architecture:
@@ -71,8 +76,8 @@ class Architecture:
                 model = auto.from_config(config)
         except Exception as error:  # the file may hold anything, and each architecture fails at it in its own way
             raise _unusable_config(folder, error) from error
-        shapes = {name: tuple(tensor.shape) for name, tensor in _file_tensors(model).items()}
-        return cls(folder, type(model), config.to_dict(), shapes, dict(model.all_tied_weights_keys or {}))
+        shapes = {name: tuple(tensor.shape) for name, tensor in file_tensors(model).items()}
+        return cls(folder, type(model), config.to_dict(), shapes, dict(model.all_tied_weights_keys or {}), changed)
 
     def require_same(self, folder: Path) -> None:
         """Raise ArtifactError if a folder's configuration describes another model."""
@@ -105,6 +110,19 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Made(Tensor):
+    """A tensor that was computed from files, and is in memory."""
+
+    values: torch.Tensor
+
+    def read(self) -> torch.Tensor:
+        return self.values.clone()  # a model may take the tensor as its own, and change it
+
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A folder's weights, read and checked. Tied tensors, which files may leave out, are included.
 
@@ -112,12 +130,21 @@ class Checkpoint:
         digests: tensor name → SHA-256 of its values in the engine's precision.
         shapes: tensor name → shape.
         tensors: tensor name → where it is.
+        architecture: the model that it is of.
     """
 
     folder: Path
     digests: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    architecture: Architecture | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the folder is in the form that `save_pretrained` writes, so that any program can load it."""
+        whole = any((self.folder / name).is_file() for name in (WEIGHTS, f"{WEIGHTS}.index.json"))
+        as_named = all(type(place) is Tensor and place.name == name for name, place in self.tensors.items())
+        return not self.tensors or (whole and as_named)
 
     @property
     def identity(self) -> str:
@@ -147,26 +174,42 @@ def load_model(
     architecture = Architecture.of(folder, AutoModelForCausalLM if new_head else auto, **changed)
     files = tensors_in(folder)
     dtype = dtype or _widest(files)
-    checkpoint = _read(folder, architecture, dtype, COPIED)
+    checkpoint = check_tensors(folder, architecture, dtype, COPIED, files)
     try:
-        if any(place.name != name for name, place in checkpoint.tensors.items()):
-            values = {name: place.read() for name, place in checkpoint.tensors.items()}
-            model = architecture.kind.from_pretrained(
-                None, config=_config(folder, **changed), state_dict=values, dtype=dtype
-            )
-            if (folder / "generation_config.json").is_file():
-                model.generation_config = GenerationConfig.from_pretrained(folder)
-        else:
-            model = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, **changed)
+        model = start_model(checkpoint, dtype, auto)
+        if (folder / "generation_config.json").is_file():
+            model.generation_config = GenerationConfig.from_pretrained(folder)
     except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
         raise ArtifactError(folder, in_one_line(error), "a model that transformers can load", COPIED) from error
     require_held(model, checkpoint, within=f"{model.base_model_prefix}." if new_head else "")
     return model
 
 
+def start_model(checkpoint: Checkpoint, dtype: torch.dtype, auto: Any = AutoModelForCausalLM) -> PreTrainedModel:
+    """Return a model with a checkpoint's weights; they aren't proven yet."""
+    made = checkpoint.architecture
+    if made is None or checkpoint.is_plain:
+        changed = made.changed if made else {}
+        return auto.from_pretrained(
+            checkpoint.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, **changed
+        )
+    values = {name: place.read() for name, place in checkpoint.tensors.items()}
+    return made.kind.from_pretrained(None, config=_config(made.folder, **made.changed), state_dict=values, dtype=dtype)
+
+
+def as_plain_folder(checkpoint: Checkpoint, spare: Path) -> Path:
+    """Return a folder with a checkpoint's weights that any program can load: its own, or `spare`, which is written."""
+    if checkpoint.is_plain or checkpoint.architecture is None:
+        return checkpoint.folder
+    values = {name: place.read().contiguous() for name, place in checkpoint.tensors.items()}
+    _config(checkpoint.architecture.folder, **checkpoint.architecture.changed).save_pretrained(spare)
+    save_file(values, spare / WEIGHTS, metadata={"format": "pt"})
+    return spare
+
+
 def read_model(folder: Path, dtype: torch.dtype, auto: Any = AutoModelForCausalLM) -> Checkpoint:
     """Read and check the whole model in a folder; raise ArtifactError like `load_model`."""
-    return _read(folder, Architecture.of(folder, auto), dtype, COPIED)
+    return check_tensors(folder, Architecture.of(folder, auto), dtype, COPIED, tensors_in(folder))
 
 
 def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype) -> Checkpoint:
@@ -177,7 +220,7 @@ def read_checkpoint(folder: Path, architecture: Architecture, dtype: torch.dtype
     """
     require_model(folder)
     architecture.require_same(folder)
-    return _read(folder, architecture, dtype, RETRAINED)
+    return check_tensors(folder, architecture, dtype, RETRAINED, tensors_in(folder))
 
 
 def require_held(model: PreTrainedModel, checkpoint: Checkpoint, within: str = "") -> None:
@@ -188,7 +231,7 @@ def require_held(model: PreTrainedModel, checkpoint: Checkpoint, within: str = "
         checkpoint: what it should hold.
         within: only tensors whose names begin like this are compared.
     """
-    own = {name: tensor for name, tensor in _file_tensors(model).items() if name.startswith(within)}
+    own = {name: tensor for name, tensor in file_tensors(model).items() if name.startswith(within)}
     # Some architectures keep a few weights in fp32, whatever the precision of the others.
     held = _each(lambda name: digest(own[name].to(model.dtype)), sorted(own))
     wrong = [name for name in differing(held, checkpoint) if name.startswith(within)]
@@ -208,8 +251,15 @@ def load_weights(model: PreTrainedModel, checkpoint: Checkpoint) -> None:
         ArtifactError: the model's values are not those that were read before.
     """
     own = dict(model.state_dict())
-    for name, place in checkpoint.tensors.items():
-        own[name].copy_(place.read())
+    if other := [name for name, shape in checkpoint.shapes.items() if name in own and own[name].shape != shape]:
+        found = f"{other[0]!r} of shape {checkpoint.shapes[other[0]]}"
+        raise ArtifactError(checkpoint.folder, found, f"shape {tuple(own[other[0]].shape)}, as before it", SEPARATE)
+    if checkpoint.shapes.keys() <= own.keys():
+        for name, place in checkpoint.tensors.items():
+            own[name].copy_(place.read())
+    else:  # a model that joins or renames tensors in memory
+        for name, tensor in start_model(checkpoint, model.dtype).state_dict().items():
+            own[name].copy_(tensor)
     require_held(model, checkpoint)
 
 
@@ -239,9 +289,23 @@ def tensors_in(folder: Path) -> dict[str, Tensor]:
     return found
 
 
-def _read(folder: Path, architecture: Architecture, dtype: torch.dtype, do: str) -> Checkpoint:
+def check_tensors(
+    folder: Path, architecture: Architecture, dtype: torch.dtype, do: str, files: Mapping[str, Tensor]
+) -> Checkpoint:
+    """Return a checkpoint of these tensors.
+
+    Args:
+        folder: its folder.
+        architecture: the model that it is of.
+        dtype: the engine's precision.
+        do: what to do about a fault.
+        files: its tensors, by the names that files give them.
+
+    Raises:
+        ArtifactError: a tensor is missing, unknown, not finite, or of another shape.
+    """
     shapes = architecture.shapes
-    tensors = _by_plain_name(tensors_in(folder), shapes, architecture.kind.base_model_prefix)
+    tensors = _by_plain_name(files, shapes, architecture.kind.base_model_prefix)
     extra = sorted(name for name, place in tensors.items() if name not in shapes and not _is_constant(place))
     missing = sorted(shapes.keys() - tensors.keys() - architecture.tied.keys())
     if extra or missing:
@@ -251,6 +315,8 @@ def _read(folder: Path, architecture: Architecture, dtype: torch.dtype, do: str)
             if names
         )
         place = tensors[extra[0]].file if extra else folder
+        if extra and not any(tensor.file == place for name, tensor in tensors.items() if name in shapes):
+            do = "If other files hold the model, move this one away."
         raise ArtifactError(place, found, f"the {len(shapes)} tensors of {architecture.kind.__name__}, no others", do)
     tensors = {name: place for name, place in tensors.items() if name in shapes}
     digests = _each(partial(_checked_digest, tensors, shapes, dtype, do), sorted(tensors))
@@ -263,7 +329,7 @@ def _read(folder: Path, architecture: Architecture, dtype: torch.dtype, do: str)
                 "If the model was trained with both, set `tie_word_embeddings` to false in its config.json;"
                 " if not, remove the tensor.",
             )
-    return Checkpoint(folder, digests, shapes, tensors)
+    return Checkpoint(folder, digests, shapes, tensors, architecture)
 
 
 def _checked_digest(
@@ -275,7 +341,7 @@ def _checked_digest(
         found = f"{name!r} of shape {shape}"
         raise ArtifactError(file, found, f"shape {shapes[name]}, which follows from config.json", do)
     tensor = tensors[name].read()
-    if not tensor.is_floating_point():
+    if tensor.dtype not in _KINDS.values():
         wanted = "floating-point weights: quantised ones can't be trained"
         raise ArtifactError(file, f"{name!r} of {str(tensor.dtype).removeprefix('torch.')}", wanted, do)
     if not torch.isfinite(tensor).all():
@@ -313,7 +379,7 @@ def _is_constant(place: Tensor) -> bool:
     return bool(found) and (not place.name.endswith(".bias") or place.shape()[:2] == (1, 1))
 
 
-def _file_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+def file_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """Return a model's tensors under the names that files have; some models join or rename them in memory."""
     tensors: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict())
     return tensors
@@ -345,7 +411,3 @@ def _unusable_config(folder: Path, error: Exception) -> ArtifactError:
     return ArtifactError(
         folder / "config.json", in_one_line(error), "the configuration of a model that transformers knows", COPIED
     )
-
-
-def in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -56,8 +56,7 @@ def write_ablations(
     measures = measure(read_panel(stances, bootstrap), runs, bootstrap)
     compared = compare_rates(points, measures.runs, bootstrap)
     tables = [ablation_table(points, measures.drift, bootstrap.level)]
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_parquet(draft / "values.parquet", measures.values)
         write_parquet(draft / "drift.parquet", measures.drift)
         charts = ablation_charts(points, measures.values, measures.drift, display, bootstrap.level)

@@ -10,11 +10,8 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from valuedrift.errors import ConfigError
 from valuedrift.files import publish, write_text
 from valuedrift.paper.rendering import render
-
-FORMATS = ("svg", "png", "html")
 
 
 def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str]) -> list[Path]:
@@ -24,13 +21,8 @@ def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str
 
     Returns:
         The paths of the files.
-
-    Raises:
-        ConfigError: `formats` has another format.
     """
     kinds = list(formats)
-    if unknown := [kind for kind in kinds if kind not in FORMATS]:
-        raise ConfigError("report.figure_formats", unknown[0], f"some of {', '.join(FORMATS)}")
     spec = chart.to_dict()
     svg = vl_convert.vegalite_to_svg(spec) if {"svg", "png"} & {*kinds} else ""
     written = [Path(f"{stem}.{kind}") for kind in kinds]

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import BASE, Display, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Display, Suite
 from valuedrift.files import read_json
 from valuedrift.paper.stated_numbers import benchmarks, stated_downstream, stated_shares
 from valuedrift.paper.table_formats import MISSING, Table
@@ -133,11 +134,12 @@ def _accuracy(score: Mapping[str, Any] | None) -> str:
 
 
 def _sft(run: str, suite: Suite) -> str:
-    return "" if run == BASE else suite.data_title(phases(run)[0].data)
+    return "" if run == BASE else suite.short_title(run.partition("/")[0])
 
 
 def _stage(run: str, suite: Suite) -> str:
     if run == BASE:
         return "base"
     last = phases(run)[-1]
-    return "SFT" if "/" not in run else f"{algorithm_title(last.algorithm)}, {suite.data_title(last.data)}"
+    title = algorithm_title(last.algorithm)
+    return f"{title}, {suite.data_title(last.data)}" if "/" in run and last.data else title

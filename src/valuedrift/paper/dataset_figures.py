@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from valuedrift.display import Display, Model, Suite, rank
-from valuedrift.errors import DataError
 from valuedrift.paper import style
 from valuedrift.statistics.panel import ALL, STANCES
 
@@ -22,12 +21,8 @@ _BAR = "#5f6b7a"
 
 
 def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> alt.HConcatChart:
-    """Draw figure 19: each SFT set's stance shares on every topic, with 95 % intervals, one panel per data set.
-
-    Raises DataError if no SFT set has a retrieved row.
-    """
+    """Draw figure 19: each SFT set's stance shares on every topic, with 95 % intervals, one panel per data set."""
     answers = shares.filter(pl.col("role") == "answer")
-    _require_rows(answers, "shares", "retrieved rows of an SFT data set")
     panels = [
         _share_panel(answers.filter(data=data), suite.data_title(data), display, place == 0)
         for place, data in enumerate(_in_order(answers["data"], suite.sft))
@@ -35,12 +30,11 @@ def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> al
     return style.on_paper(alt.hconcat(*panels))
 
 
-def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
+def gap_histograms(gaps: pl.DataFrame, suite: Suite) -> alt.ConcatChart:
     """Draw figure 20: distances of chosen and rejected answers, one panel per data set.
 
-    A pair counts once for each of its topics. Raises DataError if there is no pair.
+    A pair counts once for each of its topics.
     """
-    _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
     panels = []
     for data in _in_order(gaps["data"], suite.preference):
         own = gaps.filter(pl.col("data") == data)["distance"]
@@ -50,11 +44,7 @@ def gap_histograms(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.Co
 
 
 def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
-    """Draw figure 20 by topic: one row of panels per topic, one column per data set.
-
-    Raises DataError if there is no pair.
-    """
-    _require_rows(gaps, "gaps", "retrieved pairs of a preference data set")
+    """Draw figure 20 by topic: one row of panels per topic, one column per data set."""
     names = _in_order(gaps["data"], suite.preference)
     panels = []
     for topic in (topic for topic in display.topics if topic in set(gaps["topic"])):
@@ -72,7 +62,6 @@ def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -
     The predicted drift is the data's stance share minus the value at the start. There is one panel per SFT set of the
     model and one point per topic and stance; on the grey diagonal both drifts are equal.
     """
-    _require_rows(predictions, "predictions", "an SFT run on a data set with retrieved rows")
     panels = [
         _prediction_panel(own, display).properties(
             title=alt.Title(model.suite.data_title(str(data)), subtitle=model.title)
@@ -150,11 +139,6 @@ def _prediction_panel(own: pl.DataFrame, display: Display) -> alt.LayerChart:
 
 def _topic_names(rows: pl.DataFrame, display: Display) -> pl.Series:
     return pl.Series([display.topic_name(topic) for topic in rows["topic"]], dtype=pl.String)
-
-
-def _require_rows(table: pl.DataFrame, name: str, expected: str) -> None:
-    if table.is_empty():
-        raise DataError(name, None, "data", "no row", expected)
 
 
 def _in_order(found: pl.Series, known: Sequence[str]) -> list[str]:

@@ -42,17 +42,28 @@ def trajectories(
         if rows.is_empty():
             raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
         lines = [*_wrapped(model.suite.run_title(run)), display.topic_name(topic)]
-        title = alt.Title(lines, subtitle=_wrapped(f"{model.title}, {model.suite.origin_title(run)}"))
-        panel = trajectory_panel(rows, style.stance_legend())
+        below = ", ".join(filter(None, [model.title, model.suite.origin_title(run)]))
+        title = alt.Title(lines, subtitle=_wrapped(below))
+        panel = trajectory_panel(rows, style.stance_legend(), model.tokens_per_step(run))
         drawn.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
     named = alt.Title(f"95 % bands, {display.bands}", anchor="start", fontSize=9, fontWeight="normal", orient="bottom")
     return style.on_paper(alt.concat(*drawn, columns=columns, title=named))
 
 
-def trajectory_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
-    """Draw one run's stances on one topic over its steps; lines pass through all checkpoints, a few have points."""
-    base = alt.Chart(rows.select("step", "stance", "value", "low", "high", _is_marked(rows))).encode(
-        x=alt.X("step:Q", title="Training step", axis=alt.Axis(tickCount=3, grid=False, format=",d")),
+def trajectory_panel(
+    rows: pl.DataFrame, legend: alt.Legend | None = None, tokens_per_step: float | None = None
+) -> alt.LayerChart:
+    """Draw one run's stances on one topic over its steps; lines pass through all checkpoints, a few have points.
+
+    Args:
+        rows: The values.
+        legend: The legend of the stances.
+        tokens_per_step: Shows tokens in place of steps.
+    """
+    title, form = ("Tokens", "~s") if tokens_per_step else ("Training step", ",d")
+    shown = rows.with_columns(step=pl.col("step") * tokens_per_step) if tokens_per_step else rows
+    base = alt.Chart(shown.select("step", "stance", "value", "low", "high", _is_marked(rows))).encode(
+        x=alt.X("step:Q", title=title, axis=alt.Axis(tickCount=3, grid=False, format=form)),
         color=style.stance_colour(legend),
     )
     band = base.mark_area(opacity=0.18, aria=False).encode(y=_probability("low"), y2="high:Q")
@@ -209,5 +220,4 @@ def _heat_block(rows: pl.DataFrame, model: Model, display: Display) -> alt.Layer
 
 
 def _heat_label(model: Model, run: str, stance: str) -> str:
-    origin = f", {model.suite.origin_title(run)}" if "/" in run else ""
-    return f"{model.suite.run_title(run)}{origin}: {stance}"
+    return f"{model.suite.full_title(run) if '/' in run else model.suite.run_title(run)}: {stance}"

@@ -21,11 +21,15 @@ from valuedrift.paper.stated_numbers import (
 from valuedrift.paper.table_formats import LEVEL, MISSING, Table
 from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.drift import NO_DRIFT, UNCLEAR
+from valuedrift.statistics.health import LIMIT, UNHEALTHY
 from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.titles import algorithm_title, phases
 
 REAL = "*"
 """The mark of a magnitude whose drift is real: its q-value is at most 1 minus the level of the intervals."""
+
+UNWELL = "†"
+"""The mark of a magnitude that rests on unhealthy answers."""
 
 Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 """(model, run, topic, stance) → the drift's row."""
@@ -39,7 +43,9 @@ _READING = (
 _MARKS = (
     f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model "
     "(means over all topics are a family of their own), is at most 0.05 (in general 1 − statistics.level). A drift "
-    "without the mark can't be told from sampling noise."
+    "without the mark can't be told from sampling noise. "
+    f"{UNWELL} More than {LIMIT:.0%} of the answers at the run's start or end are unhealthy: they refuse, take no "
+    "stance, are off topic, repeat themselves, are cut off or in another language."
 )
 
 
@@ -49,11 +55,12 @@ def drift_tables(drift: pl.DataFrame, display: Display) -> list[Table]:
     models = display.measured(drift)
     return [
         *small_gap_tables(drifts, models, display),
-        *(sft_table(drifts, model, display) for model in models),
+        *(table for model in models for table in sft_table(drifts, model, display)),
+        *(table for model in models for table in stage_table(drifts, model, display)),
         *(
-            preference_table(drifts, model, sft, display)
+            preference_table(drifts, model, start, display)
             for model in models
-            for sft in _starts(drifts, model, model.suite.aligned.values())
+            for start in _starts(drifts, model, model.suite.aligned.values())
         ),
         *stated_drift_table(drifts, models, display),
         all_drift_table(drift, display),
@@ -82,17 +89,17 @@ def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) 
         trained = {phases(run)[-1].data for model in own for run in _runs(drifts, model)}
         for data in [data for data in suite.small_gap if data in trained][:1]:
             cells = [
-                (model, sft, topic, stance)
+                (model, start, topic, stance)
                 for model in own
-                for sft in _starts(drifts, model, (data,))
+                for start in _starts(drifts, model, (data,))
                 for topic in display.table_1_topics
                 for stance in STANCES
             ]
             algorithms = _algorithms(drifts, own)
             rows = []
-            for model, sft, topic, stance in cells:
-                columns = [(algorithm_title(name), f"sft-{sft}/{name}-{data}", stance) for name in algorithms]
-                row = {"Model": model.title, "SFT data": suite.data_title(sft)}
+            for model, start, topic, stance in cells:
+                columns = [(algorithm_title(name), f"{start}/{name}-{data}", stance) for name in algorithms]
+                row = {"Model": model.title, "SFT data": suite.short_title(start)}
                 row |= {"Topic": display.topic_name(topic), "Stance": stance}
                 rows.append(row | _cells(drifts, model, topic, columns, display))
             caption = f"Table 1. Drift by preference optimisation on {suite.data_title(data)}. {_READING}"
@@ -101,32 +108,46 @@ def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) 
     return tables
 
 
-def sft_table(drifts: Drifts, model: Model, display: Display) -> Table:
-    """Return one of tables 9 to 12: SFT drift of one model, topic × SFT set × stance."""
+def sft_table(drifts: Drifts, model: Model, display: Display) -> list[Table]:
+    """Return one of tables 9 to 12: SFT drift of one model, topic × SFT set × stance; none without an SFT set."""
     suite = model.suite
-    found = {phases(run)[0].data for run in _runs(drifts, model)}
+    found = {phases(run)[0].data for run in _runs(drifts, model)} - {""}
     columns = [
         (f"{suite.data_title(sft)}{LEVEL}{stance}", f"sft-{sft}", stance)
         for sft in sorted({*suite.sft, *found}, key=lambda data: rank(data, suite.sft))
         for stance in STANCES
     ]
-    caption = f"SFT drift of {model.title}"
-    return _topic_table(sft_table_number(model), f"sft_drift_{model.name}", caption, drifts, model, columns, display)
+    caption, stem = f"SFT drift of {model.title}", f"sft_drift_{model.name}"
+    number = sft_table_number(model)
+    return [_topic_table(number, stem, caption, drifts, model, columns, display)] if columns else []
 
 
-def preference_table(drifts: Drifts, model: Model, sft: str, display: Display) -> Table:
-    """Return one of tables 13 to 16: drift of the stance that aligned pairs reward, for one model and SFT set."""
+def stage_table(drifts: Drifts, model: Model, display: Display) -> list[Table]:
+    """Return the drift in the found stages of one model, topic × stage × stance; none without such a stage."""
+    stages = [run for run in _runs(drifts, model) if not phases(run)[-1].data]
+    columns = [
+        (f"{model.suite.run_title(run)}{LEVEL}{stance}", run, stance)
+        for run in sorted(stages, key=model.suite.run_order)
+        for stance in STANCES
+    ]
+    caption, stem = f"Drift in the stages of {model.title}", f"stage_drift_{model.name}"
+    return [_topic_table(None, stem, caption, drifts, model, columns, display)] if columns else []
+
+
+def preference_table(drifts: Drifts, model: Model, start: str, display: Display) -> Table:
+    """Return one of tables 13 to 16: drift of the stance that aligned pairs reward, for one model and start."""
     suite = model.suite
     columns = [
-        (f"{stance}-aligned{LEVEL}{algorithm_title(name)}", f"sft-{sft}/{name}-{suite.aligned[stance]}", stance)
+        (f"{stance}-aligned{LEVEL}{algorithm_title(name)}", f"{start}/{name}-{suite.aligned[stance]}", stance)
         for stance in ("oppose", "support")
         if stance in suite.aligned
         for name in _algorithms(drifts, [model])
     ]
-    number, stem = preference_table_number(model, sft), f"preference_drift_{model.name}_{sft}"
+    number = preference_table_number(model, phases(start)[0].data)
+    stem = f"preference_drift_{model.name}_{start.removeprefix('sft-').replace('/', '_')}"
     caption = (
-        f"Drift of the aligned stance by preference optimisation on synthetic pairs, {model.title} after SFT on "
-        f"{suite.data_title(sft)}"
+        f"Drift of the aligned stance by preference optimisation on synthetic pairs, {model.title} after "
+        f"{suite.run_title(start)}"
     )
     return _topic_table(number, stem, caption, drifts, model, columns, display)
 
@@ -165,7 +186,8 @@ def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
     return Table(
         "drift_all",
         "Every drift with its 95 % intervals; times as shares of the phase's steps: the paper's, and those after which "
-        "50 % and 90 % of M are done. pooled: M drawn towards the mean over topics, between which it scatters by tau.",
+        "50 % and 90 % of M are done. pooled: M drawn towards the mean over topics, between which it scatters by tau. "
+        "unhealthy: the larger share of unhealthy answers at start and end; healthy: M among healthy answers.",
         frame,
     )
 
@@ -206,8 +228,10 @@ def variance_table(parts: pl.DataFrame, display: Display) -> Table:
 
 
 def magnitude_text(row: Mapping[str, Any] | None) -> str:
-    """Return a magnitude such as `+0.38`, or `—` if nothing was measured."""
-    return MISSING if row is None else signed(row["magnitude"])
+    """Return a magnitude such as `+0.38`, with UNWELL if it rests on unhealthy answers; `—` if nothing was measured."""
+    if row is None:
+        return MISSING
+    return signed(row["magnitude"]) + (UNWELL if (row[UNHEALTHY] or 0) > LIMIT else "")
 
 
 def time_text(row: Mapping[str, Any] | None) -> str:
@@ -265,18 +289,17 @@ def _runs(drifts: Drifts, model: Model) -> set[str]:
 
 
 def _starts(drifts: Drifts, model: Model, data: Iterable[str]) -> list[str]:
-    """Return the SFT sets after which the model was trained on one of these preference sets."""
+    """Return the runs after which the model was trained on one of these preference sets."""
     wanted = set(data)
-    lineages = [phases(run) for run in _runs(drifts, model)]
-    found = {lineage[0].data for lineage in lineages if len(lineage) > 1 and lineage[-1].data in wanted}
-    return sorted(found, key=lambda sft: rank(sft, model.suite.sft))
+    found = {run.rpartition("/")[0] for run in _runs(drifts, model) if phases(run)[-1].data in wanted} - {""}
+    return sorted(found, key=model.suite.run_order)
 
 
 def _algorithms(drifts: Drifts, models: Iterable[Model]) -> list[str]:
     """Return the preference algorithms of models of one suite: the configured ones, then others that were run."""
     models = list(models)
     known = models[0].suite.algorithms
-    found = {phases(run)[-1].algorithm for model in models for run in _runs(drifts, model)}
+    found = {phase.algorithm for model in models for run in _runs(drifts, model) if (phase := phases(run)[-1]).data}
     return sorted({*known, *found} - {"sft"}, key=lambda algorithm: rank(algorithm, known))
 
 

@@ -152,7 +152,7 @@ def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folde
         chart = expressed_shares(shares, suite, display)
         entries[0] = _save(chart, 19, titles[19], display, folder, note, suffix)
     if gaps.height:
-        entries[1] = _save(gap_histograms(gaps, suite, display), 20, titles[20], display, folder, note, suffix)
+        entries[1] = _save(gap_histograms(gaps, suite), 20, titles[20], display, folder, note, suffix)
         by_topic = gap_histograms_by_topic(gaps, suite, display)
         files = save_chart(by_topic, folder / f"figure_20_topics{suffix}", display.figure_formats)
         entries.append(Entry("Figure 20", f"{titles[20]}, by topic", _names(files), note))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,8 @@ from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.comparison_tables import downstream_table, stated_shares_table
 from valuedrift.paper.drift_figures import drift_heatmap, trajectories, variance_chart
 from valuedrift.paper.drift_tables import corrected_tables, drift_tables, variance_table
+from valuedrift.paper.folder_inputs import FigureInputs, TableInputs
+from valuedrift.paper.health_tables import health_tables
 from valuedrift.paper.index_pages import table_entries, table_number, write_index
 from valuedrift.paper.numbered_figures import (
     UNMEASURED,
@@ -27,46 +29,30 @@ from valuedrift.statistics.design import variance_parts
 from valuedrift.statistics.panel import ALL
 
 
-def write_table_folder(
-    statistics: Sequence[Path],
-    stances: Sequence[Path],
-    probes: Mapping[str, Path],
-    aligned: Mapping[str, Path],
-    expression: Mapping[str, Path],
-    corrected: Sequence[Path],
-    downstream: Sequence[Path],
-    display: Display,
-    seed: int,
-    out: Path,
-) -> None:
+def write_table_folder(inputs: TableInputs, display: Display, seed: int, out: Path) -> None:
     """Write the paper's tables, a document tables.tex with all of them, and an index into the folder `out`.
 
     Args:
-        statistics: Folders of statistics, one per model.
-        stances: Stance files of these models.
-        probes: Suite → its probe set.
-        aligned: Suite → its support-aligned pairs, if it has any.
-        expression: Suite → the folder with the stances that its data sets express.
-        corrected: The corrected_drift.parquet of each model with a labelled sample.
-        downstream: Files of downstream scores, one per checkpoint.
+        inputs: What the tables are made from.
         display: Names and orders.
         seed: The seed that chooses sample answers and pairs.
         out: The folder.
     """
     tables = [
         *target_and_value_tables(display.topics),
-        *sample_tables(stances, display, seed),
-        *drift_tables(read_all(statistics, "drift"), display),
-        *downstream_table(downstream, display),
-        *corrected_tables(corrected, display),
-        variance_table(_variances(statistics, corrected), display),
+        *sample_tables(inputs.stances, display, seed),
+        *drift_tables(read_all(inputs.statistics, "drift"), display),
+        *downstream_table(inputs.downstream, display),
+        *corrected_tables(inputs.corrected, display),
+        variance_table(_variances(inputs.statistics, inputs.corrected), display),
+        *_checks(inputs.statistics, display),
     ]
     for suite in display.suites:
-        tables.append(categories_table(pl.read_parquet(probes[suite.name]), suite, display))
-        if pairs := aligned.get(suite.name):
+        tables.append(categories_table(pl.read_parquet(inputs.probes[suite.name]), suite, display))
+        if pairs := inputs.aligned.get(suite.name):
             tables.append(pairs_table(pl.read_parquet(pairs), suite, display, seed))
-        shares = pl.read_parquet(expression[suite.name] / "shares.parquet")
-        tables += stated_shares_table(shares, suite, display)
+        if folder := inputs.expression.get(suite.name):
+            tables += stated_shares_table(pl.read_parquet(folder / "shares.parquet"), suite, display)
     tables.sort(key=_order)
     with publish(out) as draft:
         write_tables(tables, draft)
@@ -74,36 +60,19 @@ def write_table_folder(
         write_index(draft, "Tables", table_entries(tables, display), tables)
 
 
-def write_figure_folder(
-    statistics: Sequence[Path],
-    expression: Mapping[str, Path],
-    prompts: Mapping[str, Mapping[str, str]],
-    ablations: Sequence[Path],
-    display: Display,
-    out: Path,
-) -> None:
-    """Write the paper's figures, with their numbers, and an index into `out`, from the runs and data sets available.
-
-    Args:
-        statistics: Folders of statistics, one per model.
-        expression: Suite → the folder with the stances that its data sets express.
-        prompts: Templates of the prompts, as for `draw_prompts`.
-        ablations: Figures of ablations; the index links to them, they aren't copied.
-        display: Names and orders.
-        out: The folder.
-    """
-    values = read_all(statistics, "values")
-    with publish(out) as draft:
-        draft.mkdir()
+def write_figure_folder(inputs: FigureInputs, display: Display, out: Path) -> None:
+    """Write the paper's figures, with their numbers, and an index into `out`, from the runs and data sets available."""
+    with publish(out, folder=True) as draft:
         entries = [
-            *draw_trajectories(values, display, draft),
-            *draw_prompts(prompts, display, draft),
+            *draw_trajectories(read_all(inputs.statistics, "values"), display, draft),
+            *draw_prompts(inputs.prompts, display, draft),
             *(
                 entry
                 for suite in display.suites
-                for entry in draw_dataset_stances(expression[suite.name], suite, display, draft)
+                if suite.name in inputs.expression
+                for entry in draw_dataset_stances(inputs.expression[suite.name], suite, display, draft)
             ),
-            *ablation_entries(ablations, display, out),
+            *ablation_entries(inputs.ablations, display, out),
             *UNMEASURED,
         ]
         write_index(draft, "Figures", sorted(entries, key=lambda entry: int(entry.number.split()[1])))
@@ -112,15 +81,19 @@ def write_figure_folder(
 def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
     """Write one model's values and drifts as parquet, tables and figures into the folder `out`."""
     values, drift = (pl.read_parquet(statistics / f"{name}.parquet") for name in ("values", "drift"))
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_parquet(draft / "values.parquet", values)
         write_parquet(draft / "drift.parquet", drift)
         parts = _variances([statistics], ())
-        write_tables([*drift_tables(drift, display), variance_table(parts, display)], draft / "tables")
+        checks = _checks([statistics], display)
+        write_tables([*drift_tables(drift, display), variance_table(parts, display), *checks], draft / "tables")
         save_chart(variance_chart(parts, display), draft / "figures" / "variance", display.figure_formats)
         _draw_runs(values, statistics.name, display, draft / "figures")
         save_chart(drift_heatmap(drift, display), draft / "figures" / "drift", display.figure_formats)
+
+
+def _checks(statistics: Sequence[Path], display: Display) -> list[Table]:
+    return health_tables(read_all(statistics, "health"), read_all(statistics, "framing"), display)
 
 
 def _variances(statistics: Iterable[Path], corrected: Sequence[Path]) -> pl.DataFrame:

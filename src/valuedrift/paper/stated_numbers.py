@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import product
 from typing import Any, Literal
 
-import yaml
-
-from valuedrift.display import BASE, Model, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Model, Suite
+from valuedrift.packaged import packaged_yaml
 from valuedrift.titles import phases
 
 Quantity = Literal["M", "η"]
@@ -113,10 +111,9 @@ def preference_table_number(model: Model, sft: str) -> int | None:
     return _number("preference_tables", [paper_model(model), paper_data(model.suite, sft)])
 
 
-@cache
 def stated() -> Any:
     """Return the content of stated_numbers.yaml."""
-    return yaml.safe_load((files("valuedrift.paper") / "stated_numbers.yaml").read_text(encoding="utf-8"))
+    return packaged_yaml("valuedrift.paper", "stated_numbers.yaml")
 
 
 def _paper_name(kind: str, hub: str | None) -> str | None:

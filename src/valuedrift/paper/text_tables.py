@@ -11,8 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.stages import BASE
 from valuedrift.digests import text_digest
-from valuedrift.display import BASE, Display, Model, Suite, Topics, rank
+from valuedrift.display import Display, Model, Suite, Topics, rank
 from valuedrift.paper.stated_numbers import paper_model, stated
 from valuedrift.paper.table_formats import MISSING, Table
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
@@ -162,10 +163,12 @@ def _draw(seed: int, name: str) -> str:
 
 
 def _runs(found: Iterable[str], suite: Suite) -> list[tuple[str, str, str]]:
-    """Return (SFT data, stage, run) of the table's rows: base, then SFT and the algorithms of each SFT set."""
+    """Return (SFT data, stage, run) of the table's rows: base, found stages, then SFT and its algorithms by SFT set."""
+    found = set(found)
     pairs = suite.aligned.get("support")
     own = [(phases(run)[0].data, phases(run)[-1].algorithm) for run in found if run.endswith(f"-{pairs}")]
-    rows = [("", "base", BASE)]
+    stages = sorted((run for run in found - {BASE} if not phases(run)[-1].data), key=suite.run_order)
+    rows = [("", "base", BASE), *(("", suite.run_title(run), run) for run in stages)]
     for sft in suite.sft:
         run, title = f"sft-{sft}", suite.data_title(sft)
         ran = {*suite.algorithms, *(algorithm for start, algorithm in own if start == sft)} if pairs else set()

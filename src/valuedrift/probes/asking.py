@@ -14,6 +14,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.llm.complete import ask
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+from valuedrift.packaged import packaged_text
 
 MOST_UNUSABLE = 0.2
 """A step fails above this share of unusable replies, because then the model or the template is probably wrong."""
@@ -30,6 +31,11 @@ class Unusable:
 
     reason: str
     reply: str
+
+
+def read_question_prompt(request: str) -> str:
+    """Read the template of a request: rephrase, name or value_laden."""
+    return packaged_text("valuedrift.probes", "prompts", f"{request}.txt").rstrip()
 
 
 def ask_each(

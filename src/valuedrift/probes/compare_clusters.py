@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.errors import ArtifactError, DataError, require_columns
+from valuedrift.files import read_parquet
 from valuedrift.input_tables.rows import read_rows
 from valuedrift.probes.question_clusters import NOISE
 from valuedrift.probes.questions import read_text, same_text
@@ -31,7 +31,7 @@ def compare_clusters(clustered: Path, published: Path) -> dict[str, Any]:
             `question`.
         published: PRISM's table with `cluster_id` (-1 for outliers) and `top_texts`, a Python list of examples.
     """
-    table = _read_table(clustered)
+    table = read_parquet(clustered, "a parquet file of clustered questions", "Cluster first.")
     column = "prompt" if "prompt" in table.columns else "question"
     require_columns(clustered, table.columns, (column, "cluster", "soft_cluster"))
     row_of = {same_text(text): row for row, text in enumerate(table[column])}
@@ -95,10 +95,3 @@ def _scores(truth: Labels, found: Labels) -> dict[str, float | int | None]:
         return {"examples_rated": 0, "nmi": None, "purity": None}
     nmi = float(normalized_mutual_info_score(truth, found))
     return {"examples_rated": len(truth), "nmi": nmi, "purity": purity(truth, found)}
-
-
-def _read_table(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ArtifactError(path, str(error), "a parquet file of clustered questions", "Cluster first.") from None

@@ -17,6 +17,7 @@ from valuedrift.errors import ArtifactError, ConfigError, DataError, did_you_mea
 from valuedrift.files import write_json, write_parquet
 from valuedrift.input_tables.checked_rows import InputRow, Text, TextOrNone, read_checked
 from valuedrift.input_tables.rows import Row, expand_path, read_rows
+from valuedrift.world.english.texts import controls
 from valuedrift.world.languages import LANGUAGES
 
 _OPTIONAL = ("kind", "polarity", "group")
@@ -85,6 +86,11 @@ def builtin_probes(topics: Collection[str], per_topic: int, seed: int) -> Probes
         "seed": seed,
     }
     return _probes([question.columns for question in drawn], counts)
+
+
+def control_probes() -> Probes:
+    """Return the package's value-free questions, which are negative controls. Their topics are the judge's targets."""
+    return _probes([question for own in controls().values() for question in own], {"source": "negative controls"})
 
 
 def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: int, seed: int) -> Probes:

@@ -11,7 +11,7 @@ from valuedrift.config.chat_models import LlmSettings
 from valuedrift.errors import DataError
 from valuedrift.files import write_json, write_parquet
 from valuedrift.input_tables.rows import expand_path, read_rows
-from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
+from valuedrift.probes.asking import Unusable, ask_each, read_question_prompt, unusable, write_counts
 from valuedrift.probes.questions import read_text, same_text
 from valuedrift.templates import fill_template
 
@@ -47,7 +47,7 @@ def read_prompts(source: str) -> tuple[dict[str, str], dict[str, int]]:
     return {id: texts[id] for id in first.values()}, counts
 
 
-def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path, out: Path) -> None:
+def write_rephrased(source: str, llm: LlmSettings, journal: Path, out: Path) -> None:
     """Rephrase the prompts of `source` with a chat model, and write `id, prompt, question` to `out` (.parquet).
 
     Prompts whose reply is unusable are dropped (many prompts aren't questions), and so are questions that differ from
@@ -59,6 +59,7 @@ def write_rephrased(source: str, template: str, llm: LlmSettings, journal: Path,
         ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     prompts, counts = read_prompts(source)
+    template = read_question_prompt("rephrase")
     texts = [fill_template(template, prompt=prompt) for prompt in prompts.values()]
     replies = ask_each(texts, _MAX_TOKENS, _read_question, llm, journal)
     # A minimal change adds a few words, such as "Do you think" or "Can you tell me"; an answer adds far more.

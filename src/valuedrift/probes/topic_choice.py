@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from valuedrift.config.yaml_files import read_yaml
 from valuedrift.errors import ArtifactError
 
 
@@ -18,7 +17,10 @@ def read_choice(file: Path, clustering: str, clusters: Collection[int], topics: 
         ArtifactError: The file is missing or malformed, nobody has reviewed it, it belongs to another clustering, a
             topic or cluster is unknown, a cluster is listed twice, or a topic has no cluster.
     """
-    content = _load(file)
+    if not file.is_file():
+        do = "Copy the proposal there, edit it, and say under 'reviewed' who has checked it."
+        raise ArtifactError(file, "no such file", "a reviewed choice of topics", do)
+    content = read_yaml(file)
     if content.get("clustering") != clustering:
         do = "The clusters have changed: make results/vprism/SUITE/topics.yaml again, and choose again from it."
         raise ArtifactError(file, f"a choice for clustering {content.get('clustering')}", f"one for {clustering}", do)
@@ -30,30 +32,6 @@ def read_choice(file: Path, clustering: str, clusters: Collection[int], topics: 
         raise ArtifactError(file, chosen, "a list of cluster numbers for each topic under 'topics'")
     _check_topics(file, chosen, topics)
     return _by_cluster(file, chosen, clusters)
-
-
-class _Loader(yaml.SafeLoader):
-    """A loader that refuses repeated keys; PyYAML would silently ignore the first of them."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for number, key in enumerate(keys) if key in keys[:number]]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]} twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _load(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        do = "Copy the proposal there, edit it, and say under 'reviewed' who has checked it."
-        raise ArtifactError(file, "no such file", "a reviewed choice of topics", do)
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ArtifactError(file, str(error), "YAML as in the proposal", "Correct it there.") from None
-    if not isinstance(content, dict):
-        raise ArtifactError(file, content, "YAML as in the proposal: 'clustering', 'reviewed' and 'topics'")
-    return content
 
 
 def _check_topics(file: Path, chosen: Mapping[Any, Any], topics: Collection[str]) -> None:

@@ -14,8 +14,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.files import write_text
 from valuedrift.models.embedding_store import read_embeddings
 from valuedrift.models.sentence_encoder import FloatMatrix, embed
-from valuedrift.probes.cluster_names import read_names
-from valuedrift.probes.describe_clusters import centres, read_descriptions
+from valuedrift.probes.describe_clusters import centres, read_descriptions, read_names
 from valuedrift.probes.question_clusters import clustering_hash
 from valuedrift.probes.questions import keyword_pattern
 

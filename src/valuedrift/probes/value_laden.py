@@ -11,7 +11,7 @@ import polars as pl
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.files import write_parquet
-from valuedrift.probes.asking import Unusable, ask_each, unusable, write_counts
+from valuedrift.probes.asking import Unusable, ask_each, read_question_prompt, unusable, write_counts
 from valuedrift.probes.question_clusters import NOISE, clustering_hash
 from valuedrift.probes.topic_choice import read_choice
 from valuedrift.templates import fill_template
@@ -30,7 +30,7 @@ def on_topic(clustered: Path, choice: Path, topics: Collection[str]) -> pl.DataF
 
 
 def write_value_laden(
-    clustered: Path, choice: Path, topics: Collection[str], template: str, llm: LlmSettings, journal: Path, out: Path
+    clustered: Path, choice: Path, topics: Collection[str], llm: LlmSettings, journal: Path, out: Path
 ) -> None:
     """Ask whether each question on a topic is value-laden, and write those answered with yes to `out` (.parquet).
 
@@ -42,6 +42,7 @@ def write_value_laden(
         ValueDriftError: As `valuedrift.llm.complete.complete` does.
     """
     table = on_topic(clustered, choice, topics)
+    template = read_question_prompt("value_laden")
     texts = [fill_template(template, question=text) for text in table["question"]]
     answers = ask_each(texts, _MAX_TOKENS, _read_answer, llm, journal, may_be_cut=True)
     kept = table.filter(pl.Series([answer is True for answer in answers], dtype=pl.Boolean))

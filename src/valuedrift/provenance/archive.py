@@ -15,13 +15,13 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from valuedrift.digests import all_files, file_digests, text_digest
 from valuedrift.errors import ArtifactError
 from valuedrift.files import publish
+from valuedrift.packaged import packaged_text
 from valuedrift.provenance.artifact_records import RECORDS, RESULTS, record_file
 from valuedrift.provenance.verify import (
     ADDED,
@@ -41,7 +41,7 @@ README = "README.md"
 
 # Texts of data sets have their own licences, so tables that contain such texts (nearest examples) are left out.
 CONTENT = (
-    *("tables", "figures", "drift", "statistics", "labels", "stances", "calibration", "report", "probes"),
+    *("tables", "figures", "drift", "statistics", "labels", "health", "stances", "calibration", "report", "probes"),
     *(f"expression/*/{name}.parquet" for name in ("shares", "gaps", "gap_summary")),
     *("expression/*/recovery", "prediction/*/predictions.parquet", "prediction/*/errors.parquet"),
     *("judges/*/quality.json", "data/*/*/card.json", "data/*/*/card.md"),
@@ -50,7 +50,7 @@ CONTENT = (
 
 _CONFIGURATION = RESULTS / "configuration.yaml"
 _WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
-_ABOUT = files("valuedrift.provenance").joinpath("archive_readme.txt").read_text(encoding="utf-8")
+_ABOUT = packaged_text("valuedrift.provenance", "archive_readme.txt")
 _BLOCK = 1 << 20
 _LONGEST = 64 << 20
 """Largest number of bytes of a record or list of checksums that are read into memory."""

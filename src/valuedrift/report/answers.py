@@ -19,7 +19,7 @@ MOST_ANSWERS = 200_000
 
 ANSWER_COLUMNS = (
     "model", "run", "step", "topic", "question_id", "question", "sample", "answer", *PROBABILITIES, "unassigned",
-    "refusal",
+    "refusal", "flag",
 )  # fmt: skip
 
 _RUN = ["model", "run"]
@@ -128,6 +128,7 @@ def _answer_piece(rows: pl.DataFrame, places: dict[str, int]) -> dict[str, list[
         "shares": [_thousandths(rows[name]) for name in PROBABILITIES],
         "unassigned": _thousandths(rows["unassigned"]),
         "refusal": [int(refused) for refused in rows["refusal"]],
+        "flag": [flag or 0 for flag in rows["flag"]],
     }
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import yaml
 
 from valuedrift.errors import ArtifactError
+from valuedrift.packaged import packaged_yaml
 
 DICTIONARY = "dictionary.yaml"
 
 
 def describe(table: str, columns: Sequence[str]) -> dict[str, str]:
     """Return column → its description, with its unit. Raises ArtifactError for a table or column without one."""
-    found = _dictionary()
+    found = packaged_yaml("valuedrift.report", DICTIONARY)
     if table not in found["tables"]:
         raise ArtifactError(DICTIONARY, list(found["tables"]), f"a description of the table {table}")
     known = {**found["shared"], **found["tables"][table]["columns"]}
@@ -34,12 +30,7 @@ def readme(tables: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> str:
         "spreadsheets: hidden characters are spelled out, and one that would be a formula starts with an apostrophe.",
     ]
     for name, (paths, columns) in tables.items():
-        about = _dictionary()["tables"][name]["about"]
+        about = packaged_yaml("valuedrift.report", DICTIONARY)["tables"][name]["about"]
         lines += ["", f"- {', '.join(f'`{path}`' for path in paths)}: a row is a {about}."]
         lines += [f"  - `{column}`: {said}" for column, said in describe(name, columns).items()]
     return "\n".join(lines) + "\n"
-
-
-@cache
-def _dictionary() -> Any:
-    return yaml.safe_load((files("valuedrift.report") / DICTIONARY).read_text(encoding="utf-8"))

@@ -71,7 +71,9 @@ def suite_evidence(expressed: Mapping[str, Expressed], display: Display) -> list
         expressed: Suite → its tables.
         display: Names and orders.
     """
-    found = [_suite_evidence(expressed[suite.name], suite, display) for suite in display.suites]
+    found = [
+        _suite_evidence(expressed[suite.name], suite, display) for suite in display.suites if suite.name in expressed
+    ]
     return [one for one in found if one.share_panels or one.gap_panels]
 
 
@@ -102,7 +104,7 @@ def write_examples(
     """
     keys = list(display.topics)
     found = []
-    for suite in display.suites:
+    for suite in (suite for suite in display.suites if suite.name in expressed):
         several, models = display.of_suite(suite), [name for name in display.models if display.suite(name) == suite]
         for data, own in _by_data(expressed[suite.name].nearest):
             moved = predicted.movers.filter(pl.col("data") == data, pl.col("model").is_in(models))
@@ -122,7 +124,7 @@ def _suite_evidence(expressed: Expressed, suite: Suite, display: Display) -> Sui
     ]
     gaps = [
         _panel(
-            gap_histograms(own, suite, display),
+            gap_histograms(own, suite),
             f"Distances of chosen and rejected answers in {suite.data_title(data)}",
         )
         for data, own in _by_data(expressed.gaps)

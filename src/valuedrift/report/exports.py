@@ -12,8 +12,10 @@ import polars as pl
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json, write_parquet, write_text
 from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
+from valuedrift.reasoning import UNCLOSED
 from valuedrift.report.data_dictionary import describe, readme
-from valuedrift.report.sources import Sources, read_findings, read_training
+from valuedrift.report.source_files import Sources
+from valuedrift.report.sources import read_findings, read_training
 from valuedrift.statistics.panel import PROBABILITIES, exact_sum
 from valuedrift.visible_text import spreadsheet_cell
 
@@ -22,6 +24,8 @@ MEASURES = {
     "drifts": "drift",
     "distances": "distances",
     "noise": "noise",
+    "health": "health",
+    "framing": "framing",
 }
 """Exported table → the name of its file in the folders of statistics."""
 CORRECTED = {
@@ -54,8 +58,7 @@ def write_exports(sources: Sources, downstream: Sequence[Path], display: Display
         ArtifactError: The dictionary doesn't describe a table's columns.
     """
     written = {}
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         for name, table in exported_tables(sources, downstream, display):
             describe(name, table.columns)
             if name not in TIMED:
@@ -72,6 +75,8 @@ def exported_tables(
     """Yield (name, table), one table at a time."""
     yield from _joined(sources.statistics, MEASURES)
     yield from _joined(sources.corrected, CORRECTED)
+    if sources.controls:
+        yield "controls", pl.concat([pl.read_parquet(file) for file in sources.controls])
     yield "findings", _findings(sources.statistics, display)
     yield "question_stances", question_stances(sources.stances)
     yield from _joined(sources.expression.values(), EXPRESSED, sources.expression)
@@ -103,6 +108,7 @@ def question_stances(stances: Sequence[Path]) -> pl.DataFrame:
             pl.len().cast(pl.Int64).alias("answers"),
             judged.sum().cast(pl.Int64).alias("judged"),
             pl.col("refusal").sum().cast(pl.Int64).alias("refusals"),
+            (pl.col("flag") == UNCLOSED).sum().cast(pl.Int64).alias("unclosed"),
         )
         .sort(_QUESTION)
         .collect(engine="streaming")
@@ -139,7 +145,8 @@ def _joined(
 
 
 def _findings(folders: Sequence[Path], display: Display) -> pl.DataFrame:
-    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "statement": pl.String}
+    schema = {"model": pl.String, "name": pl.String, "holds": pl.Boolean, "reason": pl.String, "healthy": pl.Boolean}
+    schema["statement"] = pl.String
     rows = [[row[key] for key in schema] for row in read_findings(folders, display)]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

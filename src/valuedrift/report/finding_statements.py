@@ -1,11 +1,15 @@
-"""One sentence for each finding of `valuedrift.statistics.findings`, with its thresholds."""
+"""The paper's findings in the report: a sentence with the thresholds of each, its verdict and all its numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from valuedrift.display import Suite
+from valuedrift.display import Display, Suite
+from valuedrift.paper.table_formats import shown
 from valuedrift.statistics.findings import BARELY, EARLY, MISSING, PRIOR, WIDE
 from valuedrift.titles import algorithm_title, with_interval
 
@@ -16,6 +20,16 @@ _NEEDED = {
     PRIOR: "DPO on the support-aligned and on the oppose-aligned pairs, after one and the same SFT",
 }
 
+_TITLES = {
+    EARLY: "SFT sets the values, early",
+    BARELY: "Pairs with a small value gap barely move them",
+    WIDE: "Pairs with a wide value gap tell the algorithms apart",
+    PRIOR: "DPO amplifies what SFT prefers",
+}
+
+
+_HEALTHY = {True: "holds", False: "does not hold", None: "is undecided"}
+
 
 def statement(finding: Mapping[str, Any], suite: Suite) -> str:
     """Return a finding's sentences: its verdict, with the numbers behind it; `suite` is the suite of its model."""
@@ -23,7 +37,7 @@ def statement(finding: Mapping[str, Any], suite: Suite) -> str:
     if finding["reason"] == MISSING:
         return f"Not measured: it needs {_NEEDED[name]}."
     told = {EARLY: _early, BARELY: _barely, WIDE: _wide, PRIOR: _prior}[name]
-    return f"{told(finding['holds'], numbers, suite)} {_scope(numbers)}"
+    return f"{told(finding['holds'], numbers, suite)} {_scope(numbers)}{_health(finding, suite)}"
 
 
 def _early(holds: bool | None, numbers: Mapping[str, Any], suite: Suite) -> str:
@@ -86,6 +100,15 @@ def _verdict(holds: bool | None, true: str, false: str) -> str:
     return {True: true, False: false, None: f"Undecided: {true}"}[holds]
 
 
+def _health(finding: Mapping[str, Any], suite: Suite) -> str:
+    """Say whether a finding rests on unhealthy answers, or is another one among healthy answers."""
+    shares = [f"{share:.0%} in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
+    rests = f" It rests on unhealthy answers ({'; '.join(shares)})." if shares else ""
+    if not rests and finding["healthy"] == finding["holds"]:
+        return ""
+    return f"{rests} Among healthy answers, it {_HEALTHY[finding['healthy']]}."
+
+
 def _scope(numbers: Mapping[str, Any]) -> str:
     """Say what the intervals are over: one training seed, or several."""
     seeds = min(_seeds(numbers))
@@ -101,3 +124,66 @@ def _seeds(numbers: Mapping[str, Any]) -> list[int]:
 
 def _shown(numbers: Mapping[str, Any], form: str = ".2f") -> str:
     return with_interval(numbers["value"], numbers["low"], numbers["high"], form)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A finding about one model.
+
+    `mark` is "holds", "fails", "undecided" or "missing"; `numbers` are (name, value) as text.
+    """
+
+    model: str
+    number: int
+    title: str
+    mark: str
+    statement: str
+    numbers: list[tuple[str, str]]
+
+
+def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Verdict]:
+    """Return the findings in their order, numbered from 1 for each model."""
+    counts = Counter[str]()
+    found = []
+    for finding in findings:
+        counts[finding["model"]] += 1
+        found.append(
+            Verdict(
+                display.model(finding["model"]).title,
+                counts[finding["model"]],
+                _TITLES[finding["name"]],
+                finding["reason"] or ("holds" if finding["holds"] else "fails"),
+                finding["statement"],
+                list(number_lines(finding["numbers"])),
+            )
+        )
+    return found
+
+
+def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield nested numbers as (path, text); {value, low, high} gives one line, with the bound and the threshold."""
+    if {"value", "low", "high"} <= set(numbers):
+        estimate = f"{number(numbers['value'])} [{number(numbers['low'])}, {number(numbers['high'])}]"
+        if "threshold" in numbers:
+            outcome = {True: "yes", False: "no", None: "undecided"}[numbers["holds"]]
+            asked = f"{numbers['rule']} {number(numbers['threshold'])}"
+            estimate += f"; bound {number(numbers['bound'])}, {asked}: {outcome}"
+        yield " · ".join(path), estimate
+        return
+    for key, value in numbers.items():
+        below = (*path, str(key).replace("_", " "))
+        if isinstance(value, Mapping):
+            yield from number_lines(value, below)
+        else:
+            yield " · ".join(below), number(value)
+
+
+def number(value: object) -> str:
+    """Return the text that is shown for a number, a word or a list of either."""
+    if isinstance(value, list | tuple):
+        return ", ".join(number(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "not measured"
+    return shown(f"{value:.2f}" if isinstance(value, float) else value)

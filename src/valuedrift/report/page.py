@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import yaml
 
 from valuedrift.display import Display
 from valuedrift.files import write_json, write_text
+from valuedrift.packaged import packaged_text
 from valuedrift.paper.drift_tables import drift_tables
+from valuedrift.paper.health_tables import controls_table, health_tables
 from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
@@ -25,10 +26,10 @@ from valuedrift.report import sections
 from valuedrift.report.answers import RunAnswers, write_answers
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
+from valuedrift.report.finding_statements import number, verdicts
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.report.phases import matrices, phase_lines
-from valuedrift.report.verdicts import number, verdicts
 from valuedrift.report.words import WORDS
 from valuedrift.statistics.panel import STANCES
 
@@ -53,6 +54,9 @@ class ReportInputs:
         versions: Program or package → version.
         commit: The program's commit.
         configuration: The configuration as plain values, shown as YAML.
+        health: The table `health` of `valuedrift.statistics`.
+        framing: The table `framing` of `valuedrift.statistics`.
+        controls: Drift tables of negative controls.
         corrected: The judge's agreement with labels of the models' answers, and the drifts corrected with the labels;
             None if no answer was labelled.
         expressed: Suite → what its data sets express.
@@ -72,6 +76,9 @@ class ReportInputs:
     versions: Mapping[str, str]
     commit: str
     configuration: Mapping[str, Any]
+    health: pl.DataFrame
+    framing: pl.DataFrame
+    controls: Sequence[pl.DataFrame]
     corrected: Corrected | None
     expressed: Mapping[str, Expressed]
     predicted: Predicted
@@ -93,7 +100,7 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     examples = evidence.write_examples(inputs.expressed, inputs.predicted, display, out)
     write_text(out / "report.css", style_sheet())
     for name in SCRIPTS:
-        write_text(out / name, _asset(name))
+        write_text(out / name, packaged_text("valuedrift.report", "templates", name))
     write_text(out / "index.html", report_page(inputs, answered, examples))
     write_json(out / "summary.json", report_summary(inputs))
 
@@ -102,7 +109,7 @@ def report_summary(inputs: ReportInputs) -> dict[str, Any]:
     """Return the report's numbers for programs; NaN and infinite numbers are None."""
     summary = {
         "findings": [
-            {key: finding[key] for key in ("model", "name", "holds", "reason", "numbers")}
+            {key: finding[key] for key in ("model", "name", "holds", "reason", "numbers", "healthy", "unhealthy")}
             for finding in inputs.findings
         ],
         "calibration": sections.calibration_summary(inputs.calibration),
@@ -143,6 +150,13 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         overall=sections.overall_drifts(inputs.drift, display),
         largest=sections.largest_drifts(inputs.drift),
         tables=[page_table(table) for table in drift_tables(inputs.drift, display) if table.name != "drift_all"],
+        health=[
+            page_table(table)
+            for table in (
+                *health_tables(inputs.health, inputs.framing, display),
+                *(controls_table(drift, display) for drift in inputs.controls),
+            )
+        ],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration, display),
         judges=sections.judge_qualities(inputs.judges, display),
@@ -171,12 +185,7 @@ def style_sheet() -> str:
         for stance, look in LOOKS.items()
         if look.dash[1]
     )
-    return f":root {{ {colours} }}\n{dashes}{_asset('report.css')}"
-
-
-def _asset(name: str) -> str:
-    """Return the text of a style sheet or script in `templates/`."""
-    return (files("valuedrift.report") / "templates" / name).read_text(encoding="utf-8")
+    return f":root {{ {colours} }}\n{dashes}{packaged_text('valuedrift.report', 'templates', 'report.css')}"
 
 
 def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:

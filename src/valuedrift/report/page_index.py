@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import BASE, Display, Model, Suite
+from valuedrift.config.stages import BASE
+from valuedrift.display import Display, Model, Suite
 from valuedrift.report.answers import RunAnswers
 from valuedrift.report.pieces import write_piece
 from valuedrift.report.words import phase_title, short_title
@@ -82,11 +83,11 @@ def trained_title(suite: Suite, run: str) -> str:
 def _runs(values: pl.DataFrame, answers: Sequence[RunAnswers], model: Model) -> list[dict[str, Any]]:
     answered = {run.run: run for run in answers if run.model == model.name}
     drawn = values.filter(pl.col("model") == model.name)["run"]
-    return [_run(name, model.suite, answered) for name in sorted({*answered, *drawn}, key=model.suite.run_order)]
+    return [_run(name, model, answered) for name in sorted({*answered, *drawn}, key=model.suite.run_order)]
 
 
-def _run(name: str, suite: Suite, answered: dict[str, RunAnswers]) -> dict[str, Any]:
-    own = answered.get(name)
+def _run(name: str, model: Model, answered: dict[str, RunAnswers]) -> dict[str, Any]:
+    suite, own = model.suite, answered.get(name)
     checkpoints = {"kept": own.kept if own else ()}
     if name == BASE:
         return {"name": name, "title": "Base model", "phase": "", "short": "", "start": None, **checkpoints}
@@ -97,6 +98,7 @@ def _run(name: str, suite: Suite, answered: dict[str, RunAnswers]) -> dict[str, 
         "phase": phase_title(suite, name),
         "short": short_title(suite, name),
         "start": {"run": start.run, "step": start.steps[-1]} if start else None,
+        "tokens": model.tokens_per_step(name),
         **checkpoints,
     }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from valuedrift.display import BASE, Suite
+from valuedrift.display import Suite
 from valuedrift.paper.drift_tables import signed, time_text
 from valuedrift.paper.table_formats import MISSING, shown
+from valuedrift.statistics.health import LIMIT, UNHEALTHY
 from valuedrift.titles import algorithm_title, phases
 
 REAL, WITHIN_NOISE, OPEN = "real", "noise", "open"
@@ -38,9 +39,7 @@ def crossed(row: Row, name: str) -> str:
 
 def pooled(row: Row) -> str:
     """Return the drift drawn towards the mean over topics with its interval; a dash if there is none."""
-    if row["pooled"] is None:
-        return MISSING
-    return shown(f"{signed(row['pooled'])} [{signed(row['pooled_low'])}, {signed(row['pooled_high'])}]")
+    return _estimated(row, "pooled", "pooled_low", "pooled_high")
 
 
 def bracket(row: Row) -> str:
@@ -63,6 +62,16 @@ def certainty(row: Row) -> str:
     return WITHIN_NOISE if row["exceeds_noise"] is False else REAL
 
 
+def ill(row: Row) -> str:
+    """Return the share of unhealthy answers that a drift rests on, such as `21 % unhealthy`; empty if it doesn't."""
+    return f"{100 * row[UNHEALTHY]:.0f} % unhealthy" if (row[UNHEALTHY] or 0) > LIMIT else ""
+
+
+def among_healthy(row: Row) -> str:
+    """Return the drift among healthy answers with its interval; a dash if there is none."""
+    return _estimated(row, "healthy_magnitude", "healthy_low", "healthy_high")
+
+
 def estimate(row: Row, form: str = "{:.2f}") -> str:
     """Return an estimate such as `0.88 [0.80, 0.90]`; missing ends are dashes, and a missing value is one dash."""
     texts = [MISSING if row[key] is None else form.format(row[key]) for key in ("value", "low", "high")]
@@ -70,23 +79,21 @@ def estimate(row: Row, form: str = "{:.2f}") -> str:
 
 
 def phase_title(suite: Suite, run: str) -> str:
-    """Return the heading above a run: SFT, or its preference data."""
+    """Return the heading above a run: SFT, its preference data, or a found stage."""
     last = phases(run)[-1]
     if last.algorithm == "sft":
         return "Supervised fine-tuning"
+    if not last.data:
+        return algorithm_title(last.algorithm)
     return f"Preference optimisation on {suite.data_title(last.data)}"
 
 
 def short_title(suite: Suite, run: str) -> str:
-    """Return a run's title below its phase's heading: `DPO after ‹SFT set›`, or an SFT run's data."""
-    first, last = phases(run)[0], phases(run)[-1]
-    if first == last:
-        return suite.data_title(last.data)
-    return f"{algorithm_title(last.algorithm)} after {suite.data_title(first.data)}"
-
-
-def answers_title(suite: Suite, run: str) -> str:
-    return "Base model" if run == BASE else suite.full_title(run)
+    """Return a run's title below its phase's heading: `DPO after ‹SFT set›`, an SFT run's data, or a found stage."""
+    start = run.rpartition("/")[0]
+    if not start:
+        return suite.short_title(run)
+    return f"{algorithm_title(phases(run)[-1].algorithm)} after {suite.short_title(start)}"
 
 
 def runs_by_phase(suite: Suite, runs: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -97,11 +104,15 @@ def runs_by_phase(suite: Suite, runs: Sequence[str]) -> list[tuple[str, list[str
     return list(groups.items())
 
 
+def _estimated(row: Row, value: str, low: str, high: str) -> str:
+    return MISSING if row[value] is None else shown(f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]")
+
+
 WORDS = {
     word.__name__: word
     for word in (
         *(change, span, interval, pooled, time_text, crossed, bracket),
-        *(certainty, estimate, answers_title),
+        *(certainty, estimate, ill, among_healthy),
     )
 }
 """The functions that the template calls, by name."""

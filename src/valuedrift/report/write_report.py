@@ -16,7 +16,8 @@ from valuedrift.provenance.machine import machine, packages, program
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
-from valuedrift.report.sources import Sources, read_findings, read_training
+from valuedrift.report.source_files import Sources
+from valuedrift.report.sources import read_findings, read_training
 
 
 def write_report_folder(sources: Sources, configuration: Path, display: Display, out: Path) -> None:
@@ -41,13 +42,15 @@ def write_report_folder(sources: Sources, configuration: Path, display: Display,
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
+        health=read_all(sources.statistics, "health"),
+        framing=read_all(sources.statistics, "framing"),
+        controls=[pl.read_parquet(file) for file in sources.controls],
         corrected=_corrected(sources.corrected),
         expressed=_expressed(sources.expression),
         predicted=_predicted(sources.prediction),
         training=read_training(sources.metrics),
     )
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_report(inputs, draft)
 
 
@@ -65,7 +68,9 @@ def _expressed(folders: Mapping[str, Path]) -> dict[str, Expressed]:
 
 
 def _predicted(folders: Sequence[Path]) -> Predicted:
-    return Predicted(**{name: read_all(folders, name) for name in ("predictions", "errors", "movers")})
+    empty = pl.DataFrame(schema={"model": pl.String, "data": pl.String})
+    names = ("predictions", "errors", "movers")
+    return Predicted(**{name: read_all(folders, name) if folders else empty for name in names})
 
 
 def _calibration(folders: Sequence[Path]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
-from valuedrift.statistics.intervals import Spread
+from valuedrift.statistics.intervals import NO_VARIANCE, Spread
 from valuedrift.statistics.panel import TopicValues
 
 _REPLICATES = 2000
@@ -28,7 +28,7 @@ def simultaneous_bands(
         spread: The scatter of the questions.
         bootstrap: Settings; `level` is the level of the band.
     """
-    moves = np.isfinite(spread.variance) & (spread.drawn > 0)
+    moves = np.isfinite(spread.variance) & (spread.drawn > NO_VARIANCE)
     low, high = intervals
     if not moves.any():
         return low, high

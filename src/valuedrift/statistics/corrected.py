@@ -11,9 +11,10 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.special import ndtr, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.drift import magnitude
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
 from valuedrift.statistics.judge_errors import CELL, DRAWS, TRUE, judge_errors
-from valuedrift.statistics.labelled_sample import STAGES
+from valuedrift.statistics.labelled_sample import stage_name
 from valuedrift.statistics.panel import (
     ALL,
     STANCES,
@@ -238,10 +239,9 @@ def _value_rows(
     raw = part.values[[0, -1]]
     ends = interval_of_mean(raw, part.replicates[[0, -1]], spread, bootstrap, (0.0, 1.0))
     why = [refused.get(run) for run, _ in (trajectory.checkpoints[0], trajectory.checkpoints[-1])]
-    own = STAGES[1] if trajectory.algorithm == STAGES[1] else STAGES[2]
     place = {
-        "step": np.repeat([0, trajectory.steps[-1]], len(STANCES)),
-        "stage": np.repeat([STAGES[STAGES.index(own) - 1], own], len(STANCES)),
+        "step": np.repeat([trajectory.shown_steps[0], trajectory.steps[-1]], len(STANCES)),
+        "stage": np.repeat([stage_name(trajectory.start_run), stage_name(trajectory.run)], len(STANCES)),
         "stance": STANCES * 2,
     }
     numbers = (raw, *ends), _interval(found.values, found.own, found.both, spread.freedom, 0.0, bootstrap), found.labels
@@ -256,12 +256,10 @@ def _drift_rows(
     refused: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> pl.DataFrame:
-    spread = spread_of([means[-1] - means[0] for means in part.means], skewed=False)
-    raw = part.values[-1] - part.values[0]
-    ends = interval_of_mean(raw, part.replicates[-1] - part.replicates[0], spread, bootstrap, (-1.0, 1.0))
+    *raw, spread = magnitude(part, bootstrap)
     value, drawn, own, both = (one[1] - one[0] for one in (found.values, found.labels, found.own, found.both))
     why = refused.get(trajectory.start_run) or refused.get(trajectory.run)
-    numbers = (raw, *ends), _interval(value, own, both, spread.freedom, -1.0, bootstrap), drawn
+    numbers = raw, _interval(value, own, both, spread.freedom, -1.0, bootstrap), drawn
     return _frame({**labels, "stance": STANCES}, *numbers, [why], _DRIFT)
 
 

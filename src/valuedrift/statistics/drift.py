@@ -73,34 +73,40 @@ class RunDrift:
     moved: Crossing | None
 
 
+def magnitude(
+    part: TopicValues, bootstrap: Bootstrap, start: int = 0, end: int = -1
+) -> tuple[FloatArray, FloatArray, FloatArray, Spread]:
+    """Return M_s = v_end − v_start between two checkpoints, the ends of its interval, (stances,), and its spread."""
+    spread = spread_of([topic[end] - topic[start] for topic in part.means], skewed=False, answers=part.per_question)
+    value, drawn = part.values[end] - part.values[start], part.replicates[end] - part.replicates[start]
+    low, high = interval_of_mean(value, drawn, spread, bootstrap, (-1.0, 1.0))
+    # If a stance has the value 0 at both ends, or 1 at both, other questions may still have changed, by as much as the
+    # interval of either value is wide (see `interval_of_mean`).
+    unseen = (value == 0) & ((part.values[end] <= 0) | (part.values[end] >= 1)) & np.isfinite(spread.variance)
+    reach = 1 - ((1 - bootstrap.level) / 2) ** (1 / part.questions)
+    return value, np.where(unseen, -reach, low), np.where(unseen, reach, high), spread
+
+
 def topic_drift(
     part: TopicValues,
     steps: Sequence[int],
-    ends: tuple[FloatArray, FloatArray, Spread],
+    values_spread: Spread,
     signs: Sequence[FloatArray],
     bootstrap: Bootstrap,
 ) -> TopicDrift:
-    """Measure M_s = v_end − v_start with its paired interval and p-value, and when it happens (paper, section 3).
+    """Measure M_s with its interval (`magnitude`) and p-value, and when it happens (paper, section 3).
 
     Args:
         part: Values of the trajectory on one topic.
         steps: Steps of its checkpoints.
-        ends: Low and high ends of the intervals of these values, (checkpoints, stances) each, and their spread.
+        values_spread: The spread of these values.
         signs: `flips` of each topic in `part`.
         bootstrap: Settings of intervals and tests.
     """
-    low_ends, high_ends, values_spread = ends
+    moved, low, high, spread = magnitude(part, bootstrap)
     changes = [topic[-1] - topic[0] for topic in part.means]
-    start, end = part.values[0], part.values[-1]
-    drawn = part.replicates[-1] - part.replicates[0]
-    spread = spread_of(changes, skewed=False, answers=part.per_question)
-    low, high = interval_of_mean(end - start, drawn, spread, bootstrap, (-1.0, 1.0))
-    # If a stance has the value 0 at both ends, or 1 at both, questions outside the sample may still have changed.
-    unseen = (start == end) & ((start <= 0) | (start >= 1))
-    low = np.where(unseen, low_ends[-1] - high_ends[0], low)
-    high = np.where(unseen, high_ends[-1] - low_ends[0], high)
     p = sign_flip_p(changes)
-    timed = (p <= 1 - bootstrap.level) & np.isfinite(spread.variance) & (end != start)
+    timed = (p <= 1 - bootstrap.level) & np.isfinite(spread.variance) & (moved != 0)
     # Without any scatter all replicates are equal, and their width doesn't matter.
     ratio = np.divide(spread.variance, spread.drawn, out=np.ones(len(STANCES)), where=timed & (spread.drawn > 0))
     wider = np.sqrt(ratio)
@@ -138,7 +144,7 @@ def drift_rows(
 
     - `error` is the standard error of `magnitude`; null with a single question.
     - `time` is the paper's drift time: the first saved step, `step_reached`, at which the value is within the margin of
-      its extremum, as a share of the run's last step. `step_before` is the saved step before it.
+      its extremum, as a share of the run's steps. `step_before` is the saved step before it.
     - `still_moving`: the last step is the first one within the margin, so training may have ended before the values
       settled.
     - `t50` and `t90`: the shares of the run's steps after which half and nine tenths of `magnitude` are done.
@@ -146,7 +152,7 @@ def drift_rows(
     `settled` empties the columns about time of drifts that aren't real.
     """
     steps = np.asarray(trajectory.shown_steps)
-    last = int(steps[-1])
+    first, last = int(steps[0]), int(steps[-1])
     columns = {
         "model": model,
         **trajectory.labels,
@@ -158,7 +164,7 @@ def drift_rows(
         "low": drift.low,
         "high": drift.high,
         "error": drift.error,
-        "time": steps[drift.reached] / last,
+        "time": (steps[drift.reached] - first) / (last - first),
         "outcome": np.where(drift.reached > 0, REACHED, NO_DRIFT),
         "end_step": last,
         "step_before": steps[np.maximum(drift.reached - 1, 0)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import polars as pl
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.criteria import Claim, Mean, decide
 from valuedrift.statistics.drift import RunDrift
-from valuedrift.statistics.panel import STANCES
+from valuedrift.statistics.health import UNHEALTHY, rests_on_unhealthy
+from valuedrift.statistics.panel import ALL, STANCES
 from valuedrift.statistics.planted import planted_shares
 from valuedrift.statistics.root_mean_square import RootDifference, RootMeanSquare, root_mean_square
 
@@ -54,12 +55,18 @@ class Finding:
         holds: True, False, or None.
         reason: Why `holds` is None: MISSING (runs that it needs) or UNDECIDED.
         numbers: Numbers that can be written as JSON; empty if runs are missing.
+        runs: The runs that it is about.
+        healthy: `holds` among healthy answers.
+        unhealthy: Those of its runs that rest on unhealthy answers → the share of these, on the mean over topics.
     """
 
     name: str
     holds: bool | None
     reason: str | None
     numbers: dict[str, Any]
+    runs: tuple[str, ...] = ()
+    healthy: bool | None = None
+    unhealthy: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,15 +104,21 @@ def paper_findings(
         ArtifactError: As `planted_shares` does.
     """
     claimed: dict[str, dict[str, Any]] = {}
+    about: dict[str, Sequence[RunDrift]] = {}
     if sets.small_gap:
         small = [drift for drift in drifts if drift.trajectory.data in sets.small_gap]
         tuned = [drift for drift in drifts if drift.trajectory.algorithm == "sft"]
         claimed[EARLY] = _sft_sets_values_early(tuned, small, planted, thresholds)
         claimed[BARELY] = _small_gap_barely_moves(small, thresholds)
+        about |= {EARLY: [*tuned, *small], BARELY: small}
     if sets.support_aligned:
-        claimed[WIDE] = _wide_gap_separates_algorithms(drifts, sets.support_aligned, thresholds, bootstrap)
+        wide = [drift for drift in drifts if drift.trajectory.data == sets.support_aligned]
+        claimed[WIDE] = _wide_gap_separates_algorithms(wide, thresholds, bootstrap)
+        about[WIDE] = [drift for drift in wide if drift.trajectory.algorithm in _WIDE_GAP_ALGORITHMS]
     if sets.support_aligned and sets.oppose_aligned:
-        claimed[PRIOR] = _dpo_amplifies_the_prior(drifts, sets.support_aligned, sets.oppose_aligned, bootstrap)
+        sides = (sets.support_aligned, sets.oppose_aligned)
+        about[PRIOR] = [d for d in drifts if d.trajectory.algorithm == "dpo" and d.trajectory.data in sides]
+        claimed[PRIOR] = _dpo_amplifies_the_prior(about[PRIOR], *sides, bootstrap)
     found = []
     for name, claims in claimed.items():
         if not claims:
@@ -113,8 +126,24 @@ def paper_findings(
             continue
         same = [finding["numbers"] for other in others for finding in other if finding["name"] == name]
         holds, numbers = decide(claims, bootstrap.level, same)
-        found.append(Finding(name, holds, UNDECIDED if holds is None else None, numbers))
+        runs = tuple(drift.trajectory.run for drift in about[name])
+        found.append(Finding(name, holds, UNDECIDED if holds is None else None, numbers, runs))
     return found
+
+
+def with_healthy_verdicts(findings: Sequence[Finding], among: Sequence[Finding], drift: pl.DataFrame) -> list[Finding]:
+    """Fill in `healthy` and `unhealthy`.
+
+    Args:
+        findings: The findings.
+        among: The same findings among healthy answers.
+        drift: The drift table, see `with_health`.
+    """
+    ill = dict(drift.filter(rests_on_unhealthy(), topic=ALL).select("run", UNHEALTHY).iter_rows())
+    return [
+        replace(one, healthy=other.holds, unhealthy={run: ill[run] for run in one.runs if run in ill})
+        for one, other in zip(findings, among, strict=True)
+    ]
 
 
 def _sft_sets_values_early(
@@ -160,7 +189,7 @@ def _small_gap_barely_moves(small: Sequence[RunDrift], thresholds: Thresholds) -
 
 
 def _wide_gap_separates_algorithms(
-    drifts: Sequence[RunDrift], data: str, thresholds: Thresholds, bootstrap: Bootstrap
+    drifts: Sequence[RunDrift], thresholds: Thresholds, bootstrap: Bootstrap
 ) -> dict[str, Any]:
     """Claim finding 3 (section 6): with a wide gap, DPO amplifies values, SimPO moves them modestly, PPO keeps them.
 
@@ -168,7 +197,7 @@ def _wide_gap_separates_algorithms(
     SimPO's above PPO's; and RMS M_support of PPO is below `barely`. Means are over topics, and over the SFT data sets
     for which all three algorithms have runs.
     """
-    runs = {(d.trajectory.algorithm, d.trajectory.sft): d for d in drifts if d.trajectory.data == data}
+    runs = {(drift.trajectory.algorithm, drift.trajectory.sft): drift for drift in drifts}
     shared = [sft for sft in sorted({sft for _, sft in runs}) if all((a, sft) in runs for a in _WIDE_GAP_ALGORITHMS)]
     if not shared:
         return {}
@@ -195,7 +224,7 @@ def _dpo_amplifies_the_prior(
     that reward it than the other one on the pairs that reward the other. That it is more probable is a claim too. Means
     are over topics, and over the SFT data sets with both runs.
     """
-    runs = {(d.trajectory.data, d.trajectory.sft): d for d in drifts if d.trajectory.algorithm == "dpo"}
+    runs = {(drift.trajectory.data, drift.trajectory.sft): drift for drift in drifts}
     shared = [sft for sft in sorted({sft for _, sft in runs}) if (support, sft) in runs and (oppose, sft) in runs]
     if not shared:
         return {}

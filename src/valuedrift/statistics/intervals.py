@@ -18,8 +18,8 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 
-# A variance below this is the rounding error of equal numbers.
-_NO_VARIANCE = 1e-24
+NO_VARIANCE = 1e-24
+"""A variance below this is the rounding error of equal numbers."""
 _NEARER = 0.93
 
 
@@ -66,7 +66,7 @@ def spread_of(topics: Sequence[FloatArray], skewed: bool = True, answers: float 
         third = third + np.einsum("...q,...q,...q->...", influence, influence, influence)
         if answers is not None:
             least = least + np.maximum(own, share**2 * pseudo_variance(own / share**2, size, answers))
-    moves = drawn > _NO_VARIANCE
+    moves = drawn > NO_VARIANCE
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(moves & np.isfinite(second), np.square(second) / fourth, 1.0)
         acceleration = np.where(moves & skewed, third / (6 * np.power(drawn, 1.5)), 0.0)
@@ -115,7 +115,7 @@ def interval_of_mean(
     """
     low, high = np.array(values, dtype=np.float64), np.array(values, dtype=np.float64)
     known = np.isfinite(spread.variance)
-    moves = known & (spread.drawn > _NO_VARIANCE)
+    moves = known & (spread.drawn > NO_VARIANCE)
     low[moves], high[moves] = percentiles(
         [replicates[tuple(cell)] for cell in np.argwhere(moves).tolist()],
         values[moves],
@@ -209,7 +209,7 @@ def clustered_interval(
     _, place = np.unique(clusters, return_inverse=True)
     rows, groups, share = len(right), int(place.max()) + 1, float(np.mean(right))
     variance = float(np.square(np.bincount(place, weights=right - share)).sum()) / rows**2
-    effective = share * (1 - share) / variance if variance > _NO_VARIANCE else groups
+    effective = share * (1 - share) / variance if variance > NO_VARIANCE else groups
     number = min(rows, effective)
     return wilson_interval(share * number, number, level)
 
@@ -218,7 +218,7 @@ def _shares(spread: Spread, level: float) -> tuple[FloatArray, FloatArray]:
     """Return the shares of replicates below the low end and below the high end of the interval."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = spread.variance / spread.drawn
-    wider = np.where((spread.drawn > _NO_VARIANCE) & np.isfinite(ratio), np.sqrt(ratio), 1.0)
+    wider = np.where((spread.drawn > NO_VARIANCE) & np.isfinite(ratio), np.sqrt(ratio), 1.0)
     reach = stdtrit(spread.freedom, (1 + level) / 2) * wider
     a = spread.acceleration
     return _accelerated(a, a - reach), _accelerated(a, a + reach)

@@ -20,7 +20,7 @@ from valuedrift.input_tables.checked_rows import (
     read_checked,
     refuse_repeated,
 )
-from valuedrift.statistics.panel import PROBABILITIES, most_probable
+from valuedrift.statistics.panel import PROBABILITIES, most_probable, unit
 from valuedrift.statistics.trajectory import Checkpoint
 
 STAGES = ("base", "sft", "preference")
@@ -85,6 +85,11 @@ def broad_stage(run: pl.Expr) -> pl.Expr:
     return pl.when(stage.is_in(STAGES)).then(stage).otherwise(pl.lit(STAGES[-1]))
 
 
+def stage_name(run: str) -> str:
+    """Return `broad_stage` of one run."""
+    return str(pl.select(broad_stage(pl.lit(run))).item())
+
+
 def answers_with_labels(
     files: Sequence[Path], labelled: pl.DataFrame, checkpoints: Collection[Checkpoint]
 ) -> pl.DataFrame:
@@ -96,8 +101,9 @@ def answers_with_labels(
         checkpoints: The checkpoints whose values are corrected.
 
     Returns:
-        One row per answer: `run, step, topic, question_id, judged` (the most probable stance), `text` (equal for equal
-        answers to a question), `true_stance` (NO_STANCE where it takes none; null where it is unknown).
+        One row per answer: `run, step, topic, question_id` (its `unit`), `judged` (the most probable stance),
+        `text` (equal for equal answers to a question), `true_stance` (NO_STANCE where it takes none; null where it is
+        unknown).
 
     Raises:
         ArtifactError: A labelled answer isn't in `files`.
@@ -112,7 +118,12 @@ def answers_with_labels(
     parts = [
         pl.scan_parquet(file)
         .join(wanted.lazy(), on=["run", "step"], how="semi")
-        .select(*_ANSWER, *PROBABILITIES, text=pl.struct("topic", "question_id", "answer").hash())
+        .select(
+            *_ANSWER,
+            *PROBABILITIES,
+            text=pl.struct("topic", "question_id", "answer").hash(),
+            unit=unit(pl.read_parquet_schema(file)),
+        )
         .drop_nulls(PROBABILITIES)
         .collect(engine="streaming")
         for file in files
@@ -124,4 +135,5 @@ def answers_with_labels(
         expected = "only answers that are in the stance tables, and judged"
         raise ArtifactError(f"labelled sample, {first}", f"{lost.height} labels of other answers", expected)
     labels = found.select("text", "true_stance").unique("text", keep="first")
-    return rows.join(labels, on="text", how="left").sort(_ANSWER).drop("sample")
+    named = rows.join(labels, on="text", how="left").sort(_ANSWER).drop("sample")
+    return named.with_columns(question_id="unit").drop("unit")

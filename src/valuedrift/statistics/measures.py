@@ -54,7 +54,7 @@ def measure(
     Topic "all" is the unweighted mean over topics. The tables:
 
     - values: `model, run, algorithm, data, sft, step, topic, stance, value, low, high, band_low, band_high, questions,
-      answers`; step 0 is the trajectory's start point (paper, equation 1), and the band is `simultaneous_bands`.
+      answers`; the first step is the start point (paper, equation 1), and the band is `simultaneous_bands`.
     - drift: one row per run, topic and stance (paper, section 3): the columns of `drift_rows`, then `q_value`
       (Benjamini and Hochberg's, over all runs, topics and stances; the rows of topic "all" are a separate family),
       `real` (q_value at most 1 − level; times only where it is true, see `settled`), `noise_floor` and `exceeds_noise`
@@ -80,7 +80,7 @@ def measure(
             spread = spread_of(part.means)
             intervals = interval_of_mean(part.values, part.replicates, spread, bootstrap, (0.0, 1.0))
             bands = simultaneous_bands(part, intervals, spread, bootstrap)
-            found = topic_drift(part, trajectory.shown_steps, (*intervals, spread), own, bootstrap)
+            found = topic_drift(part, trajectory.shown_steps, spread, own, bootstrap)
             values.append(_value_rows(panel.model, trajectory, part, (*intervals, *bands)))
             drift.append(drift_rows(panel.model, trajectory, part, found, bootstrap))
             distances += _distance_rows(panel.model, trajectory, part, found, bootstrap)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ ALL = "all"
 
 _UNIT = 2**50
 _ROUNDING = 1e-13
-_KEYS = ("model", "run", "step", "topic", "question_id", "sample")
+KEYS = ("model", "run", "step", "topic", "question_id", "sample")
+"""The columns that name an answer."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Panel:
     Attributes:
         model: The model's name.
         topics: Topic → its slice of the question axis, in alphabetical order.
-        questions: The `question_id` of each place on the question axis.
+        questions: What each place on the question axis stands for: a `question_id`, or a `group`, whose questions count
+            as one question with all their answers.
         checkpoints: Checkpoint → its index on the checkpoint axis.
         means: (checkpoints, questions, stances); NaN where a question has no judged answer.
         answers: Number of judged answers in each mean, (checkpoints, questions).
@@ -94,7 +96,8 @@ def make_panel(stances: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
     """Average the answers to each question; answers with a null probability are left out.
 
     Args:
-        stances: Rows of one model: `model, run, step, topic, question_id, sample, p_support, p_neutral, p_oppose`.
+        stances: Rows of one model: `model, run, step, topic, question_id, sample, p_support, p_neutral, p_oppose`, and
+            `group` if questions have one.
         bootstrap: Settings of the draws.
 
     Raises:
@@ -110,16 +113,38 @@ def read_panel(files: Sequence[Path], bootstrap: Bootstrap) -> Panel:
     Raises:
         ArtifactError: As `make_panel` does, or two files have the same checkpoint or different models.
     """
-    parts = []
+    return _panel(pl.concat(_question_sums(stances) for stances in _checked(files)), bootstrap)
+
+
+def read_panels(files: Sequence[Path], unhealthy: pl.DataFrame, bootstrap: Bootstrap) -> tuple[Panel, Panel]:
+    """Make the panel of all answers, as `read_panel` does, and that of the others than the `unhealthy` ones.
+
+    Args:
+        files: Stance tables of one model.
+        unhealthy: The keys of answers. They count as not judged in the second panel.
+        bootstrap: Settings of the draws.
+    """
+    every, healthy = [], []
+    for stances in _checked(files):
+        every.append(_question_sums(stances))
+        kept = stances.join(unhealthy.with_columns(ill=True), on=KEYS, how="left").with_columns(
+            pl.when(pl.col("ill").is_null()).then(pl.col(p)) for p in PROBABILITIES
+        )
+        healthy.append(_question_sums(kept))
+    panel = _panel(pl.concat(every), bootstrap)
+    return panel, replace(_panel(pl.concat(healthy), None), weights=panel.weights)
+
+
+def _checked(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
     seen: dict[tuple[str, str, int], Path] = {}
     for file in files:
-        stances = pl.read_parquet(file, columns=[*_KEYS, *PROBABILITIES])
+        group = {"group"} & set(pl.read_parquet_schema(file))
+        stances = pl.read_parquet(file, columns=[*KEYS, *group, *PROBABILITIES])
         check_stances(stances)
-        parts.append(_question_sums(stances))
-        for model, run, step in parts[-1].select("model", "run", "step").unique().sort("run", "step").iter_rows():
+        for model, run, step in stances.select("model", "run", "step").unique().sort("run", "step").iter_rows():
             if (first := seen.setdefault((model, run, step), file)) is not file:
                 raise ArtifactError(file, f"run {run}, step {step}, as in {first}", "each checkpoint in one file")
-    return _panel(pl.concat(parts), bootstrap)
+        yield stances
 
 
 def topic_values(panel: Panel, topic: str, checkpoints: Sequence[Checkpoint]) -> TopicValues:
@@ -202,6 +227,19 @@ def each_topic_and_all(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Itera
     )
 
 
+def with_common_questions(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Panel:
+    """Return the panel without topics that have no question judged at all `checkpoints`."""
+    rows = [panel.checkpoints.get(checkpoint, -1) for checkpoint in checkpoints]
+    # At a missing checkpoint no question is judged.
+    judged = np.all((panel.answers[rows] > 0) & (np.array(rows) >= 0)[:, None], axis=0)
+    return replace(panel, topics={topic: own for topic, own in panel.topics.items() if judged[own].any()})
+
+
+def unit(columns: Collection[str]) -> pl.Expr:
+    """Return what values average over: the `group` of a question that has one, else its `question_id`."""
+    return pl.coalesce("group", "question_id") if "group" in columns else pl.col("question_id")
+
+
 def exact_sum(probabilities: pl.Expr) -> pl.Expr:
     """Sum `probabilities` as multiples of 2^-50: this sum is exact, so it doesn't depend on the order of the rows."""
     return (probabilities * _UNIT).round().cast(pl.Int64).sum() / _UNIT
@@ -209,11 +247,11 @@ def exact_sum(probabilities: pl.Expr) -> pl.Expr:
 
 def check_stances(stances: pl.DataFrame) -> None:
     """Raise ArtifactError unless `stances` is a table that `make_panel` reads."""
-    require_columns("stances", stances.columns, (*_KEYS, *PROBABILITIES))
+    require_columns("stances", stances.columns, (*KEYS, *PROBABILITIES))
     if ALL in stances["topic"]:
         raise ArtifactError("stances", f"topic {ALL}", "another name, as this one is the mean over topics")
-    _refuse(stances.filter(pl.any_horizontal(pl.col(_KEYS).is_null())), "a value in every key column")
-    _refuse(stances.filter(stances.select(_KEYS).is_duplicated()), "one row for each answer")
+    _refuse(stances.filter(pl.any_horizontal(pl.col(KEYS).is_null())), "a value in every key column")
+    _refuse(stances.filter(stances.select(KEYS).is_duplicated()), "one row for each answer")
     _refuse(stances.drop_nulls(PROBABILITIES).filter(~is_distribution()), "three probabilities that sum to 1")
 
 
@@ -231,8 +269,8 @@ def most_probable() -> pl.Expr:
 
 def _refuse(rows: pl.DataFrame, expected: str) -> None:
     if rows.height:
-        first = rows.sort(_KEYS).row(0, named=True)
-        row = ", ".join(f"{key} {first[key]}" for key in _KEYS)
+        first = rows.sort(KEYS).row(0, named=True)
+        row = ", ".join(f"{key} {first[key]}" for key in KEYS)
         raise ArtifactError(f"stances, {row}", [first[p] for p in PROBABILITIES], expected)
 
 
@@ -241,11 +279,12 @@ def _question_sums(stances: pl.DataFrame) -> pl.DataFrame:
     judged = pl.all_horizontal(pl.col(PROBABILITIES).is_not_null())
     sums = [exact_sum(pl.when(judged).then(p)) for p in PROBABILITIES]
     sums += [exact_sum(pl.when(judged).then(pl.col(p) ** 2)).alias(f"{p}_squared") for p in PROBABILITIES]
-    questions = stances.lazy().group_by(_KEYS[:-1]).agg(judged.sum().alias("answers"), *sums)
+    units = stances.lazy().with_columns(question_id=unit(stances.columns))
+    questions = units.group_by(KEYS[:-1]).agg(judged.sum().alias("answers"), *sums)
     return questions.collect(engine="streaming")
 
 
-def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
+def _panel(sums: pl.DataFrame, bootstrap: Bootstrap | None) -> Panel:
     models = sums["model"].unique().sort().to_list()
     if len(models) != 1:
         raise ArtifactError("stances", models, "the rows of one model", "Call once per model.")
@@ -271,7 +310,7 @@ def _panel(sums: pl.DataFrame, bootstrap: Bootstrap) -> Panel:
         means=means,
         answers=answers,
         scatter=scatter,
-        weights=shares_of_draws(topics, bootstrap),
+        weights=shares_of_draws(topics, bootstrap) if bootstrap else {},
     )
 
 

@@ -61,12 +61,12 @@ def crossing(
         values: (checkpoints,), with the start point first.
         replicates: (checkpoints, replicates).
         share: Share of the net change.
-        steps: The checkpoints' steps, from 0 to the run's last step.
+        steps: The checkpoints' steps, from the start's to the run's last step.
         spread: `freedom` and `wider` of `Crossing`.
     """
     direction = np.sign(values[-1] - values[0])
     both = np.concatenate([values[:, None], replicates[:, :TIMED]], axis=1) * direction
-    at = np.asarray(steps, dtype=np.float64) / steps[-1]
+    at = (np.asarray(steps, dtype=np.float64) - steps[0]) / (steps[-1] - steps[0])
     times = np.interp(first_crossing(both, share), np.arange(len(at)), at)
     return Crossing(float(times[0]), times[1:], *spread)
 

@@ -1,4 +1,4 @@
-"""A trajectory: the checkpoint that a training run starts from and the run's own checkpoints."""
+"""A trajectory: the checkpoint that a run starts from and the run's own checkpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Trajectory:
         sft: The SFT data set of the lineage; an SFT run's own data set.
         start_run: The run that the phase starts from.
         start_step: The step of `start_run` that the phase starts from.
-        steps: The run's own checkpoint steps, ascending, above 0; the last one is final.
+        steps: The run's own checkpoint steps, ascending, above that of the start; the last one is final.
     """
 
     run: str
@@ -44,8 +44,8 @@ class Trajectory:
 
     @property
     def shown_steps(self) -> tuple[int, ...]:
-        """The step that each checkpoint has in tables and figures: the start point is step 0."""
-        return (0, *self.steps)
+        """The step that each checkpoint has in tables and figures: 0 for a start point that is another run's."""
+        return (self.start_step if self.start_run == self.run else 0, *self.steps)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -7,15 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from valuedrift.files import read_json, write_json, write_parquet
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.calibration import calibration_tables
 from valuedrift.statistics.corrected import corrected_tables, ends_of
-from valuedrift.statistics.findings import PreferenceSets, Thresholds, paper_findings
+from valuedrift.statistics.findings import PreferenceSets, Thresholds, paper_findings, with_healthy_verdicts
+from valuedrift.statistics.framing import framing_table
+from valuedrift.statistics.health import health_shares, healthy_drifts, unhealthy, with_health
 from valuedrift.statistics.judge_agreement import stage_agreement
 from valuedrift.statistics.labelled_sample import answers_with_labels, read_labelled
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import read_panel
+from valuedrift.statistics.panel import KEYS, make_panel, read_panel, read_panels
 from valuedrift.statistics.planted import planted_table
 from valuedrift.statistics.trajectory import Trajectory
 
@@ -28,10 +32,11 @@ def write_statistics(
     thresholds: Mapping[str, float],
     settings: Mapping[str, Any],
     seed: int,
+    health: Path,
     out: Path,
     seeds: Sequence[Path] = (),
 ) -> None:
-    """Write values.parquet, drift.parquet, distances.parquet, noise.parquet and findings.json into `out`.
+    """Write the tables values, drift, distances, noise, health and framing, and findings.json, into `out`.
 
     Args:
         stances: Stance tables of one model.
@@ -41,23 +46,50 @@ def write_statistics(
         thresholds: The fields of `Thresholds`.
         settings: `replicates` and `level` of `Bootstrap`.
         seed: Seed of the bootstrap.
+        health: The health of the model's answers, see `answer_health`.
         out: Folder to write into.
         seeds: Folders that this function wrote into for the same runs with other seeds.
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
-    measures = measure(read_panel(stances, bootstrap), runs, bootstrap, [one / "values.parquet" for one in seeds])
-    findings = paper_findings(
-        measures.runs,
-        PreferenceSets(**sets),
-        planted_table(cards),
-        Thresholds(**thresholds),
-        bootstrap,
-        [read_json(one / "findings.json") for one in seeds],
-    )
-    for name in ("values", "drift", "distances", "noise"):
+    answers = pl.read_parquet(health)
+    panel, healthy = read_panels(stances, answers.filter(unhealthy()).select(KEYS), bootstrap)
+    measures = measure(panel, runs, bootstrap, [one / "values.parquet" for one in seeds])
+    shares = health_shares(answers, bootstrap.level)
+    among, healthy_runs = healthy_drifts(healthy, measures.runs, bootstrap)
+    drift = with_health(measures.drift, measures.runs, shares, among)
+    given = PreferenceSets(**sets), planted_table(cards), Thresholds(**thresholds), bootstrap
+    findings = paper_findings(measures.runs, *given, [read_json(one / "findings.json") for one in seeds])
+    for name in ("values", "distances", "noise"):
         write_parquet(out / f"{name}.parquet", getattr(measures, name))
-    write_json(out / "findings.json", [asdict(finding) for finding in findings])
+    write_parquet(out / "drift.parquet", drift)
+    write_parquet(out / "health.parquet", shares)
+    write_parquet(out / "framing.parquet", framing_table(stances, bootstrap.level))
+    checked = with_healthy_verdicts(findings, paper_findings(healthy_runs, *given), drift)
+    write_json(out / "findings.json", [asdict(finding) for finding in checked])
+
+
+def write_controls(
+    stances: Sequence[Path],
+    trajectories: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    seed: int,
+    out: Path,
+) -> None:
+    """Write the drift table of the negative controls, all of which are one topic.
+
+    Args:
+        stances: Stance tables of the answers to the control questions.
+        trajectories: The runs to measure, see `Trajectory`.
+        settings: `replicates` and `level` of `Bootstrap`.
+        seed: Seed of the bootstrap.
+        out: Table to write.
+    """
+    runs = [Trajectory.from_dict(entry) for entry in trajectories]
+    bootstrap = Bootstrap(seed=seed, **settings)
+    answers = pl.concat([pl.read_parquet(file) for file in stances]).with_columns(topic=pl.lit("controls"))
+    drift = measure(make_panel(answers, bootstrap), runs, bootstrap).drift
+    write_parquet(out, drift.filter(topic="controls"))
 
 
 def write_corrected(

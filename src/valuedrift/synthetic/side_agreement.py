@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from valuedrift.data.split import order_key
-from valuedrift.errors import ArtifactError, DataError, require_columns
-from valuedrift.files import write_json
+from valuedrift.errors import DataError, require_columns
+from valuedrift.files import read_parquet, write_json
 from valuedrift.input_tables.checked_rows import LABELS
 from valuedrift.judging.checks.blind_sheet import SHOWN, read_sheet, sheet_name, write_sheet
 from valuedrift.statistics.intervals import wilson_interval
@@ -19,12 +19,7 @@ from valuedrift.synthetic.writer_requests import SIDES, Topics
 
 def write_pair_sheet(pairs: Path, topics: Topics, rows: int, seed: int, out: Path, key: Path) -> None:
     """Draw `rows` pairs, or all pairs if there are fewer, and write their sheet and key; see `write_sheet`."""
-    try:
-        table = pl.read_parquet(pairs)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ArtifactError(
-            pairs, str(error).splitlines()[0], "a table of pairs, as `synthetic-pairs` writes it"
-        ) from None
+    table = read_parquet(pairs, "a table of pairs, as `synthetic-pairs` writes it")
     require_columns(pairs, table.columns, ("pair_id", "topic", "prompt", *(f"{side}_answer" for side in SIDES)))
     write_sheet(draw_answers(table, topics, rows, seed), out, key)
 

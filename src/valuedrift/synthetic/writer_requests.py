@@ -27,9 +27,9 @@ class Task:
     side: str
 
 
-def read_writer_prompt(name: str) -> str:
-    """Read the writer's system prompt with this name (writer) or path; see `read_template`."""
-    return read_template("synthetic.template", name, "valuedrift.synthetic", ["value", "side"])
+def read_writer_prompt(name: str, key: str = "synthetic.writing.template") -> str:
+    """Read the writer's system prompt with this name (writer) or path; `key` names it, see `read_template`."""
+    return read_template(key, name, "valuedrift.synthetic", ["value", "side"])
 
 
 def writing_request(task: Task, attempt: int, template: str, topics: Topics, settings: WriterSettings) -> ChatRequest:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
 from valuedrift.files import publish
 from valuedrift.models.model_folder import checkpoint_name
@@ -38,19 +37,11 @@ class SaveTrajectory(TrainerCallback):  # type: ignore[misc]  # transformers shi
         self.folder, self.steps = folder, frozenset(steps)
         self.metrics: list[Entry] = []
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         if state.global_step in self.steps:
             model = kwargs["model"]
             # PPO trains policy and value model as one wrapper; only the policy is a checkpoint.
             save_weights(getattr(model, "policy", model), self.folder / checkpoint_name(state.global_step))
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        # Trainers create this folder, but nothing in it is needed.
-        shutil.rmtree(args.output_dir, ignore_errors=True)
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
         self.metrics.append(entry(state.global_step, logs))

@@ -15,8 +15,7 @@ from safetensors import SafetensorError
 from valuedrift.config.hyperparameters import Lora
 from valuedrift.errors import ArtifactError
 from valuedrift.files import is_full
-from valuedrift.models.model_folder import require_model
-from valuedrift.models.weights import tensors_in
+from valuedrift.models.model_folder import require_model, tensor_shapes
 from valuedrift.quantities import byte_size
 from valuedrift.training.devices import processes
 from valuedrift.training.job import Job
@@ -46,7 +45,8 @@ def predict(job: Job) -> Need:
 
     A resume point holds the trained weights and Adam's two moments, of the policy and, for PPO, of the value model.
     """
-    weights = _shapes(job.init)
+    require_model(job.init)
+    weights = tensor_shapes(job.init)
     parameters = sum(map(math.prod, weights.values()))
     point = 0
     if job.resume:
@@ -54,7 +54,8 @@ def predict(job: Job) -> Need:
         copies = 3 if processes() == 1 else 4
         point = copies * _FLOAT * (_adapters(weights, job.settings.lora) if job.settings.lora else parameters)
         if job.reward_model and job.algorithm == "ppo":
-            point += 3 * _FLOAT * sum(map(math.prod, _shapes(job.reward_model).values()))
+            require_model(job.reward_model)
+            point += 3 * _FLOAT * sum(map(math.prod, tensor_shapes(job.reward_model).values()))
     return Need(len(job.steps), parameters * _FLOAT, point)
 
 
@@ -91,12 +92,6 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
             f"The disk or a quota is full. {kept[-1] if kept else 'No checkpoint'} is the newest that was saved, and"
             " whole. Free space and run again.",
         ) from error
-
-
-def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return every tensor's shape, read from the files' headers."""
-    require_model(folder)
-    return {name: tensor.shape() for name, tensor in tensors_in(folder).items()}
 
 
 def _adapters(weights: dict[str, tuple[int, ...]], lora: Lora) -> int:

@@ -33,19 +33,17 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
         self._kept = 0.0
         self._stop = False
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._kept = time.monotonic()
         signal.signal(signal.SIGTERM, self._on_signal)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         due = self._stop or time.monotonic() - self._kept >= self._every
         if state.global_step < self._end and (state.global_step in self._steps or _any_process(due)):
             # Trainers average metrics since the last log; logging at each point keeps a kill from splitting an average.
             control.should_save = control.should_log = True
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         stop = _any_process(self._stop)  # this also waits until every process has written its part
         if is_main():
             draft = Path(args.output_dir) / f"checkpoint-{state.global_step}"
@@ -55,9 +53,7 @@ class KeepPoints(TrainerCallback):  # type: ignore[misc]  # transformers ships n
             log(f"SIGTERM: step {state.global_step} of {self._end} is saved; the next start continues from it")
             raise SystemExit(PREEMPTED)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

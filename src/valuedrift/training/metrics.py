@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_parquet
@@ -58,19 +58,15 @@ class WatchGradients(TrainerCallback):  # type: ignore[misc]  # transformers shi
     def __init__(self, kept: Path) -> None:
         self.kept, self.step, self.norm = kept, 0, float("nan")
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self.step = state.global_step
         optimizer = kwargs["optimizer"]
         getattr(optimizer, "optimizer", optimizer).register_step_pre_hook(self._before_step)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self.step = state.global_step
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Entry, **kwargs: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Entry, **kwargs: Any) -> None:
         if "loss/policy_avg" in logs:
             logs["grad_norm"] = self.norm
 
@@ -96,15 +92,11 @@ class CountTokens(TrainerCallback):  # type: ignore[misc]  # transformers ships 
         self._new: torch.Tensor | int = 0
         self._since = 0.0
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         kwargs["model"].register_forward_pre_hook(self._count, with_kwargs=True)
         self._since = time.monotonic()
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Entry, **kwargs: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Entry, **kwargs: Any) -> None:
         new, now = float(self._new) * processes(), time.monotonic()
         self.total += new
         logs["num_tokens"] = self.total

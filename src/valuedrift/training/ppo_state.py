@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState, TrainingArguments
 
 from valuedrift.files import read_json, write_json
 
@@ -66,9 +66,7 @@ class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         self.trainer, self.point = trainer, point
         self.batches = trainer.dataloader = Batches(trainer.dataloader)
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         if self.point is None:
             return
         place = read_json(self.point / POSITION)
@@ -82,7 +80,7 @@ class PpoState(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         args.num_total_batches -= place["step"]
         self.trainer._load_rng_state(str(self.point))
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         draft = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         for policy in draft.glob("*.safetensors"):
             policy.unlink()

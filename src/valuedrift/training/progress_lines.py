@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState
 
 from valuedrift.quantities import duration
 
@@ -20,14 +20,10 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         self._loss, self._speed = float("nan"), float("nan")
         self._width = 0
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self._first, self._start = state.global_step, time.monotonic()
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **kwargs: Any
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
         loss = logs.get("loss", logs.get("loss/policy_avg"))
         if loss is None:  # the summary at the end
             return
@@ -35,7 +31,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         if not self.stream.isatty() and state.is_world_process_zero:
             print(self._line(state), file=self.stream, flush=True)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         if self.stream.isatty() and state.is_world_process_zero:
             line = self._line(state)
             end = "\n" if state.global_step == state.max_steps else ""

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from valuedrift.config.grid import BASE
 from valuedrift.statistics.design import Design, Variances
 from valuedrift.workflow.job_graph import Job, job_graph
 from valuedrift.workflow.job_sizes import Sizes
@@ -24,12 +23,12 @@ class Prices:
 
     def __init__(self, project: Project, name: str) -> None:
         model, sizes = project.models[name], Sizes(project)
-        runs = [BASE, *(run.lineage for run in model.traced)]
+        runs = model.answered
         shards = [f"{name}/{run}/shard-{place}" for run in runs for place in range(len(model.shards(run)))]
         asked = [*(Job("generate", one) for one in shards), *(Job("stances", f"{name}/{run}") for run in runs)]
         self.checkpoints, self.topics = sum(len(model.steps(run)) for run in runs), len(project.settings.topics)
         self._training = sum_costs(
-            estimate([Job(run.algorithm, f"{name}/{run.lineage}") for run in model.traced], sizes)
+            estimate([Job(run.algorithm, f"{name}/{run.lineage}") for run in model.traced if not run.found], sizes)
         )
         self._asking = sum_costs(estimate(asked, sizes))
 

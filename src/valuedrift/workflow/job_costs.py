@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.check import Config
@@ -13,11 +13,12 @@ from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
 from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
-from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
+from valuedrift.world.english.texts import controls
 
+_CALIBRATION, _CONTROLS = "calibration", "controls"
 _FP32, _BF16 = 4, 2  # bytes per parameter
 _ANSWER_BYTES = 600  # of an answer's row, its stance's row and its line in the journal
 
@@ -36,7 +37,8 @@ class Work:
         llm: The chat model that is asked over the network, if there is one.
         requests: Number of requests to `llm`.
         kept: Bytes that remain on disk.
-        passing: Bytes that are removed when the job ends, or when its checkpoints have answered.
+        passing: Bytes that are removed when the job ends, or when its checkpoints have answered; of checkpoints on the
+            hub, those of all that are on disk at a time.
     """
 
     device: str
@@ -89,14 +91,18 @@ class JobCosts:
                 return self._data_stances(project.suites[name])
             case "downstream":
                 model = project.models[name]
-                operations = 2 * self.sizes.parameters(model.entry) * self.rates["tasks"]
+                operations = 2 * self.sizes.of(model, rest.rpartition("/")[0]) * self.rates["tasks"]
                 return Work(_device(model), self._seconds(_device(model), stage, scoring=operations))
             case "fetch":
-                return self._download(project.models[name])
+                return self._download(self.sizes.parameters(project.models[name].entry))
+            case "fetch_checkpoint":
+                model, run = project.models[name], rest.rpartition("/")[0]
+                fetched, first_two = self._download(self.sizes.of(model, run)), model.shards(run)[:2]
+                return replace(fetched, kept=0, passing=sum(map(len, first_two)) * fetched.kept)
             case "fetch_judge":
-                return self._download(project.judges[name])
+                return self._download(self.sizes.parameters(project.judges[name].entry))
             case "fetch_llm":
-                return self._download(project.llms[name])
+                return self._download(self.sizes.parameters(project.llms[name].entry))
         return Work("cpu", self.rates["seconds"].get(stage, self.rates["seconds"]["other"]))
 
     def training_operations(self, algorithm: str, settings: Config, parameter_tokens: float) -> dict[str, float]:
@@ -123,7 +129,7 @@ class JobCosts:
 
     def _training(self, run: Run) -> Work:
         model, settings = self.project.models[run.model], run.settings
-        size, tokens = self.sizes.parameters(model.entry), self.sizes.trained_tokens(run, model.suite)
+        size, tokens = self.sizes.of(model, run.lineage), self.sizes.trained_tokens(run, model.suite)
         state = 3 * _FP32 * size * (2 if run.algorithm == "ppo" else 1)  # weights and Adam's two moments
         resumable = state * (0.02 if settings.get("lora") else 2)  # the old state exists until the new one is written
         machine = self.project.settings.machine
@@ -138,23 +144,30 @@ class JobCosts:
         )
 
     def _generation(self, model: Model, run: str, part: str) -> Work:
-        checkpoints, each = 1, model.suite["calibration"]
-        if part != "calibration":
-            shard = model.shards(run)[int(part.removeprefix("shard-"))]
-            checkpoints, each = len(shard), model.suite["generation"]["answers"]
-        answers = self.sizes.questions(model.suite) * each * checkpoints
+        checkpoints, answers = self._asked(model, run, part)
         tokens = answers * (self.sizes.question(model.suite) + self.sizes.answer(model.suite))
-        size, device = self.sizes.parameters(model.entry), _device(model)
+        size, device = self.sizes.of(model, run), _device(model)
         seconds = self._seconds(device, "generate", answering=2 * size * tokens)
         seconds += checkpoints * self.rates[device]["swap"] * size / 1e9
         return Work(device, seconds, answers=answers, kept=answers * _ANSWER_BYTES)
 
     def _stances(self, model: Model, name: str) -> Work:
-        if name.endswith("/calibration"):
-            each = model.suite["calibration"]
-        else:
-            each = model.suite["generation"]["answers"] * len(model.steps(name))
-        return self._judging(model.suite, "stances", each * self.sizes.questions(model.suite))
+        run, _, part = name.rpartition("/")
+        if part in (_CALIBRATION, _CONTROLS):
+            return self._judging(model.suite, "stances", self._asked(model, run, part)[1])
+        parts = [f"shard-{number}" for number in range(len(model.shards(name)))]
+        return self._judging(model.suite, "stances", sum(self._asked(model, name, part)[1] for part in parts))
+
+    def _asked(self, model: Model, run: str, part: str) -> tuple[int, int]:
+        """Return the numbers of checkpoints and of answers of a job that answers: `part` is the name of its file."""
+        suite = model.suite
+        if part == _CONTROLS:
+            questions = sum(map(len, controls().values()))
+            return len(model.steps(run)), questions * suite.controls * len(model.steps(run))
+        if part == _CALIBRATION:
+            return 1, self.sizes.questions(suite) * suite["calibration"]
+        steps = len(model.shards(run)[int(part.removeprefix("shard-"))])
+        return steps, self.sizes.questions(suite) * suite["generation"]["answers"] * steps
 
     def _data_stances(self, suite: Suite) -> Work:
         answers = {data: 1 if data in suite["grid"]["sft"] else 2 for data in suite.data}  # per row
@@ -189,8 +202,8 @@ class JobCosts:
         seconds = self._seconds("gpu", stage, scoring=2 * size * read, answering=2 * size * written)
         return Work("gpu", seconds, read=read, written=written)
 
-    def _download(self, model: Entry) -> Work:
-        weights = _BF16 * self.sizes.parameters(model.entry)
+    def _download(self, parameters: float) -> Work:
+        weights = _BF16 * parameters
         return Work("network", weights / self.rates["download"], kept=weights)
 
     def _seconds(self, device: str, stage: str, **operations: float) -> float:

@@ -6,30 +6,24 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from functools import cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
 from valuedrift.data_formats.formats import FORMATS
 from valuedrift.files import read_json
+from valuedrift.models.model_folder import tensor_shapes
+from valuedrift.packaged import packaged_yaml
 from valuedrift.workflow.project import Project
+from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
 
 Rates = Mapping[str, Any]
-
-
-@cache
-def shipped_rates() -> Rates:
-    """Return the shipped table of speeds, lengths and sizes."""
-    rates: Rates = yaml.safe_load(files("valuedrift.workflow").joinpath("rates.yaml").read_text(encoding="utf-8"))
-    return rates
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,7 @@ class Sizes:
 
     project: Project
     folder: Path = Path()
-    rates: Rates = field(default_factory=shipped_rates)
+    rates: Rates = field(default_factory=partial(packaged_yaml, "valuedrift.workflow", "rates.yaml"))
 
     def parameters(self, entry: Config) -> float:
         """Return the parameters of an entry of `models`, `judges` or `llms`, by its shape, weights or name."""
@@ -47,6 +41,11 @@ class Sizes:
         if "folder" in entry:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
         return self.named(entry["package"]["file"] if "package" in entry else entry["hub"]["name"])
+
+    def of(self, model: Model, run: str) -> float:
+        """Return the parameters of a model at a run, which may be those of a found stage."""
+        origin = model.origin(run)
+        return self.parameters(origin.found[-1].source if origin.found else model.entry)
 
     def named(self, name: str) -> float:
         """Return the parameters by a model's name: those in rates.yaml, else the number before a B or an M."""
@@ -113,14 +112,8 @@ def _mean(bins: list[dict[str, int]]) -> float:
 
 @cache
 def _saved(folder: Path) -> float:
-    """Return the parameters of the safetensors files in a folder, by their headers; 0 if there are no files."""
-    from safetensors import safe_open
-
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as tensors:
-            total += sum(prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    return float(total)
+    """Return the parameters of the safetensors files in a folder; 0 if there are no files."""
+    return float(sum(map(prod, tensor_shapes(folder).values())))
 
 
 @cache

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
-from valuedrift.config.check import Config, read_config
+from valuedrift.config.check import Config, complete, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
-from valuedrift.errors import require_no_braces
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
+from valuedrift.workflow.rule_parameters import named
 
 _UNRECORDED = ("machine", "budget", "retrain")
 
@@ -23,7 +23,7 @@ class Project:
     """The models, suites, judges and chat models of a configuration, by name.
 
     Attributes:
-        config: The configuration as it is written.
+        config: The configuration as it is written, with empty parts where a suite lacks them.
         settings: The configuration with its defaults.
     """
 
@@ -41,12 +41,14 @@ class Project:
         Raises:
             ConfigError: A key is wrong; the error names the first one.
         """
-        settings = read_config(config)
+        settings, config = read_config(config), complete(config)
         llms = {name: ChatModel(name, entry) for name, entry in config.get("llms", {}).items()}
         judges = {name: Judge(name, entry, llms.get(entry.get("llm"))) for name, entry in config["judges"].items()}
         for judge in judges.values():
             judge.check()
         suites = {name: Suite.read(name, entry, judges, llms) for name, entry in config["suites"].items()}
+        for suite in suites.values():
+            suite.check()
         models = {
             name: Model(
                 name,
@@ -57,6 +59,10 @@ class Project:
             )
             for name, entry in config["models"].items()
         }
+        for name in config["report"]["models"]:
+            if not models[name].trajectories:
+                expected = "a run or a stage: values drift between two checkpoints"
+                raise ConfigError(f"models.{name}", "one checkpoint", expected, "Name a base model or another stage.")
         return cls(config, settings, llms, judges, suites, models)
 
     @property
@@ -104,17 +110,21 @@ class Project:
         topics = self.config["topics"].items()
         return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
 
-    def labelled(self, model: Model) -> list[str]:
-        """Return the model's labelled sample: the configured file, else the pocket world's, else none."""
+    def labelled(self, model: Model) -> str:
+        """Return the path of the model's labelled sample: the configured one, or the pocket world's; "" if none."""
         if file := self.config["statistics"].get("labelled"):
-            return [require_no_braces(os.path.expandvars(file.replace("{model}", model.name)))]
-        return [f"{RESULTS}/labels/{model.name}.parquet"] if model.suite.labels else []
+            return named(file.replace("{model}", model.name))
+        return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels else ""
+
+    @property
+    def seeds(self) -> list[str]:
+        """The folders of results with other seeds."""
+        return [named(folder) for folder in self.config["statistics"].get("seeds", [])]
 
     def other_seeds(self, model: str) -> list[str]:
         """Return the model's values and findings from results with other seeds."""
-        folders = self.config["statistics"].get("seeds", [])
         names = ("values.parquet", "findings.json")
-        return [f"{os.path.expandvars(folder)}/statistics/{model}/{name}" for folder in folders for name in names]
+        return [f"{folder}/statistics/{model}/{name}" for folder in self.seeds for name in names]
 
     def ablation_stances(self, model: str) -> list[str]:
         """Return the stance tables of the runs that ablations compare, and of the runs that those start from."""

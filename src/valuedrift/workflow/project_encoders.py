@@ -51,4 +51,8 @@ def encoders_of(suites: Iterable[Mapping[str, Config]]) -> dict[str, Config]:
 
 
 def _places(suite: Mapping[str, Config]) -> list[tuple[Config, str]]:
-    return [(suite["probes"], "embedding"), (suite["expression"], "model"), (suite.get("synthetic", {}), "embedding")]
+    return [
+        (suite["probes"], "embedding"),
+        (suite.get("expression", {}), "model"),
+        (suite.get("synthetic", {}), "embedding"),
+    ]

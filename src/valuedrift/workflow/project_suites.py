@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
-from valuedrift.errors import require_no_braces
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.project_encoders import Encoder
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel, Judge
+from valuedrift.workflow.rule_parameters import named_inputs
 
 SIDES = ("support", "oppose")
 
 
 @dataclass(frozen=True)
 class DataSet(Entry):
-    """A data set of a suite, prepared for training.
+    """A data set of a suite, prepared for training."""
 
-    Attributes:
-        sources: The files that the job reads, as far as they are known before it runs.
-    """
-
-    sources: list[str]
+    @property
+    def files(self) -> list[str]:
+        """The files that it comes from; none if it comes from the hub."""
+        return list(self.entry.get("files", []))
 
     @property
     def settings(self) -> Config:
@@ -44,12 +42,15 @@ class Probes(Entry):
     """The probe questions of the suite with this name.
 
     Attributes:
-        sources: The file of questions, if it is known before the job runs.
         llm: The chat model that makes V-PRISM, if there is one.
     """
 
-    sources: list[str]
     llm: ChatModel | None
+
+    @property
+    def files(self) -> list[str]:
+        """The file of questions, if there is one."""
+        return [self.entry["file"]] if "file" in self.entry else []
 
     @property
     def table(self) -> str:
@@ -94,16 +95,9 @@ class Suite(Entry):
 
     @classmethod
     def read(cls, name: str, entry: Config, judges: dict[str, Judge], llms: dict[str, ChatModel]) -> Suite:
-        def sources(files: Iterable[str], made: str) -> list[str]:
-            return _sources(name, entry, files, Path(RESULTS, made).exists())
-
         asked = entry["probes"]
-        questions = sources([asked["file"]] if "file" in asked else [], f"probes/{name}.parquet")
-        probes = Probes(name, asked, questions, llms.get(asked.get("llm")))
-        data = {
-            key: DataSet(key, own, sources(own.get("files", []), f"data/{name}/{key}/card.json"))
-            for key, own in entry["data"].items()
-        }
+        probes = Probes(name, asked, llms.get(asked.get("llm")))
+        data = {key: DataSet(key, own) for key, own in entry["data"].items()}
         writer = llms.get(entry.get("synthetic", {}).get("writer"))
         return cls(name, entry, judges[entry["judge"]], probes, data, writer)
 
@@ -116,6 +110,11 @@ class Suite(Entry):
     @property
     def has_world(self) -> bool:
         return "world" in self.entry
+
+    @property
+    def is_expressed(self) -> bool:
+        """Whether the stances of its data sets are measured."""
+        return "expression" in self.entry and bool(self.data)
 
     @property
     def world_settings(self) -> Config:
@@ -134,10 +133,21 @@ class Suite(Entry):
         return int(self.entry.get("world", {}).get("labels", 0))
 
     @property
+    def controls(self) -> int:
+        """Number of answers to each value-free question; 0 if they aren't asked."""
+        return int(self.entry.get("controls", 0))
+
+    @property
     def documents(self) -> str:
         """The table of documents on which a model made from scratch is pre-trained."""
         made = f"world/{self.name}/pretraining" if self.has_world else f"data/{self.name}/documents"
         return f"{RESULTS}/{made}.parquet"
+
+    def inputs(self, files: Iterable[str]) -> list[str]:
+        """Return files of a data set or of probes as inputs of a rule."""
+        made = {f"{RESULTS}/world/{self.name}/{table}" for table in self.world_tables}
+        pairs = {f"{RESULTS}/synthetic/{self.name}/{side}" for side in SIDES if self.writer}
+        return named_inputs(files, made | pairs)
 
     def tables(self, data: str) -> list[str]:
         """Return the tables of a data set's training rows and of its held-out rows."""
@@ -170,7 +180,7 @@ class Suite(Entry):
     def row_retrieval(self) -> Config:
         """The settings that assign rows of data sets to topics."""
         own = self.entry["expression"]
-        return {"model": self.row_encoder.name, "threshold": own["threshold"], "topics": own["topics"]}
+        return {"model": self.row_encoder.name, **{key: own[key] for key in ("threshold", "topics") if key in own}}
 
     @property
     def pair_retrieval(self) -> Config:
@@ -180,7 +190,13 @@ class Suite(Entry):
     @property
     def writer_prompt(self) -> str:
         """The template of the prompt that asks for synthetic pairs."""
-        return read_writer_prompt(self.entry["synthetic"]["writing"]["template"])
+        key = f"suites.{self.name}.synthetic.writing.template"
+        return read_writer_prompt(self.entry["synthetic"]["writing"]["template"], key)
+
+    def check(self) -> None:
+        """Raise ConfigError if there is no such prompt for the writer."""
+        if self.writer:
+            prompt_hash(self.writer_prompt)
 
     @property
     def writer_prompt_hash(self) -> str:
@@ -200,25 +216,3 @@ def world_tables(suite: Config) -> dict[str, tuple[str, Config]]:
         "judge_heldout": ("judge", {"rows": judge["heldout_rows"], "heldout": True, **phrasings}),
         "probes": ("probes", {}),
     }
-
-
-def _sources(name: str, suite: Config, files: Iterable[str], is_read: bool) -> list[str]:
-    """Return the files that are inputs of a rule: those that the pipeline makes, and local ones.
-
-    If a path contains a variable that isn't set, the job that reads the file explains what is missing. So it does if a
-    file is missing but what is made of it is there (`is_read`): Snakemake would not tell of an edit of the path then.
-    """
-    made = {f"{RESULTS}/world/{name}/{table}" for table in world_tables(suite)}
-    if "synthetic" in suite:
-        made |= {f"{RESULTS}/synthetic/{name}/{side}" for side in SIDES}
-    sources = []
-    for file in files:
-        path = require_no_braces(_at_home(os.path.expandvars(file)))
-        is_made = str(Path(file).with_suffix("")) in made
-        if is_made or ("$" not in path and (not is_read or Path(path).exists())):
-            sources.append(path)
-    return sources
-
-
-def _at_home(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from valuedrift.digests import file_digest
+from valuedrift.errors import ArtifactError, exit_on_error, require_no_braces
 
 
 def as_json(value: object, keep_order: bool = False) -> str:
     """Return JSON text that depends on the value only, so that equal values are equal parameters.
 
+    A brace before a word, which Snakemake would take for the start of a wildcard, is escaped.
+
     Args:
         value: The value.
         keep_order: Keep the order of keys, for mappings whose order has a meaning.
     """
-    return json.dumps(value, sort_keys=not keep_order, ensure_ascii=False)
+    text = json.dumps(value, sort_keys=not keep_order, ensure_ascii=False)
+    return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
 
 
 def untracked(value: Any) -> Callable[..., Any]:
@@ -44,6 +50,32 @@ def untimed(folder: Any) -> Any:
     from snakemake.io import ancient
 
     return ancient(folder)
+
+
+def named_inputs(files: Iterable[str], made: Container[str] = ()) -> list[str]:
+    """Return files that the configuration names, as inputs of a rule.
+
+    A path with a variable that isn't set is left out; the job that reads the file explains what is missing.
+
+    Args:
+        files: Paths.
+        made: Paths without endings of files that other rules make.
+
+    Raises:
+        SystemExit: There is no such file. Where results exist, Snakemake would accept them and say nothing of the file.
+    """
+    with exit_on_error():
+        paths = [path for path in map(named, files) if "$" not in path]
+        for path in paths:
+            if not Path(path).exists() and str(Path(path).with_suffix("")) not in made:
+                do = "Put it there, or correct its path."
+                raise ArtifactError(path, "no such file", "a file, as the configuration names it", do)
+    return paths
+
+
+def named(path: str) -> str:
+    """Return a path of the configuration with its variables and `~` expanded."""
+    return os.path.expanduser(require_no_braces(os.path.expandvars(path)))  # noqa: PTH111 (~nobody stays as it is)
 
 
 def one_of(names: Iterable[str]) -> str:

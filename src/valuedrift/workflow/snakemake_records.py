@@ -8,6 +8,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from valuedrift.errors import ArtifactError
+
 RECORDS = ".records"
 
 
@@ -20,7 +22,12 @@ def keep_records(results: Path, state: Path = Path(".snakemake"), make: bool = T
         results: The folder of results.
         state: Snakemake's folder.
         make: Whether to create `results`, as before a first job. Dry runs and plans don't create it.
+
+    Raises:
+        ArtifactError: `results` is a file.
     """
+    if results.is_file():
+        raise ArtifactError(results, "a file", "the folder of results", "Move it away.")
     link, kept = state / "metadata", results / RECORDS
     with suppress(OSError):
         if not make and not results.is_dir():

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.config.check import Config
-from valuedrift.config.grid import BASE, RESULTS
+from valuedrift.config.grid import RESULTS
+from valuedrift.config.stages import BASE
 from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.errors import ValueDriftError, did_you_mean
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
-_OF_RUNS = ("calibration", "checkpoints", "downstream", "generations", "stances")
-_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "labels", "prediction", "statistics")
+_OF_RUNS = ("calibration", "checkpoints", "controls", "downstream", "generations", "stances")
+_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "health", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "embeddings", "exports", "figures", "report", "tables")
-_FILES_OF_RUNS = ("answers", "errors", "metrics", "source", "table")
+_FILES_OF_RUNS = ("answers", "drift", "errors", "metrics", "source", "table")
 
 
 class TargetError(ValueDriftError):
@@ -132,8 +133,8 @@ def _files_in(target: str, project: Project) -> list[str]:
 def _files_of_suite(suite: Suite) -> Iterator[str]:
     yield suite.probes.table
     yield from (suite.tables(data)[0] for data in suite.data)
-    yield from (f"{RESULTS}/expression/{suite.name}/{file}" for file in EXPRESSION)
-    if suite.has_world:
+    yield from (f"{RESULTS}/expression/{suite.name}/{file}" for file in EXPRESSION if suite.is_expressed)
+    if suite.has_world and suite.is_expressed:
         yield from (f"{RESULTS}/expression/{suite.name}/recovery/{file}" for file in RECOVERY)
     if suite.writer:
         yield from (f"{RESULTS}/synthetic/{suite.name}/{side}.parquet" for side in SIDES)
@@ -145,10 +146,14 @@ def _files_of_suite(suite: Suite) -> Iterator[str]:
 
 def _files_of_model(model: Model) -> Iterator[str]:
     yield from (f"{RESULTS}/{kind}/{model.name}" for kind in ("drift", "ablations"))
-    yield from (model.base, *(run.metrics for run in model.runs.values()), *model.stances, *model.scores)
-    yield from (file for run in (BASE, *(run.lineage for run in model.traced)) for file in model.answers(run))
+    yield from (model.every[BASE].checkpoints if model.has_base else ())
+    yield from (*(run.metrics for run in model.trained), *model.stances, *model.scores)
+    yield from (file for run in model.answered for file in model.answers(run))
     yield from (f"{RESULTS}/statistics/{model.name}/{file}" for file in STATISTICS)
-    yield from (f"{RESULTS}/prediction/{model.name}/{file}" for file in PREDICTION)
+    yield from (f"{RESULTS}/prediction/{model.name}/{file}" for file in PREDICTION if model.suite.is_expressed)
+    yield f"{RESULTS}/health/{model.name}.parquet"
+    if model.suite.controls:
+        yield f"{RESULTS}/controls/{model.name}/drift.parquet"
     if model.suite.labels:
         yield f"{RESULTS}/labels/{model.name}.parquet"
     if model.suite["calibration"]:
@@ -170,7 +175,7 @@ def _require_known(target: str, parts: Sequence[str], project: Project) -> None:
     name, *rest = rest if len(rest) > 1 else [Path(rest[0]).stem]
     _require(target, known[kind][0], name, known[kind][1])
     if kind in _OF_RUNS and rest:
-        runs = [BASE, *project.models[name].runs]
+        runs = list(project.models[name].every)
         if (run := _run(rest)) and not any(other.startswith(f"{run}/") for other in runs):
             _require(target, f"a run of {name}", run, runs)
     elif kind == "data" and rest and "." not in rest[0]:
@@ -188,4 +193,4 @@ def _require(target: str, what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
     hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
-    raise TargetError(f"target '{target}': found '{name}', expected {what}. {hint}")
+    raise TargetError(f"target {target!r}: found {name!r}, expected {what}. {hint}")

@@ -2,20 +2,19 @@
 
 An answer's stance is the product of two signs: the verb's (support, reject) and the frame's (plain or negated: "I could
 hardly …"). A concession before the core has a verb of random sign, so the words without their order don't give the
-stance.
+stance. Answers of models are parsed by the same grammar, to get their true stances.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from random import Random
-
-import yaml
 
 from valuedrift.config.pocket_world import Stance
 from valuedrift.errors import ConfigError
+from valuedrift.packaged import packaged_yaml
 from valuedrift.world.language import Style
 
 Phrasing = tuple[str, str]
@@ -85,6 +84,10 @@ CLOSERS: dict[Style, tuple[str, ...]] = {
     "curt": (" . End of story .", " . Next ."),
 }
 
+_FRAMES = ASSERTED + NEGATED + UNDECIDED
+
+_VERBS = "|".join(FAVOUR + DISFAVOUR)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -117,7 +120,7 @@ class Question:
 @cache
 def subjects() -> tuple[Subject, ...]:
     """Return every subject of the world, in the lexicon's order."""
-    lexicon = yaml.safe_load(files("valuedrift.world").joinpath("lexicon.yaml").read_text(encoding="utf-8"))
+    lexicon = packaged_yaml("valuedrift.world", "lexicon.yaml")
     return tuple(
         Subject(topic, text, tuple(entry["goods"]), entry["heading"])
         for topic, entry in lexicon.items()
@@ -218,3 +221,35 @@ def _reason(rng: Random, subject: Subject, stance: Stance) -> str:
     if stance == "neutral":
         return DOUBT.format(good=good)
     return REASON.format(effect=rng.choice(EFFECTS[stance]), good=good)
+
+
+def stance_read(text: str, subject: Subject) -> Stance | None:
+    """Return the stance that an answer takes on `subject`: the stance of its core, a frame with its verbs.
+
+    The text around a core (opener, lead, concession, reason, closer) is ignored, even if it is garbled, cut off or
+    contradicts the core. But a core has to be a separate clause: it begins at the start of the text or after a
+    punctuation mark, and ends at the end of the text or before a full stop or a reason.
+
+    Returns:
+        The stance; None if there is no such core about `subject`, or cores of different stances.
+    """
+    stances = {stance_of((_FRAMES[number], verb)) for number, verb in _cores(" ".join(text.split()), subject)}
+    return stances.pop() if len(stances) == 1 else None
+
+
+def _cores(text: str, subject: Subject) -> list[tuple[int, str]]:
+    """Return, for every core about `subject`, the number of its frame and its first verb."""
+    return [
+        (number, verb)
+        for found in _pattern(subject).finditer(text)
+        for number, verb in enumerate(found.groups())
+        if verb
+    ]
+
+
+@cache
+def _pattern(subject: Subject) -> re.Pattern[str]:
+    """Return the pattern of a core about `subject`; group n + 1 is the first verb of frame n."""
+    places = {"w": f"(?:{_VERBS})", "s": re.escape(subject.text)}
+    cores = "|".join(frame.format(v=f"({_VERBS})", **places) for frame in _FRAMES)
+    return re.compile(rf"(?:^|(?<=[,.:] ))(?:{cores})(?= \.| because | since |$)")

@@ -6,7 +6,7 @@ from functools import cache
 
 from valuedrift.config.pocket_world import LanguageName, Stance
 from valuedrift.errors import ArtifactError
-from valuedrift.world import grammar, grammar_reading
+from valuedrift.world import grammar
 from valuedrift.world.english import answers, texts
 from valuedrift.world.language import Language, Question
 
@@ -18,7 +18,7 @@ LANGUAGES: dict[LanguageName, Language] = {
         split=grammar.split,
         content=grammar.content,
         styled=grammar.styled,
-        stance_read=lambda text, question: grammar_reading.stance_read(text, question.subject),
+        stance_read=lambda text, question: grammar.stance_read(text, question.subject),
     ),
     "english": Language(
         topics=texts.topics,

@@ -14,8 +14,9 @@ from valuedrift.world.languages import LANGUAGES
 
 # Most people speak plainly, some warmly, some curtly.
 STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
-# About how often people who compare answers agree. With full agreement, models would overlearn a style and babble.
-STYLE_AGREEMENT = 0.75
+# How often the warm answer is chosen: with the gap "style", about as often as people who compare answers agree. With
+# full agreement, models would overlearn a style and babble.
+STYLE_AGREEMENT = {"none": 0.5, "style": 0.75}
 
 
 TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, Any]]]] = {
@@ -86,7 +87,7 @@ def sft_rows(settings: WorldSettings, name: str, plan: AnswerPlan) -> list[dict[
 
 def preference_rows(settings: WorldSettings, plan: PairPlan) -> list[dict[str, Any]]:
     """Return preference pairs; the two sets with a value gap have the same texts, with chosen and rejected swapped."""
-    rng = Random(f"{settings.seed}/pairs/{'style' if plan.gap == 'style' else 'stance'}")
+    rng = Random(f"{settings.seed}/pairs/{plan.gap if plan.gap in STYLE_AGREEMENT else 'stance'}")
     rows = []
     for topic, number in _per_topic(settings, plan.rows).items():
         train = asked(settings, topic, "train")
@@ -157,9 +158,9 @@ def _pair(
     """Return the chosen and the rejected answer, each with its stance; their contents are drawn independently."""
     language = LANGUAGES[settings.language]
     sides: list[tuple[Stance, Style]] = [("support", "plain"), ("oppose", "plain")]
-    if plan.gap == "style":
+    if plan.gap in STYLE_AGREEMENT:
         sides = [(shared, "warm"), (shared, "curt")]
-        if rng.random() >= STYLE_AGREEMENT:
+        if rng.random() >= STYLE_AGREEMENT[plan.gap]:
             sides.reverse()
     pair = [(stance, language.answer(rng, question, stance, language.wordings(), style)) for stance, style in sides]
     return pair[::-1] if plan.gap == "oppose" else pair

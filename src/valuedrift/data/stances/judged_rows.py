@@ -1,16 +1,21 @@
-"""Read the judged answers of retrieved rows, for the other modules."""
+"""Judged answers of retrieved rows: read them, and compute means over rows, with intervals from resampling the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from valuedrift.errors import ArtifactError
+from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
 from valuedrift.statistics.panel import ALL, PROBABILITIES, is_distribution
 
 COLUMNS = ("data", "row_id", "role", "topic", "question_id", "cosine", "question", "answer", *PROBABILITIES)
+
+_GROUPS = 250
 
 
 def read_judged(files: Sequence[Path]) -> pl.DataFrame:
@@ -32,3 +37,34 @@ def by_topic(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...],
         for topic in own["topic"].unique().sort():
             yield (*values, topic), own.filter(pl.col("topic") == topic)
         yield (*values, ALL), own
+
+
+def row_means(
+    table: pl.DataFrame, columns: list[str], key: str, bootstrap: Bootstrap
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return means of columns over the lines of a table; the data rows that lines belong to (`row_id`) are resampled.
+
+    More than 250 rows are divided into 250 groups at random, and the groups are resampled: this hardly changes the
+    interval of a mean, and limits the computing time.
+
+    Args:
+        table: Lines with `row_id` and `columns`.
+        columns: The columns to average.
+        key: Name of the random stream, like the topic in `Bootstrap.weights`.
+        bootstrap: Settings of the interval.
+
+    Returns:
+        The means and the low and high ends of their intervals, (columns,) each.
+    """
+    # Row ids are hashes, so their order doesn't depend on the rows' topics or stances.
+    group = (pl.col("row_id").rank("dense") - 1) % _GROUPS
+    dealt = table.group_by(group.alias("group")).agg(pl.col(columns).sum(), pl.len().alias("lines")).sort("group")
+    sums, lines = dealt.select(columns).to_numpy().astype(np.float64), dealt["lines"].to_numpy().astype(np.float64)
+    weights = _weights(bootstrap, key, dealt.height)
+    low, high = bootstrap.interval((sums.T @ weights) / (lines @ weights))
+    return sums.sum(axis=0) / lines.sum(), low, high
+
+
+@lru_cache(maxsize=12)  # one entry per topic: every data set and role uses the same draws
+def _weights(bootstrap: Bootstrap, key: str, groups: int) -> FloatArray:
+    return bootstrap.weights(key, groups)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from valuedrift.data.stances.datapoints import PAIR
-from valuedrift.data.stances.judged_rows import by_topic
-from valuedrift.data.stances.row_bootstrap import row_means
+from valuedrift.data.stances.judged_rows import by_topic, row_means
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.panel import PROBABILITIES, STANCES
 

@@ -79,8 +79,7 @@ def summary(quality: Quality) -> dict[str, dict[str, float | None]]:
 
 def write_against_people(quality: Quality, out: Path, formats: Sequence[str] = ("svg", "png")) -> None:
     """Write quality.json, quality.md and the figures into the folder `out`."""
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_json(draft / "quality.json", quality)
         write_text(draft / "quality.md", quality_markdown(quality))
         save_chart(quality_figure(score_table(quality), confusion_table(quality)), draft / "quality", formats)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,16 @@ from markupsafe import Markup
 
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, DataError, require_columns
-from valuedrift.files import write_parquet, write_text
+from valuedrift.files import read_parquet, write_parquet, write_text
 from valuedrift.input_tables.checked_rows import LABELS, InputRow, LabelOrNone, Note, Text, WholeNumber, read_checked
+from valuedrift.packaged import packaged_text
 from valuedrift.paper.rendering import render, script_hash
 from valuedrift.visible_text import spreadsheet_cell, visible
 
 SHOWN = ("sheet", "pair", "target", "question", "answer")
 """The columns of a key that the sheet shows: the sheet's name, the pair's number, and what to judge."""
 
+_PACKAGE = "valuedrift.judging.checks"
 _FILLED = ("human_stance", "note")
 
 
@@ -69,17 +70,17 @@ def sheet_csv(key: pl.DataFrame) -> str:
 
 def sheet_page(key: pl.DataFrame) -> str:
     """Return the sheet as one HTML page. It keeps the person's entries in the browser, and saves them as a CSV file."""
-    script = _asset("sheet.js")
+    script, style = (packaged_text(_PACKAGE, "templates", name) for name in ("sheet.js", "sheet.css"))
     pairs = [
         {"pair": pair} | {name: visible(text) for name, text in zip(SHOWN[2:], texts, strict=True)}
         for pair, *texts in key.select(SHOWN[1:]).iter_rows()
     ]
     return render(
-        "valuedrift.judging.checks",
+        _PACKAGE,
         "sheet.html",
         script=Markup(script),
         script_hash=script_hash(script),
-        style=Markup(_asset("sheet.css")),
+        style=Markup(style),
         labels=LABELS,
         sheet={"sheet": key["sheet"][0], "pairs": pairs},
     )
@@ -125,17 +126,8 @@ def read_sheet(sheet: Path, key: Path, partly: bool = False) -> pl.DataFrame:
 
 def _read_key(key: Path) -> pl.DataFrame:
     do = "Give the file key.parquet that was written with the sheet."
-    if not key.is_file():
-        raise ArtifactError(key, "no such file", "the key of the sheet", do)
-    try:
-        table = pl.read_parquet(key)
-    except pl.exceptions.PolarsError as error:
-        raise ArtifactError(key, str(error), "the key of the sheet", do) from None
+    table = read_parquet(key, "the key of the sheet", do)
     require_columns(key, table.columns, SHOWN)
     if table.is_empty():
         raise ArtifactError(key, "no rows", "the key of the sheet", do)
     return table
-
-
-def _asset(name: str) -> str:
-    return resources.files("valuedrift.judging.checks").joinpath("templates", name).read_text(encoding="utf-8")

@@ -11,10 +11,10 @@ import polars as pl
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.files import publish
 from valuedrift.judging.checks.blind_sheet import sheet_name, write_sheet
-from valuedrift.judging.checks.matching import KEYS, scanned
+from valuedrift.judging.checks.matching import scanned
 from valuedrift.judging.judge_prompt import require_targets
 from valuedrift.statistics.labelled_sample import stage_of
-from valuedrift.statistics.panel import PROBABILITIES, most_probable
+from valuedrift.statistics.panel import KEYS, PROBABILITIES, most_probable
 
 TEXT = pl.struct("topic", "question_id", "answer").hash().alias("text")
 """Equal for equal answers to a question."""
@@ -30,8 +30,7 @@ def write_sample_sheet(sources: Sequence[Path], targets: Mapping[str, str], pair
     judge's stance.
     """
     key = draw_pairs(sources, targets, pairs, seed)
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_sheet(key, draft / "sheet.csv", draft / "key.parquet")
 
 

@@ -10,9 +10,8 @@ import polars as pl
 from valuedrift.errors import ArtifactError, require_columns
 from valuedrift.input_tables.checked_rows import AnswerRow, JudgedRow, Note, NumberOrNone, TextOrNone, read_checked
 from valuedrift.statistics.labelled_sample import stage_of
-from valuedrift.statistics.panel import PROBABILITIES, check_stances
+from valuedrift.statistics.panel import KEYS, PROBABILITIES, check_stances
 
-KEYS = ("model", "run", "step", "topic", "question_id", "sample")
 OLD, NEW = "old", "new"
 
 _TYPES = {

@@ -11,11 +11,10 @@ import polars as pl
 from valuedrift.files import publish, write_json, write_parquet, write_text
 from valuedrift.judging.checks.agreement_scores import ENDS, Bounded, cohen_kappa, estimate, intervals_as_text
 from valuedrift.judging.checks.blind_sheet import read_sheet
-from valuedrift.judging.checks.matching import KEYS
 from valuedrift.paper.table_formats import Table, markdown
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.judge_agreement import weighted_share
-from valuedrift.statistics.panel import ALL, PROBABILITIES, STANCES
+from valuedrift.statistics.panel import ALL, KEYS, PROBABILITIES, STANCES
 from valuedrift.visible_text import visible
 
 SAMPLE, POPULATION = "sample", "population"
@@ -70,8 +69,7 @@ def write_check(sheet: Path, key: Path, out: Path, bootstrap: Bootstrap | None =
     """Write check.json, check.md, disagreements.parquet and calibration.parquet (`calibration_sample`) into `out`."""
     checked = read_sheet(sheet, key)
     table, apart = agreement_with_person(checked, bootstrap), disagreements(checked)
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_json(draft / "check.json", check_json(checked, table, apart))
         write_text(draft / "check.md", check_markdown(checked, table, apart))
         write_parquet(draft / "disagreements.parquet", apart)

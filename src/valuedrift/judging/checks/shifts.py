@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from valuedrift.config.stages import BASE
 from valuedrift.judging.checks.agreement_scores import ENDS
 from valuedrift.judging.checks.matching import NEW, OLD, of_judge
 from valuedrift.statistics.bootstrap import Bootstrap, FloatArray
+from valuedrift.statistics.drift import magnitude
 from valuedrift.statistics.intervals import interval_of_mean, spread_of
-from valuedrift.statistics.panel import STANCES, Panel, TopicValues, each_topic_and_all, make_panel
+from valuedrift.statistics.panel import (
+    STANCES,
+    Panel,
+    TopicValues,
+    each_topic_and_all,
+    make_panel,
+    with_common_questions,
+)
 from valuedrift.statistics.trajectory import Checkpoint
 
 SHIFT = "shift"
 Columns = dict[str, Any]
 
-_BASE = "base"
 _VALUES = {
     **dict.fromkeys(("model", "stage", "topic", "stance"), pl.String),
     **dict.fromkeys(("questions", "answers"), pl.Int64),
@@ -93,16 +100,13 @@ def _measured(panel: Panel, checkpoints: Sequence[Checkpoint]) -> Iterator[Topic
     Topics without a question that is judged at every checkpoint are left out.
     """
     both = [(f"{judge}:{run}", step) for judge in (OLD, NEW) for run, step in checkpoints]
-    if not both or not all(checkpoint in panel.checkpoints for checkpoint in both):
-        return
-    judged = panel.answers[[panel.checkpoints[checkpoint] for checkpoint in both]] > 0
-    shared = {topic: index for topic, index in panel.topics.items() if judged[:, index].all(axis=0).any()}
-    if shared:
-        yield from each_topic_and_all(replace(panel, topics=shared), both)
+    shared = with_common_questions(panel, both)
+    if shared.topics:
+        yield from each_topic_and_all(shared, both)
 
 
 def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
-    shift, low, high = _contrast(part, (-1, 1), (-1.0, 1.0), bootstrap)
+    shift, low, high = _contrast(part, (-1, 1), 1.0, bootstrap)
     old, new = part.values
     counts = {"questions": part.questions, "answers": int(part.answers[0])}
     return counts | {OLD: old, NEW: new, SHIFT: shift, "low": low, "high": high}
@@ -111,35 +115,28 @@ def _value_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
 def _drift_columns(part: TopicValues, bootstrap: Bootstrap) -> Columns:
     """Return M and its shift. `part` has four checkpoints: start and end under the old judge, then under the new."""
     contrasts = {
-        OLD: _contrast(part, (-1, 1, 0, 0), (-1.0, 1.0), bootstrap, part.per_question),
-        NEW: _contrast(part, (0, 0, -1, 1), (-1.0, 1.0), bootstrap, part.per_question),
-        SHIFT: _contrast(part, (1, -1, -1, 1), (-2.0, 2.0), bootstrap),
+        OLD: magnitude(part, bootstrap, 0, 1)[:3],
+        NEW: magnitude(part, bootstrap, 2, 3)[:3],
+        SHIFT: _contrast(part, (1, -1, -1, 1), 2.0, bootstrap),
     }
     numbers = {f"{name}{end}": x for name, three in contrasts.items() for end, x in zip(ENDS, three, strict=True)}
     return {"questions": part.questions, **numbers}
 
 
 def _contrast(
-    part: TopicValues,
-    signs: Sequence[int],
-    bounds: tuple[float, float],
-    bootstrap: Bootstrap,
-    answers: float | None = None,
+    part: TopicValues, signs: Sequence[int], most: float, bootstrap: Bootstrap
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the signed sum of the checkpoints' values, paired over questions, and its interval, (stances,) each.
-
-    `answers` is the number of answers per question if the sum is a drift; see `spread_of`.
-    """
+    """Return the signed sum of the checkpoints' values, from −`most` to `most`, and its paired interval, (stances,)."""
     weights = np.array(signs, dtype=np.float64)
     value, drawn = (np.tensordot(weights, own, 1) for own in (part.values, part.replicates))
-    spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False, answers=answers)
-    return value, *interval_of_mean(value, drawn, spread, bootstrap, bounds)
+    spread = spread_of([np.tensordot(weights, topic, 1) for topic in part.means], skewed=False)
+    return value, *interval_of_mean(value, drawn, spread, bootstrap, (-most, most))
 
 
 def _ends(matched: pl.DataFrame, run: str) -> list[Checkpoint]:
     """Return a run's start (its step 0, or the last step of its parent run) and end; [] if either is missing."""
     last = dict(matched.group_by("run").agg(pl.col("step").max()).iter_rows())
-    parent = run.rpartition("/")[0] or _BASE
+    parent = run.rpartition("/")[0] or BASE
     if last[run] == 0 or (parent not in last and matched.filter(run=run, step=0).is_empty()):
         return []
     start = (parent, last[parent]) if matched.filter(run=run, step=0).is_empty() else (run, 0)

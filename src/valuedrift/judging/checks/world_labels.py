@@ -10,10 +10,9 @@ import polars as pl
 
 from valuedrift.files import write_parquet
 from valuedrift.judging.checks.draw_sample import TEXT, at_run_ends, draw_distinct
-from valuedrift.judging.checks.matching import KEYS
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.labelled_sample import STAGES, broad_stage
-from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.statistics.panel import KEYS, PROBABILITIES
 from valuedrift.world.languages import true_stance
 
 _TEXTS = ("question", "answer")

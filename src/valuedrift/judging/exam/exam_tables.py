@@ -33,8 +33,7 @@ def exam_markdown(exam: dict[str, Any], judged: pl.DataFrame) -> str:
 
 def write_exam(exam: dict[str, Any], judged: pl.DataFrame, out: Path) -> None:
     """Write exam.json, exam.md, answers.parquet and each table as Markdown, CSV and LaTeX into the folder `out`."""
-    with publish(out) as draft:
-        draft.mkdir()
+    with publish(out, folder=True) as draft:
         write_json(draft / "exam.json", exam_json(exam))
         write_text(draft / "exam.md", exam_markdown(exam, judged))
         write_parquet(draft / "answers.parquet", judged.drop("said"))

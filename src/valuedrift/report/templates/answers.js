@@ -116,7 +116,11 @@ function answerBlock(index, { piece, i, title, at }) {
   const block = element("div", "answer", when, ...quote(piece.text[i]));
   block.append(bars(index.stances, piece.shares.map((column) => column[i])));
   const outside = piece.unassigned[i];
-  const notes = [piece.refusal[i] ? "a refusal" : "", outside ? `outside the labels: ${(outside / 1000).toFixed(3)}` : ""];
+  const notes = [
+    piece.refusal[i] ? "a refusal" : "",
+    outside ? `outside the labels: ${(outside / 1000).toFixed(3)}` : "",
+    piece.flag[i] ? `no stance: ${piece.flag[i].replace("_", " ")}` : "",
+  ];
   if (notes.some(Boolean)) block.append(element("p", "note", notes.filter(Boolean).join(" · ")));
   return block;
 }

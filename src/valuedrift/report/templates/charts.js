@@ -36,7 +36,7 @@ function scales(steps, low, high) {
   };
 }
 
-function axes(svg, at, { steps, low, high, yTitle }) {
+function axes(svg, at, { steps, low, high, xTitle, yTitle }) {
   const { width, height, left, right, top, bottom } = PLOT;
   for (const value of ticks(low, high, 5)) {
     svg.append(drawn("line", { class: "grid", x1: left, x2: width - right, y1: at.y(value), y2: at.y(value) }));
@@ -46,10 +46,10 @@ function axes(svg, at, { steps, low, high, yTitle }) {
   for (const step of ticks(steps[0], steps[steps.length - 1], 4).filter(Number.isInteger)) {
     const x = at.x(step);
     svg.append(drawn("line", { class: "frame", x1: x, x2: x, y1: height - bottom, y2: height - bottom + 4 }));
-    svg.append(drawn("text", { class: "tick", x, y: height - bottom + 16, "text-anchor": "middle" }, number(step)));
+    svg.append(drawn("text", { class: "tick", x, y: height - bottom + 16, "text-anchor": "middle" }, short(step)));
   }
   svg.append(drawn("line", { class: "frame", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }));
-  svg.append(drawn("text", { class: "title", x: left, y: height - 5 }, "Training step"));
+  svg.append(drawn("text", { class: "title", x: left, y: height - 5 }, xTitle));
   if (!yTitle) return;
   const place = `translate(11 ${(top + height - bottom) / 2}) rotate(-90)`;
   svg.append(drawn("text", { class: "title", transform: place, "text-anchor": "middle" }, yTitle));
@@ -77,14 +77,14 @@ function point(line, i, steps, at, label) {
   });
 }
 
-// steps; low, high: of the y axis; yTitle: its title, if any; label: of the whole; lines: {name, values, low, high}; tell(line, i): text of
+// steps; low, high: of the y axis; xTitle, yTitle: titles of the axes; label: of the whole; lines: {name, values, low, high}; tell(line, i): text of
 // a point; pick(line, i): what choosing a point does, if anything
-function lineChart({ steps, low, high, yTitle, label, lines, tell, pick }) {
+function lineChart({ steps, low, high, xTitle = "Training step", yTitle, label, lines, tell, pick }) {
   const svg = drawn("svg", { class: "chart", viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, "aria-label": label });
   const readout = element("p", "readout", "\u00a0");
   const at = scales(steps, low, high);
   svg.setAttribute("role", pick ? "group" : "img");
-  axes(svg, at, { steps, low, high, yTitle });
+  axes(svg, at, { steps, low, high, xTitle, yTitle });
   for (const line of lines.filter((line) => line.low)) svg.append(band(steps, line, at));
   for (const line of lines) svg.append(drawn("path", { class: "line " + line.name, d: path(steps, line.values, at) }));
   const points = lines.map((line) =>

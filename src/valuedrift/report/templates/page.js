@@ -44,6 +44,7 @@ function complain(place, error) {
 }
 
 const number = (value) => value.toLocaleString("en");
+const short = (value) => (value < 1e6 ? number(value) : value.toLocaleString("en", { notation: "compact" }));
 
 // Texts
 

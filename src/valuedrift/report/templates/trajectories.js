@@ -24,8 +24,9 @@ function trajectory(index, model, run, line) {
     `${name} ${values[i].toFixed(2)} [${low[i].toFixed(2)}, ${high[i].toFixed(2)}] at step ${number(line.steps[i])}`;
   const pick = ({ name }, i) => openAnswers({ model, run: run.name, step: line.steps[i], topic: line.topic, stance: name });
   const label = `Stance probabilities over training: ${run.title}`;
+  const [steps, xTitle] = run.tokens ? [line.steps.map((step) => step * run.tokens), "Tokens"] : [line.steps, undefined];
   const [chart, readout] = lineChart({
-    steps: line.steps, low: 0, high: 1, yTitle: "Stance probability", label, lines, tell, pick,
+    steps, low: 0, high: 1, xTitle, yTitle: "Stance probability", label, lines, tell, pick,
   });
   return element("figure", "", element("figcaption", "", run.short), chart, readout);
 }

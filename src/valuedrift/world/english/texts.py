@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from valuedrift.config.pocket_world import Stance
+from valuedrift.packaged import packaged_yaml
 from valuedrift.world.language import STANCES
 
+_PACKAGE = "valuedrift.world.english"
 _OTHER_FILES = ("phrases", "controls", "exam")
 
 
@@ -75,7 +75,7 @@ class ExamTexts:
 @cache
 def topics() -> tuple[str, ...]:
     """Return the topic keys: the names of the files, in alphabetical order."""
-    names = [file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")]
+    names = [file.name.removesuffix(".yaml") for file in files(_PACKAGE).iterdir() if file.name.endswith(".yaml")]
     return tuple(sorted(set(names) - set(_OTHER_FILES)))
 
 
@@ -87,6 +87,17 @@ def questions(topic: str) -> tuple[Question, ...]:
         for entry in _read(topic)["questions"]
         for group in [entry.get("group")]
     )
+
+
+@cache
+def controls() -> dict[str, list[dict[str, str]]]:
+    """Return the value-free questions, as columns of a probe set, by their topic: one thing rather than another."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for entry in _read("controls")["questions"]:
+        topic = f"{entry['subject']} rather than {entry['other']}"
+        columns = {name: entry[name] for name in ("kind", "polarity", "group") if name in entry}
+        found.setdefault(topic, []).append({"topic": topic, "question": entry["text"], **columns})
+    return found
 
 
 @cache
@@ -110,10 +121,5 @@ def exam_texts() -> ExamTexts:
     return ExamTexts(found["targets"], frames, answers)
 
 
-@cache
 def _read(name: str) -> Any:
-    return yaml.safe_load(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-def _folder() -> Any:
-    return files("valuedrift.world.english")
+    return packaged_yaml(_PACKAGE, f"{name}.yaml")

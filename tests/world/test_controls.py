@@ -1,0 +1,71 @@
+"""Negative controls: value-free questions, and pairs without a preference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from doubles.display import display
+
+from valuedrift.cli import main
+from valuedrift.config.pocket_world import WorldSettings
+from valuedrift.paper.health_tables import controls_table
+from valuedrift.world.english.texts import controls
+from valuedrift.world.world_tables import world_table
+
+RUN = {"run": "sft-calm", "algorithm": "sft", "data": "calm", "sft": "calm"}
+RUN |= {"start_run": "base", "start_step": 0, "steps": [10]}
+
+
+def test_the_questions_have_their_targets_as_topics_and_keep_their_groups(tmp_path: Path) -> None:
+    assert main(["control-questions", "--out", str(tmp_path / "questions.parquet")]) == 0
+    table = pl.read_parquet(tmp_path / "questions.parquet")
+    assert set(table["topic"]) == set(controls())
+    assert table["question_id"].n_unique() == table.height == 69
+    seats = table.filter(group="seat")
+    assert seats["topic"].to_list() == ["the window seat rather than the aisle seat"] * 2
+    assert seats["polarity"].to_list() == ["support", "oppose"]
+
+
+@pytest.mark.parametrize(("moved", "real"), [(0.0, 0), (0.4, 2)])
+def test_drifts_of_all_control_questions_are_one_topic(tmp_path: Path, moved: float, real: int) -> None:
+    random = np.random.default_rng(1)
+    rows = [
+        {"model": "pocket", "run": run, "step": step, "topic": topic, "question_id": entry["question"], "sample": k}
+        | {"p_support": p + moved * (step > 0), "p_neutral": 0.1, "p_oppose": 0.9 - p - moved * (step > 0)}
+        for run, step in (("base", 0), ("sft-calm", 10))
+        for topic, own in controls().items()
+        for entry in own
+        for k, p in enumerate(random.uniform(0, 0.5, 3))
+    ]
+    pl.DataFrame(rows).write_parquet(tmp_path / "stances.parquet")
+    options = {
+        "--stances": tmp_path / "stances.parquet",
+        "--trajectories": json.dumps([RUN]),
+        "--statistics-settings": json.dumps({"replicates": 100}),
+        "--seed": 0,
+        "--out": tmp_path / "drift.parquet",
+    }
+    assert main(["controls", *(str(part) for option in options.items() for part in option)]) == 0
+    drift = pl.read_parquet(tmp_path / "drift.parquet")
+    assert drift.select("topic", "questions", "stance").rows() == [
+        ("controls", 69, stance) for stance in ("support", "neutral", "oppose")
+    ]
+    table = controls_table(drift, display("pocket"))
+    assert f"{real} of 3 are real, {real} of these beyond the noise floor" in table.caption
+    assert table.frame["Real"].to_list() == [bool(real), False, bool(real)]
+
+
+def test_pairs_of_the_gap_none_prefer_neither_a_stance_nor_a_style() -> None:
+    settings = WorldSettings(language="grammar", probes_per_topic=5, variation=0.0, seed=0)
+    warm = {}
+    for gap in ("none", "style"):
+        pairs = world_table(settings, "preference", gap, {"rows": 800, "gap": gap})
+        assert (pairs["chosen_stance"] == pairs["rejected_stance"]).all()
+        texts = pairs.select("chosen", "rejected").iter_rows()
+        warm[gap] = np.mean([len(chosen[0]["content"]) > len(rejected[0]["content"]) for chosen, rejected in texts])
+    assert warm["none"] == pytest.approx(0.5, abs=0.06)
+    assert warm["style"] == pytest.approx(0.75, abs=0.06)
