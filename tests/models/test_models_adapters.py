@@ -182,6 +182,12 @@ FAULTS: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any], str]] = {
         r"a vocabulary of 304 tokens, but no 'lm_head\.weight'",
     ),
     "pickles": ("llama", Q, pickled, r"a pickled adapter \(adapter_model\.bin\).*python -c"),
+    "beside a whole model": (
+        "llama",
+        Q,
+        lambda folder: AutoModelForCausalLM.from_pretrained(folder).base_model.save_pretrained(folder),
+        "an adapter beside a whole model.*expected one of them.*move adapter_",
+    ),
     "no file": ("llama", Q, lambda folder: (folder / FILE).unlink(), r"no adapter.*expected adapter_config\.json and"),
     "unknown settings": (
         "llama",

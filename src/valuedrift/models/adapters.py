@@ -13,7 +13,6 @@ from transformers import PreTrainedModel
 from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import read_json
 from valuedrift.models.hub import from_hub
-from valuedrift.models.model_folder import require_model
 from valuedrift.models.weights import (
     Architecture,
     Checkpoint,
@@ -60,11 +59,9 @@ def base_of(folder: Path, given: Path) -> Path:
 
 def read_any(folder: Path, architecture: Architecture, dtype: torch.dtype, base: Path) -> Checkpoint:
     """Read and check a checkpoint: whole weights, or an adapter for the model in `base`."""
-    return (
-        read_adapter(folder, base_of(folder, base), dtype)
-        if is_adapter(folder)
-        else read_checkpoint(folder, architecture, dtype)
-    )
+    if is_adapter(folder):
+        return read_adapter(folder, base_of(folder, base), dtype)
+    return read_checkpoint(folder, architecture, dtype)
 
 
 def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
@@ -86,7 +83,9 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
     if is_adapter(base):
         do = f"Merge it, and write the new folder there: {merge_command(base)}"
         raise ArtifactError(folder / ADAPTER, f"a base that is an adapter too, {base}", "a whole model", do)
-    require_model(base)
+    if {file.name for file in folder.glob("*.safetensors")} - {_FILE} and (folder / "config.json").is_file():
+        do = "If it is merged already, move adapter_* away; if not, the other weights."
+        raise ArtifactError(folder, f"an adapter beside a whole model ({ADAPTER})", "one of them", do)
     if not (folder / _FILE).is_file():
         refuse_other_formats(folder)
         raise ArtifactError(folder, "no adapter", f"{ADAPTER} and {_FILE}", "Save the adapter again.")
