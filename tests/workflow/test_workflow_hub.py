@@ -70,9 +70,7 @@ def test_the_disk_holds_two_shards_of_two_checkpoints(
             hub.push("lab/tiny", f"step{step}", base if step % 20 else other)
         with watched(tmp_path / RUN) as seen:
             # With this many cores, all checkpoints would be fetched at once.
-            snakemake(
-                tmp_path, "results/generations/theirs", options=("--cores", "8"), config=configuration(tmp_path)
-            )
+            snakemake(tmp_path, "results/generations/theirs", options=("--cores", "8"), config=configuration(tmp_path))
         assert set().union(*seen) == {f"step-{step:06d}" for step in STEPS}
         assert max(map(len, seen)) <= 4
         assert [path.name for path in (tmp_path / RUN).iterdir()] == ["source.json"]
