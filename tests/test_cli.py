@@ -182,7 +182,7 @@ def test_a_wrong_target_is_one_sentence(
 def test_the_hub_is_told_nothing(tmp_path: Path) -> None:
     script = f"""
 from valuedrift.cli import main
-assert main(["fetch-model", "--source", '{{"folder": "absent"}}', "--out", "{tmp_path / "out"}"]) == 1
+assert main(["configuration", "--settings", "{{}}", "--out", "{tmp_path / "out"}"]) == 0
 import huggingface_hub.constants as constants, os
 assert constants.HF_HUB_DISABLE_TELEMETRY and os.environ["DO_NOT_TRACK"] == "1"
 """

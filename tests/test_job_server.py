@@ -16,7 +16,7 @@ import pytest
 
 from valuedrift import job_server
 from valuedrift.job_server import ONE_THREAD, SERVER
-from valuedrift.locks import exclusive
+from valuedrift.locks import SNAKEMAKE, exclusive
 
 COMMAND = [sys.executable, "-m", "valuedrift"]
 MISSING = ["documents", "--data", "missing.parquet", "--out", "documents.parquet"]
@@ -119,6 +119,11 @@ def test_a_job_with_other_variables_runs_by_itself(server: Server) -> None:
         assert psutil.Process(server.pid).children() == []
         job.kill()
         job.communicate()
+
+
+def test_a_server_forks_for_jobs_of_another_snakemake(server: Server) -> None:
+    assert run("--version", **{SNAKEMAKE: "another:mark"}).returncode == 0
+    assert has_forked(server)
 
 
 def test_without_its_server_a_job_runs_by_itself(server: Server) -> None:

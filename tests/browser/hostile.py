@@ -32,6 +32,6 @@ HOSTILE = (
     "\x00\x1b[31mred\x07",
     f"\\u003cscript\\u003e{RUN}\\u003c/script\\u003e \\",
     "&lt;script&gt; &#60;b&#62; &amp;",
-    "A" * 1_048_576,
+    "A" * 262_144,
     f"{'Z' * 2_000}<img src=x onerror={RUN}>{'😀' * 1_000}",
 )

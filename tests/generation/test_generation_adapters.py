@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,6 +16,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 import valuedrift.generation.vllm_engine as vllm_engine
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
+from valuedrift.files import read_json, write_json
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.vllm_engine import VllmEngine
@@ -58,6 +61,21 @@ def test_adapters_answer_as_the_merged_models_do(
     assert first != second
     loaded = pl.read_parquet_metadata(tmp_path / "adapters.parquet")["loaded"]
     assert json.loads(loaded) == {"2": "in place", "4": "in place"}
+
+
+def test_adapters_end_answers_where_their_base_does(
+    base: Path, adapters: list[Path], probes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Path(shutil.copytree(base, tmp_path / "own"))
+    write_json(own / "generation_config.json", {"eos_token_id": [5]})
+    write_json(adapters[0] / "adapter_config.json", adapter_config(adapters[0]) | {"base_model_name_or_path": str(own)})
+    answers(base, adapters[:1], probes, tmp_path / "answers.parquet")
+    assert "(generation_config.json)" in capsys.readouterr().err
+
+
+def adapter_config(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(folder / "adapter_config.json")
+    return found
 
 
 def test_vllm_gets_an_adapter_as_a_whole_model(

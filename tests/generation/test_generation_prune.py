@@ -83,4 +83,7 @@ def test_nothing_is_deleted_if_a_checkpoint_has_no_answers(
     table.write_parquet(tmp_path / "some.parquet", metadata={"engine": "transformers float32"})
     with pytest.raises(ArtifactError, match=r"step-000004: found 'no answers of it'"):
         prune_run(base, run, [tmp_path / "some.parquet"], "final")
+    pl.read_parquet(tmp_path / "answers.parquet").write_parquet(tmp_path / "others.parquet")  # not as they were written
+    with pytest.raises(ArtifactError, match="found 'no answers of it'"):
+        prune_run(base, run, [tmp_path / "others.parquet"], "final")
     assert len(with_weights(run)) == 3

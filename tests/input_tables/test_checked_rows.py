@@ -18,7 +18,6 @@ from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.input_tables.checked_rows import (
     FlagOrNone,
     InputRow,
-    JudgedRow,
     LabelOrNone,
     NumberOrNone,
     ScaleLabel,
@@ -139,32 +138,6 @@ def test_parquet_and_json_lines_are_checked_alike(tmp_path: Path) -> None:
         assert (number, row.number, row.share, row.flag) == (1, 1, None, True)
 
 
-CELLS = st.one_of(
-    st.text(max_size=8),
-    st.floats().map(str),
-    st.integers().map(str),
-    st.sampled_from(["", "n/a", "NaN", "1.0", "0,5", "support", "Pro", "true", '"', "=1", "\u2028", "\x00", "1e999"]),
-)
-
-
-@FUZZ
-@given(
-    rows=st.lists(st.lists(CELLS, min_size=0, max_size=6), max_size=5),
-    between=st.sampled_from([",", ";", "\t", "|"]),
-    header=st.lists(st.sampled_from(["name", "number", "share", "label", "flag", "", "other"]), max_size=6),
-    mark=st.sampled_from(["", "\ufeff", "sep=;\n"]),
-)
-def test_any_spreadsheet_is_read_or_refused(
-    tmp_path: Path, rows: list[list[str]], between: str, header: list[str], mark: str
-) -> None:
-    text = io.StringIO()
-    csv.writer(text, delimiter=between).writerows([header, *rows])
-    try:
-        read(tmp_path, (mark + text.getvalue()).encode(errors="surrogatepass"))
-    except ValueDriftError as error:
-        assert str(tmp_path / "a.csv") in str(error)
-
-
 @FUZZ
 @given(content=st.binary(max_size=200), name=st.sampled_from(["a.csv", "a.jsonl", "a.json", "a.parquet", "a.csv.gz"]))
 @example(content=b"sep=", name="a.csv")
@@ -175,24 +148,6 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, name: str
         read(tmp_path, content, name)
     except ValueDriftError as error:
         assert str(tmp_path / name) in str(error)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=5), each, max_size=3),
-    max_leaves=5,
-)
-
-
-@FUZZ
-@given(rows=st.lists(st.dictionaries(st.sampled_from(["name", *Row.model_fields, *JudgedRow.model_fields]), JSON)))
-def test_any_json_is_read_or_refused(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for kind in (Row, JudgedRow, Labels):
-        try:
-            read_checked(tmp_path / "a.jsonl", kind)
-        except ValueDriftError as error:
-            assert str(tmp_path / "a.jsonl") in str(error)
 
 
 PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\ufeff"), min_size=1, max_size=10)

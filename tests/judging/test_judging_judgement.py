@@ -87,6 +87,19 @@ def test_shares_of_replies_add_nothing_and_read_strictly():
 
 
 @pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("[THINK]oppose[/THINK]support", 0),
+        ("support, no: oppose</think>neutral", 1),
+        ("<thinking>a</thinking><think>b</think>\nOppose.", 2),
+        ("<think>I should say support", None),
+    ],
+)
+def test_a_replys_reasoning_is_not_read(text, label):
+    assert replied_masses([reply(text)], LABELS).labels == tuple(float(i == label) for i in range(3))
+
+
+@pytest.mark.parametrize(
     ("values", "key"),
     [
         ({"labels": ["yes", "no"]}, "labels"),

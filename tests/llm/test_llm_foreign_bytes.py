@@ -7,7 +7,6 @@ import json
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,7 +111,6 @@ RESPONSES = st.one_of(
 def test_any_responses_end_in_replies_or_a_sentence(server: RawServer, script: list[bytes]) -> None:
     server.script = itertools.cycle(script)
     llm = LlmSettings(backend="http", model="m", url=server.url, attempts=2, concurrency=2, patience=0.2, timeout=0.5)
-    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "replies.jsonl"
         try:
@@ -123,4 +121,3 @@ def test_any_responses_end_in_replies_or_a_sentence(server: RawServer, script: l
             assert {reply.finish for reply in found} <= {"stop", "length", "content_filter", "error"}
             assert len(keys_of(journal)) == 3
             assert all(json.loads(line) for line in journal.read_text().splitlines())
-    assert time.monotonic() - start < 20

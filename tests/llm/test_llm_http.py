@@ -62,17 +62,6 @@ def test_what_the_journal_holds_is_not_sent_again(journal: Path) -> None:
     assert next(replies(questions(30)[::-1], settings("http://x"), journal)).text == "echo question 29"
 
 
-def test_an_older_server_gets_max_tokens(journal: Path) -> None:
-    def answer(body: dict[str, Any]) -> dict[str, Any] | str:
-        if "max_completion_tokens" in body:
-            return {"status": 400, "error": {"message": "Unrecognized request argument: max_completion_tokens"}}
-        return f"at most {body['max_tokens']}"
-
-    request = ChatRequest((Turn("user", "Hello"),), 7)
-    with endpoint(answer) as url:
-        assert ask([request], settings(url), journal)[0].text == "at most 7"
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_temporary_fault_is_tried_again(kind: str, journal: Path) -> None:
     hangs = kind in ("time-out", "trickle")
@@ -151,10 +140,8 @@ def test_a_server_that_answers_nobody_stops_the_job_and_nothing_is_recorded(jour
 def test_an_unreachable_server_stops_the_job_after_the_patience(journal: Path) -> None:
     with endpoint(lambda body: "never asked") as url:
         pass
-    start = time.monotonic()
     with pytest.raises(EndpointError, match=r"no reply for .*expected one within the setting 'patience', 1 s"):
         complete(questions(5), settings(url, patience=1.0), journal)
-    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -163,11 +150,9 @@ def test_an_unreachable_server_stops_the_job_after_the_patience(journal: Path) -
     ids=["beyond the patience, which stops at once", "0 seconds, which is not done"],
 )
 def test_a_server_that_asks_to_wait(wait: str, patience: float, told: str, calls: int, journal: Path) -> None:
-    start = time.monotonic()
     stopped = pytest.raises(EndpointError, match=told)
     with faulty(FaultyServer({"429 seconds": 1.0}, retry_after=wait)) as server, stopped:
         complete(questions(5), settings(server.url, patience=patience), journal)
-    assert time.monotonic() - start < 5
     assert server.seen["429 seconds"] <= calls
 
 

@@ -182,6 +182,12 @@ FAULTS: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any], str]] = {
         r"a vocabulary of 304 tokens, but no 'lm_head\.weight'",
     ),
     "pickles": ("llama", Q, pickled, r"a pickled adapter \(adapter_model\.bin\).*python -c"),
+    "beside a whole model": (
+        "llama",
+        Q,
+        lambda folder: AutoModelForCausalLM.from_pretrained(folder).base_model.save_pretrained(folder),
+        "an adapter beside a whole model.*expected one of them.*move adapter_",
+    ),
     "no file": ("llama", Q, lambda folder: (folder / FILE).unlink(), r"no adapter.*expected adapter_config\.json and"),
     "unknown settings": (
         "llama",
@@ -210,6 +216,12 @@ def test_adapters_that_have_no_weights_to_merge_are_refused(family: Callable[[st
     get_peft_model(model, prompted).save_pretrained(tmp_path / "adapter")
     with pytest.raises(ArtifactError, match="an adapter that can be merged into"):
         read_adapter(tmp_path / "adapter", family("llama"), torch.float32)
+
+
+def test_an_adapter_on_an_adapter_is_refused_with_the_command_that_helps(tmp_path: Path) -> None:
+    one, two = (named(tmp_path / name, str(tmp_path / "one")) for name in ("one", "two"))
+    with pytest.raises(ArtifactError, match=r"a base that is an adapter too, \S+one.*python -c .*merge_and_unload"):
+        read_adapter(two, one, torch.float32)
 
 
 def named(folder: Path, name: str | None) -> Path:

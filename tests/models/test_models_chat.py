@@ -107,7 +107,7 @@ TEMPLATES = {
     "wants a system turn": ("{{ messages[0].content }}{{ messages[1].content }}", "fails: .*no element 1"),
     "never ends": (
         "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-        "fails: it takes more than 1 s for 1 short turns",
+        "fails: it takes more than 0.2 s for a short conversation",
     ),
     "is cut short": ("{% for m in messages %}{{ m.content", "fails: "),
     "is random": ("{{ range(10 ** 5) | random }}{{ messages[0].content }}", "in different ways"),
@@ -116,7 +116,11 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_judges_template_that_does_not_write_the_turn_once_is_refused(name: str) -> None:
+def test_a_judges_template_that_does_not_write_the_turn_once_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "never ends":
+        monkeypatch.setattr("valuedrift.models.chat_template._LONGEST", 0.2)
     template, message = TEMPLATES[name]
     tokenizer = tokenizer_of("pocket")
     tokenizer.chat_template = template

@@ -38,14 +38,15 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """(command, the configuration snippet before it) for every line of a `bash` block."""
+    """Every line of a `bash` block, and the configuration snippet before it if the line names its file."""
     for page in PAGES:
         snippet = ""
         for language, text in blocks(page):
             if language == "yaml":
                 snippet = text
             elif language == "bash":
-                yield from ((line.strip(), snippet) for line in text.splitlines())
+                for line in map(str.strip, text.splitlines()):
+                    yield line, snippet if "--configfile mine.yaml" in line else ""
 
 
 COMMANDS = list(dict.fromkeys(commands()))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
-import yaml
 from doubles import forks
 from pipeline import REPOSITORY
 
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.schema import WorkflowConfig
 from valuedrift.config.section import bare, held, is_section, keys
+from valuedrift.config.yaml_files import read_yaml
 from valuedrift.workflow.why import StaleJob, stale_jobs
 
 SNAKEFILE = REPOSITORY / "Snakefile"
@@ -27,7 +26,7 @@ def everything() -> dict[str, Any]:
 
     pocket is trained from scratch, and so is its judge; real's judge is fetched; paper's is asked over an endpoint.
     """
-    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(REPOSITORY / "workflow_config.yaml")
     models, suites, judges = config["models"], config["suites"], config["judges"]
     config["models"] = {name: models[name] for name in ("pocket", "pocket_real", "qwen3_4b")}
     config["report"]["models"] = [*config["models"]]
@@ -80,7 +79,7 @@ def stale(
 def finish(folder: Path) -> Path:
     """Make `folder` look as if all of `everything` had been run there. Returns the configuration's file."""
     file = folder / "everything.yaml"
-    file.write_text(yaml.safe_dump(copy.deepcopy(everything()), sort_keys=False), encoding="utf-8")
+    file.write_text(json.dumps(everything()), encoding="utf-8")  # which Snakemake reads faster
     given = ["vprism_topics.yaml", "other.yaml", "other.csv", "other.parquet", "labelled.parquet"]
     tables = ("values.parquet", "findings.json")
     given += [f"seed-1/statistics/{model}/{name}" for model in everything()["models"] for name in tables]

@@ -13,9 +13,9 @@ from doubles.hub import Hub, local_hub
 
 from valuedrift.cli import main
 from valuedrift.config.check import read_config
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.workflow.found_stages import find_stages, series
-from valuedrift.workflow.trace import model_key, trace_configuration, write_trace
+from valuedrift.workflow.trace import model_key, trace_configuration, trace_judge, write_trace
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -107,10 +107,19 @@ def test_branches_and_subfolders_of_the_hub(hub: Hub, tmp_path: Path, capsys: py
     assert one.entry["hub"]["revision"] == hub.branches["lab/Tiny-Think-SFT"]["step2000"]
     (folder,) = find_stages(["lab/Tiny-Think/other"])
     assert folder.entry["hub"]["subfolder"] == "other"
+    (step,) = find_stages(["lab/Tiny-Think/step_0025"])
+    assert step.steps == (25,)
+    hub.push("lab/Ends", "it-mid-training", tiny)
+    hub.push("lab/Ends", "it-SFT", tiny)
+    ends = find_stages(["lab/Ends@it-mid-training", "lab/Ends@it-SFT"])
+    assert [stage.name for stage in ends] == ["mid", "sft"]
     assert main(["trace", "--list", "lab/Tiny-Think-SFT"]) == 0
     said = capsys.readouterr().out
     assert "sft: 4 checkpoints, steps 1000 to 4000 (lab/Tiny-Think-SFT, step{step})" in said
     assert "other branches and tags: main" in said
+    assert main(["trace", "--list", "lab/Tiny-Think-DPO"]) == 0
+    said = capsys.readouterr().out
+    assert said == "no branch, tag or folder looks like a step\nother branches and tags: main\n"
 
 
 def test_the_configuration_is_short_and_right(hub: Hub, tmp_path: Path) -> None:
@@ -170,6 +179,23 @@ def test_the_steps_of_a_model_without_a_base_begin_with_its_first(tmp_path: Path
     config = trace_configuration("mine", find_stages([str(tmp_path / "sft")]), None, "qwen25_7b")
     assert "steps" not in config["models"]["mine"]["stages"]["sft"]
     assert "folder" not in config["models"]["mine"]
+
+
+def test_the_judge_is_one_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Snakefile", "rules", "profiles", "envs", "workflow_config.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    assert trace_judge("mine", None, []) == "qwen25_7b"
+    assert trace_judge("mine", "pocket", []) == "pocket"
+    with pytest.raises(
+        ConfigError, match=r"found 'pocke', expected one of pocket, english, qwen25_7b\. Did you mean 'pocke"
+    ):
+        trace_judge("mine", "pocke", [])
+    for name in ("paper", "My-Model"):
+        with pytest.raises(
+            ConfigError, match=f"found '{name}', expected a name of a-z, 0-9 and _ that no model or suite"
+        ):
+            trace_judge(name, None, [])
 
 
 def test_the_configuration_of_published_trajectories_is_right() -> None:

@@ -160,6 +160,22 @@ def test_how_checkpoints_are_asked_counts_where_it_is_not_the_base_models_format
     assert "chat" not in Project.read(config).models["theirs"].sampling(0)
 
 
+def test_a_reported_model_has_two_checkpoints(config: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    tracing = {key: config["suites"]["pocket"][key] for key in ("probes", "generation", "judge")}
+    config["suites"]["tracing"] = {**tracing, "probes": {"source": "builtin", "per_topic": 2}}
+    config["models"]["theirs"] = {"suite": "tracing", "stages": {"sft": {"folder": str(tmp_path)}}}
+    assert Project.read(config).models["theirs"].answered == ["sft"]
+    config["report"]["models"] = ["theirs"]
+    with pytest.raises(ConfigError, match=r"'models\.theirs': found 'one checkpoint', expected a run or a stage"):
+        Project.read(config)
+    config["models"]["theirs"]["folder"] = "base"
+    theirs = Project.read(config).models["theirs"]
+    assert (theirs.answered, theirs.stamps("sft"), theirs.metrics) == (["base", "sft"], [], {})
+    assert theirs.base_of("sft", "0") == str(tmp_path), "its own tokenizer and architecture"
+
+
 def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,8 +89,8 @@ def trace(
     if not places:
         raise ConfigError("trace", None, "folders of checkpoints, or models on the hub (OWNER/NAME)")
     stages = find_stages(places)
-    key, chosen = name or model_key(stages[0]), trace_judge(judge, options.words())
-    file = Path(f"{key}.yaml")
+    key = name or model_key(stages[0])
+    chosen, file = trace_judge(key, judge, options.words()), Path(f"{key}.yaml")
     write_trace(trace_configuration(key, stages, base, chosen, probes), file)
     print(*stages, f"judge: {chosen}", f"configuration: {file}", "", sep="\n", flush=True)
     words = replace(options, configfile=[*options.configfile, str(file)]).words()

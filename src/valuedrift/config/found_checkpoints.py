@@ -57,7 +57,7 @@ def found_checkpoints(stage: Stage, key: str) -> tuple[Found, ...]:
     """
     if stage.hub:
         return tuple(Found(step, {"hub": stage.hub.source(step)}) for step in sorted(stage.steps or (1,)))
-    root = Path(require_no_braces(os.path.expandvars(str(stage.folder)))).expanduser()
+    root = Path(os.path.expandvars(str(stage.folder))).expanduser()
     there = _steps_below(root, stage, key) if stage.pattern else dict.fromkeys(stage.steps or (1,), root)
     if missing := [step for step in stage.steps if step not in there]:
         raise ConfigError(f"{key}.steps", missing[0], f"a step that is in {root}: {_several(sorted(there))}")
@@ -77,7 +77,7 @@ def _steps_below(root: Path, stage: Stage, key: str) -> dict[int, Path]:
         raise ConfigError(f"{key}.folder", str(root), "a folder that exists")
     there: dict[int, Path] = {}
     for folder, text in _matches(root, str(stage.pattern).split("/"), ""):
-        if not text.isdigit():
+        if not text.isdecimal():
             if not stage.steps and any(folder.glob(f"*{_WEIGHTS}")):
                 do = "Move the folder, or list the steps to trace in `steps`."
                 raise ConfigError(f"{key}.pattern", f"'{text}' for {STEP} in {folder}", "a number", do)
@@ -110,6 +110,7 @@ def _matches(folder: Path, parts: list[str], step: str) -> Iterator[tuple[Path, 
 
 def _checkpoint(step: int, folder: Path, key: str) -> Found:
     """Return the checkpoint in a folder, by a look at its files' sizes and times and at its configuration."""
+    require_no_braces(str(folder))
     try:
         files = {entry.name: entry.stat() for entry in os.scandir(folder) if entry.name.endswith(_READ)}
         config = read_json(folder / "config.json") if "config.json" in files else {}

@@ -10,7 +10,7 @@ from valuedrift.config.check import Config
 from valuedrift.config.found_checkpoints import Found, found_checkpoints
 from valuedrift.config.hyperparameters import REWARDED
 from valuedrift.config.schema import Model
-from valuedrift.config.stages import BASE, Stage
+from valuedrift.config.stages import BASE, MOST_CHECKPOINTS, Stage
 from valuedrift.config.training_steps import saved_steps, total_steps
 from valuedrift.errors import ConfigError
 
@@ -19,7 +19,6 @@ RESULTS = "results"
 FOUND = "(?!base(/|$))([a-z0-9_-]+/)*[a-z0-9_]+"
 TRAINED = f"{BASE}|([a-z0-9_-]+/)*[a-z0-9]+-[a-z0-9-]+"
 """Patterns of their lineages. The base model counts as trained."""
-_MOST_CHECKPOINTS = 10_000  # of a run
 
 
 @dataclass(frozen=True)
@@ -259,9 +258,9 @@ def _run(
     total = total_steps(suite["data"][data]["rows"], settings, algorithm)
     every = suite["checkpoints"].get(algorithm)
     every = every[data] if algorithm == "sft" else every
-    if every and total // every > _MOST_CHECKPOINTS:
+    if every and total // every > MOST_CHECKPOINTS:
         found = f"{total // every:,} checkpoints in {total:,} steps"
-        raise ConfigError(f"suites.{name}.checkpoints.{algorithm}", found, f"at most {_MOST_CHECKPOINTS:,}")
+        raise ConfigError(f"suites.{name}.checkpoints.{algorithm}", found, f"at most {MOST_CHECKPOINTS:,}")
     return Run(
         model=model,
         suite=name,

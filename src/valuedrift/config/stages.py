@@ -13,6 +13,8 @@ from valuedrift.config.section import Invalid, Items, Positive, Section, Text
 BASE = "base"
 """The name of the base model in place of a stage or a run."""
 STEP = "{step}"
+MOST_CHECKPOINTS = 10_000
+"""The most checkpoints of a run."""
 
 
 def _has_one_step(pattern: str) -> str:
@@ -27,8 +29,10 @@ def _listed(steps: Any) -> Any:
         return steps
     match steps:
         case {"from": int(first), "to": int(last), "every": int(every)} if every > 0 and len(steps) == 3:
-            return list(range(first, last + 1, every))
-    raise Invalid("", dict(steps), "a list of steps, or {from: 1000, to: 43000, every: 1000}")
+            if 0 <= (last - first) // every < MOST_CHECKPOINTS:
+                return list(range(first, last + 1, every))
+    expected = f"a list of steps, or {{from: 1000, to: 43000, every: 1000}} with 1 to {MOST_CHECKPOINTS:,} steps"
+    raise Invalid("", dict(steps), expected)
 
 
 Pattern = Annotated[Text, AfterValidator(_has_one_step)]

@@ -82,9 +82,7 @@ class PromptCodec:
     def answer(self, question_id: str, sample: int, tokens: list[int]) -> Answer:
         """Decode an answer, with its reasoning; only its last token can be an end token."""
         finished = bool(tokens) and tokens[-1] in self.ends
-        text = self.tokenizer.decode(
-            [token for token in tokens if token not in self._hidden and token not in self.ends]
-        )
+        text = self.tokenizer.decode([token for token in tokens if token not in self._hidden])
         return Answer(question_id, sample, text.strip(), len(tokens), finished)
 
     def separate(self, text: str, prompt: str) -> Separated:

@@ -51,9 +51,10 @@ def _prune(folder: Path, architecture: Architecture, engine: str) -> int:
 
 
 def _engines(answers: Sequence[Path]) -> dict[int, str]:
-    """Return the engine that answered, for each step, from the files' metadata."""
+    """Return the engine that answered, for each step, from the files' metadata; files without it aren't answers."""
     return {
-        step: pl.read_parquet_metadata(file)["engine"]
+        step: engine
         for file in answers
+        if (engine := pl.read_parquet_metadata(file).get("engine"))
         for step in pl.read_parquet(file, columns=["step"])["step"].unique()
     }

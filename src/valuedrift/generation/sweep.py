@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 import polars as pl
-from transformers import AutoTokenizer
 
 from valuedrift.config.sampling import Sampling
 from valuedrift.config.stages import BASE
@@ -22,9 +21,10 @@ from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.adapters import base_of, read_any
+from valuedrift.models.chat_template import open_tokenizer
 from valuedrift.models.model_folder import step_of
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
-from valuedrift.models.stops import described, stops
+from valuedrift.models.stops import GENERATION, described, stops
 from valuedrift.models.weights import Architecture, Checkpoint
 from valuedrift.other_formats import is_adapter
 from valuedrift.quantities import byte_size
@@ -101,9 +101,10 @@ class _Asked:
         cls, folder: Path, architecture: Architecture, questions: pl.DataFrame, is_base: bool, sampling: Sampling
     ) -> Self:
         """Return the prompts for the tokenizer in a folder; raise ArtifactError if its model can't be asked."""
-        codec = prompt_codec(AutoTokenizer.from_pretrained(folder), architecture.config, folder, sampling.chat)
+        home = folder if (folder / GENERATION).is_file() else architecture.folder  # adapters leave it to their base
+        codec = prompt_codec(open_tokenizer(folder), architecture.config, home, sampling.chat)
         codec.check(folder, is_base)
-        _log(f"{folder.name}: {described(codec.tokenizer, stops(codec.tokenizer, architecture.config, folder))}")
+        _log(f"{folder.name}: {described(codec.tokenizer, stops(codec.tokenizer, architecture.config, home))}")
         rows = questions.select("question_id", "question").iter_rows()
         return cls(codec, [codec.prompt(key, question, is_base, sampling.answers) for key, question in rows])
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import read_json
 from valuedrift.models.hub import from_hub
-from valuedrift.models.model_folder import require_model
 from valuedrift.models.weights import (
     Architecture,
     Checkpoint,
@@ -61,11 +59,9 @@ def base_of(folder: Path, given: Path) -> Path:
 
 def read_any(folder: Path, architecture: Architecture, dtype: torch.dtype, base: Path) -> Checkpoint:
     """Read and check a checkpoint: whole weights, or an adapter for the model in `base`."""
-    return (
-        read_adapter(folder, base_of(folder, base), dtype)
-        if is_adapter(folder)
-        else read_checkpoint(folder, architecture, dtype)
-    )
+    if is_adapter(folder):
+        return read_adapter(folder, base_of(folder, base), dtype)
+    return read_checkpoint(folder, architecture, dtype)
 
 
 def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
@@ -82,7 +78,14 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
     Raises:
         ArtifactError: A file is missing or can't be read, or the adapter doesn't fit, or can't be merged.
     """
-    require_model(base)
+    from peft import PeftModel, get_peft_model_state_dict
+
+    if is_adapter(base):
+        do = f"Merge it, and write the new folder there: {merge_command(base)}"
+        raise ArtifactError(folder / ADAPTER, f"a base that is an adapter too, {base}", "a whole model", do)
+    if {file.name for file in folder.glob("*.safetensors")} - {_FILE} and (folder / "config.json").is_file():
+        do = "If it is merged already, move adapter_* away; if not, the other weights."
+        raise ArtifactError(folder, f"an adapter beside a whole model ({ADAPTER})", "one of them", do)
     if not (folder / _FILE).is_file():
         refuse_other_formats(folder)
         raise ArtifactError(folder, "no adapter", f"{ADAPTER} and {_FILE}", "Save the adapter again.")
@@ -92,7 +95,7 @@ def read_adapter(folder: Path, base: Path, dtype: torch.dtype) -> Checkpoint:
         changed = _resize(folder, model, saved)
         _require_separate(folder, model, saved)
         adapted = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
-        _require_held(folder, adapted, saved)
+        _require_held(folder, get_peft_model_state_dict(adapted), saved)
         merged = adapted.merge_and_unload(safe_merge=True)
     except ArtifactError:
         raise
@@ -129,11 +132,10 @@ def _require_separate(folder: Path, model: PreTrainedModel, saved: Mapping[str, 
             raise ArtifactError(folder / _FILE, f"{found!r}, of tied weights", "updates of weights of their own", do)
 
 
-def _require_held(folder: Path, adapted: PeftModel, saved: Mapping[str, torch.Tensor]) -> None:
+def _require_held(folder: Path, held: Mapping[str, torch.Tensor], saved: Mapping[str, torch.Tensor]) -> None:
     """Raise ArtifactError unless the loaded adapter has exactly the file's values."""
-    held = {name: digest(tensor.float()) for name, tensor in get_peft_model_state_dict(adapted).items()}
-    file = {name: digest(tensor.float()) for name, tensor in saved.items()}
-    if wrong := sorted(name for name in held.keys() | file.keys() if held.get(name) != file.get(name)):
+    mine, file = ({name: digest(tensor.float()) for name, tensor in each.items()} for each in (held, saved))
+    if wrong := sorted(name for name in mine.keys() | file.keys() if mine.get(name) != file.get(name)):
         found = f"other values in {wrong[0]!r} than in the file" + (f", and {len(wrong) - 1} more" if wrong[1:] else "")
         do = "Its base model may be another one, or this version of peft can't load it."
-        raise ArtifactError(folder / _FILE, found, f"an adapter of {adapted.config.model_type} as its file has it", do)
+        raise ArtifactError(folder / _FILE, found, "an adapter as its file has it", do)

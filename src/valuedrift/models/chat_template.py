@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from signal import ITIMER_VIRTUAL, SIGVTALRM, setitimer, signal
+from signal import ITIMER_REAL, SIGALRM, setitimer, signal
 from threading import current_thread, main_thread
 from typing import Any
 
 from tokenizers import normalizers
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from valuedrift.config.chat import FORMATS, OWN, Chat
-from valuedrift.errors import ArtifactError
+from valuedrift.errors import ArtifactError, in_one_line
 
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -30,7 +30,7 @@ _FROZEN = (
     + "".join(f" | replace('{code}', '{text}')" for code, text in _DATE.items())
     + " }}{%- endmacro -%}"
 )
-_LONGEST = 1  # seconds of CPU time
+_LONGEST = 10  # seconds; templates take milliseconds
 _MARK = re.compile(r"<\|\w+\|>")
 _WRITES = "a chat template that writes a user's turn, given as text, once"
 _PUT = (
@@ -38,6 +38,19 @@ _PUT = (
     " (`chat.template`), and a judge can do without (`chat: false`)."
 )
 _OWN = "Name a template and tokens that this model has in `chat`."
+
+
+def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer in a folder; raise ArtifactError if there is none that works."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer("a")
+        return tokenizer
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each tokenizer fails at odd files in its own way; a panic in Rust is no Exception
+        do = "Save the model's tokenizer into the same folder."
+        raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error
 
 
 def set_chat(tokenizer: PreTrainedTokenizerBase, template: str, eos: str, pad: str) -> PreTrainedTokenizerBase:
@@ -202,21 +215,21 @@ def _rendered(
     may never end."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"it takes more than {_LONGEST} s for {len(turns)} short turns")
+        raise TimeoutError(f"it takes more than {_LONGEST} s for a short conversation")
 
     is_timed = current_thread() is main_thread()  # no other thread can be interrupted
-    before = signal(SIGVTALRM, stop) if is_timed else None
+    before = signal(SIGALRM, stop) if is_timed else None
     try:
         if is_timed:
-            setitimer(ITIMER_VIRTUAL, _LONGEST)
+            setitimer(ITIMER_REAL, _LONGEST)
         return str(render(tokenizer, turns, tokenize=False, **how))
     except Exception as error:  # a template may raise anything
         told = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(place, f"one that fails: {told}", _WRITES, _PUT) from error
     finally:
         if is_timed:
-            setitimer(ITIMER_VIRTUAL, 0)
-            signal(SIGVTALRM, before)
+            setitimer(ITIMER_REAL, 0)
+            signal(SIGALRM, before)
 
 
 def require_nothing_added(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
-from valuedrift.models.chat_template import require_chat, set_chat
+from valuedrift.models.chat_template import open_tokenizer, require_chat, set_chat
 from valuedrift.models.hub import from_hub
 from valuedrift.models.package import unpacked
 from valuedrift.models.weights import COPIED, load_model
@@ -51,7 +51,7 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
 def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
     require_plain_model(folder)
     model = load_model(folder)
-    tokenizer = _tokenizer(folder)
+    tokenizer = open_tokenizer(folder)
     if chat:
         set_chat(tokenizer, chat["template"], chat["eos"], chat["pad"])
         model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -64,7 +64,7 @@ def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         if chat:
-            require_chat(_tokenizer(draft), folder)
+            require_chat(open_tokenizer(draft), folder)
     size = byte_size(model.num_parameters() * model.dtype.itemsize)
     kind = str(model.dtype).removeprefix("torch.")
     print(f"fetched {model.num_parameters():,} weights, {size} in {kind}, as in the source", file=sys.stderr)
@@ -107,15 +107,3 @@ def require_plain_model(folder: Path) -> None:
             "plain weights",
             "Name the model that it was made from; a quantised chat model or judge can be served (`backend: http`).",
         )
-
-
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        tokenizer("a")
-        return tokenizer
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # each tokenizer fails at odd files in its own way; a panic in Rust is no Exception
-        do = "Save the model's tokenizer into the same folder."
-        raise ArtifactError(folder, in_one_line(error), "a tokenizer that can be loaded", do) from error

@@ -53,12 +53,10 @@ class PinnedFolder(HubFolder):
     Attributes:
         commit: The commit of the revision when it was pinned.
         files: The names of its files that belong to a model → SHA-256, for those that the hub has one of.
-        size: Bytes of these files.
     """
 
     commit: str
     files: dict[str, str | None]
-    size: int
 
 
 def from_hub(name: str, revision: str | None) -> Path:
@@ -148,8 +146,7 @@ def _pinned(folder: HubFolder, known: dict[str, str]) -> PinnedFolder:
         do = _instead("", known) if not folder.subfolder else _instead("", model_folders(folder.name, commit))
         raise ArtifactError(str(folder), sorted(listed) or "no files", "config.json and *.safetensors", do)
     digests = {name: file.lfs.sha256 if file.lfs else None for name, file in files.items()}
-    size = sum(file.size for file in files.values())
-    return PinnedFolder(**asdict(folder), commit=commit, files=digests, size=size)
+    return PinnedFolder(**asdict(folder), commit=commit, files=digests)
 
 
 def _belongs(name: str) -> bool:

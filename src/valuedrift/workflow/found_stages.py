@@ -80,10 +80,10 @@ def series(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
 def listing(name: str) -> str:
     """Return the text of what in a repository looks like steps, and its other branches."""
     known = revisions(name)
-    stages = _on_hub(name, "", None)
+    stages = [*map(str, _series_on_hub(name, "", None))] or ["no branch, tag or folder looks like a step"]
     in_series = {pattern.format(step=step) for pattern, steps in series(known).items() for step in steps}
     others = [branch for branch in known if branch not in in_series]
-    return "\n".join([*map(str, stages), f"other branches and tags: {', '.join(others) or 'none'}"])
+    return "\n".join([*stages, f"other branches and tags: {', '.join(others) or 'none'}"])
 
 
 def _in_folder(folder: Path) -> list[FoundStage]:
@@ -116,22 +116,24 @@ def _start(checkpoint: Path) -> str:
 
 
 def _on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:
-    known, short = revisions(name), name.partition("/")[2]
-    found = []
-    if revision is None and not below:
-        for pattern, steps in series(known).items():
-            found.append(FoundStage(_name(short, pattern), {"hub": {"name": name, "revisions": pattern}}, steps))
-    if not found:
-        commit = known.get(revision or "main", revision or "main")
-        folders = [folder for folder in model_folders(name, commit) if folder.startswith(below)]
-        place = {"name": name} | ({"revision": revision} if revision else {})
-        for pattern, steps in series(folders).items():
-            found.append(FoundStage(_name(short, pattern), {"hub": place | {"subfolders": pattern}}, steps))
-        if not found:
-            (pinned,) = pin([HubFolder(name, revision or "main", below)])
-            single = {"name": name, "revision": pinned.commit} | ({"subfolder": below} if below else {})
-            found = [FoundStage(_name(short, below), {"hub": single})]
-    return found
+    if found := _series_on_hub(name, below, revision):
+        return found
+    (pinned,) = pin([HubFolder(name, revision or "main", below)])
+    single = {"name": name, "revision": pinned.commit} | ({"subfolder": below} if below else {})
+    return [FoundStage(_name(name.partition("/")[2], below or revision or ""), {"hub": single})]
+
+
+def _series_on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:
+    """Return the stages with steps: those of branches and tags if no revision or folder is named, else of folders."""
+    known = revisions(name)
+    steps = {} if revision or below else series(known)
+    place, key = {"name": name}, "revisions"
+    if not steps:
+        folders = model_folders(name, known.get(revision or "main", revision or "main"))
+        steps = series(each for each in folders if each == below or each.startswith(f"{below}/" if below else ""))
+        place, key = place | ({"revision": revision} if revision else {}), "subfolders"
+    short = name.partition("/")[2]
+    return [FoundStage(_name(short, each), {"hub": place | {key: each}}, numbers) for each, numbers in steps.items()]
 
 
 def _name(place: str, pattern: str = "") -> str:

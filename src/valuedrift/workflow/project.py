@@ -8,6 +8,7 @@ from typing import Self
 from valuedrift.config.check import Config, complete, read_config
 from valuedrift.config.grid import RESULTS, ablated, grid_runs, runs_of
 from valuedrift.config.schema import WorkflowConfig
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.project_encoders import encoders_of
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
@@ -58,6 +59,10 @@ class Project:
             )
             for name, entry in config["models"].items()
         }
+        for name in config["report"]["models"]:
+            if not models[name].trajectories:
+                expected = "a run or a stage: values drift between two checkpoints"
+                raise ConfigError(f"models.{name}", "one checkpoint", expected, "Name a base model or another stage.")
         return cls(config, settings, llms, judges, suites, models)
 
     @property

@@ -195,7 +195,8 @@ class Suite(Entry):
 
     def check(self) -> None:
         """Raise ConfigError if there is no such prompt for the writer."""
-        assert not self.writer or self.writer_prompt
+        if self.writer:
+            prompt_hash(self.writer_prompt)
 
     @property
     def writer_prompt_hash(self) -> str:

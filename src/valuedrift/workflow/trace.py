@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -88,23 +89,31 @@ def run_trace(options: Sequence[str], cores: str | None) -> None:
     require_budget(plan, budget)
     command = ["snakemake", "--cores", cores or "all", *options]
     if cores and subprocess.run([sys.executable, "-m", *command], check=False).returncode:
-        raise ValueDriftError(f"Snakemake has failed; its messages are above. To go on, run `{' '.join(command)}`.")
+        raise ValueDriftError(f"Snakemake has failed; its messages are above. To go on, run `{shlex.join(command)}`.")
 
 
-def trace_judge(judge: str | None, options: Sequence[str]) -> str:
+def trace_judge(name: str, judge: str | None, options: Sequence[str]) -> str:
     """Return the judge, by default the first of the configuration that the pipeline doesn't train.
 
+    Args:
+        name: The traced model's key, which must be a new one.
+        judge: A key of `judges`.
+        options: Options of Snakemake.
+
     Raises:
-        ConfigError: There is no such judge.
+        ConfigError: There is no such judge, or there is such a model or suite.
     """
     with job_graph([f"{RESULTS}/configuration.yaml"], options) as workflow:
-        judges = Project.read(workflow.config).judges
-    general = [name for name, each in judges.items() if not each.is_trained]
+        project = Project.read(workflow.config)
+    if name in {**project.models, **project.suites} or not re.fullmatch("[a-z0-9_]+", name):
+        expected = "a name of a-z, 0-9 and _ that no model or suite has"
+        raise ConfigError("models", name, expected, "Give one with --name.")
+    general = [key for key, each in project.judges.items() if not each.is_trained]
     if judge is None and general:
         return general[0]
-    if judge not in judges:
-        do = did_you_mean(judge or "", judges) or "Name it with --judge."
-        raise ConfigError("judges", judge, f"one of {', '.join(judges)}", do)
+    if judge not in project.judges:
+        do = did_you_mean(judge or "", project.judges) or "Name it with --judge."
+        raise ConfigError("judges", judge, f"one of {', '.join(project.judges)}", do)
     return judge
 
 

@@ -33,7 +33,7 @@ def watch_places(places: Sequence[str], run: Callable[[], None], minutes: float,
         if on_hub := [stage.name for stage in stages if "hub" in stage.entry]:
             raise ConfigError("watch", f"{on_hub[0]}, on the hub", "folders in which training writes")
         there = [path for stage in stages for path in _checkpoints(stage)]
-        changed = max((file.stat().st_mtime for path in there for file in (path, *path.iterdir())), default=0)
+        changed = max(map(_changed, there))
         if set(there) - traced and time.time() - changed >= quiet:
             run()
             traced, since = set(there), time.time()
@@ -46,6 +46,13 @@ def watch_places(places: Sequence[str], run: Callable[[], None], minutes: float,
 def _checkpoints(stage: FoundStage) -> Iterator[Path]:
     root, pattern = Path(stage.entry["folder"]), stage.entry.get("pattern", "")
     yield from (root / pattern.format(step=step) for step in stage.steps or (0,))
+
+
+def _changed(checkpoint: Path) -> float:
+    try:
+        return max(file.stat().st_mtime for file in (checkpoint, *checkpoint.iterdir()))
+    except FileNotFoundError:  # training is removing it
+        return time.time()
 
 
 def _has_ended(stage: FoundStage) -> bool:
