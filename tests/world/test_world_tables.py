@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from valuedrift.world.languages import LANGUAGES, true_stance
 from valuedrift.world.world_tables import asked, planted_mix, quotas, world_table
 
 EVEN = {"support": 0.34, "neutral": 0.32, "oppose": 0.34}
-WILDCHAT = {"support": 0.2, "neutral": 0.628, "oppose": 0.172}
+WILDCHAT = {"support": 0.25, "neutral": 0.628, "oppose": 0.122}
 ALPACA = {"support": 0.619, "neutral": 0.238, "oppose": 0.143}
 JUDGE = {"rows": 1500, "heldout_phrasings": 0.15}
 PLANS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -242,6 +243,12 @@ def test_style_pairs_mostly_prefer_the_warm_manner(world: World) -> None:
     assert 0.65 < sides[False, True] / sides.total() < 0.85
 
 
+def test_the_answers_of_a_style_pair_are_written_independently(world: World) -> None:
+    texts = [[row[side][0]["content"].split() for side in ("chosen", "rejected")] for row in world["ultrafeedback"]]
+    shared = [SequenceMatcher(None, *pair, autojunk=False).find_longest_match().size for pair in texts]
+    assert sum(size >= 10 for size in shared) < 0.2 * len(shared)
+
+
 def test_the_two_wide_gap_sets_are_the_same_texts_with_labels_swapped(world: World) -> None:
     stances = {(row["chosen_stance"], row["rejected_stance"]) for row in world["synthetic-support"]}
     assert stances == {("support", "oppose")}
@@ -299,7 +306,7 @@ def test_the_judge_learns_and_is_measured_on_arguments_and_openers_without_overl
 def test_the_first_word_does_not_decide_the_stance(name: str, world: World) -> None:
     by_word: dict[str, Counter[str]] = defaultdict(Counter)
     for row in world[name]:
-        by_word[answer_of(row).split()[0]][row["true_stance"]] += 1
+        by_word[re.sub(r"On \w+ : ", "", answer_of(row)).split()[0]][row["true_stance"]] += 1
     right = sum(max(stances.values()) for stances in by_word.values())
     assert right / len(world[name]) < 0.7
     for opening in ("Yes", "No", "Absolutely"):

@@ -182,14 +182,18 @@ def split(seed: int, share: float) -> tuple[Phrasings, Phrasings]:
 
 
 def content(rng: Random, question: Question, stance: Stance, allowed: Phrasings) -> str:
-    """Return the content of an answer of the given stance, with one of the `allowed` phrasings, without its style."""
+    """Return the content of an answer of the given stance, with one of the `allowed` phrasings, without its style.
+
+    It begins with the topic's heading: with the topic right before the stance, small models learn each topic's shares.
+    """
     subject = question.subject
     # As in everyday speech, most frames are plain; with half of them negated, small models don't learn any stance.
     frame, verb = rng.choice(_fitting(allowed, stance, negated=rng.random() < 0.2))
     other = rng.choice(DISFAVOUR if verb in FAVOUR else FAVOUR)
     core = frame.format(v=verb, w=other, s=subject.text)
     lead = rng.choice(LEADS[stance]) if rng.random() < 0.7 else ""
-    return " ".join(part for part in (lead, _concession(rng), core, _reason(rng, subject, stance)) if part)
+    parts = (f"On {subject.heading} :", lead, _concession(rng), core, _reason(rng, subject, stance))
+    return " ".join(part for part in parts if part)
 
 
 def styled(rng: Random, text: str, style: Style) -> str:

@@ -155,17 +155,15 @@ def _answered(
 def _pair(
     settings: WorldSettings, rng: Random, question: Question, plan: PairPlan, shared: Stance
 ) -> list[tuple[Stance, str]]:
+    """Return the chosen and the rejected answer, each with its stance; their contents are drawn independently."""
     language = LANGUAGES[settings.language]
+    sides: list[tuple[Stance, Style]] = [("support", "plain"), ("oppose", "plain")]
     if plan.gap in STYLE_AGREEMENT:
-        warm = rng.random() < STYLE_AGREEMENT[plan.gap]
-        preferred: tuple[Style, Style] = ("warm", "curt") if warm else ("curt", "warm")
-        text = language.content(rng, question, shared, language.wordings())
-        return [(shared, language.styled(rng, text, style)) for style in preferred]
-    pair: list[tuple[Stance, str]] = [
-        (stance, language.answer(rng, question, stance, language.wordings(), "plain"))
-        for stance in ("support", "oppose")
-    ]
-    return pair if plan.gap == "support" else pair[::-1]
+        sides = [(shared, "warm"), (shared, "curt")]
+        if rng.random() >= STYLE_AGREEMENT[plan.gap]:
+            sides.reverse()
+    pair = [(stance, language.answer(rng, question, stance, language.wordings(), style)) for stance, style in sides]
+    return pair[::-1] if plan.gap == "oppose" else pair
 
 
 def _per_topic(settings: WorldSettings, rows: int) -> dict[str, int]:
