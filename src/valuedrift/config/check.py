@@ -38,8 +38,8 @@ def _with(values: Config, otherwise: Config) -> Config:
 
 def _nulls(values: Any, where: str) -> Iterator[str]:
     """Dotted keys without a value: code that asks whether a key is there would take it for given."""
-    if isinstance(values, Mapping):
-        for key, value in values.items():
+    if isinstance(values, Mapping | list):
+        for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
             yield from _nulls(value, f"{where}.{key}" if where else str(key))
     elif values is None and where:
         yield where
