@@ -61,6 +61,8 @@ rule pin_checkpoints:
     localrule: True
     conda:
         "../envs/training.yaml"
+    resources:
+        **CPU,
     params:
         sources=lambda w: as_json(model(w).hub_sources(w.run)),
     shell:

@@ -28,8 +28,16 @@ SENTENCES = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that run the pipeline come first: if they began last, one process would be idle while another runs one."""
-    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+    """Tests that mostly wait come first, then those that use all cores, then long ones.
+
+    At the end, one process would be idle meanwhile.
+    """
+
+    def turn(item: pytest.Item) -> int:
+        first = ("test_cluster_toy", "test_workflow_pocket", "test_workflow_real", "test_workflow_reruns")
+        return first.index(item.path.stem) if item.path.stem in first else 5 - bool(item.get_closest_marker("workflow"))
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")

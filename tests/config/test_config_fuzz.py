@@ -59,6 +59,8 @@ def checked(config: Any) -> None:
 @example(path=("suites", "pocket", "data", "alpaca", "validation"), value=1e-300)
 @example(path=("suites", "pocket", "data", "ultrafeedback", "rows"), value=2**70)
 @example(path=("suites", "paper", "synthetic", "writing", "template"), value="none")
+@example(path=("suites", "paper", "synthetic", "writing"), value={})
+@example(path=("suites", "paper", "grid", "ablations", 0, "models"), value=None)
 def test_any_value_at_any_key_is_accepted_or_refused(path: tuple[Any, ...], value: Any) -> None:
     config = copy.deepcopy(CONFIG)
     place: Any = config

@@ -149,7 +149,7 @@ def test_the_grid_of_a_model_is_few_jobs_on_the_cluster(plan: str) -> None:
         "generate": 39,
         "stances": 27,
         "data": 6,
-        **dict.fromkeys(("fetch_base", "fetch_judge", "fetch_llm", "statistics", "drift"), 1),
+        **dict.fromkeys(("fetch_base", "fetch_judge", "fetch_llm", "health", "statistics", "drift"), 1),
         **{f"synthetic_{step}": 1 for step in ("candidates", "retrieve", "pairs")},
         **{f"vprism_{step}": 1 for step in ("questions", "embed", "reduce", "cluster", "name", "filter")},
     }

@@ -14,10 +14,6 @@ from valuedrift.workflow.why import sentence, stale_jobs
 
 pytestmark = pytest.mark.workflow
 
-STATISTICS = {"statistics": 1, "drift": 1, "tables": 1, "figures": 1, "report": 1, "exports": 1, "prediction": 1}
-CORRECTED = {"labels": 1, "corrected": 1}
-EXPRESSION = {"expression": 1, "recovery": 1}
-
 
 def test_nothing_is_left_to_do(finished: Path) -> None:
     assert planned(finished) == {}
@@ -84,36 +80,13 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
     assert (results / "report/index.html").is_file()
 
 
-@pytest.mark.parametrize(
-    ("edit", "expected"),
-    [
-        pytest.param(
-            {"suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}},
-            {
-                **{f"train_pocket_sft_wildchat_dpo_{data}": 1 for data in ("synthetic_oppose", "synthetic_support")},
-                "train_pocket_sft_wildchat_dpo_ultrafeedback": 1,
-                "generate": 3,
-                "stances": 3,
-                "health": 1,
-                **CORRECTED,
-                **STATISTICS,
-            },
-            id="one algorithm",
-        ),
-        pytest.param(
-            {"statistics": {"replicates": 300}},
-            {"calibration": 1, "corrected": 1, **EXPRESSION, **STATISTICS},
-            id="statistics",
-        ),
-    ],
-)
-def test_an_edit_reruns_what_it_touches(finished: Path, edit: dict[str, object], expected: dict[str, int]) -> None:
-    assert planned(finished, config=edit) == {**expected, "configuration": 1}
-
-
-def test_how_runs_are_trained_and_kept_reruns_nothing(finished: Path) -> None:
-    machine = {"keep": "final", "resume_minutes": 3, "report_to": ["tensorboard"]}
-    assert planned(finished, config={"machine": machine}) == {}
+def test_an_edit_reruns_what_it_touches(finished: Path) -> None:
+    data = ("ultrafeedback", "synthetic_oppose", "synthetic_support")
+    runs = {f"train_pocket_sft_wildchat_dpo_{name}": 1 for name in data}
+    answers = {"generate": 3, "stances": 3, "health": 1, "labels": 1, "corrected": 1, "statistics": 1, "prediction": 1}
+    shown = dict.fromkeys(("drift", "tables", "figures", "report", "exports", "configuration"), 1)
+    edit = {"suites": {"pocket": {"training": {"dpo": {"beta": 0.2}}}}}
+    assert planned(finished, config=edit) == {**runs, **answers, **shown}
 
 
 def test_a_jobs_gpus_are_its_processes_and_rerun_nothing(finished: Path) -> None:

@@ -232,3 +232,12 @@ def test_prompts_are_those_of_the_judge_and_of_the_writer_of_pairs(project: Proj
     assert "{answer}" in paper.judge.prompt
     assert "{value}" in paper.writer_prompt
     assert list(project.topics("name")) == list(CONFIG["topics"])
+
+
+def test_keys_with_defaults_may_be_left_out(config: dict[str, Any]) -> None:
+    suite = config["suites"]["paper"]
+    suite["expression"] = {key: suite["expression"][key] for key in ("model", "examples")}
+    suite["synthetic"]["writing"] = {}
+    paper = Project.read(config).suites["paper"]
+    assert paper.row_retrieval == {"model": paper.row_encoder.name}
+    assert "{value}" in paper.writer_prompt

@@ -36,10 +36,10 @@ def _with(values: Config, otherwise: Config) -> Config:
     return {**values, **{key: value for key, value in otherwise.items() if key not in values}}
 
 
-def _nulls(values: Any, where: str) -> Iterator[str]:
+def _nulls(values: Any, where: str, within: tuple[int, ...] = ()) -> Iterator[str]:
     """Dotted keys without a value: code that asks whether a key is there would take it for given."""
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            yield from _nulls(value, f"{where}.{key}" if where else str(key))
+    if isinstance(values, Mapping | list) and id(values) not in within:  # YAML's anchors can put a list into itself
+        for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
+            yield from _nulls(value, f"{where}.{key}" if where else str(key), (*within, id(values)))
     elif values is None and where:
         yield where

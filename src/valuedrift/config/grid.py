@@ -225,7 +225,7 @@ def _with_ablations(config: Config, model: str) -> tuple[dict[str, Run], list[tu
     found = {run.lineage: run for run in grid_runs(config, model)}
     points = []
     for block in suite["grid"].get("ablations", []):
-        if model in block.get("models", [model]):
+        if model in (block.get("models") or [model]):
             for sft, data, value in product(block["sft"], block["data"], block["values"]):
                 changed = changes(suite, block, value)
                 run = _add(found, config, _start(found, sft), block["algorithm"], data, changed)

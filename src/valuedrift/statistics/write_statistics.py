@@ -52,10 +52,9 @@ def write_statistics(
     """
     runs = [Trajectory.from_dict(entry) for entry in trajectories]
     bootstrap = Bootstrap(seed=seed, **settings)
-    answers = pl.read_parquet(health)
-    panel, healthy = read_panels(stances, answers.filter(unhealthy()).select(KEYS), bootstrap)
+    shares, ill = _read_health(health, bootstrap.level)
+    panel, healthy = read_panels(stances, ill, bootstrap)
     measures = measure(panel, runs, bootstrap, [one / "values.parquet" for one in seeds])
-    shares = health_shares(answers, bootstrap.level)
     among, healthy_runs = healthy_drifts(healthy, measures.runs, bootstrap)
     drift = with_health(measures.drift, measures.runs, shares, among)
     given = PreferenceSets(**sets), planted_table(cards), Thresholds(**thresholds), bootstrap
@@ -67,6 +66,12 @@ def write_statistics(
     write_parquet(out / "framing.parquet", framing_table(stances, bootstrap.level))
     checked = with_healthy_verdicts(findings, paper_findings(healthy_runs, *given), drift)
     write_json(out / "findings.json", [asdict(finding) for finding in checked])
+
+
+def _read_health(path: Path, level: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return `health_shares` and the keys of unhealthy answers; all answers are in memory only here."""
+    answers = pl.read_parquet(path)
+    return health_shares(answers, level), answers.filter(unhealthy()).select(KEYS)
 
 
 def write_controls(

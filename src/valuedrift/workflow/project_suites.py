@@ -8,6 +8,7 @@ from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
+from valuedrift.config.synthetic_pairs import Writing
 from valuedrift.synthetic.writer_requests import read_writer_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.project_encoders import Encoder
@@ -191,7 +192,7 @@ class Suite(Entry):
     def writer_prompt(self) -> str:
         """The template of the prompt that asks for synthetic pairs."""
         key = f"suites.{self.name}.synthetic.writing.template"
-        return read_writer_prompt(self.entry["synthetic"]["writing"]["template"], key)
+        return read_writer_prompt(Writing.read(self.entry["synthetic"]["writing"]).template, key)
 
     def check(self) -> None:
         """Raise ConfigError if there is no such prompt for the writer."""
