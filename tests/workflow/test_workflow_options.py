@@ -100,7 +100,7 @@ def test_a_wrong_key_is_told_without_a_line_of_the_rules(tmp_path: Path) -> None
 def test_a_file_in_place_of_results_is_told(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     said = plan(tmp_path, "results/tables", config={}, fails=True)
-    assert "error: results: found 'a file', expected the folder of results. Move it away." in said
+    assert "error: results: found 'a file', expected a folder for results. Move it away." in said
 
 
 def test_braces_in_texts_are_no_wildcards(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from valuedrift.cli import main
 from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.paper.health_tables import controls_table
 from valuedrift.world.english.texts import controls
+from valuedrift.world.grammar import OPENERS
 from valuedrift.world.world_tables import world_table
 
 RUN = {"run": "sft-calm", "algorithm": "sft", "data": "calm", "sft": "calm"}
@@ -61,11 +62,11 @@ def test_drifts_of_all_control_questions_are_one_topic(tmp_path: Path, moved: fl
 
 def test_pairs_of_the_gap_none_prefer_neither_a_stance_nor_a_style() -> None:
     settings = WorldSettings(language="grammar", probes_per_topic=5, variation=0.0, seed=0)
+    openers = tuple(opener.removesuffix(" .") for opener in OPENERS["warm"])
     warm = {}
     for gap in ("none", "style"):
         pairs = world_table(settings, "preference", gap, {"rows": 800, "gap": gap})
         assert (pairs["chosen_stance"] == pairs["rejected_stance"]).all()
-        texts = pairs.select("chosen", "rejected").iter_rows()
-        warm[gap] = np.mean([len(chosen[0]["content"]) > len(rejected[0]["content"]) for chosen, rejected in texts])
+        warm[gap] = np.mean([answer[0]["content"].startswith(openers) for answer in pairs["chosen"]])
     assert warm["none"] == pytest.approx(0.5, abs=0.06)
     assert warm["style"] == pytest.approx(0.75, abs=0.06)

@@ -27,7 +27,7 @@ def keep_records(results: Path, state: Path = Path(".snakemake"), make: bool = T
         ArtifactError: `results` is a file.
     """
     if results.is_file():
-        raise ArtifactError(results, "a file", "the folder of results", "Move it away.")
+        raise ArtifactError(results, "a file", "a folder for results", "Move it away.")
     link, kept = state / "metadata", results / RECORDS
     with suppress(OSError):
         if not make and not results.is_dir():

@@ -70,7 +70,7 @@ def drift_shifts(matched: pl.DataFrame, bootstrap: Bootstrap) -> pl.DataFrame:
         have no row.
     """
     runs = matched.select("run", "stage").unique(maintain_order=True)
-    wanted = [({"run": run, "stage": stage}, _ends(matched, run)) for run, stage in runs.iter_rows()]
+    wanted = [({"run": run, "stage": stage}, ends) for run, stage in runs.iter_rows() if (ends := _ends(matched, run))]
     return _shifts(matched, wanted, _drift_columns, _DRIFT, bootstrap)
 
 
