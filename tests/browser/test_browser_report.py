@@ -32,6 +32,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def wide_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report with long names of topics, and a badge of unhealthy answers at each drift."""
+    out = tmp_path_factory.mktemp("wide")
+    topics = {key: {**topic, "name": f"{topic['name']} and All That"} for key, topic in INPUTS.display.topics.items()}
+    display = replace(INPUTS.display, topics=topics)
+    write_report(replace(INPUTS, display=display, drift=INPUTS.drift.with_columns(unhealthy=pl.lit(0.36))), out)
+    return out
+
+
+@pytest.fixture(scope="module")
 def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("hostile")
     rows = [
@@ -71,8 +81,8 @@ def wait_for_title(page: Page, start: str) -> None:
 
 
 @pytest.mark.parametrize("watched", [DESKTOP, TABLET, PHONE, DESKTOP | {"color_scheme": "dark"}], indirect=True)
-def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, report: Path) -> None:
-    page = watched.open(report)
+def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, wide_report: Path) -> None:
+    page = watched.open(wide_report)
     assert page.locator("#trajectory-charts .chart").count() == len(RUNS)
     assert page.locator("#trajectory-charts .point").count() == len(RUNS) * 3 * 3
     assert page.locator("#trajectory-charts .line").count() == len(RUNS) * 3
@@ -81,7 +91,7 @@ def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, repo
     assert page.locator("#corrected figure svg").count() == len(RUNS)
     page.evaluate("document.querySelectorAll('#corrected details').forEach((one) => { one.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    watched.assert_sealed(report)
+    watched.assert_sealed(wide_report)
 
 
 def test_stances_differ_by_colour_dash_and_shape(watched: Watched, report: Path) -> None:
