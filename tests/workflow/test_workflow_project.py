@@ -186,6 +186,7 @@ def test_inputs_are_local_files_and_those_that_the_pipeline_makes(
     assert real.inputs(real.data["alpaca"].files) == []
     monkeypatch.setenv("VALUEDRIFT_DATA", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # the repository may have results
     for name in ("mine.jsonl", "alpaca/alpaca_9k.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
