@@ -21,10 +21,11 @@ from huggingface_hub.errors import (
 from valuedrift.digests import file_digest
 from valuedrift.errors import ArtifactError, did_you_mean, in_one_line
 from valuedrift.files import publish, read_json, write_json
+from valuedrift.other_formats import ADAPTER
 
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 _OTHERS = ["original/*", "onnx/*", "openvino/*", "consolidated*"]  # the same weights, for other programs
-_NEEDED = ("config.json", "adapter_config.json")
+_NEEDED = ("config.json", ADAPTER)
 _COMMIT = 40  # hexadecimal digits
 
 

@@ -12,6 +12,7 @@ from valuedrift.config.check import Config
 from valuedrift.errors import ArtifactError, did_you_mean
 from valuedrift.files import read_json
 from valuedrift.models.hub import HubFolder, model_folders, pin, revisions
+from valuedrift.other_formats import ADAPTER, is_adapter
 
 _STEP = re.compile(r"(?:^|[^A-Za-z])(?:step|checkpoint|ckpt|iter)[-_]?(\d+)", re.IGNORECASE)
 _METHOD = re.compile(r"pretrain|mid|sft|dpo|ppo|simpo|ipo|kto|orpo|grpo|rloo|apo|rl[a-z]*\d*|instruct")
@@ -111,8 +112,7 @@ def _in_folder(folder: Path) -> list[FoundStage]:
 
 def _start(checkpoint: Path) -> str:
     """Return the model that an adapter (PEFT) was trained on; empty for whole weights."""
-    file = checkpoint / "adapter_config.json"
-    return str(read_json(file).get("base_model_name_or_path") or "") if file.is_file() else ""
+    return str(read_json(checkpoint / ADAPTER).get("base_model_name_or_path") or "") if is_adapter(checkpoint) else ""
 
 
 def _on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:
