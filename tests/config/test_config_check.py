@@ -343,6 +343,15 @@ def test_variation_keeps_every_topics_shares_between_0_and_1(
         assert (error.key, error.found) == (f"{POCKET}.world.variation", variation)
 
 
+def test_value_free_subjects_are_in_the_grammar_alone(config: dict[str, Any]) -> None:
+    world = config["suites"]["pocket"]["world"]
+    world["value_free"] = 0.1
+    read_config(config)
+    world["language"] = "english"
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{POCKET}.world.value_free", 0.1)
+
+
 @pytest.mark.parametrize("value", [None, [], "seed: 0", 3])
 def test_a_configuration_that_is_no_mapping_is_refused(value: Any) -> None:
     assert error_of(value).key == "(top)"

@@ -16,7 +16,6 @@ from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
-from valuedrift.world.english.texts import controls
 
 _CALIBRATION, _CONTROLS = "calibration", "controls"
 _FP32, _BF16 = 4, 2  # bytes per parameter
@@ -164,7 +163,7 @@ class JobCosts:
         """Return the numbers of checkpoints and of answers of a job that answers: `part` is the name of its file."""
         suite = model.suite
         if part == _CONTROLS:
-            questions = sum(map(len, controls().values()))
+            questions = sum(suite.control_targets.values())
             return len(model.steps(run)), questions * suite.controls * len(model.steps(run))
         if part == _CALIBRATION:
             return 1, self.sizes.questions(suite) * suite["calibration"]
