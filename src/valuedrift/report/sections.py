@@ -88,7 +88,8 @@ def judge_qualities(
     """
     models: dict[str, list[str]] = {}
     for model in display.models.values():
-        models.setdefault(model.suite.judge, []).append(model.title)
+        for judge in model.suite.judges:
+            models.setdefault(judge, []).append(model.title)
     found = []
     for name, titles in models.items():
         quality = judges.get(name)
