@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Any, Literal
 from valuedrift.config.grid import RESULTS
 from valuedrift.files import read_json
 from valuedrift.provenance.benchmark_files import PREDICTIONS
+from valuedrift.provenance.machine import free_bytes
 from valuedrift.quantities import byte_size, duration
 from valuedrift.visible_text import visible
 from valuedrift.workflow.killed_snakemake import running_snakemakes
@@ -74,13 +74,8 @@ def status_text(status: Status, width: int = 120) -> str:
         lines += [f"  {job.name:<{size}}  {_progress(job, status)}" for job in running]
     if failed := [job for job in jobs if job.failed]:
         lines += ["", "failed:", *(f"  {job.name}: see {job.log or 'the log of Snakemake'}" for job in failed)]
-    lines += ["", f"disk: {RESULTS} takes {byte_size(_size(Path(RESULTS)))}, {byte_size(free_space())} are free"]
+    lines += ["", f"disk: {RESULTS} takes {byte_size(_size(Path(RESULTS)))}, {byte_size(free_bytes())} are free"]
     return "\n".join(line[:width] for line in lines)
-
-
-def free_space(folder: Path = Path()) -> int:
-    """Return the free bytes where results are written."""
-    return shutil.disk_usage(folder / RESULTS if (folder / RESULTS).is_dir() else folder).free
 
 
 def _status(run: LoggedRun, running: bool, planned: Mapping[str, Any], now: datetime) -> Status:
