@@ -66,6 +66,7 @@ def configuration(
         "suites": {"paper": PAPER, "own": OWN},
         "topics": topics,
         "report": report,
+        "statistics": {"level": 0.95},
     }
 
 
