@@ -312,12 +312,6 @@ SHOWN_OPTIONS = (
 )
 
 
-def reported_sizes(w):
-    from valuedrift.workflow.job_sizes import Sizes  # imports large libraries
-
-    return as_json({model.name: Sizes(PROJECT).parameters(model.entry) for model in PROJECT.reported})
-
-
 rule report:
     input:
         # These are made before the report, but it doesn't read them; it reads the files that they are made from.
@@ -342,7 +336,7 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
-        sizes=reported_sizes,
+        sizes=lambda w: sizes(PROJECT),
     shell:
         f"valuedrift report {SHOWN_OPTIONS}"
         " --configuration {input.configuration} --sizes {params.sizes:q} --out {output} 2> {log}"
