@@ -18,7 +18,8 @@ from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_code
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 from valuedrift.generation.vllm_engine import VllmEngine
-from valuedrift.models.weights import Architecture, Checkpoint, read_checkpoint
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.weights import Checkpoint, read_checkpoint
 
 GREEDY = Sampling(answers=1, temperature=0.0, max_tokens=24, batch_size=32, seed=0)
 WARM = Sampling(answers=5, temperature=0.7, max_tokens=24, batch_size=32, seed=0)

