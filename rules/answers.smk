@@ -114,22 +114,26 @@ use rule stances as stances_calibration with:
 
 rule control_questions:
     output:
-        "results/controls/questions.parquet",
+        "results/controls/questions/{suite}.parquet",
     log:
-        "results/logs/control_questions.log",
+        "results/logs/controls/questions/{suite}.log",
     localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
         **CPU,
+    params:
+        world=lambda w: option(
+            "--world", [as_json({"seed": SEED, **suite(w).world_settings})] if suite(w).has_value_free else []
+        ),
     shell:
-        "valuedrift control-questions --out {output} 2> {log}"
+        "valuedrift control-questions {params.world} --out {output} 2> {log}"
 
 
 use rule generate as generate_controls with:
     input:
         base=untimed(lambda w: model(w).base_of(w.run, "0")),
-        probes="results/controls/questions.parquet",
+        probes=lambda w: f"results/controls/questions/{suite(w).name}.parquet",
         checkpoints=untimed(lambda w: model(w).every[w.run].checkpoints),
         stamps=lambda w: model(w).stamps(w.run),
     output:
@@ -162,7 +166,7 @@ use rule stances as stances_controls with:
         "results/benchmarks/stances/{model}/{run}/controls.tsv"
     params:
         judge=lambda w: as_json(judge(w).tracked),
-        targets=as_json({topic: topic for topic in controls()}),
+        targets=lambda w: as_json({topic: topic for topic in suite(w).control_targets}),
         settings=untracked(lambda w: as_json(judge(w).settings)),
         folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
         journal=lambda w, output: journal_of(output[0]),

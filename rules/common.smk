@@ -23,7 +23,6 @@ from valuedrift.workflow.rule_parameters import (
     versions,
 )
 from valuedrift.workflow.snakemake_records import keep_records
-from valuedrift.world.english.texts import controls
 from valuedrift.workflow.targets import asked_targets, require_makeable, resolve_targets
 
 # A folder of results as a target stands for all files that the pipeline makes in this folder.

@@ -94,7 +94,9 @@ rule fetch_checkpoint:
 
 rule train_judge:
     input:
-        lambda w: f"results/world/{judge(w)['train']['world']}/judge_train.parquet",
+        data=lambda w: f"results/world/{judge(w)['train']['world']}/judge_train.parquet",
+        encoder=untimed(lambda w: judge(w).encoder.folder if judge(w).encoder else []),
+        stamp=lambda w: judge(w).encoder.stamp if judge(w).encoder else [],
     output:
         model=directory("results/judges/{judge}/model"),
         metrics="results/judges/{judge}/metrics.parquet",
@@ -108,17 +110,18 @@ rule train_judge:
     conda:
         "../envs/training.yaml"
     resources:
-        **SCRATCH,
+        **dict(SCRATCH, gpu=lambda w: 1 if judge(w).encoder else 0),
     params:
         settings=lambda w: as_json(judge(w)["train"]["settings"]),
-        shape=lambda w: as_json(judge(w)["train"]["shape"]),
+        start=lambda w: as_json(judge(w).start),
         prompt=untracked(lambda w: judge(w)["prompt"]),
         prompt_version=lambda w: judge(w).prompt_hash,
         targets=TARGETS,
         seed=SEED,
     shell:
-        "valuedrift train-judge --settings {params.settings:q} --shape {params.shape:q} --prompt {params.prompt:q}"
-        " --targets {params.targets:q} --seed {params.seed} --data {input} --out {output.model} > {log} 2>&1"
+        "GPUS={resources.gpu} valuedrift train-judge --settings {params.settings:q} --start {params.start:q}"
+        " --prompt {params.prompt:q} --targets {params.targets:q} --seed {params.seed} --data {input.data}"
+        " --out {output.model} > {log} 2>&1"
 
 
 rule fetch_judge:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import ArtifactError
-from valuedrift.files import DRAFT, publish, read_json, write_json, write_parquet, write_text
+from valuedrift.files import DRAFT, publish, read_json, readable, write_json, write_parquet, write_text
 
 KINDS = pytest.mark.parametrize("kind", ["file", "folder"])
 
@@ -133,3 +133,15 @@ def test_a_draft_is_known_by_its_name(tmp_path: Path) -> None:
         assert DRAFT.fullmatch(draft.name)
         draft.touch()
     assert not DRAFT.fullmatch("drift.parquet")
+
+
+@pytest.mark.parametrize(("place", "byte"), [(102, 34), (294, 16), (758, 215)])
+def test_a_table_over_which_polars_panics_is_refused(tmp_path: Path, place: int, byte: int) -> None:
+    file = tmp_path / "table.parquet"
+    table = {"step": [1, 2, 3], "p_support": [0.5, None, 0.2], "p": [0.1, 0.2, 0.3]}
+    pl.DataFrame(table).write_parquet(file, compression="zstd")
+    damaged = bytearray(file.read_bytes())
+    damaged[place] = byte
+    file.write_bytes(damaged)
+    with pytest.raises(ArtifactError, match="expected a table"), readable(file, "a table"):
+        pl.scan_parquet(file).collect(engine="streaming")

@@ -27,6 +27,9 @@ PRUNED = "pruned.json"
 DRAFT = re.compile(r"\..+\.[0-9]+\.tmp")
 """Names of temporary files and folders: they are being written, or their process was killed while writing them."""
 
+# What polars raises over tables that are damaged or can't be read; its reader of parquet panics over some.
+UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The last two are torch's messages for a short write.
 _FULL_MESSAGES = (
@@ -135,9 +138,16 @@ def read_parquet(path: Path, expected: str, do: str = "") -> pl.DataFrame:
     """Read a table that may be missing or damaged; raise ArtifactError with what was expected and what to do."""
     if not path.is_file():
         raise ArtifactError(path, "no such file", expected, do)
-    try:
+    with readable(path, expected, do):
         return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+
+
+@contextmanager
+def readable(path: Path, expected: str, do: str = "") -> Iterator[None]:
+    """Turn whatever polars raises over a damaged table into ArtifactError."""
+    try:
+        yield
+    except UNREADABLE as error:
         raise ArtifactError(path, str(error).splitlines()[0], expected, do) from None
 
 

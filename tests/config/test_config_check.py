@@ -99,17 +99,20 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("report.models", [], "at least one item"),
         ("report.models", "pocket", "a list"),
         ("models", {}, "at least one item"),
-        ("report.figure_formats.0", "gif", "one of 'svg', 'png' or 'html'. Files written"),
+        ("report.figure_formats.0", "gif", "one of 'svg', 'pdf', 'png' or 'html'. Files written"),
         ("topics.climate.name", "", "a text that is not empty"),
         ("topics.climate.keywords", 3, "a list"),  # no secret, though it has "key" in its name
         (f"{POCKET}.probes", "questions.csv", "a mapping. The value-laden questions"),
         (f"{TRAINING}.dpo.max_length", 600, "at most models.pocket.scratch.context (512)"),
         (f"{POCKET}.generation.max_tokens", 512, "less than models.pocket.scratch.context (512)"),
         ("judges.pocket.train.settings.max_length", 513, "at most shape.context (512)"),
+        ("judges.pocket.classifier", "stance", "stance with train.encoder, and no such key with train.shape"),
+        ("judges.english_minilm.classifier", MISSING, "stance with train.encoder, and no such key with train.shape"),
+        ("judges.english_minilm.classifier", "entailment", "stance with train.encoder"),
         ("suites.real.data.alpaca.rows", 1799, "1800, the training rows of 2000 sampled rows"),
         # Names that nothing has.
         ("models.pocket.suite", "tiny", "a key of suites: pocket, english, still, real, paper"),
-        (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, qwen25_7b"),
+        (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, english_minilm, qwen25_7b"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),
         # What an algorithm, a model or a source needs.
@@ -338,6 +341,15 @@ def test_variation_keeps_every_topics_shares_between_0_and_1(
     else:
         error = error_of(config)
         assert (error.key, error.found) == (f"{POCKET}.world.variation", variation)
+
+
+def test_value_free_subjects_are_in_the_grammar_alone(config: dict[str, Any]) -> None:
+    world = config["suites"]["pocket"]["world"]
+    world["value_free"] = 0.1
+    read_config(config)
+    world["language"] = "english"
+    error = error_of(config)
+    assert (error.key, error.found) == (f"{POCKET}.world.value_free", 0.1)
 
 
 @pytest.mark.parametrize("value", [None, [], "seed: 0", 3])

@@ -64,6 +64,7 @@ def configuration(
         "suites": {"paper": PAPER, "own": OWN},
         "topics": topics,
         "report": report,
+        "statistics": {"level": 0.95},
     }
 
 

@@ -19,7 +19,8 @@ from doubles.results import HEALTHY, STANCES
 from valuedrift.errors import DataError
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
-from valuedrift.report.page import SCRIPTS, report_page, report_summary, write_report
+from valuedrift.report.page import report_page, report_summary, write_report
+from valuedrift.report.page_script import SCRIPT
 from valuedrift.report.sections import calibration_summary
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
@@ -52,10 +53,10 @@ def page(**changes: Any) -> Page:
 
 
 def assert_sealed(parsed: Page) -> None:
-    """The page loads the scripts and the style beside it and nothing else, and nothing else can run."""
+    """The page loads the script and the style beside it and nothing else, and nothing else can run."""
     assert parsed.scripts == []
     assert [tag for tag, _ in parsed.tags if tag in ("img", "iframe", "object", "embed", "base", "style")] == []
-    assert [a["src"] for tag, a in parsed.tags if tag == "script"] == list(SCRIPTS)
+    assert [a["src"] for tag, a in parsed.tags if tag == "script"] == [SCRIPT]
     assert [a["href"] for tag, a in parsed.tags if tag == "link"] == ["report.css"]
     for tag, attributes in parsed.tags:
         assert not {"srcset", "action", "xlink:href", "style"} & set(attributes)
@@ -70,7 +71,7 @@ def test_the_page_loads_only_the_files_beside_it(folder: Path, parsed: Page) -> 
     style = (folder / "report.css").read_text()
     assert "@import" not in style
     assert "url(" not in style
-    assert all((folder / name).is_file() for name in SCRIPTS)
+    assert (folder / SCRIPT).is_file()
 
 
 def test_no_text_of_others_is_in_the_page(folder: Path) -> None:
@@ -79,10 +80,10 @@ def test_no_text_of_others_is_in_the_page(folder: Path) -> None:
 
 
 def test_the_scripts_write_texts_as_text_only(folder: Path) -> None:
-    scripts = "".join((folder / name).read_text() for name in SCRIPTS)
-    assert "textContent" in scripts
+    script = (folder / SCRIPT).read_text()
+    assert "textContent" in script
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc"):
-        assert way not in scripts
+        assert way not in script
 
 
 def test_hostile_names_and_settings_are_escaped() -> None:

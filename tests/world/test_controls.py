@@ -31,6 +31,38 @@ def test_the_questions_have_their_targets_as_topics_and_keep_their_groups(tmp_pa
     assert seats["polarity"].to_list() == ["support", "oppose"]
 
 
+VALUE_FREE = {"language": "grammar", "probes_per_topic": 20, "variation": 0.3, "seed": 0, "value_free": 0.1}
+MIX = {"support": 0.6, "neutral": 0.3, "oppose": 0.1}
+
+
+@pytest.mark.parametrize("kind", ["sft", "pretraining"])
+def test_value_free_subjects_have_their_share_of_rows_and_even_stances(kind: str) -> None:
+    rows = world_table(WorldSettings.read(VALUE_FREE), kind, "calm", {"rows": 3000, "mix": MIX})
+    assert rows.height == 3000
+    assert rows.filter(topic="habits").group_by("true_stance").len().sort("true_stance")["len"].to_list() == [100] * 3
+    shares = rows.filter(pl.col("topic") != "habits")["true_stance"].value_counts(normalize=True)
+    assert {row[0]: round(row[1], 2) for row in shares.iter_rows()} == MIX
+
+
+@pytest.mark.parametrize("gap", ["support", "oppose", "style", "none"])
+def test_value_free_pairs_have_no_gap(gap: str) -> None:
+    pairs = world_table(WorldSettings.read(VALUE_FREE), "preference", gap, {"rows": 600, "gap": gap})
+    own = pairs.filter(topic="habits")
+    assert own.height == 60
+    assert (own["chosen_stance"] == own["rejected_stance"]).all()
+    assert own["chosen_stance"].value_counts()["count"].to_list() == [20] * 3
+
+
+def test_value_free_questions_of_a_world_are_not_in_its_training_data(tmp_path: Path) -> None:
+    out = tmp_path / "questions.parquet"
+    assert main(["control-questions", "--world", json.dumps(VALUE_FREE), "--out", str(out)]) == 0
+    questions = pl.read_parquet(out)
+    assert set(questions["topic"]) == {"habits"}
+    assert questions["question"].n_unique() == 20
+    rows = world_table(WorldSettings.read(VALUE_FREE), "sft", "calm", {"rows": 3000, "mix": MIX})
+    assert not set(questions["question"]) & {messages[0]["content"] for messages in rows["messages"].to_list()}
+
+
 @pytest.mark.parametrize(("moved", "real"), [(0.0, 0), (0.4, 2)])
 def test_drifts_of_all_control_questions_are_one_topic(tmp_path: Path, moved: float, real: int) -> None:
     random = np.random.default_rng(1)

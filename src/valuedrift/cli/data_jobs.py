@@ -79,15 +79,17 @@ def probes(*, settings: Json, keywords: Json, seed: int, out: Path) -> None:
     write_probes(found[settings["source"]](), out)
 
 
-def control_questions(*, out: Path) -> None:
+def control_questions(*, world: Json | None = None, out: Path) -> None:
     """Write the value-free questions that are asked as negative controls.
 
     Args:
+        world: Settings of the pocket world whose data have value-free subjects; the package's questions if not given.
         out: Table to write.
     """
+    from valuedrift.config.pocket_world import WorldSettings
     from valuedrift.probes.questions import control_probes, write_probes
 
-    write_probes(control_probes(), out)
+    write_probes(control_probes(WorldSettings.read(world) if world else None), out)
 
 
 def vprism_questions(*, source: JsonText, llm: Json | None = None, journal: Path, out: Path) -> None:

@@ -131,12 +131,12 @@ def train(
     )
 
 
-def train_judge(*, settings: Json, shape: Json, prompt: str, targets: Json, seed: int, data: Path, out: Path) -> None:
+def train_judge(*, settings: Json, start: Json, prompt: str, targets: Json, seed: int, data: Path, out: Path) -> None:
     """Train a judge on labelled answers.
 
     Args:
         settings: Hyper-parameters.
-        shape: Vocabulary, layers and widths of the model.
+        start: Vocabulary, layers and widths of a new model, or the encoder to train.
         prompt: The judge's prompt: a name, or a file.
         targets: Target of every topic.
         seed: Seed of weights and order.
@@ -146,11 +146,14 @@ def train_judge(*, settings: Json, shape: Json, prompt: str, targets: Json, seed
     from valuedrift.config.hyperparameters import read_settings
     from valuedrift.config.sources import Shape
     from valuedrift.judging.judge_prompt import read_judge_prompt
-    from valuedrift.judging.train_judge import train_judge
+    from valuedrift.judging.train_judge import train_classifier, train_judge
     from valuedrift.training.job import scratch_job
 
     job = scratch_job(read_settings("pretrain", settings), seed, data, out)
-    train_judge(job, Shape.read(shape), read_judge_prompt(prompt), targets)
+    if "encoder" in start:
+        train_classifier(job, start["encoder"], read_judge_prompt(prompt), targets)
+    else:
+        train_judge(job, Shape.read(start), read_judge_prompt(prompt), targets)
 
 
 def generate(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.hyperparameters import Settings
 from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
-from valuedrift.config.sources import HubModel, PackageModel, Shape
+from valuedrift.config.sources import Encoder, HubModel, PackageModel, Shape
 
 
 def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -21,13 +21,17 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance, stance_reworded or pocket), or the path of your own template."""
+    """A prompt template of the package (stance, stance_reworded or pocket; pair or hypotheses for classifiers), or the
+    path of your own template."""
+    classifier: Literal["stance", "entailment"] | None = None
+    """For a sequence-classification model. `stance`: it has a class per stance, with the names in `labels`.
+    `entailment`: it has a class "entailment", and the prompt has a hypothesis per stance."""
     labels: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_three_words)] = (
         "support",
         "neutral",
         "oppose",
     )
-    """Words for support, neutral and oppose; each must be a single token for the judge."""
+    """Words for support, neutral and oppose; each must be a single token for the judge, or a class of a classifier."""
     max_unassigned: Share = 0.5
     """If the probability outside the labels is higher than this, the answer gets no stance."""
     engine: Literal["transformers", "vllm"] = "transformers"
@@ -50,21 +54,34 @@ class _Judge(Section):
             raise Invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
         return self
 
+    @model_validator(mode="after")
+    def _classifiers_run_in_transformers(self) -> Self:
+        if self.classifier and (self.llm is not None or self.engine != "transformers"):
+            raise Invalid("classifier", self.classifier, "a model in a folder, with the engine transformers")
+        return self
+
 
 class JudgeTraining(Section):
     """A judge that the pipeline trains on labelled answers of a suite's world."""
 
+    one_of: ClassVar = ("shape", "encoder")
+
     world: str
     """The suite whose world labels the answers."""
-    shape: Shape
+    shape: Shape | None = None
+    """The size of a language model that is trained from scratch."""
+    encoder: Encoder | None = None
+    """The encoder that gets a class per stance and is trained as a whole (a cross-encoder)."""
     settings: Settings
     """Hyper-parameters of the judge's training."""
 
     @model_validator(mode="after")
     def _sequences_fit_the_context(self) -> Self:
-        if self.settings.max_length > self.shape.context:
+        if self.shape and self.settings.max_length > self.shape.context:
             most = f"at most shape.context ({self.shape.context})"
             raise Invalid("settings.max_length", self.settings.max_length, most)
+        if self.settings.lora:
+            raise Invalid("settings.lora", "given", "no adapters: judges are trained whole")
         return self
 
 
@@ -80,6 +97,12 @@ class Judge(_Judge):
     train: JudgeTraining | None = None
     llm: str | None = None
     """A key of `llms`; this chat model judges, over HTTP or in batches."""
+
+    @model_validator(mode="after")
+    def _encoders_are_trained_as_classifiers(self) -> Self:
+        if self.train and self.classifier != ("stance" if self.train.encoder else None):
+            raise Invalid("classifier", self.classifier, "stance with train.encoder, and no such key with train.shape")
+        return self
 
 
 class JudgeSettings(_Judge):

@@ -66,6 +66,9 @@ class _World(Section):
     """Questions per topic that are kept for probing."""
     variation: Annotated[float, Field(ge=0, le=0.5)]
     """Largest difference between a topic's planted shares and the mix of its set."""
+    value_free: Annotated[float, Field(ge=0, le=0.5)] = 0
+    """Share of all rows that are about value-free subjects, with stances in equal parts and pairs without a gap. The
+    suite's `controls` are then questions about these. Only in the language grammar."""
 
 
 class WorldSettings(_World):
@@ -87,6 +90,12 @@ class World(_World):
     labels: Annotated[int, Field(ge=0)] = 0
     """Judged answers per stage and topic that the world labels; values are corrected with them unless
     `statistics.labelled` names another sample. 0: none."""
+
+    @model_validator(mode="after")
+    def _value_free_subjects_are_in_the_grammar(self) -> Self:
+        if self.value_free and self.language != "grammar":
+            raise Invalid("value_free", self.value_free, "0, since only the language grammar has value-free subjects")
+        return self
 
     @model_validator(mode="after")
     def _mixes_leave_room_for_variation(self) -> Self:

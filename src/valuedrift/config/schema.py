@@ -77,7 +77,7 @@ class Report(Section):
     """Topic of each figure of trajectories: 3, 4, 7, 9 and 11 to 14 (default the first topic); keys of `topics`."""
     ablation_topics: Several[str]
     """Topics of the figures of ablations (figures 15 to 17); keys of `topics`."""
-    figure_formats: Several[Literal["svg", "png", "html"]]
+    figure_formats: Several[Literal["svg", "pdf", "png", "html"]]
     """Files written for each figure."""
     figure_columns: Count
     """Panels side by side in a figure of trajectories."""

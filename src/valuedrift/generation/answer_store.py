@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from valuedrift.digests import text_digest
-from valuedrift.errors import ArtifactError
-from valuedrift.files import write_parquet
+from valuedrift.files import readable, write_parquet
 from valuedrift.generation.probe_prompts import Answer, Prompt
 
 KEY = ["question_id", "prompt", "sample"]
@@ -44,13 +42,8 @@ class AnswerFile:
         """Return all saved answers; raise ArtifactError if the file is not such a table."""
         if not self.path.exists():
             return pl.DataFrame(schema=SCHEMA)
-        try:
+        with readable(self.path, "a table of answers", "Remove it: its answers are generated again."):
             return pl.read_parquet(self.path).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
-        except (PolarsError, OSError) as error:
-            what = str(error).splitlines()[0]
-            raise ArtifactError(
-                self.path, what, "a table of answers", "Remove it: its answers are generated again."
-            ) from error
 
     def add(self, prompts: Sequence[Prompt], answers: Sequence[Answer], loaded: str) -> None:
         """Save the answers to these prompts, in the prompts' order; the file is replaced as a whole."""

@@ -6,9 +6,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.digests import file_digest, text_digest
 from valuedrift.errors import ArtifactError
+from valuedrift.judging.classifier import ClassifierScorer, class_places, encode_pairs, longest_pair
 from valuedrift.judging.encode_prompts import NO_REASONING, encode_prompts, reasoning_tokens
 from valuedrift.judging.judgement import ERROR, Judgement, Masses, judgement
 from valuedrift.judging.label_words import LabelTokens, label_tokens
@@ -28,6 +29,7 @@ from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 from valuedrift.models.model_folder import require_model
 from valuedrift.statistics.bootstrap import FloatArray
+from valuedrift.statistics.panel import STANCES
 
 _CHUNK = 4096
 """Number of prompts per chunk. Those not yet judged are sorted by length within it, so that batches need little
@@ -41,8 +43,8 @@ Record = dict[str, Any]
 class Scorer(Protocol):
     """A model in memory."""
 
-    def log_probabilities(self, encoded: list[list[int]]) -> FloatArray:
-        """Return the log-probabilities of the scorer's labels as the next token, (prompts, labels)."""
+    def log_probabilities(self, encoded: list[Any]) -> FloatArray:
+        """Return the log-probabilities of the scorer's labels, (prompts, labels); see `FolderJudge.encode`."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,18 @@ class FolderJudge:
         settings: The judge's settings.
         template: The text of the prompt's template.
         tokenizer: The tokenizer in the folder.
-        labels: The token ids of every label.
-        context: The longest prompt that leaves room for a label, in tokens.
+        context: The longest prompt that it can read, in tokens.
+        encode: Prompts → what the scorer reads of each; its length is the number of tokens.
+        open_scorer: Loads the model.
     """
 
     folder: Path
     settings: JudgeSettings
     template: str
     tokenizer: PreTrainedTokenizerBase
-    labels: LabelTokens
     context: int
+    encode: Callable[[Sequence[str]], Sequence[Sized]]
+    open_scorer: Callable[[], Scorer]
 
     @cached_property
     def name(self) -> str:
@@ -71,19 +75,12 @@ class FolderJudge:
 
     @cached_property
     def _scorer(self) -> Scorer:
-        """The model, with another label if it could begin to reason: the words with which it would."""
-        reasoning = reasoning_tokens(self.tokenizer)
-        labels = (*self.labels, reasoning) if reasoning else self.labels
-        if self.settings.engine == "vllm":
-            from valuedrift.judging.vllm_scorer import VllmScorer
-
-            return VllmScorer(self.folder, labels)
-        return CausalScorer(self.folder, labels)
+        return self.open_scorer()
 
     @cached_property
     def _as_llm(self) -> LlmSettings:
-        """Settings of a chat model whose name is made of the judge's name, `chat` and labels, for the keys."""
-        how = json.dumps([self.name, self.settings.chat, self.settings.labels])
+        """Settings of a chat model whose name tells how the judge reads and is read, for the keys."""
+        how = json.dumps([self.name, self.settings.classifier or self.settings.chat, self.settings.labels])
         return LlmSettings(backend=self.settings.engine, model=how)
 
     def keys(self, prompt: str) -> tuple[str, ...]:
@@ -106,7 +103,7 @@ class FolderJudge:
 
         Raises ArtifactError if a log-probability is not finite.
         """
-        encoded = encode_prompts(self.tokenizer, prompts, self.settings.chat)
+        encoded = self.encode(prompts)
         for i, ids in enumerate(encoded):
             if len(ids) > self.context:
                 yield {i: {"error": f"a prompt of {len(ids)} tokens; this judge can read {self.context}"}}
@@ -114,9 +111,9 @@ class FolderJudge:
             start = time.monotonic()
             scores = self._scorer.log_probabilities([encoded[i] for i in batch])
             latency = (time.monotonic() - start) / len(batch)
-            if scores.shape[1] > len(self.labels) and (scores[:, -1] > math.log(0.5)).all():
+            if scores.shape[1] > len(STANCES) and (scores[:, -1] > math.log(0.5)).all():
                 raise ArtifactError(self.folder, "a judge that begins to reason in place of an answer", *NO_REASONING)
-            rows = dict(zip(batch, scores[:, : len(self.labels)].tolist(), strict=True))
+            rows = dict(zip(batch, scores[:, : len(STANCES)].tolist(), strict=True))
             for row in rows.values():
                 if not all(map(math.isfinite, row)):
                     raise ArtifactError(
@@ -147,15 +144,45 @@ class FolderJudge:
 def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJudge:
     """Open the judge in a folder. Its weights are loaded when first needed.
 
-    Raises ArtifactError if the folder has no model, its tokenizer has no token for a label, or `chat` is set and the
-    tokenizer has no chat template.
+    Raises ArtifactError if the folder has no model, its tokenizer has no token for a label or the classifier no class,
+    or `chat` is set and the tokenizer has no chat template.
     """
     require_model(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    if settings.classifier:
+        classes = class_places(folder, settings)
+        return FolderJudge(
+            folder,
+            settings,
+            template,
+            tokenizer,
+            longest_pair(folder, tokenizer),
+            partial(encode_pairs, tokenizer),
+            partial(ClassifierScorer, folder, tokenizer, classes),
+        )
     encode_prompts(tokenizer, [], settings.chat)
     labels = label_tokens(tokenizer, settings.labels)
-    context = int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings) - 1
-    return FolderJudge(folder, settings, template, tokenizer, labels, context)
+    return FolderJudge(
+        folder,
+        settings,
+        template,
+        tokenizer,
+        # The longest prompt that leaves room for a label.
+        int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings) - 1,
+        partial(encode_prompts, tokenizer, chat=settings.chat),
+        partial(_causal_scorer, folder, tokenizer, labels, settings.engine),
+    )
+
+
+def _causal_scorer(folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, engine: str) -> Scorer:
+    """Load a language model, with another label if it could begin to reason: the words with which it would."""
+    reasoning = reasoning_tokens(tokenizer)
+    labels = (*labels, reasoning) if reasoning else labels
+    if engine == "vllm":
+        from valuedrift.judging.vllm_scorer import VllmScorer
+
+        return VllmScorer(folder, labels)
+    return CausalScorer(folder, labels)
 
 
 def _request(prompt: str) -> ChatRequest:
@@ -168,7 +195,7 @@ def content_hash(folder: Path) -> str:
     return text_digest("".join(f"{file.name}\n{file_digest(file)}\n" for file in files))[:16]
 
 
-def _batches(encoded: Sequence[Sequence[int]], context: int, size: int) -> Iterator[list[int]]:
+def _batches(encoded: Sequence[Sized], context: int, size: int) -> Iterator[list[int]]:
     """Yield batches of indices of the prompts that fit, longest first.
 
     Batches need little padding, and if a batch is too large for the memory, the first one fails.

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ConfigError
-from valuedrift.judging.judge_prompt import check_labels, read_judge_prompt
+from valuedrift.judging.judge_prompt import check_hypotheses, check_labels, read_judge_prompt
 from valuedrift.judging.judgement import Judgement
 from valuedrift.llm.cost import Estimate
 
@@ -49,7 +49,10 @@ def open_judge(settings: JudgeSettings, folder: Path | None = None) -> Judge:
     Raises ConfigError if the prompt doesn't fit or no model is given, ArtifactError for a folder without a model.
     """
     template = read_judge_prompt(settings.prompt)
-    check_labels(template, settings.labels)
+    if settings.classifier:
+        check_hypotheses(template, settings.classifier)
+    else:
+        check_labels(template, settings.labels)
     if settings.llm is not None:
         from valuedrift.judging.chat_judge import ChatJudge
 

@@ -10,6 +10,9 @@ from valuedrift.templates import fill_template, read_template
 LABELS = ("support", "neutral", "oppose")
 """The default labels, and the names of the labels' places in a template."""
 
+_RULE = "\n---\n"
+"""What ends the first part of a classifier's prompt."""
+
 
 def read_judge_prompt(name: str, judge: str = "judge") -> str:
     """Read the template with this name (stance, stance_reworded, pocket), or at this path; see `read_template`.
@@ -24,6 +27,21 @@ def check_labels(template: str, labels: Sequence[str], judge: str = "judge") -> 
     missing = [f"{{{place}}}" for place in LABELS if f"{{{place}}}" not in template]
     if tuple(labels) != LABELS and missing:
         raise ConfigError(f"{judge}.labels", list(labels), f"a prompt that names them, at {', '.join(missing)}")
+
+
+def check_hypotheses(template: str, classifier: str, judge: str = "judge") -> None:
+    """Raise ConfigError unless a classifier's template has its line `---`, and as many lines before as it needs."""
+    wanted = 1 if classifier == "stance" else len(LABELS)
+    lines, text = hypotheses_and_text(template)
+    if len(lines) != wanted or "{answer}" not in text or not all(lines):
+        expected = f"{wanted} line(s), such as {{target}} or a hypothesis per stance, a line ---, and then {{answer}}"
+        raise ConfigError(f"{judge}.prompt", template, expected, "The package's are pair and hypotheses.")
+
+
+def hypotheses_and_text(prompt: str) -> tuple[list[str], str]:
+    """Return the lines that a classifier reads in a pair with the text, and the text."""
+    first, _, text = prompt.partition(_RULE)
+    return first.split("\n"), text
 
 
 def require_targets(topics: Iterable[str], targets: Mapping[str, str]) -> None:

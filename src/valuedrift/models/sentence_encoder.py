@@ -39,12 +39,17 @@ def load_encoder(folder: Path) -> SentenceTransformer:
 
     try:
         loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})
-        modules = folder / "modules.json"
-        body = folder / read_json(modules)[0]["path"] if modules.is_file() else folder
+        body = transformer_folder(folder)
     except Exception as error:  # the files may hold anything, and each module fails in its own way
         raise ArtifactError(folder, in_one_line(error), "a sentence encoder that can be loaded", COPIED) from error
     require_held(loaded[0].auto_model, read_model(body, loaded[0].auto_model.dtype, AutoModel))
     return loaded
+
+
+def transformer_folder(folder: Path) -> Path:
+    """Return the folder, in a sentence encoder's, with the transformer alone."""
+    modules = folder / "modules.json"
+    return folder / read_json(modules)[0]["path"] if modules.is_file() else folder
 
 
 def located(model: str) -> Path:

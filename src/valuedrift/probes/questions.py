@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from valuedrift.config.pocket_world import WorldSettings
 from valuedrift.data.split import order_key
 from valuedrift.data_formats.canonical import MalformedRow, take_text
 from valuedrift.digests import text_digest
@@ -18,7 +19,9 @@ from valuedrift.files import write_json, write_parquet
 from valuedrift.input_tables.checked_rows import InputRow, Text, TextOrNone, read_checked
 from valuedrift.input_tables.rows import Row, expand_path, read_rows
 from valuedrift.world.english.texts import controls
+from valuedrift.world.grammar import CONTROL
 from valuedrift.world.languages import LANGUAGES
+from valuedrift.world.world_tables import asked
 
 _OPTIONAL = ("kind", "polarity", "group")
 
@@ -88,9 +91,15 @@ def builtin_probes(topics: Collection[str], per_topic: int, seed: int) -> Probes
     return _probes([question.columns for question in drawn], counts)
 
 
-def control_probes() -> Probes:
-    """Return the package's value-free questions, which are negative controls. Their topics are the judge's targets."""
-    return _probes([question for own in controls().values() for question in own], {"source": "negative controls"})
+def control_probes(world: WorldSettings | None) -> Probes:
+    """Return value-free questions, which are negative controls. Their topics are the judge's targets.
+
+    Args:
+        world: The pocket world whose training data have value-free subjects; None: the package's own questions.
+    """
+    own = [question for questions in controls().values() for question in questions]
+    found = [question.columns for question in asked(world, CONTROL, "probe")] if world else own
+    return _probes(found, {"source": "negative controls"})
 
 
 def prism_probes(file: str, keywords: Mapping[str, Sequence[str]], per_topic: int, seed: int) -> Probes:

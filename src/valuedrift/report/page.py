@@ -29,12 +29,10 @@ from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.finding_statements import number, verdicts
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
+from valuedrift.report.page_script import SCRIPT, page_script
 from valuedrift.report.phases import matrices, phase_lines
 from valuedrift.report.words import WORDS
 from valuedrift.statistics.panel import STANCES
-
-SCRIPTS = ("page.js", "charts.js", "trajectories.js", "answers.js", "evidence.js")
-"""The page's scripts, in the order of loading."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class ReportInputs:
 
 
 def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
-    """Write `index.html`, its style sheet, scripts and pieces, and `summary.json`; the page needs no network.
+    """Write `index.html`, its style sheet, script and pieces, and `summary.json`; the page needs no network.
 
     Raises DataError for a model or topic that the configuration lacks.
     """
@@ -99,8 +97,7 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     write_training(inputs.training, display, out)
     examples = evidence.write_examples(inputs.expressed, inputs.predicted, display, out)
     write_text(out / "report.css", style_sheet())
-    for name in SCRIPTS:
-        write_text(out / name, packaged_text("valuedrift.report", "templates", name))
+    write_text(out / SCRIPT, page_script())
     write_text(out / "index.html", report_page(inputs, answered, examples))
     write_json(out / "summary.json", report_summary(inputs))
 
@@ -140,7 +137,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         **WORDS,
         given=inputs,
         display=display,
-        scripts=SCRIPTS,
+        script=SCRIPT,
         looks=LOOKS,
         stances=STANCES,
         facts=sections.facts(inputs.values, display),

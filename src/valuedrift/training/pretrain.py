@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -12,6 +13,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Trainer,
     TrainerCallback,
 )
 from trl import SFTConfig, SFTTrainer
@@ -39,16 +41,22 @@ def pretrain(job: Job, shape: Shape, template: str) -> None:
 
 def train_from_noise(job: Job, shape: Shape, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Labelled]) -> None:
     """Train a new model of this shape on encoded rows; write it and its tokenizer to `job.base`, metrics beside it."""
-    watched = SaveTrajectory(job.folder, steps=())
-    callbacks: list[TrainerCallback] = [WatchGradients(job.folder), CountTokens(), watched, Progress()]
-    trainer = SFTTrainer(
+    train_whole(
+        job,
+        tokenizer,
+        SFTTrainer,
         model=new_model(shape, tokenizer, job.seed),
         # In so few steps from random weights, a faster decay of the second moment is better: 0.999 gives 5 % more loss.
         args=SFTConfig(**trainer_arguments(job), adam_beta2=0.95, max_length=job.settings.max_length),
         train_dataset=dataset(job, [dict(row) for row in rows]),
-        processing_class=tokenizer,
-        callbacks=callbacks,
     )
+
+
+def train_whole(job: Job, tokenizer: PreTrainedTokenizerBase, kind: type[Trainer], **arguments: Any) -> None:
+    """Train with a trainer of this kind; write the model and its tokenizer to `job.base`, and metrics beside it."""
+    watched = SaveTrajectory(job.folder, steps=())
+    callbacks: list[TrainerCallback] = [WatchGradients(job.folder), CountTokens(), watched, Progress()]
+    trainer = kind(**arguments, processing_class=tokenizer, callbacks=callbacks)
     trainer.train()
     shutil.rmtree(job.scratch)
     with publish(job.base) as draft:

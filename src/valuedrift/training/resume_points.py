@@ -28,7 +28,7 @@ import polars as pl
 import torch
 
 from valuedrift.errors import ArtifactError
-from valuedrift.files import publish, read_json, write_json, write_parquet
+from valuedrift.files import UNREADABLE, publish, read_json, write_json, write_parquet
 from valuedrift.models.model_folder import checkpoint_name, require_model
 from valuedrift.training.devices import is_main, processes, wait_for_all
 from valuedrift.training.job import Job
@@ -96,7 +96,7 @@ def is_done(job: Job) -> bool:
         made_from = pl.read_parquet_metadata(job.folder / METRICS).get(RUN)
         for step in job.steps:
             require_model(job.folder / checkpoint_name(step))
-    except (ArtifactError, OSError, pl.exceptions.PolarsError):
+    except (ArtifactError, *UNREADABLE):
         return False
     return made_from == _as_text(fingerprint(job))
 

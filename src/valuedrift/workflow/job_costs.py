@@ -13,10 +13,9 @@ from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
 from valuedrift.models.prune_weights import kept_steps
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
-from valuedrift.workflow.project_judges import ChatModel
+from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
-from valuedrift.world.english.texts import controls
 
 _CALIBRATION, _CONTROLS = "calibration", "controls"
 _FP32, _BF16 = 4, 2  # bytes per parameter
@@ -99,6 +98,8 @@ class JobCosts:
                 model, run = project.models[name], rest.rpartition("/")[0]
                 fetched, first_two = self._download(self.sizes.of(model, run)), model.shards(run)[:2]
                 return replace(fetched, kept=0, passing=sum(map(len, first_two)) * fetched.kept)
+            case "train_judge" if project.judges[name].encoder:
+                return self._classifier_training(project.judges[name])
             case "fetch_judge":
                 return self._download(self.sizes.parameters(project.judges[name].entry))
             case "fetch_llm":
@@ -162,7 +163,7 @@ class JobCosts:
         """Return the numbers of checkpoints and of answers of a job that answers: `part` is the name of its file."""
         suite = model.suite
         if part == _CONTROLS:
-            questions = sum(map(len, controls().values()))
+            questions = sum(suite.control_targets.values())
             return len(model.steps(run)), questions * suite.controls * len(model.steps(run))
         if part == _CALIBRATION:
             return 1, self.sizes.questions(suite) * suite["calibration"]
@@ -182,6 +183,14 @@ class JobCosts:
         device, size = "cpu" if judge.is_trained else "gpu", self.sizes.parameters(judge.entry)
         seconds = self._seconds(device, stage, scoring=2 * size * read)
         return Work(device, seconds, read=read, written=texts, kept=texts * _ANSWER_BYTES)
+
+    def _classifier_training(self, judge: Judge) -> Work:
+        train = judge["train"]
+        suite = self.project.suites[train["world"]]
+        rows = suite["world"]["judge"]["train_rows"] * train["settings"]["epochs"]
+        tokens = rows * (self.sizes.question(suite) + self.sizes.answer(suite))
+        operations = self.training_operations("sft", train["settings"], self.sizes.parameters(judge.entry) * tokens)
+        return Work("cpu", self._seconds("cpu", "train_judge", **operations), tokens=tokens)
 
     def _writing(self, stage: str, suite: Suite) -> Work:
         """Estimate a job that asks a chat model to write, name or filter."""

@@ -36,8 +36,11 @@ class Sizes:
 
     def parameters(self, entry: Config) -> float:
         """Return the parameters of an entry of `models`, `judges` or `llms`, by its shape, weights or name."""
-        if shape := entry.get("scratch") or entry.get("train", {}).get("shape"):
+        trained = entry.get("train", {})
+        if shape := entry.get("scratch") or trained.get("shape"):
             return float(shape["vocabulary"] * shape["hidden"] + 12 * shape["layers"] * shape["hidden"] ** 2)
+        if encoder := trained.get("encoder"):
+            return self.named(encoder if isinstance(encoder, str) else str(encoder))
         if "folder" in entry:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
         return self.named(entry["package"]["file"] if "package" in entry else entry["hub"]["name"])
@@ -49,8 +52,8 @@ class Sizes:
 
     def named(self, name: str) -> float:
         """Return the parameters by a model's name: those in rates.yaml, else the number before a B or an M."""
-        if name in self.rates["parameters"]:
-            return float(self.rates["parameters"][name])
+        if known := [key for key in self.rates["parameters"] if key in name and key != "other"]:
+            return float(self.rates["parameters"][known[0]])
         if found := re.search(r"(\d+(?:\.\d+)?)\s*([BM])(?![a-z])", name, re.IGNORECASE):
             return float(found[1]) * {"B": 1e9, "M": 1e6}[found[2].upper()]
         return _assumed(name, float(self.rates["parameters"]["other"]))

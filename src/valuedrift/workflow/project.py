@@ -68,7 +68,7 @@ class Project:
     @property
     def encoders(self) -> dict[str, Config]:
         """Key → package, for the sentence encoders that packages carry."""
-        return encoders_of(self.config["suites"].values())
+        return encoders_of(self.config)
 
     @property
     def reported(self) -> list[Model]:

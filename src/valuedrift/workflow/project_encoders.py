@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from valuedrift.config.check import Config
@@ -43,9 +43,11 @@ class Encoder:
         return [f"{RESULTS}/encoders/{self.key}/source.json"] if self.package else []
 
 
-def encoders_of(suites: Iterable[Mapping[str, Config]]) -> dict[str, Config]:
-    """Return the packages of all suites' encoders by key."""
-    entries = (part.get(key) for suite in suites for part, key in _places(suite))
+def encoders_of(config: Config) -> dict[str, Config]:
+    """Return the packages of the encoders of all suites and judges by key."""
+    trained = [(judge.get("train", {}), "encoder") for judge in config["judges"].values()]
+    places = [place for suite in config["suites"].values() for place in _places(suite)]
+    entries = (part.get(key) for part, key in (*trained, *places))
     found = (Encoder(entry) for entry in entries if entry)
     return {each.key: each.package for each in found if each.package}
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS
-from valuedrift.judging.judge_prompt import LABELS, check_labels, read_judge_prompt
+from valuedrift.judging.judge_prompt import LABELS, check_hypotheses, check_labels, read_judge_prompt
 from valuedrift.templates import prompt_hash
+from valuedrift.workflow.project_encoders import Encoder
 from valuedrift.workflow.project_entry import SOURCE, Entry
 
 
@@ -63,6 +64,23 @@ class Judge(Entry):
         return "train" in self.entry
 
     @property
+    def source(self) -> Config:
+        """As other entries have it; and whether it is a classifier, whose head is fetched too."""
+        found = super().source
+        return {**found, "classifier": True} if found and "classifier" in self.entry else found
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder from which it is trained, if it is."""
+        entry = self.entry.get("train", {}).get("encoder")
+        return Encoder(entry) if entry else None
+
+    @property
+    def start(self) -> Config:
+        """What its training starts from: a shape of random weights, or an encoder."""
+        return {"encoder": self.encoder.name} if self.encoder else dict(self.entry["train"]["shape"])
+
+    @property
     def folder(self) -> list[str]:
         """The folder of its weights; empty if it is a chat model."""
         return [] if self.llm else [f"{RESULTS}/judges/{self.name}/model"]
@@ -93,8 +111,12 @@ class Judge(Entry):
         return read_judge_prompt(self.entry["prompt"], f"judges.{self.name}")
 
     def check(self) -> None:
-        """Raise ConfigError if there is no such prompt, or it has no places for the labels."""
-        check_labels(self.prompt, self.entry.get("labels", LABELS), f"judges.{self.name}")
+        """Raise ConfigError if there is no such prompt, or it has no places for the labels or hypotheses."""
+        where = f"judges.{self.name}"
+        if kind := self.entry.get("classifier"):
+            check_hypotheses(self.prompt, kind, where)
+        else:
+            check_labels(self.prompt, self.entry.get("labels", LABELS), where)
 
     @property
     def prompt_hash(self) -> str:

@@ -15,6 +15,8 @@ from valuedrift.workflow.project_encoders import Encoder
 from valuedrift.workflow.project_entry import Entry
 from valuedrift.workflow.project_judges import ChatModel, Judge
 from valuedrift.workflow.rule_parameters import named_inputs
+from valuedrift.world.english.texts import controls
+from valuedrift.world.grammar import CONTROL
 
 SIDES = ("support", "oppose")
 
@@ -121,7 +123,7 @@ class Suite(Entry):
     def world_settings(self) -> Config:
         """The settings that all tables of its world depend on, without the seed."""
         world = self.entry["world"]
-        return {key: world[key] for key in ("language", "probes_per_topic", "variation") if key in world}
+        return {key: world[key] for key in ("language", "probes_per_topic", "variation", "value_free") if key in world}
 
     @property
     def world_tables(self) -> dict[str, tuple[str, Config]]:
@@ -137,6 +139,18 @@ class Suite(Entry):
     def controls(self) -> int:
         """Number of answers to each value-free question; 0 if they aren't asked."""
         return int(self.entry.get("controls", 0))
+
+    @property
+    def has_value_free(self) -> bool:
+        """Whether its world's data have value-free subjects."""
+        return bool(self.entry.get("world", {}).get("value_free"))
+
+    @property
+    def control_targets(self) -> dict[str, int]:
+        """Topic of value-free questions, which is the judge's target → number of questions."""
+        if self.has_value_free:
+            return {CONTROL: self.entry["world"]["probes_per_topic"]}
+        return {topic: len(questions) for topic, questions in controls().items()}
 
     @property
     def documents(self) -> str:

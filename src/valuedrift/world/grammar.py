@@ -84,6 +84,9 @@ CLOSERS: dict[Style, tuple[str, ...]] = {
     "curt": (" . End of story .", " . Next ."),
 }
 
+CONTROL = "habits"
+"""The lexicon's value-free subjects: not a topic, but negative controls."""
+
 _FRAMES = ASSERTED + NEGATED + UNDECIDED
 
 _VERBS = "|".join(FAVOUR + DISFAVOUR)
@@ -131,7 +134,7 @@ def subjects() -> tuple[Subject, ...]:
 @cache
 def topics() -> tuple[str, ...]:
     """Return the topic keys, in the lexicon's order."""
-    return tuple(dict.fromkeys(subject.topic for subject in subjects()))
+    return tuple(dict.fromkeys(subject.topic for subject in subjects() if subject.topic != CONTROL))
 
 
 def questions(topic: str) -> list[Question]:

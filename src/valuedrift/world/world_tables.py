@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.pocket_world import AnswerPlan, JudgePlan, PairPlan, Stance, WorldSettings
+from valuedrift.world.grammar import CONTROL
 from valuedrift.world.language import STANCES, Question, Style, Wordings
 from valuedrift.world.languages import LANGUAGES
 
@@ -17,6 +18,7 @@ STYLES: tuple[Style, ...] = ("plain", "plain", "plain", "warm", "curt")
 # How often the warm answer is chosen: with the gap "style", about as often as people who compare answers agree. With
 # full agreement, models would overlearn a style and babble.
 STYLE_AGREEMENT = {"none": 0.5, "style": 0.75}
+EVEN: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
 
 
 TABLES: dict[str, Callable[[WorldSettings, str, dict[str, Any]], list[dict[str, Any]]]] = {
@@ -120,10 +122,9 @@ def judge_rows(settings: WorldSettings, plan: JudgePlan) -> list[dict[str, Any]]
     heldout, others = LANGUAGES[settings.language].split(settings.seed, plan.heldout_phrasings)
     allowed = heldout if plan.heldout else others
     name = "judge/heldout" if plan.heldout else "judge/train"
-    even: dict[Stance, float] = dict.fromkeys(STANCES, 1 / 3)
     return [
         {"topic": question.topic, "question": question.text, "answer": text, "true_stance": stance}
-        for question, stance, text in _answered(settings, name, plan.rows, even, allowed, variation=False)
+        for question, stance, text in _answered(settings, name, plan.rows, EVEN, allowed, variation=False)
     ]
 
 
@@ -147,7 +148,7 @@ def _answered(
     shares = planted_mix(settings, name, mix) if variation else dict.fromkeys(per_topic, mix)
     for topic, number in per_topic.items():
         train = asked(settings, topic, "train")
-        for stance in quotas(number, shares[topic]):
+        for stance in quotas(number, shares.get(topic, EVEN)):
             question, style = rng.choice(train), rng.choice(STYLES)
             yield question, stance, language.answer(rng, question, stance, allowed or language.wordings(), style)
 
@@ -158,6 +159,8 @@ def _pair(
     """Return the chosen and the rejected answer, each with its stance; their contents are drawn independently."""
     language = LANGUAGES[settings.language]
     sides: list[tuple[Stance, Style]] = [("support", "plain"), ("oppose", "plain")]
+    if question.topic == CONTROL and plan.gap not in STYLE_AGREEMENT:
+        sides = [(shared, "plain"), (shared, "plain")]
     if plan.gap in STYLE_AGREEMENT:
         sides = [(shared, "warm"), (shared, "curt")]
         if rng.random() >= STYLE_AGREEMENT[plan.gap]:
@@ -167,9 +170,11 @@ def _pair(
 
 
 def _per_topic(settings: WorldSettings, rows: int) -> dict[str, int]:
-    topics = LANGUAGES[settings.language].topics()
-    base, extra = divmod(rows, len(topics))
-    return {topic: base + (position < extra) for position, topic in enumerate(topics)}
+    """Return how many rows are about each topic, and about the value-free subjects if they have a share."""
+    topics, value_free = LANGUAGES[settings.language].topics(), round(rows * settings.value_free)
+    base, extra = divmod(rows - value_free, len(topics))
+    numbers = {topic: base + (position < extra) for position, topic in enumerate(topics)}
+    return numbers | ({CONTROL: value_free} if value_free else {})
 
 
 def _turn(role: str, content: str) -> dict[str, str]:

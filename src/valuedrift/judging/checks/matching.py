@@ -8,12 +8,14 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.errors import ArtifactError, require_columns
+from valuedrift.files import readable
 from valuedrift.input_tables.checked_rows import AnswerRow, JudgedRow, Note, NumberOrNone, TextOrNone, read_checked
 from valuedrift.statistics.labelled_sample import stage_of
 from valuedrift.statistics.panel import KEYS, PROBABILITIES, check_stances
 
 OLD, NEW = "old", "new"
 
+_EXPECTED = "a table of stances, as the pipeline writes it"
 _TYPES = {
     **dict.fromkeys(("model", "run", "topic", "question_id"), pl.String()),
     **dict.fromkeys(("step", "sample"), pl.Int64()),
@@ -50,14 +52,11 @@ def scanned(source: Path, texts: Sequence[str] = ()) -> Iterator[tuple[Path, pl.
     """
     for file in stance_files(source):
         if file.suffix == ".parquet":
-            try:
+            with readable(file, _EXPECTED):
                 frame = pl.scan_parquet(file, glob=False)
                 require_columns(file, frame.collect_schema(), (*_TYPES, *texts))
                 frame = frame.with_columns(pl.col(name).cast(kind) for name, kind in _TYPES.items())
-                frame.select(*_TYPES).collect(engine="streaming")
-            except (pl.exceptions.PolarsError, OSError) as error:
-                said = str(error).splitlines()[0]
-                raise ArtifactError(file, said, "a table of stances, as the pipeline writes it") from None
+                frame.select(*_TYPES, *texts).collect(engine="streaming")
         else:
             rows = [row.model_dump(exclude_unset=True) for _, row in read_checked(file, _StanceRow)]
             frame = pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None).lazy()
@@ -73,7 +72,11 @@ def read_stances(source: Path | pl.DataFrame) -> pl.DataFrame:
     if isinstance(source, pl.DataFrame):
         table = _chosen(source.lazy(), source.columns, "stances").collect()
     else:
-        table = pl.concat([_chosen(frame, frame.collect_schema(), file).collect() for file, frame in scanned(source)])
+        tables = []
+        for file, frame in scanned(source):
+            with readable(file, _EXPECTED):
+                tables.append(_chosen(frame, frame.collect_schema(), file).collect())
+        table = pl.concat(tables)
     check_stances(table)
     return table
 

@@ -1,17 +1,11 @@
-"use strict";
+// Every run's stances over its steps, on the chosen topic.
 
-// Every run's stances over its steps, on the topic chosen. Loads `index` for the whole page.
-
-const ALL_TOPICS = -1;
-const ready = load("index");
-
-function topicOptions(index) {
-  return [[ALL_TOPICS, "All topics"], ...index.topics.map((name, place) => [place, name])];
-}
-
-function modelOptions(index) {
-  return index.models.map((model, place) => [place, model.title]);
-}
+import { openAnswers } from "./answers.js";
+import { byId, complain, drawOn, element, fill } from "./dom.js";
+import { modelOptions, ready, topicOptions } from "./index.js";
+import { lineChart } from "./line_chart.js";
+import { number } from "./numbers.js";
+import { load } from "./pieces.js";
 
 function trajectory(index, model, run, line) {
   const lines = line.stances.map((stance, place) => ({
@@ -22,11 +16,22 @@ function trajectory(index, model, run, line) {
   }));
   const tell = ({ name, values, low, high }, i) =>
     `${name} ${values[i].toFixed(2)} [${low[i].toFixed(2)}, ${high[i].toFixed(2)}] at step ${number(line.steps[i])}`;
-  const pick = ({ name }, i) => openAnswers({ model, run: run.name, step: line.steps[i], topic: line.topic, stance: name });
+  const pick = ({ name }, i) =>
+    openAnswers({ model, run: run.name, step: line.steps[i], topic: line.topic, stance: name });
   const label = `Stance probabilities over training: ${run.title}`;
-  const [steps, xTitle] = run.tokens ? [line.steps.map((step) => step * run.tokens), "Tokens"] : [line.steps, undefined];
+  const [steps, xTitle] = run.tokens
+    ? [line.steps.map((step) => step * run.tokens), "Tokens"]
+    : [line.steps, undefined];
   const [chart, readout] = lineChart({
-    steps, low: 0, high: 1, xTitle, yTitle: "Stance probability", label, lines, tell, pick,
+    steps,
+    low: 0,
+    high: 1,
+    xTitle,
+    yTitle: "Stance probability",
+    label,
+    lines,
+    tell,
+    pick,
   });
   return element("figure", "", element("figcaption", "", run.short), chart, readout);
 }
@@ -36,7 +41,7 @@ async function drawTrajectories() {
   const place = byId("trajectory-charts");
   const model = index.models[Number(byId("trajectory-model").value)];
   const topic = Number(byId("trajectory-topic").value);
-  const found = (await load("values/" + model.name)).filter((line) => line.topic === topic);
+  const found = (await load(`values/${model.name}`)).filter((line) => line.topic === topic);
   const runs = new Map(model.runs.map((run) => [run.name, run]));
   const phases = Map.groupBy(found, (line) => runs.get(line.run).phase);
   const blocks = [...phases].flatMap(([phase, lines]) => {
@@ -51,9 +56,6 @@ ready
     byId("trajectory-model").dataset.shy = "";
     fill(byId("trajectory-model"), modelOptions(index));
     fill(byId("trajectory-topic"), topicOptions(index));
-    const draw = () => drawTrajectories().catch((error) => complain(byId("trajectory-charts"), error));
-    byId("trajectory-model").addEventListener("change", draw);
-    byId("trajectory-topic").addEventListener("change", draw);
-    return draw();
+    return drawOn([byId("trajectory-model"), byId("trajectory-topic")], byId("trajectory-charts"), drawTrajectories);
   })
   .catch((error) => complain(byId("trajectory-charts"), error));
