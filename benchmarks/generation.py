@@ -46,7 +46,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from valuedrift.config.sampling import Sampling
 from valuedrift.generation.engine import Engine, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.models.weights import Architecture, read_checkpoint
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.weights import read_checkpoint
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12

@@ -336,8 +336,10 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
+        sizes=lambda w: sizes(PROJECT),
     shell:
-        f"valuedrift report {SHOWN_OPTIONS}" " --configuration {input.configuration} --out {output} 2> {log}"
+        f"valuedrift report {SHOWN_OPTIONS}"
+        " --configuration {input.configuration} --sizes {params.sizes:q} --out {output} 2> {log}"
 
 
 rule exports:

@@ -146,6 +146,7 @@ class Display:
         figure_formats: File formats in which each figure is written.
         figure_columns: Largest number of panels per row in a figure of trajectories.
         bands: `pointwise` or `simultaneous`, the bands of trajectories.
+        level: The level of all intervals.
     """
 
     models: Mapping[str, Model]
@@ -157,6 +158,7 @@ class Display:
     figure_formats: Sequence[str] = ("svg",)
     figure_columns: int = 3
     bands: str = "pointwise"
+    level: float = 0.95
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Display:
@@ -166,7 +168,7 @@ class Display:
             name: Model(name, model["title"], model["hub"], suites[model["suite"]], model.get("tokens", {}))
             for name, model in settings["models"].items()
         }
-        return cls(models, settings["topics"], **settings["report"])
+        return cls(models, settings["topics"], level=settings["level"], **settings["report"])
 
     @property
     def suites(self) -> list[Suite]:
@@ -196,6 +198,11 @@ class Display:
             raise DataError("results", None, "topic", topic, f"one of {', '.join(self.topics)} or '{ALL}'")
         return "All topics" if topic == ALL else self.topics[topic]["name"]
 
+    @property
+    def bands_text(self) -> str:
+        """The level and kind of the bands in words."""
+        return f"{100 * self.level:g} % bands, {self.bands}"
+
     def banded(self, values: pl.DataFrame) -> pl.DataFrame:
         """Return a table of values with the ends of the chosen bands as `low` and `high`."""
         return values.with_columns(low="band_low", high="band_high") if self.bands == "simultaneous" else values
@@ -224,6 +231,7 @@ def display_settings(config: Mapping[str, Any], models: Sequence[str], *report: 
         "topics": {
             key: {text: topic[text] for text in ("name", "target", "value")} for key, topic in config["topics"].items()
         },
+        "level": config["statistics"]["level"],
         "report": {key: config["report"][key] for key in report if config["report"].get(key) is not None},
     }
 

@@ -99,7 +99,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("report.models", [], "at least one item"),
         ("report.models", "pocket", "a list"),
         ("models", {}, "at least one item"),
-        ("report.figure_formats.0", "gif", "one of 'svg', 'png' or 'html'. Files written"),
+        ("report.figure_formats.0", "gif", "one of 'svg', 'pdf', 'png' or 'html'. Files written"),
         ("topics.climate.name", "", "a text that is not empty"),
         ("topics.climate.keywords", 3, "a list"),  # no secret, though it has "key" in its name
         (f"{POCKET}.probes", "questions.csv", "a mapping. The value-laden questions"),

@@ -39,7 +39,13 @@ def test_the_ablations_are_measured_and_written(tmp_path: Path) -> None:
     drift = pl.read_parquet(out / "drift.parquet").filter(topic="all", stance="support").sort("run")
     assert drift["magnitude"].to_list() == pytest.approx([0.3, 0.6, 0.1])
     tables = {f"ablations.{kind}" for kind in ("csv", "md", "tex")}
-    assert {path.name for path in out.iterdir()} == {*tables, "drift.parquet", "figure_16.svg", "values.parquet"}
+    assert {path.name for path in out.iterdir()} == {
+        *tables,
+        "drift.parquet",
+        "figure_16.svg",
+        "figure_16.txt",
+        "values.parquet",
+    }
     lines = (out / "ablations.md").read_text().splitlines()
     start = "| SFT on WildChat | synthetic pairs, support-aligned | DPO |"
     assert any(line.startswith(f"{start} — | β | 0.05 | 20 | support | 0.600 |") for line in lines)

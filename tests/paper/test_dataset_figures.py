@@ -12,12 +12,17 @@ from doubles.display import TOPICS, display
 from doubles.results import STANCES
 
 from valuedrift.errors import DataError
-from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gap_histograms_by_topic, predicted_drift
+from valuedrift.paper.dataset_figures import (
+    expressed_shares,
+    gap_histograms,
+    gaps_by_topic,
+    predicted_drift,
+    prediction_reach,
+)
 from valuedrift.paper.numbered_figures import draw_dataset_stances
 
 DISPLAY = display(topics={name: TOPICS[name] for name in ("work", "climate")})
 PAPER = DISPLAY.suites[0]
-POCKET = DISPLAY.models["pocket"]
 
 
 def shares(*sets: tuple[str, str]) -> pl.DataFrame:
@@ -58,7 +63,7 @@ def rows_of(chart: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]
 def test_shares_have_a_panel_for_each_sft_set_in_the_configurations_order() -> None:
     table = shares(("own", "answer"), ("alpaca", "answer"), ("ultrafeedback", "chosen"), ("wildchat", "answer"))
     chart = expressed_shares(table, PAPER, DISPLAY).to_dict()
-    assert [title for title, _ in titles(chart["hconcat"])] == ["WildChat", "Alpaca", "own"]
+    assert [title for title, _ in titles(chart["hconcat"])] == ["(a) WildChat", "(b) Alpaca", "(c) own"]
     assert titles(chart["hconcat"])[0][1] == "7 rows on these topics"
 
 
@@ -76,7 +81,7 @@ def test_topics_stand_in_their_order_with_the_mean_first_and_every_share_is_draw
 
 def test_histograms_hold_every_pair_once_from_nothing_to_the_root_of_two() -> None:
     chart = gap_histograms(GAPS, PAPER).to_dict()
-    names = [("UltraFeedback", "4 pairs"), ("synthetic pairs, support-aligned", "2 pairs")]
+    names = [("(a) UltraFeedback", "4 pairs"), ("(b) synthetic pairs, support-aligned", "2 pairs")]
     assert titles(chart["concat"]) == names
     for panel, pairs in zip(chart["concat"], (4, 2), strict=True):
         bins = rows_of(chart, panel["layer"][0])
@@ -89,34 +94,35 @@ def test_histograms_hold_every_pair_once_from_nothing_to_the_root_of_two() -> No
     assert rows_of(chart, chart["concat"][0]["layer"][1])[0]["label"] == "mean 0.16"
 
 
-def test_histograms_by_topic_have_a_row_a_topic_and_a_panel_for_sets_without_pairs() -> None:
+def test_gaps_by_topic_have_a_panel_per_set_and_a_row_per_topic() -> None:
     gaps = GAPS.filter((pl.col("data") == "ultrafeedback") | (pl.col("topic") == "climate"))
-    chart = gap_histograms_by_topic(gaps, PAPER, DISPLAY).to_dict()
-    assert chart["columns"] == 2
-    assert titles(chart["concat"]) == [
-        ("Work and Attitudes", "UltraFeedback, 1 pairs"),
-        ("Work and Attitudes", "synthetic pairs, support-aligned, 0 pairs"),
-        ("Climate Change Concerns", "UltraFeedback, 3 pairs"),
-        ("Climate Change Concerns", "synthetic pairs, support-aligned, 1 pairs"),
+    chart = gaps_by_topic(gaps, PAPER, DISPLAY).to_dict()
+    assert [panel["title"] for panel in chart["concat"]] == [
+        "(a) UltraFeedback",
+        "(b) synthetic pairs, support-aligned",
     ]
-    assert len(chart["concat"][1]["layer"]) == 1  # no pair, no mean
+    near, far = ([rows_of(chart, layer) for layer in panel["layer"]] for panel in chart["concat"])
+    assert {row["topic"] for row in near[0]} == {"Work and Attitudes", "Climate Change Concerns"}
+    assert sum(row["share"] for row in near[0] if row["topic"] == "Climate Change Concerns") == pytest.approx(1)
+    assert [(row["topic"], row["from"]) for row in far[1]] == [("Climate Change Concerns", pytest.approx(math.sqrt(2)))]
+    rows = chart["concat"][1]["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert rows == ["Work and Attitudes", "Climate Change Concerns"]  # also where the set has no pairs
 
 
-def test_predictions_show_measured_drift_with_its_interval() -> None:
-    chart = predicted_drift(PREDICTIONS, POCKET, DISPLAY).to_dict()
-    (panel,) = chart["concat"]
-    assert titles([panel]) == [("WildChat", "pocket")]
+def test_predictions_show_measured_drift_with_its_interval_on_the_given_scale() -> None:
+    assert prediction_reach(PREDICTIONS) == 0.5
+    chart = predicted_drift(PREDICTIONS, "WildChat", DISPLAY, 0.75).to_dict()
     drawn = [row for rows in chart["datasets"].values() for row in rows if "drift_low" in row]
     assert [(row["stance"], row["drift"]) for row in drawn] == list(zip(STANCES, (-0.2, 0.4, -0.2), strict=True))
+    points = chart["layer"][-1]["encoding"]
+    assert points["x"]["scale"]["domain"] == points["y"]["scale"]["domain"] == [-0.75, 0.75]
 
 
-@pytest.mark.parametrize(
-    ("draw", "table", "whose"),
-    [(expressed_shares, shares(("wildchat", "answer")), PAPER), (predicted_drift, PREDICTIONS, POCKET)],
-)
-def test_unknown_topics_are_refused(draw: Any, table: pl.DataFrame, whose: Any) -> None:
+def test_unknown_topics_are_refused() -> None:
     with pytest.raises(DataError, match="sports"):
-        draw(table.with_columns(topic=pl.lit("sports")), whose, DISPLAY)
+        expressed_shares(shares(("wildchat", "answer")).with_columns(topic=pl.lit("sports")), PAPER, DISPLAY)
+    with pytest.raises(DataError, match="sports"):
+        predicted_drift(PREDICTIONS.with_columns(topic=pl.lit("sports")), "WildChat", DISPLAY, 1)
 
 
 def made(folder: Path) -> Path:
@@ -128,7 +134,7 @@ def test_a_suites_figures_are_those_that_its_data_allows(tmp_path: Path) -> None
     shares(("wildchat", "answer")).write_parquet(tmp_path / "shares.parquet")
     GAPS.clear().write_parquet(tmp_path / "gaps.parquet")
     entries = draw_dataset_stances(tmp_path, PAPER, DISPLAY, made(tmp_path / "answers"))
-    assert [path.name for path in (tmp_path / "answers").iterdir()] == ["figure_19.svg"]
+    assert [path.name for path in (tmp_path / "answers").glob("*.svg")] == ["figure_19.svg"]
     assert [(entry.number, entry.status) for entry in entries] == [
         ("Figure 19", "made"),
         ("Figure 20", "missing: no row on the topics"),
@@ -137,4 +143,4 @@ def test_a_suites_figures_are_those_that_its_data_allows(tmp_path: Path) -> None
     shares(("uf", "chosen")).write_parquet(tmp_path / "shares.parquet")
     GAPS.write_parquet(tmp_path / "gaps.parquet")
     draw_dataset_stances(tmp_path, PAPER, DISPLAY, made(tmp_path / "pairs"))
-    assert sorted(path.name for path in (tmp_path / "pairs").iterdir()) == ["figure_20.svg", "figure_20_topics.svg"]
+    assert sorted(path.name for path in (tmp_path / "pairs").glob("*.svg")) == ["figure_20.svg", "figure_20_topics.svg"]

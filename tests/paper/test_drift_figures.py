@@ -56,6 +56,10 @@ def found(spec: object, key: str) -> list:
     return own + [value for item in spec.values() for value in found(item, key)]
 
 
+def panels_of(spec: dict) -> list[dict]:
+    return spec["vconcat"][1]["concat"]
+
+
 def scale(spec: dict, channel: str) -> dict:
     scales = [encoding["scale"] for encoding in found(spec, channel) if "scale" in encoding]
     assert scales
@@ -74,24 +78,26 @@ def test_stances_have_the_papers_colours_and_their_own_shapes(chart):
 
 def test_trajectories_draw_a_panel_for_each_run_and_topic():
     spec = draw(values(), RUNS, ["all", "climate"]).to_dict()
-    assert [panel["title"]["text"] for panel in spec["concat"]] == [
-        ["SFT on WildChat", "All topics"],
-        ["SFT on WildChat", "Climate Change Concerns"],
-        ["DPO on synthetic pairs,", "support-aligned", "All topics"],
-        ["DPO on synthetic pairs,", "support-aligned", "Climate Change Concerns"],
+    assert (spec["title"]["text"], spec["title"]["subtitle"]) == ("pocket", "95 % bands, pointwise")
+    assert [" ".join(panel["title"]) for panel in panels_of(spec)] == [
+        "(a) SFT on WildChat, All topics, from the base model",
+        "(b) SFT on WildChat, Climate Change Concerns, from the base model",
+        "(c) DPO on synthetic pairs, support-aligned, All topics, after SFT on WildChat",
+        "(d) DPO on synthetic pairs, support-aligned, Climate Change Concerns, after SFT on WildChat",
     ]
-    assert spec["concat"][3]["title"]["subtitle"] == ["pocket, after SFT on WildChat"]
-    assert {y["title"] for y in found(spec, "y") if "title" in y} == {"Stance probability"}
-    assert {x["title"] for x in found(spec, "x") if "title" in x} == {"Training step"}
-    assert all(y["scale"]["domain"] == [0, 1] for y in found(spec, "y") if "scale" in y)
+    assert {y["title"] for panel in panels_of(spec) for y in found(panel, "y") if "title" in y} == {
+        "Stance probability"
+    }
+    assert {x["title"] for panel in panels_of(spec) for x in found(panel, "x") if "title" in x} == {"Training step"}
+    assert all(y["scale"]["domain"] == [0, 1] for y in found(panels_of(spec), "y") if "scale" in y)
 
 
 def test_trajectories_draw_bands_and_every_checkpoint_but_few_point_shapes():
     steps = tuple(range(0, 5800, 100))
     spec = draw(values(steps), RUNS[:1], ["all"]).to_dict()
-    band = spec["concat"][0]["layer"][0]
+    band = panels_of(spec)[0]["layer"][0]
     assert (band["mark"]["type"], *(band["encoding"][end]["field"] for end in ("y", "y2"))) == ("area", "low", "high")
-    rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
+    rows = [row for rows in spec["datasets"].values() for row in rows if row.get("stance") == "support"]
     marked = [row["step"] for row in rows if row["marked"]]
     assert len(rows) == len(steps)
     assert 4 <= len(marked) <= 7
@@ -102,24 +108,22 @@ def test_the_kind_of_bands_is_chosen_and_named():
     table = values().with_columns(band_low=pl.col("low") - 0.1, band_high=pl.col("high") + 0.1)
     for kind, added in (("pointwise", 0.0), ("simultaneous", 0.1)):
         spec = trajectories(table, [(DISPLAY.model("pocket"), RUNS[0], "all")], replace(DISPLAY, bands=kind)).to_dict()
-        assert spec["title"]["text"] == f"95 % bands, {kind}"
-        rows = [row for rows in spec["datasets"].values() for row in rows]
+        assert spec["title"]["subtitle"] == f"95 % bands, {kind}"
+        rows = [row for rows in spec["datasets"].values() for row in rows if "high" in row]
         assert all(row["high"] == pytest.approx(row["value"] + 0.05 + added) for row in rows)
 
 
 def test_a_last_step_close_behind_another_hides_no_point():
     spec = draw(values((0, 16, 32, 48, 64, 80, 96, 112, 128, 132)), RUNS[:1], ["all"]).to_dict()
-    rows = [row for rows in spec["datasets"].values() for row in rows if row["stance"] == "support"]
+    rows = [row for rows in spec["datasets"].values() for row in rows if row.get("stance") == "support"]
     assert [row["step"] for row in rows if row["marked"]] == [0, 32, 64, 96, 132]
 
 
 def test_trajectories_of_several_models_are_told_apart():
     panels = [(DISPLAY.models[model], RUNS[0], "all") for model in ("llama3_3b", "qwen3_4b")]
     spec = trajectories(values(models=("qwen3_4b", "llama3_3b")), panels, DISPLAY).to_dict()
-    assert [panel["title"]["subtitle"] for panel in spec["concat"]] == [
-        ["Llama-3 3B, from the base model"],
-        ["Qwen3 4B, from the base model"],
-    ]
+    assert spec["title"]["text"] == "SFT on WildChat, All topics, from the base model"
+    assert [panel["title"] for panel in panels_of(spec)] == [["(a) Llama-3 3B"], ["(b) Qwen3 4B"]]
 
 
 def test_trajectories_of_a_run_that_is_missing_are_refused():
@@ -174,11 +178,34 @@ def test_only_the_formats_asked_for_are_written(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["fig.v1.svg"]
 
 
-def test_png_has_twice_the_size_of_svg(tmp_path):
-    svg, png = save_chart(recovery_panel(CALIBRATION), tmp_path / "fig", ["svg", "png"])
+def test_png_has_300_dots_per_inch_and_pdf_embeds_its_fonts(tmp_path):
+    chart = draw(values(), RUNS[:1], ["all"])
+    svg, pdf, png = save_chart(chart, tmp_path / "fig", ["svg", "pdf", "png"])
     width, height = (int(re.search(rf'{side}="(\d+)"', svg.read_text())[1]) for side in ("width", "height"))
-    header = png.read_bytes()[16:24]
-    assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (2 * width, 2 * height)
+    size = png.read_bytes()[16:24]
+    assert [int.from_bytes(size[:4]), int.from_bytes(size[4:])] == pytest.approx(
+        [width * 300 / 72, height * 300 / 72], abs=1
+    )
+    content = pdf.read_bytes()
+    assert f"/MediaBox [0 0 {width} {height}]".encode() in content
+    assert b"/FontFile" in content
+
+
+def test_the_caption_stands_beside_the_figure(tmp_path):
+    _, caption = save_chart(recovery_panel(CALIBRATION), tmp_path / "fig", ["svg"], "What it shows.")
+    assert (caption.name, caption.read_text()) == ("fig.txt", "What it shows.\n")
+
+
+def test_the_key_has_each_stances_dash_and_shape():
+    line, point, _ = style.stance_key().to_dict()["layer"]
+    assert line["encoding"]["strokeDash"]["scale"]["range"] == [list(look.dash) for look in style.LOOKS.values()]
+    assert point["encoding"]["shape"]["scale"]["range"] == [look.shape for look in style.LOOKS.values()]
+
+
+def test_panels_are_lettered_if_there_are_several():
+    assert style.lettered(["One"]) == ["One"]
+    assert style.lettered(["One", "Two"]) == ["(a) One", "(b) Two"]
+    assert style.lettered([""] * 28)[25:] == ["(z)", "(aa)", "(bb)"]
 
 
 def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):
@@ -192,7 +219,7 @@ def test_html_figures_load_nothing_and_topic_names_stay_text(tmp_path):
     assert policy.startswith("default-src 'none';")
     assert "http" not in policy
     spec = json.loads(re.search(r'vegaEmbed\("#figure", (\{.*\}), \{actions', page.scripts[-1])[1])
-    assert spec["concat"][0]["title"]["text"][1] == hostile
+    assert hostile in spec["title"]["text"]
     assert not any(found(spec, "url"))
 
 
@@ -202,5 +229,5 @@ def test_stages_with_tokens_are_drawn_over_tokens():
     steps, tokens = (trajectories(table, [(model, run, "all")], DISPLAY).to_dict() for run in ("sft", "sft/rl"))
     assert '"title": "Training step"' in json.dumps(steps)
     assert '"title": "Tokens"' in json.dumps(tokens)
-    shown = {row["step"] for rows in tokens["datasets"].values() for row in rows}
+    shown = {row["step"] for rows in tokens["datasets"].values() for row in rows if "step" in row}
     assert shown == {0, 4e8, 8e8}

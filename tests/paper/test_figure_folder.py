@@ -96,7 +96,7 @@ def test_the_index_lists_every_number_and_links_what_there_is(tmp_path: Path) ->
     )
     write_figure_folder(inputs, shown(), out)
 
-    drawn = {"figure_03.svg", "figure_07.svg", "figure_08.svg", "figure_11.svg", "figure_12.svg", "figure_18.svg"}
+    drawn = {f"figure_{number}.{kind}" for number in ("03", "07", "08", "11", "12", "18") for kind in ("svg", "txt")}
     assert {path.name for path in out.iterdir()} == drawn | {"index.md", "index.html"}
     found = dict(states(out))
     assert list(found) == [f"Figure {number}" for number in range(1, 21)]
@@ -123,7 +123,7 @@ def test_prompts_are_drawn_as_they_are_sent_of_each_judge_and_writer(tmp_path: P
     prompts = {"judge": {"gpt": template}, "writer": {"paper": "Hold {value}."}}
     entries = draw_prompts(prompts, shown(), tmp_path)
     assert {(entry.number, entry.files) for entry in entries} == {
-        (f"Figure {number}", (f"figure_{number:02d}.svg",)) for number in (8, 10, 18)
+        (f"Figure {number}", (f"figure_{number:02d}.svg", f"figure_{number:02d}.txt")) for number in (8, 10, 18)
     }
     drawn = (tmp_path / "figure_18.svg").read_text()
     assert "Stance on {target}?" in drawn
@@ -132,8 +132,8 @@ def test_prompts_are_drawn_as_they_are_sent_of_each_judge_and_writer(tmp_path: P
 
     two = draw_prompts({"judge": {"gpt": "A {answer}", "mine": "B {answer}"}}, shown(own=("mine",)), tmp_path)
     assert [(entry.files, entry.note) for entry in two[:2]] == [
-        (("figure_08_gpt.svg",), "of judge gpt"),
-        (("figure_08_mine.svg",), "of judge mine"),
+        (("figure_08_gpt.svg", "figure_08_gpt.txt"), "of judge gpt"),
+        (("figure_08_mine.svg", "figure_08_mine.txt"), "of judge mine"),
     ]
     assert "B {answer}" in (tmp_path / "figure_08_mine.svg").read_text()
 

@@ -39,6 +39,7 @@ def pocket() -> dict[str, Any]:
         "models": {"pocket": {**config["models"]["pocket"], "title": "The pocket model"}},
         "suites": {"pocket": {key: suite[key] for key in ("judge", "probes", "data", "grid")}},
         "topics": {key: config["topics"][key] for key in TOPICS},
+        "statistics": config["statistics"],
     }
 
 
@@ -71,6 +72,7 @@ def with_other_names(config: dict[str, Any]) -> dict[str, Any]:
             "pocket": {**suite, "data": renamed_keys(suite["data"], names), "grid": renamed(suite["grid"], names)}
         },
         "topics": renamed_keys(config["topics"], names),
+        "statistics": config["statistics"],
     }
 
 

@@ -246,8 +246,13 @@ def test_every_table_says_what_was_measured_and_what_the_paper_states(folder: Pa
     assert line.replace("\\", "").endswith(f"| {judged} | {found} | corrected |")
     assert any(line.startswith("Preferred: raw, if the labels") for line in lines)
     variance = (folder / "variance.md").read_text()
-    assert "| Qwen3 4B | SFT on WildChat, from the base model | support | 0.046 | 0.020 | — | — |" in variance
-    assert "| +0.20\\* | 0.25 | — | — |" in (folder / "table_11_sft_drift_qwen3_4b.md").read_text()
+    assert "| SFT on WildChat, from the base model | support | 0.046 | 0.020 |\n" in variance
+    assert "Model: Qwen3 4B." in variance
+    assert "| +0.20\\* [+0.10, +0.30] | 0.25 | — | — |" in (folder / "table_11_sft_drift_qwen3_4b.md").read_text()
+    assert (
+        r"\shortstack[r]{+0.20*\\{\scriptsize {[}+0.10, +0.30{]}}}"
+        in (folder / "table_11_sft_drift_qwen3_4b.tex").read_text()
+    )
     assert "(paper 0.7302)" in (folder / "table_17_downstream.md").read_text()
 
 

@@ -33,8 +33,8 @@ class Machine(Section):
     """Minutes between saves of a training run's state, in addition to a save at every checkpoint; a killed run
     continues from the last save."""
     report_to: Items[Literal["tensorboard", "wandb"]] = ()
-    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet. wandb stays
-    offline unless WANDB_MODE is set to another mode."""
+    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet, and values to
+    `results/logs/values`. wandb stays offline unless WANDB_MODE is set to another mode."""
     keep: Literal["all", "every_nth", "final"] = "all"
     """Checkpoints whose weights are kept after their answers are saved; the run's last checkpoint is always kept."""
     nth: Count | None = None
@@ -77,7 +77,7 @@ class Report(Section):
     """Topic of each figure of trajectories: 3, 4, 7, 9 and 11 to 14 (default the first topic); keys of `topics`."""
     ablation_topics: Several[str]
     """Topics of the figures of ablations (figures 15 to 17); keys of `topics`."""
-    figure_formats: Several[Literal["svg", "png", "html"]]
+    figure_formats: Several[Literal["svg", "pdf", "png", "html"]]
     """Files written for each figure."""
     figure_columns: Count
     """Panels side by side in a figure of trajectories."""

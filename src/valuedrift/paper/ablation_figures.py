@@ -82,7 +82,7 @@ def trajectory_figure(
     title = f"{algorithm_title(points[0].algorithm)}: effect of its {parameter_title(points[0].parameter)}"
     subtitle = f"{points[0].model.title}, bands of {level:.0%}"
     own_value = "; *: the configuration's own value" if any(point.own for point in points) else ""
-    key = _key(labels, _ordered(len(labels)))
+    key = style.key(labels, _ordered(len(labels)), _DASHES, _SHAPES)
     return style.on_paper(alt.vconcat(key, *rows, title=_title(title, subtitle + own_value)))
 
 
@@ -117,7 +117,7 @@ def learning_rate_figure(points: Sequence[Ablated], drift: pl.DataFrame, level: 
     subtitle = f"{points[0].model.title}, mean over topics, intervals of {level:.0%}"
     filled = "; filled: the configuration's own rate" if any(point.own for point in points) else ""
     title = _title("Drift magnitude at equal learning rates", subtitle + filled)
-    return style.on_paper(alt.vconcat(_key(titles, _DISTINCT_COLOURS), *rows, title=title))
+    return style.on_paper(alt.vconcat(style.key(titles, _DISTINCT_COLOURS, _DASHES, _SHAPES), *rows, title=title))
 
 
 def _line_panel(rows: pl.DataFrame, labels: Sequence[str]) -> alt.LayerChart:
@@ -125,10 +125,10 @@ def _line_panel(rows: pl.DataFrame, labels: Sequence[str]) -> alt.LayerChart:
     data = rows.select("step", "shown", "value", "low", "high", end=pl.col("step") == pl.col("step").max().over("run"))
     base = alt.Chart(data).encode(
         x=alt.X("step:Q", title="Training step", axis=alt.Axis(tickCount=3, grid=False, format=",d")),
-        color=alt.Color("shown:N", scale=_scale(labels, _ordered(len(labels))), legend=None),
+        color=alt.Color("shown:N", scale=style.scale(labels, _ordered(len(labels))), legend=None),
     )
     band = base.mark_area(opacity=0.14, aria=False).encode(y=_probability("low"), y2="high:Q")
-    dash = alt.StrokeDash("shown:N", scale=_scale(labels, _DASHES), legend=None)
+    dash = alt.StrokeDash("shown:N", scale=style.scale(labels, _DASHES), legend=None)
     line = base.mark_line(strokeWidth=2, aria=False).encode(y=_probability("value"), strokeDash=dash)
     points = base.transform_filter("datum.end").mark_point(filled=True, size=60, opacity=1, aria=False)
     points = points.encode(y=_probability("value"), shape=_shape(labels))
@@ -147,35 +147,16 @@ def _rate_panel(
     )
     scale = alt.Scale(domain=list(span), nice=False)
     base = alt.Chart(rows.select("rate", "shown", "magnitude", "low", "high", "own")).encode(
-        x=x, color=alt.Color("shown:N", scale=_scale(titles, _DISTINCT_COLOURS), legend=None)
+        x=x, color=alt.Color("shown:N", scale=style.scale(titles, _DISTINCT_COLOURS), legend=None)
     )
     y = alt.Y("magnitude:Q", title=f"M {stance}", scale=scale)
-    dash = alt.StrokeDash("shown:N", scale=_scale(titles, _DASHES), legend=None)
+    dash = alt.StrokeDash("shown:N", scale=style.scale(titles, _DASHES), legend=None)
     line = base.mark_line(strokeWidth=1.5, opacity=0.6, aria=False).encode(y=y, strokeDash=dash)
     interval = base.mark_rule(strokeWidth=2, aria=False).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
     hollow = base.mark_point(size=60, opacity=1, fill="white", strokeWidth=2, aria=False)
     filled = base.transform_filter("datum.own").mark_point(size=60, opacity=1, filled=True, aria=False)
     marks = [points.encode(y=y, shape=_shape(titles)) for points in (hollow, filled)]
     return alt.LayerChart(layer=[style.zero_rule(y), line, interval, *marks], width=240, height=180)
-
-
-def _key(labels: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
-    """Draw a legend with each label's dash and point shape together; Vega-Lite's own legends can't do that."""
-    step = 100
-    rows = [{"shown": label, "x": place * step, "end": place * step + 36} for place, label in enumerate(labels)]
-    base = alt.Chart(pl.DataFrame(rows)).encode(y=alt.value(8))
-    scale = alt.Scale(domain=[0, len(labels) * step])
-    color = alt.Color("shown:N", scale=_scale(labels, colours), legend=None)
-    x, middle = alt.X("x:Q", axis=None, scale=scale), alt.X("middle:Q", axis=None, scale=scale)
-    line = base.mark_rule(strokeWidth=2, aria=False).encode(
-        x=x, x2="end:Q", color=color, strokeDash=alt.StrokeDash("shown:N", scale=_scale(labels, _DASHES), legend=None)
-    )
-    point = base.transform_calculate(middle="(datum.x + datum.end) / 2").mark_point(filled=True, size=60, opacity=1)
-    point = point.encode(x=middle, color=color, shape=_shape(labels))
-    text = base.mark_text(align="left", dx=6, fontSize=13, color=style.INK).encode(
-        x=alt.X("end:Q", axis=None, scale=scale), text="shown:N"
-    )
-    return alt.LayerChart(layer=[line, point, text], width=len(labels) * step, height=16)
 
 
 def _title(text: str, subtitle: str) -> alt.Title:
@@ -193,9 +174,4 @@ def _ordered(count: int) -> list[str]:
 
 
 def _shape(labels: Sequence[str]) -> alt.Shape:
-    return alt.Shape("shown:N", scale=_scale(labels, _SHAPES), legend=None)
-
-
-def _scale(labels: Sequence[str], looks: Sequence[str] | Sequence[tuple[int, ...]]) -> alt.Scale:
-    """Assign a look to each label; looks repeat if there are more labels than looks."""
-    return alt.Scale(domain=list(labels), range=[looks[place % len(looks)] for place in range(len(labels))])
+    return alt.Shape("shown:N", scale=style.scale(labels, _SHAPES), legend=None)

@@ -61,7 +61,8 @@ def write_ablations(
         write_parquet(draft / "drift.parquet", measures.drift)
         charts = ablation_charts(points, measures.values, measures.drift, display, bootstrap.level)
         for name, chart in charts.items():
-            save_chart(chart, draft / name, display.figure_formats)
+            caption = f"{chart.title.text}. {chart.title.subtitle}."
+            save_chart(chart, draft / name, display.figure_formats, caption)
         if compared:
             tables.append(equal_rates_table(compared, model.title, bootstrap.level))
             write_text(draft / "verdict.md", verdict(compared, model.title))

@@ -1,4 +1,4 @@
-"""Write a chart as SVG, PNG and HTML files."""
+"""Write a chart as SVG, PDF, PNG and HTML files, with its caption beside them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from valuedrift.files import publish, write_text
 from valuedrift.paper.rendering import render
 
 
-def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str]) -> list[Path]:
-    """Write `<stem>.svg`, `.png` (at scale 2) and `.html` (opens without a network), whichever `formats` names.
+def save_chart(chart: alt.TopLevelMixin, stem: Path | str, formats: Iterable[str], caption: str = "") -> list[Path]:
+    """Write `<stem>.svg`, `.pdf`, `.png` and `.html` (opens without a network), whichever `formats` names.
 
-    The same chart gives the same bytes.
+    A PNG has 300 dots per inch, a PDF embeds its fonts. The same chart gives the same bytes, except for a PDF, whose
+    dictionaries are in any order.
 
     Returns:
-        The paths of the files.
+        The paths of the files; the last one is `<stem>.txt` with the caption, if there is one.
     """
     kinds = list(formats)
     spec = chart.to_dict()
-    svg = vl_convert.vegalite_to_svg(spec) if {"svg", "png"} & {*kinds} else ""
+    svg = vl_convert.vegalite_to_svg(spec) if {*kinds} - {"html"} else ""
     written = [Path(f"{stem}.{kind}") for kind in kinds]
     for path, kind in zip(written, kinds, strict=True):
         if kind == "svg":
             write_text(path, svg)
-        elif kind == "png":
-            with publish(path) as draft:
-                draft.write_bytes(vl_convert.svg_to_png(svg, scale=2))
-        else:
+        elif kind == "html":
             write_text(path, render("valuedrift.paper", "figure.html", name=path.stem, spec=spec, vega=_vega()))
+        else:
+            with publish(path) as draft:
+                draft.write_bytes(vl_convert.svg_to_pdf(svg) if kind == "pdf" else vl_convert.svg_to_png(svg, ppi=300))
+    if caption:
+        written.append(Path(f"{stem}.txt"))
+        write_text(written[-1], caption + "\n")
     return written
 
 

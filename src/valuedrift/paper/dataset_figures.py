@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import altair as alt
 import numpy as np
 import polars as pl
 
-from valuedrift.display import Display, Model, Suite, rank
+from valuedrift.display import Display, Suite, rank
 from valuedrift.paper import style
 from valuedrift.statistics.panel import ALL, STANCES
 
@@ -17,15 +17,18 @@ PREDICTION_COLUMNS = ("model", "data", "topic", "stance", "predicted_drift", "dr
 
 _FAR = math.sqrt(2)
 _EDGES = np.linspace(0.0, _FAR, 29)
-_BAR = "#5f6b7a"
+_BAR, _MEAN = "#5f6b7a", "#d62728"
+_BIN_TIPS = [alt.Tooltip("from:Q", format=".2f"), alt.Tooltip("share:Q", format=".3f"), "pairs:Q"]
 
 
 def expressed_shares(shares: pl.DataFrame, suite: Suite, display: Display) -> alt.HConcatChart:
     """Draw figure 19: each SFT set's stance shares on every topic, with 95 % intervals, one panel per data set."""
     answers = shares.filter(pl.col("role") == "answer")
+    sets = _in_order(answers["data"], suite.sft)
+    titles = style.lettered([suite.data_title(data) for data in sets])
     panels = [
-        _share_panel(answers.filter(data=data), suite.data_title(data), display, place == 0)
-        for place, data in enumerate(_in_order(answers["data"], suite.sft))
+        _share_panel(answers.filter(data=data), title, display, data == sets[0])
+        for data, title in zip(sets, titles, strict=True)
     ]
     return style.on_paper(alt.hconcat(*panels))
 
@@ -36,39 +39,42 @@ def gap_histograms(gaps: pl.DataFrame, suite: Suite) -> alt.ConcatChart:
     A pair counts once for each of its topics.
     """
     panels = []
-    for data in _in_order(gaps["data"], suite.preference):
-        own = gaps.filter(pl.col("data") == data)["distance"]
-        title = alt.Title(suite.data_title(data), subtitle=f"{own.len():,} pairs")
-        panels.append(_gap_panel(own, width=240, height=150).properties(title=title))
+    for own, title in _by_set(gaps, suite):
+        panels.append(_gap_panel(own["distance"]).properties(title=alt.Title(title, subtitle=f"{own.height:,} pairs")))
     return style.on_paper(alt.concat(*panels, columns=3))
 
 
-def gap_histograms_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
-    """Draw figure 20 by topic: one row of panels per topic, one column per data set."""
-    names = _in_order(gaps["data"], suite.preference)
-    panels = []
-    for topic in (topic for topic in display.topics if topic in set(gaps["topic"])):
-        for data in names:
-            own = gaps.filter(pl.col("data") == data, pl.col("topic") == topic)["distance"]
-            subtitle = f"{suite.data_title(data)}, {own.len():,} pairs"
-            title = alt.Title(display.topic_name(topic), subtitle=subtitle)
-            panels.append(_gap_panel(own, width=230, height=70).properties(title=title))
-    return style.on_paper(alt.concat(*panels, columns=len(names)))
-
-
-def predicted_drift(predictions: pl.DataFrame, model: Model, display: Display) -> alt.ConcatChart:
-    """Draw the drift that the data predict against the measured drift, with 95 % intervals.
-
-    The predicted drift is the data's stance share minus the value at the start. There is one panel per SFT set of the
-    model and one point per topic and stance; on the grey diagonal both drifts are equal.
-    """
+def gaps_by_topic(gaps: pl.DataFrame, suite: Suite, display: Display) -> alt.ConcatChart:
+    """Draw figure 20 by topic: one panel per data set, one row per topic, shaded by the share of pairs per bin."""
+    names = [display.topic_name(topic) for topic in display.topics if topic in set(gaps["topic"])]
     panels = [
-        _prediction_panel(own, display).properties(
-            title=alt.Title(model.suite.data_title(str(data)), subtitle=model.title)
-        )
-        for (data,), own in predictions.group_by("data", maintain_order=True)
+        _gap_rows(own, display, names, place == 0).properties(title=title)
+        for place, (own, title) in enumerate(_by_set(gaps, suite))
     ]
     return style.on_paper(alt.concat(*panels, columns=3))
+
+
+def prediction_reach(predictions: pl.DataFrame) -> float:
+    """Return the largest absolute value of predicted and measured drifts: the limit of their axes."""
+    columns = ("predicted_drift", "drift_low", "drift_high")
+    return float(max(0.1, *(abs(value) for name in columns for value in predictions[name])))
+
+
+def predicted_drift(predictions: pl.DataFrame, title: str, display: Display, reach: float) -> alt.LayerChart:
+    """Draw the drift that one data set predicts against the measured drift, with 95 % intervals.
+
+    The predicted drift is the data's stance share minus the value at the start. There is one point per topic and
+    stance; on the grey diagonal both drifts are equal.
+    """
+    rows = predictions.select(PREDICTION_COLUMNS).with_columns(topic=_topic_names(predictions, display))
+    scale = alt.Scale(domain=[-reach, reach])
+    x = alt.X("predicted_drift:Q", title="Drift that the data predict", scale=scale)
+    y = alt.Y("drift:Q", title="Drift measured", scale=scale)
+    numbers = [alt.Tooltip(f"{name}:Q", format=".3f") for name in PREDICTION_COLUMNS[4:]]
+    interval = ("drift_low", "drift_high")
+    legend, tooltip = style.stance_legend(), ["topic:N", "stance:N", *numbers]
+    chart = style.agreement(rows, x, y, (-reach, reach), interval, legend, tooltip=tooltip)
+    return style.on_paper(chart.properties(title=title))
 
 
 def _share_panel(shares: pl.DataFrame, title: str, display: Display, first: bool) -> alt.LayerChart:
@@ -98,43 +104,58 @@ def _share_panel(shares: pl.DataFrame, title: str, display: Display, first: bool
     return alt.LayerChart(layer=[bars, intervals, points], title=heading, width=280, height=alt.Step(9))
 
 
-def _gap_panel(distances: pl.Series, width: int, height: int) -> alt.LayerChart:
-    """Draw the share of pairs per bin of distance, and the mean distance as a dashed line."""
+def _by_set(gaps: pl.DataFrame, suite: Suite) -> Iterator[tuple[pl.DataFrame, str]]:
+    """Return the pairs of each data set with its title."""
+    sets = _in_order(gaps["data"], suite.preference)
+    titles = style.lettered([suite.data_title(data) for data in sets])
+    return ((gaps.filter(data=data), title) for data, title in zip(sets, titles, strict=True))
+
+
+def _gap_rows(gaps: pl.DataFrame, display: Display, names: Sequence[str], first: bool) -> alt.LayerChart:
+    """Draw one row per topic: bins of distance shaded by their share of the pairs, and the mean as a tick."""
+    own = gaps.with_columns(name=_topic_names(gaps, display))
+    rows = pl.concat(
+        [_bins(part["distance"]).with_columns(topic=pl.lit(name)) for (name,), part in own.group_by("name")]
+    )
+    means = own.group_by(topic="name").agg(pl.col("distance").mean().alias("from"))
+    axis = alt.Axis(labelLimit=260, labels=first, ticks=first, labelPadding=6)
+    y = alt.Y("topic:N", title=None, sort=list(names), scale=alt.Scale(domain=list(names)), axis=axis)
+    shade = alt.Color(
+        "share:Q",
+        scale=alt.Scale(range=["white", _BAR], domain=[0, 1]),
+        legend=alt.Legend(title="Share", orient="right"),
+    )
+    bins = alt.Chart(rows).mark_rect(aria=False).encode(x=_distance(), x2="to:Q", y=y, color=shade, tooltip=_BIN_TIPS)
+    ticks = alt.Chart(means).mark_tick(color=_MEAN, thickness=2, opacity=1, aria=False).encode(x=_distance(), y=y)
+    return alt.LayerChart(layer=[bins, ticks], width=200, height=alt.Step(18))
+
+
+def _bins(distances: pl.Series) -> pl.DataFrame:
     counts, _ = np.histogram(distances.to_numpy(), bins=_EDGES)
     shares = counts / max(1, distances.len())
-    bins = pl.DataFrame({"from": _EDGES[:-1], "to": _EDGES[1:], "floor": 0.0, "share": shares, "pairs": counts})
+    return pl.DataFrame({"from": _EDGES[:-1], "to": _EDGES[1:], "floor": 0.0, "share": shares, "pairs": counts})
+
+
+def _distance() -> alt.X:
     axis = alt.Axis(values=[0, 0.5, 1, _FAR], format=".2~f", grid=False)
-    x = alt.X(
-        "from:Q", title="Distance of chosen and rejected", scale=alt.Scale(domain=[0, _FAR], nice=False), axis=axis
-    )
+    scale = alt.Scale(domain=[0, _FAR], nice=False)
+    return alt.X("from:Q", title="Distance of chosen and rejected", scale=scale, axis=axis)
+
+
+def _gap_panel(distances: pl.Series) -> alt.LayerChart:
+    """Draw the share of pairs per bin of distance, and the mean distance as a dashed line."""
+    x = _distance()
     y = alt.Y("share:Q", title="Share of pairs", scale=alt.Scale(domain=[0, 1]), axis=style.SHARE_AXIS)
-    tooltip = [alt.Tooltip("from:Q", format=".2f"), alt.Tooltip("share:Q", format=".3f"), "pairs:Q"]
-    bars = alt.Chart(bins).mark_rect(color=_BAR, stroke="white", strokeWidth=0.5, aria=False)
-    layers = [bars.encode(x=x, x2="to:Q", y=y, y2="floor:Q", tooltip=tooltip)]
+    bars = alt.Chart(_bins(distances)).mark_rect(color=_BAR, stroke="white", strokeWidth=0.5, aria=False)
+    layers = [bars.encode(x=x, x2="to:Q", y=y, y2="floor:Q", tooltip=_BIN_TIPS)]
     middle = distances.mean()
-    if isinstance(middle, float):  # without pairs there is no mean
-        layers += _mean_line(middle, x, height)
-    return alt.LayerChart(layer=layers, width=width, height=height)
-
-
-def _mean_line(middle: float, x: alt.X, height: int) -> list[alt.Chart]:
+    assert isinstance(middle, float)
     base = alt.Chart(pl.DataFrame({"from": [middle], "label": [f"mean {middle:.2f}"]})).encode(x=x)
     inwards = -12 if middle > _FAR / 2 else 12
     text = base.mark_text(align="right" if inwards < 0 else "left", dx=inwards, fontSize=12, aria=False)
-    line = base.mark_rule(color="#222222", strokeDash=[4, 3], aria=False)
-    return [line, text.encode(y=alt.value(height / 2), text="label:N")]
-
-
-def _prediction_panel(own: pl.DataFrame, display: Display) -> alt.LayerChart:
-    rows = own.select(PREDICTION_COLUMNS).with_columns(topic=_topic_names(own, display))
-    reach = max(0.1, *(abs(value) for name in ("predicted_drift", "drift_low", "drift_high") for value in own[name]))
-    scale = alt.Scale(domain=[-reach, reach])
-    x = alt.X("predicted_drift:Q", title="Drift that the data predict", scale=scale)
-    y = alt.Y("drift:Q", title="Drift measured", scale=scale)
-    numbers = [alt.Tooltip(f"{name}:Q", format=".3f") for name in PREDICTION_COLUMNS[4:]]
-    tooltip = ["topic:N", "stance:N", *numbers]
-    interval = ("drift_low", "drift_high")
-    return style.agreement(rows, x, y, (-reach, reach), interval, style.stance_legend(), tooltip=tooltip)
+    layers.append(base.mark_rule(color=_MEAN, strokeDash=[4, 3], aria=False))
+    layers.append(text.encode(y=alt.value(75), text="label:N"))
+    return alt.LayerChart(layer=layers, width=240, height=150)
 
 
 def _topic_names(rows: pl.DataFrame, display: Display) -> pl.Series:

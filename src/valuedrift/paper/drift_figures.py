@@ -24,8 +24,10 @@ _TITLE = 32
 
 def trajectories(
     values: pl.DataFrame, panels: Sequence[tuple[Model, str, str]], display: Display, columns: int = 3
-) -> alt.ConcatChart:
-    """Draw panels of v_t(T) with 95 % bands, whose kind is named (figures 3, 4, 7, 9, 11 to 14).
+) -> alt.VConcatChart:
+    """Draw panels of v_t(T) with bands, whose level and kind are named (figures 3, 4, 7, 9, 11 to 14).
+
+    What all panels share is the title of the figure, the rest that of the panels.
 
     Args:
         values: One row per model, run, step, topic and stance.
@@ -36,18 +38,23 @@ def trajectories(
     Raises:
         DataError: A panel has no rows.
     """
+    parts = [
+        (model.suite.run_title(run), display.topic_name(topic), model.title, model.suite.origin_title(run))
+        for model, run, topic in panels
+    ]
+    differs = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
+    shared = ", ".join(part for part, varies in zip(parts[0], differs, strict=True) if part and not varies)
+    own = [", ".join(part for part, varies in zip(row, differs, strict=True) if part and varies) for row in parts]
     drawn = []
-    for model, run, topic in panels:
+    for (model, run, topic), title in zip(panels, style.lettered(own), strict=True):
         rows = display.banded(values.filter(model=model.name, run=run, topic=topic))
         if rows.is_empty():
             raise DataError("values", None, "run, topic", "no row", f"checkpoints of '{run}' on '{topic}'")
-        lines = [*_wrapped(model.suite.run_title(run)), display.topic_name(topic)]
-        below = ", ".join(filter(None, [model.title, model.suite.origin_title(run)]))
-        title = alt.Title(lines, subtitle=_wrapped(below))
-        panel = trajectory_panel(rows, style.stance_legend(), model.tokens_per_step(run))
-        drawn.append(panel.properties(title=title, width=_PRINTED[0], height=_PRINTED[1]))
-    named = alt.Title(f"95 % bands, {display.bands}", anchor="start", fontSize=9, fontWeight="normal", orient="bottom")
-    return style.on_paper(alt.concat(*drawn, columns=columns, title=named))
+        panel = trajectory_panel(rows, None, model.tokens_per_step(run))
+        lines = textwrap.wrap(title, _TITLE, break_on_hyphens=False)
+        drawn.append(panel.properties(title=lines, width=_PRINTED[0], height=_PRINTED[1]))
+    heading = alt.Title(shared, subtitle=display.bands_text, anchor="start", offset=8)
+    return style.on_paper(alt.vconcat(style.stance_key(), alt.concat(*drawn, columns=columns), title=heading))
 
 
 def trajectory_panel(
@@ -87,18 +94,23 @@ def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
 def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
     """Return one row of `drift` per model, run and topic: that of the stance that the run's data reward on purpose.
 
-    If the data reward no stance (SFT sets, pairs with a small value gap), it is the stance that moved most, summed over
-    the run's topics. So if a run's row shows little movement, its other stances moved even less.
+    If the data reward no stance (SFT sets, pairs with a small value gap), it is the stance that moved most.
     """
-    size = pl.col("magnitude").abs().sum().alias("size")
-    moved = drift.group_by("model", "run", "data", "stance").agg(size).sort("size", "stance", descending=[True, False])
-    most = moved.unique(["model", "run"], keep="first", maintain_order=True)
-    stances = [
-        display.suite(model).rewarded(data) or stance
-        for model, data, stance in most.select("model", "data", "stance").iter_rows()
+    most = moved_most(drift)
+    keys = [
+        (model, run, display.suite(model).rewarded(data) or most[model, run])
+        for model, run, data in drift.select("model", "run", "data").unique().iter_rows()
     ]
-    chosen = most.select("model", "run").with_columns(stance=pl.Series(stances, dtype=pl.String))
+    chosen = pl.DataFrame(keys, schema=dict.fromkeys(("model", "run", "stance"), pl.String), orient="row")
     return drift.join(chosen, on=["model", "run", "stance"], how="semi")
+
+
+def moved_most(drift: pl.DataFrame) -> dict[tuple[str, str], str]:
+    """Return model, run → the stance that moved most: the one with the largest |M| over all topics."""
+    size = pl.col("magnitude").mean().abs().alias("size")  # M over all topics, as this is the mean over topics
+    ranked = drift.group_by("model", "run", "stance").agg(size).sort("size", "stance", descending=[True, False])
+    most = ranked.unique(["model", "run"], keep="first", maintain_order=True)
+    return {(model, run): stance for model, run, stance in most.select("model", "run", "stance").iter_rows()}
 
 
 def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:
@@ -167,11 +179,7 @@ def variance_chart(parts: pl.DataFrame, display: Display) -> alt.Chart:
         color=alt.Color("source:N", title=None, sort=list(SOURCES)),
         order=alt.Order("order:Q"),
     )
-    return bars
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _TITLE, break_on_hyphens=False)
+    return style.on_paper(bars)
 
 
 def _is_marked(rows: pl.DataFrame) -> pl.Series:

@@ -18,7 +18,7 @@ from valuedrift.paper.stated_numbers import (
     stated_drift,
     stated_drifts,
 )
-from valuedrift.paper.table_formats import LEVEL, MISSING, Table
+from valuedrift.paper.table_formats import LEVEL, MISSING, Table, shared
 from valuedrift.statistics.design import SOURCES
 from valuedrift.statistics.drift import NO_DRIFT, UNCLEAR
 from valuedrift.statistics.health import LIMIT, UNHEALTHY
@@ -36,16 +36,13 @@ Drifts = Mapping[tuple[str, str, str, str], dict[str, Any]]
 Column = tuple[str, str, str]
 """A column's title, run and stance."""
 
-_READING = (
-    "M: drift magnitude, the change of the stance's probability; η: drift time, the share of the phase's steps until "
-    "the extremum's interval is first reached, of drifts that are real. —: not measured."
+_Q = (
+    "the q-value, the false-discovery rate over all runs, topics and stances of the model (means over all topics are a "
+    "family of their own), is at most {:.2g}"
 )
-_MARKS = (
-    f"{REAL} The drift is real: its q-value, the false-discovery rate over all runs, topics and stances of the model "
-    "(means over all topics are a family of their own), is at most 0.05 (in general 1 − statistics.level). A drift "
-    "without the mark can't be told from sampling noise. "
-    f"{UNWELL} More than {LIMIT:.0%} of the answers at the run's start or end are unhealthy: they refuse, take no "
-    "stance, are off topic, repeat themselves, are cut off or in another language."
+_UNWELL = (
+    f"More than {LIMIT:.0%} of the answers at the run's start or end are unhealthy: they refuse, take no stance, are "
+    "off topic, repeat themselves, are cut off or in another language."
 )
 
 
@@ -102,9 +99,10 @@ def small_gap_tables(drifts: Drifts, models: Sequence[Model], display: Display) 
                 row = {"Model": model.title, "SFT data": suite.short_title(start)}
                 row |= {"Topic": display.topic_name(topic), "Stance": stance}
                 rows.append(row | _cells(drifts, model, topic, columns, display))
-            caption = f"Table 1. Drift by preference optimisation on {suite.data_title(data)}. {_READING}"
+            frame, same = shared(pl.DataFrame(rows), ("Model", "SFT data"))
+            caption = f"Table 1. Drift by preference optimisation on {suite.data_title(data)}. {same}"
             name = f"table_01_preference_drift_{data}{display.suffix(suite)}"
-            tables.append(Table(name, caption, pl.DataFrame(rows), (_MARKS,)))
+            tables.append(Table(name, caption + _reading(frame, display), frame, _marks(frame, display)))
     return tables
 
 
@@ -170,11 +168,14 @@ def stated_drift_table(drifts: Drifts, models: Iterable[Model], display: Display
                     "Quantity": number.quantity,
                     "Section": number.section,
                     "Paper": signed(number.value) if is_magnitude else f"{number.value:.2f}",
-                    "Measured": magnitude_text(row) if is_magnitude else time_text(row),
+                    "Measured": _estimate(row) if is_magnitude else time_text(row),
                 }
             )
     caption = "Numbers that the paper's text states, and ours. —: not measured."
-    return [Table("paper_numbers", caption, pl.DataFrame(rows))] if rows else []
+    if not rows:
+        return []
+    frame, same = shared(pl.DataFrame(rows), ("Model",))
+    return [Table("paper_numbers", f"{caption} {same}".rstrip(), frame, _marks(frame, display))]
 
 
 def all_drift_table(drift: pl.DataFrame, display: Display) -> Table:
@@ -205,6 +206,7 @@ def corrected_tables(files: Iterable[Path], display: Display) -> list[Table]:
 def variance_table(parts: pl.DataFrame, display: Display) -> Table:
     """Return the parts of each run's standard error that `variance_parts` tells, as standard deviations."""
     order = sorted(parts.select("model", "run").unique().rows(), key=lambda row: display.run_order(*row))
+    sources = [source for source in SOURCES if parts[source].count()]
     found = parts.partition_by("model", "run", as_dict=True)
     rows = [
         {
@@ -213,7 +215,7 @@ def variance_table(parts: pl.DataFrame, display: Display) -> Table:
             "Stance": row["stance"],
             **{
                 source.capitalize(): MISSING if row[source] is None else f"{row[source] ** 0.5:.3f}"
-                for source in SOURCES
+                for source in sources
             },
         }
         for model, run in order
@@ -221,10 +223,11 @@ def variance_table(parts: pl.DataFrame, display: Display) -> Table:
     ]
     caption = (
         "What makes drift magnitudes of single topics uncertain, as standard deviations of M: the choice of questions, "
-        "the sampling of answers, the judge (the correction by labelled answers), and the seed of training. Means over "
-        "topics. —: no labelled answers, or no other seeds."
+        "the sampling of answers, the judge (the correction by labelled answers), and the seed of training, as far as "
+        "there are labelled answers and other seeds. Means over topics. "
     )
-    return Table("variance", caption, pl.DataFrame(rows))
+    frame, same = shared(pl.DataFrame(rows), ("Model",))
+    return Table("variance", (caption + same).rstrip(), frame)
 
 
 def magnitude_text(row: Mapping[str, Any] | None) -> str:
@@ -235,11 +238,11 @@ def magnitude_text(row: Mapping[str, Any] | None) -> str:
 
 
 def time_text(row: Mapping[str, Any] | None) -> str:
-    """Return a drift time such as `0.09`, or `no drift`, or `unclear` (not real), or `—` if nothing was measured."""
+    """Return a drift time such as `0.09`, `can't tell` if it is unknown, or `—` if nothing was measured."""
     if row is None:
         return MISSING
     if row["outcome"] in (NO_DRIFT, UNCLEAR):
-        return str(row["outcome"]).replace("_", " ")
+        return "can't tell"
     return MISSING if row["time"] is None else f"{row['time']:.2f}"
 
 
@@ -266,8 +269,9 @@ def _topic_table(
     rows = [{"Topic": display.topic_name(topic)} | _cells(drifts, model, topic, columns, display) for topic in topics]
     name = stem if number is None else f"table_{number:02d}_{stem}"
     numbered = "" if number is None else f"Table {number}. "
-    note = " In brackets: what the paper's text states." if stated_drifts(model) else ""
-    return Table(name, f"{numbered}{caption}. {_READING}{note}", pl.DataFrame(rows), (_MARKS,))
+    note = " In parentheses: what the paper's text states." if stated_drifts(model) else ""
+    frame = pl.DataFrame(rows)
+    return Table(name, f"{numbered}{caption}. {_reading(frame, display)}{note}", frame, _marks(frame, display))
 
 
 def _cells(drifts: Drifts, model: Model, topic: str, columns: Sequence[Column], display: Display) -> dict[str, str]:
@@ -275,8 +279,7 @@ def _cells(drifts: Drifts, model: Model, topic: str, columns: Sequence[Column], 
     cells = {}
     for title, run, stance in columns:
         row = drifts.get((model.name, run, topic, stance))
-        mark = REAL if row is not None and row["real"] else ""
-        shown: dict[Quantity, str] = {"M": magnitude_text(row) + mark, "η": time_text(row)}
+        shown: dict[Quantity, str] = {"M": _estimate(row), "η": time_text(row)}
         for quantity, text in shown.items():
             stated = stated_drift(model, run, display.topic_name(topic), stance, quantity)
             paper = "" if stated is None else f" (paper {signed(stated) if quantity == 'M' else f'{stated:.2f}'})"
@@ -309,8 +312,8 @@ def _corrected_table(model: Model, drift: pl.DataFrame, display: Display) -> Tab
             "Run": model.suite.full_title(row["run"]),
             "Topic": display.topic_name(row["topic"]),
             "Stance": row["stance"],
-            "As judged": _estimate(row, "raw", "raw_low", "raw_high"),
-            "Corrected": _estimate(row, "value", "low", "high"),
+            "As judged": _interval(row, "raw", "raw_low", "raw_high"),
+            "Corrected": _interval(row, "value", "low", "high"),
             "Preferred": row["preferred"] or MISSING,
         }
         for row in drift.iter_rows(named=True)
@@ -324,5 +327,35 @@ def _corrected_table(model: Model, drift: pl.DataFrame, display: Display) -> Tab
     return Table(f"corrected_drift_{model.name}", caption, pl.DataFrame(rows), notes)
 
 
-def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
+def _interval(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
     return MISSING if row[value] is None else f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]"
+
+
+def _estimate(row: Mapping[str, Any] | None) -> str:
+    """Return a magnitude with its marks and its interval."""
+    if row is None:
+        return MISSING
+    return f"{magnitude_text(row)}{REAL if row['real'] else ''} [{signed(row['low'])}, {signed(row['high'])}]"
+
+
+def _reading(frame: pl.DataFrame, display: Display) -> str:
+    """Return how to read the cells of a table of drifts."""
+    missing = f" {MISSING}: not measured." if _has(frame, MISSING) else ""
+    return (
+        f"M: drift magnitude, the change of the stance's probability, with its {100 * display.level:g} % interval; η: "
+        "drift time, the share of the phase's steps until the extremum's interval is first reached, of drifts that are "
+        f"real.{missing}"
+    )
+
+
+def _marks(frame: pl.DataFrame, display: Display) -> tuple[str, ...]:
+    """Return a note on each mark that occurs, and a note that no drift is real if none is."""
+    rule = _Q.format(1 - display.level)
+    note = f"No drift in this table is real (real: {rule}), so none can be told from sampling noise."
+    if _has(frame, REAL):
+        note = f"{REAL} The drift is real: {rule}. A drift without the mark can't be told from sampling noise."
+    return (note, f"{UNWELL} {_UNWELL}") if _has(frame, UNWELL) else (note,)
+
+
+def _has(frame: pl.DataFrame, mark: str) -> bool:
+    return frame.select(pl.any_horizontal(pl.col(pl.String).str.contains(mark, literal=True).any())).item() is True

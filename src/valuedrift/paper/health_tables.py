@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.display import Display
-from valuedrift.paper.table_formats import Table
+from valuedrift.paper.table_formats import Table, shared
 from valuedrift.statistics.health import LIMIT, SIGNS, TOKENS, UNHEALTHY
 from valuedrift.statistics.panel import ALL
 from valuedrift.titles import with_interval
@@ -23,13 +23,15 @@ def health_tables(health: pl.DataFrame, framing: pl.DataFrame, display: Display)
         "Health of the answers at the last checkpoint of each run: shares of answers with a sign of bad health, on the "
         f"mean over topics. A drift with more than {LIMIT:.0%} of unhealthy answers at its start or end is marked."
     )
-    tables = [Table("health", caption, _last_steps(signs, _health_cells, display))]
+    frame, same = shared(_last_steps(signs, _health_cells, display), ("Model",))
+    tables = [Table("health", f"{caption} {same}".rstrip(), frame)]
     if framing.height:
         caption = (
             "Share of groups of questions whose majority stance turns with the framing, at the last checkpoint of each "
             "run. By chance: the share that turns between halves of the answers with all framings alike."
         )
-        tables.append(Table("framing", caption, _last_steps(framing.filter(topic=ALL), _framing_cells, display)))
+        frame, same = shared(_last_steps(framing.filter(topic=ALL), _framing_cells, display), ("Model",))
+        tables.append(Table("framing", f"{caption} {same}".rstrip(), frame))
     return tables
 
 

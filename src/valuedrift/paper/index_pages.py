@@ -178,14 +178,18 @@ def _cell(text: str) -> str:
 
 
 def page_table(table: Table) -> dict[str, Any]:
-    """Return the parts of a table as the templates read them."""
+    """Return the parts of a table as the templates read them; intervals begin a line."""
     caption, legend, reading = table.caption.partition("M:")
+    numeric = is_numeric(table)
     return {
         "name": table.name,
         "caption": caption.removesuffix(". ") if legend else caption,
         "legend": legend + reading,
         "notes": table.notes,
         "header": header_rows(table.frame.columns),
-        "numeric": is_numeric(table),
-        "rows": body_rows(table),
+        "numeric": numeric,
+        "rows": [
+            [cell.replace(" [", "\n[") if number else cell for cell, number in zip(row, numeric, strict=True)]
+            for row in body_rows(table)
+        ],
     }

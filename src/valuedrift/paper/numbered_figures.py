@@ -15,7 +15,7 @@ import polars as pl
 from valuedrift.display import Display, Model, Suite
 from valuedrift.paper import style
 from valuedrift.paper.chart_files import save_chart
-from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gap_histograms_by_topic
+from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, gaps_by_topic
 from valuedrift.paper.drift_figures import trajectories
 from valuedrift.paper.index_pages import Entry
 from valuedrift.paper.stated_numbers import paper_model, stated
@@ -37,6 +37,10 @@ _PROMPTS = (
     (10, "writer", "System prompt for synthetic pairs"),
     (18, "judge", "Prompt for the stance of a data set's row"),
 )
+_PROMPT = "Placeholders are in braces."
+_SHARES = "Shares of the answers in retrieved rows that take each stance, with 95 % intervals."
+_GAPS = "Distance between the stance probabilities of a pair's two answers, at most √2. Dashed line: mean."
+_SHADED = "As figure 20, with a row per topic. Shade: share of the topic's pairs. Tick: mean."
 _WHOSE = {"judge": "judge", "writer": "suite"}
 _ABLATIONS = {15: "PPO's KL coefficient", 16: "DPO's β", 17: "SimPO's γ"}
 
@@ -116,7 +120,7 @@ def draw_prompts(prompts: Mapping[str, Mapping[str, str]], display: Display, fol
             entries.append(Entry(f"Figure {number}", title, note="the suite writes no pairs"))
         for name, template in templates.items():
             note, suffix = (f"of {_WHOSE[role]} {name}", f"_{name}") if len(templates) > 1 else ("", "")
-            entries.append(_save(prompt_figure(template), number, title, display, folder, note, suffix))
+            entries.append(_save(prompt_figure(template), number, title, _PROMPT, display, folder, note, suffix))
     return entries
 
 
@@ -150,12 +154,11 @@ def draw_dataset_stances(expression: Path, suite: Suite, display: Display, folde
     entries = [Entry(f"Figure {number}", title, note=missing) for number, title in titles.items()]
     if "answer" in shares["role"]:
         chart = expressed_shares(shares, suite, display)
-        entries[0] = _save(chart, 19, titles[19], display, folder, note, suffix)
+        entries[0] = _save(chart, 19, titles[19], _SHARES, display, folder, note, suffix)
     if gaps.height:
-        entries[1] = _save(gap_histograms(gaps, suite), 20, titles[20], display, folder, note, suffix)
-        by_topic = gap_histograms_by_topic(gaps, suite, display)
-        files = save_chart(by_topic, folder / f"figure_20_topics{suffix}", display.figure_formats)
-        entries.append(Entry("Figure 20", f"{titles[20]}, by topic", _names(files), note))
+        entries[1] = _save(gap_histograms(gaps, suite), 20, titles[20], _GAPS, display, folder, note, suffix)
+        title, by_topic = f"{titles[20]}, by topic", gaps_by_topic(gaps, suite, display)
+        entries.append(_save(by_topic, 20, title, _SHADED, display, folder, note, f"_topics{suffix}"))
     return entries
 
 
@@ -201,7 +204,9 @@ def _draw_trajectories(figure: TrajectoryFigure, values: pl.DataFrame, display: 
     columns = min(display.figure_columns, figure.columns(models))
     chart = trajectories(values, panels, display, columns)
     note = _lacking(figure, models, wanted, found)
-    return _save(chart, figure.number, title, display, folder, note)
+    of = ", ".join(model.title for model in models)
+    about = f"Stance probabilities of {of} at the checkpoints of each run; {display.bands_text}."
+    return _save(chart, figure.number, title, about, display, folder, note)
 
 
 def _absence(figure: TrajectoryFigure, models: Sequence[Model]) -> str:
@@ -227,11 +232,16 @@ def _lacking(
 
 
 def _save(
-    chart: alt.TopLevelMixin, number: int, title: str, display: Display, folder: Path, note: str = "", suffix: str = ""
+    chart: alt.TopLevelMixin,
+    number: int,
+    title: str,
+    about: str,
+    display: Display,
+    folder: Path,
+    note: str = "",
+    suffix: str = "",
 ) -> Entry:
-    files = save_chart(chart, folder / f"figure_{number:02d}{suffix}", display.figure_formats)
-    return Entry(f"Figure {number}", title, _names(files), note)
-
-
-def _names(files: Sequence[Path]) -> tuple[str, ...]:
-    return tuple(path.name for path in files)
+    """Write a figure and its caption, which is the title and what there is to say about it."""
+    caption = f"Figure {number}. {title}. {about}"
+    files = save_chart(chart, folder / f"figure_{number:02d}{suffix}", display.figure_formats, caption)
+    return Entry(f"Figure {number}", title, tuple(path.name for path in files), note)

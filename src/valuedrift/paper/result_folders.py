@@ -87,9 +87,13 @@ def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
         parts = _variances([statistics], ())
         checks = _checks([statistics], display)
         write_tables([*drift_tables(drift, display), variance_table(parts, display), *checks], draft / "tables")
-        save_chart(variance_chart(parts, display), draft / "figures" / "variance", display.figure_formats)
-        _draw_runs(values, statistics.name, display, draft / "figures")
-        save_chart(drift_heatmap(drift, display), draft / "figures" / "drift", display.figure_formats)
+        figures, formats = draft / "figures", display.figure_formats
+        _draw_runs(values, statistics.name, display, figures)
+        save_chart(
+            variance_chart(parts, display), figures / "variance", formats, "What the variance of M is made up of."
+        )
+        caption = "Drift magnitude M of the rewarded stance, or of the stance that moved most, per run and topic."
+        save_chart(drift_heatmap(drift, display), figures / "drift", formats, caption)
 
 
 def _checks(statistics: Sequence[Path], display: Display) -> list[Table]:
@@ -124,4 +128,5 @@ def _draw_runs(values: pl.DataFrame, name: str, display: Display, folder: Path) 
         measured = set(values.filter(pl.col("run") == run)["topic"])
         panels = [(model, run, topic) for topic in (ALL, *display.topics) if topic in measured]
         chart = trajectories(values, panels, display, display.figure_columns)
-        save_chart(chart, folder / f"trajectory_{name}_{run}".replace("/", "_"), display.figure_formats)
+        caption = f"Stance probabilities of {model.title}: {model.suite.full_title(run)}; {display.bands_text}."
+        save_chart(chart, folder / f"trajectory_{name}_{run}".replace("/", "_"), display.figure_formats, caption)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any, TypeVar
 
 import altair as alt
 import polars as pl
 
-_Joined = TypeVar("_Joined", alt.Chart, alt.ConcatChart, alt.HConcatChart, alt.VConcatChart)
+_Joined = TypeVar("_Joined", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart, alt.VConcatChart)
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,44 @@ def stance_shape(legend: alt.Legend | None) -> alt.Shape:
     return alt.Shape("stance:N", scale=_scale("shape"), legend=legend)
 
 
+def stance_key() -> alt.LayerChart:
+    """Draw a legend with each stance's dash and point shape in its colour."""
+    looks = LOOKS.values()
+    return key([*LOOKS], *([getattr(look, aspect) for look in looks] for aspect in ("colour", "dash", "shape")))
+
+
+def key(
+    labels: Sequence[str], colours: Sequence[str], dashes: Sequence[tuple[int, ...]], shapes: Sequence[str]
+) -> alt.LayerChart:
+    """Draw a legend with each label's dash and point shape together; Vega-Lite's own legends can't do that."""
+    step = 100
+    rows = [{"shown": label, "x": place * step, "end": place * step + 36} for place, label in enumerate(labels)]
+    base = alt.Chart(pl.DataFrame(rows)).encode(y=alt.value(8))
+    place = alt.Scale(domain=[0, len(labels) * step])
+    colour = alt.Color("shown:N", scale=scale(labels, colours), legend=None)
+    x, middle, end = (alt.X(f"{name}:Q", axis=None, scale=place) for name in ("x", "middle", "end"))
+    dash = alt.StrokeDash("shown:N", scale=scale(labels, dashes), legend=None)
+    shape = alt.Shape("shown:N", scale=scale(labels, shapes), legend=None)
+    line = base.mark_rule(strokeWidth=2, aria=False).encode(x=x, x2="end:Q", color=colour, strokeDash=dash)
+    point = base.transform_calculate(middle="(datum.x + datum.end) / 2").mark_point(filled=True, size=60, opacity=1)
+    text = base.mark_text(align="left", dx=6, fontSize=13, color=INK).encode(x=end, text="shown:N")
+    layers = [line, point.encode(x=middle, color=colour, shape=shape), text]
+    return alt.LayerChart(layer=layers, width=len(labels) * step, height=16)
+
+
+def scale(labels: Sequence[str], looks: Sequence[str] | Sequence[tuple[int, ...]]) -> alt.Scale:
+    """Assign a look to each label; looks repeat if there are more labels than looks."""
+    return alt.Scale(domain=list(labels), range=[looks[place % len(looks)] for place in range(len(labels))])
+
+
+def lettered(titles: Sequence[str]) -> list[str]:
+    """Return the titles of panels with (a), (b), … before them; the title of a single panel stays as it is."""
+    if len(titles) == 1:
+        return list(titles)
+    letters = [ascii_lowercase[place % 26] * (1 + place // 26) for place in range(len(titles))]
+    return [f"({letter}) {title}".rstrip() for letter, title in zip(letters, titles, strict=True)]
+
+
 def stance_legend() -> alt.Legend:
     """Return a legend in a row above the panels, with each stance's point shape in its colour."""
     return alt.Legend(title=None, orient="top", symbolSize=110, symbolOpacity=1, symbolStrokeWidth=0)
@@ -121,4 +161,4 @@ def _name(field: alt.X | alt.Y) -> str:
 
 
 def _scale(aspect: str) -> alt.Scale:
-    return alt.Scale(domain=list(LOOKS), range=[getattr(look, aspect) for look in LOOKS.values()])
+    return scale([*LOOKS], [getattr(look, aspect) for look in LOOKS.values()])

@@ -28,6 +28,7 @@ _LONG_CELL, _SHORT_CELL = 40, 12
 _PROSE_WIDTH, _LABEL_WIDTH = 0.64, 0.14
 _PACKAGES = "array,booktabs,caption,graphicx,longtable,pdflscape"
 _NUMBERED = re.compile(r"Table (\d+)\. (.*)")
+_INTERVAL = re.compile(r"([+−]?\d\S*) (\[[^\[\]]*\])(.*)")
 _ACTIVE = re.compile(r"[\\`*_\[\]<>|&~$@]|:(?=//)")
 
 
@@ -79,6 +80,15 @@ def body_rows(table: Table) -> list[list[str]]:
     ]
 
 
+def shared(frame: pl.DataFrame, columns: Iterable[str]) -> tuple[pl.DataFrame, str]:
+    """Take the columns with the same value in all rows out of a table, and return them as text for its caption.
+
+    The text is, for example, `Model: Qwen3 4B. `. Only the given columns are taken out.
+    """
+    same = [name for name in columns if frame[name].n_unique() == 1]
+    return frame.drop(same), "".join(f"{name}: {frame[name][0]}. " for name in same)
+
+
 def is_numeric(table: Table) -> list[bool]:
     """Return for each column whether it is aligned right, as grouped columns and columns of numbers are."""
     return [LEVEL in name or dtype.is_numeric() for name, dtype in table.frame.schema.items()]
@@ -119,7 +129,7 @@ def latex(table: Table) -> str:
         groups=[[(latex_text(label), span) for label, span in row] for row in upper],
         rules=list(map(_group_rules, upper)),
         names=[latex_text(label) for label, _ in names],
-        rows=[[latex_text(cell) for cell in row] for row in body_rows(table)],
+        rows=[[_latex_cell(cell) for cell in row] for row in body_rows(table)],
         notes=[latex_text(note) for note in table.notes],
         is_prose=bool(table.prose),
         is_long=table.frame.height > _ROWS_PER_PAGE,
@@ -155,6 +165,15 @@ def _markdown_text(text: str) -> str:
 def _markdown_prose(text: str) -> str:
     """Return the text with Markdown's and HTML's special characters as entities, so that mark-up remains text."""
     return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def _latex_cell(cell: str) -> str:
+    """Return the cell as LaTeX, with an interval on a line of its own."""
+    found = _INTERVAL.fullmatch(cell)
+    if not found:
+        return latex_text(cell)
+    value, interval, rest = (latex_text(part) for part in found.groups())
+    return rf"\shortstack[r]{{{value}{rest}\\{{\scriptsize {interval}}}}}"
 
 
 def _latex_columns(table: Table) -> str:

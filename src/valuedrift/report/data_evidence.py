@@ -12,7 +12,7 @@ import polars as pl
 
 from valuedrift.display import Display, Suite
 from valuedrift.paper import style
-from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, predicted_drift
+from valuedrift.paper.dataset_figures import expressed_shares, gap_histograms, predicted_drift, prediction_reach
 from valuedrift.report.charts import Panel, inline_svg
 from valuedrift.report.pieces import write_piece
 from valuedrift.report.words import change, interval
@@ -81,10 +81,10 @@ def prediction_panels(predicted: Predicted, display: Display) -> list[Panel]:
     """Draw predicted against measured drift, one panel per model and SFT data set."""
     panels = []
     for (name,), rows in predicted.predictions.partition_by("model", as_dict=True, maintain_order=True).items():
-        model = display.model(str(name))
+        model, reach = display.model(str(name)), prediction_reach(rows)
         for data, own in _by_data(rows):
-            label = f"Predicted and measured drift, {model.title}, {model.suite.data_title(data)}"
-            panels.append(_panel(predicted_drift(own, model, display), label))
+            title = f"{model.title}, {model.suite.data_title(data)}"
+            panels.append(_panel(predicted_drift(own, title, display, reach), f"Predicted and measured drift, {title}"))
     return panels
 
 

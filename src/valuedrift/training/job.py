@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.hyperparameters import Settings
-from valuedrift.errors import ConfigError
 from valuedrift.models.chat_template import require_chat
 from valuedrift.models.model_folder import require_model
 from valuedrift.models.weights import load_model
+from valuedrift.trackers import set_up
 from valuedrift.training.devices import processes, shared_dataset
 from valuedrift.training.inputs import read_columns, require_same_model
 from valuedrift.training.launch import accumulation
@@ -100,11 +98,12 @@ def dataset(job: Job, rows: list[dict[str, Any]]) -> Dataset:
 def trainer_arguments(job: Job) -> dict[str, Any]:
     """Return the arguments common to all trl trainers, from the paper's appendix B and this machine's devices."""
     settings = job.settings
+    set_up(job.report_to, job.folder / "logs")
     return {
         # Trainers need a folder, but nothing in it is kept: a callback writes the checkpoints.
         "output_dir": str(job.scratch),
         "save_strategy": "no",
-        "report_to": reporters(job),
+        "report_to": list(job.report_to),
         # By default, trainers log the average of earlier losses in place of a loss that is not a number.
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
@@ -127,17 +126,3 @@ def trainer_arguments(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "data_seed": job.seed,
     }
-
-
-def reporters(job: Job) -> list[str]:
-    """Return the job's `report_to`, set up to write to `logs` in its folder; W&B is offline unless WANDB_MODE is set.
-
-    Raises:
-        ConfigError: a reporter's package is not installed.
-    """
-    for name in job.report_to:
-        if not find_spec(name):
-            raise ConfigError("training.report_to", name, "an installed package", f"Install it: pip install {name}")
-        os.environ["TENSORBOARD_LOGGING_DIR"] = os.environ["WANDB_DIR"] = str(job.folder / "logs")
-        os.environ.setdefault("WANDB_MODE", "offline")
-    return list(job.report_to)

@@ -2,9 +2,9 @@
 
 import { ANY, filterOf, ordered, pairs, singles, UNJUDGED } from "./answer_filters.js";
 import { bars, quote } from "./answer_texts.js";
-import { checkpoints, chosen, EVERY, LAST, loaded, stepOptions } from "./checkpoints.js";
-import { byId, complain, element, fill } from "./dom.js";
-import { modelOptions, ready, topicOptions } from "./index.js";
+import { chosen, EVERY, LAST, loaded, stepOptions } from "./checkpoints.js";
+import { byId, complain, element, fill, start } from "./dom.js";
+import { modelOf, modelOptions, placeOf, ready, topicOptions } from "./index.js";
 import { number } from "./numbers.js";
 import { load } from "./pieces.js";
 
@@ -14,9 +14,9 @@ const controls = Object.fromEntries(
   ["model", "run", "step", "topic", "stance", "order", "search"].map((name) => [name, byId(`answers-${name}`)]),
 );
 const other = { run: byId("other-run"), step: byId("other-step") };
-const view = { turn: 0, shown: 0, matches: [], origin: null };
+const view = { turn: 0, shown: 0, matches: [] };
 
-const modelChosen = (index) => index.models[Number(controls.model.value)];
+const modelChosen = (index) => modelOf(index, controls.model.value);
 
 // What is shown
 
@@ -73,7 +73,7 @@ async function showAnswers() {
   const questions = await load(`questions/${model.name}`);
   if (turn !== view.turn) return; // something else was chosen meanwhile
   const { topic, stance, search } = controls;
-  const filter = filterOf(questions, Number(topic.value), Number(stance.value), search.value);
+  const filter = filterOf(questions, placeOf(index, topic.value), Number(stance.value), search.value);
   const both = points.length === 1 && beside.length === 1;
   view.matches = ordered(both ? pairs(points[0], beside[0], filter) : singles(points, filter), controls.order.value);
   view.shown = 0;
@@ -127,31 +127,6 @@ function fillModel(index) {
   fillSteps(index);
 }
 
-// Show the answers of a checkpoint on a topic, with another of the same run beside it where `beside` names its step.
-export async function openAnswers({ model, run, step, topic, stance, beside }) {
-  const index = await ready;
-  view.origin = document.activeElement;
-  controls.model.value = index.models.findIndex((one) => one.name === (model.name ?? model));
-  fillModel(index);
-  controls.run.value = run;
-  fillSteps(index, step);
-  fillOther(index, beside === undefined ? NONE : run, beside);
-  controls.topic.value = topic;
-  controls.stance.value = ANY;
-  controls.search.value = "";
-  controls.order.value = beside === undefined ? index.stances.indexOf(stance) : "change";
-  byId("answers-back").hidden = false;
-  await refresh();
-  byId("answers").scrollIntoView({ behavior: "instant" });
-  byId("answers-title").focus({ preventScroll: true });
-}
-
-function openCell(index, { model, run, topic }) {
-  const { runs } = index.models.find((one) => one.name === model);
-  const steps = checkpoints(runs.find((one) => one.name === run));
-  return openAnswers({ model, run, step: steps[0].at, topic, beside: steps.at(-1).at });
-}
-
 ready
   .then((index) => {
     controls.model.dataset.shy = "";
@@ -182,13 +157,6 @@ ready
     byId("answers-more").addEventListener("click", async () =>
       showMore(index, await load(`questions/${modelChosen(index).name}`)),
     );
-    byId("answers-back").addEventListener("click", () => view.origin?.focus());
-    for (const link of document.querySelectorAll(".matrix a")) {
-      link.addEventListener("click", (event) => {
-        event.preventDefault();
-        openCell(index, link.dataset);
-      });
-    }
-    return refresh();
+    start(refresh());
   })
   .catch((error) => complain(byId("answers-list"), error));
