@@ -131,7 +131,7 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         ("judges.english_minilm.classifier", "entailment", "stance with train.encoder"),
         ("suites.real.data.alpaca.rows", 1799, "1800, the training rows of 2000 sampled rows"),
         # Names that nothing has.
-        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, still, "),
+        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, smollm2, still, real, paper"),
         (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, english_minilm, qwen25_7b"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),

@@ -123,7 +123,6 @@ def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
         *("✓ holds 1. SFT sets the values, early", "✗ does not hold 2.", "– not measured 3.", "? undecided 4."),
         *("t50 of WildChat", "0.19 (0.17 to 0.21)✓ below 0.50", "0.30 (0.20 to 0.40)✗ below 0.10"),
         *("0.05 (−0.10 to 0.20)? above 0.00", "It needs DPO, SimPO and PPO on the support-aligned pairs"),
-        *("0.05 [−0.10, 0.20]; bound −0.08, above 0.00: undecided", "sft-wildchat · rms"),
     ):
         assert text in parsed.text
     assert {"finding-pocket-sft_sets_values_early", "finding-pocket-dpo_amplifies_the_prior"} <= set(

@@ -33,8 +33,8 @@ class Machine(Section):
     """Minutes between saves of a training run's state, in addition to a save at every checkpoint; a killed run
     continues from the last save."""
     report_to: Items[Literal["tensorboard", "wandb"]] = ()
-    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet. wandb stays
-    offline unless WANDB_MODE is set to another mode."""
+    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet, and values to
+    `results/logs/values`. wandb stays offline unless WANDB_MODE is set to another mode."""
     keep: Literal["all", "every_nth", "final"] = "all"
     """Checkpoints whose weights are kept after their answers are saved; the run's last checkpoint is always kept."""
     nth: Count | None = None
