@@ -22,8 +22,8 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance, stance_reworded, pocket or question; pair or hypotheses for classifiers), or the
-    path of your own template."""
+    """A prompt template of the package (stance, stance_reworded, pocket or question; pair or hypotheses for
+    classifiers), or the path of your own template."""
     classifier: Literal["stance", "entailment"] | None = None
     """For a sequence-classification model. `stance`: it has a class per stance, with the names in `labels`.
     `entailment`: it has a class "entailment", and the prompt has a hypothesis per stance."""
