@@ -17,6 +17,7 @@ from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer
 from doubles.results import HEALTHY, STANCES
 
 from valuedrift.errors import DataError
+from valuedrift.paper.table_formats import Table
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.page import report_page, report_summary, write_report
@@ -352,3 +353,9 @@ def test_models_and_topics_that_the_configuration_lacks_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         write_report(replace(INPUTS, **changes), tmp_path)
+
+
+def test_judges_are_compared_in_a_section_of_their_own_if_there_are_several() -> None:
+    table = Table("judges_findings_pocket", "Findings by each judge.", pl.DataFrame({"Finding": ["x"], "a": ["holds"]}))
+    assert "Findings by each judge." in page(judges_compared=[table]).text
+    assert "Judges compared" not in page().text
