@@ -498,6 +498,26 @@ def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hos
     watched.assert_sealed(hostile_report)
 
 
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#card?model=pocket&run=<img src=x onerror=window.canary=1>&topic=work",
+        f"#card?model=pocket&run={RUNS[0]}&topic=__proto__",
+        "#card?model=__proto__&run=constructor",
+        "#answers?search=<script>window.canary=1</script>&run=none&step=-1",
+        "#javascript:window.canary=1",
+        "#answers-title?%E0%A4%A&=&==",
+        '#drift?order="]<svg onload=window.canary=1>&stance=x',
+    ],
+)
+def test_a_hostile_address_runs_nothing(watched: Watched, report: Path, fragment: str) -> None:
+    page = opened(watched, report, fragment)
+    page.wait_for_selector("#answers-list article, #answers-list p, #answers-count:not(:empty)")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.canary") is None
+    watched.assert_sealed(report)
+
+
 def test_a_very_long_line_is_cut_and_shown_on_demand_in_a_box(watched: Watched, hostile_report: Path) -> None:
     page = watched.open(hostile_report)
     page.locator("#answers-search").fill("A" * 100)

@@ -46,7 +46,7 @@ async function show(fragment) {
   const found = document.getElementById(view);
   if (!found) return;
   found.scrollIntoView({ behavior: "instant" });
-  const title = found.querySelector("h2, h3, h4");
+  const title = found.querySelector("h2, h3, h4") ?? found;
   title.tabIndex = -1;
   title.focus({ preventScroll: true });
 }
