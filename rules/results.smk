@@ -320,6 +320,8 @@ rule report:
         ancient("results/figures"),
         **SHOWN,
         statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
+        health=expand("results/health/{model}.parquet", model=REPORTED),
+        labelled=[PROJECT.labelled(PROJECT.models[name]) for name in LABELLED],
         configuration="results/configuration.yaml",
     output:
         report(
@@ -336,8 +338,10 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
+        labelled=as_json({name: PROJECT.labelled(PROJECT.models[name]) for name in LABELLED}),
     shell:
-        f"valuedrift report {SHOWN_OPTIONS}" " --configuration {input.configuration} --out {output} 2> {log}"
+        f"valuedrift report {SHOWN_OPTIONS}"
+        " --health {input.health} --labelled {params.labelled:q} --configuration {input.configuration} --out {output} 2> {log}"
 
 
 rule exports:

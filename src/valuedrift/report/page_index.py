@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
@@ -36,6 +37,7 @@ def write_index(values: pl.DataFrame, answers: Sequence[RunAnswers], display: Di
     models = [model for model in display.models.values() if model.name in known]
     index = {
         "stances": STANCES,
+        "z": NormalDist().inv_cdf((1 + display.level) / 2),
         "topics": [display.topic_name(topic) for topic in display.topics],
         "models": [
             {"name": model.name, "title": model.title, "runs": _runs(values, answers, model)} for model in models
@@ -88,7 +90,7 @@ def _runs(values: pl.DataFrame, answers: Sequence[RunAnswers], model: Model) -> 
 
 def _run(name: str, model: Model, answered: dict[str, RunAnswers]) -> dict[str, Any]:
     suite, own = model.suite, answered.get(name)
-    checkpoints = {"kept": own.kept if own else ()}
+    checkpoints = {"kept": own.kept if own else (), "labelled": own.labelled if own else ()}
     if name == BASE:
         return {"name": name, "title": "Base model", "phase": "", "short": "", "start": None, **checkpoints}
     start = answered.get(name.rpartition("/")[0] or BASE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -22,6 +22,8 @@ class Sources:
         calibrations: Folders of calibrations, one per calibrated model.
         corrected: Folders of corrected drift, one per model with a labelled sample.
         controls: Drift tables of negative controls, one per model that was asked them.
+        health: Tables with the signs of bad health of each answer, one per model.
+        labelled: Model → its labelled sample of answers, if it has one.
     """
 
     statistics: Sequence[Path]
@@ -34,3 +36,5 @@ class Sources:
     calibrations: Sequence[Path] = ()
     corrected: Sequence[Path] = ()
     controls: Sequence[Path] = ()
+    health: Sequence[Path] = ()
+    labelled: Mapping[str, Path] = field(default_factory=dict)
