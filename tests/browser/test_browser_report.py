@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
-TABLET = {"viewport": {"width": 768, "height": 1024}}
+TABLET = {"viewport": {"width": 1024, "height": 768}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
@@ -87,6 +87,7 @@ def test_charts_are_drawn_and_nothing_overflows_or_leaves(watched: Watched, wide
     assert page.locator("#trajectory-charts .point").count() == len(RUNS) * 3 * 3
     assert page.locator("#trajectory-charts .line").count() == len(RUNS) * 3
     assert page.locator("#training-charts .chart").count() == 4
+    assert page.locator("#lineage-chart .chart").count() == 1
     assert page.locator("#data svg").count() == 3
     assert page.locator("#corrected figure svg").count() == len(RUNS)
     page.evaluate("document.querySelectorAll('#corrected details').forEach((one) => { one.open = true; })")
@@ -106,33 +107,186 @@ def test_stances_differ_by_colour_dash_and_shape(watched: Watched, report: Path)
         assert len(set(aspect)) == 3
 
 
-def test_a_click_on_a_point_opens_the_answers_behind_it(watched: Watched, report: Path) -> None:
+def test_a_click_on_a_point_opens_its_card_and_the_card_its_answers(watched: Watched, report: Path) -> None:
     page = watched.open(report)
-    choose(page, "trajectory-topic", TOPICS["work"]["name"])
+    choose(page, "trajectories-topic", TOPICS["work"]["name"])
     page.locator("#trajectory-charts .chart").nth(1).locator(".point.oppose").nth(1).click(force=True)
+    card = page.locator("#card")
+    card.get_by_text("DPO on synthetic pairs, support-aligned, after SFT on WildChat").wait_for()
+    assert card.locator("h2").inner_text() == TOPICS["work"]["name"]
+    assert "At step 100: support 0.50 [0.45, 0.55], neutral 0.30 [0.25, 0.35], oppose" in card.inner_text()
+    assert card.locator("tbody tr").first.locator("td").all_inner_texts() == ["moved", "moved", "can't tell"]
+    assert card.locator(".chart .line.pale").count() == 1
+    card.get_by_role("link", name="Answers at step 100").click()
     wait_for_count(page, "Showing 6 of 6 answers.")
     assert page.evaluate("document.activeElement.id") == "answers-title"
     assert title_of(page) == "step 100 of DPO on synthetic pairs, support-aligned, after SFT on WildChat"
-    assert shown(page)[0] == f"{RUNS[1]} at 100 on work 2 says 0"
-    assert page.locator("#answers-list .share").all_inner_texts()[:3] == ["0.68", "0.00", "0.32"]
-    assert page.locator("#answers-order option:checked").inner_text() == "most oppose first"
-    page.locator("#answers-back").click()
-    assert "point oppose" in page.evaluate("document.activeElement.getAttribute('class')")
+    assert not card.is_visible()
+    page.go_back()
+    card.get_by_text("At step 100:").wait_for()
+    page.keyboard.press("Escape")
+    assert not card.is_visible()
     watched.assert_sealed(report)
 
 
-def test_the_first_point_opens_the_checkpoint_that_the_run_started_from(watched: Watched, report: Path) -> None:
+def test_the_first_point_leads_to_the_checkpoint_that_the_run_started_from(watched: Watched, report: Path) -> None:
     page = watched.open(report)
     page.locator("#trajectory-charts .chart").nth(1).locator(".point.support").first.click(force=True)
+    page.locator("#card").get_by_role("link", name="Answers at step 0").click()
     wait_for_title(page, "step 0, the start of DPO")
     wait_for_count(page, "Showing 12 of 12 answers.")
     assert shown(page)[0].startswith(f"{RUNS[0]} at 200 on")
 
 
+@pytest.mark.parametrize("watched", [PHONE], indirect=True)
+def test_cards_open_by_touch_above_the_page(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.locator(".matrix .cell a:visible").nth(3).tap()
+    page.locator("#card").get_by_text("Reached").wait_for()
+    box = page.locator("#card").bounding_box()
+    assert (box["x"], box["width"]) == (0, 390)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("#card").get_by_role("button", name="Close").tap()
+    assert not page.locator("#card").is_visible()
+
+
+def test_an_open_card_is_printed_in_the_flow_of_the_page(watched: Watched, report: Path) -> None:
+    page = watched.page
+    page.goto((report / "index.html").as_uri() + f"#card?model=pocket&run={RUNS[1]}&topic=work")
+    page.locator("#card table").wait_for()
+    page.emulate_media(media="print")
+    assert page.locator("#card").evaluate("(card) => getComputedStyle(card).position") == "static"
+    assert page.locator("#card table").is_visible()
+    assert not page.locator("#card").get_by_role("button", name="Close").is_visible()
+
+
+def test_stages_of_a_lineage_stand_side_by_side_with_their_drift_times(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    chart = page.locator("#lineage-chart")
+    assert chart.locator("figcaption").inner_text() == "SFT on WildChat → DPO on synthetic pairs, support-aligned"
+    assert chart.locator(".heading").all_text_contents() == ["SFT", "DPO"]
+    assert chart.locator(".point").count() == 2 * 3 * 3
+    assert chart.locator(".bracket").count() == 2 * 2, "those of support and neutral"
+    assert chart.locator(".bracket.support title").first.text_content() == "support: between steps 0 and 100"
+    pale = chart.locator(".line.pale").evaluate_all("all => all.map((one) => one.classList[1])")
+    assert pale == ["oppose", "oppose"]
+    choose(page, "lineage-topic", TOPICS["work"]["name"])
+    page.wait_for_function("() => location.hash.endsWith('topic=work')")
+    chart.locator(".point.neutral").last.click(force=True)
+    page.locator("#card").get_by_text("At step 200:").wait_for()
+    watched.assert_sealed(report)
+
+
+def test_the_matrix_shows_one_stance_and_orders_its_topics(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    rows = page.locator(".matrix tbody th")
+    names = ["All topics", TOPICS["climate"]["name"], TOPICS["work"]["name"]]
+    assert rows.all_inner_texts() == names
+    assert page.locator(".matrix .cell a:visible").count() == 6
+    assert page.locator(".matrix .cell .spark:visible").count() == 6
+    choose(page, "drift-stance", "oppose")
+    assert page.locator(".matrix .cell a.of-oppose:visible").count() == 6
+    assert page.locator(".matrix .cell a:visible").count() == 6
+    page.evaluate("document.querySelectorAll('.matrix tbody tr')[2].querySelector('.of-oppose').dataset.m = 0.5")
+    choose(page, "drift-order", "SFT on WildChat, from the base model")
+    assert rows.all_inner_texts() == [names[0], names[2], names[1]]
+    choose(page, "drift-order", "as configured")
+    assert rows.all_inner_texts() == names
+    watched.assert_sealed(report)
+
+
+def test_the_matrix_is_one_stop_of_the_tab_key(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.locator("#drift-order").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    focus = "document.activeElement.getAttribute('href')"
+    assert page.evaluate(focus) == f"#card?model=pocket&run={RUNS[0]}&topic=all"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focus) == f"#card?model=pocket&run={RUNS[1]}&topic=climate"
+    page.keyboard.press("Enter")
+    page.locator("#card").get_by_text("Reached").wait_for()
+    assert page.evaluate("document.activeElement.id") == "card"
+    page.keyboard.press("Escape")
+    assert page.evaluate(focus) == f"#card?model=pocket&run={RUNS[1]}&topic=climate"
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.activeElement.closest('.matrix')")
+
+
+def opened(watched: Watched, report: Path, fragment: str) -> Page:
+    """The page as it is when a link is opened anew."""
+    watched.page.goto((report / "index.html").as_uri() + fragment)
+    watched.page.reload()
+    return watched.page
+
+
+def test_every_view_opens_from_its_address_in_a_new_page(watched: Watched, report: Path) -> None:
+    values = {
+        "#lineage?model=pocket&topic=work": ("lineage-topic", "work"),
+        "#trajectories?topic=work": ("trajectories-topic", "work"),
+        "#drift?stance=neutral": ("drift-stance", "neutral"),
+        f"#answers?model=pocket&run={RUNS[1]}&step=100&topic=work": ("answers-step", "100"),
+        "#answers?search=work+2": ("answers-search", "work 2"),
+        "#training?metric=grad_norm": ("training-metric", "grad_norm"),
+        "#data?examples-topic=work": ("examples-topic", "work"),
+    }
+    for fragment, (control, value) in values.items():
+        page = opened(watched, report, fragment)
+        page.wait_for_function("([id, value]) => document.getElementById(id).value === value", arg=[control, value])
+        section = page.locator(fragment.partition("?")[0])
+        page.wait_for_function(
+            "(id) => document.activeElement.closest('section')?.id === id", arg=fragment[1:].partition("?")[0]
+        )
+        assert section.bounding_box()["y"] < 100
+    page = opened(watched, report, "#finding-pocket-dpo_amplifies_the_prior")
+    page.wait_for_function("() => document.activeElement.textContent.includes('4. DPO amplifies')")
+    page = opened(watched, report, "#card?model=pocket&run=none&topic=work")
+    page.locator("#card").get_by_text("No such drift").wait_for()
+    watched.assert_sealed(report)
+
+
+def test_the_address_says_what_is_shown_and_back_and_forward_follow_it(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "trajectories-topic", TOPICS["work"]["name"])
+    choose(page, "drift-stance", "oppose")
+    assert page.evaluate("location.hash") == "#drift?stance=oppose"
+    shown_topic = "document.getElementById('trajectories-topic').value"
+    stance = "document.querySelector('.matrix').dataset.stance"
+    page.go_back()
+    page.wait_for_function(f"() => {stance} === 'most'")
+    assert page.evaluate("location.hash") == "#trajectories?topic=work"
+    assert page.evaluate(shown_topic) == "work"
+    page.go_back()
+    page.wait_for_function(f"() => {shown_topic} === 'all'")
+    page.go_forward()
+    page.wait_for_function(f"() => {shown_topic} === 'work'")
+    watched.assert_sealed(report)
+
+
+def test_links_to_views_findings_and_cards_can_be_copied(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    choose(page, "lineage-topic", TOPICS["work"]["name"])
+    address = (report / "index.html").as_uri()
+
+    def copied(place: str) -> str:
+        page.locator(place).get_by_role("button", name="Copy link").first.click()
+        page.locator(place).get_by_role("button", name="Copied").first.wait_for()
+        return page.evaluate("navigator.clipboard.readText()")
+
+    assert copied("#lineage") == f"{address}#lineage?run={RUNS[1]}&topic=work"
+    assert copied(".finding >> nth=1") == f"{address}#finding-pocket-small_gap_barely_moves"
+    page.locator(".matrix .cell a:visible").first.click()
+    page.locator("#card").get_by_text("Reached").wait_for()
+    assert copied("#card") == f"{address}#card?model=pocket&run={RUNS[0]}&topic=all"
+    watched.assert_sealed(report)
+
+
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, report: Path, key: str) -> None:
     page = watched.open(report)
-    page.locator("#trajectory-topic").focus()
+    page.locator("#trajectories-topic").focus()
     page.keyboard.press("Tab")
     label = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
@@ -152,8 +306,7 @@ def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, repor
     assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
     page.keyboard.press("Shift+Tab")
     page.keyboard.press(key)
-    wait_for_title(page, "step 100 of SFT on WildChat")
-    wait_for_count(page, "Showing 12 of 12 answers.")
+    page.locator("#card").get_by_text("At step 100:").wait_for()
     watched.assert_sealed(report)
 
 
@@ -178,7 +331,15 @@ def test_the_skip_link_comes_first_and_every_stop_shows_its_focus(watched: Watch
     assert stop[0] == "BODY"
     assert [stop for stop in stops if not stop[2]] == []
     seen = {identifier for _, identifier, _ in stops}
-    assert {"trajectory-topic", "answers-run", "answers-search", "answers-topic", "examples-topic"} <= seen
+    assert {
+        "lineage-topic",
+        "drift-stance",
+        "trajectories-topic",
+        "answers-run",
+        "answers-search",
+        "answers-topic",
+        "examples-topic",
+    } <= seen
 
 
 def test_answers_are_filtered_by_topic_stance_checkpoint_and_words(watched: Watched, report: Path) -> None:
@@ -245,10 +406,11 @@ def test_two_checkpoints_stand_side_by_side_on_the_same_question(watched: Watche
     assert page.locator("#other-run").is_disabled()
 
 
-def test_a_cell_of_the_matrix_opens_the_answers_before_and_after(watched: Watched, report: Path) -> None:
+def test_a_card_opens_the_answers_before_and_after(watched: Watched, report: Path) -> None:
     page = watched.open(report)
-    page.locator(".matrix .cell a").nth(3).focus()
+    page.locator(".matrix .cell a:visible").nth(3).focus()
     page.keyboard.press("Enter")
+    page.locator("#card").get_by_role("link", name="Answers before and after").click()
     wait_for_count(page, "Showing 6 of 6 pairs of answers.")
     times = page.locator("#answers-list article").first.locator(".when").all_inner_texts()
     assert [re.match("step [0-9]+", time)[0] for time in times] == ["step 0", "step 200"]

@@ -11,6 +11,8 @@ import pytest
 from slurm_cluster import Cluster, wait_until
 from slurm_runs import Run
 
+from valuedrift.workflow.status import read_statuses, status_text
+
 Start = Callable[..., Run]
 
 
@@ -97,11 +99,21 @@ def test_a_job_that_loses_its_place_is_queued_again(start: Start, cluster: Clust
 
 
 @pytest.mark.slow
-def test_drained_nodes_finish_their_jobs_and_what_is_pending_waits(start: Start, cluster: Cluster) -> None:
+def test_drained_nodes_finish_their_jobs_and_what_is_pending_waits(
+    start: Start, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile, the status shows that the first job runs and that the second waits in the queue, and why."""
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
     run = start("after-6-a")
     run.wait_for("rule_wait_wildcards_6_a")
+    (status,) = read_statuses(tmp_path)
+    assert status.stages == {"wait": {"running": 1}}
     cluster.call("scontrol", "update", "NodeName=gpu[1-2]", "State=drain", "Reason=test")
     run.wait_for("rule_after_wildcards_6_a", "PENDING")
+    (status,) = read_statuses(tmp_path)
+    assert status.stages == {"wait": {"done": 1}, "after": {"waiting": 1}}
+    assert "  after of 6/a  in Slurm's queue: " in status_text(status)
     cluster.call("scontrol", "update", "NodeName=gpu[1-2]", "State=resume")
     run.succeed()
     assert [job["state"] for job in run.jobs()] == ["COMPLETED", "COMPLETED"]

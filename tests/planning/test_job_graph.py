@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,13 @@ rule broken:
 """
 
 
+class Named(SimpleNamespace):
+    """A job, which can be a key."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
 class Persistence:
     """Snakemake's memory of one output."""
 
@@ -36,13 +44,14 @@ class Persistence:
 
 
 def jobs(stage: str, cut_off: bool = False, gpu: int | None = None, folder: str = "results/benchmarks") -> list[Job]:
-    """What runs of one job of a stage, beside a rule that only names targets."""
+    """What runs of one job of a stage, after another one, beside a rule that only names targets."""
     resources = {} if gpu is None else {"gpu": gpu}
     rule = SimpleNamespace(name="some_rule")
     benchmark = f"{folder}/{stage}/pocket/sft-alpaca.tsv" if stage else None
-    job = SimpleNamespace(benchmark=benchmark, output=["out"], resources=resources, rule=rule, is_norun=False)
+    job = Named(benchmark=benchmark, output=["out"], resources=resources, rule=rule, is_norun=False)
     target = SimpleNamespace(is_norun=True, output=[], rule=rule)
-    dag = SimpleNamespace(toposorted=lambda: [[job, target]], needrun=lambda job: True)
+    others = defaultdict(lambda: [SimpleNamespace(benchmark=None, rule=SimpleNamespace(name="world"))])
+    dag = SimpleNamespace(toposorted=lambda: [[job, target]], needrun=lambda job: True, dependencies=others)
     return jobs_to_run(SimpleNamespace(dag=dag, persistence=Persistence(cut_off)))
 
 
@@ -62,9 +71,9 @@ def test_a_training_that_left_anything_was_finished(left: str) -> None:
 
 def test_only_trainings_can_be_retrained() -> None:
     Path("out").mkdir()
-    assert jobs("stances") == [Job("stances", "pocket/sft-alpaca")]
-    assert jobs("") == [Job("some_rule", "some_rule")]
-    assert jobs("sft", folder="elsewhere") == [Job("some_rule", "some_rule")]
+    assert jobs("stances") == [Job("stances", "pocket/sft-alpaca", after=("world/world",))]
+    assert jobs("")[0].key == "some_rule/some_rule"
+    assert jobs("sft", folder="elsewhere")[0].key == "some_rule/some_rule"
 
 
 @pytest.mark.parametrize(("given", "gpus"), [(None, 1), (0, 1), (8, 8)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from valuedrift.workflow.plan import (
     estimate,
     make_plan,
     require_budget,
+    wall_seconds,
 )
 from valuedrift.workflow.plan_text import plan_text
 from valuedrift.workflow.project_judges import ChatModel
@@ -116,12 +119,30 @@ def test_seconds_on_several_gpus_are_added_up(costs: JobCosts, finish: Finish, t
 
 def test_people_read_the_stages_what_is_retrained_and_the_budget() -> None:
     plan = make_plan(["x"], [planned("sft", 7200, retrained=True, kept=3e12), planned("dpo", device="cpu")])
-    text = plan_text(plan, Budget(gpu_hours=5))
-    assert "sft pocket/sft: about 2 GPU hours" in text
+    text = plan_text(replace(plan, disk_free=2e12), Budget(gpu_hours=5))
+    assert "sft pocket/sft: about 2 h 00 min (GPU)" in text
     assert "dpo pocket/dpo:" not in text
-    assert "disk: 3.0 TB more in the end, 3.0 TB at most" in text
+    assert re.search(r"^total +2 +2 h 00 min +1 h 00 min ", text, flags=re.MULTILINE)
+    assert "time: about 2 h 00 min on this machine, which has " in text
+    assert "disk: 3.0 TB more in the end, 3.0 TB at most; 2.0 TB are free, which is too little\n" in text
+    assert "; 4.0 TB are free\n" in plan_text(replace(plan, disk_free=4e12), Budget())
     assert "budget.gpu_hours: 5" in text
     assert plan_text(make_plan(["x"], []), Budget()) == "Nothing is left to run."
+
+
+def test_the_wall_clock_has_parallel_jobs_and_dependencies() -> None:
+    def job(name: str, seconds: float, *after: str, device: str = "cpu", gpus: int = 1) -> Estimate:
+        return Estimate(Job(name, "x", gpus, False, tuple(f"{one}/x" for one in after)), Work(device, 1), seconds)
+
+    data = [job("a", 10), job("b", 20), job("c", 30)]
+    assert wall_seconds(data, cores=1, gpus=1) == 60
+    assert wall_seconds(data, cores=3, gpus=1) == 30
+    chain = [*data, job("d", 5, "c"), job("e", 7, "a", "d")]
+    assert wall_seconds(chain, cores=3, gpus=1) == 42
+    on_gpus = [job("f", 80, device="gpu", gpus=8), job("g", 40, device="gpu"), job("h", 30, "f", device="gpu")]
+    assert wall_seconds(on_gpus, cores=1, gpus=8) == 80 / 8 + 40
+    assert wall_seconds(on_gpus, cores=1, gpus=1) == 150
+    assert wall_seconds([], cores=1, gpus=1) == 0
 
 
 def test_programs_read_the_same() -> None:

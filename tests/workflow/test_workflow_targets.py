@@ -70,6 +70,17 @@ def test_a_folder_is_what_is_made_in_it(folder: str, file: str, count: int | Non
     assert count is None or len(found) == count
 
 
+def test_a_file_stands_for_the_folder_that_one_job_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = ("results/tables/table_1.md", "results/drift/pocket/table.md", "results/report/index.html")
+    assert resolved(*files) == [*files[:2], "results/report"]
+    for file in files:
+        Path(file).parent.mkdir(parents=True)
+        Path(file).touch()
+    assert resolved(*files) == ["results/tables", "results/drift/pocket", "results/report"]
+    assert resolved("results/drift/pocket") == ["results/drift/pocket"]
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -155,6 +158,23 @@ def why(targets: Sequence[str] = (), /, *, json_: bool = False, options: Snakema
         print(json.dumps([{**asdict(job), "sentence": sentence(job)} for job in jobs], indent=2, ensure_ascii=False))
     else:
         print(explain(jobs))
+
+
+def status(*, watch: bool = False) -> None:
+    """Print how far the run in this folder is: jobs by stage, the last lines of their logs, failures, time, disk.
+
+    Args:
+        watch: Print it anew every two seconds, until the run ends.
+    """
+    from valuedrift.workflow.status import read_statuses, status_text
+
+    while True:
+        found, width = read_statuses(), shutil.get_terminal_size((160, 0)).columns
+        text = "\n\n".join(status_text(one, width) for one in found) or "No job has been run in this folder yet."
+        print(f"\033[H\033[J{text}" if watch and sys.stdout.isatty() else text, flush=True)
+        if not (watch and any(one.running for one in found)):
+            return
+        time.sleep(2)
 
 
 def verify(paths: Paths = (), /, *, archive: Path | None = None, json_: bool = False) -> None:

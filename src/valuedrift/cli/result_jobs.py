@@ -230,18 +230,19 @@ def ablations(
     write_ablations(stances, ablated, Display.read(display), statistics_settings, seed, out)
 
 
-def report(*, sources: Annotated[Sources, _FIELDS], configuration: Path, display: Json, out: Path) -> None:
+def report(*, sources: Annotated[Sources, _FIELDS], configuration: Path, display: Json, sizes: Json, out: Path) -> None:
     """Write the report: a page, files of answers that it loads when needed, and its summary.
 
     Args:
         configuration: File that `configuration` wrote.
         display: Names, orders and roles of models, data sets and topics.
+        sizes: Model → its number of parameters.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.report.write_report import write_report_folder
 
-    write_report_folder(sources, configuration, Display.read(display), out)
+    write_report_folder(sources, configuration, Display.read(display), sizes, out)
 
 
 def exports(*, sources: Annotated[Sources, _FIELDS], downstream: Paths = (), display: Json, out: Path) -> None:

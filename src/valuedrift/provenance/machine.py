@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -41,6 +42,22 @@ def machine() -> dict[str, Any]:
         "cpu": _field(Path("/proc/cpuinfo"), "model name") or "unknown",
         "gpus": sorted(models - {""}),
     }
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def gpus() -> int:
+    """Return the number of GPUs that this process may use."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return len(list(_GPUS.glob("*"))) if chosen is None else len([*filter(None, chosen.split(","))])
+
+
+def free_bytes(folder: Path = Path("results")) -> int:
+    """Return the free bytes where a folder is, or will be."""
+    return shutil.disk_usage(folder if folder.is_dir() else Path()).free
 
 
 @cache

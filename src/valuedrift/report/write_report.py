@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,15 +21,19 @@ from valuedrift.report.source_files import Sources
 from valuedrift.report.sources import read_answers, read_findings, read_training
 
 
-def write_report_folder(sources: Sources, configuration: Path, display: Display, out: Path) -> None:
+def write_report_folder(
+    sources: Sources, configuration: Path, display: Display, sizes: Mapping[str, float], out: Path
+) -> None:
     """Write the report into the folder `out`.
 
     Args:
         sources: The files that the report shows.
         configuration: A YAML file with the scientific part of the configuration.
         display: Names and orders.
+        sizes: Model → its number of parameters.
         out: The folder.
     """
+    judged = max(path.stat().st_mtime for path in sources.stances)
     inputs = ReportInputs(
         display=display,
         values=read_all(sources.statistics, "values"),
@@ -41,6 +46,8 @@ def write_report_folder(sources: Sources, configuration: Path, display: Display,
         planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
+        date=f"{datetime.fromtimestamp(judged, UTC):%Y-%m-%d}",
+        sizes=sizes,
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
         health=read_all(sources.statistics, "health"),
         framing=read_all(sources.statistics, "framing"),

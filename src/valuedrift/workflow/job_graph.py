@@ -32,12 +32,14 @@ class Job:
         name: The rest of that path without the ending, such as `pocket/sft-chats/dpo-pairs`.
         gpus: Number of GPUs that the rule and the profile give the job; at least 1.
         retrained: Whether the job is a training that was finished before.
+        after: Keys of the jobs that have to run before it.
     """
 
     stage: str
     name: str
     gpus: int = 1
     retrained: bool = False
+    after: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -154,13 +156,19 @@ def _build(snakemake: Any, targets: Sequence[str], options: Sequence[str]) -> An
 
 
 def _job(workflow: Any, job: Any) -> Job:
-    stage = name = str(job.rule.name)
+    stage, name = _key(job)
+    gpus, before = max(1, int(job.resources.get("gpu", 1))), workflow.dag.dependencies[job]
+    after = tuple("/".join(_key(other)) for other in before if workflow.dag.needrun(other))
+    return Job(stage, name, gpus, stage in TRAINING and _was_finished(workflow, job), after)
+
+
+def _key(job: Any) -> tuple[str, str]:
+    """Return a job's stage and name."""
     # Rules of a workflow that includes this one have their benchmark files in other folders.
-    if str(job.benchmark or "").startswith(f"{BENCHMARKS}/"):
-        path = Path(str(job.benchmark)).relative_to(BENCHMARKS).with_suffix("")
-        stage, name = path.parts[0], "/".join(path.parts[1:])
-    gpus = max(1, int(job.resources.get("gpu", 1)))
-    return Job(stage, name, gpus, stage in TRAINING and _was_finished(workflow, job))
+    if not str(job.benchmark or "").startswith(f"{BENCHMARKS}/"):
+        return str(job.rule.name), str(job.rule.name)
+    path = Path(str(job.benchmark)).relative_to(BENCHMARKS).with_suffix("")
+    return path.parts[0], "/".join(path.parts[1:])
 
 
 def _was_finished(workflow: Any, job: Any) -> bool:

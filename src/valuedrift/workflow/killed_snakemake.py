@@ -22,6 +22,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.files import DRAFT
 from valuedrift.locks import SNAKEMAKE, hold, holders, is_held
 
+_MARKS = "valuedrift"  # the folder of marks in .snakemake
 _TOLERANCE = 60.0  # allowed difference, in seconds, between the clocks of machines that share files
 
 
@@ -30,7 +31,7 @@ def join(folder: Path) -> BinaryIO:
 
     Removes the lock files of a killed Snakemake.
     """
-    mark, locks = folder.absolute() / "valuedrift" / uuid4().hex, folder / "locks"
+    mark, locks = folder.absolute() / _MARKS / uuid4().hex, folder / "locks"
     handle = hold(mark)
     atexit.register(mark.unlink, missing_ok=True)
     if is_alone(mark) and locks.is_dir() and any(locks.iterdir()):
@@ -45,9 +46,14 @@ def tell_jobs(mark: Path) -> None:
     os.environ[SNAKEMAKE] = f"{socket.gethostname()}:{mark}"
 
 
+def running_snakemakes(folder: Path = Path(".snakemake")) -> list[Path]:
+    """Return the marks of the Snakemakes that are running in the folder above."""
+    return [mark for mark in (folder / _MARKS).glob("*") if is_held(mark)]
+
+
 def is_alone(mark: Path) -> bool:
     """Whether the Snakemake with this mark is the only one that runs in its folder."""
-    return not any(is_held(other) for other in mark.parent.iterdir() if other != mark)
+    return not set(running_snakemakes(mark.parents[1])) - {mark}
 
 
 def require_usable(results: Path) -> None:

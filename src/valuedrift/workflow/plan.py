@@ -13,6 +13,7 @@ from valuedrift.errors import DataError, ValueDriftError
 from valuedrift.files import read_json
 from valuedrift.llm.cost import BATCH_DISCOUNT, waiting_hours
 from valuedrift.provenance.benchmark_files import BENCHMARKS, PREDICTIONS, benchmark_key, read_benchmark
+from valuedrift.provenance.machine import cores, free_bytes, gpus
 from valuedrift.workflow.job_costs import JobCosts, Work
 from valuedrift.workflow.job_graph import Job, job_graph, jobs_to_run
 from valuedrift.workflow.job_sizes import Sizes
@@ -89,6 +90,8 @@ class Plan:
         total: The sum over stages.
         disk_final: Bytes added on disk when all jobs are finished.
         disk_peak: The most bytes added on disk at any time, if one training runs at a time.
+        disk_free: Bytes that are free there.
+        wall_seconds: Seconds until all jobs are finished on this machine.
         waiting_hours: Chat model → the least hours that its rate limits allow.
         retrained: Trainings that were finished and would run again.
     """
@@ -98,6 +101,8 @@ class Plan:
     total: Cost
     disk_final: float
     disk_peak: float
+    disk_free: float
+    wall_seconds: float
     waiting_hours: dict[str, float]
     retrained: tuple[Estimate, ...]
 
@@ -168,9 +173,33 @@ def make_plan(targets: Sequence[str], estimates: Sequence[Estimate]) -> Plan:
         sum_costs(estimates),
         final,
         final + max((found.work.passing for found in estimates), default=0),
+        free_bytes(),
+        wall_seconds(estimates, cores(), max(1, gpus())),
         {name: _waiting_hours(jobs) for name, jobs in asked.items()},
         tuple(found for found in estimates if found.job.retrained),
     )
+
+
+def wall_seconds(estimates: Sequence[Estimate], cores: int, gpus: int) -> float:
+    """Return the seconds until all jobs are finished, each on a core or on its GPUs, started as soon as possible.
+
+    Args:
+        estimates: The jobs, each after those that it needs.
+        cores: Cores of the machine.
+        gpus: GPUs of the machine.
+    """
+    soonest: dict[str, float] = {}  # job → its end on a machine without limits
+    for one in estimates:
+        soonest[one.job.key] = one.seconds + max((soonest.get(key, 0) for key in one.job.after), default=0)
+    free, ends = {"gpu": [0.0] * gpus, "cpu": [0.0] * cores}, dict[str, float]()
+    for one in sorted(estimates, key=lambda one: soonest[one.job.key] - one.seconds):
+        devices = free.get(one.work.device, free["cpu"])
+        count = min(one.job.gpus, len(devices)) if one.work.device == "gpu" else 1
+        devices.sort()
+        start = max(devices[count - 1], *(ends.get(key, 0) for key in one.job.after), 0)
+        ends[one.job.key] = start + one.seconds / count
+        devices[:count] = [ends[one.job.key]] * count
+    return max(ends.values(), default=0)
 
 
 def require_budget(plan: Plan, budget: Budget) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def guard(workflow: Any, project: Project) -> None:
 
 
 def save_predictions(estimates: Sequence[Estimate], path: Path = Path(PREDICTIONS)) -> None:
-    """Add each job's estimate to the predictions of earlier runs."""
+    """Add each job's estimate, with the present time, to the predictions of earlier runs."""
     known = read_json(path) if path.is_file() else {}
-    new = {found.job.key: {"seconds": round(found.seconds, 3), "devices": found.job.gpus} for found in estimates}
+    common = {"planned": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
+    new = {one.job.key: {**common, "seconds": round(one.seconds, 3), "devices": one.job.gpus} for one in estimates}
     write_json(path, {**known, **new})

@@ -70,6 +70,16 @@ def cancel_leftovers(run: str, folder: Path, seconds: float = 180) -> list[str]:
     return found
 
 
+def pending_jobs() -> dict[str, str]:
+    """Return the user's jobs that wait in Slurm's queue, and why; none if Slurm doesn't answer."""
+    query = ("squeue", "--noheader", f"--user={getpass.getuser()}", "--states=PENDING", "--format=%i|%r")
+    try:
+        listed = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(line.split("|", 1) for line in listed.splitlines())
+
+
 def leftovers(run: str, folder: Path) -> list[str]:
     """Return the ids of the user's unfinished jobs that killed runs with `run`'s prefix submitted from `folder`."""
     name = re.compile(re.escape(re.sub(f"{_RUN}$", "", run)) + _RUN)

@@ -22,6 +22,9 @@ _OF_RUNS = ("calibration", "checkpoints", "controls", "downstream", "generations
 _OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "health", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "embeddings", "exports", "figures", "report", "tables")
+_MADE_WHOLE = {"ablations": 2, "drift": 2, **dict.fromkeys(("exports", "figures", "report", "tables"), 1)}
+"""Folders that one job makes: their first part below results, and the number of parts."""
+_PAGE = f"{RESULTS}/report/index.html"
 _FILES_OF_RUNS = ("answers", "drift", "errors", "metrics", "source", "table")
 
 
@@ -48,8 +51,9 @@ def resolve_targets(targets: Sequence[str], config: Config) -> list[str]:
     """Return the targets for Snakemake, with folders below `results` replaced by the files that the pipeline makes.
 
     `results/drift` means all reported models, `results/stances/qwen3_4b` one model, `results/data` the suites of the
-    reported models. Other targets, such as names of rules, are returned unchanged, but for absolute paths, `./` and
-    `//`, which become paths of rules' outputs.
+    reported models. The report's page, and an existing file in a folder that one job makes, stand for this folder.
+    Other targets, such as names of rules, are returned unchanged, but for absolute paths, `./` and `//`, which become
+    paths of rules' outputs.
 
     Raises:
         TargetError: A path below `results` names an unknown model, run, suite, data set, judge or chat model, or a
@@ -57,8 +61,16 @@ def resolve_targets(targets: Sequence[str], config: Config) -> list[str]:
     """
     project, here = Project.read(config), Path.cwd()
     paths = [Path(os.path.normpath(target)) for target in targets]
-    names = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
+    names = [_folder_of(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
     return [file for name in names for file in (_files_in(name, project) or [name])]
+
+
+def _folder_of(path: Path) -> str:
+    """Return the folder that one job makes, if this is the report's page or an existing file in it; else the path."""
+    root, kind, *_ = (*path.parts, "", "")
+    depth = 1 + _MADE_WHOLE.get(kind, len(path.parts))
+    is_inside = root == RESULTS and len(path.parts) > depth and (path.exists() or str(path) == _PAGE)
+    return str(Path(*path.parts[:depth]) if is_inside else path)
 
 
 def require_makeable(targets: Collection[str], rules: Iterable[Any], project: Project | None) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from valuedrift.config.grid import RESULTS
 from valuedrift.workflow.job_graph import job_graph, stale
+from valuedrift.workflow.job_name import job_name
 from valuedrift.workflow.parameter_changes import Change, changes
 
 FRESH = "Nothing has to run: all results are up to date."
@@ -100,11 +99,7 @@ def _parameters(job: Any) -> dict[str, Any]:
 
 
 def _name(job: Any) -> str:
-    """Return the rule and its wildcards; for a training, which has one rule per run, the run."""
-    if not job.wildcards and (made := str(job.output[-1])).startswith(f"{RESULTS}/checkpoints/"):
-        return f"training of {Path(made).parent.relative_to(f'{RESULTS}/checkpoints')}"
-    about = "/".join(map(str, job.wildcards))
-    return f"{job.rule.name} of {about}" if about else str(job.rule.name)
+    return job_name(str(job.rule.name), map(str, job.wildcards), [*map(str, job.output)])
 
 
 def _reasons(job: StaleJob) -> Iterator[str]:
