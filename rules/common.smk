@@ -18,6 +18,7 @@ from valuedrift.workflow.rule_parameters import (
     one_of,
     option,
     pictures,
+    sizes,
     untimed,
     untracked,
     versions,

@@ -312,12 +312,6 @@ SHOWN_OPTIONS = (
 )
 
 
-def reported_sizes(w):
-    from valuedrift.workflow.job_sizes import Sizes  # imports large libraries
-
-    return as_json({model.name: Sizes(PROJECT).parameters(model.entry) for model in PROJECT.reported})
-
-
 rule report:
     input:
         # These are made before the report, but it doesn't read them; it reads the files that they are made from.
@@ -345,7 +339,7 @@ rule report:
     params:
         **SHOWN_PARAMS,
         labelled=as_json({name: PROJECT.labelled(PROJECT.models[name]) for name in LABELLED}),
-        sizes=reported_sizes,
+        sizes=lambda w: sizes(PROJECT),
     shell:
         f"valuedrift report {SHOWN_OPTIONS} --health {{input.health}} --labelled {{params.labelled:q}}"
         " --configuration {input.configuration} --sizes {params.sizes:q} --out {output} 2> {log}"

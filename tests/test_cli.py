@@ -298,6 +298,19 @@ def test_a_file_that_is_no_table_is_told_with_its_name(
         assert str(file) in said and "Traceback" not in said
 
 
+def test_a_table_over_which_polars_panics_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.parquet"
+    turns = [[{"role": "user", "content": "a"}], None, [{"role": "user", "content": "b"}]]
+    pl.DataFrame({"messages": turns}).write_parquet(file)
+    damaged = bytearray(file.read_bytes())
+    damaged[838] = 118
+    file.write_bytes(damaged)
+    assert main(["documents", "--data", str(file), "--out", str(tmp_path / "o")]) == 1
+    assert f"Read from {file}" in capsys.readouterr().err
+
+
 def test_a_missing_optional_package_is_told_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

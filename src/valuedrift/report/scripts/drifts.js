@@ -6,7 +6,7 @@ import { ready, runOf, topicName } from "./index.js";
 import { load } from "./pieces.js";
 import { recordTable } from "./record_table.js";
 
-const LINES = ["From → to", "M", "95 % interval", "q-value", "η", "t50", "Among healthy answers"];
+const LINES = ["q-value", "η", "t50", "Among healthy answers"];
 
 function rowsOfModel(index, model, runs) {
   return Object.entries(runs).flatMap(([run, topics]) =>
@@ -39,6 +39,8 @@ const columns = [
     cell: ({ stance }) => element("span", "", element("span", `dot ${stance}`), stance),
   },
   { title: "Verdict", text: ({ verdict }) => verdict },
+  { title: "From → to", text: ({ lines }) => lines["From → to"], isNumber: true },
+  { title: "M, 95 % interval", text: ({ lines }) => `${lines.M} ${lines["95 % interval"]}`, isNumber: true },
   ...LINES.map((title) => ({ title, text: ({ lines }) => lines[title], isNumber: true })),
 ];
 

@@ -4,7 +4,8 @@ import { element } from "./dom.js";
 import { number } from "./numbers.js";
 import { tableTools } from "./tools.js";
 
-const PAGE = 50;
+const ROWS = 50;
+const FEW = 15;
 
 // Numbers in the order of their size, before other texts in the order of the alphabet, before what is missing.
 function sortKey(text) {
@@ -22,7 +23,7 @@ function byKey([kind, a], [otherKind, b]) {
 export function recordTable({ label, columns, rows }) {
   const texts = rows.map((row) => columns.map(({ text }) => text(row)));
   const lowered = texts.map((cells) => cells.join("\n").toLowerCase());
-  const state = { column: -1, sign: 1, shown: PAGE, found: [...rows.keys()] };
+  const state = { column: -1, sign: 1, shown: ROWS, found: [...rows.keys()] };
   const body = element("tbody");
   const count = element("p", "note");
   count.setAttribute("role", "status");
@@ -50,7 +51,7 @@ export function recordTable({ label, columns, rows }) {
       const keys = texts.map((cells) => sortKey(cells[state.column]));
       state.found.sort((a, b) => keys[a][0] - keys[b][0] || state.sign * byKey(keys[a], keys[b]) || a - b);
     }
-    state.shown = PAGE;
+    state.shown = ROWS;
     draw();
   }
   const titles = columns.map(({ title, isNumber }, column) => {
@@ -69,7 +70,7 @@ export function recordTable({ label, columns, rows }) {
   });
   search.addEventListener("input", find);
   more.addEventListener("click", () => {
-    state.shown += 4 * PAGE;
+    state.shown += 4 * ROWS;
     draw();
   });
   draw();
@@ -79,5 +80,7 @@ export function recordTable({ label, columns, rows }) {
   const tools = tableTools(label, () => [columns.map(({ title }) => title), ...state.found.map((i) => texts[i])]);
   const scroll = element("div", "scroll", table);
   Object.assign(scroll, { tabIndex: 0, role: "region", ariaLabel: label });
-  return element("div", "records", element("div", "toolbar", field, tools), count, scroll, more);
+  const isLong = rows.length > FEW;
+  const bar = element("div", "toolbar", ...(isLong ? [field] : []), tools);
+  return element("div", "records", bar, ...(isLong ? [count] : []), scroll, more);
 }
