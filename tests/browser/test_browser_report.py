@@ -422,7 +422,9 @@ def test_a_comparison_has_paired_intervals_by_topic_and_a_slope_per_question(wat
     assert page.locator("#answers-compared .slope.support").count() == 6
     page.locator("#answers-compared .slope.support").nth(1).dispatch_event("click")
     wait_for_count(page, "Showing 1 of 1 questions.")
-    assert page.locator("#answers-question option:checked").inner_text() in page.locator("#answers-list h3").inner_text()
+    assert (
+        page.locator("#answers-question option:checked").inner_text() in page.locator("#answers-list h3").inner_text()
+    )
     assert "question=" in page.evaluate("location.hash")
     watched.assert_sealed(report)
 
@@ -490,9 +492,9 @@ def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hos
     )
     assert page.evaluate("document.querySelectorAll('*').length") > tags
     choose(page, "other-run", "SFT on WildChat, from the base model")
-    wait_for_count(page, "Showing QUESTIONS")
+    wait_for_count(page, "Showing 25 of 30 questions.")
     page.locator("#answers-search").fill("<script>")
-    wait_for_count(page, "Showing SOME")
+    wait_for_count(page, "Showing 5 of 5 questions.")
     page.locator("#examples-list blockquote").first.hover()
     page.wait_for_timeout(300)
     assert page.evaluate("window.canary") is None

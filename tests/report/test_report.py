@@ -23,7 +23,7 @@ from valuedrift.report.page import report_page, report_summary, write_report
 from valuedrift.report.page_script import SCRIPT
 from valuedrift.report.sections import about, calibration_summary
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; base-uri 'none'; form-action 'none'"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,9 @@ def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
         "judge", "corrected", "data", "training", "cite", "internals",
     ]  # fmt: skip
     linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
-    assert {place for place in linked if not re.match(r"#card\?|#answers\?|\.\./exports", place)} == {f"#{name}" for name in sections}
+    assert {place for place in linked if not re.match(r"#card\?|#answers\?|\.\./exports", place)} == {
+        f"#{name}" for name in sections
+    }
 
 
 def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> None:

@@ -28,7 +28,7 @@ const markdownCell = (text) => text.replace(/[\\|`*_~<>[\]]/g, "\\$&").replace(/
 const latexCell = (text) =>
   text.replace(/[\\{}$&#_%~^<>|−→ητ≠●○—]/g, (character) => TEX[character] ?? `\\${character}`);
 
-const isNumber = (text) => text === "" || text === MISSING || /^[+−-]?[<.\d]/.test(text);
+const isNumber = (text) => text === "" || text === MISSING || /^(< )?[+−-]?[.\d]/.test(text);
 
 export const FORMATS = {
   CSV: (rows) => rows.map((row) => row.map(csvCell).join(",")).join("\r\n"),
