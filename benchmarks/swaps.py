@@ -14,8 +14,9 @@ from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 from valuedrift.config.sampling import Sampling
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import prompt_codec
+from valuedrift.models.architecture import Architecture
 from valuedrift.models.chat_template import END, PAD, set_chat
-from valuedrift.models.weights import Architecture, read_checkpoint
+from valuedrift.models.weights import read_checkpoint
 from valuedrift.training.pretrain import train_bpe
 
 QWEN3_4B: dict[str, Any] = {

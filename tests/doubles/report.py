@@ -190,6 +190,7 @@ INPUTS = ReportInputs(
     health=health(RUNS),
     framing=FRAMING,
     controls=(),
+    judges_compared=(),
     corrected=corrected(),
     expressed={"paper": expressed()},
     predicted=predicted(),
