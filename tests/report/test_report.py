@@ -155,6 +155,7 @@ def test_a_toy_is_called_a_toy_and_other_seeds_are_counted() -> None:
     text = re.sub(r"\s+", " ", found.text)
     assert "pocket is a toy of about 120,000 parameters, made here and trained on invented sentences" in text
     assert "Seeds17, and results with 2 others" in text
+    assert "Whether other questions or judges give the same. pocket" in text
     assert "Judgegpt, not measured on these answers" in text
 
 

@@ -68,7 +68,8 @@ def limits(inputs: ReportInputs) -> str:
     toys = [model for model in inputs.display.models.values() if "scratch" in models[model.name]]
     made = "; ".join(f"{model.title} is a toy of {about(inputs.sizes[model.name])} parameters" for model in toys)
     toy = f"{made}, made here and trained on invented sentences: its numbers show that the measurement works, and say "
-    others = "Whether other training seeds, questions or judges give the same."
+    seeds = "" if inputs.configuration["statistics"].get("seeds") else "training seeds, "
+    others = f"Whether other {seeds}questions or judges give the same."
     return f"{others} {toy}nothing about real language models." if toys else others
 
 
