@@ -7,7 +7,8 @@
 Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
 their ratios to the first row; CPU seconds depend little on other work on the machine:
 
-- sweep: one process for 12 checkpoints, compared with one process per checkpoint;
+- sweep: one process for 12 checkpoints, compared with one process per checkpoint; each for checkpoints as the pipeline
+  writes them, and for found ones, which have their own tokenizer and template;
 - engine: answering alone, compared with `generate` of transformers on left-padded batches of 32 in the order of the
   questions; the two alternate, and the best of five counts;
 - inspect_ai (its hf provider, 32 at a time) with one process per checkpoint, as its command line runs: measured on the
@@ -23,6 +24,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -51,7 +53,7 @@ REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12
 INSPECT = "inspect_ai==0.3.285"
 SAMPLING = Sampling(answers=5, temperature=0.7, max_tokens=48, batch_size=400, seed=0)
-# Twelve checkpoints: an SFT run of the pocket world has 660 steps.
+# The last twelve count: an SFT run of the pocket world has 880 steps.
 OVERLAY = {"suites": {"pocket": {"checkpoints": {"sft": {"wildchat": 55}}}}}
 TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/probes/pocket.parquet")
 
@@ -63,7 +65,7 @@ from valuedrift.generation.sweep import sweep
 given = json.loads(sys.argv[1])
 sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],
       Path(given["probes"]), Sampling(**given["sampling"]), Path(given["out"]), Path(given["store"]),
-      engine="transformers")
+      engine="transformers", steps=range(1, len(given["checkpoints"]) + 1))
 """
 
 ASK_INSPECT = """
@@ -154,15 +156,25 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
     answers = len(questions) * SAMPLING.answers
     print(f"{len(checkpoints)} checkpoints of the pocket model, {len(questions)} questions, {answers} answers each\n")
 
-    clock = Clock()
-    rows = [clock.row("sweep: one process", run_sweep(folder, base, checkpoints, probes))]
-    clock = Clock()
-    tokens = sum(run_sweep(folder, base, [checkpoint], probes) for checkpoint in checkpoints)
-    rows.append(clock.row("a fresh process for every checkpoint", tokens))
+    found = [as_found(checkpoint, base, folder / f"checkpoint-{i}") for i, checkpoint in enumerate(checkpoints)]
+    rows = []
+    for kind, each in {"checkpoints of the pipeline": checkpoints, "found checkpoints": found}.items():
+        clock = Clock()
+        rows.append(clock.row(f"{kind}: sweep, one process", run_sweep(folder, base, each, probes)))
+        clock = Clock()
+        tokens = sum(run_sweep(folder, base, [checkpoint], probes) for checkpoint in each)
+        rows.append(clock.row(f"{kind}: a fresh process for each", tokens))
     if inspect:
         rows += inspect_rows(folder, base, checkpoints, questions["question"].to_list())
     print_table(f"{len(checkpoints)} checkpoints, processes and all", rows)
     print_table("one checkpoint, answering alone", engine_rows(base, checkpoints[-1], questions))
+
+
+def as_found(checkpoint: Path, base: Path, out: Path) -> Path:
+    """Copy a checkpoint with its tokenizer, as other trainers write it."""
+    shutil.copytree(base, out, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(checkpoint, out, dirs_exist_ok=True)
+    return out
 
 
 def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Path) -> int:
