@@ -2,6 +2,7 @@
 
     python benchmarks/training.py --results results                 # pocket size, on one core
     python benchmarks/training.py --results results --steps 20 --repeats 1 --algorithms sft dpo
+    python benchmarks/training.py --results results --model smollm2 --steps 6 --repeats 1   # 135 million parameters
     python benchmarks/training.py --results results --gpu --peak-tflops 989 --steps 10 --repeats 1
 
 Run it in the activated environment. `--results` is the workflow's results folder, from which the pocket base model and
@@ -99,12 +100,12 @@ def long_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path) -> Path:
-    """Write `count` rows of the pocket suite's data."""
+    """Write `count` rows of the suite's data."""
     import polars as pl
 
     name = DATA.get(algorithm, PAIRS)
     columns = ["messages"] if algorithm == "sft" else ["prompt", "chosen", "rejected"]
-    source = pl.read_parquet(given.results / f"data/pocket/{name}/train.parquet", columns=columns)
+    source = pl.read_parquet(given.results / f"data/{given.model}/{name}/train.parquet", columns=columns)
     rows = rows_for(source.to_dicts(), count)
     if given.gpu:
         rows = [long_row(row) for row in rows]
@@ -117,7 +118,7 @@ def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Pat
     import yaml
 
     suites = yaml.safe_load((Path(__file__).parents[1] / "workflow_config.yaml").read_text())["suites"]
-    settings = dict(suites["paper" if given.gpu else "pocket"]["training"][algorithm])
+    settings = dict(suites["paper" if given.gpu else given.model]["training"][algorithm])
     if given.gpu:
         settings |= {"batch_size": given.batch_size, "device_batch_size": given.batch_size}
         # With the prompt, each answer fills the maximal length.
@@ -141,7 +142,7 @@ def utilisation(given: argparse.Namespace, run: dict[str, Any], made: dict[str, 
 
 
 def compare(given: argparse.Namespace, folder: Path) -> None:
-    model = given.results / "checkpoints/pocket/base/step-000000"
+    model = given.results / f"checkpoints/{given.model}/base/step-000000"
     if given.gpu:
         made = start({"way": "model", "base": str(model.resolve())}, folder / "model")
         model = folder / "model"
@@ -166,6 +167,7 @@ def compare(given: argparse.Namespace, folder: Path) -> None:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--model", choices=("pocket", "smollm2"), default="pocket", help="with the suite of its name")
     parser.add_argument(
         "--steps", type=int, default=90, help="steps of SFT, DPO and SimPO, in whole epochs; PPO takes a tenth"
     )

@@ -53,7 +53,8 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
     own = folder / "encoder.yaml"
     stages = {"sft": {"hub": {"name": "lab/tiny", "revisions": "step{step}"}, "steps": [1, 2]}}
     sampling = {"answers": 1, "temperature": 1.0, "max_tokens": 9, "batch_size": 9}
-    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket", "controls": 1}
+    judges = {"judge": ["pocket", "qwen25_7b"], "reference": {"judge": "english", "labels": 1}}
+    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, **judges, "controls": 1}
     suites = {"real": {"expression": {"model": {"package": package}}}, "tracing": suite}
     own.write_text(json.dumps({"models": {"theirs": {"suite": "tracing", "stages": stages}}, "suites": suites}))
     targets = (
@@ -67,6 +68,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         f"results/encoders/{'a' * 16}/model",
         "results/generations/theirs/sft/shard-0.parquet",
         "results/controls/theirs/drift.parquet",
+        *(f"results/agreement/theirs/{name}" for name in ("agreement.parquet", "reference.json")),
     )
     options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
     shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)

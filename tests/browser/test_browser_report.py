@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from doubles.report import INPUTS, RUNS, TOPICS, answer
+from doubles.results import STANCES, drift_row, health, values
 from hostile import HOSTILE
 
 from valuedrift.report.page import write_report
@@ -175,6 +176,37 @@ def test_stages_of_a_lineage_stand_side_by_side_with_their_drift_times(watched: 
     chart.locator(".point.neutral").last.click(force=True)
     page.locator("#card").get_by_text("At step 200:").wait_for()
     watched.assert_sealed(report)
+
+
+@pytest.mark.parametrize("watched", [PHONE], indirect=True)
+def test_many_found_stages_fit_into_a_narrow_chart(watched: Watched, tmp_path: Path) -> None:
+    runs = ("pretraining", "pretraining/sft", "pretraining/sft/dpo", "pretraining/sft/dpo/rl")
+    model = replace(INPUTS.display.models["pocket"], tokens={"pretraining": 2.1e9})
+    drifts = [drift_row(run, topic, stance) for run in runs for topic in ("all", "work") for stance in STANCES]
+    answers = [answer("x", run, 5000) for run in runs]
+    inputs = replace(
+        INPUTS,
+        display=replace(INPUTS.display, models={"pocket": model}),
+        values=values(runs, ("all", "work"), (0, 1000, 5000)),
+        drift=pl.DataFrame(drifts),
+        answers=pl.DataFrame(answers),
+        health=health(runs),
+        corrected=None,
+        findings=[],
+    )
+    write_report(inputs, tmp_path)
+    page = watched.open(tmp_path)
+    texts = page.locator("#lineage-chart text")
+    assert page.locator("#lineage-chart .heading").all_text_contents() == ["PRETRAINING", "SFT", "DPO", "RL"]
+    assert {"Tokens", "step", "5,000"} <= set(texts.all_text_contents())
+    room = texts.evaluate_all(
+        """all => all.map((one) => {
+            const [text, chart] = [one.getBoundingClientRect(), one.closest("svg").getBoundingClientRect()];
+            return Math.min(text.left - chart.left, chart.right - text.right);
+        })"""
+    )
+    assert min(room) >= 0
+    watched.assert_sealed(tmp_path)
 
 
 def test_the_matrix_shows_one_stance_and_orders_its_topics(watched: Watched, report: Path) -> None:

@@ -189,6 +189,7 @@ INPUTS = ReportInputs(
     health=health(RUNS),
     framing=FRAMING,
     controls=(),
+    judges_compared=(),
     corrected=corrected(),
     expressed={"paper": expressed()},
     predicted=predicted(),

@@ -244,6 +244,7 @@ def test_weights_that_changed_since_they_were_read_never_answer(
 
 def test_auto_is_transformers_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_kind("auto") == EngineKind("transformers", torch.float32)
+    assert engine_kind("auto", "bfloat16") == EngineKind("transformers", torch.bfloat16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr("valuedrift.generation.engine.find_spec", lambda name: None)
     assert str(engine_kind("auto")) == "transformers bfloat16"

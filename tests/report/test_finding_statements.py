@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from doubles.display import display
 
-from valuedrift.report.finding_statements import criteria, number_lines, remark, statement
+from valuedrift.report.finding_statements import criteria, remark, statement
 
 SUITE = display(own=("mine",)).suite("mine")
 
@@ -117,9 +117,3 @@ def test_a_finding_without_its_runs_says_which_it_needs() -> None:
         "Pairs with a small value gap barely move them: not measured. It needs a run on small-gap pairs."
     )
     assert criteria(missing, SUITE) == []
-
-
-def test_all_numbers_of_a_criterion_stand_on_one_line() -> None:
-    lines = dict(number_lines(BARELY))
-    assert lines["dpo · support"] == "0.05 [0.03, 0.08]; bound 0.04, above 0.10: yes"
-    assert dict(number_lines({"a": at(0.1, holds=None)}))["a"].endswith("above 0.00: undecided")

@@ -17,6 +17,7 @@ from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer
 from doubles.results import HEALTHY, STANCES
 
 from valuedrift.errors import DataError
+from valuedrift.paper.table_formats import Table
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.page import report_page, report_summary, write_report
@@ -122,7 +123,6 @@ def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
         *("✓ holds 1. SFT sets the values, early", "✗ does not hold 2.", "– not measured 3.", "? undecided 4."),
         *("t50 of WildChat", "0.19 (0.17 to 0.21)✓ below 0.50", "0.30 (0.20 to 0.40)✗ below 0.10"),
         *("0.05 (−0.10 to 0.20)? above 0.00", "It needs DPO, SimPO and PPO on the support-aligned pairs"),
-        *("0.05 [−0.10, 0.20]; bound −0.08, above 0.00: undecided", "sft-wildchat · rms"),
     ):
         assert text in parsed.text
     assert {"finding-pocket-sft_sets_values_early", "finding-pocket-dpo_amplifies_the_prior"} <= set(
@@ -153,6 +153,7 @@ def test_a_toy_is_called_a_toy_and_other_seeds_are_counted() -> None:
     text = re.sub(r"\s+", " ", found.text)
     assert "pocket is a toy of about 120,000 parameters, made here and trained on invented sentences" in text
     assert "Seeds17, and results with 2 others" in text
+    assert "Whether other questions or judges give the same. pocket" in text
     assert "Judgegpt, not measured on these answers" in text
 
 
@@ -352,3 +353,9 @@ def test_models_and_topics_that_the_configuration_lacks_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         write_report(replace(INPUTS, **changes), tmp_path)
+
+
+def test_judges_are_compared_in_a_section_of_their_own_if_there_are_several() -> None:
+    table = Table("judges_findings_pocket", "Findings by each judge.", pl.DataFrame({"Finding": ["x"], "a": ["holds"]}))
+    assert "Findings by each judge." in page(judges_compared=[table]).text
+    assert "Judges compared" not in page().text

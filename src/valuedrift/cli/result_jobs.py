@@ -137,6 +137,24 @@ def controls(*, stances: Paths, trajectories: JsonList, statistics_settings: Jso
     write_controls(stances, trajectories, statistics_settings, seed, out)
 
 
+def agreement(*, stances: Json, statistics: Json, statistics_settings: Json, seed: int, out: Path) -> None:
+    """Compare several judges of a model's answers: agreement, drifts and findings by judge.
+
+    Args:
+        stances: Stance tables of the model by judge.
+        statistics: Folder of statistics by judge.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Folder to write.
+    """
+    from valuedrift.judging.checks.compare_judges import write_judge_comparison
+    from valuedrift.statistics.bootstrap import Bootstrap
+
+    files = {name: [Path(file) for file in given] for name, given in stances.items()}
+    folders = {name: Path(folder) for name, folder in statistics.items()}
+    write_judge_comparison(files, folders, Bootstrap(seed=seed, **statistics_settings), out)
+
+
 def correct(
     *, stances: Paths, trajectories: JsonList, labelled: Path, statistics_settings: Json, seed: int, out: Path
 ) -> None:

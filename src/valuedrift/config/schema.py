@@ -233,7 +233,9 @@ class WorkflowConfig(Section):
 
     def _check_suite(self, name: str, suite: Suite) -> None:
         where = f"suites.{name}"
-        check_names(f"{where}.judge", [suite.judge], self.judges, "judges")
+        check_names(f"{where}.judge", suite.judge, self.judges, "judges")
+        if suite.reference:
+            check_names(f"{where}.reference.judge", [suite.reference.judge], self.judges, "judges")
         if suite.probes.llm is not None:
             check_names(f"{where}.probes.llm", [suite.probes.llm], self.llms, "llms")
         if suite.synthetic:

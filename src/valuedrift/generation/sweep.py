@@ -76,7 +76,8 @@ def sweep(
         for each in dict.fromkeys(words.values())
     }
     asked = {folder: read[each] for folder, each in words.items()}
-    sweeper = _Sweep(engine_kind(engine), base, architecture, asked, sampling, store or out.with_suffix(".answers"))
+    kind = engine_kind(engine, sampling.precision)
+    sweeper = _Sweep(kind, base, architecture, asked, sampling, store or out.with_suffix(".answers"))
     steps = steps or [step_of(folder) for folder in checkpoints]
     tables = {step: sweeper.answers(folder) for step, folder in zip(steps, checkpoints, strict=True)}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]

@@ -1,10 +1,10 @@
-"""The paper's findings in the report: a sentence with the thresholds of each, its verdict and all its numbers."""
+"""The paper's findings in the report: the verdict of each, and the numbers that decide it, with their thresholds."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,10 +155,7 @@ def _seeds(numbers: Mapping[str, Any]) -> list[int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A finding about one model, for the page.
-
-    `mark` is "holds", "fails", "undecided" or "missing"; `numbers` are (name, value) as text.
-    """
+    """A finding about one model, for the page; `mark` is "holds", "fails", "undecided" or "missing"."""
 
     model: str
     name: str
@@ -169,7 +166,6 @@ class Verdict:
     asked: str
     criteria: list[Criterion]
     remark: str
-    numbers: list[tuple[str, str]]
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -196,28 +192,9 @@ def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Ve
                 _ASKED[finding["name"]],
                 criteria(finding, suite),
                 remark(finding, suite),
-                list(number_lines(finding["numbers"])),
             )
         )
     return found
-
-
-def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yield nested numbers as (path, text); {value, low, high} gives one line, with the bound and the threshold."""
-    if {"value", "low", "high"} <= set(numbers):
-        estimate = f"{number(numbers['value'])} [{number(numbers['low'])}, {number(numbers['high'])}]"
-        if "threshold" in numbers:
-            outcome = {True: "yes", False: "no", None: "undecided"}[numbers["holds"]]
-            asked = f"{numbers['rule']} {number(numbers['threshold'])}"
-            estimate += f"; bound {number(numbers['bound'])}, {asked}: {outcome}"
-        yield " · ".join(path), estimate
-        return
-    for key, value in numbers.items():
-        below = (*path, str(key).replace("_", " "))
-        if isinstance(value, Mapping):
-            yield from number_lines(value, below)
-        else:
-            yield " · ".join(below), number(value)
 
 
 def number(value: object) -> str:

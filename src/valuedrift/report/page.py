@@ -19,6 +19,7 @@ from valuedrift.paper.health_tables import controls_table, health_tables
 from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
+from valuedrift.paper.table_formats import Table
 from valuedrift.quantities import duration
 from valuedrift.report import data_evidence as evidence
 from valuedrift.report import judge_correction as correction
@@ -58,6 +59,7 @@ class ReportInputs:
         health: The table `health` of `valuedrift.statistics`.
         framing: The table `framing` of `valuedrift.statistics`.
         controls: Drift tables of negative controls.
+        judges_compared: Tables that compare several judges.
         corrected: The judge's agreement with labels of the models' answers, and the drifts corrected with the labels;
             None if no answer was labelled.
         expressed: Suite → what its data sets express.
@@ -82,6 +84,7 @@ class ReportInputs:
     health: pl.DataFrame
     framing: pl.DataFrame
     controls: Sequence[pl.DataFrame]
+    judges_compared: Sequence[Table]
     corrected: Corrected | None
     expressed: Mapping[str, Expressed]
     predicted: Predicted
@@ -165,6 +168,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         ],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration, display),
+        judges_compared=[page_table(table) for table in inputs.judges_compared],
         judges=sections.judge_qualities(inputs.judges, display),
         answered=answered,
         **_corrected(inputs.corrected, display),

@@ -61,7 +61,8 @@ def limits(inputs: ReportInputs) -> str:
     toys = [model for model in inputs.display.models.values() if "scratch" in models[model.name]]
     made = "; ".join(f"{model.title} is a toy of {about(inputs.sizes[model.name])} parameters" for model in toys)
     toy = f"{made}, made here and trained on invented sentences: its numbers show that the measurement works, and say "
-    others = "Whether other training seeds, questions or judges give the same."
+    seeds = "" if inputs.configuration["statistics"].get("seeds") else "training seeds, "
+    others = f"Whether other {seeds}questions or judges give the same."
     return f"{others} {toy}nothing about real language models." if toys else others
 
 
@@ -118,7 +119,8 @@ def judge_qualities(
     """
     models: dict[str, list[str]] = {}
     for model in display.models.values():
-        models.setdefault(model.suite.judge, []).append(model.title)
+        for judge in model.suite.judges:
+            models.setdefault(judge, []).append(model.title)
     found = []
     for name, titles in models.items():
         quality = judges.get(name)
@@ -139,10 +141,12 @@ def _questions(points: pl.DataFrame, suite: Suite, inputs: ReportInputs) -> str:
 
 
 def _judge(suite: Suite, inputs: ReportInputs) -> str:
-    """Return the suite's judge, and how often it is right on its models' own answers, by stage."""
+    """Return the suite's judges, and how often their values are right on its models' own answers, by stage."""
     display, agreement = inputs.display, None if inputs.corrected is None else inputs.corrected.agreement
     models = [name for name in display.models if display.suite(name) == suite]
     stages = [] if agreement is None else agreement_lines(agreement.filter(pl.col("model").is_in(models)), display)
     shares = [f"{100 * found['accuracy', 'all']['value']:.0f} % ({stage})" for _, stage, found in stages]
-    quality = f"right on {', '.join(shares)} of these answers" if shares else "not measured on these answers"
-    return f"{suite.judge}, {quality}"
+    reference = inputs.configuration["suites"][suite.name].get("reference", {}).get("judge")
+    right = f"agrees with {reference} on" if reference else "right on"
+    quality = f"{right} {', '.join(shares)} of these answers" if shares else "not measured on these answers"
+    return f"{' and '.join(suite.judges)}, {quality}"

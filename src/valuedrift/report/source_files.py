@@ -21,6 +21,7 @@ class Sources:
         benchmarks: The folder of Snakemake's benchmark files; the predictions are next to it.
         calibrations: Folders of calibrations, one per calibrated model.
         corrected: Folders of corrected drift, one per model with a labelled sample.
+        judges: Folders in which judges are compared, one per model with several or with a reference.
         controls: Drift tables of negative controls, one per model that was asked them.
     """
 
@@ -33,4 +34,5 @@ class Sources:
     benchmarks: Path
     calibrations: Sequence[Path] = ()
     corrected: Sequence[Path] = ()
+    judges: Sequence[Path] = ()
     controls: Sequence[Path] = ()

@@ -11,6 +11,7 @@ import yaml
 
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json
+from valuedrift.paper.judge_tables import judge_tables
 from valuedrift.paper.result_folders import read_all
 from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
 from valuedrift.provenance.machine import machine, packages, program
@@ -39,7 +40,7 @@ def write_report_folder(
         values=read_all(sources.statistics, "values"),
         drift=read_all(sources.statistics, "drift"),
         calibration=_calibration(sources.calibrations),
-        findings=read_findings(sources.statistics, display),
+        findings=read_findings(sources.statistics, display, sources.judges),
         judges={judge: read_json(quality) for judge, quality in sources.quality.items()},
         answers=pl.scan_parquet(list(sources.stances)),
         stages=stage_costs(sources.benchmarks),
@@ -52,6 +53,7 @@ def write_report_folder(
         health=read_all(sources.statistics, "health"),
         framing=read_all(sources.statistics, "framing"),
         controls=[pl.read_parquet(file) for file in sources.controls],
+        judges_compared=judge_tables(sources.judges, display),
         corrected=_corrected(sources.corrected),
         expressed=_expressed(sources.expression),
         predicted=_predicted(sources.prediction),

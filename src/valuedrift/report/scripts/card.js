@@ -59,10 +59,12 @@ function answersLinks(model, run, topic, step) {
 }
 
 export async function openCard(values) {
+  const address = location.hash;
   const index = await ready;
   const model = modelOf(index, values.model);
   const run = model && runOf(model, values.run);
   const stage = run && (await measured(model, run, values.topic, placeOf(index, values.topic)));
+  if (location.hash !== address) return; // something else was opened meanwhile
   const close = element("button", "", "Close");
   close.type = "button";
   close.addEventListener("click", closeCard);
@@ -84,7 +86,7 @@ export async function openCard(values) {
       element("figure", "", ...trajectoryChart(index, [stage], pick)),
     );
   }
-  if (card.hidden) opened.origin = document.activeElement;
+  if (!card.contains(document.activeElement)) opened.origin = document.activeElement;
   card.hidden = false;
   card.focus({ preventScroll: true });
 }

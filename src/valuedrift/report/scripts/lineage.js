@@ -53,5 +53,9 @@ ready.then((index) => {
   const draw = () => drawLineage(index);
   const selects = [model, byId("lineage-run"), byId("lineage-topic")];
   drawOn(selects, byId("lineage-chart"), draw);
-  addEventListener("resize", draw);
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth !== width) draw();
+    width = innerWidth;
+  });
 });
