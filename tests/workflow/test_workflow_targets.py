@@ -96,7 +96,10 @@ def test_a_file_stands_for_the_folder_that_one_job_makes(tmp_path: Path, monkeyp
             (f"results/{kind}", "found nothing that is made there for the models of the report (pocket)")
             for kind in ("downstream", "llms", "synthetic", "vprism")
         ),
-        ("results/judges/gpt/quality.json", "found 'gpt', expected a judge. There are pocket, english, qwen25_7b."),
+        (
+            "results/judges/gpt/quality.json",
+            "found 'gpt', expected a judge. There are pocket, english, english_minilm, qwen25_7b.",
+        ),
     ],
 )
 def test_a_misspelt_name_is_told_with_the_nearest(target: str, said: str) -> None:
