@@ -2,6 +2,8 @@
 
     python benchmarks/generation.py                       # trains the pocket model first, 2 minutes
     python benchmarks/generation.py --results FOLDER      # the results of a run of this benchmark with --keep FOLDER
+    python benchmarks/generation.py --model smollm2 --results results --questions 6
+                                                          # `engine` alone, of the model that a package carries
 
 Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
 their ratios to the first row; CPU seconds depend little on other work on the machine:
@@ -13,7 +15,7 @@ their ratios to the first row; CPU seconds depend little on other work on the ma
   last checkpoint and multiplied by 12; its tokens include padding. It is installed into a virtual environment of its
   own whose `shared.pth` names the site-packages of this one, so that only missing packages are installed.
 
-Answers are those of the pipeline: 5 per question, temperature 0.7, at most 48 tokens, in the chat format.
+Answers are those of the pipeline, with the settings of the model's suite, in the chat format.
 """
 
 from __future__ import annotations
@@ -40,14 +42,24 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from valuedrift.config.sampling import Sampling
-from valuedrift.generation.engine import Engine, EngineKind
+from valuedrift.generation.engine import Engine, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
-from valuedrift.models.weights import Architecture, read_checkpoint
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.weights import read_checkpoint
 
 REPOSITORY = Path(__file__).parents[1]
 CHECKPOINTS = 12
 INSPECT = "inspect_ai==0.3.285"
-SAMPLING = Sampling(answers=5, temperature=0.7, max_tokens=48, batch_size=400, seed=0)
+SUITES = yaml.safe_load((REPOSITORY / "workflow_config.yaml").read_text())["suites"]
+
+
+def sampling_of(suite: str) -> Sampling:
+    """How a suite's checkpoints answer."""
+    asked = {key: value for key, value in SUITES[suite]["generation"].items() if key != "shard"}
+    return Sampling(**asked, seed=0)
+
+
+SAMPLING = sampling_of("pocket")
 # Twelve checkpoints: an SFT run of the pocket world has 660 steps.
 OVERLAY = {"suites": {"pocket": {"checkpoints": {"sft": {"wildchat": 55}}}}}
 TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/probes/pocket.parquet")
@@ -115,11 +127,17 @@ def main() -> None:
     parser.add_argument(
         "--questions", type=int, default=12, help="questions per topic (12: 660 answers per checkpoint)"
     )
+    parser.add_argument("--model", choices=("pocket", "smollm2"), default="pocket")
     parser.add_argument("--without-inspect", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
         folder = Path(name)
         results = given.results or train(given.keep or folder)
+        if given.model != "pocket":
+            base = results / f"checkpoints/{given.model}/base/step-000000"
+            questions = questions_in(results / f"probes/{given.model}.parquet", given.questions)
+            print_table(given.model, engine_rows(base, base, questions, sampling_of(given.model)))
+            return
         compare(folder, results, given.questions, inspect=not given.without_inspect)
 
 
@@ -139,9 +157,7 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
     """Print the tables of everything that runs on a CPU."""
     base = results / "checkpoints/pocket/base/step-000000"
     checkpoints = sorted((results / "checkpoints/pocket/sft-wildchat").glob("step-*"))[-CHECKPOINTS:]
-    questions = (
-        pl.read_parquet(results / "probes/pocket.parquet").group_by("topic", maintain_order=True).head(per_topic)
-    )
+    questions = questions_in(results / "probes/pocket.parquet", per_topic)
     probes = folder / "probes.parquet"
     questions.write_parquet(probes)
     answers = len(questions) * SAMPLING.answers
@@ -155,7 +171,11 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
     if inspect:
         rows += inspect_rows(folder, base, checkpoints, questions["question"].to_list())
     print_table(f"{len(checkpoints)} checkpoints, processes and all", rows)
-    print_table("one checkpoint, answering alone", engine_rows(base, checkpoints[-1], questions))
+    print_table("one checkpoint, answering alone", engine_rows(base, checkpoints[-1], questions, SAMPLING))
+
+
+def questions_in(probes: Path, per_topic: int) -> pl.DataFrame:
+    return pl.read_parquet(probes).group_by("topic", maintain_order=True).head(per_topic)
 
 
 def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Path) -> int:
@@ -203,23 +223,23 @@ def inspect_environment(folder: Path) -> Path:
     return python
 
 
-def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
+def engine_rows(base: Path, folder: Path, questions: pl.DataFrame, sampling: Sampling) -> list[Row]:
     """Answering alone: the ways alternate, and the best of five counts."""
     architecture = Architecture.of(base)
     codec = prompt_codec(AutoTokenizer.from_pretrained(base), architecture.config)
-    prompts = prompts_of(codec, questions)
-    checkpoint = read_checkpoint(folder, architecture, torch.float32)
-    engine = EngineKind("transformers", torch.float32).start(codec, checkpoint, prompts, SAMPLING)
+    rows = questions.select("question_id", "question").rows()
+    prompts = [codec.prompt(key, question, is_base=False, answers=sampling.answers) for key, question in rows]
+    kind = engine_kind("transformers", sampling.precision)
+    checkpoint = read_checkpoint(folder, architecture, kind.dtype)
+    engine = kind.start(codec, checkpoint, prompts, sampling)
     engine.load(checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    few = Sampling(**{**SAMPLING.model_dump(), "batch_size": 32})
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind.dtype).eval()
+    few, size = sampling.replace(batch_size=32), sampling.batch_size
     ways: dict[str, Callable[[], int]] = {
-        f"the engine, batches of {SAMPLING.batch_size}": lambda: answer(engine, prompts, SAMPLING),
+        f"the engine, batches of {size}": lambda: answer(engine, prompts, sampling),
         "the engine, batches of 32": lambda: answer(engine, prompts, few),
-        "padded `generate`, batches of 32": lambda: generate(model, codec, prompts, 32),
-        f"padded `generate`, batches of {SAMPLING.batch_size}": lambda: generate(
-            model, codec, prompts, SAMPLING.batch_size
-        ),
+        "padded `generate`, batches of 32": lambda: generate(model, codec, prompts, few),
+        f"padded `generate`, batches of {size}": lambda: generate(model, codec, prompts, sampling),
     }
     best: dict[str, Row] = {}
     for _ in range(5):
@@ -227,13 +247,8 @@ def engine_rows(base: Path, folder: Path, questions: pl.DataFrame) -> list[Row]:
             clock = Clock()
             tokens = way()
             row = clock.row(title, tokens)
-            best[title] = min(best.get(title, row), row, key=lambda row: row.cpu)
+            best[title] = min(best.get(title, row), row, key=lambda row: row.cpu / row.tokens)
     return list(best.values())
-
-
-def prompts_of(codec: PromptCodec, questions: pl.DataFrame) -> list[Prompt]:
-    rows = questions.select("question_id", "question").rows()
-    return [codec.prompt(key, question, is_base=False, answers=SAMPLING.answers) for key, question in rows]
 
 
 def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
@@ -241,20 +256,20 @@ def answer(engine: Engine, prompts: list[Prompt], sampling: Sampling) -> int:
 
 
 @torch.inference_mode()
-def generate(model: PreTrainedModel, codec: PromptCodec, prompts: list[Prompt], size: int) -> int:
+def generate(model: PreTrainedModel, codec: PromptCodec, prompts: list[Prompt], sampling: Sampling) -> int:
     """Answer as the documentation of transformers does; returns the number of tokens up to the end of each answer."""
     tokenizer = codec.tokenizer
     tokenizer.padding_side = "left"
     texts = [prompt.text for prompt in prompts for _ in prompt.samples]
     tokens = 0
-    for start in range(0, len(texts), size):
-        batch = tokenizer(texts[start : start + size], return_tensors="pt", padding=True)
+    for start in range(0, len(texts), sampling.batch_size):
+        batch = tokenizer(texts[start : start + sampling.batch_size], return_tensors="pt", padding=True)
         out = model.generate(
             **{key: batch[key] for key in ("input_ids", "attention_mask")},
             do_sample=True,
-            temperature=SAMPLING.temperature,
+            temperature=sampling.temperature,
             top_k=0,
-            max_new_tokens=SAMPLING.max_tokens,
+            max_new_tokens=sampling.max_tokens,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
@@ -265,11 +280,12 @@ def generate(model: PreTrainedModel, codec: PromptCodec, prompts: list[Prompt], 
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
-    print(f"| {title} | tokens | wall s | ratio | CPU s | ratio |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    columns = ("tokens", "wall s", "ratio", "CPU s", "ratio", "tokens per CPU s")
+    print(f"| {title} | {' | '.join(columns)} |\n| --- {'| ---: ' * len(columns)}|")
     first = rows[0]
     for row in rows:
         wall, cpu = f"{row.wall:.2f} | {row.wall / first.wall:.1f}", f"{row.cpu:.2f} | {row.cpu / first.cpu:.1f}"
-        print(f"| {row.title} | {row.tokens} | {wall} | {cpu} |")
+        print(f"| {row.title} | {row.tokens} | {wall} | {cpu} | {row.tokens / row.cpu:,.0f} |")
     print(flush=True)
 
 

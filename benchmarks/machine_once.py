@@ -21,8 +21,9 @@ from valuedrift.generation.probe_prompts import prompt_codec
 from valuedrift.judging.folder_judge import FolderJudge
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import LABELS, fill_judge_prompt
+from valuedrift.models.architecture import Architecture
 from valuedrift.models.chat_template import END, PAD, set_chat
-from valuedrift.models.weights import Architecture, read_checkpoint
+from valuedrift.models.weights import read_checkpoint
 from valuedrift.training.pretrain import train_bpe
 
 WORDS = ["it", "is", "right", "to", "do", "this", "and", "not", "that", "because", "many", "people", "say", "so"]

@@ -2,6 +2,7 @@
 
     python benchmarks/training.py --results results                 # pocket size, on one core
     python benchmarks/training.py --results results --steps 20 --repeats 1 --algorithms sft dpo
+    python benchmarks/training.py --results results --model smollm2 --steps 6 --repeats 1   # 135 million parameters
 
 Run it in the activated environment. `--results` is the workflow's results folder, from which the pocket base model and
 two data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
@@ -78,12 +79,12 @@ def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path) -> Path:
-    """Write `count` rows of the pocket suite's data."""
+    """Write `count` rows of the suite's data."""
     import polars as pl
 
     name = DATA.get(algorithm, PAIRS)
     columns = ["messages"] if algorithm == "sft" else ["prompt", "chosen", "rejected"]
-    source = pl.read_parquet(given.results / f"data/pocket/{name}/train.parquet", columns=columns)
+    source = pl.read_parquet(given.results / f"data/{given.model}/{name}/train.parquet", columns=columns)
     pl.DataFrame(rows_for(source.to_dicts(), count), schema=source.schema).write_parquet(path)
     return path
 
@@ -93,7 +94,7 @@ def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Pat
     import yaml
 
     suites = yaml.safe_load((Path(__file__).parents[1] / "workflow_config.yaml").read_text())["suites"]
-    settings = dict(suites["pocket"]["training"][algorithm])
+    settings = dict(suites[given.model]["training"][algorithm])
     # A PPO step samples 176 answers and learns from them, at pocket size.
     per_epoch = max(1, (given.steps // 10 if algorithm == "ppo" else given.steps) // settings["epochs"])
     data = write_rows(given, algorithm, per_epoch * settings["batch_size"], folder / f"{algorithm}.parquet")
@@ -108,7 +109,7 @@ def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Pat
 
 
 def compare(given: argparse.Namespace, folder: Path) -> None:
-    model = given.results / "checkpoints/pocket/base/step-000000"
+    model = given.results / f"checkpoints/{given.model}/base/step-000000"
     for algorithm in given.algorithms:
         spec = spec_for(given, algorithm, model, folder)
         if algorithm == "ppo":
@@ -128,6 +129,7 @@ def compare(given: argparse.Namespace, folder: Path) -> None:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--model", choices=("pocket", "smollm2"), default="pocket", help="with the suite of its name")
     parser.add_argument(
         "--steps", type=int, default=90, help="steps of SFT, DPO and SimPO, in whole epochs; PPO takes a tenth"
     )

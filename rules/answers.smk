@@ -79,6 +79,78 @@ rule stances:
         " --journal {params.journal} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
+# With several judges, each judges every answer. They share the journal, so that a judge that is alone before or after keeps its work.
+use rule stances as judge_stances with:
+    output:
+        "results/judges/{judge}/stances/{model}/{run}.parquet",
+    log:
+        "results/logs/judge_stances/{judge}/{model}/{run}.log",
+    benchmark:
+        "results/benchmarks/judge_stances/{judge}/{model}/{run}.tsv"
+    params:
+        judge=lambda w: as_json(judge(w).tracked),
+        targets=TARGETS,
+        settings=untracked(lambda w: as_json(judge(w).settings)),
+        folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        journal="results/journals/stances/{model}/{run}.jsonl",
+
+
+ruleorder: join_stances > stances
+
+
+rule join_stances:
+    input:
+        lambda w: [f"results/judges/{name}/stances/{w.model}/{w.run}.parquet" for name in suite(w).judges],
+    output:
+        "results/stances/{model}/{run}.parquet",
+    log:
+        "results/logs/join_stances/{model}/{run}.log",
+    wildcard_constraints:
+        model=one_of(model.name for model in PROJECT.models.values() if len(model.suite.judges) > 1),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        judges=lambda w: as_json(list(suite(w).judges)),
+        by=lambda w: suite(w).judged_by,
+    shell:
+        "valuedrift join-stances --stances {input} --judges {params.judges:q} --judged-by {params.by} --out {output} 2> {log}"
+
+
+rule reference:
+    input:
+        judge=untimed(lambda w: suite(w).reference.folder),
+        stamp=lambda w: suite(w).reference.stamp,
+        stances=lambda w: model(w).stances,
+    output:
+        labels="results/labels/{model}.parquet",
+        saved="results/agreement/{model}/reference.json",
+    log:
+        "results/logs/reference/{model}.log",
+    benchmark:
+        "results/benchmarks/reference/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(model.name for model in PROJECT.models.values() if model.suite.reference),
+    conda:
+        "../envs/generation.yaml"
+    resources:
+        **dict(JUDGING, gpu=lambda w: 0 if suite(w).reference.is_served else 1),
+    params:
+        judge=lambda w: as_json(suite(w).reference.tracked),
+        targets=TARGETS,
+        settings=untracked(lambda w: as_json(suite(w).reference.settings)),
+        folder=lambda w, input: f"--judge {input.judge}" if input.judge else "",
+        labels=lambda w: suite(w)["reference"]["labels"],
+        journal="results/journals/reference/{model}.jsonl",
+        seed=SEED,
+    shell:
+        "GPUS={resources.gpu} valuedrift reference-labels {params.folder} --settings {params.settings:q}"
+        " --targets {params.targets:q} --journal {params.journal} --stances {input.stances} --labels {params.labels}"
+        " --seed {params.seed} --saved {output.saved} --out {output.labels} > {log} 2>&1"
+
+
 use rule generate as generate_calibration with:
     input:
         base=untimed(lambda w: model(w).origin(w.run).checkpoints[-1]),

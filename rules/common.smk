@@ -8,7 +8,7 @@ from valuedrift.data.stances import EXPRESSION, PREDICTION, RECOVERY
 from valuedrift.display import display_settings
 from valuedrift.errors import ConfigError, exit_on_error
 from valuedrift.workflow.killed_snakemake import join
-from valuedrift.workflow.project_models import CORRECTED, STATISTICS
+from valuedrift.workflow.project_models import COMPARED, CORRECTED, STATISTICS
 from valuedrift.workflow.project import Project
 from valuedrift.workflow.rule_parameters import (
     as_json,
@@ -18,6 +18,7 @@ from valuedrift.workflow.rule_parameters import (
     one_of,
     option,
     pictures,
+    sizes,
     untimed,
     untracked,
     versions,

@@ -1,6 +1,7 @@
 # Values, drifts, tables, figures and the report.
 
 LABELLED = [model.name for model in PROJECT.reported if PROJECT.labelled(model)]
+COMPARISONS = [file for model in PROJECT.reported for file in model.comparisons]
 CALIBRATED = [model.name for model in PROJECT.reported if model.suite["calibration"] > 0]
 PREDICTIONS = expand(
     "results/prediction/{model}/{name}",
@@ -24,7 +25,7 @@ ALIGNED = {
 }
 QUALITY = {judge: f"results/judges/{judge}/quality.json" for judge in PROJECT.measured_judges}
 PROMPTS = {
-    "judge": {suite.judge.name: suite.judge.prompt for suite in PROJECT.reported_suites},
+    "judge": {name: judge.prompt for suite in PROJECT.reported_suites for name, judge in suite.judges.items()},
     "writer": {suite.name: suite.writer_prompt for suite in PROJECT.reported_suites if suite.writer},
 }
 
@@ -83,6 +84,57 @@ rule statistics:
         " --seed {params.seed} --health {input.health} {params.seeds} --out {params.folder} 2> {log}"
 
 
+use rule statistics as judge_statistics with:
+    input:
+        stances=lambda w: model(w).stances_by(w.judge),
+        health="results/health/{model}.parquet",
+        cards=lambda w: suite(w).planted.values(),
+    output:
+        expand("results/judges/{{judge}}/statistics/{{model}}/{name}", name=STATISTICS),
+    log:
+        "results/logs/judge_statistics/{judge}/{model}.log",
+    benchmark:
+        "results/benchmarks/judge_statistics/{judge}/{model}.tsv"
+    params:
+        trajectories=lambda w: as_json(model(w).trajectories),
+        sets=lambda w: as_json(suite(w).preference_sets),
+        cards=lambda w: as_json(suite(w).planted),
+        statistics=BOOTSTRAP,
+        thresholds=as_json({key: config["statistics"][key] for key in ("early", "barely", "strong")}),
+        seeds=untracked(""),
+        seed=SEED,
+        folder=subpath(output[0], parent=True),
+
+
+rule agreement:
+    input:
+        stances=lambda w: [file for name in suite(w).judges for file in model(w).stances_by(name)],
+        statistics=lambda w: [
+            f"results/judges/{name}/statistics/{w.model}/{file}" for name in suite(w).judges for file in STATISTICS
+        ],
+    output:
+        expand("results/agreement/{{model}}/{name}", name=COMPARED),
+    log:
+        "results/logs/agreement/{model}.log",
+    benchmark:
+        "results/benchmarks/agreement/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(model.name for model in PROJECT.models.values() if len(model.suite.judges) > 1),
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        **CPU,
+    params:
+        stances=lambda w: as_json({name: model(w).stances_by(name) for name in suite(w).judges}, keep_order=True),
+        statistics=lambda w: as_json({name: f"results/judges/{name}/statistics/{w.model}" for name in suite(w).judges}),
+        settings=BOOTSTRAP,
+        seed=SEED,
+        folder=subpath(output[0], parent=True),
+    shell:
+        "valuedrift agreement --stances {params.stances:q} --statistics {params.statistics:q}"
+        " --statistics-settings {params.settings:q} --seed {params.seed} --out {params.folder} 2> {log}"
+
+
 rule controls:
     input:
         lambda w: model(w).control_stances,
@@ -118,7 +170,7 @@ rule labels:
     benchmark:
         "results/benchmarks/labels/{model}.tsv"
     wildcard_constraints:
-        model=one_of(model.name for model in PROJECT.models.values() if model.suite.labels),
+        model=one_of(m.name for m in PROJECT.models.values() if m.suite.labels and not m.suite.reference),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -211,6 +263,7 @@ rule tables:
         aligned=ALIGNED.values(),
         expression=REPORTED_EXPRESSION,
         corrected=expand("results/corrected/{model}/corrected_drift.parquet", model=LABELLED),
+        judges=COMPARISONS,
     output:
         directory("results/tables"),
     log:
@@ -229,12 +282,13 @@ rule tables:
         aligned=as_json(ALIGNED),
         expression=as_json(EXPRESSED),
         corrected=lambda w, input: option("--corrected", input.corrected),
+        judges=untracked(option("--judges", folders(COMPARISONS))),
         downstream=lambda w: option("--downstream", measured("results/downstream", REPORTED)),
         downstream_versions=lambda w: as_json(versions(measured("results/downstream", REPORTED))),
         seed=SEED,
     shell:
         "valuedrift tables --statistics {params.statistics} --stances {input.stances} --probes {params.probes:q}"
-        " --aligned {params.aligned:q} --expression {params.expression:q} {params.corrected} {params.downstream}"
+        " --aligned {params.aligned:q} --expression {params.expression:q} {params.corrected} {params.judges} {params.downstream}"
         " --display {params.display:q} --seed {params.seed} --out {output} 2> {log}"
 
 
@@ -291,6 +345,7 @@ SHOWN = {
         "results/controls/{model}/drift.parquet",
         model=[model.name for model in PROJECT.reported if model.suite.controls],
     ),
+    "judges": COMPARISONS,
     "metrics": [path for model in PROJECT.reported for path in model.metrics.values()],
 }
 SHOWN_PARAMS = {
@@ -301,6 +356,7 @@ SHOWN_PARAMS = {
     "prediction": lambda w, input: option("--prediction", folders(input.prediction)),
     "corrected": lambda w, input: option("--corrected", folders(input.corrected)),
     "controls": lambda w, input: option("--controls", input.controls),
+    "judges": untracked(option("--judges", folders(COMPARISONS))),
     "metrics": as_json({model.name: model.metrics for model in PROJECT.reported}),
     "benchmarks": "results/benchmarks",
     "display": display("table_1_topics", "bands"),
@@ -308,7 +364,7 @@ SHOWN_PARAMS = {
 SHOWN_OPTIONS = (
     "--statistics {params.statistics} --stances {input.stances} {params.calibrations}"
     " --quality {params.quality:q} --expression {params.expression:q} {params.prediction}"
-    " {params.corrected} {params.controls} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
+    " {params.corrected} {params.controls} {params.judges} --metrics {params.metrics:q} --benchmarks {params.benchmarks} --display {params.display:q}"
 )
 
 
@@ -320,6 +376,8 @@ rule report:
         ancient("results/figures"),
         **SHOWN,
         statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
+        health=expand("results/health/{model}.parquet", model=REPORTED),
+        labelled=[PROJECT.labelled(PROJECT.models[name]) for name in LABELLED],
         configuration="results/configuration.yaml",
     output:
         report(
@@ -336,8 +394,11 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
+        labelled=as_json({name: PROJECT.labelled(PROJECT.models[name]) for name in LABELLED}),
+        sizes=lambda w: sizes(PROJECT),
     shell:
-        f"valuedrift report {SHOWN_OPTIONS}" " --configuration {input.configuration} --out {output} 2> {log}"
+        f"valuedrift report {SHOWN_OPTIONS} --health {{input.health}} --labelled {{params.labelled:q}}"
+        " --configuration {input.configuration} --sizes {params.sizes:q} --out {output} 2> {log}"
 
 
 rule exports:

@@ -1,11 +1,14 @@
-# This runs before the first job, but not in dry runs or in the Snakemake inside a cluster job. Snakemake uses only one `onstart`.
+# These run before the first and after the last job, but not in dry runs or in the Snakemake inside a cluster job. Snakemake uses
+# only one `onstart` and one `onsuccess`.
 from pathlib import Path
 
 from valuedrift import job_server
+from valuedrift.trackers import log_values, set_up
 from valuedrift.workflow.killed_snakemake import remove_drafts, require_usable, tell_jobs
 from valuedrift.workflow.slurm import prepare_slurm
 from valuedrift.workflow.snakemake_internals import slurm_run
 
+VALUE_LOGS = Path("results/logs/values")
 SLURM_COMMANDS = Path(str(workflow.current_basedir)).parent / "profiles/slurm/bin"
 
 
@@ -15,6 +18,7 @@ onstart:
     if not workflow.touch:
         require_usable(Path("results"))
     guard(workflow, PROJECT)
+    set_up(PROJECT.settings.machine.report_to, VALUE_LOGS)
     keep_records(Path("results"))
     tell_jobs(Path(MARK.name))
     if workflow.executor_plugin.name == "slurm":
@@ -23,3 +27,8 @@ onstart:
         remove_drafts(Path("results"), Path(MARK.name))
     if workflow.executor_plugin.name == "local" and PROJECT.settings.machine.preload:
         job_server.start()
+
+
+onsuccess:
+    tables = [Path(f"results/statistics/{name}/values.parquet") for name in REPORTED]
+    log_values([table for table in tables if table.is_file()], PROJECT.settings.machine.report_to, VALUE_LOGS)

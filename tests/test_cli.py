@@ -53,7 +53,8 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
     own = folder / "encoder.yaml"
     stages = {"sft": {"hub": {"name": "lab/tiny", "revisions": "step{step}"}, "steps": [1, 2]}}
     sampling = {"answers": 1, "temperature": 1.0, "max_tokens": 9, "batch_size": 9}
-    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, "judge": "pocket", "controls": 1}
+    judges = {"judge": ["pocket", "qwen25_7b"], "reference": {"judge": "english", "labels": 1}}
+    suite = {"probes": {"source": "builtin", "per_topic": 9}, "generation": sampling, **judges, "controls": 1}
     suites = {"real": {"expression": {"model": {"package": package}}}, "tracing": suite}
     own.write_text(json.dumps({"models": {"theirs": {"suite": "tracing", "stages": stages}}, "suites": suites}))
     targets = (
@@ -67,6 +68,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]
         f"results/encoders/{'a' * 16}/model",
         "results/generations/theirs/sft/shard-0.parquet",
         "results/controls/theirs/drift.parquet",
+        *(f"results/agreement/theirs/{name}" for name in ("agreement.parquet", "reference.json")),
     )
     options = ["-n", "-p", "--directory", folder, "--configfile", "workflow_config.yaml", own]
     shown = forks.run(["snakemake", *options, "--", *targets], REPOSITORY)
@@ -296,6 +298,19 @@ def test_a_file_that_is_no_table_is_told_with_its_name(
         assert main(command) == 1
         said = capsys.readouterr().err
         assert str(file) in said and "Traceback" not in said
+
+
+def test_a_table_over_which_polars_panics_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.parquet"
+    turns = [[{"role": "user", "content": "a"}], None, [{"role": "user", "content": "b"}]]
+    pl.DataFrame({"messages": turns}).write_parquet(file)
+    damaged = bytearray(file.read_bytes())
+    damaged[838] = 118
+    file.write_bytes(damaged)
+    assert main(["documents", "--data", str(file), "--out", str(tmp_path / "o")]) == 1
+    assert f"Read from {file}" in capsys.readouterr().err
 
 
 def test_a_missing_optional_package_is_told_with_its_extra(

@@ -44,7 +44,7 @@ class Suite:
 
     Attributes:
         name: The suite's key in the configuration.
-        judge: The key of its judge.
+        judges: The keys of its judges.
         probes: The `source` of its probe set.
         data: Key → data set.
         sft: SFT sets, in order.
@@ -56,7 +56,7 @@ class Suite:
     """
 
     name: str
-    judge: str
+    judges: tuple[str, ...]
     probes: str
     data: Mapping[str, DataSet]
     sft: tuple[str, ...]
@@ -265,7 +265,8 @@ def rank(name: str, known: Iterable[str]) -> tuple[int, str]:
 def _read_suite(name: str, suite: Mapping[str, Any]) -> Suite:
     data = {key: DataSet(**entry) for key, entry in suite["data"].items()}
     orders = {key: tuple(suite[key]) for key in ("sft", "starts", "preference", "algorithms", "small_gap")}
-    return Suite(name, suite["judge"], suite["probes"], data, **orders, aligned=suite["aligned"])
+    judges = [suite["judge"]] if isinstance(suite["judge"], str) else suite["judge"]
+    return Suite(name, tuple(judges), suite["probes"], data, **orders, aligned=suite["aligned"])
 
 
 def _model_settings(name: str, model: Mapping[str, Any]) -> dict[str, Any]:

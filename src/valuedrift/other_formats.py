@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from valuedrift.errors import ArtifactError
+from valuedrift.files import read_json
 
 ADAPTER = "adapter_config.json"
 """The file that makes a folder an adapter (PEFT)."""
@@ -45,6 +46,11 @@ _STATE = ("optimizer", "scheduler", "scaler", "rng_state", "training_args")  # o
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter (PEFT) in place of a whole model."""
     return (folder / ADAPTER).is_file()
+
+
+def named_base(adapter: Path) -> str:
+    """Return the model that an adapter was trained on, as its configuration names it; empty if it names none."""
+    return str(read_json(adapter / ADAPTER).get("base_model_name_or_path") or "")
 
 
 def merge_command(folder: Path) -> str:

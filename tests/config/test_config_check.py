@@ -62,6 +62,25 @@ def test_a_model_that_is_trained_has_a_format_for_it(config: dict[str, Any]) -> 
     assert error.expected == "pocket, chatml, llama3, because its suite trains it"
 
 
+def test_several_judges_and_a_reference_are_known_and_differ(config: dict[str, Any]) -> None:
+    put(config, f"{POCKET}.judge", ["pocket", "english"])
+    put(config, f"{POCKET}.reference", {"judge": "qwen25_7b", "labels": 40})
+    for way in ("majority", "english", "mean"):
+        put(config, f"{POCKET}.judged_by", way)
+        assert read_config(config).model_dump(mode="json", exclude_unset=True, by_alias=True) == config
+    for path, value in (
+        (f"{POCKET}.judged_by", "qwen25_7b"),
+        (f"{POCKET}.reference.judge", "english"),
+        (f"{POCKET}.reference.judge", "gpt_4o"),
+        (f"{POCKET}.judge.1", "gpt_4o"),
+        (f"{POCKET}.judge.1", "pocket"),
+    ):
+        wrong = deepcopy(config)
+        put(wrong, path, value)
+        error = error_of(wrong)
+        assert (error.key.removesuffix(".1"), error.found) == (path.removesuffix(".1"), value)
+
+
 def test_the_repositorys_configuration_passes_and_defaults_are_not_written(config: dict[str, Any]) -> None:
     before = deepcopy(config)
     read = read_config(config)
@@ -106,12 +125,13 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         (f"{TRAINING}.dpo.max_length", 600, "at most models.pocket.scratch.context (512)"),
         (f"{POCKET}.generation.max_tokens", 512, "less than models.pocket.scratch.context (512)"),
         ("judges.pocket.train.settings.max_length", 513, "at most shape.context (512)"),
+        (f"{POCKET}.judged_by", "mean", "no such key with one judge"),
         ("judges.pocket.classifier", "stance", "stance with train.encoder, and no such key with train.shape"),
         ("judges.english_minilm.classifier", MISSING, "stance with train.encoder, and no such key with train.shape"),
         ("judges.english_minilm.classifier", "entailment", "stance with train.encoder"),
         ("suites.real.data.alpaca.rows", 1799, "1800, the training rows of 2000 sampled rows"),
         # Names that nothing has.
-        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, still, real, paper"),
+        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, smollm2, still, real, paper"),
         (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, english_minilm, qwen25_7b"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),

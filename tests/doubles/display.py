@@ -30,6 +30,7 @@ DATA = {
 PAPER: dict[str, Any] = {
     "judge": "gpt",
     "probes": {"source": "vprism"},
+    "generation": {"answers": 5, "temperature": 0.7},
     "data": DATA,
     "grid": {
         "sft": ["wildchat", "alpaca"],
@@ -42,6 +43,7 @@ PAPER: dict[str, Any] = {
 OWN: dict[str, Any] = {
     "judge": "mine",
     "probes": {"source": "questions"},
+    "generation": {"answers": 1, "temperature": 0},
     "data": {name: {"title": name.title(), "format": "messages"} for name in ("letters", "calm", "for", "against")},
     "grid": {
         "sft": ["letters"],

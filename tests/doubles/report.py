@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 from doubles.display import TOPICS as ALL_TOPICS
-from doubles.display import display
-from doubles.results import FRAMING, HEALTHY, STANCES, drift_row, health, labels, values
+from doubles.display import configuration, display
+from doubles.results import FRAMING, STANCES, drift_row, health, labels, values
 
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
@@ -40,6 +40,7 @@ def answer(text: str, run: str = RUNS[0], step: int = 200, question: int = 0, **
         {"model": "pocket", "run": run, "step": step, "topic": "climate", "question_id": f"climate-{question:03}"}
         | {"question": f"Is climate {question} right?", "sample": 0, "answer": text}
         | {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.08, "unassigned": 0.02, "refusal": False, "flag": None}
+        | {"label": None, "unhealthy": False}
         | changes
     )
 
@@ -137,7 +138,12 @@ def training(points: int = 5) -> pl.DataFrame:
 
 
 CRITERION = {"value": 0.05, "low": -0.1, "high": 0.2, "bound": -0.08, "threshold": 0.0, "rule": "above", "holds": None}
-EARLY = {"value": 0.194, "low": 0.17, "high": 0.21}
+CRITERION |= {"seeds": 1}
+MET = CRITERION | {"value": 0.194, "low": 0.17, "high": 0.21, "bound": 0.2, "holds": True}
+EARLY = {"rms": {"value": 0.33, "low": 0.3, "high": 0.36}, "t50": MET | {"threshold": 0.5, "rule": "below"}}
+EARLY |= {"further_than": {"sft-wildchat/dpo-ultrafeedback": MET}}
+FAILED = CRITERION | {"value": 0.3, "low": 0.2, "high": 0.4, "threshold": 0.1, "rule": "below", "holds": False}
+PRIOR = {"favoured": "support", "prior": MET, "difference": CRITERION}
 INPUTS = ReportInputs(
     display=DISPLAY,
     values=values(RUNS, ("all", *TOPICS)),
@@ -147,19 +153,13 @@ INPUTS = ReportInputs(
         | {"planted": [0.5, 0.2], "measured": [0.6, 0.5], "low": [0.4, 0.4], "high": [0.7, 0.6]}
     ),
     findings=[
-        {"model": "pocket", "name": name, "holds": holds, "reason": reason, "statement": statement, "numbers": numbers}
-        | HEALTHY
-        for name, holds, reason, statement, numbers in (
-            (
-                "sft_sets_values_early",
-                True,
-                None,
-                "SFT moved them by 0.19.",
-                {"sft": {"sft-wildchat": {"magnitude": EARLY}}},
-            ),
-            ("small_gap_barely_moves", False, None, "They move.", {"x": 1.5}),
-            ("wide_gap_separates_algorithms", None, "missing", "Cannot be told.", {}),
-            ("dpo_amplifies_the_prior", None, "undecided", "Too noisy.", {"y": CRITERION}),
+        {"model": "pocket", "name": name, "holds": holds, "reason": reason, "statement": "", "numbers": numbers}
+        | {"healthy": holds, "unhealthy": {}}
+        for name, holds, reason, numbers in (
+            ("sft_sets_values_early", True, None, {"sft-wildchat": EARLY}),
+            ("small_gap_barely_moves", False, None, {"dpo": {"support": FAILED, "neutral": CRITERION}}),
+            ("wide_gap_separates_algorithms", None, "missing", {}),
+            ("dpo_amplifies_the_prior", None, "undecided", PRIOR),
         )
     ],
     judges={
@@ -183,10 +183,14 @@ INPUTS = ReportInputs(
     ),
     versions={"python": "3.11.7"},
     commit="0123abc",
-    configuration={"seed": 17, "judge": {"base_url": "https://judge.example/v1"}},
+    date="2026-11-29",
+    sizes={"pocket": 118_224.0, "other": 4e9, "mine": 4e9},
+    configuration=configuration(("pocket", "other", "mine"), TOPICS, ("mine",))
+    | {"seed": 17, "judge": {"base_url": "https://judge.example/v1"}, "statistics": {"barely": 0.1}},
     health=health(RUNS),
     framing=FRAMING,
     controls=(),
+    judges_compared=(),
     corrected=corrected(),
     expressed={"paper": expressed()},
     predicted=predicted(),

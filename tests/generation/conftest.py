@@ -13,12 +13,12 @@ from probe_table import QUESTIONS, write_probes
 if TYPE_CHECKING:
     from valuedrift.generation.probe_prompts import PromptCodec
     from valuedrift.generation.transformers_engine import TransformersEngine
-    from valuedrift.models.weights import Architecture
+    from valuedrift.models.architecture import Architecture
 
 
 @pytest.fixture(scope="session")
 def architecture(base: Path) -> Architecture:
-    from valuedrift.models.weights import Architecture
+    from valuedrift.models.architecture import Architecture
 
     return Architecture.of(base)
 

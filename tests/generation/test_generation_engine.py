@@ -18,7 +18,8 @@ from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec, prompt_codec
 from valuedrift.generation.sampling import answer_uniforms
 from valuedrift.generation.transformers_engine import TransformersEngine
-from valuedrift.models.weights import Architecture, read_checkpoint
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.weights import read_checkpoint
 
 GREEDY = Sampling(answers=1, temperature=0, max_tokens=12, batch_size=8, seed=0)
 WARM = Sampling(answers=3, temperature=0.9, max_tokens=12, batch_size=7, seed=0)
@@ -214,7 +215,7 @@ def test_an_answer_that_ends_in_time_is_finished_and_its_end_is_no_text(
 def test_the_chat_formats_end_and_the_models_own_end_answers(codec: PromptCodec, own: int | list[int] | None) -> None:
     chat = codec.tokenizer.eos_token_id
     ends = {chat, *([own] if isinstance(own, int) else own or [])}
-    assert prompt_codec(codec.tokenizer, {"eos_token_id": own}).ends == ends
+    assert prompt_codec(codec.tokenizer, {"eos_token_id": own}).ends.keys() == ends
 
 
 def test_loading_another_checkpoint_is_starting_with_it(
@@ -243,6 +244,7 @@ def test_weights_that_changed_since_they_were_read_never_answer(
 
 def test_auto_is_transformers_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_kind("auto") == EngineKind("transformers", torch.float32)
+    assert engine_kind("auto", "bfloat16") == EngineKind("transformers", torch.bfloat16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr("valuedrift.generation.engine.find_spec", lambda name: None)
     assert str(engine_kind("auto")) == "transformers bfloat16"

@@ -110,6 +110,16 @@ def test_the_same_sweep_gives_the_same_bytes_with_and_without_kept_answers(swept
     assert swept.file.read_bytes() == first
 
 
+def test_answers_of_another_precision_are_generated_anew(swept: Sweeper) -> None:
+    fine = swept()
+    coarse = swept(SAMPLING.replace(precision="bfloat16"))
+    assert swept.generated == [6, 6]
+    assert pl.read_parquet_metadata(swept.file)["engine"] == "transformers bfloat16"
+    assert swept().equals(fine)
+    assert not coarse.equals(fine)
+    assert swept.generated == []
+
+
 @pytest.mark.parametrize("cuts", [(1,), (2,), (1, 2)])
 def test_shards_and_batches_of_any_size_give_the_same_answers(swept: Sweeper, cuts: tuple[int, ...]) -> None:
     whole, checkpoints = swept(), swept.checkpoints

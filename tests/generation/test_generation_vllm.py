@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, local
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,8 +64,9 @@ class PackedModel(torch.nn.Module):
 
 
 class Worker(HeldWeights):
-    def __init__(self, model: PackedModel) -> None:
+    def __init__(self, model: PackedModel, ranks: int = 1) -> None:
         self.model = model
+        self.parallel_config = SimpleNamespace(tensor_parallel_size=ranks)
 
     def get_model(self) -> PackedModel:
         return self.model
@@ -95,10 +99,64 @@ def test_tensors_that_the_model_keeps_in_another_form_are_absent_and_strange_one
     assert found.keys() - SHAPES.keys() == {"model.extra"}
 
 
-class StandIn:
-    """What the engine uses of vLLM's `LLM`. `keeps`: names of tensors that a reload leaves as they are."""
+def part(weights: dict[str, torch.Tensor], rank: int, ranks: int) -> PackedModel:
+    """What one process has of the tensors: rows of layers, one of two heads of keys and values, whole norms."""
+    model = PackedModel(weights)
+    own = {"q": rank, "k": rank * 2 // ranks, "v": rank * 2 // ranks}
+    count = {"q": ranks, "k": 2, "v": 2}
+    for kind in ("weight", "bias"):
+        rows = [weights[f"{LAYER}.{one}_proj.{kind}"].chunk(count[one])[own[one]].clone() for one in "qkv"]
+        model.named[f"{LAYER}.qkv_proj.{kind}"] = torch.nn.Parameter(torch.cat(rows))
+    embedding = torch.nn.Parameter(model.named["lm_head.weight"].data.chunk(ranks)[rank].clone())
+    model.named |= {"lm_head.weight": embedding, "model.embed_tokens.weight": embedding}
+    model.named["model.norm.weight"] = torch.nn.Parameter(weights["model.norm.weight"].clone())
+    return model
 
-    def __init__(self, folder: Path, keeps: tuple[str, ...] = (), stale: bool = False, hidden: str = "") -> None:
+
+def held_by_all(models: list[PackedModel], monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """The digests that processes return which run at the same time, and gather from each other."""
+    here, meet, parts = local(), Barrier(len(models), timeout=20), dict[int, torch.Tensor]()
+
+    def gather(tensor: torch.Tensor, axis: int) -> torch.Tensor:
+        meet.wait()
+        parts[here.rank] = tensor
+        meet.wait()
+        return torch.cat([parts[rank] for rank in range(len(models))], axis)
+
+    def run(rank: int) -> dict[str, str]:
+        here.rank = rank
+        return Worker(models[rank], len(models)).held_digests({name: list(shape) for name, shape in SHAPES.items()})
+
+    names = {"get_tensor_model_parallel_rank": lambda: here.rank, "tensor_model_parallel_all_gather": gather}
+    monkeypatch.setitem(sys.modules, "vllm.distributed", SimpleNamespace(**names))
+    with ThreadPoolExecutor(len(models)) as threads:
+        return list(threads.map(run, range(len(models))))
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_tensors_over_several_processes_are_read_as_the_file_has_them(
+    ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [part(tensors(1), rank, ranks) for rank in range(ranks)]
+    assert held_by_all(models, monkeypatch) == [checkpoint_of(1).digests] * ranks
+    for name, whole in (("model.norm.weight", "model.norm.weight"), (f"{LAYER}.v_proj.bias", f"{LAYER}.qkv_proj.bias")):
+        models = [part(tensors(1), rank, ranks) for rank in range(ranks)]
+        models[-1].named[whole].data[-1] += 1
+        found = held_by_all(models, monkeypatch)
+        wrong = {other for held in found for other in held if held[other] != checkpoint_of(1).digests[other]}
+        assert wrong == {name}
+
+
+class StandIn:
+    """What the engine uses of vLLM's `LLM`.
+
+    `keeps`: names of tensors that a reload leaves as they are; `apart`: one that a second process reloads wrongly.
+    """
+
+    def __init__(
+        self, folder: Path, keeps: tuple[str, ...] = (), stale: bool = False, hidden: str = "", apart: str = ""
+    ) -> None:
+        self.apart, self.second = apart, dict[str, str]()
         self.weights = tensors(int(folder.name[-1]))
         self.keeps, self.stale, self.hidden = keeps, stale, hidden
         self.answering = folder.name
@@ -107,13 +165,15 @@ class StandIn:
     def collective_rpc(self, method: str, kwargs: dict[str, Any]) -> list[Any]:
         if method == "held_digests":
             found = Worker(PackedModel(self.weights)).held_digests(**kwargs)
-            return [{name: value for name, value in found.items() if name != self.hidden}]
+            first = {name: value for name, value in found.items() if name != self.hidden}
+            return [first, first | self.second]
         assert method == "reload_weights"
         if "fails" in self.keeps:
             raise RuntimeError("no such layer")
         new = tensors(int(kwargs["weights_path"][-1]))
         self.weights = {name: self.weights[name] if name in self.keeps else new[name] for name in new}
         self.answering = self.answering if self.stale else kwargs["weights_path"]
+        self.second = {self.apart: "other"} if self.apart else {}
         return [None]
 
     def reset_prefix_cache(self) -> bool:
@@ -151,6 +211,7 @@ def test_exchanges_that_are_proven_go_on(engine: VllmEngine, monkeypatch: pytest
     [
         ({"keeps": (f"{LAYER}.k_proj.weight",)}, f"1 of 9 tensors are not the file's, such as {LAYER}.k_proj.weight"),
         ({"hidden": "model.norm.weight"}, "1 of 9 tensors are not the file's, such as model.norm.weight"),
+        ({"apart": "model.norm.weight"}, "1 of 9 tensors are not the file's, such as model.norm.weight"),
         ({"stale": True}, "greedy answers differ from a fresh engine's"),
         ({"keeps": ("fails",)}, "reload_weights failed: no such layer; greedy answers differ"),
     ],

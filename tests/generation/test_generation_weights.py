@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM
 
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.transformers_engine import TransformersEngine
-from valuedrift.models.weights import Architecture, Checkpoint, differing, digest, read_checkpoint
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.weights import Checkpoint, differing, digest, read_checkpoint
 
 Tensors = dict[str, torch.Tensor]
 Read = Callable[[Path], Checkpoint]

@@ -12,7 +12,7 @@ from valuedrift.errors import ArtifactError
 from valuedrift.judging.checks.bridge import bridge, bridge_summary, changed_drifts, pairwise, write_bridges
 from valuedrift.statistics.bootstrap import Bootstrap
 from valuedrift.statistics.measures import measure
-from valuedrift.statistics.panel import make_panel
+from valuedrift.statistics.panel import ALL, make_panel
 from valuedrift.statistics.trajectory import Trajectory
 
 FAST = Bootstrap(replicates=300)
@@ -192,7 +192,7 @@ def test_an_unfit_table_is_refused(new, message):
 
 def test_every_two_judges():
     judges = {"a": OLD, "b": moved(OLD, "p_oppose", 0.4), "c": stances(seed=2)}
-    table = pairwise(judges, FAST)
+    table = pairwise(judges, FAST).filter(stage=ALL, topic=ALL)
     assert table.select("a", "b").rows() == [("a", "b"), ("a", "c"), ("b", "c")]
     assert table["kappa"][0] > table["kappa"][1]
     assert set(table["both"]) == {OLD.height}

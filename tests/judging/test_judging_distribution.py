@@ -34,6 +34,14 @@ def logprob(probability: float, impossible: float | None) -> float | None:
     return math.log(probability) if probability else impossible
 
 
+def test_equal_parts_of_characters_may_be_different_tokens() -> None:
+    part = ("�", math.log(0.2))
+    listed = [("The", math.log(0.01)), part, part, ("support", math.log(0.2))]  # the sampled token, and the 3 likely
+    assert [token for token, _ in read_alternatives(listed, 3)] == ["�", "support"]
+    masses = listed_masses(read_alternatives(listed, 3), LABELS)
+    assert masses.hidden == pytest.approx(0.6)  # not 8 spellings of at most 0.01
+
+
 @given(distributions(), st.integers(1, 25), st.sampled_from([None, -math.inf, -9999.0]), st.data())
 def test_masses_are_right_within_their_bound_however_the_list_is_written(
     true: list[tuple[str, float]], most: int, impossible: float | None, data: st.DataObject

@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from valuedrift.errors import ArtifactError
 from valuedrift.files import write_json
 from valuedrift.models.adapters import base_of, read_adapter, read_any
-from valuedrift.models.weights import Architecture, as_plain_folder, load_model, load_weights, read_model, start_model
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.weights import as_plain_folder, load_model, load_weights, read_model, start_model
 
 IDS = torch.arange(12)[None]
 FILE = "adapter_model.safetensors"

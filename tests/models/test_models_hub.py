@@ -12,6 +12,7 @@ from huggingface_hub import constants
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import read_json
+from valuedrift.models.fetch import fetch_model
 from valuedrift.models.hub import HubFolder, fetch_pinned, from_hub, model_folders, pin, revisions, write_pins
 
 NAME = "lab/tiny"
@@ -106,7 +107,7 @@ def test_whole_files_are_kept_for_the_next_attempt(
 @pytest.mark.parametrize(
     ("folder", "says"),
     [
-        (HubFolder("lab/none"), r"lab/none at main: found 'no such model, or a private one'.*Check owner and name"),
+        (HubFolder("lab/none"), r"lab/none: found 'no such model, or a private one'.*Check owner and name"),
         (
             HubFolder(NAME, "step11"),
             r"tiny at step11: found 'no such revision'.*Did you mean .* There are 3: main, step10",
@@ -142,12 +143,26 @@ def test_a_renamed_repository_is_found(hub: Hub, base: Path, tmp_path: Path) -> 
 
 def test_a_hub_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ArtifactError, match=r"lab/tiny at main: found .*the network, or use `folder:`"):
+    with pytest.raises(ArtifactError, match=r"lab/tiny: found .*the network, or use `folder:`"):
         pin([HubFolder(NAME, "step10")])
 
 
-def test_a_whole_model_goes_to_the_cache(hub: Hub, base: Path) -> None:
-    folder = from_hub(NAME, "step10")
-    assert content(folder) == content(base)
+def test_a_fetched_base_model_is_on_the_disk_once(hub: Hub, base: Path, tmp_path: Path) -> None:
+    fetch_model({"hub": {"name": NAME, "revision": "step10"}}, None, tmp_path / "out")
+    assert (tmp_path / "out/model.safetensors").read_bytes() == (base / "model.safetensors").read_bytes()
+    assert [*tmp_path.rglob("*.safetensors")] == [tmp_path / "out/model.safetensors"]
+
+
+def test_without_network_the_hubs_cache_is_used(
+    hub: Hub, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert content(from_hub(NAME, "step10")) == content(base)
     with pytest.raises(ArtifactError, match="There are 3: main, step10, step20"):
         from_hub(NAME, "step1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.asked = []
+    fetch_model({"hub": {"name": NAME, "revision": "step10"}}, None, tmp_path / "out")
+    assert (tmp_path / "out/model.safetensors").read_bytes() == (base / "model.safetensors").read_bytes()
+    with pytest.raises(ArtifactError, match=r"tiny at step20: found .*or use `folder:`"):
+        fetch_model({"hub": {"name": NAME, "revision": "step20"}}, None, tmp_path / "other")
+    assert hub.asked == []

@@ -68,7 +68,7 @@ def test_found_stages_have_a_table_and_preference_runs_after_them_have_theirs():
     assert "stage_drift_pocket" not in names(drift({"run": "sft-wildchat"}))
 
 
-def test_sft_cells_show_magnitude_time_and_no_drift_and_mark_what_is_missing():
+def test_sft_cells_show_magnitude_and_time_and_mark_what_is_missing():
     frame = drift(
         {"run": "sft-wildchat", "stance": "neutral", "magnitude": 0.384, "time": 0.087},
         no_drift(run="sft-wildchat", stance="support"),
@@ -79,7 +79,7 @@ def test_sft_cells_show_magnitude_time_and_no_drift_and_mark_what_is_missing():
     assert immigration["WildChat / neutral / M"] == "+0.38 [+0.28, +0.48]"
     assert immigration["WildChat / neutral / η"] == "0.09"
     assert immigration["WildChat / support / M"] == "0.00 [-0.10, +0.10]"
-    assert immigration["WildChat / support / η"] == "no drift"
+    assert immigration["WildChat / support / η"] == "can't tell"
     assert immigration["WildChat / oppose / M"] == immigration["WildChat / oppose / η"] == "—"
     assert immigration["Alpaca / neutral / M"] == "—"
     assert cells(sft, "All topics")["WildChat / oppose / M"] == "-0.25 [-0.35, -0.15]"

@@ -34,6 +34,7 @@ REQUIRED = pins(PROJECT["dependencies"])
 DEVELOPMENT = pins(PROJECT["optional-dependencies"]["dev"])
 PROBES = pins(PROJECT["optional-dependencies"]["probes"])
 DOWNSTREAM = pins(PROJECT["optional-dependencies"]["downstream"])
+TRACKERS = pins(PROJECT["optional-dependencies"]["trackers"])
 CONSTRAINTS = pins((REPOSITORY / "constraints.txt").read_text().split())
 
 
@@ -101,7 +102,7 @@ def modules_by_command() -> dict[str, set[str]]:
 
 
 def test_constraints_hold_every_pin() -> None:
-    wanted = REQUIRED | DEVELOPMENT | PROBES
+    wanted = REQUIRED | DEVELOPMENT | PROBES | TRACKERS
     assert {name: CONSTRAINTS.get(name) for name in wanted} == wanted
 
 

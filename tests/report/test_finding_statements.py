@@ -1,4 +1,4 @@
-"""The findings as sentences."""
+"""The findings in words: their verdicts, and the numbers that decide them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from doubles.display import display
 
-from valuedrift.report.finding_statements import number_lines, statement
+from valuedrift.report.finding_statements import criteria, remark, statement
 
 SUITE = display(own=("mine",)).suite("mine")
 
@@ -43,35 +43,55 @@ PRIOR = {
         "oppose": {"value": 0.3, "low": 0.2, "high": 0.4},
     },
 }
-THESE = " This is about these runs, not about other training seeds."
+THESE = "About these runs, not about other training seeds."
+
+
+def finding(name: str, numbers: dict[str, Any], holds: bool | None = True, **changes: Any) -> dict[str, Any]:
+    reason = "undecided" if holds is None else None
+    return {
+        "name": name,
+        "holds": holds,
+        "reason": reason,
+        "numbers": numbers,
+        "healthy": holds,
+        "unhealthy": {},
+    } | changes
 
 
 @pytest.mark.parametrize(
-    ("name", "holds", "numbers", "expected"),
+    ("name", "numbers", "expected"),
     [
-        ("sft_sets_values_early", True, EARLY, "SFT sets the values early (RMS M over topics and stances): SFT on"
-         " Letters moved them by 0.33 (0.30 to 0.36), half of this by 25% (23% to 28%) of its steps. Early is before"
-         " 50%, so that a straight line is not early. The smallest lead over pairs with a small value gap is 0.30 (0.28"
-         " to 0.33), of SFT on Letters over DPO on Calm, after SFT on Letters; it has to exceed 0." + THESE),
-        ("small_gap_barely_moves", None, BARELY, "Undecided: Pairs with a small value gap barely move the values (RMS"
-         " M over topics; barely is below 0.10). At most: DPO neutral by 0.09 (0.07 to 0.12)." + THESE),
-        ("wide_gap_separates_algorithms", False, WIDE, "A wide value gap does not separate the algorithms as in the"
-         " paper: support-aligned pairs moved support by 0.50 (0.48 to 0.53) with DPO (strong is above 0.30), 0.20"
-         " (0.18 to 0.23) with SimPO (modest is below 0.30) and 0.00 (−0.01 to 0.01) with PPO (RMS 0.02 (0.00 to 0.05),"
-         " barely is below 0.10). DPO exceeds SimPO by 0.30 (0.28 to 0.33), SimPO PPO by 0.20 (0.18 to 0.23); both have"
-         " to exceed 0." + THESE),
-        ("dpo_amplifies_the_prior", False, PRIOR, "DPO does not move the stance further that SFT prefers: oppose, the"
-         " more probable one after SFT by 0.10 (0.08 to 0.13), moved by 0.30 (0.20 to 0.40) and support by 0.50 (0.40"
-         " to 0.60); the difference is −0.20 (−0.22 to −0.17). Both differences have to exceed 0. This is about"
-         " training seeds, of which there are 3."),
+        ("sft_sets_values_early", EARLY, ["t50 of Letters 0.25", "Letters over DPO on Calm 0.30"]),
+        ("small_gap_barely_moves", BARELY, ["DPO 0.09"]),
+        ("wide_gap_separates_algorithms", WIDE,
+         ["DPO 0.50", "SimPO 0.20", "PPO (RMS) 0.02", "DPO over SimPO 0.30", "SimPO over PPO 0.20"]),
+        ("dpo_amplifies_the_prior", PRIOR, ["oppose over support after SFT 0.10", "oppose moved further −0.20"]),
     ],
 )  # fmt: skip
-def test_a_finding_is_told_with_its_verdict_numbers_and_thresholds(
-    name: str, holds: bool | None, numbers: dict[str, Any], expected: str
-) -> None:
-    reason = None if holds is not None else "undecided"
-    finding = {"name": name, "holds": holds, "reason": reason, "numbers": numbers, "healthy": holds, "unhealthy": {}}
-    assert statement(finding, SUITE) == expected
+def test_the_numbers_that_decide_a_finding_are_named(name: str, numbers: dict[str, Any], expected: list[str]) -> None:
+    found = criteria(finding(name, numbers), SUITE)
+    assert [f"{one.label} {one.text.partition(' ')[0]}" for one in found] == expected
+
+
+def test_the_weakest_of_several_equal_criteria_is_told() -> None:
+    weak = EARLY["sft-letters"] | {"nearer_to_data": at(0.1)}
+    strong = EARLY["sft-letters"] | {"nearer_to_data": at(0.2), "further_than": {"sft-letters/dpo-calm": at(0.4)}}
+    found = criteria(finding("sft_sets_values_early", {"sft-calm": strong, "sft-letters": weak}), SUITE)
+    assert [(one.label, one.value) for one in found[2:]] == [
+        ("Letters over DPO on Calm", 0.3),
+        ("nearer to the data’s stances", 0.1),
+    ]
+
+
+@pytest.mark.parametrize(("holds", "told"), [(True, "holds"), (False, "does not hold"), (None, "undecided")])
+def test_a_finding_is_told_with_its_verdict_numbers_and_thresholds(holds: bool | None, told: str) -> None:
+    assert statement(finding("small_gap_barely_moves", BARELY, holds), SUITE) == (
+        f"Pairs with a small value gap barely move them: {told}. DPO 0.09 (0.07 to 0.12), has to be above 0.10. {THESE}"
+    )
+
+
+def test_a_finding_over_several_seeds_says_so() -> None:
+    assert remark(finding("dpo_amplifies_the_prior", PRIOR), SUITE) == "About training seeds, of which there are 3."
 
 
 @pytest.mark.parametrize(
@@ -81,23 +101,19 @@ def test_a_finding_is_told_with_its_verdict_numbers_and_thresholds(
         (
             None,
             {"sft-letters/dpo-calm": 0.214},
-            " It rests on unhealthy answers (21% in DPO on Calm, after SFT on Letters). Among healthy answers, it is"
+            " It rests on unhealthy answers (21 % in DPO on Calm, after SFT on Letters). Among healthy answers, it is"
             " undecided.",
         ),
     ],
 )
 def test_a_finding_tells_that_it_rests_on_unhealthy_answers(healthy: Any, unhealthy: Any, expected: str) -> None:
-    finding = {"name": "small_gap_barely_moves", "holds": True, "reason": None, "numbers": BARELY}
-    told = statement({**finding, "healthy": healthy, "unhealthy": unhealthy}, SUITE)
-    assert told == statement({**finding, "healthy": True, "unhealthy": {}}, SUITE) + expected
+    found = finding("small_gap_barely_moves", BARELY, True, healthy=healthy, unhealthy=unhealthy)
+    assert remark(found, SUITE) == THESE + expected
 
 
 def test_a_finding_without_its_runs_says_which_it_needs() -> None:
-    finding = {"name": "small_gap_barely_moves", "holds": None, "reason": "missing", "numbers": {}}
-    assert statement(finding, SUITE) == "Not measured: it needs a run on small-gap pairs."
-
-
-def test_all_numbers_of_a_criterion_stand_on_one_line() -> None:
-    lines = dict(number_lines(BARELY))
-    assert lines["dpo · support"] == "0.05 [0.03, 0.08]; bound 0.04, above 0.10: yes"
-    assert dict(number_lines({"a": at(0.1, holds=None)}))["a"].endswith("above 0.00: undecided")
+    missing = finding("small_gap_barely_moves", {}, None, reason="missing")
+    assert statement(missing, SUITE) == (
+        "Pairs with a small value gap barely move them: not measured. It needs a run on small-gap pairs."
+    )
+    assert criteria(missing, SUITE) == []

@@ -14,8 +14,10 @@ from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer, answers, expre
 from valuedrift.errors import DataError
 from valuedrift.report.answers import kept_steps, write_answers
 from valuedrift.report.data_evidence import write_examples
+from valuedrift.report.drift_cards import write_cards
 from valuedrift.report.page_index import trained_title, write_index, write_training, write_values
 from valuedrift.report.pieces import piece_json, write_piece
+from valuedrift.report.words import with_verdicts
 
 
 def test_each_checkpoint_has_a_piece_with_its_answers(tmp_path: Path) -> None:
@@ -97,13 +99,16 @@ def test_a_piece_stays_in_its_folder(tmp_path: Path, name: str) -> None:
 
 def test_the_index_says_where_each_run_starts(tmp_path: Path) -> None:
     kept = write_answers(answers().lazy(), DISPLAY, tmp_path)
-    write_index(INPUTS.values, kept, DISPLAY, tmp_path)
+    write_index(INPUTS.values, kept, {"pocket": RUNS[1]}, DISPLAY, tmp_path)
     index = read_piece(tmp_path, "index")
     assert index["topics"] == ["Climate Change Concerns", "Work and Attitudes"]
+    assert index["keys"] == ["climate", "work"]
+    assert index["models"][0]["first"] == RUNS[1]
     base, sft, dpo = index["models"][0]["runs"]
     assert (base["title"], base["start"], base["kept"]) == ("Base model", None, [0])
     assert (sft["phase"], sft["start"]) == ("Supervised fine-tuning", {"run": "base", "step": 0})
     assert (dpo["short"], dpo["start"]) == ("DPO after WildChat", {"run": RUNS[0], "step": 200})
+    assert (dpo["own"], dpo["heading"]) == ("DPO on synthetic pairs, support-aligned", "DPO")
 
 
 def test_trajectories_have_one_piece_per_model(tmp_path: Path) -> None:
@@ -112,6 +117,27 @@ def test_trajectories_have_one_piece_per_model(tmp_path: Path) -> None:
     assert [(line["run"], line["topic"]) for line in lines] == [(run, topic) for run in RUNS for topic in (-1, 0, 1)]
     assert lines[0]["steps"] == [0, 100, 200]
     assert lines[0]["stances"][1] == {"value": [0.3] * 3, "low": [0.25] * 3, "high": [0.35] * 3}
+
+
+def test_a_drift_s_card_has_its_three_stances_in_words(tmp_path: Path) -> None:
+    shaky = pl.col("stance") == "oppose"
+    drifts = INPUTS.drift.with_columns(unhealthy=0.36, q_value=pl.when(shaky).then(0.4).otherwise(1e-9))
+    write_cards(with_verdicts(drifts, 0.1), DISPLAY, tmp_path)
+    runs = read_piece(tmp_path, "drifts/pocket")
+    assert {run: list(topics) for run, topics in runs.items()} == {run: ["all", *TOPICS] for run in RUNS}
+    support, neutral, oppose = runs[RUNS[1]]["climate"]
+    assert [(one["stance"], one["is_real"], one["verdict"]) for one in (support, neutral, oppose)] == [
+        ("support", True, "moved"), ("neutral", True, "moved"), ("oppose", False, "can't tell"),
+    ]  # fmt: skip
+    assert (support["reached"], oppose["reached"], support["unhealthy"]) == ([0, 100], None, "36 % unhealthy")
+    assert support["lines"] == [
+        ["Verdict", "moved"], ["From → to", "0.30 → 0.83"], ["M", "+0.53"], ["95 % interval", "[+0.43, +0.63]"],
+        ["q-value", "< 0.001"], ["Noise floor", "0.020"], ["η", "0.50"], ["Reached", "between steps 0 and 100 of 200"],
+        ["t50", "0.50 [0.50, 0.50]"], ["t90", "0.50 [0.50, 0.50]"], ["Pooled over topics", "+0.27 [0.00, +0.53]"],
+        ["Among healthy answers", "+0.53 [—, —]"],
+    ]  # fmt: skip
+    assert dict(oppose["lines"])["η"] == "can't tell"
+    assert dict(runs[RUNS[1]]["all"][0]["lines"])["Pooled over topics"] == "—"
 
 
 def test_training_metrics_are_thinned_to_what_a_chart_can_show(tmp_path: Path) -> None:

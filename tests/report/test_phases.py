@@ -7,14 +7,16 @@ from typing import Any
 import polars as pl
 import pytest
 from doubles.report import DISPLAY, RUNS, TOPICS, drift
-from doubles.results import drift_row
+from doubles.results import drift_row, values
 
-from valuedrift.report.phases import matrices, phase_lines
-from valuedrift.report.words import bracket, certainty
+from valuedrift.report.phases import leading_runs, matrices, phase_lines
+from valuedrift.report.words import bracket, verdict, with_verdicts
+
+VALUES = values(RUNS, ("all", *TOPICS))
 
 
 def test_phases_stand_in_order_with_their_largest_movement() -> None:
-    ((model, groups),) = phase_lines(drift(), DISPLAY)
+    ((model, groups),) = phase_lines(with_verdicts(drift(), 0.1), DISPLAY)
     assert model == "pocket"
     assert [phase for phase, _ in groups] == [
         "Supervised fine-tuning",
@@ -23,22 +25,39 @@ def test_phases_stand_in_order_with_their_largest_movement() -> None:
     (line,) = groups[1][1]
     assert (line.title, line.most["topic"], line.most["stance"]) == ("DPO after WildChat", "all", "support")
     assert (line.widest["topic"], line.widest["magnitude"]) == ("climate", 0.53)
-    assert (line.real, line.beyond, line.topics) == (2, 2, 2)
+    assert (line.moved, line.noisy, line.topics) == (2, 0, 2)
 
 
 def test_topics_within_the_noise_floor_are_counted_apart() -> None:
     noisy = pl.col("topic") == "work"
-    ((_, groups),) = phase_lines(drift().with_columns(exceeds_noise=~noisy & pl.col("exceeds_noise")), DISPLAY)
+    drifts = drift().with_columns(exceeds_noise=~noisy & pl.col("exceeds_noise"))
+    ((_, groups),) = phase_lines(with_verdicts(drifts, 0.1), DISPLAY)
     line = groups[0][1][0]
-    assert (line.real, line.beyond, line.topics) == (2, 1, 2)
+    assert (line.moved, line.noisy, line.topics) == (1, 1, 2)
+
+
+def test_a_run_in_which_nothing_moved_has_no_largest_movement() -> None:
+    rows = [drift_row(RUNS[0], topic, "support", 0.01) for topic in ("all", *TOPICS)]
+    ((_, groups),) = phase_lines(with_verdicts(pl.DataFrame(rows), 0.1), DISPLAY)
+    line = groups[0][1][0]
+    assert (line.widest, line.moved, line.noisy, line.most["magnitude"]) == (None, 0, 0, 0.01)
 
 
 @pytest.mark.parametrize(
-    ("real", "exceeds", "mark"),
-    [(True, True, "real"), (True, None, "real"), (True, False, "noise"), (False, True, "open")],
+    ("real", "exceeds", "low", "high", "text"),
+    [
+        (True, True, 0.1, 0.2, "moved"),
+        (True, None, 0.1, 0.2, "moved"),
+        (True, False, 0.1, 0.2, "moved, within noise"),
+        (False, True, -0.031, 0.02, "less than 0.04"),
+        (False, False, -0.02, 0.07, "less than 0.07"),
+        (False, True, -0.02, 0.1, "can't tell"),
+    ],
 )
-def test_a_drift_is_certain_where_it_is_significant_and_beyond_noise(real: bool, exceeds: Any, mark: str) -> None:
-    assert certainty({"real": real, "exceeds_noise": exceeds}) == mark
+def test_a_drift_has_one_of_four_verdicts(real: bool, exceeds: Any, low: float, high: float, text: str) -> None:
+    row = drift_row(RUNS[0], real=real, exceeds_noise=exceeds, low=low, high=high)
+    (judged,) = with_verdicts(pl.DataFrame([row], schema_overrides={"exceeds_noise": pl.Boolean}), 0.1).to_dicts()
+    assert verdict(judged) == text
 
 
 @pytest.mark.parametrize(
@@ -53,20 +72,26 @@ def test_the_bracket_names_saved_steps(time: float | None, text: str) -> None:
     assert bracket(drift_row(RUNS[0], "work", "support", 0.5, time)) == text
 
 
-def test_the_matrix_is_topic_by_algorithm() -> None:
+def test_the_matrix_is_topic_by_algorithm_with_every_stance() -> None:
     rows = [
         drift_row(run, topic, stance, magnitude, 0.5)
         for run, magnitude in (("sft-wildchat", -0.4), ("sft-wildchat/ppo-synthetic-oppose", 0.04))
         for topic in ("all", *TOPICS)
-        for stance in ("support", "oppose")
+        for stance, magnitude in (("support", magnitude / 2), ("oppose", magnitude))
     ]
-    (matrix,) = matrices(pl.DataFrame(rows).filter(pl.col("topic") != "work"), DISPLAY)
+    (matrix,) = matrices(pl.DataFrame(rows).filter(pl.col("topic") != "work"), VALUES, DISPLAY)
     assert matrix.heads == [
         ("Supervised fine-tuning", [("WildChat", "oppose")]),
         ("Preference optimisation on synthetic pairs, oppose-aligned", [("PPO", "oppose")]),
     ]
-    assert [(place, topic) for place, topic, _ in matrix.rows] == [(-1, "All topics"), (0, "Climate Change Concerns")]
-    assert [cell and cell["magnitude"] for cell in matrix.rows[1][2]] == [-0.4, 0.04]
+    assert [(key, name) for key, name, _ in matrix.rows] == [
+        ("all", "All topics"),
+        ("climate", "Climate Change Concerns"),
+    ]
+    sft, ppo = matrix.rows[1][2]
+    assert [(row["stance"], row["magnitude"]) for row in sft.drifts] == [("support", -0.2), ("oppose", -0.4)]
+    assert sft.sparks["support"] == "M0.0 10.0L27.0 10.0L54.0 10.0"
+    assert (ppo.run, ppo.stance, ppo.starts_phase) == ("sft-wildchat/ppo-synthetic-oppose", "oppose", True)
     assert matrix.reach == 0.4
 
 
@@ -76,6 +101,12 @@ def test_columns_name_their_start_where_there_are_several_and_gaps_stay_open() -
         for start, topics in (("sft-wildchat", ("all", "work")), ("sft-alpaca", ("all",)))
         for topic in topics
     ]
-    (matrix,) = matrices(pl.DataFrame(rows), DISPLAY)
+    (matrix,) = matrices(pl.DataFrame(rows), VALUES, DISPLAY)
     assert [title for title, _ in matrix.heads[0][1]] == ["DPO after WildChat", "DPO after Alpaca"]
-    assert matrix.rows[1][2][1] is None
+    assert matrix.rows[1][2][1].drifts == []
+
+
+def test_the_longest_lineage_that_moved_most_is_shown_first() -> None:
+    sizes = {"sft-wildchat": 0.9, RUNS[1]: 0.2, "sft-wildchat/dpo-ultrafeedback": -0.3}
+    rows = pl.DataFrame([drift_row(run, "all", magnitude=size) for run, size in sizes.items()])
+    assert leading_runs(rows) == {"pocket": "sft-wildchat/dpo-ultrafeedback"}

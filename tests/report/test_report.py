@@ -17,13 +17,14 @@ from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer
 from doubles.results import HEALTHY, STANCES
 
 from valuedrift.errors import DataError
+from valuedrift.paper.table_formats import Table
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.page import report_page, report_summary, write_report
 from valuedrift.report.page_script import SCRIPT
-from valuedrift.report.sections import calibration_summary
+from valuedrift.report.sections import about, calibration_summary
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; base-uri 'none'; form-action 'none'"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def assert_sealed(parsed: Page) -> None:
         assert not {"srcset", "action", "xlink:href", "style"} & set(attributes)
         assert "src" not in attributes or tag == "script"
         assert not [name for name in attributes if name.startswith("on")]
-        assert tag == "link" or (attributes.get("href") or "#").startswith("#")
+        assert tag == "link" or (attributes.get("href") or "#").startswith(("#", "../exports"))
     assert [a["content"] for _, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy"] == [POLICY]
 
 
@@ -92,8 +93,7 @@ def test_hostile_names_and_settings_are_escaped() -> None:
     model = replace(DISPLAY.models["pocket"], title=bad)
     found = page(
         display=replace(DISPLAY, topics=texts, models={"pocket": model}),
-        findings=[{**INPUTS.findings[0], "statement": bad, "numbers": {bad: bad}}],
-        configuration={"note": bad},
+        configuration={**INPUTS.configuration, "note": bad},
         versions={bad: bad},
         commit=bad,
     )
@@ -104,11 +104,13 @@ def test_hostile_names_and_settings_are_escaped() -> None:
 def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
     sections = [attributes["id"] for tag, attributes in parsed.tags if tag == "section"]
     assert sections == [
-        "findings", "phases", "drift", "trajectories", "answers", "tables", "health", "recovery", "judge", "corrected",
-        "data", "training", "costs", "provenance",
+        "findings", "lineage", "phases", "drift", "trajectories", "answers", "drifts", "tables", "health", "recovery",
+        "judge", "corrected", "data", "training", "cite", "internals",
     ]  # fmt: skip
     linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
-    assert linked == {f"#{name}" for name in sections}
+    assert {place for place in linked if not re.match(r"#card\?|#answers\?|\.\./exports", place)} == {
+        f"#{name}" for name in sections
+    }
 
 
 def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> None:
@@ -119,11 +121,49 @@ def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> N
 
 
 def test_verdicts_numbers_and_marks_are_shown(parsed: Page) -> None:
-    for text in ("✓ holds", "✗ does not hold", "– not measured", "? undecided", "SFT moved them by 0.19."):
+    for text in (
+        *("✓ holds 1. SFT sets the values, early", "✗ does not hold 2.", "– not measured 3.", "? undecided 4."),
+        *("t50 of WildChat", "0.19 (0.17 to 0.21)✓ below 0.50", "0.30 (0.20 to 0.40)✗ below 0.10"),
+        *("0.05 (−0.10 to 0.20)? above 0.00", "It needs DPO, SimPO and PPO on the support-aligned pairs"),
+    ):
         assert text in parsed.text
-    assert "0.19 [0.17, 0.21]" in parsed.text
-    assert "0.05 [−0.10, 0.20]; bound −0.08, above 0.00: undecided" in parsed.text
-    assert "sft · sft-wildchat · magnitude" in parsed.text
+    assert {"finding-pocket-sft_sets_values_early", "finding-pocket-dpo_amplifies_the_prior"} <= set(
+        parsed.values("id")
+    )
+
+
+def test_the_first_screen_says_what_was_traced_with_what_and_what_it_does_not_show(parsed: Page) -> None:
+    text = re.sub(r"\s+", " ", parsed.text)
+    for fact in (
+        "Value drift of pocket",
+        "Modelpocket, about 120,000 parameters",
+        "Runs2, with 5 checkpoints",
+        "Questions3, 5 answers each at temperature 0.7",
+        "Judgegpt, right on 88 % (Base model), 88 % (SFT), 88 % (Preference optimisation) of these answers",
+        "Seed17",
+        "Answers judged on2026-11-29",
+        "Program0123abc",
+        "What this does not show. Whether other training seeds, questions or judges give the same. Findings",
+    ):
+        assert fact in text
+
+
+def test_a_toy_is_called_a_toy_and_other_seeds_are_counted() -> None:
+    statistics = {"barely": 0.1, "seeds": ["../one", "../two"]}
+    models = {"pocket": {"scratch": {"layers": 2}, "suite": "paper"}}
+    found = page(configuration={**INPUTS.configuration, "statistics": statistics, "models": models}, corrected=None)
+    text = re.sub(r"\s+", " ", found.text)
+    assert "pocket is a toy of about 120,000 parameters, made here and trained on invented sentences" in text
+    assert "Seeds17, and results with 2 others" in text
+    assert "Whether other questions or judges give the same. pocket" in text
+    assert "Judgegpt, not measured on these answers" in text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(118_224, "120,000"), (3.99e9, "4 billion"), (135e6, "140 million"), (999_900, "1 million")]
+)
+def test_sizes_have_two_digits(count: float, text: str) -> None:
+    assert about(count) == f"about {text}"
 
 
 def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> None:
@@ -132,15 +172,18 @@ def test_each_run_says_what_moved_how_much_when_and_how_sure(parsed: Page) -> No
     assert text.count(line) == len(RUNS)
 
 
-def test_a_cell_of_the_matrix_leads_to_its_answers(parsed: Page) -> None:
-    cells = [attributes for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("cell ")]
-    assert [cell["class"] for cell in cells] == ["cell rose s10 real edge"] * 6
-    assert cells[0]["title"] == (
-        "support 0.30 to 0.83, 95 % interval of M [+0.43, +0.63], q = 0.001, noise floor 0.02, "
-        "pooled over topics +0.27 [0.00, +0.53], τ = 0.10"
-    )
-    links = [(a["data-run"], a["data-topic"]) for tag, a in parsed.tags if tag == "a" and "data-run" in a]
-    assert links == [(run, topic) for topic in ("-1", "0", "1") for run in RUNS]
+def test_a_cell_of_the_matrix_has_its_drift_and_leads_to_its_card(parsed: Page) -> None:
+    links = [attributes for tag, attributes in parsed.tags if tag == "a" and "data-run" in attributes]
+    cells = [(topic, run) for topic in ("all", *TOPICS) for run in RUNS]
+    assert [link["href"] for link in links if "most" in (link["class"] or "").split()] == [
+        f"#card?model=pocket&run={run}&topic={topic}" for topic, run in cells
+    ]
+    assert [link["class"] for link in links[:3]] == [
+        "of-support most moved rose s10", "of-neutral moved fell s9", "of-oppose open fell s0"
+    ]  # fmt: skip
+    assert [link["data-m"] for link in links[:3]] == ["0.5300", "-0.5000", "-0.0300"]
+    assert "+0.53●η 0.50" in re.sub(r"\s+", "", parsed.text).replace("η", "η ")
+    assert "can't tell" in parsed.text
 
 
 def test_findings_of_several_models_stand_under_their_names() -> None:
@@ -214,7 +257,7 @@ def test_corrected_drifts_stand_beside_the_judged_ones(parsed: Page) -> None:
 
 def test_data_sets_and_their_predictions_are_drawn(parsed: Page) -> None:
     drawn = [attributes["aria-label"] for tag, attributes in parsed.tags if tag == "svg" and "aria-label" in attributes]
-    assert drawn == [
+    assert [label for label in drawn if "above" not in label and "below" not in label] == [
         "Planted against recovered stance shares, WildChat",
         "Drifts as judged and corrected, pocket, SFT on WildChat, from the base model",
         "Drifts as judged and corrected, pocket, DPO on synthetic pairs, support-aligned, after SFT on WildChat",
@@ -245,7 +288,7 @@ def test_suites_and_judges_that_are_shown_together_are_named() -> None:
     expressed = {"paper": paper, "own": own}
     found = page(display=both, values=values, drift=drift, judges=judges, expressed=expressed)
     text = re.sub(r"\s+", " ", found.text)
-    assert "3 of suite paper, 7 of suite own" in text
+    assert "3 of suite paper, 5 answers each at temperature 0.7; 7 of suite own, 1 answer each at temperature 0" in text
     assert "gpt, of pocket Accuracy on held-out labelled answers 0.93" in text
     assert "mine, of mine Accuracy on held-out labelled answers 0.51" in text
     assert "Stance shares of the SFT data of suite own" in text
@@ -257,7 +300,7 @@ def test_suites_and_judges_that_are_shown_together_are_named() -> None:
 
 def test_the_metrics_that_runs_logged_can_be_chosen(parsed: Page) -> None:
     options = [attributes["value"] for tag, attributes in parsed.tags if tag == "option"]
-    assert options == ["wildchat", "loss", "grad_norm"]
+    assert options == ["most", *STANCES, "wildchat", "loss", "grad_norm"]
     assert "Where PPO" not in parsed.text
     found = page(training=INPUTS.training.with_columns(metric=pl.lit("objective/scores")))
     assert "Reward model’s score" in found.text and "Where PPO passes over each batch of answers once" in found.text
@@ -274,7 +317,7 @@ def test_the_summary_has_what_programs_read(folder: Path) -> None:
     assert [(finding["holds"], finding["reason"]) for finding in summary["findings"]] == [
         (True, None), (False, None), (None, "missing"), (None, "undecided")
     ]  # fmt: skip
-    assert {"bound", "threshold"} <= set(summary["findings"][3]["numbers"]["y"])
+    assert {"bound", "threshold"} <= set(summary["findings"][3]["numbers"]["difference"])
     error = pytest.approx(0.2)
     assert summary["calibration"] == {
         "mae": error, "baseline_mae": 0, "topic_correlation": None, "covered": 0.5, "rows": 2,
@@ -312,3 +355,9 @@ def test_models_and_topics_that_the_configuration_lacks_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         write_report(replace(INPUTS, **changes), tmp_path)
+
+
+def test_judges_are_compared_in_a_section_of_their_own_if_there_are_several() -> None:
+    table = Table("judges_findings_pocket", "Findings by each judge.", pl.DataFrame({"Finding": ["x"], "a": ["holds"]}))
+    assert "Findings by each judge." in page(judges_compared=[table]).text
+    assert "Judges compared" not in page().text

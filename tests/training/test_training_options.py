@@ -14,6 +14,7 @@ from training_rows import PAPER, ROLLOUTS, Finished, MakeJob, final_weights, lar
 from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.training.algorithms import ALGORITHMS
 from valuedrift.training.checkpoints import SaveTrajectory
+from valuedrift.training.scoring import scalar_model
 
 LOSSES = ["sft", "reward", "dpo", "simpo"]
 
@@ -82,6 +83,13 @@ def test_bf16_computes_coarsely_but_small_updates_still_reach_every_weight(
     matrices = [name for name in start if "layers" in name and start[name].dim() == 2]
     unmoved = sum(int((start[name].to(end[name].dtype) == end[name]).sum()) for name in matrices)
     assert unmoved < 0.05 * sum(start[name].numel() for name in matrices)
+
+
+@pytest.mark.parametrize(("bf16", "attention"), [(False, "sdpa"), (True, "eager")])
+def test_bf16_has_the_attention_that_is_fast_on_cpus(make_job: MakeJob, bf16: bool, attention: str) -> None:
+    job = make_job("ppo", bf16=bf16)
+    assert job.model().config._attn_implementation == attention
+    assert scalar_model(job).config._attn_implementation == attention
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.5])

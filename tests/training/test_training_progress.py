@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
-from types import ModuleType
 
 import polars as pl
 import pytest
@@ -13,7 +11,6 @@ from training_rows import PAPER, Finished, MakeJob, logged
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from valuedrift.errors import ConfigError
-from valuedrift.training.job import reporters
 from valuedrift.training.metrics import entry, write_metrics
 from valuedrift.training.progress_lines import Progress
 from valuedrift.training.train import train
@@ -107,27 +104,7 @@ def test_metrics_have_one_name_over_the_algorithms(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_is_reported_by_default(make_job: MakeJob) -> None:
-    assert reporters(make_job("sft")) == []
-
-
-def test_reporters_write_to_the_runs_folder_and_stay_offline(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("TENSORBOARD_LOGGING_DIR", "WANDB_DIR", "WANDB_MODE"):
-        monkeypatch.setenv(name, "before")  # so that what the call sets is undone
-    monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.setattr("valuedrift.training.job.find_spec", lambda name: ModuleType(name))
-    job = make_job("sft", job={"report_to": ("tensorboard", "wandb")})
-    assert reporters(job) == ["tensorboard", "wandb"]
-    assert os.environ["WANDB_MODE"] == "offline"
-    assert os.environ["WANDB_DIR"] == os.environ["TENSORBOARD_LOGGING_DIR"] == str(job.folder / "logs")
-    monkeypatch.setenv("WANDB_MODE", "online")
-    reporters(job)
-    assert os.environ["WANDB_MODE"] == "online"
-
-
 def test_a_reporter_that_is_not_installed_is_named(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("valuedrift.training.job.find_spec", lambda name: None)
+    monkeypatch.setattr("valuedrift.trackers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"found 'wandb', expected an installed package. Install it: pip install"):
         train(make_job("sft", job={"report_to": ("wandb",)}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,13 +13,16 @@ import torch
 import vllm.model_executor.layers.utils as vllm_layers
 from transformers import AutoTokenizer
 
+import valuedrift.generation.vllm_engine as vllm_engine
 from valuedrift.config.sampling import Sampling
 from valuedrift.generation.engine import EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.generation.sweep import sweep
 from valuedrift.generation.transformers_engine import TransformersEngine
 from valuedrift.generation.vllm_engine import VllmEngine
-from valuedrift.models.weights import Architecture, Checkpoint, read_checkpoint
+from valuedrift.models.architecture import Architecture
+from valuedrift.models.start_vllm import start_vllm
+from valuedrift.models.weights import Checkpoint, differing, read_checkpoint
 
 GREEDY = Sampling(answers=1, temperature=0.0, max_tokens=24, batch_size=32, seed=0)
 WARM = Sampling(answers=5, temperature=0.7, max_tokens=24, batch_size=32, seed=0)
@@ -161,6 +165,39 @@ def test_a_later_exchange_that_fails_ends_them(
     assert "tensors are not the file's" in capfd.readouterr().err
     assert greedy(engine, prompts) == reference(checkpoints[3], prompts)
     assert engine.load(checkpoints[0]) == "fresh engine"
+
+
+def test_a_model_over_two_processes_is_exchanged_and_each_process_is_proven(
+    engine: VllmEngine,
+    checkpoints: list[Checkpoint],
+    prompts: list[Prompt],
+    reference: Callable[[Checkpoint, list[Prompt]], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GPUS", "2")
+    own = {"worker_extension_cls": "plain_worker.PlainLayers"}
+    monkeypatch.setattr(vllm_engine, "start_vllm", lambda *given, **options: start_vllm(*given, **{**options, **own}))
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    assert [engine.load(each) for each in checkpoints[:3]] == ["fresh engine", "fresh engine", "in place"]
+    assert engine.llm.llm_engine.vllm_config.parallel_config.world_size == 2
+    assert greedy(engine, prompts) == reference(checkpoints[2], prompts)
+    layer, wrong = "model.layers.1", set()
+    # Divided by rows, the last part of a packed layer, divided by columns, and whole in each process.
+    for whole, name in (
+        ("self_attn.qkv_proj", "self_attn.v_proj"),
+        ("mlp.gate_up_proj", "mlp.up_proj"),
+        ("self_attn.o_proj", "self_attn.o_proj"),
+        ("input_layernorm", "input_layernorm"),
+    ):
+        engine.llm.collective_rpc(spoil, args=(f"{layer}.{whole}.weight",))
+        wrong.add(f"{layer}.{name}.weight")
+        assert set(differing(engine._held(checkpoints[2]), checkpoints[2])) == wrong
+
+
+def spoil(worker: Any, name: str) -> None:
+    """Change the last number of a parameter in the second process."""
+    if worker.rank == 1:
+        worker.get_model().get_parameter(name).data.view(-1)[-1] += 1
 
 
 def test_an_answers_seed_is_its_own(engine: VllmEngine, checkpoints: list[Checkpoint], prompts: list[Prompt]) -> None:

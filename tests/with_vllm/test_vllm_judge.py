@@ -38,7 +38,8 @@ from valuedrift.llm.batch_files import read_batch_outcomes, write_batch_file
 from valuedrift.llm.complete import ask
 from valuedrift.llm.cost import value_of
 from valuedrift.llm.journal import Journal
-from valuedrift.llm.request import ChatReply, ChatRequest, Turn
+from valuedrift.llm.request import ChatRequest, Turn
+from valuedrift.llm.retry_rules import Fault, flagged
 from valuedrift.models.chat_template import END, PAD, set_chat
 from valuedrift.training.pretrain import new_model, train_bpe
 
@@ -220,7 +221,7 @@ def test_batch_files_give_the_stances_of_transformers(folder: Path, exact: pl.Da
     with module("run_batch", *arguments, *served, log=tmp_path / "log") as batch:
         assert batch.wait(300) == 0, (tmp_path / "log").read_text()[-3000:]
     outcomes = read_batch_outcomes(tmp_path / "out.jsonl")
-    replies = {key: one for key, one in outcomes if isinstance(one, ChatReply)}
+    replies = {key: flagged(one, "one attempt") if isinstance(one, Fault) else one for key, one in outcomes}
     assert len(replies) == len({request.key("judge") for request in requests})
     for row, request in zip(exact.iter_rows(named=True), requests, strict=True):
         found = judge.judgement([value_of(replies[request.key("judge")], 0.0)])

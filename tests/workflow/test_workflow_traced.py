@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import yaml
 from pipeline import REPOSITORY, SHORT, counts, snakemake
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from valuedrift.files import read_json
 
@@ -68,6 +69,7 @@ def traced(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         "dpo": {"folder": "dpo", "pattern": "global_step_{step:04d}/model", "after": "sft", "tokens_per_step": 1e6},
     }
     config = tracing(finished, {"folder": "start", "stages": stages})
+    config["machine"] = {"report_to": ["tensorboard"]}
     snakemake(folder, config=config)
     return folder, config
 
@@ -89,6 +91,16 @@ def test_found_checkpoints_have_the_values_of_the_run_that_trained_them(
     }  # fmt: skip
     record = read_json(folder / "results/provenance/generations/theirs/sft/shard-0.parquet.json")
     assert any("their sft" in path for path in record["inputs"])
+
+
+def test_values_are_in_tensorboard_when_snakemake_ends(traced: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = traced
+    for run in ("sft", "sft/dpo"):
+        reader = EventAccumulator(str(folder / f"results/logs/values/tensorboard/theirs/{run}/values"))
+        reader.Reload()
+        rows = values(folder, "theirs", run).filter(topic="all", stance="support").sort("step")
+        logged = [(event.step, event.value) for event in reader.Scalars("all/support")]
+        assert logged == [(step, pytest.approx(value)) for step, value in rows.select("step", "value").iter_rows()]
 
 
 def test_a_replaced_checkpoint_answers_again_and_a_new_one_is_added(

@@ -53,7 +53,7 @@ def run(words: Sequence[str]) -> int:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
-    except Exception as error:
+    except BaseException as error:  # a panic in Rust is no Exception
         from valuedrift.files import is_full
 
         said = str(error).splitlines()[0] if str(error) else ""
@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
             return _fail(f"{said}. A disk or a quota is full. Free space and run again; finished files are complete.")
         if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(error.name or "")):
             return _fail(f"the package {error.name} isn't installed. Install it: `scripts/setup {extra}`.")
-        if type(error).__module__.startswith(("polars.", "pyarrow.")):
+        if type(error).__module__.startswith(("polars.", "pyarrow.", "pyo3_runtime")):
             files = ", ".join(_files(bound)) or "the inputs"
             return _fail(f"{said or type(error).__name__}. Read from {files}. Check that these are the right files.")
         if isinstance(error, OSError) and not error.filename and "(os error " in said:  # from polars

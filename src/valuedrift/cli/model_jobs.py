@@ -224,6 +224,53 @@ def judge(
         write_stances(answers, chosen, targets, journal, out)
 
 
+def join_stances(*, stances: Paths, judges: JsonList, judged_by: str, out: Path) -> None:
+    """Join the stances that several judges gave the same answers.
+
+    Args:
+        stances: Stance table of each judge.
+        judges: The judges' names.
+        judged_by: A judge's name, mean or majority.
+        out: Table to write.
+    """
+    from valuedrift.judging.join_stances import write_joined_stances
+
+    write_joined_stances(stances, judges, judged_by, out)
+
+
+def reference_labels(
+    *,
+    judge: Path | None = None,
+    settings: Json,
+    targets: Json,
+    journal: Path,
+    stances: Paths,
+    labels: int,
+    seed: int,
+    saved: Path,
+    out: Path,
+) -> None:
+    """Let a judge read a sample of judged answers, and write it as labelled answers.
+
+    Args:
+        judge: The judge's folder, if it has one.
+        settings: Settings of the judge.
+        targets: Target of every topic.
+        journal: File that keeps the judge's replies.
+        stances: Stance tables of the model.
+        labels: Number of answers per stage and topic.
+        seed: Seed of the draw.
+        saved: File for what was read, and what reading all would take (JSON).
+        out: Table to write.
+    """
+    from valuedrift.config.judges import JudgeSettings
+    from valuedrift.judging.checks.reference import write_reference_labels
+    from valuedrift.judging.judge import open_judge
+
+    chosen = open_judge(JudgeSettings.read(settings), judge)
+    write_reference_labels(stances, chosen, targets, labels, seed, journal, saved, out)
+
+
 def judge_heldout(
     *, judge: Path | None = None, settings: Json, targets: Json, data: Path, journal: Path, out: Path
 ) -> None:

@@ -388,6 +388,19 @@ def export_inspect(*, stances: Paths, out: Path) -> None:
     write_inspect_logs(stances, out)
 
 
+def log_values(*, values: Paths, to: Sequence[Literal["tensorboard", "wandb"]], out: Path) -> None:
+    """Log values as scalars over each run's own steps, to TensorBoard or Weights & Biases. Logs only what is new.
+
+    Args:
+        values: Tables of values, such as results/statistics/pocket/values.parquet.
+        to: Installed packages that log; wandb stays offline unless WANDB_MODE is set.
+        out: Folder of the logs.
+    """
+    from valuedrift.trackers import log_values
+
+    log_values(values, to, out)
+
+
 def configuration_reference() -> None:
     """Print the meaning of every key of the configuration as Markdown, the content of docs/configuration.md."""
     from valuedrift.config.reference import reference

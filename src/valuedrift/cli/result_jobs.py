@@ -137,6 +137,24 @@ def controls(*, stances: Paths, trajectories: JsonList, statistics_settings: Jso
     write_controls(stances, trajectories, statistics_settings, seed, out)
 
 
+def agreement(*, stances: Json, statistics: Json, statistics_settings: Json, seed: int, out: Path) -> None:
+    """Compare several judges of a model's answers: agreement, drifts and findings by judge.
+
+    Args:
+        stances: Stance tables of the model by judge.
+        statistics: Folder of statistics by judge.
+        statistics_settings: Replicates and level of the bootstrap.
+        seed: Seed of the bootstrap.
+        out: Folder to write.
+    """
+    from valuedrift.judging.checks.compare_judges import write_judge_comparison
+    from valuedrift.statistics.bootstrap import Bootstrap
+
+    files = {name: [Path(file) for file in given] for name, given in stances.items()}
+    folders = {name: Path(folder) for name, folder in statistics.items()}
+    write_judge_comparison(files, folders, Bootstrap(seed=seed, **statistics_settings), out)
+
+
 def correct(
     *, stances: Paths, trajectories: JsonList, labelled: Path, statistics_settings: Json, seed: int, out: Path
 ) -> None:
@@ -230,18 +248,19 @@ def ablations(
     write_ablations(stances, ablated, Display.read(display), statistics_settings, seed, out)
 
 
-def report(*, sources: Annotated[Sources, _FIELDS], configuration: Path, display: Json, out: Path) -> None:
+def report(*, sources: Annotated[Sources, _FIELDS], configuration: Path, display: Json, sizes: Json, out: Path) -> None:
     """Write the report: a page, files of answers that it loads when needed, and its summary.
 
     Args:
         configuration: File that `configuration` wrote.
         display: Names, orders and roles of models, data sets and topics.
+        sizes: Model → its number of parameters.
         out: Folder to write.
     """
     from valuedrift.display import Display
     from valuedrift.report.write_report import write_report_folder
 
-    write_report_folder(sources, configuration, Display.read(display), out)
+    write_report_folder(sources, configuration, Display.read(display), sizes, out)
 
 
 def exports(*, sources: Annotated[Sources, _FIELDS], downstream: Paths = (), display: Json, out: Path) -> None:

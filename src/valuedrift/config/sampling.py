@@ -20,7 +20,10 @@ class _Sampling(Section):
     max_tokens: Count
     """Maximum length of an answer in tokens."""
     batch_size: Count
-    """Answers generated in one forward pass; it doesn't change the answers."""
+    """Answers generated in one forward pass; in fp32 it doesn't change the answers."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Precision of the weights (default bfloat16 on GPUs, float32 on CPUs). In bfloat16, processors with AVX512_BF16
+    answer several times as fast, but answers depend on their batch."""
 
 
 class Sampling(_Sampling):

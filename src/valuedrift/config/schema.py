@@ -33,8 +33,8 @@ class Machine(Section):
     """Minutes between saves of a training run's state, in addition to a save at every checkpoint; a killed run
     continues from the last save."""
     report_to: Items[Literal["tensorboard", "wandb"]] = ()
-    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet. wandb stays
-    offline unless WANDB_MODE is set to another mode."""
+    """Installed packages that log training to `logs` in the run's folder, in addition to metrics.parquet, and values to
+    `results/logs/values`. wandb stays offline unless WANDB_MODE is set to another mode."""
     keep: Literal["all", "every_nth", "final"] = "all"
     """Checkpoints whose weights are kept after their answers are saved; the run's last checkpoint is always kept."""
     nth: Count | None = None
@@ -233,7 +233,9 @@ class WorkflowConfig(Section):
 
     def _check_suite(self, name: str, suite: Suite) -> None:
         where = f"suites.{name}"
-        check_names(f"{where}.judge", [suite.judge], self.judges, "judges")
+        check_names(f"{where}.judge", suite.judge, self.judges, "judges")
+        if suite.reference:
+            check_names(f"{where}.reference.judge", [suite.reference.judge], self.judges, "judges")
         if suite.probes.llm is not None:
             check_names(f"{where}.probes.llm", [suite.probes.llm], self.llms, "llms")
         if suite.synthetic:

@@ -8,7 +8,16 @@ from inspect import get_annotations
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from valuedrift.errors import ConfigError, did_you_mean
@@ -47,6 +56,11 @@ Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 DataName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
 Items = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_distinct)]  # a strict tuple refuses YAML's lists
 Several = Annotated[tuple[T, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
+OneOrSeveral = Annotated[
+    Several[T],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    PlainSerializer(lambda items: items[0] if len(items) == 1 else list(items)),
+]
 
 
 class Section(BaseModel):

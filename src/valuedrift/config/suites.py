@@ -17,6 +17,7 @@ from valuedrift.config.section import (
     DataName,
     Invalid,
     Items,
+    OneOrSeveral,
     Section,
     Several,
     Text,
@@ -123,6 +124,15 @@ class Checkpoints(create_model("_ByAlgorithm", __base__=Section, **_STEPS)):  # 
     """Steps between checkpoints of sft, by data set."""
 
 
+class Reference(Section):
+    """A judge that reads a sample of the answers at the ends of runs."""
+
+    judge: str
+    """A key of `judges`."""
+    labels: Count
+    """Answers that it reads per stage of training (base, SFT, preference optimisation) and topic."""
+
+
 class Suite(Section):
     """One suite. To trace checkpoints that exist already, probes, sampling and a judge are enough (docs/tracing.md)."""
 
@@ -137,8 +147,13 @@ class Suite(Section):
     training: Training = Training()
     checkpoints: Checkpoints = Checkpoints()
     generation: Generation
-    judge: str
-    """A key of `judges`."""
+    judge: OneOrSeveral[str]
+    """A key of `judges`, or several, each of which judges every answer (docs/judges.md)."""
+    judged_by: str | None = None
+    """With several judges, whose stances the values are means of: one of them (default the first); `mean`, the mean of
+    their probabilities; or `majority`, the stance that most of them find most probable."""
+    reference: Reference | None = None
+    """A dear judge that reads a sample of the answers, with which values are corrected (default none)."""
     controls: Annotated[int, Field(ge=0)] = 0
     """Answers of each checkpoint to each of the package's value-free questions, which are negative controls
     (docs/statistics.md); 0: they aren't asked."""
@@ -146,6 +161,15 @@ class Suite(Section):
     calibration: Annotated[int, Field(ge=0)] = 0
     """Answers per question at temperature 1 that are compared with planted stances; 0 for data without planted
     stances."""
+
+    @model_validator(mode="after")
+    def _judges_differ(self) -> Self:
+        ways = ("mean", "majority", *self.judge) if len(self.judge) > 1 else ()
+        if self.judged_by is not None and self.judged_by not in ways:
+            raise Invalid("judged_by", self.judged_by, ", ".join(ways) or "no such key with one judge")
+        if self.reference and self.reference.judge in self.judge:
+            raise Invalid("reference.judge", self.reference.judge, "another judge than those that read all answers")
+        return self
 
     @model_validator(mode="after")
     def _grid_is_complete(self) -> Self:

@@ -60,10 +60,10 @@ class EngineKind:
         return TransformersEngine(codec, first, self.dtype)
 
 
-def engine_kind(setting: str) -> EngineKind:
+def engine_kind(setting: str, precision: str | None = None) -> EngineKind:
     """Return the engine that a setting names: "vllm", "transformers", or "auto" (vLLM if it is installed, on GPUs).
 
-    The precision is bf16 on GPUs and fp32 elsewhere.
+    Without `precision`, it is bf16 on GPUs and fp32 elsewhere.
 
     Raises:
         ConfigError: the setting is unknown, or vLLM is not installed.
@@ -76,4 +76,4 @@ def engine_kind(setting: str) -> EngineKind:
         do = "Install it in an environment of its own, or set engine to auto or transformers."
         raise ConfigError("generation.engine", setting, "vllm in the environment that answers", do)
     name = ("vllm" if gpu and installed else "transformers") if setting == "auto" else setting
-    return EngineKind(name, torch.bfloat16 if gpu else torch.float32)
+    return EngineKind(name, getattr(torch, precision) if precision else torch.bfloat16 if gpu else torch.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,12 +60,12 @@ class PromptCodec:
 
     Attributes:
         tokenizer: The model's tokenizer, with the chat template in which it is asked.
-        ends: The tokens that end an answer.
+        ends: The tokens that end an answer → the places that say so.
         chat: How the model is asked.
     """
 
     tokenizer: PreTrainedTokenizerBase
-    ends: frozenset[int]
+    ends: Mapping[int, Sequence[str]]
     chat: Chat = _AS_IT_IS
 
     def prompt(self, question_id: str, question: str, is_base: bool, answers: int) -> Prompt:
@@ -107,11 +107,11 @@ class PromptCodec:
         return {**MARKS, **self.chat.reasoning}
 
     @cached_property
-    def _hidden(self) -> frozenset[int]:
+    def _hidden(self) -> set[int]:
         """The end tokens and special tokens, which no answer shows, without those around reasoning."""
         shown = "\n".join([*self._marks, *self._marks.values()])
         known = self.tokenizer.added_tokens_decoder.items()
-        return self.ends | {number for number, token in known if token.special and token.content not in shown}
+        return {*self.ends} | {number for number, token in known if token.special and token.content not in shown}
 
 
 def prompt_codec(
@@ -126,4 +126,4 @@ def prompt_codec(
         chat: How it is asked.
     """
     give_chat(tokenizer, chat)
-    return PromptCodec(tokenizer, frozenset(stops(tokenizer, config, folder)), chat)
+    return PromptCodec(tokenizer, stops(tokenizer, config, folder), chat)

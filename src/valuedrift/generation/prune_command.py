@@ -10,9 +10,10 @@ import torch
 
 from valuedrift.errors import ArtifactError
 from valuedrift.files import PRUNED
+from valuedrift.models.architecture import Architecture
 from valuedrift.models.model_folder import step_of
 from valuedrift.models.prune_weights import kept_steps, prune_weights
-from valuedrift.models.weights import Architecture, read_checkpoint
+from valuedrift.models.weights import read_checkpoint
 
 
 def prune_run(base: Path, checkpoints: Sequence[Path], answers: Sequence[Path], keep: str, nth: int = 1) -> int:

@@ -21,11 +21,12 @@ from valuedrift.generation.answer_store import KEY, AnswerFile, lacking, wanted
 from valuedrift.generation.engine import Engine, EngineKind, engine_kind
 from valuedrift.generation.probe_prompts import Prompt, PromptCodec, prompt_codec
 from valuedrift.models.adapters import base_of, read_any
+from valuedrift.models.architecture import Architecture
 from valuedrift.models.chat_template import open_tokenizer
 from valuedrift.models.model_folder import step_of
 from valuedrift.models.prune_weights import prune_weights, pruned_identity
-from valuedrift.models.stops import GENERATION, described, stops
-from valuedrift.models.weights import Architecture, Checkpoint
+from valuedrift.models.stops import GENERATION, described
+from valuedrift.models.weights import Checkpoint
 from valuedrift.other_formats import is_adapter
 from valuedrift.quantities import byte_size
 
@@ -75,7 +76,8 @@ def sweep(
         for each in dict.fromkeys(words.values())
     }
     asked = {folder: read[each] for folder, each in words.items()}
-    sweeper = _Sweep(engine_kind(engine), base, architecture, asked, sampling, store or out.with_suffix(".answers"))
+    kind = engine_kind(engine, sampling.precision)
+    sweeper = _Sweep(kind, base, architecture, asked, sampling, store or out.with_suffix(".answers"))
     steps = steps or [step_of(folder) for folder in checkpoints]
     tables = {step: sweeper.answers(folder) for step, folder in zip(steps, checkpoints, strict=True)}
     named = [table.with_columns(step=pl.lit(step, pl.Int64)) for step, table in tables.items()]
@@ -104,7 +106,7 @@ class _Asked:
         home = folder if (folder / GENERATION).is_file() else architecture.folder  # adapters leave it to their base
         codec = prompt_codec(open_tokenizer(folder), architecture.config, home, sampling.chat)
         codec.check(folder, is_base)
-        _log(f"{folder.name}: {described(codec.tokenizer, stops(codec.tokenizer, architecture.config, home))}")
+        _log(f"{folder.name}: {described(codec.tokenizer, codec.ends)}")
         rows = questions.select("question_id", "question").iter_rows()
         return cls(codec, [codec.prompt(key, question, is_base, sampling.answers) for key, question in rows])
 

@@ -24,7 +24,7 @@ class TransformersEngine:
     """A causal model in memory whose weights are replaced by those of other checkpoints of the same architecture.
 
     In fp32 an answer depends only on the checkpoint, its prompt and its seed, not on the rest of its batch: if rounding
-    might decide a token, that answer's logits are computed again without the batch. bf16 (GPUs) is too coarse for that.
+    might decide a token, that answer's logits are computed again without the batch. bf16 is too coarse for that.
     """
 
     def __init__(self, codec: PromptCodec, first: Checkpoint, dtype: torch.dtype) -> None:

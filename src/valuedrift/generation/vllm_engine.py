@@ -16,6 +16,7 @@ from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ArtifactError
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
 from valuedrift.generation.sampling import answer_seed
+from valuedrift.models.start_vllm import start_vllm
 from valuedrift.models.weights import Checkpoint, as_plain_folder, differing
 
 # The number of prompts and of tokens per prompt in the comparison of greedy answers with a fresh engine's.
@@ -23,7 +24,7 @@ _WITNESSES, _WITNESS_TOKENS = 8, 24
 
 
 class VllmEngine:
-    """A vLLM engine on one GPU, or on the CPU if there is no GPU.
+    """A vLLM engine on the job's GPUs, or on the CPU if there is no GPU.
 
     The first replacement of weights in place has two checks: the engine's tensors are compared with the file's, and its
     greedy answers with a fresh engine's. For later replacements only the tensors are compared. If a check fails, this
@@ -64,7 +65,7 @@ class VllmEngine:
         self.close()
         self.llm = _engine(self._folder(checkpoint), self.dtype, self.context, self.batch_size)
         held = self._held(checkpoint)
-        wrong = [name for name in differing(held, checkpoint) if name in held]
+        wrong = [name for name in differing(held, checkpoint) if name in held.keys() & checkpoint.digests.keys()]
         if wrong:
             self.close()
             found = f"other values in {wrong[0]!r} than a fresh engine's"
@@ -118,11 +119,12 @@ class VllmEngine:
         return as_plain_folder(checkpoint, Path(self.spare.name))
 
     def _held(self, checkpoint: Checkpoint) -> dict[str, str]:
-        """Return digests of the weights in the engine, by the checkpoint's names."""
+        """Return digests of the weights in the engine, by the checkpoint's names, as all its processes see them."""
         shapes = {name: list(shape) for name, shape in checkpoint.shapes.items()}
-        held: dict[str, str]
-        (held,) = self.llm.collective_rpc("held_digests", kwargs={"shapes": shapes})
-        return held
+        first, *others = self.llm.collective_rpc("held_digests", kwargs={"shapes": shapes})
+        names = {name for held in (first, *others) for name in held}
+        agreed = [name for name in names if all(held.get(name) == first.get(name) for held in others)]
+        return {name: first[name] if name in agreed else "not the same in all processes" for name in sorted(names)}
 
     def _generate(
         self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seeds: Sequence[int]
@@ -157,13 +159,10 @@ def _engine(folder: Path, dtype: torch.dtype, context: int, batch_size: int) -> 
     if not gpu:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    from vllm import LLM
-
-    return LLM(
-        model=str(folder),
-        dtype=str(dtype).removeprefix("torch."),
+    return start_vllm(
+        folder,
+        dtype,
         skip_tokenizer_init=True,  # input and output are tokens, so that all engines encode and decode alike
-        generation_config="vllm",  # the model's own defaults of sampling are not the paper's
         max_model_len=context,
         max_num_seqs=batch_size,
         # Seeded requests that are split over steps crash vLLM's CPU build.
@@ -172,5 +171,4 @@ def _engine(folder: Path, dtype: torch.dtype, context: int, batch_size: int) -> 
         enforce_eager=not gpu,
         worker_extension_cls="valuedrift.generation.vllm_worker.HeldWeights",
         disable_log_stats=True,
-        seed=0,
     )

@@ -155,13 +155,15 @@ def estimate_stances(
     return StancesEstimate(answers, judge.estimate(_all_prompts(answer_files, judge, targets), journal))
 
 
-def judge_table(rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path) -> pl.DataFrame:
-    """Judge a table in memory as `write_stances` does, and return the same rows with COLUMNS."""
+def judge_table(
+    rows: pl.DataFrame, judge: Judge, targets: Mapping[str, str], journal: Path, counts: Counts | None = None
+) -> pl.DataFrame:
+    """Judge a table in memory as `write_stances` does, and return the same rows with COLUMNS; add to `counts`."""
     _check_columns("answers", rows.schema)
     _check_texts("answers", rows.lazy(), targets)
     judge.judge(filter(None, _prompts(rows, judge, targets)), journal)
     with Journal.read(journal) as store:
-        return _judged(rows, judge, targets, store, Counts())
+        return _judged(rows, judge, targets, store, counts or Counts())
 
 
 def check_answers(answer_files: Sequence[Path], targets: Mapping[str, str]) -> None:

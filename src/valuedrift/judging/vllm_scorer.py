@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from vllm import LLM, SamplingParams
+from vllm import SamplingParams
 
 from valuedrift.judging.label_words import LabelTokens
 from valuedrift.models.precision import asking_precision
+from valuedrift.models.start_vllm import start_vllm
 from valuedrift.models.weights import read_model
 from valuedrift.statistics.bootstrap import FloatArray
 
@@ -19,14 +20,8 @@ class VllmScorer:
     def __init__(self, folder: Path, labels: LabelTokens) -> None:
         read_model(folder, asking_precision())  # vLLM doesn't always notice what is missing
         self.labels = labels
-        self.engine = LLM(
-            model=str(folder),
-            dtype=asking_precision(),
-            skip_tokenizer_init=True,
-            # Raw: before temperature and penalties, which the model's own generation_config could set.
-            logprobs_mode="raw_logprobs",
-            generation_config="vllm",
-        )
+        # Raw: before temperature and penalties.
+        self.engine = start_vllm(folder, asking_precision(), skip_tokenizer_init=True, logprobs_mode="raw_logprobs")
         self.sampling = SamplingParams(
             max_tokens=1,
             temperature=0.0,

@@ -68,14 +68,15 @@ def _missing(
 
 
 def load_vllm(settings: LlmSettings) -> Model:
-    """Load the model with vLLM. Only the request decides the sampling, not the model's generation_config.json."""
-    from vllm import LLM, SamplingParams
+    """Load the model with vLLM."""
+    from vllm import SamplingParams
 
     from valuedrift.models.precision import asking_precision
+    from valuedrift.models.start_vllm import start_vllm
     from valuedrift.models.weights import read_model
 
     read_model(Path(settings.model), asking_precision())  # vLLM doesn't always notice what is missing
-    llm = LLM(model=settings.model, dtype=asking_precision(), generation_config="vllm", seed=0)
+    llm = start_vllm(settings.model, asking_precision())
 
     def generate(prompts: list[list[int]], requests: list[ChatRequest]) -> list[ChatReply]:
         start = time.monotonic()

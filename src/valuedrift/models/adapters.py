@@ -12,18 +12,10 @@ from transformers import PreTrainedModel
 
 from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import read_json
+from valuedrift.models.architecture import Architecture, file_tensors
 from valuedrift.models.hub import from_hub
-from valuedrift.models.weights import (
-    Architecture,
-    Checkpoint,
-    Made,
-    check_tensors,
-    digest,
-    file_tensors,
-    load_model,
-    read_checkpoint,
-)
-from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
+from valuedrift.models.weights import Checkpoint, Made, check_tensors, digest, load_model, read_checkpoint
+from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, named_base, refuse_other_formats
 
 _FILE = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
@@ -42,8 +34,7 @@ def base_of(folder: Path, given: Path) -> Path:
     Raises:
         ArtifactError: The hub doesn't give it.
     """
-    config = read_json(folder / ADAPTER)
-    named, source = str(config.get("base_model_name_or_path") or ""), given.with_name("source.json")
+    named, source = named_base(folder), given.with_name("source.json")
     if named and Path(named).is_dir():
         return Path(named)
     known = read_json(source)["source"] if source.is_file() else {}
@@ -51,7 +42,7 @@ def base_of(folder: Path, given: Path) -> Path:
     if not named or Path(named).name in {Path(name).name for name in names}:
         return given
     try:
-        return from_hub(named, config.get("revision"))
+        return from_hub(named, read_json(folder / ADAPTER).get("revision"))
     except ArtifactError as error:
         do = f"Write the folder of its base model into {ADAPTER} (`base_model_name_or_path`)."
         raise ArtifactError(folder / ADAPTER, f"the base model {named}", f"one that is there ({error})", do) from error

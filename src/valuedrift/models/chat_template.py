@@ -37,6 +37,8 @@ _PUT = (
     "Put one into its tokenizer_config.json (`chat_template`). Models that are traced can be given one"
     " (`chat.template`), and a judge can do without (`chat: false`)."
 )
+# Some tokenizers fail at no text, at spaces between words, at the end of a line, or at characters of several bytes.
+_SAMPLES = ["", "a", " What is right, and why?\n", "é 🙂"]
 _OWN = "Name a template and tokens that this model has in `chat`."
 
 
@@ -44,7 +46,7 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer in a folder; raise ArtifactError if there is none that works."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        tokenizer("a")
+        tokenizer(_SAMPLES)
         return tokenizer
     except (KeyboardInterrupt, SystemExit):
         raise

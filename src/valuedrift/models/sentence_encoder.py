@@ -34,7 +34,8 @@ def load_encoder(folder: Path) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
-    from valuedrift.models.weights import COPIED, read_model, require_held
+    from valuedrift.models.architecture import COPIED
+    from valuedrift.models.weights import read_model, require_held
 
     try:
         loaded = SentenceTransformer(str(folder), trust_remote_code=False, model_kwargs={"use_safetensors": True})

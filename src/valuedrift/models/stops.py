@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def stops(
     return found
 
 
-def described(tokenizer: PreTrainedTokenizerBase, found: Mapping[int, list[str]]) -> str:
+def described(tokenizer: PreTrainedTokenizerBase, found: Mapping[int, Sequence[str]]) -> str:
     """Return `stops` in words, for the log."""
     named = [f"{tokenizer.convert_ids_to_tokens(end)} ({', '.join(places)})" for end, places in found.items()]
     return f"answers end with {', '.join(named)}" if named else "no token ends an answer: each is as long as it may be"

@@ -15,77 +15,22 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
-from transformers.core_model_loading import revert_weight_conversion
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from valuedrift.digests import text_digest
 from valuedrift.errors import ArtifactError, in_one_line
+from valuedrift.models.architecture import COPIED, Architecture, file_tensors, model_config
 from valuedrift.models.model_folder import require_model
 
-# Settings that may differ between checkpoints of the same model.
-_INCIDENTAL = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"} | {
-    f"{kind}_token_id" for kind in ("bos", "eos", "pad")
-}
 # Marks that torch.compile, FSDP and activation checkpointing leave within names.
 _WRAPPERS = re.compile(r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.")
 # Constants that older versions of transformers saved, and newer ones compute: rotation frequencies, positions, masks.
 _CONSTANTS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|position_ids|attn\.(masked_)?bias|attention\.(masked_)?bias)$")
-_MOST_LAYERS = 10_000
 _KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 RETRAINED = "Train its run again; if weights are not finite, with a lower learning rate."
 WEIGHTS = "model.safetensors"
 SEPARATE = "Checkpoints of one stage are one model; make this one a stage of its own."
-COPIED = "Copy or fetch the model again; if its source is like this too, use another model or revision."
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What all checkpoints of a model have in common: configuration and tensor shapes.
-
-    Attributes:
-        kind: the model's class.
-        shapes: tensor name, as in files → shape.
-        tied: the name of each tied tensor → the tensor whose values it shares; files may leave it out.
-        changed: settings in place of those in config.json.
-    """
-
-    folder: Path
-    kind: type[PreTrainedModel]
-    config: dict[str, Any]
-    shapes: dict[str, tuple[int, ...]]
-    tied: dict[str, str]
-    changed: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, folder: Path, auto: Any = AutoModelForCausalLM, **changed: Any) -> Architecture:
-        """Return the architecture of the model in a folder.
-
-        Args:
-            folder: a model's folder.
-            auto: the kind of model that is wanted, a class such as AutoModelForCausalLM.
-            changed: settings in place of those in config.json.
-
-        Raises:
-            ArtifactError: there is no such model.
-        """
-        require_model(folder)
-        config = _config(folder, **changed)
-        try:
-            with torch.device("meta"):
-                model = auto.from_config(config)
-        except Exception as error:  # the file may hold anything, and each architecture fails at it in its own way
-            raise _unusable_config(folder, error) from error
-        shapes = {name: tuple(tensor.shape) for name, tensor in file_tensors(model).items()}
-        return cls(folder, type(model), config.to_dict(), shapes, dict(model.all_tied_weights_keys or {}), changed)
-
-    def require_same(self, folder: Path) -> None:
-        """Raise ArtifactError if a folder's configuration describes another model."""
-        found = _config(folder).to_dict()
-        for key in sorted((self.config.keys() | found.keys()) - _INCIDENTAL):
-            if self.config.get(key) != found.get(key):
-                wanted = f"{key} = {self.config.get(key)!r}, as in {self.folder}"
-                raise ArtifactError(folder / "config.json", f"{key} = {found.get(key)!r}", wanted)
 
 
 @dataclass(frozen=True)
@@ -194,7 +139,9 @@ def start_model(checkpoint: Checkpoint, dtype: torch.dtype, auto: Any = AutoMode
             checkpoint.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, **changed
         )
     values = {name: place.read() for name, place in checkpoint.tensors.items()}
-    return made.kind.from_pretrained(None, config=_config(made.folder, **made.changed), state_dict=values, dtype=dtype)
+    return made.kind.from_pretrained(
+        None, config=model_config(made.folder, **made.changed), state_dict=values, dtype=dtype
+    )
 
 
 def as_plain_folder(checkpoint: Checkpoint, spare: Path) -> Path:
@@ -202,7 +149,7 @@ def as_plain_folder(checkpoint: Checkpoint, spare: Path) -> Path:
     if checkpoint.is_plain or checkpoint.architecture is None:
         return checkpoint.folder
     values = {name: place.read().contiguous() for name, place in checkpoint.tensors.items()}
-    _config(checkpoint.architecture.folder, **checkpoint.architecture.changed).save_pretrained(spare)
+    model_config(checkpoint.architecture.folder, **checkpoint.architecture.changed).save_pretrained(spare)
     save_file(values, spare / WEIGHTS, metadata={"format": "pt"})
     return spare
 
@@ -379,12 +326,6 @@ def _is_constant(place: Tensor) -> bool:
     return bool(found) and (not place.name.endswith(".bias") or place.shape()[:2] == (1, 1))
 
 
-def file_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Return a model's tensors under the names that files have; some models join or rename them in memory."""
-    tensors: dict[str, torch.Tensor] = revert_weight_conversion(model, model.state_dict())
-    return tensors
-
-
 def _widest(tensors: Mapping[str, Tensor]) -> torch.dtype:
     kinds = {_KINDS[kind] for place in tensors.values() if (kind := place.kind()) in _KINDS}
     return reduce(torch.promote_types, kinds) if kinds else torch.bfloat16
@@ -395,19 +336,3 @@ def _each(digest_of: Callable[[str], str], names: Iterable[str]) -> dict[str, st
     named = list(names)
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         return dict(zip(named, threads.map(digest_of, named), strict=True))
-
-
-def _config(folder: Path, **changed: Any) -> Any:
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changed)
-        if not 0 < int(config.get_text_config().num_hidden_layers) <= _MOST_LAYERS:
-            raise ValueError(f"num_hidden_layers = {config.get_text_config().num_hidden_layers}")
-    except Exception as error:  # as above
-        raise _unusable_config(folder, error) from error
-    return config
-
-
-def _unusable_config(folder: Path, error: Exception) -> ArtifactError:
-    return ArtifactError(
-        folder / "config.json", in_one_line(error), "the configuration of a model that transformers knows", COPIED
-    )

@@ -94,18 +94,23 @@ def drift_heatmap(drift: pl.DataFrame, display: Display) -> alt.VConcatChart:
 def shown_drift(drift: pl.DataFrame, display: Display) -> pl.DataFrame:
     """Return one row of `drift` per model, run and topic: that of the stance that the run's data reward on purpose.
 
-    If the data reward no stance (SFT sets, pairs with a small value gap), it is the stance that moved most, summed over
-    the run's topics. So if a run's row shows little movement, its other stances moved even less.
+    If the data reward no stance (SFT sets, pairs with a small value gap), it is the stance that moved most.
     """
-    size = pl.col("magnitude").abs().sum().alias("size")
-    moved = drift.group_by("model", "run", "data", "stance").agg(size).sort("size", "stance", descending=[True, False])
-    most = moved.unique(["model", "run"], keep="first", maintain_order=True)
-    stances = [
-        display.suite(model).rewarded(data) or stance
-        for model, data, stance in most.select("model", "data", "stance").iter_rows()
+    most = moved_most(drift)
+    keys = [
+        (model, run, display.suite(model).rewarded(data) or most[model, run])
+        for model, run, data in drift.select("model", "run", "data").unique().iter_rows()
     ]
-    chosen = most.select("model", "run").with_columns(stance=pl.Series(stances, dtype=pl.String))
+    chosen = pl.DataFrame(keys, schema=dict.fromkeys(("model", "run", "stance"), pl.String), orient="row")
     return drift.join(chosen, on=["model", "run", "stance"], how="semi")
+
+
+def moved_most(drift: pl.DataFrame) -> dict[tuple[str, str], str]:
+    """Return model, run → the stance that moved most: the one with the largest |M| over all topics."""
+    size = pl.col("magnitude").mean().abs().alias("size")  # M over all topics, as this is the mean over topics
+    ranked = drift.group_by("model", "run", "stance").agg(size).sort("size", "stance", descending=[True, False])
+    most = ranked.unique(["model", "run"], keep="first", maintain_order=True)
+    return {(model, run): stance for model, run, stance in most.select("model", "run", "stance").iter_rows()}
 
 
 def recovery_panel(rows: pl.DataFrame, legend: alt.Legend | None = None) -> alt.LayerChart:

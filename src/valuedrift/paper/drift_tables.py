@@ -238,11 +238,11 @@ def magnitude_text(row: Mapping[str, Any] | None) -> str:
 
 
 def time_text(row: Mapping[str, Any] | None) -> str:
-    """Return a drift time such as `0.09`, or `no drift`, or `unclear` (not real), or `—` if nothing was measured."""
+    """Return a drift time such as `0.09`, `can't tell` if it is unknown, or `—` if nothing was measured."""
     if row is None:
         return MISSING
     if row["outcome"] in (NO_DRIFT, UNCLEAR):
-        return str(row["outcome"]).replace("_", " ")
+        return "can't tell"
     return MISSING if row["time"] is None else f"{row['time']:.2f}"
 
 

@@ -18,6 +18,7 @@ class TableInputs:
         aligned: Suite and its table of support-aligned pairs, if it has any.
         expression: Suite and the folder with the stances of its data sets.
         corrected: The corrected_drift.parquet of each model with a labelled sample.
+        judges: Folders in which judges are compared, one per model with several or with a reference.
         downstream: Files of benchmark scores, one per checkpoint.
     """
 
@@ -27,6 +28,7 @@ class TableInputs:
     aligned: Mapping[str, Path]
     expression: Mapping[str, Path]
     corrected: Sequence[Path] = ()
+    judges: Sequence[Path] = ()
     downstream: Sequence[Path] = ()
 
 

@@ -16,6 +16,7 @@ from valuedrift.paper.drift_tables import corrected_tables, drift_tables, varian
 from valuedrift.paper.folder_inputs import FigureInputs, TableInputs
 from valuedrift.paper.health_tables import health_tables
 from valuedrift.paper.index_pages import table_entries, table_number, write_index
+from valuedrift.paper.judge_tables import judge_tables
 from valuedrift.paper.numbered_figures import (
     UNMEASURED,
     ablation_entries,
@@ -44,6 +45,7 @@ def write_table_folder(inputs: TableInputs, display: Display, seed: int, out: Pa
         *drift_tables(read_all(inputs.statistics, "drift"), display),
         *downstream_table(inputs.downstream, display),
         *corrected_tables(inputs.corrected, display),
+        *judge_tables(inputs.judges, display),
         variance_table(_variances(inputs.statistics, inputs.corrected), display),
         *_checks(inputs.statistics, display),
     ]

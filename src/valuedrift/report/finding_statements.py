@@ -1,10 +1,10 @@
-"""The paper's findings in the report: a sentence with the thresholds of each, its verdict and all its numbers."""
+"""The paper's findings in the report: the verdict of each, and the numbers that decide it, with their thresholds."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from valuedrift.display import Display, Suite
 from valuedrift.paper.table_formats import shown
 from valuedrift.statistics.findings import BARELY, EARLY, MISSING, PRIOR, WIDE
 from valuedrift.titles import algorithm_title, with_interval
+
+Numbers = Mapping[str, Any]
 
 _NEEDED = {
     EARLY: "an SFT run and a run on small-gap pairs",
@@ -26,83 +28,112 @@ _TITLES = {
     WIDE: "Pairs with a wide value gap tell the algorithms apart",
     PRIOR: "DPO amplifies what SFT prefers",
 }
-
-
+_ASKED = {
+    EARLY: "Half of each SFT run’s drift is done in less than this share of its steps, and SFT moves values further "
+    "than pairs with a small value gap do (RMS M over topics and stances).",
+    BARELY: "On these pairs no algorithm moves a stance by more than this (RMS M over topics).",
+    WIDE: "On support-aligned pairs DPO moves support strongly, SimPO modestly and PPO barely.",
+    PRIOR: "Of support and oppose, DPO moves the one further that is more probable after SFT.",
+}
 _HEALTHY = {True: "holds", False: "does not hold", None: "is undecided"}
+_MARKS = {True: "holds", False: "fails", None: "undecided"}
+_OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "undecided", MISSING: "not measured"}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A number that decides a finding, with its 95 % interval; `rule` is "above" or "below" the threshold."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    rule: str
+    threshold: float
+    holds: bool | None
+
+    @property
+    def text(self) -> str:
+        return with_interval(self.value, self.low, self.high)
+
+    @property
+    def asked(self) -> str:
+        return f"{self.rule} {self.threshold:.2f}"
 
 
 def statement(finding: Mapping[str, Any], suite: Suite) -> str:
-    """Return a finding's sentences: its verdict, with the numbers behind it; `suite` is the suite of its model."""
-    name, numbers = finding["name"], finding["numbers"]
+    """Return a finding in words: its verdict, its criteria and what it is about; `suite` is the suite of its model."""
+    found = criteria(finding, suite)
+    numbers = "; ".join(f"{one.label} {one.text}, has to be {one.asked}" for one in found)
+    told = [f"{_TITLES[finding['name']]}: {outcome(finding)}.", f"{numbers}." if found else "", remark(finding, suite)]
+    return " ".join(filter(None, told))
+
+
+def criteria(finding: Mapping[str, Any], suite: Suite) -> list[Criterion]:
+    """Return the numbers that decide a finding; of several that are compared with the same threshold, the weakest."""
+    numbers = finding["numbers"]
     if finding["reason"] == MISSING:
-        return f"Not measured: it needs {_NEEDED[name]}."
-    told = {EARLY: _early, BARELY: _barely, WIDE: _wide, PRIOR: _prior}[name]
-    return f"{told(finding['holds'], numbers, suite)} {_scope(numbers)}{_health(finding, suite)}"
+        return []
+    rows = {EARLY: _early, BARELY: _barely, WIDE: _wide, PRIOR: _prior}[finding["name"]](numbers, suite)
+    keys = ("value", "low", "high", "rule", "threshold", "holds")
+    return [Criterion(label, **{key: one[key] for key in keys}) for label, one in rows]
 
 
-def _early(holds: bool | None, numbers: Mapping[str, Any], suite: Suite) -> str:
+def _early(numbers: Numbers, suite: Suite) -> list[tuple[str, Numbers]]:
     runs = sorted(numbers, key=suite.run_order)
-    moved = "; ".join(
-        f"{suite.run_title(run)} moved them by {_shown(numbers[run]['rms'])}, half of this by "
-        f"{_shown(numbers[run]['t50'], '.0%')} of its steps"
-        for run in runs
-    )
     leads = [(run, *lead) for run in runs for lead in numbers[run]["further_than"].items()]
-    run, other, lead = min(leads, key=lambda each: each[2]["bound"])
-    verdict = _verdict(holds, "SFT sets the values early", "SFT does not set the values early")
-    early = numbers[runs[0]]["t50"]["threshold"]
-    return (
-        f"{verdict} (RMS M over topics and stances): {moved}. Early is before {early:.0%}, so that a straight line is "
-        f"not early. The smallest lead over pairs with a small value gap is {_shown(lead)}, of {suite.run_title(run)} "
-        f"over {suite.full_title(other)}; it has to exceed 0."
-    )
+    run, other, lead = min(leads, key=lambda each: _bound(each[2]))
+    planted = [numbers[run]["nearer_to_data"] for run in runs if "nearer_to_data" in numbers[run]]
+    return [
+        *((f"t50 of {suite.short_title(run)}", numbers[run]["t50"]) for run in runs),
+        (f"{suite.short_title(run)} over {suite.run_title(other)}", lead),
+        *(("nearer to the data’s stances", min(planted, key=_bound)) for _ in planted[:1]),
+    ]
 
 
-def _barely(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str:
-    most = {name: max(own.items(), key=lambda stance: stance[1]["bound"]) for name, own in numbers.items()}
-    moved = "; ".join(f"{algorithm_title(name)} {stance} by {_shown(one)}" for name, (stance, one) in most.items())
-    threshold = next(iter(most.values()))[1]["threshold"]
-    verdict = _verdict(
-        holds, "Pairs with a small value gap barely move the values", "Pairs with a small value gap do move the values"
-    )
-    return f"{verdict} (RMS M over topics; barely is below {threshold:.2f}). At most: {moved}."
+def _barely(numbers: Numbers, _suite: Suite) -> list[tuple[str, Numbers]]:
+    return [(algorithm_title(name), max(own.values(), key=_bound)) for name, own in numbers.items()]
 
 
-def _wide(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str:
-    verdict = _verdict(
-        holds,
-        "A wide value gap separates the algorithms as in the paper",
-        "A wide value gap does not separate the algorithms as in the paper",
-    )
-    return (
-        f"{verdict}: support-aligned pairs moved support by {_shown(numbers['dpo'])} with DPO (strong is above "
-        f"{numbers['dpo']['threshold']:.2f}), {_shown(numbers['simpo'])} with SimPO (modest is below "
-        f"{numbers['simpo']['threshold']:.2f}) and {_shown(numbers['ppo'])} with PPO (RMS "
-        f"{_shown(numbers['ppo_rms'])}, barely is below {numbers['ppo_rms']['threshold']:.2f}). DPO exceeds SimPO by "
-        f"{_shown(numbers['dpo_over_simpo'])}, SimPO PPO by {_shown(numbers['simpo_over_ppo'])}; both have to exceed 0."
-    )
+def _wide(numbers: Numbers, _suite: Suite) -> list[tuple[str, Numbers]]:
+    labels = {
+        "dpo": "DPO",
+        "simpo": "SimPO",
+        "ppo_rms": "PPO (RMS)",
+        "dpo_over_simpo": "DPO over SimPO",
+        "simpo_over_ppo": "SimPO over PPO",
+    }
+    return [(label, numbers[name]) for name, label in labels.items()]
 
 
-def _prior(holds: bool | None, numbers: Mapping[str, Any], _suite: Suite) -> str:
+def _prior(numbers: Numbers, _suite: Suite) -> list[tuple[str, Numbers]]:
     favoured = numbers["favoured"]
     other = "oppose" if favoured == "support" else "support"
-    verdict = _verdict(
-        holds, "DPO moves the stance further that SFT prefers", "DPO does not move the stance further that SFT prefers"
-    )
-    return (
-        f"{verdict}: {favoured}, the more probable one after SFT by {_shown(numbers['prior'])}, moved by "
-        f"{_shown(numbers['moved'][favoured])} and {other} by {_shown(numbers['moved'][other])}; the difference is "
-        f"{_shown(numbers['difference'])}. Both differences have to exceed 0."
-    )
+    return [
+        (f"{favoured} over {other} after SFT", numbers["prior"]),
+        (f"{favoured} moved further", numbers["difference"]),
+    ]
 
 
-def _verdict(holds: bool | None, true: str, false: str) -> str:
-    return {True: true, False: false, None: f"Undecided: {true}"}[holds]
+def _bound(criterion: Numbers) -> float:
+    return float(criterion["bound"])
+
+
+def outcome(finding: Mapping[str, Any]) -> str:
+    """Return a finding's verdict in words."""
+    return _OUTCOMES[finding["reason"] or _MARKS[finding["holds"]]]
+
+
+def remark(finding: Mapping[str, Any], suite: Suite) -> str:
+    """Say what a finding is about and whether it rests on unhealthy answers, or which runs it needs."""
+    if finding["reason"] == MISSING:
+        return f"It needs {_NEEDED[finding['name']]}."
+    return f"{_scope(finding['numbers'])}{_health(finding, suite)}"
 
 
 def _health(finding: Mapping[str, Any], suite: Suite) -> str:
     """Say whether a finding rests on unhealthy answers, or is another one among healthy answers."""
-    shares = [f"{share:.0%} in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
+    shares = [f"{100 * share:.0f} % in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
     rests = f" It rests on unhealthy answers ({'; '.join(shares)})." if shares else ""
     if not rests and finding["healthy"] == finding["holds"]:
         return ""
@@ -113,8 +144,8 @@ def _scope(numbers: Mapping[str, Any]) -> str:
     """Say what the intervals are over: one training seed, or several."""
     seeds = min(_seeds(numbers))
     if seeds == 1:
-        return "This is about these runs, not about other training seeds."
-    return f"This is about training seeds, of which there are {seeds}."
+        return "About these runs, not about other training seeds."
+    return f"About training seeds, of which there are {seeds}."
 
 
 def _seeds(numbers: Mapping[str, Any]) -> list[int]:
@@ -122,23 +153,25 @@ def _seeds(numbers: Mapping[str, Any]) -> list[int]:
     return [numbers["seeds"]] if "seeds" in numbers else [seeds for value in nested for seeds in _seeds(value)]
 
 
-def _shown(numbers: Mapping[str, Any], form: str = ".2f") -> str:
-    return with_interval(numbers["value"], numbers["low"], numbers["high"], form)
-
-
 @dataclass(frozen=True)
 class Verdict:
-    """A finding about one model.
-
-    `mark` is "holds", "fails", "undecided" or "missing"; `numbers` are (name, value) as text.
-    """
+    """A finding about one model, for the page; `mark` is "holds", "fails", "undecided" or "missing"."""
 
     model: str
+    name: str
     number: int
     title: str
     mark: str
-    statement: str
-    numbers: list[tuple[str, str]]
+    outcome: str
+    asked: str
+    criteria: list[Criterion]
+    remark: str
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The ends of the axis on which the criteria are drawn."""
+        ends = [end for one in self.criteria for end in (one.low, one.high, one.threshold, 0.0)]
+        return min(ends) - 0.02, max(ends) + 0.05
 
 
 def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Verdict]:
@@ -147,35 +180,21 @@ def verdicts(findings: Sequence[Mapping[str, Any]], display: Display) -> list[Ve
     found = []
     for finding in findings:
         counts[finding["model"]] += 1
+        suite = display.suite(finding["model"])
         found.append(
             Verdict(
-                display.model(finding["model"]).title,
+                finding["model"],
+                finding["name"],
                 counts[finding["model"]],
                 _TITLES[finding["name"]],
-                finding["reason"] or ("holds" if finding["holds"] else "fails"),
-                finding["statement"],
-                list(number_lines(finding["numbers"])),
+                finding["reason"] or _MARKS[finding["holds"]],
+                outcome(finding),
+                _ASKED[finding["name"]],
+                criteria(finding, suite),
+                remark(finding, suite),
             )
         )
     return found
-
-
-def number_lines(numbers: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yield nested numbers as (path, text); {value, low, high} gives one line, with the bound and the threshold."""
-    if {"value", "low", "high"} <= set(numbers):
-        estimate = f"{number(numbers['value'])} [{number(numbers['low'])}, {number(numbers['high'])}]"
-        if "threshold" in numbers:
-            outcome = {True: "yes", False: "no", None: "undecided"}[numbers["holds"]]
-            asked = f"{numbers['rule']} {number(numbers['threshold'])}"
-            estimate += f"; bound {number(numbers['bound'])}, {asked}: {outcome}"
-        yield " · ".join(path), estimate
-        return
-    for key, value in numbers.items():
-        below = (*path, str(key).replace("_", " "))
-        if isinstance(value, Mapping):
-            yield from number_lines(value, below)
-        else:
-            yield " · ".join(below), number(value)
 
 
 def number(value: object) -> str:

@@ -19,19 +19,21 @@ from valuedrift.paper.health_tables import controls_table, health_tables
 from valuedrift.paper.index_pages import page_table
 from valuedrift.paper.rendering import render
 from valuedrift.paper.style import LOOKS
+from valuedrift.paper.table_formats import Table
 from valuedrift.quantities import duration
 from valuedrift.report import data_evidence as evidence
 from valuedrift.report import judge_correction as correction
 from valuedrift.report import sections
-from valuedrift.report.answers import RunAnswers, write_answers
+from valuedrift.report.answers import LABELS, RunAnswers, label_counts, write_answers
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
+from valuedrift.report.drift_cards import write_cards
 from valuedrift.report.finding_statements import number, verdicts
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page_index import METRICS, PPO_SCORE, write_index, write_training, write_values
 from valuedrift.report.page_script import SCRIPT, page_script
-from valuedrift.report.phases import matrices, phase_lines
-from valuedrift.report.words import WORDS
+from valuedrift.report.phases import SPARK, leading_runs, matrices, phase_lines
+from valuedrift.report.words import WORDS, with_verdicts
 from valuedrift.statistics.panel import STANCES
 
 
@@ -51,10 +53,13 @@ class ReportInputs:
         stages: The cost of each stage.
         versions: Program or package → version.
         commit: The program's commit.
+        date: The day on which the last answers were judged.
+        sizes: Model → its number of parameters.
         configuration: The configuration as plain values, shown as YAML.
         health: The table `health` of `valuedrift.statistics`.
         framing: The table `framing` of `valuedrift.statistics`.
         controls: Drift tables of negative controls.
+        judges_compared: Tables that compare several judges.
         corrected: The judge's agreement with labels of the models' answers, and the drifts corrected with the labels;
             None if no answer was labelled.
         expressed: Suite → what its data sets express.
@@ -73,10 +78,13 @@ class ReportInputs:
     stages: pl.DataFrame
     versions: Mapping[str, str]
     commit: str
+    date: str
+    sizes: Mapping[str, float]
     configuration: Mapping[str, Any]
     health: pl.DataFrame
     framing: pl.DataFrame
     controls: Sequence[pl.DataFrame]
+    judges_compared: Sequence[Table]
     corrected: Corrected | None
     expressed: Mapping[str, Expressed]
     predicted: Predicted
@@ -91,8 +99,9 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     """
     display = inputs.display
     out = Path(out_dir)
+    write_cards(_with_verdicts(inputs), display, out)
     answered = write_answers(inputs.answers.lazy(), display, out)
-    write_index(inputs.values, answered, display, out)
+    write_index(inputs.values, answered, leading_runs(inputs.drift), display, out)
     write_values(display.banded(inputs.values), display, out)
     write_training(inputs.training, display, out)
     examples = evidence.write_examples(inputs.expressed, inputs.predicted, display, out)
@@ -130,7 +139,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         answered: The result of `write_answers`.
         examples: The result of `write_examples`.
     """
-    display = inputs.display
+    display, drift = inputs.display, _with_verdicts(inputs)
     return render(
         "valuedrift.report",
         "report.html",
@@ -140,12 +149,16 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         script=SCRIPT,
         looks=LOOKS,
         stances=STANCES,
-        facts=sections.facts(inputs.values, display),
+        facts=sections.facts(inputs),
+        limits=sections.limits(inputs),
         verdicts=verdicts(inputs.findings, display),
-        phases=phase_lines(inputs.drift, display),
-        matrices=matrices(inputs.drift, display),
-        overall=sections.overall_drifts(inputs.drift, display),
-        largest=sections.largest_drifts(inputs.drift),
+        small=_small(inputs),
+        phases=phase_lines(drift, display),
+        matrices=matrices(drift, inputs.values, display),
+        spark=SPARK,
+        citation=sections.citation(inputs),
+        confusions=label_counts(inputs.answers.lazy(), answered),
+        labels_known=LABELS,
         tables=[page_table(table) for table in drift_tables(inputs.drift, display) if table.name != "drift_all"],
         health=[
             page_table(table)
@@ -156,6 +169,7 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         ],
         calibration=sections.calibration_summary(inputs.calibration),
         recovery=recovery_panels(inputs.calibration, display),
+        judges_compared=[page_table(table) for table in inputs.judges_compared],
         judges=sections.judge_qualities(inputs.judges, display),
         answered=answered,
         **_corrected(inputs.corrected, display),
@@ -183,6 +197,15 @@ def style_sheet() -> str:
         if look.dash[1]
     )
     return f":root {{ {colours} }}\n{dashes}{packaged_text('valuedrift.report', 'templates', 'report.css')}"
+
+
+def _small(inputs: ReportInputs) -> float:
+    """Return the change below which a drift that isn't real counts as small: the limit of the word *barely*."""
+    return float(inputs.configuration["statistics"]["barely"])
+
+
+def _with_verdicts(inputs: ReportInputs) -> pl.DataFrame:
+    return with_verdicts(inputs.drift, _small(inputs))
 
 
 def _corrected(corrected: Corrected | None, display: Display) -> dict[str, Any]:

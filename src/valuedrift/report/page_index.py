@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,7 @@ from valuedrift.report.answers import RunAnswers
 from valuedrift.report.pieces import write_piece
 from valuedrift.report.words import phase_title, short_title
 from valuedrift.statistics.panel import ALL, STANCES
-from valuedrift.titles import phases
+from valuedrift.titles import algorithm_title, phases
 
 PPO_SCORE = "objective/scores"
 METRICS = {
@@ -30,15 +31,24 @@ REWARD = "reward"
 _MOST_POINTS = 200
 
 
-def write_index(values: pl.DataFrame, answers: Sequence[RunAnswers], display: Display, out: Path) -> None:
-    """Write the piece `index`: stances, topics, and each model's runs with their checkpoints."""
+def write_index(
+    values: pl.DataFrame, answers: Sequence[RunAnswers], first: Mapping[str, str], display: Display, out: Path
+) -> None:
+    """Write the piece `index`: stances, topics with their keys, and each model's runs with their checkpoints.
+
+    `first` is model → the run whose lineage is shown first.
+    """
     known = {*values["model"], *(run.model for run in answers)}
     models = [model for model in display.models.values() if model.name in known]
     index = {
         "stances": STANCES,
+        "z": NormalDist().inv_cdf((1 + display.level) / 2),
         "topics": [display.topic_name(topic) for topic in display.topics],
+        "keys": list(display.topics),
         "models": [
-            {"name": model.name, "title": model.title, "runs": _runs(values, answers, model)} for model in models
+            {"name": model.name, "title": model.title, "first": first.get(model.name)}
+            | {"runs": _runs(values, answers, model)}
+            for model in models
         ],
     }
     write_piece(out, "index", index)
@@ -88,15 +98,17 @@ def _runs(values: pl.DataFrame, answers: Sequence[RunAnswers], model: Model) -> 
 
 def _run(name: str, model: Model, answered: dict[str, RunAnswers]) -> dict[str, Any]:
     suite, own = model.suite, answered.get(name)
-    checkpoints = {"kept": own.kept if own else ()}
+    checkpoints = {"kept": own.kept if own else (), "labelled": own.labelled if own else ()}
     if name == BASE:
-        return {"name": name, "title": "Base model", "phase": "", "short": "", "start": None, **checkpoints}
+        return {"name": name, "title": "Base model", "phase": "", "start": None, **checkpoints}
     start = answered.get(name.rpartition("/")[0] or BASE)
     return {
         "name": name,
         "title": suite.full_title(name),
         "phase": phase_title(suite, name),
         "short": short_title(suite, name),
+        "own": suite.run_title(name),
+        "heading": algorithm_title(phases(name)[-1].algorithm),
         "start": {"run": start.run, "step": start.steps[-1]} if start else None,
         "tokens": model.tokens_per_step(name),
         **checkpoints,

@@ -9,7 +9,7 @@ from importlib.resources import files
 SCRIPT = "report.js"
 """The script's name in the report's folder."""
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(async )?function|const )", re.MULTILINE)
 
 

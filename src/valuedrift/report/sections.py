@@ -2,46 +2,94 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.display import Display, Suite
 from valuedrift.paper.drift_figures import mean_absolute_error
+from valuedrift.paper.latex import latex_text
+from valuedrift.report.judge_correction import agreement_lines
 from valuedrift.statistics.panel import ALL, STANCES
 
+if TYPE_CHECKING:
+    from valuedrift.report.page import ReportInputs
 
-def overall_drifts(drift: pl.DataFrame, display: Display) -> list[dict[str, Any]]:
-    """Return the drifts of every run's three stances over all topics, in the order of runs and stances."""
-    rows = drift.filter(topic=ALL).to_dicts()
-    return sorted(rows, key=lambda row: (display.run_order(row["model"], row["run"]), STANCES.index(row["stance"])))
+_BIBTEX = """\
+@misc{{valuedrift-{key},
+  title = {{Value drift of {models}}},
+  year = {{{year}}},
+  note = {{{note}}}
+}}
+
+@misc{{valuedrifts,
+  title = {{Value Drifts: Tracing Value Alignment During {{LLM}} Post-Training}},
+  author = {{Bhatia, Mehar and Nayak, Shravan and Kamath, Gaurav and Mosbach, Marius and Sta{{\\'n}}czak, Karolina and
+    Shwartz, Vered and Reddy, Siva}},
+  year = {{2025}},
+  eprint = {{2510.26707}},
+  archivePrefix = {{arXiv}}
+}}
+"""
 
 
-def largest_drifts(drift: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return the 12 largest drifts, with one stance per run and topic, since the stances' drifts sum to zero."""
-    single = drift.filter(pl.col("topic") != ALL)
-    ranked = single.sort(pl.col("magnitude").abs(), descending=True, maintain_order=True)
-    return ranked.unique(["model", "run", "topic"], keep="first", maintain_order=True).head(12).to_dicts()
-
-
-def facts(values: pl.DataFrame, display: Display) -> list[tuple[str, str]]:
-    """Return (name, value) of what was measured: models, runs, checkpoints, questions and answers.
+def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Return (name, value) of what was measured, with what: models, runs, questions, judge, seeds, date and commit.
 
     The base model's checkpoint, which several runs start from, counts once, and so do other shared starts.
     """
+    values, display, configuration = inputs.values, inputs.display, inputs.configuration
     runs = values.select("model", "run").unique().height
     start = pl.col("step") == 0
     own = values.filter((pl.col("topic") == ALL) & ~(start & pl.col("run").str.contains("/")))
     own = own.with_columns(run=pl.when(start).then(pl.lit("base")).otherwise("run"))
     points = own.unique(["model", "run", "step"])
+    others = len(configuration["statistics"].get("seeds", ()))
+    seeds = f"{configuration['seed']}" + (f", and results with {others} others" if others else "")
+    models = (f"{model.title}, {about(inputs.sizes[model.name])} parameters" for model in display.measured(values))
     return [
-        ("Models", ", ".join(model.title for model in display.measured(values))),
-        ("Runs", f"{runs:,}"),
-        ("Checkpoints", f"{points.height:,}"),
-        ("Questions", ", ".join(_questions(points, suite, display) for suite in display.suites)),
+        ("Model" if len(display.models) == 1 else "Models", "; ".join(models)),
+        ("Runs", f"{runs:,}, with {points.height:,} checkpoints"),
+        ("Questions", "; ".join(_questions(points, suite, inputs) for suite in display.suites)),
         ("Judged answers", f"{sum(points['answers']):,}"),
+        ("Judge", "; ".join(_judge(suite, inputs) for suite in display.suites)),
+        ("Seed" if not others else "Seeds", seeds),
+        ("Answers judged on", inputs.date),
+        ("Program", inputs.commit[:10]),
     ]
+
+
+def limits(inputs: ReportInputs) -> str:
+    """Return in words what the report doesn't show."""
+    models = inputs.configuration["models"]
+    toys = [model for model in inputs.display.models.values() if "scratch" in models[model.name]]
+    made = "; ".join(f"{model.title} is a toy of {about(inputs.sizes[model.name])} parameters" for model in toys)
+    toy = f"{made}, made here and trained on invented sentences: its numbers show that the measurement works, and say "
+    seeds = "" if inputs.configuration["statistics"].get("seeds") else "training seeds, "
+    others = f"Whether other {seeds}questions or judges give the same."
+    return f"{others} {toy}nothing about real language models." if toys else others
+
+
+def about(count: float) -> str:
+    """Return a count with two significant digits in words, such as `about 120,000` or `about 4 billion`."""
+    rounded = float(f"{count:.2g}")
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if rounded >= size:
+            return f"about {rounded / size:g} {name}"
+    return f"about {rounded:,.0f}"
+
+
+def citation(inputs: ReportInputs) -> str:
+    """Return BibTeX entries of this run (its commit, configuration, seeds and date) and of the paper."""
+    models = latex_text(", ".join(model.title for model in inputs.display.measured(inputs.values)))
+    digest = text_digest(json.dumps(inputs.configuration, sort_keys=True))
+    others = inputs.configuration["statistics"].get("seeds", ())
+    seeds = f"seed {inputs.configuration['seed']}" + (f", and {len(others)} others" if others else "")
+    note = f"Commit {inputs.commit}, configuration {digest[:16]}, {seeds}, answers judged on {inputs.date}"
+    return _BIBTEX.format(key=digest[:8], models=models, year=inputs.date[:4], note=latex_text(note))
 
 
 def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:
@@ -88,7 +136,8 @@ def judge_qualities(
     """
     models: dict[str, list[str]] = {}
     for model in display.models.values():
-        models.setdefault(model.suite.judge, []).append(model.title)
+        for judge in model.suite.judges:
+            models.setdefault(judge, []).append(model.title)
     found = []
     for name, titles in models.items():
         quality = judges.get(name)
@@ -98,8 +147,23 @@ def judge_qualities(
     return found
 
 
-def _questions(points: pl.DataFrame, suite: Suite, display: Display) -> str:
-    """Return the number of questions that the suite's models were asked, with the suite's name if there are several."""
+def _questions(points: pl.DataFrame, suite: Suite, inputs: ReportInputs) -> str:
+    """Return how the suite's models were asked, with the suite's name if there are several."""
+    display, generation = inputs.display, inputs.configuration["suites"][suite.name]["generation"]
     models = [name for name in display.models if display.suite(name) == suite]
     most = max(points.filter(pl.col("model").is_in(models))["questions"], default=0)
-    return " ".join(part for part in (f"{most:,}", display.of_suite(suite)) if part)
+    asked = f"{most:,} {display.of_suite(suite)}".rstrip()
+    answers = f"{generation['answers']} answer{'s' * (generation['answers'] > 1)}"
+    return f"{asked}, {answers} each at temperature {generation['temperature']}"
+
+
+def _judge(suite: Suite, inputs: ReportInputs) -> str:
+    """Return the suite's judges, and how often their values are right on its models' own answers, by stage."""
+    display, agreement = inputs.display, None if inputs.corrected is None else inputs.corrected.agreement
+    models = [name for name in display.models if display.suite(name) == suite]
+    stages = [] if agreement is None else agreement_lines(agreement.filter(pl.col("model").is_in(models)), display)
+    shares = [f"{100 * found['accuracy', 'all']['value']:.0f} % ({stage})" for _, stage, found in stages]
+    reference = inputs.configuration["suites"][suite.name].get("reference", {}).get("judge")
+    right = f"agrees with {reference} on" if reference else "right on"
+    quality = f"{right} {', '.join(shares)} of these answers" if shares else "not measured on these answers"
+    return f"{' and '.join(suite.judges)}, {quality}"

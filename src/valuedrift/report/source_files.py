@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -21,7 +21,10 @@ class Sources:
         benchmarks: The folder of Snakemake's benchmark files; the predictions are next to it.
         calibrations: Folders of calibrations, one per calibrated model.
         corrected: Folders of corrected drift, one per model with a labelled sample.
+        judges: Folders in which judges are compared, one per model with several or with a reference.
         controls: Drift tables of negative controls, one per model that was asked them.
+        health: Tables with the signs of bad health of each answer, one per model.
+        labelled: Model → its labelled sample of answers, if it has one.
     """
 
     statistics: Sequence[Path]
@@ -33,4 +36,7 @@ class Sources:
     benchmarks: Path
     calibrations: Sequence[Path] = ()
     corrected: Sequence[Path] = ()
+    judges: Sequence[Path] = ()
     controls: Sequence[Path] = ()
+    health: Sequence[Path] = ()
+    labelled: Mapping[str, Path] = field(default_factory=dict)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import polars as pl
 
 from valuedrift.display import Suite
 from valuedrift.paper.drift_tables import signed, time_text
@@ -11,7 +14,9 @@ from valuedrift.paper.table_formats import MISSING, shown
 from valuedrift.statistics.health import LIMIT, UNHEALTHY
 from valuedrift.titles import algorithm_title, phases
 
-REAL, WITHIN_NOISE, OPEN = "real", "noise", "open"
+MOVED, WITHIN_NOISE, LESS, OPEN = "moved", "noise", "less", "open"
+VERDICTS = {MOVED: "moved", WITHIN_NOISE: "moved, within noise", LESS: "less than x", OPEN: "can't tell"}
+"""Verdict → its words."""
 
 Row = Mapping[str, Any]
 
@@ -19,6 +24,13 @@ Row = Mapping[str, Any]
 def change(value: float | None) -> str:
     """Return a number such as `−0.21`, with a real minus sign."""
     return shown(signed(value))
+
+
+def small(value: float | None) -> str:
+    """Return a number with three decimals; one that would round to zero as `< 0.001`."""
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def span(row: Row) -> str:
@@ -50,16 +62,27 @@ def bracket(row: Row) -> str:
     return f"{text}; may still be moving" if row["still_moving"] else text
 
 
-def certainty(row: Row) -> str:
-    """Return how sure a drift is.
+def with_verdicts(drift: pl.DataFrame, small: float) -> pl.DataFrame:
+    """Add the columns `verdict` and `bound`.
 
-    Returns:
-        OPEN if it isn't real (its q-value is too large), WITHIN_NOISE if it is real but doesn't exceed the noise floor,
-        and REAL otherwise, also if there is no noise floor.
+    The verdict is MOVED if a drift is real and exceeds its noise floor, if it has one; WITHIN_NOISE if it is real but
+    doesn't exceed the floor; LESS if it isn't real, and its interval excludes changes of `small` and more; OPEN
+    otherwise. `bound` is the largest change that the interval includes.
     """
-    if not row["real"]:
-        return OPEN
-    return WITHIN_NOISE if row["exceeds_noise"] is False else REAL
+    bound = pl.max_horizontal(pl.col("low", "high").abs())
+    unreal = pl.when(bound < small).then(pl.lit(LESS)).otherwise(pl.lit(OPEN))
+    real = pl.when(pl.col("exceeds_noise") == False).then(pl.lit(WITHIN_NOISE)).otherwise(pl.lit(MOVED))  # noqa: E712
+    return drift.with_columns(bound=bound, verdict=pl.when("real").then(real).otherwise(unreal))
+
+
+def verdict(row: Row) -> str:
+    """Return a drift's verdict in words; see `with_verdicts`."""
+    return less_than(row["bound"]) if row["verdict"] == LESS else VERDICTS[row["verdict"]]
+
+
+def less_than(bound: float) -> str:
+    """Return `less than 0.03`, with the bound rounded up."""
+    return f"less than {math.ceil(round(100 * bound, 6)) / 100:.2f}"
 
 
 def ill(row: Row) -> str:
@@ -112,7 +135,7 @@ WORDS = {
     word.__name__: word
     for word in (
         *(change, span, interval, pooled, time_text, crossed, bracket),
-        *(certainty, estimate, ill, among_healthy),
+        *(verdict, less_than, estimate, ill, among_healthy),
     )
 }
 """The functions that the template calls, by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import yaml
 
 from valuedrift.display import Display
 from valuedrift.files import publish, read_json
+from valuedrift.paper.judge_tables import judge_tables
 from valuedrift.paper.result_folders import read_all
 from valuedrift.provenance.benchmark_files import predicted_and_measured, stage_costs
 from valuedrift.provenance.machine import machine, packages, program
@@ -17,34 +19,41 @@ from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
 from valuedrift.report.source_files import Sources
-from valuedrift.report.sources import read_findings, read_training
+from valuedrift.report.sources import read_answers, read_findings, read_training
 
 
-def write_report_folder(sources: Sources, configuration: Path, display: Display, out: Path) -> None:
+def write_report_folder(
+    sources: Sources, configuration: Path, display: Display, sizes: Mapping[str, float], out: Path
+) -> None:
     """Write the report into the folder `out`.
 
     Args:
         sources: The files that the report shows.
         configuration: A YAML file with the scientific part of the configuration.
         display: Names and orders.
+        sizes: Model → its number of parameters.
         out: The folder.
     """
+    judged = max(path.stat().st_mtime for path in sources.stances)
     inputs = ReportInputs(
         display=display,
         values=read_all(sources.statistics, "values"),
         drift=read_all(sources.statistics, "drift"),
         calibration=_calibration(sources.calibrations),
-        findings=read_findings(sources.statistics, display),
+        findings=read_findings(sources.statistics, display, sources.judges),
         judges={judge: read_json(quality) for judge, quality in sources.quality.items()},
-        answers=pl.scan_parquet(list(sources.stances)),
+        answers=read_answers(sources),
         stages=stage_costs(sources.benchmarks),
         planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},
         commit=program()["commit"] or "not a git checkout",
+        date=f"{datetime.fromtimestamp(judged, UTC):%Y-%m-%d}",
+        sizes=sizes,
         configuration=yaml.safe_load(configuration.read_text(encoding="utf-8")),
         health=read_all(sources.statistics, "health"),
         framing=read_all(sources.statistics, "framing"),
         controls=[pl.read_parquet(file) for file in sources.controls],
+        judges_compared=judge_tables(sources.judges, display),
         corrected=_corrected(sources.corrected),
         expressed=_expressed(sources.expression),
         predicted=_predicted(sources.prediction),

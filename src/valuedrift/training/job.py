@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,13 @@ from typing import Any
 import polars as pl
 import torch
 from datasets import Dataset
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from valuedrift.config.hyperparameters import Settings
-from valuedrift.errors import ConfigError
 from valuedrift.models.chat_template import require_chat
 from valuedrift.models.model_folder import require_model
 from valuedrift.models.weights import load_model
+from valuedrift.trackers import set_up
 from valuedrift.training.devices import processes, shared_dataset
 from valuedrift.training.inputs import read_columns, require_same_model
 from valuedrift.training.launch import accumulation
@@ -70,7 +68,15 @@ class Job:
         If the settings say bf16, the trainers compute in bf16 (mixed precision).
         """
         require_same_model(self.init, self.base)
-        return load_model(self.init, torch.float32)
+        return self.load(self.init, torch.float32)
+
+    def load(self, folder: Path, dtype: torch.dtype, auto: Any = AutoModelForCausalLM, **how: Any) -> PreTrainedModel:
+        """Load any of the run's models as `load_model` does, with the attention that is fast where the run computes."""
+        model = load_model(folder, dtype, auto, **how)
+        if self.settings.bf16 and not torch.cuda.is_available():
+            # torch's fused attention is slow in bf16 on CPUs: with it, a step of SmolLM2 took 1.4 times as long.
+            model.set_attn_implementation("eager")
+        return model
 
     def rows(self, *columns: str) -> list[dict[str, Any]]:
         """Return the data set's rows with the named columns only, so that trainers never read planted stances."""
@@ -92,11 +98,12 @@ def dataset(job: Job, rows: list[dict[str, Any]]) -> Dataset:
 def trainer_arguments(job: Job) -> dict[str, Any]:
     """Return the arguments common to all trl trainers, from the paper's appendix B and this machine's devices."""
     settings = job.settings
+    set_up(job.report_to, job.folder / "logs")
     return {
         # Trainers need a folder, but nothing in it is kept: a callback writes the checkpoints.
         "output_dir": str(job.scratch),
         "save_strategy": "no",
-        "report_to": reporters(job),
+        "report_to": list(job.report_to),
         # By default, trainers log the average of earlier losses in place of a loss that is not a number.
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
@@ -119,17 +126,3 @@ def trainer_arguments(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "data_seed": job.seed,
     }
-
-
-def reporters(job: Job) -> list[str]:
-    """Return the job's `report_to`, set up to write to `logs` in its folder; W&B is offline unless WANDB_MODE is set.
-
-    Raises:
-        ConfigError: a reporter's package is not installed.
-    """
-    for name in job.report_to:
-        if not find_spec(name):
-            raise ConfigError("training.report_to", name, "an installed package", f"Install it: pip install {name}")
-        os.environ["TENSORBOARD_LOGGING_DIR"] = os.environ["WANDB_DIR"] = str(job.folder / "logs")
-        os.environ.setdefault("WANDB_MODE", "offline")
-    return list(job.report_to)

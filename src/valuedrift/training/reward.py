@@ -6,7 +6,6 @@ import torch
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
-from valuedrift.models.weights import load_model
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.lora import with_adapters
@@ -22,7 +21,7 @@ def reward_trainer(job: Job, callbacks: list[TrainerCallback]) -> RewardTrainer:
         {f"{key}_ids": tokenizer(pair["prompt"] + pair[key])["input_ids"] for key in ("chosen", "rejected")}
         for pair in text_pairs(job, tokenizer)
     ]
-    model = load_model(job.init, torch.float32, AutoModelForSequenceClassification, new_head=True, num_labels=1)
+    model = job.load(job.init, torch.float32, AutoModelForSequenceClassification, new_head=True, num_labels=1)
     return RewardTrainer(
         model=with_adapters(job, model, whole=("score",)),
         args=RewardConfig(

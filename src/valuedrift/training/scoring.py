@@ -11,7 +11,6 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from valuedrift.config.hyperparameters import RolloutSettings
 from valuedrift.errors import ArtifactError
-from valuedrift.models.weights import load_model
 from valuedrift.training.inputs import require_same_model
 from valuedrift.training.job import Job
 
@@ -29,7 +28,7 @@ def scalar_model(job: Job, dtype: torch.dtype = torch.float32) -> PreTrainedMode
             job.folder, "no reward model", f"{job.algorithm.upper()} to be given the reward model trained on its data"
         )
     require_same_model(job.reward_model, job.base)
-    return load_model(job.reward_model, dtype, AutoModelForSequenceClassification, num_labels=1)
+    return job.load(job.reward_model, dtype, AutoModelForSequenceClassification, num_labels=1)
 
 
 def reward(job: Job, tokenizer: PreTrainedTokenizerBase) -> Reward:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from valuedrift.config.check import Config
 from valuedrift.errors import ArtifactError, did_you_mean
-from valuedrift.files import read_json
 from valuedrift.models.hub import HubFolder, model_folders, pin, revisions
-from valuedrift.other_formats import ADAPTER, is_adapter
+from valuedrift.other_formats import is_adapter, named_base
 
 _STEP = re.compile(r"(?:^|[^A-Za-z])(?:step|checkpoint|ckpt|iter)[-_]?(\d+)", re.IGNORECASE)
 _METHOD = re.compile(r"pretrain|mid|sft|dpo|ppo|simpo|ipo|kto|orpo|grpo|rloo|apo|rl[a-z]*\d*|instruct")
@@ -99,9 +98,8 @@ def _in_folder(folder: Path) -> list[FoundStage]:
         first = next(number for number, part in enumerate(parts) if "{step" in part)
         parent = folder.joinpath(*parts[:first])
         entry = {"folder": str(parent), "pattern": str(Path(*parts[first:]))}
-        found.append(
-            FoundStage(_name(parent.absolute().name), entry, steps, _start(folder / pattern.format(step=steps[0])))
-        )
+        start = _start(folder / pattern.format(step=steps[0]))
+        found.append(FoundStage(_name(parent.absolute().name), entry, steps, start))
     if not found and "." not in models:
         names = sorted(path.name for path in folder.iterdir()) or None
         expected = "folders such as checkpoint-500 with *.safetensors, or a model"
@@ -112,7 +110,7 @@ def _in_folder(folder: Path) -> list[FoundStage]:
 
 def _start(checkpoint: Path) -> str:
     """Return the model that an adapter (PEFT) was trained on; empty for whole weights."""
-    return str(read_json(checkpoint / ADAPTER).get("base_model_name_or_path") or "") if is_adapter(checkpoint) else ""
+    return named_base(checkpoint) if is_adapter(checkpoint) else ""
 
 
 def _on_hub(name: str, below: str, revision: str | None) -> list[FoundStage]:

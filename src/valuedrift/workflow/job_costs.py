@@ -11,6 +11,7 @@ from valuedrift.config.grid import Run
 from valuedrift.config.hyperparameters import SETTINGS
 from valuedrift.llm.cost import BATCH_DISCOUNT, dollars
 from valuedrift.models.prune_weights import kept_steps
+from valuedrift.statistics.labelled_sample import STAGES
 from valuedrift.workflow.job_graph import Job
 from valuedrift.workflow.job_sizes import Sizes
 from valuedrift.workflow.project_judges import ChatModel, Judge
@@ -86,6 +87,13 @@ class JobCosts:
                 return self._generation(project.models[name], run, part)
             case "stances":
                 return self._stances(project.models[name], rest)
+            case "judge_stances":
+                key, _, run = rest.partition("/")
+                return self._stances(project.models[key], run, project.judges[name])
+            case "reference":
+                suite = project.models[name].suite
+                texts = suite["reference"]["labels"] * len(STAGES) * len(project.config["topics"])
+                return self._judging(suite, stage, texts, suite.reference)
             case "judge_data":
                 return self._data_stances(project.suites[name])
             case "downstream":
@@ -152,12 +160,12 @@ class JobCosts:
         seconds += checkpoints * self.rates[device]["swap"] * size / 1e9
         return Work(device, seconds, answers=answers, kept=answers * _ANSWER_BYTES)
 
-    def _stances(self, model: Model, name: str) -> Work:
+    def _stances(self, model: Model, name: str, judge: Judge | None = None) -> Work:
         run, _, part = name.rpartition("/")
         if part in (_CALIBRATION, _CONTROLS):
             return self._judging(model.suite, "stances", self._asked(model, run, part)[1])
         parts = [f"shard-{number}" for number in range(len(model.shards(name)))]
-        return self._judging(model.suite, "stances", sum(self._asked(model, name, part)[1] for part in parts))
+        return self._judging(model.suite, "stances", sum(self._asked(model, name, part)[1] for part in parts), judge)
 
     def _asked(self, model: Model, run: str, part: str) -> tuple[int, int]:
         """Return the numbers of checkpoints and of answers of a job that answers: `part` is the name of its file."""
@@ -175,8 +183,9 @@ class JobCosts:
         texts = sum(self.sizes.rows(suite, data) * each for data, each in answers.items())
         return self._judging(suite, "judge_data", texts * (1 if suite.has_world else self.rates["retrieved"]))
 
-    def _judging(self, suite: Suite, stage: str, texts: float) -> Work:
-        judge, read = suite.judge, texts * self.sizes.judged(suite)
+    def _judging(self, suite: Suite, stage: str, texts: float, judge: Judge | None = None) -> Work:
+        judge = judge or suite.judge
+        read = texts * self.sizes.judged(suite, judge)
         if judge.llm:
             samples = max(1, self.project.settings.judges[judge.name].samples)
             return self._asking(judge.llm, stage, texts * samples, read * samples, texts * samples)

@@ -22,6 +22,7 @@ from valuedrift.files import read_json
 from valuedrift.models.model_folder import tensor_shapes
 from valuedrift.packaged import packaged_yaml
 from valuedrift.workflow.project import Project
+from valuedrift.workflow.project_judges import Judge
 from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
 
@@ -108,11 +109,11 @@ class Sizes:
         assumed = self.rates["answer"]["world" if suite.has_world else "other"]
         return float(min(assumed, suite["generation"]["max_tokens"]))
 
-    def judged(self, suite: Suite) -> float:
+    def judged(self, suite: Suite, judge: Judge) -> float:
         """Return the tokens of a judge's prompt: the template, a question and an answer."""
         if suite.has_world:
             return float(self.rates["judged"])
-        template = re.sub(r"\{\w+\}", "", suite.judge.prompt)
+        template = re.sub(r"\{\w+\}", "", judge.prompt)
         return len(template) / float(self.rates["characters_per_token"]) + self.question(suite) + self.answer(suite)
 
 

@@ -82,7 +82,7 @@ class Project:
     @property
     def measured_judges(self) -> list[str]:
         """The reported models' judges that the pipeline trains, and so can measure on held-out labels."""
-        judges = {model.suite.judge.name: model.suite.judge for model in self.reported}
+        judges = {name: judge for model in self.reported for name, judge in model.suite.judges.items()}
         return [name for name in sorted(judges) if judges[name].is_trained]
 
     @property
@@ -111,10 +111,10 @@ class Project:
         return {key: [] if suite.probes.names_topics else topic["keywords"] for key, topic in topics}
 
     def labelled(self, model: Model) -> str:
-        """Return the path of the model's labelled sample: the configured one, or the pocket world's; "" if none."""
+        """Return the path of the model's labelled sample: the configured one, or one that a job makes; "" if none."""
         if file := self.config["statistics"].get("labelled"):
             return named(file.replace("{model}", model.name))
-        return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels else ""
+        return f"{RESULTS}/labels/{model.name}.parquet" if model.suite.labels or model.suite.reference else ""
 
     @property
     def seeds(self) -> list[str]:

@@ -20,6 +20,7 @@ from valuedrift.workflow.project_suites import Suite
 _FORMAT = ("template", "eos", "pad")
 _MEASURES = ("values", "drift", "distances", "noise", "health", "framing")
 STATISTICS = (*(f"{name}.parquet" for name in _MEASURES), "findings.json")
+COMPARED = ("agreement.parquet", "drift.parquet", "findings.parquet")
 CORRECTED = ("corrected_values.parquet", "corrected_drift.parquet", "judge_agreement.parquet")
 
 
@@ -161,6 +162,16 @@ class Model(Entry):
     @property
     def stances(self) -> list[str]:
         return [f"{RESULTS}/stances/{self.name}/{run}.parquet" for run in self.answered]
+
+    def stances_by(self, judge: str) -> list[str]:
+        """Return the stance tables by one of several judges."""
+        return [f"{RESULTS}/judges/{judge}/stances/{self.name}/{run}.parquet" for run in self.answered]
+
+    @property
+    def comparisons(self) -> list[str]:
+        """What several judges of the suite, or its reference judge, have in common with the others."""
+        names = (*(COMPARED if len(self.suite.judges) > 1 else ()), *(["reference.json"] * bool(self.suite.reference)))
+        return [f"{RESULTS}/agreement/{self.name}/{name}" for name in names]
 
     @property
     def control_stances(self) -> list[str]:

@@ -85,13 +85,15 @@ class Suite(Entry):
     """The judge, probes, data sets and writer that several models share.
 
     Attributes:
-        judge: The judge of its models' answers.
+        judges: The judges of its models' answers.
+        reference: The judge that reads a sample of them, if there is one.
         probes: Its probe questions.
         data: Name → data set.
         writer: The chat model that writes its synthetic pairs, if it has any.
     """
 
-    judge: Judge
+    judges: dict[str, Judge]
+    reference: Judge | None
     probes: Probes
     data: dict[str, DataSet]
     writer: ChatModel | None
@@ -102,13 +104,26 @@ class Suite(Entry):
         probes = Probes(name, asked, llms.get(asked.get("llm")))
         data = {key: DataSet(key, own) for key, own in entry["data"].items()}
         writer = llms.get(entry.get("synthetic", {}).get("writer"))
-        return cls(name, entry, judges[entry["judge"]], probes, data, writer)
+        names = [entry["judge"]] if isinstance(entry["judge"], str) else entry["judge"]
+        reference = judges.get(entry.get("reference", {}).get("judge"))
+        return cls(name, entry, {key: judges[key] for key in names}, reference, probes, data, writer)
+
+    @property
+    def judge(self) -> Judge:
+        """The judge of the values, of data sets and of controls; the first, if the values are of several."""
+        return self.judges.get(self.judged_by) or next(iter(self.judges.values()))
+
+    @property
+    def judged_by(self) -> str:
+        """Whose stances the values are means of: a judge, or how those of several are joined."""
+        return str(self.entry.get("judged_by", next(iter(self.judges))))
 
     @property
     def asked(self) -> list[Judge | ChatModel]:
         """Its judge, and the chat models that it asks."""
-        llms = (self.judge.llm, self.probes.llm, self.writer)
-        return [self.judge, *(llm for llm in llms if llm)]
+        judges = [*self.judges.values(), *([self.reference] if self.reference else [])]
+        llms = (*(judge.llm for judge in judges), self.probes.llm, self.writer)
+        return [*judges, *(llm for llm in llms if llm)]
 
     @property
     def has_world(self) -> bool:

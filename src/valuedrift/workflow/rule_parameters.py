@@ -8,10 +8,13 @@ import re
 import shlex
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from valuedrift.digests import file_digest
 from valuedrift.errors import ArtifactError, exit_on_error, require_no_braces
+
+if TYPE_CHECKING:
+    from valuedrift.workflow.project import Project
 
 
 def as_json(value: object, keep_order: bool = False) -> str:
@@ -25,6 +28,13 @@ def as_json(value: object, keep_order: bool = False) -> str:
     """
     text = json.dumps(value, sort_keys=not keep_order, ensure_ascii=False)
     return re.sub(r"\{(?=\s*\w)", r"\\u007b", text)
+
+
+def sizes(project: Project) -> str:
+    """Return model → its number of parameters, of the reported models, as JSON."""
+    from valuedrift.workflow.job_sizes import Sizes  # imports large libraries
+
+    return as_json({model.name: Sizes(project).parameters(model.entry) for model in project.reported})
 
 
 def untracked(value: Any) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from valuedrift.workflow.project_models import CORRECTED, STATISTICS, Model
 from valuedrift.workflow.project_suites import SIDES, Suite
 
 _OF_RUNS = ("calibration", "checkpoints", "controls", "downstream", "generations", "stances")
-_OF_MODELS = (*_OF_RUNS, "ablations", "corrected", "drift", "health", "labels", "prediction", "statistics")
+_OF_MODELS = (*_OF_RUNS, "ablations", "agreement", "corrected", "drift", "health", "labels", "prediction", "statistics")
 _OF_SUITES = ("data", "expression", "probes", "synthetic", "vprism", "world")
 _OTHER = ("configuration.yaml", "embeddings", "exports", "figures", "report", "tables")
 _MADE_WHOLE = {"ablations": 2, "drift": 2, **dict.fromkeys(("exports", "figures", "report", "tables"), 1)}
@@ -166,7 +166,8 @@ def _files_of_model(model: Model) -> Iterator[str]:
     yield f"{RESULTS}/health/{model.name}.parquet"
     if model.suite.controls:
         yield f"{RESULTS}/controls/{model.name}/drift.parquet"
-    if model.suite.labels:
+    yield from model.comparisons
+    if model.suite.labels or model.suite.reference:
         yield f"{RESULTS}/labels/{model.name}.parquet"
     if model.suite["calibration"]:
         yield f"{RESULTS}/calibration/{model.name}/table.parquet"

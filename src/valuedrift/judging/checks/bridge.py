@@ -60,7 +60,7 @@ def bridge(old: Source, new: Source, bootstrap: Bootstrap | None = None) -> Brid
 
 
 def pairwise(sources: Mapping[str, Source], bootstrap: Bootstrap | None = None) -> pl.DataFrame:
-    """Compare every two judges over all stages and topics.
+    """Compare every two judges, by stage and topic.
 
     Returns:
         Columns `a, b`, then those of `agreement_table` with a as the old judge.
@@ -68,9 +68,7 @@ def pairwise(sources: Mapping[str, Source], bootstrap: Bootstrap | None = None) 
     bootstrap = bootstrap or Bootstrap()
     tables = {name: read_stances(source) for name, source in sources.items()}
     rows = [
-        agreement_table(matched, bootstrap)
-        .filter(stage=ALL, topic=ALL)
-        .select(pl.lit(a).alias("a"), pl.lit(b).alias("b"), pl.exclude("stage", "topic"))
+        agreement_table(matched, bootstrap).select(pl.lit(a).alias("a"), pl.lit(b).alias("b"), pl.all())
         for a, b in combinations(tables, 2)
         for matched in match(tables[a], tables[b]).partition_by("model", maintain_order=True)
     ]
@@ -105,7 +103,7 @@ def write_bridges(
         for name in names[1:]:
             print(f"bridge: {names[0]} against {name}", file=sys.stderr)
             _write_bridge(bridge(old, sources[name], bootstrap), names[0], name, draft / name, formats)
-        pairs = pairwise(sources, bootstrap)
+        pairs = pairwise(sources, bootstrap).filter(stage=ALL, topic=ALL).drop("stage", "topic")
         write_parquet(draft / "pairwise.parquet", pairs)
         write_json(draft / "pairwise.json", pairs.to_dicts())
         table = Table("pairwise", "Agreement of every two judges", intervals_as_text(pairs))

@@ -16,6 +16,8 @@ from valuedrift.statistics.panel import KEYS, PROBABILITIES
 from valuedrift.world.languages import true_stance
 
 _TEXTS = ("question", "answer")
+LABELLED = (*KEYS, "stage", "true_stance", *PROBABILITIES, "unassigned", "weight", *_TEXTS)
+"""The columns of a labelled sample."""
 
 
 def write_world_labels(stances: Sequence[Path], labels: int, seed: int, out: Path) -> None:
@@ -44,14 +46,18 @@ def world_labels(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFram
     Raises:
         ArtifactError: A question isn't one of the pocket world's.
     """
+    drawn = drawn_answers(stances, labels, seed)
+    read = [true_stance(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
+    return drawn.with_columns(true_stance=pl.Series(read, dtype=pl.String)).select(LABELLED)
+
+
+def drawn_answers(stances: Sequence[Path], labels: int, seed: int) -> pl.DataFrame:
+    """Draw the answers that `world_labels` labels."""
     answers = at_run_ends(
         [pl.scan_parquet(file) for file in stances], [*KEYS, *PROBABILITIES, "unassigned", *_TEXTS, TEXT]
     ).with_columns(stage=broad_stage(pl.col("run")))
     cells = answers.partition_by("stage", "topic", maintain_order=True)
-    drawn = pl.concat(_drawn(cell, labels, seed) for cell in cells)
-    read = [true_stance(question, text) for question, text in drawn.select(_TEXTS).iter_rows()]
-    table = drawn.with_columns(true_stance=pl.Series(read, dtype=pl.String))
-    return table.select(*KEYS, "stage", "true_stance", *PROBABILITIES, "unassigned", "weight", *_TEXTS)
+    return pl.concat(_drawn(cell, labels, seed) for cell in cells)
 
 
 def label_counts(sample: pl.DataFrame) -> pl.DataFrame:

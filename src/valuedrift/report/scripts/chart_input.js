@@ -1,67 +1,80 @@
-// What the mouse and the arrow keys do in a line chart.
+// What the mouse and the arrow keys do in a chart. rows: of points {x, y, text, pick(), shape}, one row per line.
 
-function nearest(svg, event, { steps, lines, at }) {
+function nearest(svg, event, rows) {
   const matrix = svg.getScreenCTM().inverse();
   const mouse = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
-  const best = { distance: Infinity, line: 0, i: 0 };
-  for (const [place, line] of lines.entries()) {
-    for (const [i, step] of steps.entries()) {
-      const distance = Math.hypot(at.x(step) - mouse.x, at.y(line.values[i]) - mouse.y);
-      if (distance < best.distance) Object.assign(best, { distance, line: place, i });
-    }
-  }
-  return best;
+  const distance = ({ x, y }) => Math.hypot(x - mouse.x, y - mouse.y);
+  return rows.flat().reduce((best, point) => (distance(point) < distance(best) ? point : best));
 }
 
-export function followMouse(svg, readout, chart) {
+export function followMouse(svg, readout, rows) {
   const leave = () => {
     for (const near of svg.querySelectorAll(".near")) near.classList.remove("near");
     readout.textContent = "\u00a0";
   };
   svg.addEventListener("pointermove", (event) => {
     leave();
-    const { line, i } = nearest(svg, event, chart);
-    chart.points[line][i]?.classList.add("near");
-    readout.textContent = chart.tell(chart.lines[line], i);
+    const { shape, text } = nearest(svg, event, rows);
+    shape?.classList.add("near");
+    readout.textContent = text;
   });
   svg.addEventListener("pointerleave", leave);
-  if (!chart.pick) return;
   svg.addEventListener("click", (event) => {
-    const { line, i } = nearest(svg, event, chart);
-    chart.points[line][i].focus({ preventScroll: true });
-    chart.pick(chart.lines[line], i);
+    const { shape, pick } = nearest(svg, event, rows);
+    if (!shape) return;
+    shape.focus({ preventScroll: true });
+    pick();
   });
 }
 
 // One stop of the Tab key for each chart; arrows go on from there, between steps and between lines.
-export function followKeys(svg, readout, { steps, lines, points, tell, pick }) {
-  const place = { line: 0, i: steps.length - 1 };
-  const last = steps.length - 1;
-  const moves = {
-    ArrowLeft: () => [place.line, Math.max(0, place.i - 1)],
-    ArrowRight: () => [place.line, Math.min(last, place.i + 1)],
-    ArrowUp: () => [(place.line + lines.length - 1) % lines.length, place.i],
-    ArrowDown: () => [(place.line + 1) % lines.length, place.i],
-    Home: () => [place.line, 0],
-    End: () => [place.line, last],
+export function followKeys(svg, readout, rows) {
+  const last = rows[0].length - 1;
+  const shapes = rows.map((row) => row.map(({ shape }) => shape));
+  const tell = ({ row, column }) => {
+    readout.textContent = rows[row][column].text;
   };
-  points[0][last].setAttribute("tabindex", 0);
-  svg.addEventListener("keydown", (event) => {
-    const isPick = event.key === "Enter" || event.key === " ";
-    if (!(isPick || moves[event.key]) || event.ctrlKey || event.altKey || event.metaKey) return;
+  roving(svg, shapes, { row: 0, column: last }, { tell });
+  for (const { shape, pick } of rows.flat()) {
+    shape.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      pick();
+    });
+  }
+}
+
+// Make rows of elements one stop of the Tab key, in which the arrow keys move, until a signal ends it. tell is told the
+// place of the focus.
+export function roving(parent, rows, start, { tell, signal } = {}) {
+  const place = { ...start };
+  const { length } = rows;
+  const last = rows[0].length - 1;
+  const moves = {
+    ArrowLeft: () => [place.row, Math.max(0, place.column - 1)],
+    ArrowRight: () => [place.row, Math.min(last, place.column + 1)],
+    ArrowUp: () => [(place.row + length - 1) % length, place.column],
+    ArrowDown: () => [(place.row + 1) % length, place.column],
+    Home: () => [place.row, 0],
+    End: () => [place.row, last],
+  };
+  rows[place.row][place.column].setAttribute("tabindex", 0);
+  const move = (event) => {
+    if (!moves[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    if (isPick) return pick(lines[place.line], place.i);
-    const [line, i] = moves[event.key]();
-    points[line][i].focus(); // its listener below takes the place over
-  });
-  for (const [line, row] of points.entries()) {
-    for (const [i, made] of row.entries()) {
-      made.addEventListener("focus", () => {
-        points[place.line][place.i].setAttribute("tabindex", -1);
-        Object.assign(place, { line, i });
+    const [row, column] = moves[event.key]();
+    rows[row].at(Math.min(column, rows[row].length - 1)).focus(); // its listener below takes the place over
+  };
+  parent.addEventListener("keydown", move, { signal });
+  for (const [row, elements] of rows.entries()) {
+    for (const [column, made] of elements.entries()) {
+      const take = () => {
+        rows[place.row][place.column].setAttribute("tabindex", -1);
+        Object.assign(place, { row, column });
         made.setAttribute("tabindex", 0);
-        readout.textContent = tell(lines[line], i);
-      });
+        tell?.(place);
+      };
+      made.addEventListener("focus", take, { signal });
     }
   }
 }

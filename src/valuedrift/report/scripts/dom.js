@@ -19,9 +19,14 @@ export function complain(place, error) {
   place.replaceChildren(element("p", "none", `Not shown: ${error.message}.`));
 }
 
+// The first drawings: the page isn't whole until they have ended.
+const started = [];
+export const start = (drawing) => started.push(drawing);
+export const whole = () => Promise.allSettled(started);
+
 // Draw now and whenever one of the selects changes; `place` shows why a drawing failed.
 export function drawOn(selects, place, draw) {
   const drawn = () => draw().catch((error) => complain(place, error));
   for (const select of selects) select.addEventListener("change", drawn);
-  return drawn();
+  start(drawn());
 }

@@ -2,13 +2,13 @@
 
 import { bars, LONGEST, quote } from "./answer_texts.js";
 import { byId, drawOn, element, fill } from "./dom.js";
-import { ready } from "./index.js";
+import { placeOf, ready, topicOptions } from "./index.js";
 import { number } from "./numbers.js";
 import { load } from "./pieces.js";
 
 async function showExamples(index) {
   const data = byId("examples-data").value;
-  const topic = Number(byId("examples-topic").value);
+  const topic = placeOf(index, byId("examples-topic").value);
   const { examples, moved } = await load(`examples/${data}`);
   const lines = moved.filter((one) => one.topic === topic);
   const blocks = lines.map(({ run, stance, change }) =>
@@ -35,10 +35,7 @@ function exampleBlock(index, { question, answer, cosine, shares }) {
 
 if (byId("examples-list")) {
   ready.then((index) => {
-    fill(
-      byId("examples-topic"),
-      index.topics.map((name, place) => [place, name]),
-    );
+    fill(byId("examples-topic"), topicOptions(index).slice(1));
     drawOn([byId("examples-data"), byId("examples-topic")], byId("examples-list"), () => showExamples(index));
   });
 }
