@@ -4,7 +4,6 @@
     python benchmarks/generation.py --results FOLDER      # the results of a run of this benchmark with --keep FOLDER
     python benchmarks/generation.py --model smollm2 --results results --questions 6
                                                           # `engine` alone, of the model that a package carries
-    python benchmarks/generation.py --gpu                 # seconds per swap and tokens/s of a 4B model; needs a GPU
 
 Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
 their ratios to the first row; CPU seconds depend little on other work on the machine:
@@ -42,7 +41,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import polars as pl
 import torch
 import yaml
-from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from valuedrift.config.sampling import Sampling
@@ -133,13 +131,9 @@ def main() -> None:
     )
     parser.add_argument("--model", choices=("pocket", "smollm2"), default="pocket")
     parser.add_argument("--without-inspect", action="store_true")
-    parser.add_argument("--gpu", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
         folder = Path(name)
-        if given.gpu:
-            print_swaps(folder, QWEN3_4B, SAMPLING)
-            return
         results = given.results or train(given.keep or folder)
         if given.model != "pocket":
             base = results / f"checkpoints/{given.model}/base/step-000000"
