@@ -1,10 +1,12 @@
 // The controls of each section and the address, kept equal: a fragment opens what is shown, in any copy of the report.
 
 import "./answers.js";
+import "./drifts.js";
 import "./examples.js";
 import "./lineage.js";
 import "./matrix.js";
 import "./training.js";
+import "./tools.js";
 import "./trajectories.js";
 import { copyButton, link, parsed, write } from "./address.js";
 import { hideCard, leftFor, openCard } from "./card.js";
@@ -46,7 +48,7 @@ async function show(fragment) {
   const found = document.getElementById(view);
   if (!found) return;
   found.scrollIntoView({ behavior: "instant" });
-  const title = found.querySelector("h2, h3, h4");
+  const title = found.querySelector("h2, h3, h4") ?? found;
   title.tabIndex = -1;
   title.focus({ preventScroll: true });
 }
