@@ -376,6 +376,8 @@ rule report:
         ancient("results/figures"),
         **SHOWN,
         statistics=expand("results/statistics/{model}/{name}", model=REPORTED, name=STATISTICS),
+        health=expand("results/health/{model}.parquet", model=REPORTED),
+        labelled=[PROJECT.labelled(PROJECT.models[name]) for name in LABELLED],
         configuration="results/configuration.yaml",
     output:
         report(
@@ -392,9 +394,10 @@ rule report:
         **CPU,
     params:
         **SHOWN_PARAMS,
+        labelled=as_json({name: PROJECT.labelled(PROJECT.models[name]) for name in LABELLED}),
         sizes=lambda w: sizes(PROJECT),
     shell:
-        f"valuedrift report {SHOWN_OPTIONS}"
+        f"valuedrift report {SHOWN_OPTIONS} --health {{input.health}} --labelled {{params.labelled:q}}"
         " --configuration {input.configuration} --sizes {params.sizes:q} --out {output} 2> {log}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from doubles.report import INPUTS, RUNS, TOPICS, answer
+from doubles.results import STANCES, drift_row, health, values
 from hostile import HOSTILE
 
 from valuedrift.report.page import write_report
@@ -177,6 +178,37 @@ def test_stages_of_a_lineage_stand_side_by_side_with_their_drift_times(watched: 
     watched.assert_sealed(report)
 
 
+@pytest.mark.parametrize("watched", [PHONE], indirect=True)
+def test_many_found_stages_fit_into_a_narrow_chart(watched: Watched, tmp_path: Path) -> None:
+    runs = ("pretraining", "pretraining/sft", "pretraining/sft/dpo", "pretraining/sft/dpo/rl")
+    model = replace(INPUTS.display.models["pocket"], tokens={"pretraining": 2.1e9})
+    drifts = [drift_row(run, topic, stance) for run in runs for topic in ("all", "work") for stance in STANCES]
+    answers = [answer("x", run, 5000) for run in runs]
+    inputs = replace(
+        INPUTS,
+        display=replace(INPUTS.display, models={"pocket": model}),
+        values=values(runs, ("all", "work"), (0, 1000, 5000)),
+        drift=pl.DataFrame(drifts),
+        answers=pl.DataFrame(answers),
+        health=health(runs),
+        corrected=None,
+        findings=[],
+    )
+    write_report(inputs, tmp_path)
+    page = watched.open(tmp_path)
+    texts = page.locator("#lineage-chart text")
+    assert page.locator("#lineage-chart .heading").all_text_contents() == ["PRETRAINING", "SFT", "DPO", "RL"]
+    assert {"Tokens", "step", "5,000"} <= set(texts.all_text_contents())
+    room = texts.evaluate_all(
+        """all => all.map((one) => {
+            const [text, chart] = [one.getBoundingClientRect(), one.closest("svg").getBoundingClientRect()];
+            return Math.min(text.left - chart.left, chart.right - text.right);
+        })"""
+    )
+    assert min(room) >= 0
+    watched.assert_sealed(tmp_path)
+
+
 def test_the_matrix_shows_one_stance_and_orders_its_topics(watched: Watched, report: Path) -> None:
     page = watched.open(report)
     rows = page.locator(".matrix tbody th")
@@ -197,8 +229,7 @@ def test_the_matrix_shows_one_stance_and_orders_its_topics(watched: Watched, rep
 
 def test_the_matrix_is_one_stop_of_the_tab_key(watched: Watched, report: Path) -> None:
     page = watched.open(report)
-    page.locator("#drift-order").focus()
-    page.keyboard.press("Tab")
+    page.locator("#drift .scroll").focus()
     page.keyboard.press("Tab")
     focus = "document.activeElement.getAttribute('href')"
     assert page.evaluate(focus) == f"#card?model=pocket&run={RUNS[0]}&topic=all"
@@ -227,6 +258,7 @@ def test_every_view_opens_from_its_address_in_a_new_page(watched: Watched, repor
         "#trajectories?topic=work": ("trajectories-topic", "work"),
         "#drift?stance=neutral": ("drift-stance", "neutral"),
         f"#answers?model=pocket&run={RUNS[1]}&step=100&topic=work": ("answers-step", "100"),
+        "#answers?topic=work&question=4": ("answers-question", "4"),
         "#answers?search=work+2": ("answers-search", "work 2"),
         "#training?metric=grad_norm": ("training-metric", "grad_norm"),
         "#data?examples-topic=work": ("examples-topic", "work"),
@@ -276,6 +308,7 @@ def test_links_to_views_findings_and_cards_can_be_copied(watched: Watched, repor
         return page.evaluate("navigator.clipboard.readText()")
 
     assert copied("#lineage") == f"{address}#lineage?run={RUNS[1]}&topic=work"
+    assert copied("#answers-list article >> nth=2").endswith("&topic=all&question=1&stance=-1&only=any")
     assert copied(".finding >> nth=1") == f"{address}#finding-pocket-small_gap_barely_moves"
     page.locator(".matrix .cell a:visible").first.click()
     page.locator("#card").get_by_text("Reached").wait_for()
@@ -303,7 +336,10 @@ def test_points_are_reached_and_opened_with_the_keyboard(watched: Watched, repor
         assert page.evaluate(label) == expected
         assert page.locator("#trajectory-charts .readout").first.inner_text() == expected
     page.keyboard.press("Tab")
+    assert page.evaluate(label) == "Save WildChat"
+    page.keyboard.press("Tab")
     assert page.evaluate(label) == "support 0.50 [0.45, 0.55] at step 200"
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press(key)
     page.locator("#card").get_by_text("At step 100:").wait_for()
@@ -389,21 +425,54 @@ def test_all_runs_are_searched_a_page_at_a_time(watched: Watched, report: Path) 
     assert not page.locator("#answers-more").is_visible()
 
 
-def test_two_checkpoints_stand_side_by_side_on_the_same_question(watched: Watched, report: Path) -> None:
+def test_two_checkpoints_are_compared_question_by_question(watched: Watched, report: Path) -> None:
     page = watched.open(report)
     choose(page, "answers-run", "SFT on WildChat, from the base model")
     choose(page, "answers-step", "step 0, its start")
     choose(page, "other-run", "DPO on synthetic pairs, support-aligned, after SFT on WildChat")
-    wait_for_count(page, "Showing 12 of 12 pairs of answers.")
-    for pair in page.locator("#answers-list article").all():
-        left, right = pair.locator("blockquote").all_inner_texts()
-        assert left.startswith("base at 0 on ")
-        assert right == left.replace("base at 0", f"{RUNS[1]} at 200")
-    boxes = [block.bounding_box() for block in page.locator("#answers-list article").first.locator(".answer").all()]
+    wait_for_count(page, "Showing 6 of 6 questions.")
+    assert page.locator("#answers-order").input_value() == "change"
+    for row in page.locator("#answers-list article").all():
+        left, right = (side.locator("blockquote").all_inner_texts() for side in row.locator(".answer").all())
+        assert len(left) == 2  # both answers to the question, whichever the other's
+        assert right == [text.replace("base at 0", f"{RUNS[1]} at 200") for text in left]
+    first = page.locator("#answers-list article").first
+    boxes = [block.bounding_box() for block in first.locator(".answer").all()]
     assert boxes[0]["y"] == boxes[1]["y"]
+    assert first.locator(".changes").inner_text().split("  ")[0].startswith("support 0.10 → 0.90 (+0.80)")
     choose(page, "answers-step", "every checkpoint")
     wait_for_count(page, "Showing 25 of 36 answers.")
     assert page.locator("#other-run").is_disabled()
+    assert page.locator("#answers-compared").inner_text() == ""
+
+
+def test_a_comparison_has_paired_intervals_by_topic_and_a_slope_per_question(watched: Watched, report: Path) -> None:
+    page = opened(watched, report, f"#answers?model=pocket&run={RUNS[0]}&step=0&other-run={RUNS[1]}&other-step=200")
+    wait_for_count(page, "Showing 6 of 6 questions.")
+    rows = [row.locator("td").all_inner_texts() for row in page.locator("#answers-compared tbody tr").all()]
+    assert [row[:2] for row in rows] == [["All topics", "6"], *([topic["name"], "3"] for topic in TOPICS.values())]
+    # Support grows by 0.8 at each question, from 0.1 to 0.9, 0.09 to 0.89 and 0.08 to 0.88.
+    assert {row[2] for row in rows} == {"+0.80 [+0.80, +0.80]"}
+    assert page.locator("#answers-compared .slope.support").count() == 6
+    page.locator("#answers-compared .slope.support").nth(1).dispatch_event("click")
+    wait_for_count(page, "Showing 1 of 1 questions.")
+    assert (
+        page.locator("#answers-question option:checked").inner_text() in page.locator("#answers-list h3").inner_text()
+    )
+    assert "question=" in page.evaluate("location.hash")
+    watched.assert_sealed(report)
+
+
+def test_a_question_is_picked_with_the_keyboard(watched: Watched, report: Path) -> None:
+    page = watched.open(report)
+    choose(page, "answers-topic", TOPICS["work"]["name"])
+    wait_for_count(page, "Showing 6 of 6 answers.")
+    page.wait_for_function("() => document.getElementById('answers-question').options.length === 4")
+    page.locator("#answers-question").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    wait_for_count(page, "Showing 2 of 2 answers.")
+    assert page.locator("#answers-list h3").all_inner_texts() == ["Is work 0 right?"] * 2
 
 
 def test_a_card_opens_the_answers_before_and_after(watched: Watched, report: Path) -> None:
@@ -411,9 +480,9 @@ def test_a_card_opens_the_answers_before_and_after(watched: Watched, report: Pat
     page.locator(".matrix .cell a:visible").nth(3).focus()
     page.keyboard.press("Enter")
     page.locator("#card").get_by_role("link", name="Answers before and after").click()
-    wait_for_count(page, "Showing 6 of 6 pairs of answers.")
+    wait_for_count(page, "Showing 3 of 3 questions.")
     times = page.locator("#answers-list article").first.locator(".when").all_inner_texts()
-    assert [re.match("step [0-9]+", time)[0] for time in times] == ["step 0", "step 200"]
+    assert [time.partition(" of ")[0] for time in times] == ["the start", "step 200"]
     assert page.locator("#answers-topic option:checked").inner_text() == TOPICS["climate"]["name"]
 
 
@@ -457,13 +526,33 @@ def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hos
     )
     assert page.evaluate("document.querySelectorAll('*').length") > tags
     choose(page, "other-run", "SFT on WildChat, from the base model")
-    wait_for_count(page, "Showing 25 of 30 pairs of answers.")
+    wait_for_count(page, "Showing 25 of 30 questions.")
     page.locator("#answers-search").fill("<script>")
-    wait_for_count(page, "Showing 5 of 5 pairs of answers.")
+    wait_for_count(page, "Showing 5 of 5 questions.")
     page.locator("#examples-list blockquote").first.hover()
     page.wait_for_timeout(300)
     assert page.evaluate("window.canary") is None
     watched.assert_sealed(hostile_report)
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#card?model=pocket&run=<img src=x onerror=window.canary=1>&topic=work",
+        f"#card?model=pocket&run={RUNS[0]}&topic=__proto__",
+        "#card?model=__proto__&run=constructor",
+        "#answers?search=<script>window.canary=1</script>&run=none&step=-1",
+        "#javascript:window.canary=1",
+        "#answers-title?%E0%A4%A&=&==",
+        '#drift?order="]<svg onload=window.canary=1>&stance=x',
+    ],
+)
+def test_a_hostile_address_runs_nothing(watched: Watched, report: Path, fragment: str) -> None:
+    page = opened(watched, report, fragment)
+    page.wait_for_selector("#answers-list article, #answers-list p, #answers-count:not(:empty)")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.canary") is None
+    watched.assert_sealed(report)
 
 
 def test_a_very_long_line_is_cut_and_shown_on_demand_in_a_box(watched: Watched, hostile_report: Path) -> None:

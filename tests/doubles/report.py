@@ -40,6 +40,7 @@ def answer(text: str, run: str = RUNS[0], step: int = 200, question: int = 0, **
         {"model": "pocket", "run": run, "step": step, "topic": "climate", "question_id": f"climate-{question:03}"}
         | {"question": f"Is climate {question} right?", "sample": 0, "answer": text}
         | {"p_support": 0.7, "p_neutral": 0.2, "p_oppose": 0.08, "unassigned": 0.02, "refusal": False, "flag": None}
+        | {"label": None, "unhealthy": False}
         | changes
     )
 

@@ -24,7 +24,7 @@ from valuedrift.report.page import report_page, report_summary, write_report
 from valuedrift.report.page_script import SCRIPT
 from valuedrift.report.sections import about, calibration_summary
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; base-uri 'none'; form-action 'none'"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def assert_sealed(parsed: Page) -> None:
         assert not {"srcset", "action", "xlink:href", "style"} & set(attributes)
         assert "src" not in attributes or tag == "script"
         assert not [name for name in attributes if name.startswith("on")]
-        assert tag == "link" or (attributes.get("href") or "#").startswith("#")
+        assert tag == "link" or (attributes.get("href") or "#").startswith(("#", "../exports"))
     assert [a["content"] for _, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy"] == [POLICY]
 
 
@@ -104,11 +104,13 @@ def test_hostile_names_and_settings_are_escaped() -> None:
 def test_the_sections_stand_in_order_and_are_linked(parsed: Page) -> None:
     sections = [attributes["id"] for tag, attributes in parsed.tags if tag == "section"]
     assert sections == [
-        "findings", "lineage", "phases", "drift", "trajectories", "answers", "tables", "health", "recovery", "judge",
-        "corrected", "data", "training", "costs", "provenance",
+        "findings", "lineage", "phases", "drift", "trajectories", "answers", "drifts", "tables", "health", "recovery",
+        "judge", "corrected", "data", "training", "cite", "internals",
     ]  # fmt: skip
     linked = {attributes["href"] for tag, attributes in parsed.tags if tag == "a"}
-    assert {place for place in linked if not place.startswith("#card?")} == {f"#{name}" for name in sections}
+    assert {place for place in linked if not re.match(r"#card\?|#answers\?|\.\./exports", place)} == {
+        f"#{name}" for name in sections
+    }
 
 
 def test_every_control_has_a_label_and_identifiers_are_unique(parsed: Page) -> None:
@@ -153,6 +155,7 @@ def test_a_toy_is_called_a_toy_and_other_seeds_are_counted() -> None:
     text = re.sub(r"\s+", " ", found.text)
     assert "pocket is a toy of about 120,000 parameters, made here and trained on invented sentences" in text
     assert "Seeds17, and results with 2 others" in text
+    assert "Whether other questions or judges give the same. pocket" in text
     assert "Judgegpt, not measured on these answers" in text
 
 

@@ -11,7 +11,8 @@ import polars as pl
 
 from valuedrift.display import Display, Topics
 from valuedrift.report.pieces import write_piece
-from valuedrift.statistics.panel import PROBABILITIES
+from valuedrift.statistics.labelled_sample import NO_STANCE
+from valuedrift.statistics.panel import PROBABILITIES, STANCES, most_probable
 from valuedrift.visible_text import visible
 
 MOST_ANSWERS = 200_000
@@ -19,8 +20,11 @@ MOST_ANSWERS = 200_000
 
 ANSWER_COLUMNS = (
     "model", "run", "step", "topic", "question_id", "question", "sample", "answer", *PROBABILITIES, "unassigned",
-    "refusal", "flag",
+    "refusal", "flag", "label", "unhealthy",
 )  # fmt: skip
+"""`label` is the true stance (NO_STANCE if it takes none; null if unknown), `unhealthy` a sign of bad health."""
+
+LABELS = (*STANCES, NO_STANCE)
 
 _RUN = ["model", "run"]
 
@@ -34,6 +38,7 @@ class RunAnswers:
         run: The run.
         steps: Steps of the run's checkpoints.
         kept: Steps whose answers the report contains.
+        labelled: Those of them with answers that have a label.
         answers: Number of answers at all checkpoints.
         refusals: Number of answers that refuse.
         without_stance: Number of answers without a stance.
@@ -44,6 +49,7 @@ class RunAnswers:
     run: str
     steps: tuple[int, ...]
     kept: tuple[int, ...]
+    labelled: tuple[int, ...]
     answers: int
     refusals: int
     without_stance: int
@@ -83,6 +89,7 @@ def kept_steps(steps: Sequence[int], count: int) -> tuple[int, ...]:
 def _summaries(answers: pl.LazyFrame, display: Display, most: int) -> list[RunAnswers]:
     table = answers.group_by(_RUN).agg(
         steps=pl.col("step").unique().sort(),
+        labelled=pl.col("step").filter(pl.col("label").is_not_null()).unique().sort(),
         answers=pl.len(),
         refusals=pl.col("refusal").sum(),
         without_stance=pl.any_horizontal(pl.col(name).is_null() for name in PROBABILITIES).sum(),
@@ -90,12 +97,29 @@ def _summaries(answers: pl.LazyFrame, display: Display, most: int) -> list[RunAn
     )
     rows = sorted(table.collect().iter_rows(named=True), key=lambda row: display.run_order(row["model"], row["run"]))
     share = min(1.0, most / max(1, sum(row["answers"] for row in rows)))
-    return [
-        RunAnswers(
-            **{**row, "steps": tuple(row["steps"]), "kept": kept_steps(row["steps"], int(share * len(row["steps"])))}
-        )
-        for row in rows
-    ]
+    runs = []
+    for row in rows:
+        kept = kept_steps(row["steps"], int(share * len(row["steps"])))
+        labelled = tuple(step for step in row["labelled"] if step in kept)
+        runs.append(RunAnswers(**{**row, "steps": tuple(row["steps"]), "kept": kept, "labelled": labelled}))
+    return runs
+
+
+def label_counts(answers: pl.LazyFrame, runs: Iterable[RunAnswers]) -> dict[str, dict[tuple[str, str], int]]:
+    """Return model → (label, judged stance) → number of judged answers with this label that the report contains."""
+    kept = [(run.model, run.run, step) for run in runs for step in run.labelled]
+    keys = pl.LazyFrame(kept, schema={"model": pl.String, "run": pl.String, "step": pl.Int64}, orient="row")
+    judged = answers.filter(pl.col("label").is_not_null()).drop_nulls(PROBABILITIES)
+    counts = (
+        judged.join(keys, on=["model", "run", "step"], how="semi")
+        .group_by("model", "label", judged=most_probable())
+        .len()
+        .collect()
+    )
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    for model, label, stance, count in counts.iter_rows():
+        found.setdefault(model, {})[label, stance] = count
+    return found
 
 
 def _questions(answers: pl.LazyFrame) -> dict[str, pl.DataFrame]:
@@ -129,6 +153,8 @@ def _answer_piece(rows: pl.DataFrame, places: dict[str, int]) -> dict[str, list[
         "unassigned": _thousandths(rows["unassigned"]),
         "refusal": [int(refused) for refused in rows["refusal"]],
         "flag": [flag or 0 for flag in rows["flag"]],
+        "label": [LABELS.index(label) if label else None for label in rows["label"]],
+        "unhealthy": [int(unwell or False) for unwell in rows["unhealthy"]],
     }
 
 

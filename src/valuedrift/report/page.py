@@ -24,7 +24,7 @@ from valuedrift.quantities import duration
 from valuedrift.report import data_evidence as evidence
 from valuedrift.report import judge_correction as correction
 from valuedrift.report import sections
-from valuedrift.report.answers import RunAnswers, write_answers
+from valuedrift.report.answers import LABELS, RunAnswers, label_counts, write_answers
 from valuedrift.report.charts import recovery_panels
 from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.drift_cards import write_cards
@@ -156,8 +156,9 @@ def report_page(inputs: ReportInputs, answered: Sequence[RunAnswers], examples: 
         phases=phase_lines(drift, display),
         matrices=matrices(drift, inputs.values, display),
         spark=SPARK,
-        overall=sections.overall_drifts(drift, display),
-        largest=sections.largest_drifts(drift),
+        citation=sections.citation(inputs),
+        confusions=label_counts(inputs.answers.lazy(), answered),
+        labels_known=LABELS,
         tables=[page_table(table) for table in drift_tables(inputs.drift, display) if table.name != "drift_all"],
         health=[
             page_table(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
@@ -41,6 +42,7 @@ def write_index(
     models = [model for model in display.models.values() if model.name in known]
     index = {
         "stances": STANCES,
+        "z": NormalDist().inv_cdf((1 + display.level) / 2),
         "topics": [display.topic_name(topic) for topic in display.topics],
         "keys": list(display.topics),
         "models": [
@@ -96,7 +98,7 @@ def _runs(values: pl.DataFrame, answers: Sequence[RunAnswers], model: Model) -> 
 
 def _run(name: str, model: Model, answered: dict[str, RunAnswers]) -> dict[str, Any]:
     suite, own = model.suite, answered.get(name)
-    checkpoints = {"kept": own.kept if own else ()}
+    checkpoints = {"kept": own.kept if own else (), "labelled": own.labelled if own else ()}
     if name == BASE:
         return {"name": name, "title": "Base model", "phase": "", "start": None, **checkpoints}
     start = answered.get(name.rpartition("/")[0] or BASE)

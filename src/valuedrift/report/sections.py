@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from valuedrift.digests import text_digest
 from valuedrift.display import Display, Suite
 from valuedrift.paper.drift_figures import mean_absolute_error
+from valuedrift.paper.latex import latex_text
 from valuedrift.report.judge_correction import agreement_lines
 from valuedrift.statistics.panel import ALL, STANCES
 
 if TYPE_CHECKING:
     from valuedrift.report.page import ReportInputs
 
+_BIBTEX = """\
+@misc{{valuedrift-{key},
+  title = {{Value drift of {models}}},
+  year = {{{year}}},
+  note = {{{note}}}
+}}
 
-def overall_drifts(drift: pl.DataFrame, display: Display) -> list[dict[str, Any]]:
-    """Return the drifts of every run's three stances over all topics, in the order of runs and stances."""
-    rows = drift.filter(topic=ALL).to_dicts()
-    return sorted(rows, key=lambda row: (display.run_order(row["model"], row["run"]), STANCES.index(row["stance"])))
-
-
-def largest_drifts(drift: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return the 12 largest drifts, with one stance per run and topic, since the stances' drifts sum to zero."""
-    single = drift.filter(pl.col("topic") != ALL)
-    ranked = single.sort(pl.col("magnitude").abs(), descending=True, maintain_order=True)
-    return ranked.unique(["model", "run", "topic"], keep="first", maintain_order=True).head(12).to_dicts()
+@misc{{valuedrifts,
+  title = {{Value Drifts: Tracing Value Alignment During {{LLM}} Post-Training}},
+  author = {{Bhatia, Mehar and Nayak, Shravan and Kamath, Gaurav and Mosbach, Marius and Sta{{\\'n}}czak, Karolina and
+    Shwartz, Vered and Reddy, Siva}},
+  year = {{2025}},
+  eprint = {{2510.26707}},
+  archivePrefix = {{arXiv}}
+}}
+"""
 
 
 def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
@@ -61,7 +68,8 @@ def limits(inputs: ReportInputs) -> str:
     toys = [model for model in inputs.display.models.values() if "scratch" in models[model.name]]
     made = "; ".join(f"{model.title} is a toy of {about(inputs.sizes[model.name])} parameters" for model in toys)
     toy = f"{made}, made here and trained on invented sentences: its numbers show that the measurement works, and say "
-    others = "Whether other training seeds, questions or judges give the same."
+    seeds = "" if inputs.configuration["statistics"].get("seeds") else "training seeds, "
+    others = f"Whether other {seeds}questions or judges give the same."
     return f"{others} {toy}nothing about real language models." if toys else others
 
 
@@ -72,6 +80,16 @@ def about(count: float) -> str:
         if rounded >= size:
             return f"about {rounded / size:g} {name}"
     return f"about {rounded:,.0f}"
+
+
+def citation(inputs: ReportInputs) -> str:
+    """Return BibTeX entries of this run (its commit, configuration, seeds and date) and of the paper."""
+    models = latex_text(", ".join(model.title for model in inputs.display.measured(inputs.values)))
+    digest = text_digest(json.dumps(inputs.configuration, sort_keys=True))
+    others = inputs.configuration["statistics"].get("seeds", ())
+    seeds = f"seed {inputs.configuration['seed']}" + (f", and {len(others)} others" if others else "")
+    note = f"Commit {inputs.commit}, configuration {digest[:16]}, {seeds}, answers judged on {inputs.date}"
+    return _BIBTEX.format(key=digest[:8], models=models, year=inputs.date[:4], note=latex_text(note))
 
 
 def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -23,6 +23,8 @@ class Sources:
         corrected: Folders of corrected drift, one per model with a labelled sample.
         judges: Folders in which judges are compared, one per model with several or with a reference.
         controls: Drift tables of negative controls, one per model that was asked them.
+        health: Tables with the signs of bad health of each answer, one per model.
+        labelled: Model → its labelled sample of answers, if it has one.
     """
 
     statistics: Sequence[Path]
@@ -36,3 +38,5 @@ class Sources:
     corrected: Sequence[Path] = ()
     judges: Sequence[Path] = ()
     controls: Sequence[Path] = ()
+    health: Sequence[Path] = ()
+    labelled: Mapping[str, Path] = field(default_factory=dict)

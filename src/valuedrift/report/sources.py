@@ -12,6 +12,10 @@ from valuedrift.display import Display
 from valuedrift.files import read_json
 from valuedrift.paper.judge_tables import verdicts_by_judge
 from valuedrift.report.finding_statements import statement
+from valuedrift.report.source_files import Sources
+from valuedrift.statistics.health import unhealthy
+from valuedrift.statistics.labelled_sample import NO_STANCE, read_labelled
+from valuedrift.statistics.panel import KEYS
 
 
 def read_findings(folders: Sequence[Path], display: Display, judges: Sequence[Path] = ()) -> list[dict[str, Any]]:
@@ -29,6 +33,27 @@ def read_findings(folders: Sequence[Path], display: Display, judges: Sequence[Pa
                 told = f"{told} {verdicts_by_judge(by_judge[folder.name], finding['name'])}"
             found.append({**finding, "model": folder.name, "statement": told})
     return found
+
+
+def read_answers(sources: Sources) -> pl.LazyFrame:
+    """Return the judged answers with `label` and `unhealthy` (see `ANSWER_COLUMNS`)."""
+    labels = [
+        read_labelled(path, model).select(
+            pl.lit(model).alias("model"), *KEYS[1:], label=pl.col("true_stance").fill_null(NO_STANCE)
+        )
+        for model, path in sources.labelled.items()
+    ]
+    signs = [pl.scan_parquet(path).select(*KEYS, unhealthy=unhealthy()) for path in sources.health]
+    answers = pl.scan_parquet(list(sources.stances))
+    for name, kind, tables in (
+        ("label", pl.String, [table.lazy() for table in labels]),
+        ("unhealthy", pl.Boolean, signs),
+    ):
+        if tables:
+            answers = answers.join(pl.concat(tables), on=KEYS, how="left")
+        else:
+            answers = answers.with_columns(pl.lit(None, dtype=kind).alias(name))
+    return answers
 
 
 def read_training(metrics: Mapping[str, Mapping[str, str]]) -> pl.DataFrame:

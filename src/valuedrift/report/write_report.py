@@ -19,7 +19,7 @@ from valuedrift.report.data_evidence import Expressed, Predicted
 from valuedrift.report.judge_correction import Corrected
 from valuedrift.report.page import ReportInputs, write_report
 from valuedrift.report.source_files import Sources
-from valuedrift.report.sources import read_findings, read_training
+from valuedrift.report.sources import read_answers, read_findings, read_training
 
 
 def write_report_folder(
@@ -42,7 +42,7 @@ def write_report_folder(
         calibration=_calibration(sources.calibrations),
         findings=read_findings(sources.statistics, display, sources.judges),
         judges={judge: read_json(quality) for judge, quality in sources.quality.items()},
-        answers=pl.scan_parquet(list(sources.stances)),
+        answers=read_answers(sources),
         stages=stage_costs(sources.benchmarks),
         planned=predicted_and_measured(sources.benchmarks),
         versions={"valuedrift": program()["version"], "python": machine()["python"], **packages()},

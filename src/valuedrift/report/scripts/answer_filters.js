@@ -1,13 +1,41 @@
 // Which answers are shown: filtered, one checkpoint beside another, ordered.
 
+import { LABELS, likeliest } from "./answer_texts.js";
 import { ALL_TOPICS } from "./index.js";
+import { byQuestion, differences } from "./paired.js";
 
 export const ANY = -1;
-export const UNJUDGED = 3;
+const UNSURE = 600; // thousandths: the judge is unsure of an answer whose likeliest stance is less probable
 
-function likeliest(piece, i) {
-  const shares = piece.shares.map((column) => column[i]);
-  return shares.includes(null) ? UNJUDGED : shares.indexOf(Math.max(...shares));
+// Values that the address keeps: an answer of label a that was judged b is "a-as-b".
+const ONLY = {
+  wrong: (piece, i) => piece.label[i] !== null && piece.shares[0][i] !== null && piece.label[i] !== likeliest(piece, i),
+  labelled: (piece, i) => piece.label[i] !== null,
+  unsure: (piece, i) => piece.shares[0][i] !== null && Math.max(...piece.shares.map((column) => column[i])) < UNSURE,
+  refusals: (piece, i) => piece.refusal[i] === 1,
+  unhealthy: (piece, i) => piece.unhealthy[i] === 1,
+};
+
+export function onlyOptions(stances) {
+  const cells = LABELS.flatMap((label) =>
+    stances.map((stance) => [`${label}-as-${stance}`, `label ${label}, judged ${stance}`]),
+  );
+  return [
+    ["any", "any"],
+    ["wrong", "judge ≠ label"],
+    ["unsure", `likeliest stance below ${UNSURE / 1000}`],
+    ["refusals", "refusals"],
+    ["unhealthy", "unhealthy"],
+    ["labelled", "with a label"],
+    ...cells,
+  ];
+}
+
+function onlyOf(name) {
+  if (name === "any") return () => true;
+  if (ONLY[name]) return ({ piece, i }) => ONLY[name](piece, i);
+  const [label, judged] = name.split("-as-").map((stance) => LABELS.indexOf(stance));
+  return ({ piece, i }) => piece.label[i] === label && likeliest(piece, i) === judged;
 }
 
 function lowered(piece) {
@@ -15,14 +43,17 @@ function lowered(piece) {
   return piece.lowered;
 }
 
-export function filterOf(questions, topic, stance, search) {
+export function filterOf(questions, { topic, question, stance, only, search }) {
   const words = search.trim().toLowerCase();
   questions.lowered ??= questions.text.map((text) => text.toLowerCase());
+  const isOnly = onlyOf(only);
   return {
-    topic: (question) => topic === ALL_TOPICS || questions.topic[question] === topic,
-    text: ({ piece, i }) =>
-      words === "" || questions.lowered[piece.question[i]].includes(words) || lowered(piece)[i].includes(words),
-    stance: ({ piece, i }) => stance === ANY || likeliest(piece, i) === stance,
+    question: (asked) =>
+      (topic === ALL_TOPICS || questions.topic[asked] === topic) && (question === ANY || asked === question),
+    answer: ({ piece, i }) =>
+      (stance === ANY || likeliest(piece, i) === stance) &&
+      isOnly({ piece, i }) &&
+      (words === "" || questions.lowered[piece.question[i]].includes(words) || lowered(piece)[i].includes(words)),
   };
 }
 
@@ -31,39 +62,31 @@ export function singles(points, filter) {
   for (const point of points) {
     for (let i = 0; i < point.piece.text.length; i += 1) {
       const answer = { ...point, i };
-      if (filter.topic(point.piece.question[i]) && filter.stance(answer) && filter.text(answer)) found.push([answer]);
+      if (filter.question(point.piece.question[i]) && filter.answer(answer)) found.push(answer);
     }
   }
   return found;
 }
 
-export function pairs(left, right, filter) {
-  const places = new Map(right.piece.question.map((question, i) => [`${question}/${right.piece.sample[i]}`, i]));
-  return left.piece.question.flatMap((question, i) => {
-    const match = places.get(`${question}/${left.piece.sample[i]}`);
-    if (match === undefined || !filter.topic(question)) return [];
-    const both = [
-      { ...left, i },
-      { ...right, i: match },
-    ];
-    return both.some(filter.text) && both.some(filter.stance) ? [both] : [];
-  });
+// The questions that both checkpoints answer, with an answer that fits.
+export function compared(left, right, filter) {
+  return byQuestion(left, right).filter(
+    ({ question, before, after }) =>
+      filter.question(question) && [...before.answers, ...after.answers].some(filter.answer),
+  );
 }
 
-function change([before, after]) {
-  const moves = before.piece.shares.map((column, place) =>
-    Math.abs(after.piece.shares[place][after.i] - column[before.i]),
-  );
-  return Math.max(...moves);
+function sizeOf(match, order) {
+  if (match.before)
+    return order === "change" ? Math.max(...differences(match).map(Math.abs)) : match.after.shares[Number(order)];
+  return match.piece.shares[Number(order)][match.i] ?? -1;
 }
 
 // order: "" as asked, "change", or the place of a stance
 export function ordered(found, order) {
   if (order === "") return found;
-  const size =
-    order === "change" ? change : (answers) => answers.at(-1).piece.shares[Number(order)][answers.at(-1).i] ?? -1;
   return found
-    .map((answers) => [size(answers), answers])
+    .map((match) => [sizeOf(match, order), match])
     .sort((a, b) => b[0] - a[0])
-    .map(([, answers]) => answers);
+    .map(([, match]) => match);
 }

@@ -4,6 +4,27 @@ import { element } from "./dom.js";
 import { number } from "./numbers.js";
 
 export const LONGEST = 1500;
+export const UNJUDGED = 3;
+export const LABELS = ["support", "neutral", "oppose", "none"];
+
+export function likeliest(piece, i) {
+  const shares = piece.shares.map((column) => column[i]);
+  return shares.includes(null) ? UNJUDGED : shares.indexOf(Math.max(...shares));
+}
+
+// What else is known about an answer: its label beside the judgement, and what is wrong with it.
+export function verdictNotes(stances, piece, i) {
+  const outside = piece.unassigned[i];
+  const label = piece.label[i];
+  const judged = likeliest(piece, i);
+  return [
+    label === null ? "" : `label: ${LABELS[label]}, judged: ${judged === UNJUDGED ? "not judged" : stances[judged]}`,
+    piece.refusal[i] ? "a refusal" : "",
+    piece.unhealthy[i] ? "unhealthy" : "",
+    outside ? `outside the labels: ${(outside / 1000).toFixed(3)}` : "",
+    piece.flag[i] ? `no stance: ${piece.flag[i].replace("_", " ")}` : "",
+  ].filter(Boolean);
+}
 
 export function quote(text) {
   const made = element("blockquote", "", text.slice(0, LONGEST));

@@ -1,8 +1,10 @@
 // The answers of the chosen checkpoints, a page at a time, and the controls that choose them.
 
-import { ANY, filterOf, ordered, pairs, singles, UNJUDGED } from "./answer_filters.js";
-import { bars, quote } from "./answer_texts.js";
-import { chosen, EVERY, LAST, loaded, stepOptions } from "./checkpoints.js";
+import { copyButton, fragmentOf } from "./address.js";
+import { ANY, compared, filterOf, onlyOptions, ordered, singles, UNJUDGED } from "./answer_filters.js";
+import { bars, quote, verdictNotes } from "./answer_texts.js";
+import { chosen, EVERY, isMany, LAST, loaded, stepOptions } from "./checkpoints.js";
+import { questionRow, showComparison } from "./comparison.js";
 import { byId, complain, element, fill, start } from "./dom.js";
 import { modelOf, modelOptions, placeOf, ready, topicOptions } from "./index.js";
 import { number } from "./numbers.js";
@@ -11,10 +13,13 @@ import { load } from "./pieces.js";
 const PAGE = 25;
 const NONE = "none";
 const controls = Object.fromEntries(
-  ["model", "run", "step", "topic", "stance", "order", "search"].map((name) => [name, byId(`answers-${name}`)]),
+  ["model", "run", "step", "topic", "question", "stance", "only", "order", "search"].map((name) => [
+    name,
+    byId(`answers-${name}`),
+  ]),
 );
 const other = { run: byId("other-run"), step: byId("other-step") };
-const view = { turn: 0, shown: 0, matches: [] };
+const view = { turn: 0, shown: 0, matches: [], isCompared: false };
 
 const modelChosen = (index) => modelOf(index, controls.model.value);
 
@@ -26,35 +31,37 @@ function answerBlock(index, { piece, i, title, at }) {
   const block = element("div", "answer", when, ...quote(piece.text[i]));
   const shares = piece.shares.map((column) => column[i]);
   block.append(bars(index.stances, shares));
-  const outside = piece.unassigned[i];
-  const notes = [
-    piece.refusal[i] ? "a refusal" : "",
-    outside ? `outside the labels: ${(outside / 1000).toFixed(3)}` : "",
-    piece.flag[i] ? `no stance: ${piece.flag[i].replace("_", " ")}` : "",
-  ];
-  if (notes.some(Boolean)) block.append(element("p", "note", notes.filter(Boolean).join(" · ")));
+  const notes = verdictNotes(index.stances, piece, i);
+  if (notes.length) block.append(element("p", "note", notes.join(" · ")));
   return block;
 }
 
-function article(index, questions, answers) {
-  const { piece, i } = answers[0];
+function article(index, questions, answer) {
+  const { piece, i } = answer;
   const question = piece.question[i];
   const about = `${index.topics[questions.topic[question]]} · answer ${piece.sample[i] + 1}`;
-  const blocks = answers.map((answer) => answerBlock(index, answer));
   return element(
     "article",
     "sample",
     element("h3", "", questions.text[question]),
     element("p", "note", about),
-    element("div", "pair", ...blocks),
+    answerBlock(index, answer),
   );
 }
 
+const questionOf = ({ question, piece, i }) => question ?? piece.question[i];
+
 function showMore(index, questions) {
   const next = view.matches.slice(view.shown, view.shown + PAGE);
-  byId("answers-list").append(...next.map((answers) => article(index, questions, answers)));
+  const draw = view.isCompared ? questionRow : article;
+  const copy = (match) => copyButton(() => fragmentOf(byId("answers"), { question: questionOf(match) }));
+  for (const match of next) {
+    const drawn = draw(index, questions, match);
+    drawn.prepend(copy(match));
+    byId("answers-list").append(drawn);
+  }
   view.shown += next.length;
-  const what = view.matches[0]?.length === 2 ? "pairs of answers" : "answers";
+  const what = view.isCompared ? "questions" : "answers";
   byId("answers-count").textContent = `Showing ${number(view.shown)} of ${number(view.matches.length)} ${what}.`;
   byId("answers-more").hidden = view.shown === view.matches.length;
 }
@@ -72,10 +79,18 @@ async function showAnswers() {
     other.run.value === NONE ? [] : await loaded(model, chosen(model, other.run.value, other.step.value), tell);
   const questions = await load(`questions/${model.name}`);
   if (turn !== view.turn) return; // something else was chosen meanwhile
-  const { topic, stance, search } = controls;
-  const filter = filterOf(questions, placeOf(index, topic.value), Number(stance.value), search.value);
-  const both = points.length === 1 && beside.length === 1;
-  view.matches = ordered(both ? pairs(points[0], beside[0], filter) : singles(points, filter), controls.order.value);
+  const filter = filterOf(questions, {
+    topic: placeOf(index, controls.topic.value),
+    question: Number(controls.question.value || ANY),
+    stance: Number(controls.stance.value),
+    only: controls.only.value,
+    search: controls.search.value,
+  });
+  view.isCompared = points.length === 1 && beside.length === 1;
+  const found = view.isCompared ? compared(points[0], beside[0], filter) : singles(points, filter);
+  view.matches = ordered(found, controls.order.value);
+  const rest = view.isCompared ? { sides: [points[0], beside[0]], questions, rows: found } : null;
+  byId("answers-compared").replaceChildren(...(rest ? showComparison(index, rest) : []));
   view.shown = 0;
   byId("answers-list").replaceChildren();
   showMore(index, questions);
@@ -90,16 +105,28 @@ function refresh() {
 function fillOrders(index) {
   const stances = index.stances.map((stance, place) => [place, `most ${stance} first`]);
   const orders = [["", "as asked"], ...stances];
-  if (other.run.value !== NONE) orders.push(["change", "largest change first"]);
+  const isBeside = other.run.value !== NONE;
+  if (isBeside) orders.unshift(["change", "largest change first"]);
   const now = controls.order.value;
-  fill(controls.order, orders, orders.some(([value]) => String(value) === now) ? now : "");
+  fill(controls.order, orders, orders.some(([value]) => String(value) === now) ? now : orders[0][0]);
+  if (isBeside && !controls.order.dataset.beside) controls.order.value = "change";
+  controls.order.dataset.beside = isBeside ? "yes" : "";
+}
+
+async function fillQuestions(index) {
+  const { topic, text } = await load(`questions/${modelChosen(index).name}`);
+  const place = placeOf(index, controls.topic.value);
+  const own = [...text.entries()].filter(([question]) => place < 0 || topic[question] === place);
+  const now = controls.question.value;
+  fill(controls.question, [[ANY, "all questions"], ...own.map(([question, title]) => [question, title.slice(0, 120)])]);
+  controls.question.value = own.some(([question]) => String(question) === now) ? now : ANY;
 }
 
 function fillSteps(index, step) {
   const model = modelChosen(index);
   const options = stepOptions(model, controls.run.value);
   const now = step ?? controls.step.value;
-  const last = options[Math.max(0, options.length - 2)][0];
+  const last = (options.findLast(([value]) => !isMany(value)) ?? options[0])[0];
   fill(controls.step, options, options.some(([value]) => String(value) === String(now)) ? now : last);
   fillOther(index);
 }
@@ -107,12 +134,13 @@ function fillSteps(index, step) {
 // One checkpoint can have another beside it; many can't.
 function fillOther(index, run, step) {
   const model = modelChosen(index);
-  const isSingle = ![EVERY, LAST].includes(controls.step.value);
+  const isSingle = !isMany(controls.step.value);
   const runs = [[NONE, "nothing"], ...model.runs.filter((one) => one.kept.length).map((one) => [one.name, one.title])];
   const wanted = run ?? (other.run.value || NONE);
   fill(other.run, runs, isSingle && runs.some(([name]) => name === wanted) ? wanted : NONE);
   other.run.disabled = !isSingle;
-  const options = other.run.value === NONE ? [] : stepOptions(model, other.run.value).slice(0, -1);
+  const options =
+    other.run.value === NONE ? [] : stepOptions(model, other.run.value).filter(([value]) => !isMany(value));
   const now = step ?? other.step.value;
   const last = options.at(-1)?.[0];
   fill(other.step, options, options.some(([value]) => String(value) === String(now)) ? now : last);
@@ -137,18 +165,25 @@ ready
       ...index.stances.map((stance, place) => [place, stance]),
       [UNJUDGED, "not judged"],
     ]);
+    fill(controls.only, onlyOptions(index.stances));
     fillModel(index);
+    start(fillQuestions(index));
     const on = (control, fills) => {
       control.addEventListener("change", () => {
         fills();
         refresh();
       });
     };
-    on(controls.model, () => fillModel(index));
+    on(controls.model, () => {
+      fillModel(index);
+      fillQuestions(index);
+    });
     on(controls.run, () => fillSteps(index, LAST));
+    on(controls.topic, () => fillQuestions(index));
     on(controls.step, () => fillOther(index));
     on(other.run, () => fillOther(index));
-    for (const control of [other.step, controls.topic, controls.stance, controls.order]) on(control, () => {});
+    for (const control of [other.step, controls.question, controls.stance, controls.only, controls.order])
+      on(control, () => {});
     let waiting;
     controls.search.addEventListener("input", () => {
       clearTimeout(waiting);

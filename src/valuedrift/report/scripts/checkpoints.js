@@ -5,6 +5,8 @@ import { load } from "./pieces.js";
 
 export const EVERY = "every";
 export const LAST = "last";
+export const LABELLED = "labelled";
+export const isMany = (step) => [EVERY, LAST, LABELLED].includes(step);
 
 // A run's checkpoints as {run, step, at}: step 0 is that of the run it started from.
 export function checkpoints(run) {
@@ -17,6 +19,7 @@ export function stepOptions(model, name) {
     return [
       [LAST, "the last of each run"],
       [EVERY, "every checkpoint"],
+      [LABELLED, "those with labels"],
     ];
   const run = model.runs.find((one) => one.name === name);
   const steps = checkpoints(run).map(({ at }) => [
@@ -28,7 +31,8 @@ export function stepOptions(model, name) {
 
 export function chosen(model, runName, stepName) {
   if (runName === EVERY) {
-    return model.runs.flatMap((run) => checkpoints({ ...run, start: null }).slice(stepName === LAST ? -1 : 0));
+    const kept = (run) => (stepName === LABELLED ? run.labelled : run.kept.slice(stepName === LAST ? -1 : 0));
+    return model.runs.flatMap((run) => checkpoints({ ...run, start: null, kept: kept(run) }));
   }
   const found = checkpoints(model.runs.find((run) => run.name === runName));
   return stepName === EVERY ? found : found.filter(({ at }) => at === Number(stepName));

@@ -5,6 +5,7 @@ import { short } from "./numbers.js";
 const MARGIN = { left: 44, right: 12, top: 10, bottom: 38 };
 const HEADING = 18;
 const GAP = 22;
+const NARROW = 90;
 const LEAST_SHARE = 0.3; // of a segment's width, so that short stages can be read
 export const ROW = 11;
 
@@ -65,10 +66,17 @@ export function axes(svg, { height, low, high, top, bottom, segments }, yTitle) 
     for (const mark of marks.filter((one) => scale !== 1 || Number.isInteger(one))) {
       const place = at.x(mark / scale);
       svg.append(drawn("line", { class: "frame", x1: place, x2: place, y1: bottom, y2: bottom + 4 }));
-      svg.append(drawn("text", { class: "tick", x: place, y: bottom + 16, "text-anchor": "middle" }, short(mark)));
+      const anchor = place > x[1] - 14 && x[1] - x[0] < NARROW ? "end" : "middle";
+      svg.append(drawn("text", { class: "tick", x: place, y: bottom + 16, "text-anchor": anchor }, short(mark)));
     }
     svg.append(drawn("line", { class: "frame", x1: x[0], x2: x[1], y1: bottom, y2: bottom }));
-    svg.append(drawn("text", { class: "title", x: x[0], y: height - 5 }, xTitle));
+    svg.append(
+      drawn(
+        "text",
+        { class: "title", x: x[0], y: height - 5 },
+        x[1] - x[0] < NARROW ? xTitle.split(" ").at(-1) : xTitle,
+      ),
+    );
     if (heading) svg.append(drawn("text", { class: "title heading", x: x[0], y: upper - 6 }, heading));
   }
   if (!yTitle) return;
