@@ -77,7 +77,13 @@ def test_answers_carry_their_label_and_their_health(tmp_path: Path) -> None:
     judged.sort(keys.columns).with_columns(stances, weight=1.0).write_parquet(tmp_path / "labels.parquet")
     files = {"health": [tmp_path / "health.parquet"], "labelled": {"pocket": tmp_path / "labels.parquet"}}
     sources = Sources(
-        statistics=[], stances=[tmp_path / "stances.parquet"], quality={}, expression={}, benchmarks=tmp_path, **files
+        statistics=[],
+        stances=[tmp_path / "stances.parquet"],
+        quality={},
+        expression={},
+        benchmarks=tmp_path,
+        metrics={},
+        **files,
     )
     found = read_answers(sources)
     kept = write_answers(found, DISPLAY, tmp_path)
@@ -94,7 +100,12 @@ def test_answers_carry_their_label_and_their_health(tmp_path: Path) -> None:
 def test_without_labels_or_health_answers_have_none(tmp_path: Path) -> None:
     answers().drop("label", "unhealthy").write_parquet(tmp_path / "stances.parquet")
     sources = Sources(
-        statistics=[], stances=[tmp_path / "stances.parquet"], quality={}, expression={}, benchmarks=tmp_path
+        statistics=[],
+        stances=[tmp_path / "stances.parquet"],
+        quality={},
+        expression={},
+        benchmarks=tmp_path,
+        metrics={},
     )
     found = read_answers(sources)
     kept = write_answers(found, DISPLAY, tmp_path)
