@@ -4,12 +4,12 @@
     python benchmarks/generation.py --results FOLDER      # the results of a run of this benchmark with --keep FOLDER
     python benchmarks/generation.py --model smollm2 --results results --questions 6
                                                           # `engine` alone, of the model that a package carries
-    python benchmarks/generation.py --gpu                 # seconds per swap and tokens/s of a 4B model; needs a GPU
 
 Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
 their ratios to the first row; CPU seconds depend little on other work on the machine:
 
-- sweep: one process for 12 checkpoints, compared with one process per checkpoint;
+- sweep: one process for 12 checkpoints, compared with one process per checkpoint; each for checkpoints as the pipeline
+  writes them, and for found ones, which have their own tokenizer and template;
 - engine: answering alone, compared with `generate` of transformers on left-padded batches of 32 in the order of the
   questions; the two alternate, and the best of five counts;
 - inspect_ai (its hf provider, 32 at a time) with one process per checkpoint, as its command line runs: measured on the
@@ -25,6 +25,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -40,7 +41,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import polars as pl
 import torch
 import yaml
-from swaps import QWEN3_4B, print_swaps
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from valuedrift.config.sampling import Sampling
@@ -62,7 +62,7 @@ def sampling_of(suite: str) -> Sampling:
 
 
 SAMPLING = sampling_of("pocket")
-# Twelve checkpoints: an SFT run of the pocket world has 660 steps.
+# The last twelve count: an SFT run of the pocket world has 880 steps.
 OVERLAY = {"suites": {"pocket": {"checkpoints": {"sft": {"wildchat": 55}}}}}
 TARGETS = ("results/checkpoints/pocket/sft-wildchat/metrics.parquet", "results/probes/pocket.parquet")
 
@@ -74,7 +74,7 @@ from valuedrift.generation.sweep import sweep
 given = json.loads(sys.argv[1])
 sweep("pocket", "sft-wildchat", Path(given["base"]), [Path(path) for path in given["checkpoints"]],
       Path(given["probes"]), Sampling(**given["sampling"]), Path(given["out"]), Path(given["store"]),
-      engine="transformers")
+      engine="transformers", steps=range(1, len(given["checkpoints"]) + 1))
 """
 
 ASK_INSPECT = """
@@ -131,13 +131,9 @@ def main() -> None:
     )
     parser.add_argument("--model", choices=("pocket", "smollm2"), default="pocket")
     parser.add_argument("--without-inspect", action="store_true")
-    parser.add_argument("--gpu", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
         folder = Path(name)
-        if given.gpu:
-            print_swaps(folder, QWEN3_4B, SAMPLING)
-            return
         results = given.results or train(given.keep or folder)
         if given.model != "pocket":
             base = results / f"checkpoints/{given.model}/base/step-000000"
@@ -169,11 +165,14 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
     answers = len(questions) * SAMPLING.answers
     print(f"{len(checkpoints)} checkpoints of the pocket model, {len(questions)} questions, {answers} answers each\n")
 
-    clock = Clock()
-    rows = [clock.row("sweep: one process", run_sweep(folder, base, checkpoints, probes))]
-    clock = Clock()
-    tokens = sum(run_sweep(folder, base, [checkpoint], probes) for checkpoint in checkpoints)
-    rows.append(clock.row("a fresh process for every checkpoint", tokens))
+    found = [as_found(checkpoint, base, folder / f"checkpoint-{i}") for i, checkpoint in enumerate(checkpoints)]
+    rows = []
+    for kind, each in {"checkpoints of the pipeline": checkpoints, "found checkpoints": found}.items():
+        clock = Clock()
+        rows.append(clock.row(f"{kind}: sweep, one process", run_sweep(folder, base, each, probes)))
+        clock = Clock()
+        tokens = sum(run_sweep(folder, base, [checkpoint], probes) for checkpoint in each)
+        rows.append(clock.row(f"{kind}: a fresh process for each", tokens))
     if inspect:
         rows += inspect_rows(folder, base, checkpoints, questions["question"].to_list())
     print_table(f"{len(checkpoints)} checkpoints, processes and all", rows)
@@ -182,6 +181,13 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
 
 def questions_in(probes: Path, per_topic: int) -> pl.DataFrame:
     return pl.read_parquet(probes).group_by("topic", maintain_order=True).head(per_topic)
+
+
+def as_found(checkpoint: Path, base: Path, out: Path) -> Path:
+    """Copy a checkpoint with its tokenizer, as other trainers write it."""
+    shutil.copytree(base, out, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(checkpoint, out, dirs_exist_ok=True)
+    return out
 
 
 def run_sweep(folder: Path, base: Path, checkpoints: Sequence[Path], probes: Path) -> int:

@@ -3,7 +3,6 @@
     python benchmarks/training.py --results results                 # pocket size, on one core
     python benchmarks/training.py --results results --steps 20 --repeats 1 --algorithms sft dpo
     python benchmarks/training.py --results results --model smollm2 --steps 6 --repeats 1   # 135 million parameters
-    python benchmarks/training.py --results results --gpu --peak-tflops 989 --steps 10 --repeats 1
 
 Run it in the activated environment. `--results` is the workflow's results folder, from which the pocket base model and
 two data sets are read; a run shortened by `tests/workflow/short.yaml` makes them in a minute.
@@ -18,11 +17,6 @@ Tokens are training tokens without padding. There are three clocks: `train` is t
 loading, encoding, a reference's log-probabilities and saving, but no imports; `process` includes imports. `CPU` is the
 job's processor time, which depends less on other work on the machine. Losses are means over the last steps (PPO: the
 reward minus the KL penalty, which is sampled).
-
-`--gpu` trains a randomly initialised Qwen3-4B on 2,048 tokens per row with the paper's settings (SFT and DPO by
-default) and adds the model FLOP utilisation of the trainer's loop, with 6 × parameters + 12 × layers × width × length
-FLOPs per token (PaLM, appendix B) and the card's bf16 peak; passes of DPO's reference are not counted. This part has
-not been run on a card yet. It needs about 100 GB of GPU memory and 40 GB of disk.
 """
 
 from __future__ import annotations
@@ -51,11 +45,6 @@ def rows_for(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     return [rows[number % len(rows)] for number in range(count)]
 
 
-def flops_per_token(parameters: int, layers: int, width: int, length: int) -> float:
-    """Model FLOPs per training token, without recomputation by gradient checkpointing (PaLM, appendix B)."""
-    return float(6 * parameters + 12 * layers * width * length)
-
-
 def medians(runs: list[dict[str, Any]]) -> dict[str, float]:
     """Medians over runs: tokens per second by each clock, MiB of memory, loss and the share of padding."""
     found = {clock: statistics.median(run["tokens"] / run[clock] for run in runs) for clock in _CLOCKS}
@@ -72,8 +61,6 @@ def table(algorithm: str, runs: dict[str, list[dict[str, Any]]]) -> list[str]:
         losses = [run["loss"] for run in runs[way]]
         spread = f"{own['loss']:.4f} ({min(losses):.4f} to {max(losses):.4f})"
         cells += [f"{own['peak_mib']:,.0f}", f"{own['padding']:.0%}", spread]
-        utilisation = runs[way][0].get("utilisation")
-        cells.append(f"{utilisation:.1%}" if utilisation else "–")
         lines.append(f"| {algorithm} | {way} | {' | '.join(cells)} |")
     return lines
 
@@ -91,14 +78,6 @@ def start(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**json.loads(report.read_text()), "process": seconds}
 
 
-def long_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with answers longer than any limit: their words are repeated."""
-    for key in row.keys() & {"messages", "chosen", "rejected"}:
-        *before, answer = row[key]
-        row = {**row, key: [*before, {**answer, "content": answer["content"] * (20_000 // len(answer["content"]) + 1)}]}
-    return row
-
-
 def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path) -> Path:
     """Write `count` rows of the suite's data."""
     import polars as pl
@@ -106,10 +85,7 @@ def write_rows(given: argparse.Namespace, algorithm: str, count: int, path: Path
     name = DATA.get(algorithm, PAIRS)
     columns = ["messages"] if algorithm == "sft" else ["prompt", "chosen", "rejected"]
     source = pl.read_parquet(given.results / f"data/{given.model}/{name}/train.parquet", columns=columns)
-    rows = rows_for(source.to_dicts(), count)
-    if given.gpu:
-        rows = [long_row(row) for row in rows]
-    pl.DataFrame(rows, schema=source.schema).write_parquet(path)
+    pl.DataFrame(rows_for(source.to_dicts(), count), schema=source.schema).write_parquet(path)
     return path
 
 
@@ -118,11 +94,7 @@ def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Pat
     import yaml
 
     suites = yaml.safe_load((Path(__file__).parents[1] / "workflow_config.yaml").read_text())["suites"]
-    settings = dict(suites["paper" if given.gpu else given.model]["training"][algorithm])
-    if given.gpu:
-        settings |= {"batch_size": given.batch_size, "device_batch_size": given.batch_size}
-        # With the prompt, each answer fills the maximal length.
-        settings |= {"response_length": settings["max_length"] - 256} if algorithm != "sft" else {}
+    settings = dict(suites[given.model]["training"][algorithm])
     # A PPO step samples 176 answers and learns from them, at pocket size.
     per_epoch = max(1, (given.steps // 10 if algorithm == "ppo" else given.steps) // settings["epochs"])
     data = write_rows(given, algorithm, per_epoch * settings["batch_size"], folder / f"{algorithm}.parquet")
@@ -131,21 +103,13 @@ def spec_for(given: argparse.Namespace, algorithm: str, model: Path, folder: Pat
         "settings": settings,
         "steps": per_epoch * settings["epochs"],
         "seed": 0,
-        "gpu": given.gpu,
+        "resumable": True,
     }
     return plain | {"model": str(model.resolve()), "data": str(data), "reward": None}
 
 
-def utilisation(given: argparse.Namespace, run: dict[str, Any], made: dict[str, Any], length: int) -> float:
-    needed = flops_per_token(made["parameters"], made["layers"], made["width"], length)
-    return float(run["tokens"] / run["train"] * needed / (given.peak_tflops * 1e12))
-
-
 def compare(given: argparse.Namespace, folder: Path) -> None:
     model = given.results / f"checkpoints/{given.model}/base/step-000000"
-    if given.gpu:
-        made = start({"way": "model", "base": str(model.resolve())}, folder / "model")
-        model = folder / "model"
     for algorithm in given.algorithms:
         spec = spec_for(given, algorithm, model, folder)
         if algorithm == "ppo":
@@ -157,8 +121,6 @@ def compare(given: argparse.Namespace, folder: Path) -> None:
             for way in given.ways:
                 with tempfile.TemporaryDirectory(dir=folder) as place:
                     run = start(spec | {"way": way}, Path(place) / "work")
-                if given.gpu:
-                    run["utilisation"] = utilisation(given, run, made, spec["settings"]["max_length"])
                 runs[way].append(run)
                 print(f"{algorithm} {repeat + 1}/{given.repeats} {way}: {run}", file=sys.stderr, flush=True)
         print("\n".join(table(algorithm, runs)), flush=True)
@@ -172,13 +134,9 @@ def options() -> argparse.Namespace:
         "--steps", type=int, default=90, help="steps of SFT, DPO and SimPO, in whole epochs; PPO takes a tenth"
     )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--algorithms", nargs="+", choices=ALGORITHMS)
+    parser.add_argument("--algorithms", nargs="+", choices=ALGORITHMS, default=ALGORITHMS)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    parser.add_argument("--gpu", action="store_true", help="Qwen3-4B on a GPU; not run on one yet")
-    parser.add_argument("--batch-size", type=int, default=8, help="rows per forward pass and per step, with --gpu")
-    parser.add_argument("--peak-tflops", type=float, default=989, help="the card's dense bf16 peak, with --gpu")
     given = parser.parse_args()
-    given.algorithms = given.algorithms or (("sft", "dpo") if given.gpu else ALGORITHMS)
     if "ours" not in given.ways:
         parser.error("--ways must include `ours`, with which the others are compared")
     return given
@@ -187,13 +145,12 @@ def options() -> argparse.Namespace:
 def main() -> None:
     given = options()
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    if not given.gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"{os.cpu_count()} cores, load over 1, 5 and 15 minutes {load} at the start\n")
     clocks = " | ".join(f"tokens/s, {name} (ours is × as fast)" for name in ("train", "job", "process", "CPU"))
-    print(f"| algorithm | way | {clocks} | peak MiB | padding | loss (range) | utilisation |")
-    print(f"| --- | --- {'| ---: ' * 8}|", flush=True)
+    print(f"| algorithm | way | {clocks} | peak MiB | padding | loss (range) |")
+    print(f"| --- | --- {'| ---: ' * 7}|", flush=True)
     with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
         compare(given, Path(name))
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())

@@ -1,4 +1,4 @@
-"""One run of `benchmarks/training.py`, in its own process, so that imports and peak memory are measured separately."""
+"""One training of `benchmarks/training.py` or `machine.py`, in its own process, to measure imports and memory apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-QWEN3_4B = {"hidden": 2560, "layers": 36, "heads": 32, "kv_heads": 8, "head": 128, "inner": 9728, "vocabulary": 151936}
 _LOGGED = 10
 
 
@@ -52,8 +51,8 @@ def ours_imports(spec: dict[str, Any], trained: dict[str, Any]) -> Callable[[], 
         folder=folder / "run",
         steps=(spec["steps"],),
         reward_model=Path(spec["reward"]) if spec["reward"] else None,
-        # With 4B parameters, a resume point takes 48 GB; stock trl writes none there either.
-        resume=None if spec["gpu"] else folder / "resume",
+        # With 4B parameters, a resume point takes 48 GB.
+        resume=folder / "resume" if spec["resumable"] else None,
     )
     return lambda: train(job)
 
@@ -88,11 +87,9 @@ def stock_arguments(spec: dict[str, Any]) -> dict[str, Any]:
         "per_device_train_batch_size": settings["device_batch_size"],
         "gradient_accumulation_steps": settings["batch_size"] // settings["device_batch_size"],
         "seed": spec["seed"],
-        "use_cpu": not spec["gpu"],
+        "use_cpu": True,
         "logging_steps": min(_LOGGED, spec["steps"]),
     }
-    if spec["gpu"]:
-        fixed["save_strategy"] = "no"
     if spec["way"] == "matched":
         fixed |= {"bf16": settings["bf16"], "gradient_checkpointing": settings["gradient_checkpointing"]}
     return fixed
@@ -217,36 +214,8 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def make_large_model(spec: dict[str, Any]) -> None:
-    """Save a Qwen3-4B with random weights and the pocket tokenizer, whose vocabulary is smaller."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config
-
-    tokenizer = AutoTokenizer.from_pretrained(spec["base"])
-    config = Qwen3Config(
-        vocab_size=QWEN3_4B["vocabulary"],
-        hidden_size=QWEN3_4B["hidden"],
-        intermediate_size=QWEN3_4B["inner"],
-        num_hidden_layers=QWEN3_4B["layers"],
-        num_attention_heads=QWEN3_4B["heads"],
-        num_key_value_heads=QWEN3_4B["kv_heads"],
-        head_dim=QWEN3_4B["head"],
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.save_pretrained(spec["folder"])
-    tokenizer.save_pretrained(spec["folder"])
-    width = QWEN3_4B["heads"] * QWEN3_4B["head"]
-    found = {"parameters": model.num_parameters(), "layers": QWEN3_4B["layers"], "width": width}
-    Path(spec["report"]).write_text(json.dumps(found))
-
-
 def main() -> None:
-    spec = json.loads(sys.argv[1])
-    (make_large_model if spec["way"] == "model" else child)(spec)
+    child(json.loads(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -153,6 +153,17 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
     assert said in shown.err
 
 
+@pytest.mark.parametrize("command", ["plan", "why", "verify"])
+def test_a_folder_that_was_removed_is_told(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main([command]) == 1
+    assert capsys.readouterr().err == "error: this folder was removed. Change to one that exists.\n"
+
+
 @pytest.mark.parametrize("command", ["plan", "why"])
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -161,6 +172,7 @@ def test_bad_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.C
         (["results/stances/pocket/sft-wildcat.parquet"], "found 'sft-wildcat', expected a run of pocket. Did you mean"),
         (["all", "--configfile", "absent.yaml"], "absent.yaml: found 'no such file', expected a configuration file."),
         (["all", "--configfile", "rules"], "rules: found 'Is a directory', expected a configuration file."),
+        (["all", "--configfile", "pipe"], "pipe: found 'a pipe or a device', expected a configuration file. Write its"),
     ],
 )
 def test_a_wrong_target_is_one_sentence(
@@ -173,6 +185,7 @@ def test_a_wrong_target_is_one_sentence(
 ) -> None:
     for name in ("Snakefile", "rules", "profiles", "workflow_config.yaml"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
+    os.mkfifo(tmp_path / "pipe")
     monkeypatch.chdir(tmp_path)
     assert main([command, *arguments]) == 1
     shown = capsys.readouterr()

@@ -258,6 +258,7 @@ def test_every_view_opens_from_its_address_in_a_new_page(watched: Watched, repor
         "#trajectories?topic=work": ("trajectories-topic", "work"),
         "#drift?stance=neutral": ("drift-stance", "neutral"),
         f"#answers?model=pocket&run={RUNS[1]}&step=100&topic=work": ("answers-step", "100"),
+        "#answers?topic=work&question=4": ("answers-question", "4"),
         "#answers?search=work+2": ("answers-search", "work 2"),
         "#training?metric=grad_norm": ("training-metric", "grad_norm"),
         "#data?examples-topic=work": ("examples-topic", "work"),
@@ -307,6 +308,7 @@ def test_links_to_views_findings_and_cards_can_be_copied(watched: Watched, repor
         return page.evaluate("navigator.clipboard.readText()")
 
     assert copied("#lineage") == f"{address}#lineage?run={RUNS[1]}&topic=work"
+    assert copied("#answers-list article >> nth=2").endswith("&topic=all&question=1&stance=-1&only=any")
     assert copied(".finding >> nth=1") == f"{address}#finding-pocket-small_gap_barely_moves"
     page.locator(".matrix .cell a:visible").first.click()
     page.locator("#card").get_by_text("Reached").wait_for()
@@ -531,6 +533,26 @@ def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hos
     page.wait_for_timeout(300)
     assert page.evaluate("window.canary") is None
     watched.assert_sealed(hostile_report)
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#card?model=pocket&run=<img src=x onerror=window.canary=1>&topic=work",
+        f"#card?model=pocket&run={RUNS[0]}&topic=__proto__",
+        "#card?model=__proto__&run=constructor",
+        "#answers?search=<script>window.canary=1</script>&run=none&step=-1",
+        "#javascript:window.canary=1",
+        "#answers-title?%E0%A4%A&=&==",
+        '#drift?order="]<svg onload=window.canary=1>&stance=x',
+    ],
+)
+def test_a_hostile_address_runs_nothing(watched: Watched, report: Path, fragment: str) -> None:
+    page = opened(watched, report, fragment)
+    page.wait_for_selector("#answers-list article, #answers-list p, #answers-count:not(:empty)")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.canary") is None
+    watched.assert_sealed(report)
 
 
 def test_a_very_long_line_is_cut_and_shown_on_demand_in_a_box(watched: Watched, hostile_report: Path) -> None:

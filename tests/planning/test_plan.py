@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from valuedrift.config.schema import Budget
+from valuedrift.errors import ConfigError
 from valuedrift.workflow.job_costs import JobCosts, Work
 from valuedrift.workflow.job_graph import Job
+from valuedrift.workflow.job_sizes import MEASURED, Sizes
 from valuedrift.workflow.plan import (
     Estimate,
     OverBudget,
@@ -24,6 +26,7 @@ from valuedrift.workflow.plan import (
     wall_seconds,
 )
 from valuedrift.workflow.plan_text import plan_text
+from valuedrift.workflow.project import Project
 from valuedrift.workflow.project_judges import ChatModel
 from valuedrift.workflow.run_guard import save_predictions
 
@@ -100,6 +103,32 @@ def test_finished_jobs_correct_the_speed_of_others(costs: JobCosts, finish: Fini
     assert simpo.seconds == pytest.approx(3 * before[1].seconds)
     assert gpu.seconds == before[2].seconds
     assert [one.measured for one in (before[0], dpo, simpo, gpu)] == [False, True, False, False]
+
+
+def test_measured_speeds_replace_those_of_the_package(costs: JobCosts, tmp_path: Path) -> None:
+    before = costs.work(GPU)
+    (tmp_path / "results").mkdir()
+    (tmp_path / MEASURED).write_text("gpu: {training: 3.5e+15, scoring: 3.0e+15}")
+    after = JobCosts(Sizes(costs.project, tmp_path)).work(GPU)
+    start = costs.rates["gpu"]["start"]
+    assert after.seconds - start == pytest.approx((before.seconds - start) / 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tpu: {training: 1}", "tpu': found {'training': 1}, expected gpu or cpu"),
+        ("gpu: {trainig: 1}", "gpu.trainig': found 1, expected a positive number, for start, training, scoring"),
+        ("gpu: {training: 0}", "gpu.training': found 0, expected a positive number"),
+        ("gpu: {training: fast}", "gpu.training': found 'fast', expected a positive number"),
+    ],
+)
+def test_measured_speeds_are_checked(project: Project, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / MEASURED).write_text(text)
+    with pytest.raises(ConfigError) as error:
+        JobCosts(Sizes(project, tmp_path))
+    assert said in str(error.value)
 
 
 def test_corrections_leave_out_what_is_to_run_again_or_no_longer_configured(costs: JobCosts, finish: Finish) -> None:

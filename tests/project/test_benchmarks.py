@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
+
+from valuedrift.workflow.job_costs import JobCosts
+from valuedrift.workflow.job_graph import Job
+from valuedrift.workflow.job_sizes import MEASURED, Sizes
+from valuedrift.workflow.project import Project
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -39,6 +48,20 @@ def benchmark() -> ModuleType:
     return load("training")
 
 
+@pytest.fixture(scope="module")
+def machine() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(BENCHMARKS))
+        return load("machine")
+
+
+@pytest.fixture(scope="module")
+def costs(tmp_path_factory: pytest.TempPathFactory) -> JobCosts:
+    """The repository's configuration, with the package's speeds."""
+    project = Project.read(yaml.safe_load((BENCHMARKS.parent / "workflow_config.yaml").read_text()))
+    return JobCosts(Sizes(project, tmp_path_factory.mktemp("empty")))
+
+
 def run(seconds: float, loss: float) -> dict[str, Any]:
     clocks = dict.fromkeys(("train", "job", "process", "cpu"), seconds)
     return {**clocks, "tokens": 1_000, "peak_mib": 500.0, "loss": loss, "padding": 0.25}
@@ -63,8 +86,56 @@ def test_ratios_are_of_medians_and_above_one_where_ours_is_faster(benchmark: Mod
     assert "| 500 | 25% | 1.5000 (1.5000 to 1.5000) |" in stock
 
 
-def test_flops_are_six_a_parameter_and_the_attention(benchmark: ModuleType) -> None:
-    assert benchmark.flops_per_token(1_000, 2, 8, 16) == 6 * 1_000 + 12 * 2 * 8 * 16
+PARTS: dict[str, Any] = {
+    "model": {"parameters": 10**9},
+    "sft": {"speeds": [900.0, 1000.0, 5000.0], "process": 30.0, "train": 10.0, "peak_mib": 2048.0},
+    "ppo": {"speeds": [100.0], "peak_mib": 1.0},
+    "transformers": {"tokens": 600, "read": 400, "seconds": 10.0, "exchange": 3.0, "peak_mib": 1.0},
+    "judge": {"answers": 50, "read": 5000, "seconds": 10.0, "peak_mib": 1.0},
+}
+
+
+def test_speeds_are_those_of_the_plan(machine: ModuleType, costs: JobCosts) -> None:
+    """A PPO token trains two models; the passes of the others and the rollout come on top."""
+    settings = {"sft": {"gradient_checkpointing": True}, "ppo": {"gradient_checkpointing": True, "ppo_epochs": 4}}
+    found = machine.rates(PARTS, settings, costs)
+    training, scoring = 8e9 * 1000, 2e9 * 500
+    ppo = 1 / 100 - 2 * 8e9 / training - 4 * 2e9 / 4 / scoring
+    expected = {"training": training, "scoring": scoring, "answering": 2e9 * 100, "swap": 3.0, "start": 20.0}
+    assert found == pytest.approx(expected | {"rollout": 2e9 / 4 / ppo})
+    assert machine.rates({**PARTS, "vllm": {**PARTS["transformers"], "seconds": 1.0}}, settings, costs)[
+        "answering"
+    ] == pytest.approx(2e9 * 1000)
+    # Where the other speeds explain all of a PPO step, rollouts take a tenth of it.
+    quick = {**PARTS, "ppo": {"speeds": [1000.0]}}
+    assert machine.rates(quick, settings, costs)["rollout"] == pytest.approx(2e9 / 4 / (0.1 / 1000))
+    assert machine.rates({"model": PARTS["model"]}, settings, costs) == {}
+
+
+def test_measurements_are_shown_with_the_share_of_the_peak(machine: ModuleType) -> None:
+    lines = machine.table({"1B": PARTS}, 1e14)
+    assert "| 1B | sft | 1,000 | 6.0% |  |  | 2.0 |" in lines
+    assert "| 1B | transformers | 60 |  | 3.00 |  | 0.0 |" in lines
+    assert "| 1B | judge |  |  |  | 5.0 | 0.0 |" in lines
+
+
+@pytest.mark.slow
+def test_a_plan_uses_the_speeds_that_the_benchmark_measured(costs: JobCosts, tmp_path: Path) -> None:
+    """To its end, on a CPU with a tiny model."""
+    command = [sys.executable, str(BENCHMARKS / "machine.py"), "--sizes", "tiny", "--out", str(tmp_path / MEASURED)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode == 0, done.stderr
+    assert "failed" not in done.stderr and "skipped" not in done.stderr
+    assert len(re.findall(r"^\| tiny \| (sft|dpo|ppo|transformers|judge) \|", done.stdout, re.MULTILINE)) == 5
+    speeds = yaml.safe_load((tmp_path / MEASURED).read_text())["cpu"]
+    assert speeds.keys() == {"training", "scoring", "answering", "rollout", "swap", "start"}
+    job = Job("sft", "pocket/sft-wildchat")
+    before = costs.work(job)
+    model = costs.project.models["pocket"]
+    operations = 6 * costs.sizes.parameters(model.entry) * before.tokens
+    now = JobCosts(Sizes(costs.project, tmp_path)).work(job)
+    assert now.seconds == pytest.approx(speeds["start"] + operations / speeds["training"])
+    assert now.seconds != before.seconds
 
 
 def test_memory_is_the_sum_over_the_process_tree(pocket: ModuleType, tmp_path: Path) -> None:

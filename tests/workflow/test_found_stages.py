@@ -145,6 +145,11 @@ def test_the_configuration_is_short_and_right(hub: Hub, tmp_path: Path) -> None:
         },
         "chat": {"template": "own"},
     }
+    assert config["suites"]["tiny_sft"]["probes"] == {"source": "builtin", "per_topic": 50}
+    fewer = trace_configuration("tiny", stages, None, "qwen25_7b", "6", 2)["suites"]["tiny"]
+    assert (fewer["probes"]["per_topic"], fewer["generation"]["answers"]) == (6, 2)
+    own = trace_configuration("tiny", stages, None, "qwen25_7b", "mine.csv")["suites"]["tiny"]
+    assert own["probes"] == {"source": "questions", "file": "mine.csv"}
     file = tmp_path / "tiny.yaml"
     write_trace(config, file)
     written = file.read_text()
@@ -188,7 +193,7 @@ def test_the_judge_is_one_of_the_configuration(tmp_path: Path, monkeypatch: pyte
     assert trace_judge("mine", None, []) == "qwen25_7b"
     assert trace_judge("mine", "pocket", []) == "pocket"
     with pytest.raises(
-        ConfigError, match=r"found 'pocke', expected one of pocket, english, qwen25_7b\. Did you mean 'pocke"
+        ConfigError, match=r"found 'pocke', expected one of pocket, english, .*qwen25_7b\. Did you mean 'pocke"
     ):
         trace_judge("mine", "pocke", [])
     for name in ("paper", "My-Model"):

@@ -117,6 +117,11 @@ def test_a_replaced_checkpoint_answers_again_and_a_new_one_is_added(
     shutil.copytree(folder / "start", older)
     replaced = counts(snakemake(folder, config=config, options=("-n",)))
     assert replaced["generate_found"] == 1
+    for stage in ("their sft", "dpo"):
+        (folder / stage).rename(folder / "moved")
+        said = snakemake(folder, config=config, options=("-n",), fails=True)
+        assert f"found '{stage}', expected a folder that exists" in said, "results exist"
+        (folder / "moved").rename(folder / stage)
 
 
 def test_training_starts_from_a_found_stage_and_a_found_stage_follows_training(finished: Path, tmp_path: Path) -> None:

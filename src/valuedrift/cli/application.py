@@ -45,6 +45,10 @@ def run(words: Sequence[str]) -> int:
         said, _, _ = str(error).partition(" Available commands: ")
         help_of = " ".join(["valuedrift", *(error.command_chain or ()), "--help"])
         return _fail(f"{said} See `{help_of}`.", status=2)
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return _fail("this folder was removed. Change to one that exists.")
     # Libraries read these variables when commands import them. The hub then receives nothing but the downloads.
     os.environ.update(NO_TELEMETRY)
     try:

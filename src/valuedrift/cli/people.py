@@ -62,7 +62,8 @@ def trace(
     list_: str | None = None,
     base: str | None = None,
     judge: str | None = None,
-    probes: str | None = None,
+    probes: str = "50",
+    answers: PositiveInt = 5,
     name: str | None = None,
     cores: str = "all",
     dry_run: bool = False,
@@ -76,7 +77,9 @@ def trace(
         list_: Print what looks like steps in this model on the hub, and nothing else.
         base: The model before all stages: a folder, or OWNER/NAME or OWNER/NAME@REVISION on the hub.
         judge: The judge, a key of `judges`; if omitted, the first that isn't trained by the pipeline.
-        probes: Table of your own questions (CSV or JSON lines with topic, question); if omitted, the package's.
+        probes: Table of your own questions (CSV or JSON lines with topic, question), or how many of the package's
+            questions to ask per topic.
+        answers: Answers per question.
         name: Name of the traced model and of the configuration file; if omitted, that of the first place.
         cores: Cores that Snakemake uses.
         dry_run: Print what it will take, and run nothing.
@@ -94,7 +97,7 @@ def trace(
     stages = find_stages(places)
     key = name or model_key(stages[0])
     chosen, file = trace_judge(key, judge, options.words()), Path(f"{key}.yaml")
-    write_trace(trace_configuration(key, stages, base, chosen, probes), file)
+    write_trace(trace_configuration(key, stages, base, chosen, probes, answers), file)
     print(*stages, f"judge: {chosen}", f"configuration: {file}", "", sep="\n", flush=True)
     words = replace(options, configfile=[*options.configfile, str(file)]).words()
     if watch is None or dry_run:

@@ -21,8 +21,8 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance, stance_reworded or pocket; pair or hypotheses for classifiers), or the
-    path of your own template."""
+    """A prompt template of the package (stance, stance_reworded, paper or pocket; pair or hypotheses for classifiers),
+    or the path of your own template."""
     classifier: Literal["stance", "entailment"] | None = None
     """For a sequence-classification model. `stance`: it has a class per stance, with the names in `labels`.
     `entailment`: it has a class "entailment", and the prompt has a hypothesis per stance."""
@@ -46,12 +46,21 @@ class _Judge(Section):
     temperature: NotNegative = 1.0
     """Sampling temperature of those replies."""
     max_tokens: Count = 2048
-    """Maximum length of those replies in tokens."""
+    """Maximum length of those replies in tokens, with their reasoning."""
+    longer: Annotated[int, Field(ge=0)] = 2
+    """How often a reply that was cut off is asked again, with twice the tokens each time."""
+    structured: bool = False
+    """Whether those replies are JSON that fits a schema with the labels, if the server takes one."""
+    effort: Text | None = None
+    """How much a reasoning chat model reasons, in the server's words, such as none, low or high (default the server's
+    own)."""
 
     @model_validator(mode="after")
     def _samples_are_replies_of_a_chat_model(self) -> Self:
         if self.samples and self.llm is None:
             raise Invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
+        if self.structured and not self.samples:
+            raise Invalid("structured", True, "false, or `samples`: a reply in JSON doesn't begin with a label")
         return self
 
     @model_validator(mode="after")
@@ -115,4 +124,7 @@ class JudgeSettings(_Judge):
         if self.llm and not self.samples and self.llm.backend in ("vllm", "transformers"):
             do = "A judge with weights of its own is named by `folder` and `engine`."
             raise Invalid("llm.backend", self.llm.backend, "http or batch", do)
+        asked = "structured" if self.structured else "effort"
+        if (self.structured or self.effort) and (self.llm is None or self.llm.backend not in ("http", "batch")):
+            raise Invalid(asked, getattr(self, asked), "no such key, or `llm` with the backend http or batch")
         return self

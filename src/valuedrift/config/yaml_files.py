@@ -21,6 +21,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ValueDriftError: The file can't be read or isn't a configuration, or a key is in a mapping twice: YAML would
             silently use the last one.
     """
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        do = "Write its content to a file: a configuration is read several times."
+        raise ArtifactError(file, "a pipe or a device", "a configuration file", do)
     try:
         text = file.read_text(encoding="utf-8-sig")
         return _mapping(file, _parsed(file, text))

@@ -94,11 +94,14 @@ class FolderJudge:
         with Journal(journal) as store:
             for chunk in self._missing(iter(prompts), store):
                 keys = list(chunk)
-                for records in self.records(list(chunk.values())):
+                for records in self.judged(list(chunk.values())):
                     store.append_all({keys[i]: record for i, record in records.items()})
                 print(f"judge: {len(store)} texts judged, {time.monotonic() - start:.0f} s", file=sys.stderr)
 
-    def records(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
+    def records(self, prompt: str, store: Journal) -> list[Record]:
+        return [store[key] for key in self.keys(prompt)]
+
+    def judged(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
         """Yield the records of all prompts by index, one batch at a time.
 
         Raises ArtifactError if a log-probability is not finite.

@@ -18,7 +18,9 @@ from valuedrift.files import read_json, write_json
 
 RESULTS = Path("results")
 RECORDS = RESULTS / "provenance"
-BESIDE = frozenset({"provenance", "logs", "benchmarks", "journals", "resume", "embeddings", "predictions.json"})
+BESIDE = frozenset(
+    {"provenance", "logs", "benchmarks", "journals", "resume", "embeddings", "predictions.json", "rates.yaml"}
+)
 """Folders and files in `results/` that aren't artifacts and have no records."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache, cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import polars as pl
 
 from valuedrift.config.check import Config
 from valuedrift.config.grid import RESULTS, Run
+from valuedrift.config.yaml_files import read_yaml
 from valuedrift.data_formats.formats import FORMATS
+from valuedrift.errors import ConfigError
 from valuedrift.files import read_json
 from valuedrift.models.model_folder import tensor_shapes
 from valuedrift.packaged import packaged_yaml
@@ -25,6 +27,8 @@ from valuedrift.workflow.project_models import Model
 from valuedrift.workflow.project_suites import Suite
 
 Rates = Mapping[str, Any]
+MEASURED = Path(RESULTS, "rates.yaml")
+"""Speeds of this machine, as benchmarks/machine.py measures them; they replace those of the package."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,11 @@ class Sizes:
 
     project: Project
     folder: Path = Path()
-    rates: Rates = field(default_factory=partial(packaged_yaml, "valuedrift.workflow", "rates.yaml"))
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The package's rates, with the speeds that were measured on this machine, if there are any."""
+        return with_measured(packaged_yaml("valuedrift.workflow", "rates.yaml"), self.folder / MEASURED)
 
     def parameters(self, entry: Config) -> float:
         """Return the parameters of an entry of `models`, `judges` or `llms`, by its shape, weights or name."""
@@ -107,6 +115,23 @@ class Sizes:
             return float(self.rates["judged"])
         template = re.sub(r"\{\w+\}", "", judge.prompt)
         return len(template) / float(self.rates["characters_per_token"]) + self.question(suite) + self.answer(suite)
+
+
+def with_measured(rates: Rates, file: Path) -> Rates:
+    """Return the rates with the speeds in a file, device → kind → number, if it exists.
+
+    Raises:
+        ConfigError: The file has another device or kind, or a value that isn't a positive number.
+    """
+    measured = read_yaml(file) if file.is_file() else {}
+    for device, speeds in measured.items():
+        known = [kind for kind in rates[device] if kind != "of"] if device in ("gpu", "cpu") else []
+        if not known or not isinstance(speeds, dict):
+            raise ConfigError(f"{file}: {device}", speeds, "gpu or cpu, with speeds")
+        for kind, speed in speeds.items():
+            if kind not in known or not isinstance(speed, int | float) or speed <= 0:
+                raise ConfigError(f"{file}: {device}.{kind}", speed, f"a positive number, for {', '.join(known)}")
+    return {**rates, **{device: {**rates[device], **speeds} for device, speeds in measured.items()}}
 
 
 def _mean(bins: list[dict[str, int]]) -> float:

@@ -23,12 +23,11 @@ from valuedrift.workflow.plan import plan_targets, require_budget
 from valuedrift.workflow.plan_text import plan_text
 from valuedrift.workflow.project import Project
 
-_PROBES = {"source": "builtin", "per_topic": 50}
-_GENERATION = {"answers": 5, "temperature": 0.7, "max_tokens": 256, "batch_size": 100}
+_GENERATION = {"temperature": 0.7, "max_tokens": 256, "batch_size": 100}
 
 
 def trace_configuration(
-    name: str, stages: Sequence[FoundStage], base: str | None, judge: str, questions: str | None = None
+    name: str, stages: Sequence[FoundStage], base: str | None, judge: str, questions: str = "50", answers: int = 5
 ) -> Config:
     """Return the part of a configuration that traces these stages, each after the one before it.
 
@@ -40,7 +39,8 @@ def trace_configuration(
         base: A folder or a repository (OWNER/NAME or OWNER/NAME@REVISION) with the model before all stages; None for
             that of the first stage's adapters, or else no model.
         judge: A key of `judges`.
-        questions: A file of questions; None for the package's.
+        questions: A file of questions, or how many of the package's to ask per topic.
+        answers: Answers per question.
     """
     base = base or stages[0].start or None
     entries: dict[str, Config] = {}
@@ -54,8 +54,10 @@ def trace_configuration(
         listed = {"steps": _short(steps)} if steps and ("hub" in stage.entry or len(steps) < len(stage.steps)) else {}
         entries[stage.name] = {**stage.entry, **listed, **after}
     model = {"suite": name, **_base(base), "stages": entries, "chat": {"template": "own"}}
-    probes = {"source": "questions", "file": questions} if questions else _PROBES
-    suite = {"probes": probes, "generation": _GENERATION, "judge": judge}
+    probes: Config = {"source": "questions", "file": questions}
+    if questions.isdecimal():
+        probes = {"source": "builtin", "per_topic": int(questions)}
+    suite = {"probes": probes, "generation": {"answers": answers, **_GENERATION}, "judge": judge}
     return {"report": {"models": [name]}, "models": {name: model}, "suites": {name: suite}}
 
 

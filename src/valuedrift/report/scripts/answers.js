@@ -1,5 +1,6 @@
 // The answers of the chosen checkpoints, a page at a time, and the controls that choose them.
 
+import { copyButton, fragmentOf } from "./address.js";
 import { ANY, compared, filterOf, onlyOptions, ordered, singles, UNJUDGED } from "./answer_filters.js";
 import { bars, quote, verdictNotes } from "./answer_texts.js";
 import { chosen, EVERY, hasLabels, isMany, LAST, loaded, stepOptions } from "./checkpoints.js";
@@ -49,10 +50,17 @@ function article(index, questions, answer) {
   );
 }
 
+const questionOf = ({ question, piece, i }) => question ?? piece.question[i];
+
 function showMore(index, questions) {
   const next = view.matches.slice(view.shown, view.shown + (view.isCompared ? QUESTIONS : PAGE));
   const draw = view.isCompared ? questionRow : article;
-  byId("answers-list").append(...next.map((match) => draw(index, questions, match)));
+  const copy = (match) => copyButton(() => fragmentOf(byId("answers"), { question: questionOf(match) }));
+  for (const match of next) {
+    const drawn = draw(index, questions, match);
+    drawn.prepend(copy(match));
+    byId("answers-list").append(drawn);
+  }
   view.shown += next.length;
   const what = view.isCompared ? "questions" : "answers";
   byId("answers-count").textContent = `Showing ${number(view.shown)} of ${number(view.matches.length)} ${what}.`;

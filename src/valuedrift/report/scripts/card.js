@@ -63,12 +63,13 @@ export async function openCard(values) {
   const index = await ready;
   const model = modelOf(index, values.model);
   const run = model && runOf(model, values.run);
-  const stage = run && (await measured(model, run, values.topic, placeOf(index, values.topic)));
+  const topic = topicName(index, values.topic);
+  const stage = run && topic && (await measured(model, run, values.topic, placeOf(index, values.topic)));
   if (location.hash !== address) return; // something else was opened meanwhile
   const close = element("button", "", "Close");
   close.type = "button";
   close.addEventListener("click", closeCard);
-  const title = element("h2", "", stage ? topicName(index, values.topic) : "No such drift");
+  const title = element("h2", "", stage ? topic : "No such drift");
   title.id = "card-title";
   const copy = copyButton(() => link("card", values));
   card.replaceChildren(element("div", "card-bar", copy, close), title);
