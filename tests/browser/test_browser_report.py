@@ -247,8 +247,8 @@ def test_the_matrix_is_one_stop_of_the_tab_key(watched: Watched, report: Path) -
 
 def opened(watched: Watched, report: Path, fragment: str) -> Page:
     """The page as it is when a link is opened anew."""
+    watched.page.goto("about:blank")
     watched.page.goto((report / "index.html").as_uri() + fragment)
-    watched.page.reload()
     return watched.page
 
 
@@ -526,7 +526,7 @@ def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hos
     )
     assert page.evaluate("document.querySelectorAll('*').length") > tags
     choose(page, "other-run", "SFT on WildChat, from the base model")
-    wait_for_count(page, "Showing 25 of 30 questions.")
+    wait_for_count(page, "Showing 10 of 30 questions.")
     page.locator("#answers-search").fill("<script>")
     wait_for_count(page, "Showing 5 of 5 questions.")
     page.locator("#examples-list blockquote").first.hover()
