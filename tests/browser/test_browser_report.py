@@ -247,8 +247,8 @@ def test_the_matrix_is_one_stop_of_the_tab_key(watched: Watched, report: Path) -
 
 def opened(watched: Watched, report: Path, fragment: str) -> Page:
     """The page as it is when a link is opened anew."""
+    watched.page.goto("about:blank")
     watched.page.goto((report / "index.html").as_uri() + fragment)
-    watched.page.reload()
     return watched.page
 
 
