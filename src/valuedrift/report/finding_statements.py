@@ -132,7 +132,7 @@ def remark(finding: Mapping[str, Any], suite: Suite) -> str:
 
 def _health(finding: Mapping[str, Any], suite: Suite) -> str:
     """Say whether a finding rests on unhealthy answers, or is another one among healthy answers."""
-    shares = [f"{100 * share:.0f} % in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
+    shares = [f"{100 * share:.0f}\u00a0% in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
     rests = f" It rests on unhealthy answers ({'; '.join(shares)})." if shares else ""
     if not rests and finding["healthy"] == finding["holds"]:
         return ""
