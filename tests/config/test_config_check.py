@@ -74,6 +74,7 @@ def test_several_judges_and_a_reference_are_known_and_differ(config: dict[str, A
         (f"{POCKET}.reference.judge", "gpt_4o"),
         (f"{POCKET}.judge.1", "gpt_4o"),
         (f"{POCKET}.judge.1", "pocket"),
+        ("judges.qwen25_7b.effort", "low"),
     ):
         wrong = deepcopy(config)
         put(wrong, path, value)

@@ -47,7 +47,7 @@ class _Judge(Section):
     """Sampling temperature of those replies."""
     max_tokens: Count = 2048
     """Maximum length of those replies in tokens, with their reasoning."""
-    longer: Annotated[int, Field(ge=0)] = 2
+    longer: Annotated[int, Field(ge=0)] = 1
     """How often a reply that was cut off is asked again, with twice the tokens each time."""
     structured: bool = False
     """Whether those replies are JSON that fits a schema with the labels, if the server takes one."""
@@ -59,6 +59,8 @@ class _Judge(Section):
     def _samples_are_replies_of_a_chat_model(self) -> Self:
         if self.samples and self.llm is None:
             raise Invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
+        if self.effort and self.llm is None:
+            raise Invalid("effort", self.effort, "no such key, or `llm`, which says whom to ask")
         if self.structured and not self.samples:
             raise Invalid("structured", True, "false, or `samples`: a reply in JSON doesn't begin with a label")
         return self
@@ -124,7 +126,7 @@ class JudgeSettings(_Judge):
         if self.llm and not self.samples and self.llm.backend in ("vllm", "transformers"):
             do = "A judge with weights of its own is named by `folder` and `engine`."
             raise Invalid("llm.backend", self.llm.backend, "http or batch", do)
-        asked = "structured" if self.structured else "effort"
-        if (self.structured or self.effort) and (self.llm is None or self.llm.backend not in ("http", "batch")):
-            raise Invalid(asked, getattr(self, asked), "no such key, or `llm` with the backend http or batch")
+        asked = "structured" if self.structured else "effort" if self.effort else ""
+        if asked and self.llm and self.llm.backend not in ("http", "batch"):
+            raise Invalid(asked, getattr(self, asked), "no such key, or a chat model with the backend http or batch")
         return self

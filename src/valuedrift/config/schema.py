@@ -234,6 +234,10 @@ class WorkflowConfig(Section):
     def _check_suite(self, name: str, suite: Suite) -> None:
         where = f"suites.{name}"
         check_names(f"{where}.judge", suite.judge, self.judges, "judges")
+        if suite.reference and self.statistics.labelled:
+            raise Invalid(
+                f"{where}.reference", "a judge", "no such key with statistics.labelled, whose labels come first"
+            )
         if suite.reference:
             check_names(f"{where}.reference.judge", [suite.reference.judge], self.judges, "judges")
         if suite.probes.llm is not None:

@@ -55,7 +55,6 @@ class FolderJudge:
         folder: The model's folder.
         settings: The judge's settings.
         template: The text of the prompt's template.
-        tokenizer: The tokenizer in the folder.
         context: The longest prompt that it can read, in tokens.
         encode: Prompts → what the scorer reads of each; its length is the number of tokens.
         open_scorer: Loads the model.
@@ -64,7 +63,6 @@ class FolderJudge:
     folder: Path
     settings: JudgeSettings
     template: str
-    tokenizer: PreTrainedTokenizerBase
     context: int
     encode: Callable[[Sequence[str]], Sequence[Sized]]
     open_scorer: Callable[[], Scorer]
@@ -158,7 +156,6 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
             folder,
             settings,
             template,
-            tokenizer,
             longest_pair(folder, tokenizer),
             partial(encode_pairs, tokenizer),
             partial(ClassifierScorer, folder, tokenizer, classes),
@@ -169,7 +166,6 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
         folder,
         settings,
         template,
-        tokenizer,
         # The longest prompt that leaves room for a label.
         int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings) - 1,
         partial(encode_prompts, tokenizer, chat=settings.chat),
