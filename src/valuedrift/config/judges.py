@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.hyperparameters import Settings
+from valuedrift.config.sampling import Precision
 from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
 from valuedrift.config.sources import Encoder, HubModel, PackageModel, Shape
 
@@ -21,8 +22,8 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance, stance_reworded, paper or pocket; pair or hypotheses for classifiers),
-    or the path of your own template."""
+    """A prompt template of the package (stance, stance_reworded, paper, pocket or question; pair or hypotheses for
+    classifiers), or the path of your own template."""
     classifier: Literal["stance", "entailment"] | None = None
     """For a sequence-classification model. `stance`: it has a class per stance, with the names in `labels`.
     `entailment`: it has a class "entailment", and the prompt has a hypothesis per stance."""
@@ -40,6 +41,8 @@ class _Judge(Section):
     """Whether a judge in a folder gets the prompt as a user turn of its chat template."""
     batch_size: Count = 32
     """Answers per forward pass of a judge in a folder."""
+    precision: Precision | None = None
+    """Precision of a judge in a folder (default bfloat16 on GPUs, float32 on CPUs)."""
     llm: object = None
     samples: Annotated[int, Field(ge=0)] = 0
     """Replies drawn per prompt, for chat models that return no log-probabilities; 0: use log-probabilities."""
@@ -75,7 +78,7 @@ class _Judge(Section):
 class JudgeTraining(Section):
     """A judge that the pipeline trains on labelled answers of a suite's world."""
 
-    one_of: ClassVar = ("shape", "encoder")
+    one_of: ClassVar = ("shape", "encoder", "model")
 
     world: str
     """The suite whose world labels the answers."""
@@ -83,6 +86,8 @@ class JudgeTraining(Section):
     """The size of a language model that is trained from scratch."""
     encoder: Encoder | None = None
     """The encoder that gets a class per stance and is trained as a whole (a cross-encoder)."""
+    model: str | None = None
+    """A key of `models`: its base model is trained to write the label after the prompt."""
     settings: Settings
     """Hyper-parameters of the judge's training."""
 
@@ -112,7 +117,7 @@ class Judge(_Judge):
     @model_validator(mode="after")
     def _encoders_are_trained_as_classifiers(self) -> Self:
         if self.train and self.classifier != ("stance" if self.train.encoder else None):
-            raise Invalid("classifier", self.classifier, "stance with train.encoder, and no such key with train.shape")
+            raise Invalid("classifier", self.classifier, "stance with train.encoder, and no such key otherwise")
         return self
 
 

@@ -213,6 +213,8 @@ class WorkflowConfig(Section):
             if judge.train:
                 worlds = [key for key, suite in self.suites.items() if suite.world]
                 check_names(f"judges.{name}.train.world", [judge.train.world], worlds, "suites with a world")
+                started = [judge.train.model] if judge.train.model else []
+                check_names(f"judges.{name}.train.model", started, self.models, "models")
         return self
 
     def _check_scratch(self, name: str, shape: Shape, key: str, suite: Suite) -> None:

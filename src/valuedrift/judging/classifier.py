@@ -73,10 +73,12 @@ def class_places(folder: Path, settings: JudgeSettings) -> tuple[int, ...]:
 
 
 class ClassifierScorer:
-    """A classifier in memory: fp32 on a CPU, bf16 on a GPU."""
+    """A classifier in memory, by default in fp32 on a CPU and in bf16 on a GPU."""
 
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase, classes: Sequence[int]) -> None:
-        model = load_model(folder, asking_precision(), AutoModelForSequenceClassification)
+    def __init__(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase, classes: Sequence[int], precision: str | None = None
+    ) -> None:
+        model = load_model(folder, asking_precision(precision), AutoModelForSequenceClassification)
         self.model, self.tokenizer, self.classes = model.to(asking_device()).eval(), tokenizer, list(classes)
 
     @torch.inference_mode()

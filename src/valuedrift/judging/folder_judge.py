@@ -69,7 +69,7 @@ class FolderJudge:
 
     @cached_property
     def name(self) -> str:
-        return f"{self.settings.engine}:{content_hash(self.folder)}"
+        return f"{' '.join(filter(None, [self.settings.engine, self.settings.precision]))}:{content_hash(self.folder)}"
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -158,7 +158,7 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
             template,
             longest_pair(folder, tokenizer),
             partial(encode_pairs, tokenizer),
-            partial(ClassifierScorer, folder, tokenizer, classes),
+            partial(ClassifierScorer, folder, tokenizer, classes, settings.precision),
         )
     encode_prompts(tokenizer, [], settings.chat)
     labels = label_tokens(tokenizer, settings.labels)
@@ -169,19 +169,21 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
         # The longest prompt that leaves room for a label.
         int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings) - 1,
         partial(encode_prompts, tokenizer, chat=settings.chat),
-        partial(_causal_scorer, folder, tokenizer, labels, settings.engine),
+        partial(_causal_scorer, folder, tokenizer, labels, settings),
     )
 
 
-def _causal_scorer(folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, engine: str) -> Scorer:
+def _causal_scorer(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, settings: JudgeSettings
+) -> Scorer:
     """Load a language model, with another label if it could begin to reason: the words with which it would."""
     reasoning = reasoning_tokens(tokenizer)
     labels = (*labels, reasoning) if reasoning else labels
-    if engine == "vllm":
+    if settings.engine == "vllm":
         from valuedrift.judging.vllm_scorer import VllmScorer
 
         return VllmScorer(folder, labels)
-    return CausalScorer(folder, labels)
+    return CausalScorer(folder, labels, settings.precision)
 
 
 def _request(prompt: str) -> ChatRequest:

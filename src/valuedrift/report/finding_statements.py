@@ -127,7 +127,7 @@ def remark(finding: Mapping[str, Any], suite: Suite) -> str:
     """Say what a finding is about and whether it rests on unhealthy answers, or which runs it needs."""
     if finding["reason"] == MISSING:
         return f"It needs {_NEEDED[finding['name']]}."
-    return f"{_scope(finding['numbers'])}{_health(finding, suite)}"
+    return f"{_scope(finding['numbers'])}{_health(finding, suite)}{finding.get('by_judge', '')}"
 
 
 def _health(finding: Mapping[str, Any], suite: Suite) -> str:
