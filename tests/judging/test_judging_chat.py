@@ -216,6 +216,20 @@ def test_replies_that_are_cut_off_are_asked_again_with_twice_the_tokens_and_with
     assert len(model.bodies) == 3 + 2 + 6 + 6
 
 
+def test_the_estimate_is_the_most_that_replies_asked_again_can_cost(tmp_path):
+    llm = LlmSettings(backend="http", model="double", input_price=1.0, output_price=10.0)
+    once, again = (
+        open_judge(JudgeSettings(prompt="stance", llm=llm, samples=3, max_tokens=100, longer=longer)).estimate(
+            ["a prompt"], tmp_path / "journal"
+        )
+        for longer in (0, 2)
+    )
+    assert (once.to_send, once.output_tokens) == (3, 300)
+    assert (again.to_send, again.output_tokens) == (3, 3 * (100 + 200 + 400))
+    assert again.input_tokens == 3 * once.input_tokens
+    assert again.dollars == pytest.approx((again.input_tokens + 10 * again.output_tokens) / 1e6)
+
+
 def test_a_structured_reply_fits_a_schema_with_the_labels_and_effort_is_sent(tmp_path):
     def replies(answer, body):
         (choice,) = body["response_format"]["json_schema"]["schema"]["properties"].values()

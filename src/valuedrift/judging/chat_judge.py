@@ -15,7 +15,7 @@ from valuedrift.errors import ConfigError
 from valuedrift.judging.judgement import CONTENT_FILTER, ERROR, Judgement, judgement, listed_masses, replied_masses
 from valuedrift.judging.label_words import spellings
 from valuedrift.llm.complete import ask, complete, reply_from
-from valuedrift.llm.cost import Estimate, estimate
+from valuedrift.llm.cost import BATCH_DISCOUNT, Estimate, dollars, estimate
 from valuedrift.llm.http_responses import EndpointError, mentions_logprobs
 from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
@@ -58,7 +58,15 @@ class ChatJudge:
         ]
 
     def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
-        return estimate(self._all_requests(prompts), self.llm, journal)
+        found, given = estimate(self._all_requests(prompts), self.llm, journal), self.settings
+        if not (given.samples and given.longer and found.dollars):
+            return found
+        # If each reply is cut off as often as it can be, and twice as long each time.
+        read, written = found.input_tokens * (given.longer + 1), found.output_tokens * (2 ** (given.longer + 1) - 1)
+        most = dollars(self.llm, read, written)
+        return replace(
+            found, input_tokens=read, output_tokens=written, dollars=most, dollars_batch=most * BATCH_DISCOUNT
+        )
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
         """Do as `Judge.judge`. Raises ConfigError before any prompt is sent if the model's replies can't be read."""

@@ -55,7 +55,6 @@ class FolderJudge:
         folder: The model's folder.
         settings: The judge's settings.
         template: The text of the prompt's template.
-        tokenizer: The tokenizer in the folder.
         context: The longest prompt that it can read, in tokens.
         encode: Prompts → what the scorer reads of each; its length is the number of tokens.
         open_scorer: Loads the model.
@@ -64,14 +63,13 @@ class FolderJudge:
     folder: Path
     settings: JudgeSettings
     template: str
-    tokenizer: PreTrainedTokenizerBase
     context: int
     encode: Callable[[Sequence[str]], Sequence[Sized]]
     open_scorer: Callable[[], Scorer]
 
     @cached_property
     def name(self) -> str:
-        return f"{self.settings.engine}:{content_hash(self.folder)}"
+        return f"{' '.join(filter(None, [self.settings.engine, self.settings.precision]))}:{content_hash(self.folder)}"
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -158,10 +156,9 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
             folder,
             settings,
             template,
-            tokenizer,
             longest_pair(folder, tokenizer),
             partial(encode_pairs, tokenizer),
-            partial(ClassifierScorer, folder, tokenizer, classes),
+            partial(ClassifierScorer, folder, tokenizer, classes, settings.precision),
         )
     encode_prompts(tokenizer, [], settings.chat)
     labels = label_tokens(tokenizer, settings.labels)
@@ -169,23 +166,24 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
         folder,
         settings,
         template,
-        tokenizer,
         # The longest prompt that leaves room for a label.
         int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings) - 1,
         partial(encode_prompts, tokenizer, chat=settings.chat),
-        partial(_causal_scorer, folder, tokenizer, labels, settings.engine),
+        partial(_causal_scorer, folder, tokenizer, labels, settings),
     )
 
 
-def _causal_scorer(folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, engine: str) -> Scorer:
+def _causal_scorer(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, settings: JudgeSettings
+) -> Scorer:
     """Load a language model, with another label if it could begin to reason: the words with which it would."""
     reasoning = reasoning_tokens(tokenizer)
     labels = (*labels, reasoning) if reasoning else labels
-    if engine == "vllm":
+    if settings.engine == "vllm":
         from valuedrift.judging.vllm_scorer import VllmScorer
 
         return VllmScorer(folder, labels)
-    return CausalScorer(folder, labels)
+    return CausalScorer(folder, labels, settings.precision)
 
 
 def _request(prompt: str) -> ChatRequest:
