@@ -95,8 +95,8 @@ rule fetch_checkpoint:
 rule train_judge:
     input:
         data=lambda w: f"results/world/{judge(w)['train']['world']}/judge_train.parquet",
-        encoder=untimed(lambda w: judge(w).encoder.folder if judge(w).encoder else []),
-        stamp=lambda w: judge(w).encoder.stamp if judge(w).encoder else [],
+        start=untimed(lambda w: PROJECT.start_of(judge(w))[0]),
+        stamp=lambda w: PROJECT.start_of(judge(w))[1],
     output:
         model=directory("results/judges/{judge}/model"),
         metrics="results/judges/{judge}/metrics.parquet",
@@ -110,7 +110,7 @@ rule train_judge:
     conda:
         "../envs/training.yaml"
     resources:
-        **dict(SCRATCH, gpu=lambda w: 1 if judge(w).encoder else 0),
+        **dict(SCRATCH, gpu=lambda w: 1 if judge(w).encoder or judge(w).base else 0),
     params:
         settings=lambda w: as_json(judge(w)["train"]["settings"]),
         start=lambda w: as_json(judge(w).start),

@@ -247,8 +247,8 @@ def test_the_matrix_is_one_stop_of_the_tab_key(watched: Watched, report: Path) -
 
 def opened(watched: Watched, report: Path, fragment: str) -> Page:
     """The page as it is when a link is opened anew."""
+    watched.page.goto("about:blank")
     watched.page.goto((report / "index.html").as_uri() + fragment)
-    watched.page.reload()
     return watched.page
 
 
@@ -258,6 +258,7 @@ def test_every_view_opens_from_its_address_in_a_new_page(watched: Watched, repor
         "#trajectories?topic=work": ("trajectories-topic", "work"),
         "#drift?stance=neutral": ("drift-stance", "neutral"),
         f"#answers?model=pocket&run={RUNS[1]}&step=100&topic=work": ("answers-step", "100"),
+        "#answers?topic=work&question=4": ("answers-question", "4"),
         "#answers?search=work+2": ("answers-search", "work 2"),
         "#training?metric=grad_norm": ("training-metric", "grad_norm"),
         "#data?examples-topic=work": ("examples-topic", "work"),
@@ -307,6 +308,7 @@ def test_links_to_views_findings_and_cards_can_be_copied(watched: Watched, repor
         return page.evaluate("navigator.clipboard.readText()")
 
     assert copied("#lineage") == f"{address}#lineage?run={RUNS[1]}&topic=work"
+    assert copied("#answers-list article >> nth=2").endswith("&topic=all&question=1&stance=-1&only=any")
     assert copied(".finding >> nth=1") == f"{address}#finding-pocket-small_gap_barely_moves"
     page.locator(".matrix .cell a:visible").first.click()
     page.locator("#card").get_by_text("Reached").wait_for()
@@ -524,7 +526,7 @@ def test_hostile_answers_are_shown_as_text_and_run_nothing(watched: Watched, hos
     )
     assert page.evaluate("document.querySelectorAll('*').length") > tags
     choose(page, "other-run", "SFT on WildChat, from the base model")
-    wait_for_count(page, "Showing 25 of 30 questions.")
+    wait_for_count(page, "Showing 10 of 30 questions.")
     page.locator("#answers-search").fill("<script>")
     wait_for_count(page, "Showing 5 of 5 questions.")
     page.locator("#examples-list blockquote").first.hover()

@@ -103,15 +103,16 @@ def test_drained_nodes_finish_their_jobs_and_what_is_pending_waits(
     start: Start, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Meanwhile, the status shows that the first job runs and that the second waits in the queue, and why."""
+    monkeypatch.chdir(tmp_path)
     for name, value in cluster.environment.items():
         monkeypatch.setenv(name, value)
     run = start("after-6-a")
     run.wait_for("rule_wait_wildcards_6_a")
-    (status,) = read_statuses(tmp_path)
+    (status,) = read_statuses()
     assert status.stages == {"wait": {"running": 1}}
     cluster.call("scontrol", "update", "NodeName=gpu[1-2]", "State=drain", "Reason=test")
     run.wait_for("rule_after_wildcards_6_a", "PENDING")
-    (status,) = read_statuses(tmp_path)
+    (status,) = read_statuses()
     assert status.stages == {"wait": {"done": 1}, "after": {"waiting": 1}}
     assert "  after of 6/a  in Slurm's queue: " in status_text(status)
     cluster.call("scontrol", "update", "NodeName=gpu[1-2]", "State=resume")

@@ -74,6 +74,7 @@ def test_several_judges_and_a_reference_are_known_and_differ(config: dict[str, A
         (f"{POCKET}.reference.judge", "gpt_4o"),
         (f"{POCKET}.judge.1", "gpt_4o"),
         (f"{POCKET}.judge.1", "pocket"),
+        ("judges.qwen25_7b.effort", "low"),
     ):
         wrong = deepcopy(config)
         put(wrong, path, value)
@@ -126,13 +127,14 @@ def test_the_repositorys_configuration_passes_and_defaults_are_not_written(confi
         (f"{POCKET}.generation.max_tokens", 512, "less than models.pocket.scratch.context (512)"),
         ("judges.pocket.train.settings.max_length", 513, "at most shape.context (512)"),
         (f"{POCKET}.judged_by", "mean", "no such key with one judge"),
-        ("judges.pocket.classifier", "stance", "stance with train.encoder, and no such key with train.shape"),
-        ("judges.english_minilm.classifier", MISSING, "stance with train.encoder, and no such key with train.shape"),
+        ("judges.pocket.structured", True, "false, or `samples`"),
+        ("judges.pocket.classifier", "stance", "stance with train.encoder, and no such key otherwise"),
+        ("judges.english_minilm.classifier", MISSING, "stance with train.encoder, and no such key otherwise"),
         ("judges.english_minilm.classifier", "entailment", "stance with train.encoder"),
         ("suites.real.data.alpaca.rows", 1799, "1800, the training rows of 2000 sampled rows"),
         # Names that nothing has.
-        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, smollm2, still, real, paper"),
-        (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, english_minilm, qwen25_7b"),
+        ("models.pocket.suite", "tiny", "a key of suites: pocket, english, smollm2, still, controls, real, paper"),
+        (f"{POCKET}.judge", "gpt_4o", "a key of judges: pocket, english, english_minilm, smollm2, qwen25_7b, paper"),
         (f"{POCKET}.grid.oppose_aligned", "lima", "a key of data: wildchat"),
         ("judges.pocket.train.world", "paper", "a key of suites with a world: pocket"),
         # What an algorithm, a model or a source needs.

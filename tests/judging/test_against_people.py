@@ -288,7 +288,7 @@ def test_the_files(tmp_path):
     quality = judges_against_people(write(tmp_path, rows), FAST)
     write_against_people(quality, tmp_path / "out", formats=("svg",))
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"quality.json", "quality.md", "quality.svg", "calibration.svg"}
+    assert names == {"quality.json", "quality.md", "quality.svg", "quality.txt", "calibration.svg", "calibration.txt"}
     written = json.loads((tmp_path / "out" / "quality.json").read_text(encoding="utf-8"))
     assert written == quality
     assert "a\\|b\\*" in quality_markdown(quality)

@@ -217,6 +217,7 @@ def test_the_files(tmp_path):
         "bridge.md",
         "bridge.json",
         "bridge.svg",
+        "bridge.txt",
     }
     written = json.loads((out / "llama-stances" / "bridge.json").read_text(encoding="utf-8"))
     assert (written["old"], written["new"]) == ("gpt-stances", "llama-stances")

@@ -2,6 +2,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,10 +11,14 @@ from judging_examples import TARGETS, generations, top
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
+from valuedrift.config.yaml_files import read_yaml
 from valuedrift.errors import ConfigError, ValueDriftError
 from valuedrift.judging.chat_judge import is_one_token
 from valuedrift.judging.judge import open_judge
+from valuedrift.judging.judge_prompt import fill_judge_prompt
 from valuedrift.judging.stances import write_stances
+from valuedrift.llm.cost import value_of
+from valuedrift.llm.request import ChatReply
 from valuedrift.statistics.panel import PROBABILITIES
 
 REPEAT = "Repeat this word exactly, and say nothing else: "
@@ -74,6 +79,18 @@ def test_a_stance_is_read_from_the_first_tokens_alternatives(tmp_path):
     body = next(body for body in model.bodies if not body["messages"][0]["content"].startswith(REPEAT))
     assert (body["temperature"], body["top_logprobs"], body["max_completion_tokens"]) == (0, 20, 1)
     assert "action against climate change" in body["messages"][0]["content"]
+
+
+def test_the_papers_way_is_the_softmax_of_the_labels_whatever_is_outside():
+    config = read_yaml(Path(__file__).parents[2] / "workflow_config.yaml")
+    given = config["judges"]["paper"] | {"llm": config["llms"]["gpt_4o"]}
+    judge = open_judge(JudgeSettings.read(given))
+    reply = ChatReply("The", "stop", 40, 1, 0.5, tuple(top(The=0.9, support=0.06, neutral=0.03, oppose=0.01)))
+    found = judge.judgement([value_of(reply, 0.0)])
+    assert found.stances == pytest.approx((0.6, 0.3, 0.1))
+    assert found.unassigned == pytest.approx(0.9)
+    prompt = fill_judge_prompt(judge.template, "Wind ?", "No .", "wind farms")
+    assert "as support, neutral, or oppose with respect to wind farms" in prompt
 
 
 def test_an_answer_cannot_end_its_turn_by_naming_special_tokens(tmp_path):
@@ -177,6 +194,64 @@ def test_a_judge_without_log_probabilities_is_sampled_with_error_bars(tmp_path, 
     assert found["p_support_se"][0] == pytest.approx(math.sqrt(0.75 * 0.25 / 7))
     assert (found["samples"][0], found["unassigned"][0]) == (8, pytest.approx(0.2))
     assert "no log-probabilities; stances are shares of 10 sampled replies" in capsys.readouterr().err
+
+
+def test_replies_that_are_cut_off_are_asked_again_with_twice_the_tokens_and_within_a_bound(tmp_path, capsys):
+    def thinks(answer, body):
+        if body["max_completion_tokens"] < {"yes": 0, "no": 80, "hm": 800}[answer]:
+            return {"text": "<think>let me", "finish": "length", "prompt_tokens": 30, "completion_tokens": 7}
+        return {"text": "<think>so</think>oppose", "prompt_tokens": 30, "completion_tokens": 9}
+
+    model = Model(thinks, lambda word: word)
+    found = judged(model, tmp_path, ["yes", "no", "hm"], samples=2, max_tokens=20, longer=2)
+    assert found["p_oppose"].to_list() == [1.0, 1.0, None]
+    assert found["flag"].to_list() == [None, None, "unassigned"]
+    assert found["judge_tokens"].to_list() == [2 * 39, 2 * (37 + 37 + 39), 2 * 3 * 37]
+    assert sum(n for (prompt, _), n in model.asked.items() if not prompt.startswith(REPEAT)) == 2 + 6 + 6
+    said = capsys.readouterr().err
+    assert "4 replies were cut off at 20 tokens, and are asked again with 40" in said
+    assert "4 replies were cut off at 40 tokens, and are asked again with 80" in said
+    assert "cut off at 80" not in said
+    assert judged(model, tmp_path, ["yes", "no", "hm"], samples=2, max_tokens=20, longer=2).equals(found)
+    assert len(model.bodies) == 3 + 2 + 6 + 6
+
+
+def test_the_estimate_is_the_most_that_replies_asked_again_can_cost(tmp_path):
+    llm = LlmSettings(backend="http", model="double", input_price=1.0, output_price=10.0)
+    once, again = (
+        open_judge(JudgeSettings(prompt="stance", llm=llm, samples=3, max_tokens=100, longer=longer)).estimate(
+            ["a prompt"], tmp_path / "journal"
+        )
+        for longer in (0, 2)
+    )
+    assert (once.to_send, once.output_tokens) == (3, 300)
+    assert (again.to_send, again.output_tokens) == (3, 3 * (100 + 200 + 400))
+    assert again.input_tokens == 3 * once.input_tokens
+    assert again.dollars == pytest.approx((again.input_tokens + 10 * again.output_tokens) / 1e6)
+
+
+def test_a_structured_reply_fits_a_schema_with_the_labels_and_effort_is_sent(tmp_path):
+    def replies(answer, body):
+        (choice,) = body["response_format"]["json_schema"]["schema"]["properties"].values()
+        assert (choice["enum"], body["reasoning_effort"]) == (["A", "B", "C"], "high")
+        return {"text": '<think>{"stance": "A"}</think> {"stance": "C"}' if answer == "no" else '{"stance": "A"}'}
+
+    model = Model(replies, lambda word: {"text": json.dumps({"stance": word})})
+    found = judged(model, tmp_path, ["yes", "no"], samples=1, structured=True, effort="high", labels=("A", "B", "C"))
+    assert found.select("p_support", "p_oppose").rows() == [(1, 0), (0, 1)]
+
+
+def test_a_server_without_schemas_is_asked_without_and_its_words_are_read(tmp_path):
+    def replies(answer, body):
+        if "response_format" in body:
+            return {"status": 400, "error": {"message": "response_format json_schema is not supported"}}
+        return {"text": "oppose."}
+
+    def repeated(word):
+        return {"text": word}
+
+    found = judged(Model(replies, repeated), tmp_path, ["yes"], samples=1, structured=True)
+    assert found["p_oppose"].to_list() == [1]
 
 
 def test_a_thinking_judge_whose_thought_is_cut_off_stops_before_the_first_answer(tmp_path):

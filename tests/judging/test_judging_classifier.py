@@ -1,6 +1,7 @@
 """Classifier judges: with classes of stances, of entailment, and trained from an encoder."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,12 +14,15 @@ from valuedrift.config.judges import JudgeSettings
 from valuedrift.errors import ArtifactError, ConfigError
 from valuedrift.judging.checks.heldout import heldout_quality
 from valuedrift.judging.classifier import encode_pairs
+from valuedrift.judging.exam.exam import Exam, take_exam
 from valuedrift.judging.judge import open_judge
 from valuedrift.judging.judge_prompt import fill_judge_prompt, hypotheses_and_text, read_judge_prompt
 from valuedrift.judging.stances import judge_table
 from valuedrift.judging.train_judge import train_classifier
 from valuedrift.models.fetch import fetch_model
 from valuedrift.training.job import scratch_job
+from valuedrift.world.english.exam import exam_answers, unread
+from valuedrift.world.english.texts import exam_texts
 
 TARGETS = {"climate": "wind farms"}
 WORDS = {"support": "yes", "neutral": "perhaps", "oppose": "no"}
@@ -155,6 +159,18 @@ def test_a_classifier_is_fetched_with_its_head_and_without_one_it_is_refused(enc
     assert found[0].drop("judge").equals(found[1].drop("judge"))
     with pytest.raises(ArtifactError, match=r"no tensor 'classifier\.bias'"):
         fetch_model({"folder": str(encoder), "classifier": True}, None, tmp_path / "no/model")
+
+
+def test_a_classifier_takes_the_exam_and_has_no_other_prompt(encoder, tmp_path):
+    judge = open_judge(
+        ENTAILMENT.replace(max_unassigned=1.0), classifier(encoder, tmp_path / "model", ["entailment", "not"])
+    )
+    answers = exam_answers(0, *unread([])).gather_every(30)
+    exam = Exam("mine", judge, answers, exam_texts().targets, tmp_path / "journal")
+    numbers, judged = take_exam(exam)
+    assert numbers["accuracy"][0]["answers"] == answers.height == judged.height
+    with pytest.raises(ConfigError, match="a trained judge has one prompt"):
+        take_exam(replace(exam, robustness=True))
 
 
 SETTINGS = Settings(

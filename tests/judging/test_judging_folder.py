@@ -25,7 +25,7 @@ PROMPTS = [fill_judge_prompt(TEMPLATE, "Wind farms ?", answer, "") for answer in
 
 def scores(folder, prompts, **changes):
     """Log-probabilities by a judge's own batches, in the prompts' order: (prompts, 3)."""
-    batches = open_folder(folder, SETTINGS.replace(**changes), TEMPLATE).records(prompts)
+    batches = open_folder(folder, SETTINGS.replace(**changes), TEMPLATE).judged(prompts)
     records = {i: record for batch in batches for i, record in batch.items()}
     return np.array([records[i]["log_probabilities"] for i in range(len(prompts))])
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from judging_examples import ANSWERS, TARGETS, generations
+from transformers import AutoTokenizer
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.judges import JudgeSettings
@@ -48,6 +49,9 @@ class Counting:
                     self.asked[prompt] += 1
                     store.append(self.keys(prompt)[0], {"length": len(prompt)})
 
+    def records(self, prompt, store):
+        return [store[key] for key in self.keys(prompt)]
+
     def judgement(self, records):
         (record,) = records
         p = 1 / record["length"]
@@ -74,7 +78,8 @@ def test_answers_keep_their_columns_and_order_and_gain_stances(judge_folder, tmp
     assert set(found["judge"]) == {judge.name}
     np.testing.assert_allclose(found.select(pl.sum_horizontal(PROBABILITIES)).to_series(), 1)
     assert found["unassigned"].min() > 0.1
-    read = encode_prompts(judge.tokenizer, [f"{answer}\nStance:" for answer in found["answer"]], chat=False)
+    prompts = [f"{answer}\nStance:" for answer in found["answer"]]
+    read = encode_prompts(AutoTokenizer.from_pretrained(judge_folder), prompts, chat=False)
     assert found["judge_tokens"].to_list() == [len(ids) + 1 for ids in read]
     check_stances(found)
     metadata = pl.read_parquet_metadata(tmp_path / "out.parquet")

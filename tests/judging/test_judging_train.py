@@ -46,11 +46,11 @@ def labelled(before=""):
 POCKET = JudgeSettings(prompt="pocket", chat=False, batch_size=512)
 
 
-def trained(folder, rows, shape=SHAPE, seed=0):
+def trained(folder, rows, start=SHAPE, seed=0, settings=SETTINGS):
     """Stances that a judge of these rows gives: a function of rows."""
     rows.write_parquet(folder / "rows.parquet")
-    job = scratch_job(SETTINGS, seed, folder / "rows.parquet", folder / "model")
-    train_judge(job, shape, read_judge_prompt("pocket"), TARGETS)
+    job = scratch_job(settings, seed, folder / "rows.parquet", folder / "model")
+    train_judge(job, start, read_judge_prompt("pocket"), TARGETS)
     return lambda asked: judge_table(asked, open_judge(POCKET, folder / "model"), TARGETS, folder / "journal")
 
 
@@ -66,6 +66,22 @@ def test_a_judge_learns_labels_and_the_same_seed_gives_the_same_judge(tmp_path):
     assert found[0].equals(found[1])
     assert not found[0].equals(found[2])
     assert (tmp_path / "a" / "metrics.parquet").is_file()
+
+
+def test_a_judge_can_start_from_a_model_and_read_in_bf16(tmp_path):
+    """Its training goes on from the model's weights: in one more step, an untrained model would learn nothing."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    fine = trained(tmp_path / "a", labelled())(labelled())
+    one = SETTINGS.replace(epochs=1, batch_size=48, device_batch_size=16, learning_rate=1e-6)
+    judge = trained(tmp_path / "b", labelled(), tmp_path / "a/model", settings=one)
+    assert heldout_quality(judge(labelled()))["accuracy"] == 1
+
+    settings = POCKET.replace(precision="bfloat16")
+    coarse = judge_table(labelled(), open_judge(settings, tmp_path / "a/model"), TARGETS, tmp_path / "a/journal")
+    assert coarse["judge"][0].startswith("transformers bfloat16:")
+    difference = (coarse["p_support"] - fine["p_support"]).abs().max()
+    assert 0 < difference < 0.05
 
 
 def test_a_long_answer_is_cut_at_its_beginning_and_keeps_its_label(tmp_path):

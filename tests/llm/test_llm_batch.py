@@ -171,7 +171,8 @@ def test_half_the_price_counts_and_the_budget_cuts_batches(journal: Path) -> Non
 
 
 def test_batch_files_are_written_in_openai_s_format_and_read_again(tmp_path: Path) -> None:
-    request = ChatRequest((Turn("system", "Judge."), Turn("user", "Yes?\n")), 5, 0.7, seed=3, top_logprobs=20)
+    turns = (Turn("system", "Judge."), Turn("user", "Yes?\n"))
+    request = ChatRequest(turns, 5, 0.7, seed=3, top_logprobs=20, effort="low", choices=("A", "B", "C"))
     plain = ChatRequest((Turn("user", "Grüße"),), 5)
     write_batch_file([request, plain], "judge", tmp_path / "requests.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text().splitlines()]

@@ -75,7 +75,7 @@ def test_a_negative_or_undefined_kappa_is_drawn_within_the_axis():
 
 def test_a_panel_for_each_stage_and_one_for_drifts():
     titles = [panel["title"] for panel in bridge_figure(VALUES, DRIFT).to_dict()["concat"]]
-    assert titles == ["m, base", "m, sft", "m, dpo", "Drift of each run and topic"]
+    assert titles == ["(a) m, base", "(b) m, sft", "(c) m, dpo", "(d) Drift of each run and topic"]
     assert len(bridge_figure(VALUES, DRIFT.clear()).to_dict()["concat"]) == 3
 
 

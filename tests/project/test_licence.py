@@ -37,3 +37,12 @@ def test_the_paper_is_cited_with_its_authors() -> None:
     assert paper["identifiers"][0]["value"] == "arXiv:2510.26707"
     names = ["Bhatia", "Nayak", "Kamath", "Mosbach", "Stańczak", "Shwartz", "Reddy"]
     assert [author["family-names"] for author in paper["authors"]] == names
+
+
+def test_the_readme_cites_the_same() -> None:
+    cited = (REPOSITORY / "README.md").read_text().partition("```bibtex\n")[2]
+    (paper,) = CITATION["references"]
+    plain = " ".join(cited.replace("{\\'n}", "ń").replace("{LLM}", "LLM").split())
+    authors = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in paper["authors"])
+    assert f"title = {{{paper['title']}}}, author = {{{authors}}}, year = {{{paper['year']}}}" in plain
+    assert f"version = {{{CITATION['version']}}}" in plain

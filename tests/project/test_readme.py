@@ -18,7 +18,8 @@ from doubles import forks
 from safetensors.numpy import save_file
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "config/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+README = REPOSITORY / "README.md"
+PAGES = [README, REPOSITORY / "config/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 WORKFLOW = ("Snakefile", "rules", "envs", "profiles", "workflow_config.yaml")
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
@@ -38,8 +39,11 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every line of a `bash` block, and the configuration snippet before it if the line names its file."""
-    for page in PAGES:
+    """Every line of a page's `bash` blocks, and the configuration snippet before it if the line names its file.
+
+    The README's lines are run in their order.
+    """
+    for page in PAGES[1:]:
         snippet = ""
         for language, text in blocks(page):
             if language == "yaml":
@@ -50,7 +54,7 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 COMMANDS = list(dict.fromkeys(commands()))
-SCRIPTS = [("./scripts/setup", ""), ("./scripts/test-all", "")]
+SCRIPTS = [(f"./scripts/{name}", "") for name in ("setup", "test", "test-all")]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +106,40 @@ def succeed(folder: Path, command: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_two_commands_come_first() -> None:
-    assert [command for command, _ in COMMANDS[:2]] == ["./scripts/pocket", "./scripts/test"]
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A fresh clone, whose set-up finds an environment: commands in .venv that run those of this one."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, files.split("\0")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name, follow_symlinks=False)
+    commands = tmp_path / ".venv/bin"
+    commands.mkdir(parents=True)
+    (commands / "python").symlink_to(sys.executable)
+    (commands / "activate").write_text(f'PATH="{commands}:$PATH"')
+    for name in ("snakemake", "valuedrift"):
+        options = ' ${DRY-} "$@"' if name == "snakemake" else ' "$@"'
+        (commands / name).write_text(f"#!/usr/bin/env bash\nexec {sys.executable} -m {name}{options}\n")
+        (commands / name).chmod(0o755)
+    state = 'echo "$(cat pyproject.toml constraints.txt | sha256sum) $(readlink -f .venv/bin/python) $PWD"'
+    subprocess.run(["bash", "-c", f"{state} > .venv/.setup"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("dry", [pytest.param("-n", id="dry"), pytest.param("", id="real", marks=pytest.mark.slow)])
+def test_the_readme_works_as_typed(dry: str, clone: Path) -> None:
+    """Its blocks in their order, in one shell; only the clone itself is made beforehand."""
+    parts = {"bash": "{}", "yaml": "cat > mine.yaml <<'END'\n{}END\n"}
+    script = "\n".join(parts[language].format(text) for language, text in blocks(README) if language in parts)
+    variables = {**os.environ, "DRY": dry, "PYTHONPATH": str(clone / "src"), "PYTHON": "false"}
+    command = ["bash", "-exo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False, env=variables)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "training of pocket/sft-helpful: " in done.stdout
+    assert "Installing" not in done.stderr
+    if not dry:
+        assert (clone / "results/report/index.html").is_file()
+        assert (clone / "results/stances/pocket/sft-helpful.parquet").is_file()
 
 
 @pytest.mark.parametrize(("command", "snippet"), COMMANDS + SCRIPTS)
@@ -183,7 +219,7 @@ def test_the_book_lists_every_page_and_the_readme_is_short() -> None:
     book = REPOSITORY / "docs/README.md"
     listed = {path for path, _ in _LINK.findall(book.read_text())}
     assert listed == {page.name for page in (REPOSITORY / "docs").glob("*.md")} - {book.name}
-    assert len(PAGES[0].read_text().splitlines()) < 100
+    assert len(README.read_text().splitlines()) < 130
 
 
 def test_the_catalogue_is_told_how_the_workflow_is_used() -> None:

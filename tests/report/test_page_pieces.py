@@ -12,12 +12,16 @@ from doubles.display import display
 from doubles.report import DISPLAY, INPUTS, RUNS, TOPICS, answer, answers, expressed, predicted, read_piece, training
 
 from valuedrift.errors import DataError
-from valuedrift.report.answers import kept_steps, write_answers
+from valuedrift.report.answers import kept_steps, label_counts, write_answers
 from valuedrift.report.data_evidence import write_examples
 from valuedrift.report.drift_cards import write_cards
 from valuedrift.report.page_index import trained_title, write_index, write_training, write_values
 from valuedrift.report.pieces import piece_json, write_piece
+from valuedrift.report.source_files import Sources
+from valuedrift.report.sources import read_answers
 from valuedrift.report.words import with_verdicts
+from valuedrift.statistics.health import SIGNS
+from valuedrift.statistics.panel import PROBABILITIES
 
 
 def test_each_checkpoint_has_a_piece_with_its_answers(tmp_path: Path) -> None:
@@ -59,6 +63,54 @@ def test_refusals_and_answers_without_a_stance_are_counted_and_shown(tmp_path: P
     assert piece["refusal"] == [0, 1, 0]
     assert piece["shares"] == [[700, 700, None], [200, 200, None], [80, 80, None]]
     assert piece["unassigned"] == [20, 20, None]
+
+
+def test_answers_carry_their_label_and_their_health(tmp_path: Path) -> None:
+    shown = answers().drop("label", "unhealthy")
+    shown.write_parquet(tmp_path / "stances.parquet")
+    keys = shown.select("model", "run", "step", "topic", "question_id", "sample")
+    signs = {sign: pl.col("sample") == (1 if sign == "cut_off" else 9) for sign in SIGNS}
+    keys.with_columns(**signs).write_parquet(tmp_path / "health.parquet")
+    labelled = keys.filter(pl.col("step") == 200, pl.col("sample") == 0, pl.col("topic") == "work")
+    judged = labelled.join(shown, on=keys.columns).select(*keys.columns, *PROBABILITIES)
+    stances = pl.Series("true_stance", ["support", "neutral", None] * 2)
+    judged.sort(keys.columns).with_columns(stances, weight=1.0).write_parquet(tmp_path / "labels.parquet")
+    files = {"health": [tmp_path / "health.parquet"], "labelled": {"pocket": tmp_path / "labels.parquet"}}
+    sources = Sources(
+        statistics=[],
+        stances=[tmp_path / "stances.parquet"],
+        quality={},
+        expression={},
+        benchmarks=tmp_path,
+        metrics={},
+        **files,
+    )
+    found = read_answers(sources)
+    kept = write_answers(found, DISPLAY, tmp_path)
+    assert {run.run: run.labelled for run in kept} == {"base": (), **dict.fromkeys(RUNS, (200,))}
+    read = read_piece(tmp_path, f"answers/pocket/{RUNS[0]}/200")
+    assert [label for label in read["label"] if label is not None] == [0, 1, 3]
+    assert read["unhealthy"] == [0, 1] * 6
+    counts = label_counts(found, kept)["pocket"]
+    assert sum(counts.values()) == 6
+    assert {label for label, _ in counts} == {"support", "neutral", "none"}
+    assert label_counts(found, [replace(run, labelled=()) for run in kept]) == {}
+
+
+def test_without_labels_or_health_answers_have_none(tmp_path: Path) -> None:
+    answers().drop("label", "unhealthy").write_parquet(tmp_path / "stances.parquet")
+    sources = Sources(
+        statistics=[],
+        stances=[tmp_path / "stances.parquet"],
+        quality={},
+        expression={},
+        benchmarks=tmp_path,
+        metrics={},
+    )
+    found = read_answers(sources)
+    kept = write_answers(found, DISPLAY, tmp_path)
+    assert label_counts(found, kept) == {}
+    assert set(read_piece(tmp_path, "answers/pocket/base/0")["unhealthy"]) == {0}
 
 
 def test_a_grid_with_too_many_answers_keeps_evenly_spaced_checkpoints(tmp_path: Path) -> None:

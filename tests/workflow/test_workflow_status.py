@@ -121,7 +121,7 @@ def test_running_jobs_are_shown_with_the_last_line_of_their_log(seen: Seen) -> N
     text = seen.during_text
     assert re.search(r"^running:\n  slow of a +\d\.\d s  step 2/2, 9 s left⟨U\+001B⟩$", text, re.MULTILINE), text
     assert re.search(
-        r"^__main__.py --logger valuedrift .* running for \d\.\d s, about \d+(\.\d)? s left$", text, re.MULTILINE
+        r"^running for \d\.\d s, about \d+(\.\d)? s left: __main__.py --logger valuedrift ", text, re.MULTILINE
     )
     assert re.search(r"^disk: results takes \d.*, \d.* are free$", text, re.MULTILINE)
 
@@ -181,7 +181,7 @@ def test_a_killed_run_is_reported_as_such(tmp_path: Path, monkeypatch: pytest.Mo
         process.kill()
     Path("go").touch()  # ends its job
     text = status_text(read_statuses()[0])
-    assert re.search(r"^__main__.py .*: was killed after \d", text)
+    assert re.search(r"^killed after \d.*: __main__.py ", text)
     assert "cut off:\n  slow of a" in text
 
 

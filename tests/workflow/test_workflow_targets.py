@@ -98,7 +98,7 @@ def test_a_file_stands_for_the_folder_that_one_job_makes(tmp_path: Path, monkeyp
         ),
         (
             "results/judges/gpt/quality.json",
-            "found 'gpt', expected a judge. There are pocket, english, english_minilm,",
+            "found 'gpt', expected a judge. There are pocket, english, english_minilm, smollm2,",
         ),
     ],
 )

@@ -136,7 +136,7 @@ def train_judge(*, settings: Json, start: Json, prompt: str, targets: Json, seed
 
     Args:
         settings: Hyper-parameters.
-        start: Vocabulary, layers and widths of a new model, or the encoder to train.
+        start: Vocabulary, layers and widths of a new model, or the encoder or base model to train.
         prompt: The judge's prompt: a name, or a file.
         targets: Target of every topic.
         seed: Seed of weights and order.
@@ -153,7 +153,8 @@ def train_judge(*, settings: Json, start: Json, prompt: str, targets: Json, seed
     if "encoder" in start:
         train_classifier(job, start["encoder"], read_judge_prompt(prompt), targets)
     else:
-        train_judge(job, Shape.read(start), read_judge_prompt(prompt), targets)
+        begin = Path(start["base"]) if "base" in start else Shape.read(start)
+        train_judge(job, begin, read_judge_prompt(prompt), targets)
 
 
 def generate(

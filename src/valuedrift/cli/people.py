@@ -172,7 +172,7 @@ def status(*, watch: bool = False) -> None:
     from valuedrift.workflow.status import read_statuses, status_text
 
     while True:
-        found, width = read_statuses(), shutil.get_terminal_size((160, 0)).columns
+        found, width = read_statuses(), shutil.get_terminal_size((1000, 0)).columns
         text = "\n\n".join(status_text(one, width) for one in found) or "No job has been run in this folder yet."
         print(f"\033[H\033[J{text}" if watch and sys.stdout.isatty() else text, flush=True)
         if not (watch and any(one.running for one in found)):

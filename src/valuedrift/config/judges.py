@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from valuedrift.config.chat_models import LlmSettings
 from valuedrift.config.hyperparameters import Settings
+from valuedrift.config.sampling import Precision
 from valuedrift.config.section import Count, Invalid, NotNegative, Section, Share, Text
 from valuedrift.config.sources import Encoder, HubModel, PackageModel, Shape
 
@@ -21,8 +22,8 @@ def _three_words(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Judge(Section):
     prompt: Text
-    """A prompt template of the package (stance, stance_reworded or pocket; pair or hypotheses for classifiers), or the
-    path of your own template."""
+    """A prompt template of the package (stance, stance_reworded, paper, pocket or question; pair or hypotheses for
+    classifiers), or the path of your own template."""
     classifier: Literal["stance", "entailment"] | None = None
     """For a sequence-classification model. `stance`: it has a class per stance, with the names in `labels`.
     `entailment`: it has a class "entailment", and the prompt has a hypothesis per stance."""
@@ -40,18 +41,31 @@ class _Judge(Section):
     """Whether a judge in a folder gets the prompt as a user turn of its chat template."""
     batch_size: Count = 32
     """Answers per forward pass of a judge in a folder."""
+    precision: Precision | None = None
+    """Precision of a judge in a folder (default bfloat16 on GPUs, float32 on CPUs)."""
     llm: object = None
     samples: Annotated[int, Field(ge=0)] = 0
     """Replies drawn per prompt, for chat models that return no log-probabilities; 0: use log-probabilities."""
     temperature: NotNegative = 1.0
     """Sampling temperature of those replies."""
     max_tokens: Count = 2048
-    """Maximum length of those replies in tokens."""
+    """Maximum length of those replies in tokens, with their reasoning."""
+    longer: Annotated[int, Field(ge=0)] = 1
+    """How often a reply that was cut off is asked again, with twice the tokens each time."""
+    structured: bool = False
+    """Whether those replies are JSON that fits a schema with the labels, if the server takes one."""
+    effort: Text | None = None
+    """How much a reasoning chat model reasons, in the server's words, such as none, low or high (default the server's
+    own)."""
 
     @model_validator(mode="after")
     def _samples_are_replies_of_a_chat_model(self) -> Self:
         if self.samples and self.llm is None:
             raise Invalid("samples", self.samples, "0, or `llm`, which says whom to ask")
+        if self.effort and self.llm is None:
+            raise Invalid("effort", self.effort, "no such key, or `llm`, which says whom to ask")
+        if self.structured and not self.samples:
+            raise Invalid("structured", True, "false, or `samples`: a reply in JSON doesn't begin with a label")
         return self
 
     @model_validator(mode="after")
@@ -64,7 +78,7 @@ class _Judge(Section):
 class JudgeTraining(Section):
     """A judge that the pipeline trains on labelled answers of a suite's world."""
 
-    one_of: ClassVar = ("shape", "encoder")
+    one_of: ClassVar = ("shape", "encoder", "model")
 
     world: str
     """The suite whose world labels the answers."""
@@ -72,6 +86,8 @@ class JudgeTraining(Section):
     """The size of a language model that is trained from scratch."""
     encoder: Encoder | None = None
     """The encoder that gets a class per stance and is trained as a whole (a cross-encoder)."""
+    model: str | None = None
+    """A key of `models`: its base model is trained to write the label after the prompt."""
     settings: Settings
     """Hyper-parameters of the judge's training."""
 
@@ -101,7 +117,7 @@ class Judge(_Judge):
     @model_validator(mode="after")
     def _encoders_are_trained_as_classifiers(self) -> Self:
         if self.train and self.classifier != ("stance" if self.train.encoder else None):
-            raise Invalid("classifier", self.classifier, "stance with train.encoder, and no such key with train.shape")
+            raise Invalid("classifier", self.classifier, "stance with train.encoder, and no such key otherwise")
         return self
 
 
@@ -115,4 +131,7 @@ class JudgeSettings(_Judge):
         if self.llm and not self.samples and self.llm.backend in ("vllm", "transformers"):
             do = "A judge with weights of its own is named by `folder` and `engine`."
             raise Invalid("llm.backend", self.llm.backend, "http or batch", do)
+        asked = "structured" if self.structured else "effort" if self.effort else ""
+        if asked and self.llm and self.llm.backend not in ("http", "batch"):
+            raise Invalid(asked, getattr(self, asked), "no such key, or a chat model with the backend http or batch")
         return self

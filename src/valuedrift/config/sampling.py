@@ -11,6 +11,8 @@ from valuedrift.config.section import Count, NotNegative, Section, Several, Text
 
 SHARD = 2
 
+Precision = Literal["float32", "bfloat16"]
+
 
 class _Sampling(Section):
     answers: Count
@@ -21,7 +23,7 @@ class _Sampling(Section):
     """Maximum length of an answer in tokens."""
     batch_size: Count
     """Answers generated in one forward pass; in fp32 it doesn't change the answers."""
-    precision: Literal["float32", "bfloat16"] | None = None
+    precision: Precision | None = None
     """Precision of the weights (default bfloat16 on GPUs, float32 on CPUs). In bfloat16, processors with AVX512_BF16
     answer several times as fast, but answers depend on their batch."""
 

@@ -213,6 +213,8 @@ class WorkflowConfig(Section):
             if judge.train:
                 worlds = [key for key, suite in self.suites.items() if suite.world]
                 check_names(f"judges.{name}.train.world", [judge.train.world], worlds, "suites with a world")
+                started = [judge.train.model] if judge.train.model else []
+                check_names(f"judges.{name}.train.model", started, self.models, "models")
         return self
 
     def _check_scratch(self, name: str, shape: Shape, key: str, suite: Suite) -> None:
@@ -234,6 +236,10 @@ class WorkflowConfig(Section):
     def _check_suite(self, name: str, suite: Suite) -> None:
         where = f"suites.{name}"
         check_names(f"{where}.judge", suite.judge, self.judges, "judges")
+        if suite.reference and self.statistics.labelled:
+            raise Invalid(
+                f"{where}.reference", "a judge", "no such key with statistics.labelled, whose labels come first"
+            )
         if suite.reference:
             check_names(f"{where}.reference.judge", [suite.reference.judge], self.judges, "judges")
         if suite.probes.llm is not None:

@@ -12,6 +12,7 @@ import torch
 from valuedrift.config.sampling import Sampling
 from valuedrift.errors import ConfigError
 from valuedrift.generation.probe_prompts import Answer, Prompt, PromptCodec
+from valuedrift.models.precision import asking_precision
 from valuedrift.models.weights import Checkpoint
 
 ENGINES = ("vllm", "transformers")
@@ -76,4 +77,4 @@ def engine_kind(setting: str, precision: str | None = None) -> EngineKind:
         do = "Install it in an environment of its own, or set engine to auto or transformers."
         raise ConfigError("generation.engine", setting, "vllm in the environment that answers", do)
     name = ("vllm" if gpu and installed else "transformers") if setting == "auto" else setting
-    return EngineKind(name, getattr(torch, precision) if precision else torch.bfloat16 if gpu else torch.float32)
+    return EngineKind(name, asking_precision(precision))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from valuedrift.errors import ConfigError
 from valuedrift.judging.judgement import CONTENT_FILTER, ERROR, Judgement, judgement, listed_masses, replied_masses
 from valuedrift.judging.label_words import spellings
 from valuedrift.llm.complete import ask, complete, reply_from
-from valuedrift.llm.cost import Estimate, estimate
+from valuedrift.llm.cost import BATCH_DISCOUNT, Estimate, dollars, estimate
 from valuedrift.llm.http_responses import EndpointError, mentions_logprobs
+from valuedrift.llm.journal import Journal
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
 _LISTED = 20
 """Alternatives of the first token to ask for; servers return at most 20."""
+
+_SPENT = ("prompt_tokens", "completion_tokens", "dollars", "latency")
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,25 @@ class ChatJudge:
         judgement. A space inserted into the name prevents this.
         """
         turns, given = (Turn("user", prompt.replace("<|", "< |")),), self.settings
+        effort = given.effort or ""
         if not given.samples:
-            return [ChatRequest(turns, max_tokens=1, top_logprobs=_LISTED)]
-        return [ChatRequest(turns, given.max_tokens, given.temperature, seed=i) for i in range(given.samples)]
+            return [ChatRequest(turns, max_tokens=1, top_logprobs=_LISTED, effort=effort)]
+        choices = given.labels if given.structured else ()
+        return [
+            ChatRequest(turns, given.max_tokens, given.temperature, seed=i, effort=effort, choices=choices)
+            for i in range(given.samples)
+        ]
 
     def estimate(self, prompts: Iterable[str], journal: Path) -> Estimate:
-        return estimate(self._all_requests(prompts), self.llm, journal)
+        found, given = estimate(self._all_requests(prompts), self.llm, journal), self.settings
+        if not (given.samples and given.longer and found.dollars):
+            return found
+        # If each reply is cut off as often as it can be, and twice as long each time.
+        read, written = found.input_tokens * (given.longer + 1), found.output_tokens * (2 ** (given.longer + 1) - 1)
+        most = dollars(self.llm, read, written)
+        return replace(
+            found, input_tokens=read, output_tokens=written, dollars=most, dollars_batch=most * BATCH_DISCOUNT
+        )
 
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
         """Do as `Judge.judge`. Raises ConfigError before any prompt is sent if the model's replies can't be read."""
@@ -61,7 +77,31 @@ class ChatJudge:
                 file=sys.stderr,
             )
         self._check(journal)
-        complete(self._all_requests(prompts), self.llm, journal)
+        longer = self.settings.longer if self.settings.samples else 0
+        requests: Iterable[ChatRequest] = self._all_requests(prompts)
+        if longer:
+            requests = list(dict.fromkeys(requests))  # to ask those whose replies are cut off again
+        complete(requests, self.llm, journal)
+        for _ in range(longer):
+            with Journal.read(journal) as store:
+                cut = [request for request in requests if store[request.key(self.llm.model)]["finish"] == "length"]
+            if not cut:
+                return
+            requests = [_longer(request) for request in cut]
+            told = f"{len(cut)} replies were cut off at {cut[0].max_tokens} tokens"
+            print(f"judge {self.name}: {told}, and are asked again with {2 * cut[0].max_tokens}", file=sys.stderr)
+            complete(requests, self.llm, journal)
+
+    def records(self, prompt: str, store: Journal) -> list[Mapping[str, Any]]:
+        """Return the last reply to each request, with the tokens, dollars and seconds of those that were cut off."""
+        return [self._record(request, store) for request in self.requests(prompt)]
+
+    def _record(self, request: ChatRequest, store: Journal) -> dict[str, Any]:
+        record, longer = store[request.key(self.llm.model)], _longer(request)
+        if record["finish"] != "length" or longer.key(self.llm.model) not in store:
+            return record
+        again = self._record(longer, store)
+        return {**again, **{name: record[name] + again[name] for name in _SPENT}}
 
     def judgement(self, records: Sequence[Mapping[str, Any]]) -> Judgement:
         replies = [reply_from(dict(record)) for record in records]
@@ -135,6 +175,11 @@ class ChatJudge:
             f"the {_LISTED} most likely first tokens with their log-probabilities",
             f"Choose an endpoint that gives them, or set `samples` to judge by sampled replies.{told}",
         )
+
+
+def _longer(request: ChatRequest) -> ChatRequest:
+    """Return the request with twice the tokens, and the same seed."""
+    return replace(request, max_tokens=2 * request.max_tokens)
 
 
 def is_one_token(word: str, top: Sequence[tuple[str, float]]) -> bool:

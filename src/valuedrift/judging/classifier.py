@@ -6,6 +6,7 @@ pair with the second part, which has the answer. Nothing in an answer can end th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,8 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> 
 
 def longest_pair(folder: Path, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the longest pair that an encoder can read, in tokens."""
-    positions = int(AutoConfig.from_pretrained(folder).max_position_embeddings)
-    return min(int(tokenizer.model_max_length), positions - _FIRST)
+    positions = getattr(AutoConfig.from_pretrained(folder), "max_position_embeddings", sys.maxsize)
+    return min(int(tokenizer.model_max_length), int(positions) - _FIRST)
 
 
 def class_places(folder: Path, settings: JudgeSettings) -> tuple[int, ...]:
@@ -72,10 +73,12 @@ def class_places(folder: Path, settings: JudgeSettings) -> tuple[int, ...]:
 
 
 class ClassifierScorer:
-    """A classifier in memory: fp32 on a CPU, bf16 on a GPU."""
+    """A classifier in memory, by default in fp32 on a CPU and in bf16 on a GPU."""
 
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase, classes: Sequence[int]) -> None:
-        model = load_model(folder, asking_precision(), AutoModelForSequenceClassification)
+    def __init__(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase, classes: Sequence[int], precision: str | None = None
+    ) -> None:
+        model = load_model(folder, asking_precision(precision), AutoModelForSequenceClassification)
         self.model, self.tokenizer, self.classes = model.to(asking_device()).eval(), tokenizer, list(classes)
 
     @torch.inference_mode()

@@ -55,7 +55,6 @@ class FolderJudge:
         folder: The model's folder.
         settings: The judge's settings.
         template: The text of the prompt's template.
-        tokenizer: The tokenizer in the folder.
         context: The longest prompt that it can read, in tokens.
         encode: Prompts → what the scorer reads of each; its length is the number of tokens.
         open_scorer: Loads the model.
@@ -64,14 +63,13 @@ class FolderJudge:
     folder: Path
     settings: JudgeSettings
     template: str
-    tokenizer: PreTrainedTokenizerBase
     context: int
     encode: Callable[[Sequence[str]], Sequence[Sized]]
     open_scorer: Callable[[], Scorer]
 
     @cached_property
     def name(self) -> str:
-        return f"{self.settings.engine}:{content_hash(self.folder)}"
+        return f"{' '.join(filter(None, [self.settings.engine, self.settings.precision]))}:{content_hash(self.folder)}"
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -94,11 +92,14 @@ class FolderJudge:
         with Journal(journal) as store:
             for chunk in self._missing(iter(prompts), store):
                 keys = list(chunk)
-                for records in self.records(list(chunk.values())):
+                for records in self.judged(list(chunk.values())):
                     store.append_all({keys[i]: record for i, record in records.items()})
                 print(f"judge: {len(store)} texts judged, {time.monotonic() - start:.0f} s", file=sys.stderr)
 
-    def records(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
+    def records(self, prompt: str, store: Journal) -> list[Record]:
+        return [store[key] for key in self.keys(prompt)]
+
+    def judged(self, prompts: Sequence[str]) -> Iterator[dict[int, Record]]:
         """Yield the records of all prompts by index, one batch at a time.
 
         Raises ArtifactError if a log-probability is not finite.
@@ -155,10 +156,9 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
             folder,
             settings,
             template,
-            tokenizer,
             longest_pair(folder, tokenizer),
             partial(encode_pairs, tokenizer),
-            partial(ClassifierScorer, folder, tokenizer, classes),
+            partial(ClassifierScorer, folder, tokenizer, classes, settings.precision),
         )
     encode_prompts(tokenizer, [], settings.chat)
     labels = label_tokens(tokenizer, settings.labels)
@@ -166,23 +166,24 @@ def open_folder(folder: Path, settings: JudgeSettings, template: str) -> FolderJ
         folder,
         settings,
         template,
-        tokenizer,
         # The longest prompt that leaves room for a label.
         int(AutoConfig.from_pretrained(folder).get_text_config().max_position_embeddings) - 1,
         partial(encode_prompts, tokenizer, chat=settings.chat),
-        partial(_causal_scorer, folder, tokenizer, labels, settings.engine),
+        partial(_causal_scorer, folder, tokenizer, labels, settings),
     )
 
 
-def _causal_scorer(folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, engine: str) -> Scorer:
+def _causal_scorer(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, labels: LabelTokens, settings: JudgeSettings
+) -> Scorer:
     """Load a language model, with another label if it could begin to reason: the words with which it would."""
     reasoning = reasoning_tokens(tokenizer)
     labels = (*labels, reasoning) if reasoning else labels
-    if engine == "vllm":
+    if settings.engine == "vllm":
         from valuedrift.judging.vllm_scorer import VllmScorer
 
         return VllmScorer(folder, labels)
-    return CausalScorer(folder, labels)
+    return CausalScorer(folder, labels, settings.precision)
 
 
 def _request(prompt: str) -> ChatRequest:

@@ -11,6 +11,7 @@ from valuedrift.errors import ConfigError
 from valuedrift.judging.judge_prompt import check_hypotheses, check_labels, read_judge_prompt
 from valuedrift.judging.judgement import Judgement
 from valuedrift.llm.cost import Estimate
+from valuedrift.llm.journal import Journal
 
 
 class Judge(Protocol):
@@ -39,8 +40,11 @@ class Judge(Protocol):
     def judge(self, prompts: Iterable[str], journal: Path) -> None:
         """Write the records of every prompt into the journal. Prompts may repeat, and there may be very many."""
 
+    def records(self, prompt: str, store: Journal) -> Sequence[Mapping[str, Any]]:
+        """Return the records of one prompt, in the order of `keys`."""
+
     def judgement(self, records: Sequence[Mapping[str, Any]]) -> Judgement:
-        """Return the judgement from the records of one prompt, which are in the order of `keys`."""
+        """Return the judgement from the records of one prompt."""
 
 
 def open_judge(settings: JudgeSettings, folder: Path | None = None) -> Judge:

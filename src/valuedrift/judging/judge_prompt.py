@@ -15,7 +15,7 @@ _RULE = "\n---\n"
 
 
 def read_judge_prompt(name: str, judge: str = "judge") -> str:
-    """Read the template with this name (stance, stance_reworded, pocket), or at this path; see `read_template`.
+    """Read the template with this name (stance, paper, …), or at this path; see `read_template`.
 
     `judge` is the judge's key in the configuration.
     """

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from valuedrift.judging.label_words import label_of, spellings, written
 from valuedrift.llm.alternatives import probability, read_alternatives
+from valuedrift.llm.chat_format import CHOICE
 from valuedrift.llm.request import ChatReply
 from valuedrift.reasoning import separate
 
@@ -136,5 +139,9 @@ def judgement(
 
 
 def _final_text(reply: ChatReply) -> str:
-    """Return the reply's text without its reasoning, and without a final full stop."""
-    return separate(reply.text).answer.removesuffix(".")
+    """Return the reply's text, or its field CHOICE if it is JSON, without its reasoning and a final full stop."""
+    answer = separate(reply.text).answer
+    if answer.startswith("{"):
+        with suppress(ValueError, TypeError, LookupError, RecursionError):
+            answer = str(json.loads(answer)[CHOICE])
+    return answer.removesuffix(".")

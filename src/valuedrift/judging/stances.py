@@ -237,7 +237,7 @@ def _judged(
     rows = []
     for prompt in _prompts(table, judge, targets):
         keys = () if prompt is None else judge.keys(prompt)
-        one = judge.judgement([store[key] for key in keys]) if keys else _NO_ANSWER
+        one = judge.judgement(judge.records(prompt, store)) if prompt is not None else _NO_ANSWER
         counts.add(keys[0] if keys else None, one)
         tokens = one.prompt_tokens + one.completion_tokens
         stances = one.stances or (None,) * 3

@@ -1,4 +1,4 @@
-"""Train judges on labelled answers: language models from scratch, and classifiers from encoders."""
+"""Train judges on labelled answers: language models, and classifiers from encoders."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from trl import SFTConfig, SFTTrainer
 
 from valuedrift.config.sources import Shape
 from valuedrift.errors import ArtifactError
@@ -29,27 +30,40 @@ from valuedrift.models.sentence_encoder import located, transformer_folder
 from valuedrift.models.weights import load_model
 from valuedrift.statistics.panel import STANCES
 from valuedrift.training.encode_rows import IGNORED, Labelled
-from valuedrift.training.job import Job, trainer_arguments
+from valuedrift.training.job import Job, dataset, trainer_arguments
 from valuedrift.training.pretrain import train_bpe, train_from_noise, train_whole
 
 
-def train_judge(job: Job, shape: Shape, template: str, targets: Mapping[str, str]) -> None:
+def train_judge(job: Job, start: Shape | Path, template: str, targets: Mapping[str, str]) -> None:
     """Train a judge for one prompt and write its tokenizer, configuration and weights into `job.base`.
 
     Only the label after each prompt counts in the loss.
 
     Args:
         job: The training job. Its data is a parquet file with topic, question, answer and true_stance.
-        shape: The model's size.
+        start: The size of a new model, or the folder of the model to train.
         template: The text of the prompt's template.
         targets: Topic → its target.
 
     Raises:
-        ArtifactError: The vocabulary is too small for a label to be one token.
+        ArtifactError: A label is no token of the vocabulary.
     """
     prompts, stances = _labelled(job, template, targets)
-    tokenizer = train_bpe((f"{p} {s}" for p, s in zip(prompts, stances, strict=True)), shape.vocabulary)
-    train_from_noise(job, shape, tokenizer, _encode(tokenizer, prompts, stances, job.settings.max_length))
+    longest = job.settings.max_length
+    if isinstance(start, Shape):
+        tokenizer = train_bpe((f"{p} {s}" for p, s in zip(prompts, stances, strict=True)), start.vocabulary)
+        train_from_noise(job, start, tokenizer, _encode(tokenizer, prompts, stances, longest))
+        return
+    tokenizer = open_tokenizer(start)
+    train_whole(
+        job,
+        tokenizer,
+        SFTTrainer,
+        model=job.load(start, torch.float32),
+        # Rows of similar length make a batch, which needs less padding.
+        args=SFTConfig(**trainer_arguments(job), max_length=longest, train_sampling_strategy="group_by_length"),
+        train_dataset=dataset(job, [dict(row) for row in _encode(tokenizer, prompts, stances, longest)]),
+    )
 
 
 def train_classifier(job: Job, encoder: str, template: str, targets: Mapping[str, str]) -> None:

@@ -15,10 +15,10 @@ from valuedrift.statistics.bootstrap import FloatArray
 
 
 class CausalScorer:
-    """A causal language model in memory: fp32 on a CPU, bf16 on a GPU."""
+    """A causal language model in memory, by default in fp32 on a CPU and in bf16 on a GPU."""
 
-    def __init__(self, folder: Path, labels: LabelTokens) -> None:
-        self.model = load_model(folder, asking_precision()).to(asking_device()).eval()
+    def __init__(self, folder: Path, labels: LabelTokens, precision: str | None = None) -> None:
+        self.model = load_model(folder, asking_precision(precision)).to(asking_device()).eval()
         self.labels = labels
 
     @torch.inference_mode()

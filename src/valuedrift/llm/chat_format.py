@@ -11,6 +11,8 @@ from valuedrift.llm.alternatives import Alternatives, read_alternatives
 from valuedrift.llm.http_responses import mentions_logprobs
 from valuedrift.llm.request import ChatReply, ChatRequest, Turn
 
+CHOICE = "stance"
+"""The only field of a reply that is to be one of several words."""
 NO_LOGPROBS = "the completion has no log-probabilities"
 _MOST_TOKENS = 2**31
 _FINISHED = ("stop", "length", "content_filter")
@@ -31,15 +33,16 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a server names the limit of tokens, how many alternatives it lists at most, and whether it takes a seed."""
+    """How a server names the limit of tokens, how many alternatives it lists, and if it takes a seed and a schema."""
 
     limit: str = "max_completion_tokens"
     alternatives: int = 20
     seed: bool = True
+    schema: bool = True
 
     def __str__(self) -> str:
-        seed = "" if self.seed else ", no seed"
-        return f"{self.limit}, at most {self.alternatives} log-probabilities{seed}"
+        without = "".join(f", no {name}" for name in ("seed", "schema") if not getattr(self, name))
+        return f"{self.limit}, at most {self.alternatives} log-probabilities{without}"
 
     def without(self, refused: str, request: ChatRequest) -> Dialect | None:
         """Return the dialect without what the server's words object to; None if that can't be left out."""
@@ -50,6 +53,8 @@ class Dialect:
             return replace(self, alternatives=fewer[0])
         if self.seed and request.seed is not None and re.search(r"\bseed\b", refused):
             return replace(self, seed=False)
+        if self.schema and request.choices and re.search(r"response_format|json_schema|structured", refused):
+            return replace(self, schema=False)
         return None
 
 
@@ -68,6 +73,13 @@ def body_of(request: ChatRequest, model: str, dialect: Dialect = Dialect()) -> d
         body["seed"] = request.seed
     if request.top_logprobs:
         body |= {"logprobs": True, "top_logprobs": min(request.top_logprobs, dialect.alternatives)}
+    if request.effort:
+        body["reasoning_effort"] = request.effort
+    if request.choices and dialect.schema:
+        choice = {"type": "string", "enum": list(request.choices)}
+        schema = {"type": "object", "properties": {CHOICE: choice}, "required": [CHOICE], "additionalProperties": False}
+        wanted = {"name": CHOICE, "strict": True, "schema": schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": wanted}
     return body
 
 
@@ -79,8 +91,16 @@ def _sendable(text: str) -> str:
 def request_of(body: dict[str, Any]) -> ChatRequest:
     """Return the request of a body that `body_of` returned."""
     turns = tuple(Turn(turn["role"], turn["content"]) for turn in body["messages"])
+    format_ = body.get("response_format")
+    choices = format_["json_schema"]["schema"]["properties"][CHOICE]["enum"] if format_ else ()
     return ChatRequest(
-        turns, body["max_completion_tokens"], body["temperature"], body.get("seed"), body.get("top_logprobs", 0)
+        turns,
+        body["max_completion_tokens"],
+        body["temperature"],
+        body.get("seed"),
+        body.get("top_logprobs", 0),
+        body.get("reasoning_effort", ""),
+        tuple(choices),
     )
 
 

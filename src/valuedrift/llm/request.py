@@ -27,6 +27,8 @@ class ChatRequest:
         temperature: Temperature of sampling; 0 is greedy.
         seed: Seed of sampling; None leaves it to the backend.
         top_logprobs: Number of alternatives of the first token to report, 0 for none; servers allow at most 20.
+        effort: How much a reasoning model reasons, in the server's words; empty leaves it to the server.
+        choices: Words of which the reply is one, as JSON: `{"stance": …}`, on servers that take a JSON schema.
     """
 
     turns: tuple[Turn, ...]
@@ -34,10 +36,13 @@ class ChatRequest:
     temperature: float = 0.0
     seed: int | None = None
     top_logprobs: int = 0
+    effort: str = ""
+    choices: tuple[str, ...] = ()
 
     def key(self, model: str) -> str:
         """Return 32 hex characters that identify this request to this model. Equal requests are sent once."""
-        fields = vars(self) | {"turns": [vars(turn) for turn in self.turns]}
+        given = {name: value for name, value in vars(self).items() if value or name not in ("effort", "choices")}
+        fields = given | {"turns": [vars(turn) for turn in self.turns]}
         content = _ENCODER.encode([model, fields])
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

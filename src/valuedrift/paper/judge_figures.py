@@ -30,9 +30,10 @@ def quality_figure(scores: pl.DataFrame, confusions: pl.DataFrame) -> alt.VConca
 
 def calibration_figure(calibration: pl.DataFrame) -> alt.ConcatChart:
     """Draw people's shares against predicted probabilities, one panel per judge; both are equal on the diagonal."""
+    judges = calibration["judge"].unique(maintain_order=True).to_list()
     panels = [
-        _calibration_panel(calibration.filter(pl.col("judge") == judge)).properties(title=judge)
-        for judge in calibration["judge"].unique(maintain_order=True)
+        _calibration_panel(calibration.filter(judge=judge)).properties(title=title)
+        for judge, title in zip(judges, style.lettered(judges), strict=True)
     ]
     return style.on_paper(alt.concat(*panels, columns=_PANELS))
 
@@ -45,12 +46,14 @@ def bridge_figure(values: pl.DataFrame, drift: pl.DataFrame) -> alt.ConcatChart:
         drift: `old, old_low, old_high, new, new_low, new_high`.
     """
     reach = max(0.05, *(abs(end) for end in (*values["low"], *values["high"])))
-    panels = [
-        _shift_panel(rows, reach).properties(title=f"{rows['model'][0]}, {rows['stage'][0]}")
-        for rows in values.partition_by("model", "stage", maintain_order=True)
-    ]
+    stages = values.partition_by("model", "stage", maintain_order=True)
+    titles = [f"{rows['model'][0]}, {rows['stage'][0]}" for rows in stages]
+    panels = [_shift_panel(rows, reach) for rows in stages]
     if not drift.is_empty():
+        titles.append("Drift of each run and topic")
         panels.append(_drift_panel(drift))
+    lettered = style.lettered(titles)
+    panels = [panel.properties(title=title) for panel, title in zip(panels, lettered, strict=True)]
     return style.on_paper(alt.concat(*panels, columns=3))
 
 
@@ -127,4 +130,4 @@ def _drift_panel(drift: pl.DataFrame) -> alt.LayerChart:
     points = base.mark_point(filled=True, size=40, opacity=0.9, aria=False)
     points = points.encode(x=x, y=y, shape=style.stance_shape(style.stance_legend()), tooltip=list(drift.columns))
     layers = [style.diagonal(x, y, (min(measured), max(measured))), across, up, points]
-    return alt.LayerChart(layer=layers, width=320, height=320, title="Drift of each run and topic")
+    return alt.LayerChart(layer=layers, width=320, height=320)

@@ -89,7 +89,7 @@ def citation(inputs: ReportInputs) -> str:
     others = inputs.configuration["statistics"].get("seeds", ())
     seeds = f"seed {inputs.configuration['seed']}" + (f", and {len(others)} others" if others else "")
     note = f"Commit {inputs.commit}, configuration {digest[:16]}, {seeds}, answers judged on {inputs.date}"
-    return _BIBTEX.format(key=digest[:8], models=models, year=inputs.date[:4], note=latex_text(note))
+    return _BIBTEX.format(key=digest[:8], models=models, year=inputs.date[:4], note=note)
 
 
 def calibration_summary(calibration: pl.DataFrame) -> dict[str, Any]:

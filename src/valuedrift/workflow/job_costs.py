@@ -106,8 +106,8 @@ class JobCosts:
                 model, run = project.models[name], rest.rpartition("/")[0]
                 fetched, first_two = self._download(self.sizes.of(model, run)), model.shards(run)[:2]
                 return replace(fetched, kept=0, passing=sum(map(len, first_two)) * fetched.kept)
-            case "train_judge" if project.judges[name].encoder:
-                return self._classifier_training(project.judges[name])
+            case "train_judge" if project.judges[name].encoder or project.judges[name].base:
+                return self._judge_training(project.judges[name])
             case "fetch_judge":
                 return self._download(self.sizes.parameters(project.judges[name].entry))
             case "fetch_llm":
@@ -193,7 +193,7 @@ class JobCosts:
         seconds = self._seconds(device, stage, scoring=2 * size * read)
         return Work(device, seconds, read=read, written=texts, kept=texts * _ANSWER_BYTES)
 
-    def _classifier_training(self, judge: Judge) -> Work:
+    def _judge_training(self, judge: Judge) -> Work:
         train = judge["train"]
         suite = self.project.suites[train["world"]]
         rows = suite["world"]["judge"]["train_rows"] * train["settings"]["epochs"]

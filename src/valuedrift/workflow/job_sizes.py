@@ -50,6 +50,8 @@ class Sizes:
             return float(shape["vocabulary"] * shape["hidden"] + 12 * shape["layers"] * shape["hidden"] ** 2)
         if encoder := trained.get("encoder"):
             return self.named(encoder if isinstance(encoder, str) else str(encoder))
+        if model := trained.get("model"):
+            return self.parameters(self.project.models[model].entry)
         if "folder" in entry:
             return _saved(Path(entry["folder"])) or self.named(entry["folder"])
         return self.named(entry["package"]["file"] if "package" in entry else entry["hub"]["name"])

@@ -101,6 +101,12 @@ class Project:
         """Topic → its target."""
         return {key: topic["target"] for key, topic in self.config["topics"].items()}
 
+    def start_of(self, judge: Judge) -> tuple[list[str], list[str]]:
+        """Return the folder and the stamp of the model that a judge's training starts from; empty if it is new."""
+        if judge.base:
+            return [judge.base], [self.models[judge["train"]["model"]].stamp]
+        return (judge.encoder.folder, judge.encoder.stamp) if judge.encoder else ([], [])
+
     def topics(self, *texts: str) -> Config:
         """Return these texts of each topic, in the order of the configuration."""
         return {key: {text: topic[text] for text in texts} for key, topic in self.config["topics"].items()}

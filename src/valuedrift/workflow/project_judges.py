@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from valuedrift.config.chat_models import LIMITS
 from valuedrift.config.check import Config
-from valuedrift.config.grid import RESULTS
+from valuedrift.config.grid import RESULTS, checkpoint
+from valuedrift.config.stages import BASE
 from valuedrift.judging.judge_prompt import LABELS, check_hypotheses, check_labels, read_judge_prompt
 from valuedrift.templates import prompt_hash
 from valuedrift.workflow.project_encoders import Encoder
@@ -77,8 +78,16 @@ class Judge(Entry):
 
     @property
     def start(self) -> Config:
-        """What its training starts from: a shape of random weights, or an encoder."""
+        """What its training starts from: a shape of random weights, an encoder, or a base model's folder."""
+        if self.base:
+            return {"base": self.base}
         return {"encoder": self.encoder.name} if self.encoder else dict(self.entry["train"]["shape"])
+
+    @property
+    def base(self) -> str:
+        """The folder of the base model from which it is trained; empty if there is none."""
+        model = self.entry.get("train", {}).get("model")
+        return checkpoint(model, BASE, 0) if model else ""
 
     @property
     def folder(self) -> list[str]:

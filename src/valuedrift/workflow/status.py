@@ -49,14 +49,13 @@ class Status:
     queued: dict[str, str]
 
 
-def read_statuses(folder: Path = Path(), now: datetime | None = None) -> list[Status]:
-    """Return the runs that are running in a folder, the latest first; if there are none, the last one, if any."""
-    now, count = now or datetime.now(), len(running_snakemakes(folder / ".snakemake"))
-    runs = list(islice(read_runs(folder / ".snakemake/log"), max(1, count)))
-    file = folder / PREDICTIONS
-    planned = read_json(file) if file.is_file() else {}
+def read_statuses() -> list[Status]:
+    """Return the runs that are running in this folder, the latest first; if there are none, the last one, if any."""
+    count = len(running_snakemakes())
+    runs = list(islice(read_runs(), max(1, count)))
+    planned = read_json(PREDICTIONS) if Path(PREDICTIONS).is_file() else {}
     living = [run for run in runs if count and not run.ended]
-    return [_status(run, bool(living), planned, now) for run in living or runs[:1]]
+    return [_status(run, bool(living), planned, datetime.now()) for run in living or runs[:1]]
 
 
 def status_text(status: Status, width: int = 120) -> str:
@@ -110,17 +109,15 @@ def _left(planned: Mapping[str, float], started: Sequence[LoggedJob], elapsed: f
     done = 0.0
     for job in started:
         expected = planned.get(job.key, 0)
-        done += expected if job.ended else min(expected, (now - job.started).total_seconds())
+        done += expected if job.ended else min(0.9 * expected, (now - job.started).total_seconds())
     return elapsed * (sum(planned.values()) - done) / done if done else None
 
 
 def _headline(status: Status) -> str:
     program, _, words = status.run.command.partition(" ")
-    command, took = f"{Path(program).name} {words}", duration(status.elapsed)
-    if not status.running:
-        return f"{command}: {'ended' if status.run.ended else 'was killed'} after {took}"
+    state = "running for" if status.running else "ended after" if status.run.ended else "killed after"
     rest = "" if status.left is None else f", about {duration(status.left)} left"
-    return f"{command}: running for {took}{rest}"
+    return f"{state} {duration(status.elapsed)}{rest}: {Path(program).name} {words}"
 
 
 def _progress(job: LoggedJob, status: Status) -> str:

@@ -82,9 +82,15 @@ def write_against_people(quality: Quality, out: Path, formats: Sequence[str] = (
     with publish(out, folder=True) as draft:
         write_json(draft / "quality.json", quality)
         write_text(draft / "quality.md", quality_markdown(quality))
-        save_chart(quality_figure(score_table(quality), confusion_table(quality)), draft / "quality", formats)
+        save_chart(quality_figure(score_table(quality), confusion_table(quality)), draft / "quality", formats, _QUALITY)
         if quality["calibration"]:
-            save_chart(calibration_figure(pl.DataFrame(quality["calibration"])), draft / "calibration", formats)
+            save_chart(
+                calibration_figure(pl.DataFrame(quality["calibration"])), draft / "calibration", formats, _CALIBRATION
+            )
+
+
+_QUALITY = "Agreement of judges with people's labels, with 95 % intervals, and confusion matrices of four labels."
+_CALIBRATION = "Judges' mean probabilities against the shares in people's labels, with 95 % intervals."
 
 
 def quality_markdown(quality: Quality) -> str:

@@ -151,7 +151,12 @@ def _write_bridge(found: Bridge, old: str, new: str, out: Path, formats: Sequenc
     write_json(out / "bridge.json", {OLD: old, NEW: new, "summary": bridge_summary(found), **rows})
     write_text(out / "bridge.md", bridge_markdown(found, old, new))
     if not found.values.is_empty():
-        save_chart(bridge_figure(found.values, found.drift), out / "bridge", formats)
+        save_chart(
+            bridge_figure(found.values, found.drift),
+            out / "bridge",
+            formats,
+            f"What changes if {new} judges in place of {old}.",
+        )
 
 
 def _sentence(model: str, line: Mapping[str, Any]) -> str:

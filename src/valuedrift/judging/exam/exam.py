@@ -150,7 +150,7 @@ def _in_batches(exam: Exam) -> bool:
 def _judgements(exam: Exam, prompts: Sequence[str]) -> list[Judgement]:
     judge = exam.judge
     with Journal.read(exam.journal) as store:
-        return [judge.judgement([store[key] for key in judge.keys(prompt)]) for prompt in prompts]
+        return [judge.judgement(judge.records(prompt, store)) for prompt in prompts]
 
 
 def _judged(answers: pl.DataFrame, found: Sequence[Judgement]) -> pl.DataFrame:

@@ -14,6 +14,17 @@ export function parsed(fragment) {
   return { view, values: Object.fromEntries(new URLSearchParams(query)) };
 }
 
+export const controlsOf = (section) => [...section.querySelectorAll("select[id], input[id]")];
+export const keyOf = (section, control) => control.id.replace(`${section.id}-`, "");
+
+// What the controls of a section show, with some of them changed.
+export function fragmentOf(section, changes = {}) {
+  const isUsed = (control) => control.value !== "" && !control.disabled && !control.closest(".field")?.hidden;
+  const values = controlsOf(section).filter(isUsed);
+  const shown = Object.fromEntries(values.map((control) => [keyOf(section, control), control.value]));
+  return link(section.id, { ...shown, ...changes });
+}
+
 // Change the address without scrolling; the earlier one can be returned to.
 export function write(fragment) {
   if (fragment !== location.hash) history.pushState(null, "", fragment || location.pathname + location.search);

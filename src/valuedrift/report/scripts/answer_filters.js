@@ -16,18 +16,16 @@ const ONLY = {
   unhealthy: (piece, i) => piece.unhealthy[i] === 1,
 };
 
-export function onlyOptions(stances) {
+export function onlyOptions(stances, hasLabels) {
   const cells = LABELS.flatMap((label) =>
     stances.map((stance) => [`${label}-as-${stance}`, `label ${label}, judged ${stance}`]),
   );
   return [
     ["any", "any"],
-    ["wrong", "judge ≠ label"],
     ["unsure", `likeliest stance below ${UNSURE / 1000}`],
     ["refusals", "refusals"],
     ["unhealthy", "unhealthy"],
-    ["labelled", "with a label"],
-    ...cells,
+    ...(hasLabels ? [["wrong", "judge ≠ label"], ["labelled", "with a label"], ...cells] : []),
   ];
 }
 

@@ -1,8 +1,9 @@
 // The answers of the chosen checkpoints, a page at a time, and the controls that choose them.
 
+import { copyButton, fragmentOf } from "./address.js";
 import { ANY, compared, filterOf, onlyOptions, ordered, singles, UNJUDGED } from "./answer_filters.js";
 import { bars, quote, verdictNotes } from "./answer_texts.js";
-import { chosen, EVERY, isMany, LAST, loaded, stepOptions } from "./checkpoints.js";
+import { chosen, EVERY, hasLabels, isMany, LAST, loaded, stepOptions } from "./checkpoints.js";
 import { questionRow, showComparison } from "./comparison.js";
 import { byId, complain, element, fill, start } from "./dom.js";
 import { modelOf, modelOptions, placeOf, ready, topicOptions } from "./index.js";
@@ -10,6 +11,7 @@ import { number } from "./numbers.js";
 import { load } from "./pieces.js";
 
 const PAGE = 25;
+const QUESTIONS = 10;
 const NONE = "none";
 const controls = Object.fromEntries(
   ["model", "run", "step", "topic", "question", "stance", "only", "order", "search"].map((name) => [
@@ -48,10 +50,17 @@ function article(index, questions, answer) {
   );
 }
 
+const questionOf = ({ question, piece, i }) => question ?? piece.question[i];
+
 function showMore(index, questions) {
-  const next = view.matches.slice(view.shown, view.shown + PAGE);
+  const next = view.matches.slice(view.shown, view.shown + (view.isCompared ? QUESTIONS : PAGE));
   const draw = view.isCompared ? questionRow : article;
-  byId("answers-list").append(...next.map((match) => draw(index, questions, match)));
+  const copy = (match) => copyButton(() => fragmentOf(byId("answers"), { question: questionOf(match) }));
+  for (const match of next) {
+    const drawn = draw(index, questions, match);
+    drawn.prepend(copy(match));
+    byId("answers-list").append(drawn);
+  }
   view.shown += next.length;
   const what = view.isCompared ? "questions" : "answers";
   byId("answers-count").textContent = `Showing ${number(view.shown)} of ${number(view.matches.length)} ${what}.`;
@@ -157,7 +166,7 @@ ready
       ...index.stances.map((stance, place) => [place, stance]),
       [UNJUDGED, "not judged"],
     ]);
-    fill(controls.only, onlyOptions(index.stances));
+    fill(controls.only, onlyOptions(index.stances, index.models.some(hasLabels)));
     fillModel(index);
     start(fillQuestions(index));
     const on = (control, fills) => {

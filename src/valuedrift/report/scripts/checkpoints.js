@@ -6,6 +6,7 @@ import { load } from "./pieces.js";
 export const EVERY = "every";
 export const LAST = "last";
 export const LABELLED = "labelled";
+export const hasLabels = (model) => model.runs.some((run) => run.labelled.length);
 export const isMany = (step) => [EVERY, LAST, LABELLED].includes(step);
 
 // A run's checkpoints as {run, step, at}: step 0 is that of the run it started from.
@@ -19,7 +20,7 @@ export function stepOptions(model, name) {
     return [
       [LAST, "the last of each run"],
       [EVERY, "every checkpoint"],
-      [LABELLED, "those with labels"],
+      ...(hasLabels(model) ? [[LABELLED, "those with labels"]] : []),
     ];
   const run = model.runs.find((one) => one.name === name);
   const steps = checkpoints(run).map(({ at }) => [

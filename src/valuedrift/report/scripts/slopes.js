@@ -5,6 +5,7 @@ import { drawn } from "./plot.js";
 
 const PLOT = { width: 340, height: 212, left: 44, right: 12, top: 10, bottom: 38 };
 const MOST_LINES = 400;
+const FEW_LINES = 60;
 
 function choose(question) {
   byId("answers-question").value = question;
@@ -32,7 +33,7 @@ export function slopes(stance, place, questions, rows) {
   for (const { question, before, after } of rows.slice(0, MOST_LINES)) {
     const [from, to] = [before.shares[place], after.shares[place]];
     const line = drawn("path", {
-      class: `slope ${stance}`,
+      class: `slope ${stance}${rows.length > FEW_LINES ? " faint" : ""}`,
       d: `M${ends[0]} ${y(from).toFixed(1)}L${ends[1]} ${y(to).toFixed(1)}`,
     });
     line.append(drawn("title", {}, `${questions.text[question]} ${from.toFixed(2)} → ${to.toFixed(2)}`));

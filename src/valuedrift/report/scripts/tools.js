@@ -38,7 +38,7 @@ function chartTools(figure) {
   const svg = figure.querySelector("svg");
   const title = figure.querySelector("figcaption")?.textContent || svg.getAttribute("aria-label") || "chart";
   const saved = (kind) => async () => {
-    save(await picture(svg, kind), `${title}.${kind}`);
+    save(await picture(svg, kind), `${svg.getAttribute("aria-label") ?? title}.${kind}`);
     return "Saved";
   };
   return folded("Save", title, button("SVG", saved("svg")), button("PNG", saved("png")));

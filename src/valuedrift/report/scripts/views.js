@@ -8,24 +8,16 @@ import "./matrix.js";
 import "./training.js";
 import "./tools.js";
 import "./trajectories.js";
-import { copyButton, link, parsed, write } from "./address.js";
+import { controlsOf, copyButton, fragmentOf, keyOf, parsed, write } from "./address.js";
 import { hideCard, leftFor, openCard } from "./card.js";
 import { whole } from "./dom.js";
 import { ready } from "./index.js";
 
 const state = { view: "", isApplying: false };
 const sections = [...document.querySelectorAll("main section")];
-const controlsOf = (section) => [...section.querySelectorAll("select[id], input[id]")];
-const keyOf = (section, control) => control.id.replace(`${section.id}-`, "");
-
-function fragmentOf(section) {
-  const isUsed = (control) => control.value !== "" && !control.disabled && !control.closest(".field")?.hidden;
-  const values = controlsOf(section).filter(isUsed);
-  return link(section.id, Object.fromEntries(values.map((control) => [keyOf(section, control), control.value])));
-}
 
 // Set the controls of a section; those that the values don't name get what they had when the page was opened.
-function apply(section, values) {
+async function apply(section, values) {
   state.isApplying = true;
   for (const control of controlsOf(section)) {
     const value = values[keyOf(section, control)] ?? control.dataset.initial ?? "";
@@ -33,6 +25,7 @@ function apply(section, values) {
     if (!isKnown || control.value === value) continue;
     control.value = value;
     control.dispatchEvent(new Event(control.options ? "change" : "input", { bubbles: true }));
+    await new Promise((done) => setTimeout(done)); // other controls may depend on it
   }
   state.isApplying = false;
 }
@@ -42,8 +35,9 @@ async function show(fragment) {
   if (view === "card") return openCard(values);
   hideCard();
   leftFor(fragment);
-  for (const section of sections)
-    if ([view, state.view].includes(section.id)) apply(section, section.id === view ? values : {});
+  for (const section of sections) {
+    if ([view, state.view].includes(section.id)) await apply(section, section.id === view ? values : {});
+  }
   state.view = view;
   const found = document.getElementById(view);
   if (!found) return;
@@ -54,10 +48,7 @@ async function show(fragment) {
 }
 
 ready.then(async () => {
-  for (const section of sections) {
-    for (const control of controlsOf(section)) control.dataset.initial = control.value;
-    section.prepend(copyButton(() => fragmentOf(section)));
-  }
+  for (const section of sections) section.prepend(copyButton(() => fragmentOf(section)));
   for (const finding of document.querySelectorAll(".finding")) finding.prepend(copyButton(() => `#${finding.id}`));
   document.addEventListener("change", ({ target }) => {
     const section = target.closest("main section");
@@ -67,6 +58,7 @@ ready.then(async () => {
     leftFor(location.hash);
   });
   await whole();
+  for (const control of sections.flatMap(controlsOf)) control.dataset.initial = control.value;
   addEventListener("hashchange", () => show(location.hash));
   if (location.hash) show(location.hash);
 });
