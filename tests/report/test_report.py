@@ -359,5 +359,8 @@ def test_models_and_topics_that_the_configuration_lacks_are_refused(
 
 def test_judges_are_compared_in_a_section_of_their_own_if_there_are_several() -> None:
     table = Table("judges_findings_pocket", "Findings by each judge.", pl.DataFrame({"Finding": ["x"], "a": ["holds"]}))
-    assert "Findings by each judge." in page(judges_compared=[table]).text
+    only = {**INPUTS.findings[0], "by_judge": " It holds by one judge only, a."}
+    shown = page(judges_compared=[table], findings=[only])
+    assert "Findings by each judge." in shown.text
+    assert "It holds by one judge only, a." in shown.text
     assert "Judges compared" not in page().text

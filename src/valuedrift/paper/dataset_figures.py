@@ -122,7 +122,7 @@ def _gap_rows(gaps: pl.DataFrame, display: Display, names: Sequence[str], first:
     y = alt.Y("topic:N", title=None, sort=list(names), scale=alt.Scale(domain=list(names)), axis=axis)
     shade = alt.Color(
         "share:Q",
-        scale=alt.Scale(range=["white", _BAR], domain=[0, 1]),
+        scale=alt.Scale(range=["white", _BAR], domain=[0, 1], interpolate="rgb"),
         legend=alt.Legend(title="Share", orient="right"),
     )
     bins = alt.Chart(rows).mark_rect(aria=False).encode(x=_distance(), x2="to:Q", y=y, color=shade, tooltip=_BIN_TIPS)

@@ -21,17 +21,18 @@ from valuedrift.statistics.panel import KEYS
 def read_findings(folders: Sequence[Path], display: Display, judges: Sequence[Path] = ()) -> list[dict[str, Any]]:
     """Return the findings in folders of statistics, which have their models' names, with `model` and `statement`.
 
-    `judges` are folders, named after models, in which judges are compared; the statements then say what holds by each.
+    `judges` are folders, named after models, in which judges are compared. `by_judge` then says what holds by each, and
+    is the end of the statement; it is empty for other models.
     """
     compared = {folder.name: folder / "findings.parquet" for folder in judges}
     by_judge = {model: pl.read_parquet(file) for model, file in compared.items() if file.is_file()}
     found = []
     for folder in folders:
         for finding in read_json(folder / "findings.json"):
-            told = statement(finding, display.suite(folder.name))
-            if folder.name in by_judge:
-                told = f"{told} {verdicts_by_judge(by_judge[folder.name], finding['name'])}"
-            found.append({**finding, "model": folder.name, "statement": told})
+            judged = by_judge.get(folder.name)
+            each = "" if judged is None else f" {verdicts_by_judge(judged, finding['name'])}"
+            told = statement(finding, display.suite(folder.name)) + each
+            found.append({**finding, "model": folder.name, "statement": told, "by_judge": each})
     return found
 
 
