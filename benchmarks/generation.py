@@ -8,8 +8,8 @@
 Run it in the activated environment; everything uses one thread. Prints Markdown tables with wall and CPU seconds and
 their ratios to the first row; CPU seconds depend little on other work on the machine:
 
-- sweep: one process for 12 checkpoints, compared with one process per checkpoint; each for checkpoints as the pipeline
-  writes them, and for found ones, which have their own tokenizer and template;
+- sweep: one process for 12 checkpoints, compared with one process per checkpoint, measured on the last one and
+  multiplied by 12; for checkpoints as the pipeline writes them, and for found ones with their own tokenizers;
 - engine: answering alone, compared with `generate` of transformers on left-padded batches of 32 in the order of the
   questions; the two alternate, and the best of five counts;
 - inspect_ai (its hf provider, 32 at a time) with one process per checkpoint, as its command line runs: measured on the
@@ -171,8 +171,8 @@ def compare(folder: Path, results: Path, per_topic: int, inspect: bool) -> None:
         clock = Clock()
         rows.append(clock.row(f"{kind}: sweep, one process", run_sweep(folder, base, each, probes)))
         clock = Clock()
-        tokens = sum(run_sweep(folder, base, [checkpoint], probes) for checkpoint in each)
-        rows.append(clock.row(f"{kind}: a fresh process for each", tokens))
+        tokens = run_sweep(folder, base, each[-1:], probes)
+        rows.append(clock.row(f"{kind}: fresh processes, {len(each)} × one measured", tokens, len(each)))
     if inspect:
         rows += inspect_rows(folder, base, checkpoints, questions["question"].to_list())
     print_table(f"{len(checkpoints)} checkpoints, processes and all", rows)

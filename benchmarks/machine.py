@@ -15,7 +15,8 @@ others go on; parts that are left after `--minutes` are skipped.
 - answering: tokens per second, and the seconds to exchange the weights of one checkpoint for those of the next.
 - judging: answers per second.
 
-`--out` (results/rates.yaml) has the speeds of the largest model. `valuedrift plan` in the same folder reads it.
+`--out` (on a GPU, results/rates.yaml) has the speeds of the largest model; `valuedrift plan` in the same folder reads
+it. On a CPU it is written only on request: a tiny model says little about the pocket model.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ def main() -> None:
     parser.add_argument("--vllm", help="the Python of an environment with vLLM and this package")
     parser.add_argument("--minutes", type=float, default=12, help="parts that would start later are skipped")
     parser.add_argument("--peak-tflops", type=float, default=989, help="the GPU's dense bf16 peak")
-    parser.add_argument("--out", type=Path, default=MEASURED)
+    parser.add_argument("--out", type=Path, default=MEASURED if gpu else None, help="without it on a CPU: nowhere")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="valuedrift-") as name:
         runner = Machine(Path(name), time.monotonic() + 60 * given.minutes)
@@ -233,11 +234,13 @@ def main() -> None:
     training = CONFIGURATION["suites"]["paper"]["training"]
     costs = JobCosts(Sizes(Project.read(CONFIGURATION)))
     found = next((rates(parts, training, costs) for parts in reversed(measured.values()) if parts), {})
-    given.out.parent.mkdir(parents=True, exist_ok=True)
     head = f"# Measured by benchmarks/machine.py on {processor}, {date.today()}; `valuedrift plan` reads this file.\n"
     rounded = {kind: float(f"{speed:.3g}") for kind, speed in found.items()}
-    given.out.write_text(head + yaml.safe_dump({"gpu" if gpu else "cpu": rounded}))
-    print(f"\n{given.out}:\n{given.out.read_text()}")
+    written = head + yaml.safe_dump({"gpu" if gpu else "cpu": rounded})
+    print(f"\n{written}")
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(written)
 
 
 if __name__ == "__main__":

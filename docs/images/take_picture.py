@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-SCREEN = {"width": 1280, "height": 860}
+SCREEN = {"width": 1280, "height": 900}
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def _to_wandb(run: str, points: pl.DataFrame, folder: Path) -> None:
             id=earlier[-1] if earlier else None,
             resume="allow",
             dir=folder,
-            settings=wandb.Settings(silent=True),
+            settings=wandb.Settings(silent=True, console="off"),
         ) as tracked:
             for (step,), part in points.group_by("step", maintain_order=True):
                 tracked.log(dict(part.select("name", "value").iter_rows()), step=step)

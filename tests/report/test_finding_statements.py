@@ -101,8 +101,8 @@ def test_a_finding_over_several_seeds_says_so() -> None:
         (
             None,
             {"sft-letters/dpo-calm": 0.214},
-            " It rests on unhealthy answers (21 % in DPO on Calm, after SFT on Letters). Among healthy answers, it is"
-            " undecided.",
+            " It rests on unhealthy answers (21\u00a0% in DPO on Calm, after SFT on Letters). Among healthy answers, it"
+            " is undecided.",
         ),
     ],
 )

@@ -174,7 +174,7 @@ def test_trajectories_have_one_piece_per_model(tmp_path: Path) -> None:
 def test_a_drift_s_card_has_its_three_stances_in_words(tmp_path: Path) -> None:
     shaky = pl.col("stance") == "oppose"
     drifts = INPUTS.drift.with_columns(unhealthy=0.36, q_value=pl.when(shaky).then(0.4).otherwise(1e-9))
-    write_cards(with_verdicts(drifts, 0.1), DISPLAY, tmp_path)
+    write_cards(with_verdicts(drifts, 0.1), tmp_path)
     runs = read_piece(tmp_path, "drifts/pocket")
     assert {run: list(topics) for run, topics in runs.items()} == {run: ["all", *TOPICS] for run in RUNS}
     support, neutral, oppose = runs[RUNS[1]]["climate"]

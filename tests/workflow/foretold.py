@@ -30,6 +30,8 @@ def everything() -> dict[str, Any]:
     models, suites, judges = config["models"], config["suites"], config["judges"]
     config["models"] = {name: models[name] for name in ("pocket", "pocket_real", "qwen3_4b")}
     config["report"]["models"] = [*config["models"]]
+    del judges["smollm2"]  # it is trained from a model that isn't here
+    suites["smollm2"]["judge"] = "english"
     config["llms"]["asked"] = {"backend": "http", "model": "gpt", "url": "http://localhost/v1"}
     config["llms"]["asked"] |= {**dict.fromkeys(LIMITS, 8), "key_variable": "JUDGE_KEY"}
     judges["asked"] = {"llm": "asked", "prompt": "stance", "labels": ["support", "neutral", "oppose"]}

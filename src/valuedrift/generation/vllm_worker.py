@@ -57,9 +57,10 @@ def location(
         is_mixed = ranks > 1 and layer in packed  # packed in the file too, and not divided in this order
         return held[name], 0, 0 if is_mixed else held[name].shape[0] if held[name].ndim else 1
     for whole, parts in packed.items():
-        if layer in parts and (tensor := held.get(f"{parent}.{whole}.{kind}")) is not None:
-            rows = _own_rows([shapes[f"{parent}.{part}.{kind}"][0] for part in parts], len(tensor), ranks)
-            return tensor, sum(rows[: parts.index(layer)]), rows[parts.index(layer)]
+        tensor, names = held.get(f"{parent}.{whole}.{kind}"), [f"{parent}.{part}.{kind}" for part in parts]
+        if name in names and tensor is not None and shapes.keys() >= {*names}:
+            rows = _own_rows([shapes[part][0] for part in names], len(tensor), ranks)
+            return tensor, sum(rows[: names.index(name)]), rows[names.index(name)]
     return None
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.display import Display
 from valuedrift.paper.drift_tables import time_text
 from valuedrift.paper.table_formats import MISSING
 from valuedrift.report.pieces import write_piece
@@ -29,7 +28,7 @@ from valuedrift.report.words import (
 from valuedrift.statistics.panel import ALL, STANCES
 
 
-def write_cards(drift: pl.DataFrame, display: Display, out: Path) -> None:
+def write_cards(drift: pl.DataFrame, out: Path) -> None:
     """Write a piece `drifts/<model>` per model: run → topic → the drifts of the three stances.
 
     `drift` has the columns of `with_verdicts`.
@@ -50,7 +49,6 @@ def _drift(row: Row) -> dict[str, Any]:
         "is_real": row["verdict"] in (MOVED, WITHIN_NOISE),
         "verdict": verdict(row),
         "reached": None if row["step_reached"] is None else [row["step_before"], row["step_reached"]],
-        "time": time_text(row),
         "unhealthy": ill(row),
         "lines": [
             ["Verdict", verdict(row)],

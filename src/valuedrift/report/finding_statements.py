@@ -29,9 +29,9 @@ _TITLES = {
     PRIOR: "DPO amplifies what SFT prefers",
 }
 _ASKED = {
-    EARLY: "Half of each SFT run’s drift is done in less than this share of its steps, and SFT moves values further "
-    "than pairs with a small value gap do (RMS M over topics and stances).",
-    BARELY: "On these pairs no algorithm moves a stance by more than this (RMS M over topics).",
+    EARLY: "Each SFT run does half of its drift early (t50, a share of its steps), and SFT moves values further than "
+    "pairs with a small value gap do (RMS M over topics and stances).",
+    BARELY: "On these pairs no algorithm moves any stance much (RMS M over topics).",
     WIDE: "On support-aligned pairs DPO moves support strongly, SimPO modestly and PPO barely.",
     PRIOR: "Of support and oppose, DPO moves the one further that is more probable after SFT.",
 }
@@ -83,12 +83,11 @@ def _early(numbers: Numbers, suite: Suite) -> list[tuple[str, Numbers]]:
     runs = sorted(numbers, key=suite.run_order)
     leads = [(run, *lead) for run in runs for lead in numbers[run]["further_than"].items()]
     run, other, lead = min(leads, key=lambda each: _bound(each[2]))
-    planted = [numbers[run]["nearer_to_data"] for run in runs if "nearer_to_data" in numbers[run]]
-    return [
-        *((f"t50 of {suite.short_title(run)}", numbers[run]["t50"]) for run in runs),
-        (f"{suite.short_title(run)} over {suite.run_title(other)}", lead),
-        *(("nearer to the data’s stances", min(planted, key=_bound)) for _ in planted[:1]),
-    ]
+    rows = [(f"t50 of {suite.short_title(name)}", numbers[name]["t50"]) for name in runs]
+    rows.append((f"{suite.short_title(run)} over {suite.run_title(other)}", lead))
+    if planted := [own["nearer_to_data"] for own in numbers.values() if "nearer_to_data" in own]:
+        rows.append(("nearer to the data’s stances", min(planted, key=_bound)))
+    return rows
 
 
 def _barely(numbers: Numbers, _suite: Suite) -> list[tuple[str, Numbers]]:
@@ -133,7 +132,7 @@ def remark(finding: Mapping[str, Any], suite: Suite) -> str:
 
 def _health(finding: Mapping[str, Any], suite: Suite) -> str:
     """Say whether a finding rests on unhealthy answers, or is another one among healthy answers."""
-    shares = [f"{100 * share:.0f} % in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
+    shares = [f"{100 * share:.0f}\u00a0% in {suite.full_title(run)}" for run, share in finding["unhealthy"].items()]
     rests = f" It rests on unhealthy answers ({'; '.join(shares)})." if shares else ""
     if not rests and finding["healthy"] == finding["holds"]:
         return ""

@@ -99,7 +99,7 @@ def write_report(inputs: ReportInputs, out_dir: Path | str) -> None:
     """
     display = inputs.display
     out = Path(out_dir)
-    write_cards(_with_verdicts(inputs), display, out)
+    write_cards(_with_verdicts(inputs), out)
     answered = write_answers(inputs.answers.lazy(), display, out)
     write_index(inputs.values, answered, leading_runs(inputs.drift), display, out)
     write_values(display.banded(inputs.values), display, out)

@@ -36,7 +36,7 @@ class FoundStage:
 
     def __str__(self) -> str:
         steps = self.steps
-        count = f"{len(steps)} checkpoints, steps {steps[0]} to {steps[-1]}" if steps else "one checkpoint"
+        count = f"{len(steps)} checkpoints, steps {steps[0]} to {steps[-1]}" if len(steps) > 1 else "one checkpoint"
         where = ", ".join(f"{value}" for key, value in (self.entry | self.entry.get("hub", {})).items() if key != "hub")
         return f"{self.name}: {count} ({where})"
 

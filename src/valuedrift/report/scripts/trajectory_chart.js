@@ -11,7 +11,7 @@ export async function measured(model, run, topic, place) {
   return line && { run, topic, line, drifts: drifts[run.name]?.[topic] ?? [] };
 }
 
-// stages: from measured; pick({run, topic, step, stance}); size: of the chart
+// stages: from measured; pick({run, topic, step, stance}); options: width, height and brackets of lineChart
 export function trajectoryChart(index, stages, pick, options = {}) {
   const segments = stages.map(({ run, line, drifts }) => ({
     heading: stages.length > 1 || options.brackets ? run.heading : "",
