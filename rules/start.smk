@@ -30,5 +30,6 @@ onstart:
 
 
 onsuccess:
-    tables = [Path(f"results/statistics/{name}/values.parquet") for name in REPORTED]
-    log_values([table for table in tables if table.is_file()], PROJECT.settings.machine.report_to, VALUE_LOGS)
+    if trackers := PROJECT.settings.machine.report_to:
+        tables = [Path(f"results/statistics/{name}/values.parquet") for name in REPORTED]
+        log_values([table for table in tables if table.is_file()], trackers, VALUE_LOGS)
