@@ -22,7 +22,7 @@ def test_a_template_of_the_user_is_read_from_its_path_and_identified_by_its_text
 
 
 def test_a_missing_template_or_place_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"judge.prompt.*\(pocket, stance, stance_reworded\)"):
+    with pytest.raises(ConfigError, match=r"judge.prompt.*\(.*pocket, question, stance, stance_reworded\)"):
         read(tmp_path / "none.txt")
     (tmp_path / "empty.txt").write_text("{question} {target}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"with \{answer\} and \{target\}"):

@@ -138,7 +138,7 @@ def shown(config: dict[str, Any], folder: Path) -> dict[str, list[str]]:
     probes, aligned = ({suite.name: own / f"{name}.parquet"} for name in ("probes", "pairs"))
     tables = TableInputs(**shared, stances=sources.stances, probes=probes, aligned=aligned)
     write_table_folder(tables, display, 0, out / "tables")
-    figures = FigureInputs(**shared, prompts={"judge": {suite.judge: "{answer}"}})
+    figures = FigureInputs(**shared, prompts={"judge": dict.fromkeys(suite.judges, "{answer}")})
     write_figure_folder(figures, display, out / "figures")
     save_chart(drift_heatmap(pl.read_parquet(own / "drift.parquet"), display), out / "drift", ["svg"])
     write_exports(sources, [], display, out / "exports")

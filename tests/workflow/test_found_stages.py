@@ -193,7 +193,7 @@ def test_the_judge_is_one_of_the_configuration(tmp_path: Path, monkeypatch: pyte
     assert trace_judge("mine", None, []) == "qwen25_7b"
     assert trace_judge("mine", "pocket", []) == "pocket"
     with pytest.raises(
-        ConfigError, match=r"found 'pocke', expected one of pocket, english, .*qwen25_7b\. Did you mean 'pocke"
+        ConfigError, match=r"found 'pocke', expected one of pocket, english, .*qwen25_7b, .*\. Did you mean 'pocke"
     ):
         trace_judge("mine", "pocke", [])
     for name in ("paper", "My-Model"):

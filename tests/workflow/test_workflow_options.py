@@ -38,7 +38,7 @@ def test_they_reach_no_other_command(tmp_path: Path) -> None:
     said = plan(tmp_path, "all", "results/ablations/pocket", config={"statistics": {"labelled": "labels.csv"}})
     assert counts(said)["ablations"] == 1
     assert set(re.findall(r"--statistics-settings '(.*?)'", said)) == {'{"level": 0.95, "replicates": 200}'}
-    assert said.count("--labelled") == 1
+    assert re.findall(r"--labelled (\S+)", said) == ["labels.csv", '\'{"pocket":']  # of corrected, and of the report
     assert "--corrected results/corrected/pocket/corrected_drift.parquet" in said
 
 
@@ -53,7 +53,8 @@ def test_without_them_the_command_has_neither(tmp_path: Path) -> None:
     unlabelled = {"suites": {"pocket": {"world": {"labels": 0}}}}
     said = plan(tmp_path, "all", config=unlabelled)
     assert counts(said)["statistics"] == 1
-    assert not [option for option in ("--labelled", "--corrected", "--seeds") if option in said]
+    assert not [option for option in ("--corrected", "--seeds") if option in said]
+    assert re.findall(r"--labelled (\S+)", said) == ["'{}'"]
     for made in ("labels/pocket.parquet", "corrected/pocket/corrected_drift.parquet"):
         plan(tmp_path, f"results/{made}", config=unlabelled, fails=True)
 

@@ -224,7 +224,7 @@ def test_probes_are_drawn_evenly_from_all_kinds_with_whole_groups(number: int) -
 
 def test_the_page_shows_two_arguments_of_each_stance_and_three_questions_of_each_topic() -> None:
     lines = (REPOSITORY / "docs" / "pocket_world.md").read_text().splitlines()
-    shown = {line.split(": ", 1)[1] for line in lines if line.startswith("- ")}
+    shown = {line.partition(": ")[2] for line in lines if line.startswith("- ")}
     for topic in topics():
         assert len(shown & {question.text for question in questions(topic)}) == 3
         assert all(len(shown & set(texts)) == 2 for texts in arguments(topic).values())

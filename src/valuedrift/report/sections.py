@@ -162,8 +162,9 @@ def _judge(suite: Suite, inputs: ReportInputs) -> str:
     display, agreement = inputs.display, None if inputs.corrected is None else inputs.corrected.agreement
     models = [name for name in display.models if display.suite(name) == suite]
     stages = [] if agreement is None else agreement_lines(agreement.filter(pl.col("model").is_in(models)), display)
-    shares = [f"{100 * found['accuracy', 'all']['value']:.0f} % ({stage})" for _, stage, found in stages]
+    right = [(stage, found["accuracy", "all"]["value"]) for _, stage, found in stages]
+    shares = [f"{100 * share:.0f} % ({stage})" for stage, share in right if share is not None]
     reference = inputs.configuration["suites"][suite.name].get("reference", {}).get("judge")
-    right = f"agrees with {reference} on" if reference else "right on"
-    quality = f"{right} {', '.join(shares)} of these answers" if shares else "not measured on these answers"
+    is_right = f"agrees with {reference} on" if reference else "right on"
+    quality = f"{is_right} {', '.join(shares)} of these answers" if shares else "not measured on these answers"
     return f"{' and '.join(suite.judges)}, {quality}"
