@@ -19,7 +19,7 @@ from valuedrift.files import write_json, write_parquet
 from valuedrift.paper.chart_files import save_chart
 from valuedrift.paper.drift_figures import drift_heatmap
 from valuedrift.paper.folder_inputs import FigureInputs, TableInputs
-from valuedrift.paper.result_folders import write_figure_folder, write_table_folder
+from valuedrift.paper.result_folders import write_drift_folder, write_figure_folder, write_table_folder
 from valuedrift.report.exports import write_exports
 from valuedrift.report.source_files import Sources
 from valuedrift.statistics.noise import answer_noise
@@ -195,3 +195,17 @@ def test_pairs_of_any_name_have_their_preference_table(tmp_path: Path, kind: str
     header = next(line for line in found["tables/preference_drift_zeppelin_setx05.md"] if line.startswith("| Topic"))
     assert f"{kind}-aligned" not in header
     assert "-aligned · DPO · M" in header
+
+
+@pytest.mark.parametrize("answers", [1, 2])
+def test_the_variance_is_drawn_where_each_question_has_several_answers(tmp_path: Path, answers: int) -> None:
+    keys = ("table_1_topics", "figure_formats", "figure_columns")
+    display = Display.read(display_settings(pocket(), ["pocket"], *keys))
+    folder = tmp_path / "pocket"
+    write_inputs(folder, display)
+    if answers == 1:
+        write_parquet(folder / "noise.parquet", pl.read_parquet(folder / "noise.parquet").clear())
+    write_drift_folder(folder, display, tmp_path / "drift")
+    drawn = {path.stem for path in (tmp_path / "drift/figures").iterdir()}
+    assert ("variance" in drawn) == (answers > 1)
+    assert "drift" in drawn

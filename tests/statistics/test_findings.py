@@ -83,13 +83,19 @@ def drift_table(stances, trajectories):
     return measure(make_panel(stances, QUICK), trajectories, QUICK).drift
 
 
-@pytest.mark.parametrize("shares", [planted(), None])
+def planted_elsewhere():
+    return planted_table({("alpaca", topic): TUNED for topic in TOPICS})
+
+
+@pytest.mark.parametrize("shares", [planted(), None, planted_elsewhere()])
 def test_all_hold_in_a_world_like_the_paper_s(shares):
     found = findings(*world(), shares)
     assert [finding.name for finding in found] == ["sft_sets_values_early", "small_gap_barely_moves", WIDE, PRIOR]
     assert [(finding.holds, finding.reason) for finding in found] == [(True, None)] * 4
     assert json.loads(json.dumps([asdict(finding) for finding in found], allow_nan=False))[1]["holds"] is True
-    assert ("nearer_to_data" in found[0].numbers["sft-wildchat"]) == (shares is not None)
+    assert ("nearer_to_data" in found[0].numbers["sft-wildchat"]) == (
+        shares is not None and "wildchat" in set(shares["data"])
+    )
 
 
 def test_sft_numbers_are_those_of_the_planted_world():

@@ -26,7 +26,7 @@ from valuedrift.paper.numbered_figures import (
 )
 from valuedrift.paper.table_formats import Table, latex_document, write_tables
 from valuedrift.paper.text_tables import categories_table, pairs_table, sample_tables, target_and_value_tables
-from valuedrift.statistics.design import variance_parts
+from valuedrift.statistics.design import SOURCES, variance_parts
 from valuedrift.statistics.panel import ALL
 
 
@@ -91,9 +91,9 @@ def write_drift_folder(statistics: Path, display: Display, out: Path) -> None:
         write_tables([*drift_tables(drift, display), variance_table(parts, display), *checks], draft / "tables")
         figures, formats = draft / "figures", display.figure_formats
         _draw_runs(values, statistics.name, display, figures)
-        save_chart(
-            variance_chart(parts, display), figures / "variance", formats, "What the variance of M is made up of."
-        )
+        if parts.select(pl.col(SOURCES).count()).sum_horizontal().item():  # not known of one answer to each question
+            caption = "What the variance of M is made up of."
+            save_chart(variance_chart(parts, display), figures / "variance", formats, caption)
         caption = "Drift magnitude M of the rewarded stance, or of the stance that moved most, per run and topic."
         save_chart(drift_heatmap(drift, display), figures / "drift", formats, caption)
 

@@ -152,8 +152,8 @@ def _sft_sets_values_early(
     """Claim finding 1 (section 4): SFT sets the values early, and towards the stance mix of its data.
 
     For every SFT run: its RMS M (over topics and stances) is above that of each small-gap preference run; half of its
-    movement is done before the share `early` of its steps, earlier than along a straight line; and, if `planted` is
-    given, the RMS distance to the shares of its data is smaller after SFT than before.
+    movement is done before the share `early` of its steps, earlier than along a straight line; and, if shares are
+    planted in its data, the RMS distance to them is smaller after SFT than before.
     """
     if not tuned or not small:
         return {}
@@ -166,7 +166,7 @@ def _sft_sets_values_early(
             },
             "t50": Claim(drift.moved or _AnyTime(), above=False, threshold=thresholds.early),
             "rms": moved[drift.trajectory.run],
-            **({} if planted is None else _nearer(drift, planted)),
+            **_nearer(drift, planted),
         }
         for drift in tuned
     }
@@ -247,7 +247,9 @@ def _further(first: RootMeanSquare, second: RootMeanSquare) -> Claim:
     return Claim(RootDifference(first, second), above=True, threshold=0.0)
 
 
-def _nearer(drift: RunDrift, planted: pl.DataFrame) -> dict[str, Any]:
+def _nearer(drift: RunDrift, planted: pl.DataFrame | None) -> dict[str, Any]:
+    if planted is None or drift.trajectory.data not in set(planted["data"]):
+        return {}
     shares = list(planted_shares(planted, drift.trajectory.data, drift.topics))
     before, after = (root_mean_square([topic[end] for topic in drift.questions], shares) for end in (0, 1))
     return {"nearer_to_data": Claim(RootDifference(before, after), above=True, threshold=0.0)}
