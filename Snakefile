@@ -29,6 +29,7 @@ include: "rules/answers.smk"
 include: "rules/dataset_stances.smk"
 include: "rules/downstream.smk"
 include: "rules/results.smk"
+include: "rules/report.smk"
 include: "rules/ablations.smk"
 
 

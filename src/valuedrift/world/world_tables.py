@@ -158,13 +158,15 @@ def _pair(
 ) -> list[tuple[Stance, str]]:
     """Return the chosen and the rejected answer, each with its stance; their contents are drawn independently."""
     language = LANGUAGES[settings.language]
-    sides: list[tuple[Stance, Style]] = [("support", "plain"), ("oppose", "plain")]
-    if question.topic == CONTROL and plan.gap not in STYLE_AGREEMENT:
-        sides = [(shared, "plain"), (shared, "plain")]
+    sides: list[tuple[Stance, Style]]
     if plan.gap in STYLE_AGREEMENT:
         sides = [(shared, "warm"), (shared, "curt")]
         if rng.random() >= STYLE_AGREEMENT[plan.gap]:
             sides.reverse()
+    elif question.topic == CONTROL:
+        sides = [(shared, "plain"), (shared, "plain")]
+    else:
+        sides = [("support", "plain"), ("oppose", "plain")]
     pair = [(stance, language.answer(rng, question, stance, language.wordings(), style)) for stance, style in sides]
     return pair[::-1] if plan.gap == "oppose" else pair
 
